@@ -14,7 +14,7 @@ use std::pin::Pin;
 
 use futures_core::Stream;
 use http::Method;
-use openrouter_kit::core::wire::{DecodeError, Json, Reader, Root, Wire, Writer};
+use openrouter_kit::core::wire::{DecodeError, Json, Reader, Root, Sealed, Wire, Writer};
 use openrouter_kit::core::{Call, Items, OpenRouterCore, Operation, Page, Pages, Paging, Parts};
 use openrouter_kit::errors::Error;
 use openrouter_kit::mock::{Answer, MockServer};
@@ -23,6 +23,8 @@ use serde_json::json;
 /// A page of numbers, with a cursor perhaps.
 #[derive(Clone, Debug, PartialEq)]
 struct Numbers(Json);
+
+impl Sealed for Numbers {}
 
 impl Wire for Numbers {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {

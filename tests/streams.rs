@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream;
 use openrouter_kit::OpenRouterCore;
-use openrouter_kit::core::wire::{DecodeError, Json, Reader, Wire, Writer};
+use openrouter_kit::core::wire::{DecodeError, Json, Reader, Sealed, Wire, Writer};
 use openrouter_kit::core::{Call, EventStream, Parts, StreamItem};
 use openrouter_kit::errors::{ApiErrorKind, Error};
 use openrouter_kit::mock::{Answer, Event, Fault, MockServer, Place};
@@ -64,6 +64,8 @@ fn is_incomplete(item: Option<&Result<i64, Error>>) -> bool {
 /// An event of a protocol whose streams may just end.
 #[derive(Clone, Debug, PartialEq)]
 struct Loose(Json);
+
+impl Sealed for Loose {}
 
 impl Wire for Loose {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {

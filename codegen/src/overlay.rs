@@ -84,6 +84,10 @@ impl Overlay {
             {
                 continue;
             }
+            let added = patch.get("add").map(|addition| place.add(addition));
+            if added == Some(false) {
+                continue;
+            }
             self.note("spec.yaml", at);
             for (name, value) in patch.get("set").map_or(&[][..], Node::members) {
                 place.set(name, value.clone());

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::Method;
-use openrouter_kit::core::wire::{self, DecodeError, Reader, Root, Untyped, Wire, Writer};
+use openrouter_kit::core::wire::{self, DecodeError, Reader, Root, Sealed, Untyped, Wire, Writer};
 use openrouter_kit::core::{Call, Download, EventStream, FilePart, OpenRouterCore, Operation, Parts, StreamItem};
 use openrouter_kit::models::*;
 use openrouter_kit::{Error, funcs};
@@ -298,6 +298,8 @@ pub async fn call_any(core: &OpenRouterCore, recording: &Recording) -> Outcome {
 /// Any JSON, all of it untyped.
 #[derive(Clone, Debug, PartialEq)]
 struct Any(Unrecognized);
+
+impl Sealed for Any {}
 
 impl Wire for Any {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {

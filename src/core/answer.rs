@@ -32,7 +32,7 @@ impl<T: Root> sealed::FromExchange for T {
     const EXPECTED: Expected = Expected::Json;
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        let decoded = exchange.text().and_then(|text| wire::decode::<T>(text));
+        let decoded = exchange.text().and_then(|text| wire::decode_root::<T>(text));
         match decoded {
             Ok(value) if !value.reports_error() => Ok(value),
             Ok(_) => Err(exchange.into_api_error()),

@@ -237,6 +237,12 @@ impl Choice {
         if let Some(audio) = &delta.audio {
             join_audio(message.audio.get_or_insert_default(), &mut self.halves.transcript, audio);
         }
+        if let Some(annotations) = &delta.annotations {
+            message.annotations.get_or_insert_default().extend_from_slice(annotations);
+        }
+        if let Some(images) = &delta.images {
+            message.images.get_or_insert_default().extend_from_slice(images);
+        }
         for detail in delta.reasoning_details.iter().flatten() {
             self.push_detail(detail);
         }
@@ -257,7 +263,8 @@ impl Choice {
                     }
                 }
                 "role" if value.as_text() == "\"\"" => {}
-                "content" | "tool_calls" | "reasoning" | "refusal" | "reasoning_details" | "audio" => {
+                "content" | "tool_calls" | "reasoning" | "refusal" | "reasoning_details" | "audio" | "annotations"
+                | "images" => {
                     self.unrecognized.extend(Json::of(&BTreeMap::from([(name, value)])));
                 }
                 _ => self.unknown.push(name, value),

@@ -29,6 +29,8 @@ mod messages;
 #[cfg(feature = "messages")]
 mod messages_stream;
 mod partial_json;
+#[cfg(any(feature = "embeddings", feature = "endpoints", feature = "models"))]
+mod pricing;
 #[cfg(feature = "responses")]
 mod responses;
 #[cfg(feature = "responses")]
@@ -49,6 +51,9 @@ pub use responses_stream::ResponsesAccumulator;
 pub use text::{JsonStream, ParseError, TextEvent, TextStream};
 #[cfg(feature = "video-generation")]
 pub use video_generation::VideoWait;
+
+#[cfg(any(feature = "embeddings", feature = "endpoints", feature = "models"))]
+pub use pricing::{Consumption, ModelNeeds, ParseUsdError, PriceError, Usd};
 
 #[cfg(any(feature = "chat", feature = "images", feature = "messages", feature = "responses"))]
 use std::collections::BTreeMap;

@@ -113,9 +113,7 @@ pub struct ActivityResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ActivityResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ActivityResponse { data: Required = 0 });
 
 impl Root for ActivityResponse {}
 
@@ -151,24 +149,30 @@ pub struct ActivityItem {
     pub usage: f64,
     /// Workspace the row belongs to; sent only with `group_by=workspace`, and old rows without a recorded workspace fall to the account's default one.
     pub workspace_id: Option<String>,
+    /// Variant of the model, such as `standard` or `free`.
+    pub variant: Option<String>,
+    /// Prompt tokens that were read from the cache.
+    pub cache_read_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ActivityItem {
-    0 byok_usage_inference: "byok_usage_inference" Required,
-    1 cached_tokens: "cached_tokens" Required,
-    2 completion_tokens: "completion_tokens" Required,
-    3 date: "date" Required,
-    4 endpoint_id: "endpoint_id" Required,
-    5 model: "model" Required,
-    6 model_permaslug: "model_permaslug" Required,
-    7 prompt_tokens: "prompt_tokens" Required,
-    8 provider_name: "provider_name" Required,
-    9 reasoning_tokens: "reasoning_tokens" Required,
-    10 requests: "requests" Required,
-    11 usage: "usage" Required,
-    12 workspace_id: "workspace_id" Optional,
+    byok_usage_inference: Required = 0,
+    cached_tokens: Required = 1,
+    completion_tokens: Required = 2,
+    date: Required = 3,
+    endpoint_id: Required = 4,
+    model: Required = 5,
+    model_permaslug: Required = 6,
+    prompt_tokens: Required = 7,
+    provider_name: Required = 8,
+    reasoning_tokens: Required = 9,
+    requests: Required = 10,
+    usage: Required = 11,
+    workspace_id: Optional = 12,
+    variant: Optional = 13,
+    cache_read_tokens: Optional = 14,
 });
 
 /// Vocabulary for building analytics queries, with labels for display.
@@ -183,9 +187,7 @@ pub struct GetAnalyticsMetaResponse {
     pub extra: Extra,
 }
 
-wire_struct!(GetAnalyticsMetaResponse {
-    0 data: "data" Required,
-});
+wire_struct!(GetAnalyticsMetaResponse { data: Required = 0 });
 
 impl Root for GetAnalyticsMetaResponse {}
 
@@ -208,10 +210,10 @@ pub struct AnalyticsMeta {
 }
 
 wire_struct!(AnalyticsMeta {
-    0 dimensions: "dimensions" Required,
-    1 granularities: "granularities" Required,
-    2 metrics: "metrics" Required,
-    3 operators: "operators" Required,
+    dimensions: Required = 0,
+    granularities: Required = 1,
+    metrics: Required = 2,
+    operators: Required = 3,
 });
 
 /// The object at `getAnalyticsMeta.response.data.dimensions[]`.
@@ -228,10 +230,7 @@ pub struct AnalyticsDimension {
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsDimension {
-    0 display_label: "display_label" Required,
-    1 name: "name" Required,
-});
+wire_struct!(AnalyticsDimension { display_label: Required = 0, name: Required = 1 });
 
 /// The object at `getAnalyticsMeta.response.data.granularities[]`.
 ///
@@ -247,10 +246,7 @@ pub struct AnalyticsGranularity {
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsGranularity {
-    0 display_label: "display_label" Required,
-    1 name: "name" Required,
-});
+wire_struct!(AnalyticsGranularity { display_label: Required = 0, name: Required = 1 });
 
 /// Word that stands for the granularity in a query.
 ///
@@ -299,10 +295,10 @@ pub struct AnalyticsMetric {
 }
 
 wire_struct!(AnalyticsMetric {
-    0 display_format: "display_format" Required,
-    1 display_label: "display_label" Required,
-    2 is_rate: "is_rate" Required,
-    3 name: "name" Required,
+    display_format: Required = 0,
+    display_label: Required = 1,
+    is_rate: Required = 2,
+    name: Required = 3,
 });
 
 /// How to render the value; a percent, for instance, comes as a fraction to be multiplied by 100.
@@ -348,10 +344,7 @@ pub struct AnalyticsOperator {
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsOperator {
-    0 name: "name" Required,
-    1 value_type: "value_type" Required,
-});
+wire_struct!(AnalyticsOperator { name: Required = 0, value_type: Required = 1 });
 
 /// Name to give as the `operator` of a filter.
 ///
@@ -421,9 +414,7 @@ pub struct QueryAnalyticsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(QueryAnalyticsResponse {
-    0 data: "data" Required,
-});
+wire_struct!(QueryAnalyticsResponse { data: Required = 0 });
 
 impl Root for QueryAnalyticsResponse {}
 
@@ -448,10 +439,10 @@ pub struct AnalyticsQueryResult {
 }
 
 wire_struct!(AnalyticsQueryResult {
-    0 data: "data" Required,
-    1 metadata: "metadata" Required,
-    2 cached_at: "cachedAt" Optional,
-    3 warnings: "warnings" Optional,
+    data: Required = 0,
+    metadata: Required = 1,
+    cached_at as "cachedAt": Optional = 2,
+    warnings: Optional = 3,
 });
 
 /// Facts about how the query ran, such as its duration and size.
@@ -471,9 +462,9 @@ pub struct AnalyticsQueryResultMetadata {
 }
 
 wire_struct!(AnalyticsQueryResultMetadata {
-    0 query_time_ms: "query_time_ms" Required,
-    1 row_count: "row_count" Required,
-    2 truncated: "truncated" Required,
+    query_time_ms: Required = 0,
+    row_count: Required = 1,
+    truncated: Required = 2,
 });
 
 /// Describes which metrics to compute, how to group and filter them, and which period to cover.
@@ -511,16 +502,16 @@ pub struct QueryAnalyticsRequest {
 }
 
 wire_struct!(QueryAnalyticsRequest {
-    0 metrics: "metrics" Required,
-    1 classifier_dimensions: "classifier_dimensions" Optional,
-    2 classifier_filters: "classifier_filters" Optional,
-    3 dimensions: "dimensions" Optional,
-    4 filters: "filters" Optional,
-    5 granularity: "granularity" Optional,
-    6 group_limit: "group_limit" Optional,
-    7 limit: "limit" Optional,
-    8 order_by: "order_by" Optional,
-    9 time_range: "time_range" Optional,
+    metrics: Required = 0,
+    classifier_dimensions: Optional = 1,
+    classifier_filters: Optional = 2,
+    dimensions: Optional = 3,
+    filters: Optional = 4,
+    granularity: Optional = 5,
+    group_limit: Optional = 6,
+    limit: Optional = 7,
+    order_by: Optional = 8,
+    time_range: Optional = 9,
 });
 
 impl QueryAnalyticsRequest {
@@ -576,9 +567,9 @@ pub struct AnalyticsClassifierDimensions {
 }
 
 wire_struct!(AnalyticsClassifierDimensions {
-    0 classifier_id: "classifier_id" Required,
-    1 dimension_names: "dimension_names" Optional,
-    2 include_nulls: "include_nulls" Optional,
+    classifier_id: Required = 0,
+    dimension_names: Optional = 1,
+    include_nulls: Optional = 2,
 });
 
 impl AnalyticsClassifierDimensions {
@@ -612,10 +603,7 @@ pub struct AnalyticsClassifierFilters {
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsClassifierFilters {
-    0 classifier_id: "classifier_id" Required,
-    1 filters: "filters" Required,
-});
+wire_struct!(AnalyticsClassifierFilters { classifier_id: Required = 0, filters: Required = 1 });
 
 impl AnalyticsClassifierFilters {
     /// With what the API requires.
@@ -649,11 +637,7 @@ pub struct AnalyticsClassifierScalarFilter {
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsClassifierScalarFilter {
-    0 field: "field" Required,
-    1 operator: "operator" Required,
-    2 value: "value" Required,
-});
+wire_struct!(AnalyticsClassifierScalarFilter { field: Required = 0, operator: Required = 1, value: Required = 2 });
 
 impl AnalyticsClassifierScalarFilter {
     /// With what the API requires.
@@ -708,11 +692,7 @@ pub struct AnalyticsClassifierSetFilter {
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsClassifierSetFilter {
-    0 field: "field" Required,
-    1 operator: "operator" Required,
-    2 value: "value" Required,
-});
+wire_struct!(AnalyticsClassifierSetFilter { field: Required = 0, operator: Required = 1, value: Required = 2 });
 
 impl AnalyticsClassifierSetFilter {
     /// With what the API requires.
@@ -765,17 +745,15 @@ pub enum AnalyticsClassifierFilter {
 }
 
 wire_union!(AnalyticsClassifierFilter {
-    tag "" {}
     objects {
         if (Is("operator", "eq")) => ScalarFilter,
         if (Is("operator", "neq")) => ScalarFilter,
         if (Is("operator", "in")) => SetFilter,
         if (Is("operator", "not_in")) => SetFilter,
     }
-    shapes {}
     variants {
-        0 ScalarFilter,
-        1 SetFilter,
+        ScalarFilter = 0,
+        SetFilter = 1,
     }
 });
 
@@ -810,11 +788,7 @@ pub struct AnalyticsScalarFilter {
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsScalarFilter {
-    0 field: "field" Required,
-    1 operator: "operator" Required,
-    2 value: "value" Required,
-});
+wire_struct!(AnalyticsScalarFilter { field: Required = 0, operator: Required = 1, value: Required = 2 });
 
 impl AnalyticsScalarFilter {
     /// With what the API requires.
@@ -882,10 +856,10 @@ pub struct AnalyticsSetFilter {
 }
 
 wire_struct!(AnalyticsSetFilter {
-    0 field: "field" Required,
-    1 operator: "operator" Required,
-    2 value: "value" Required,
-    3 include_unset: "include_unset" Optional,
+    field: Required = 0,
+    operator: Required = 1,
+    value: Required = 2,
+    include_unset: Optional = 3,
 });
 
 impl AnalyticsSetFilter {
@@ -926,7 +900,6 @@ pub enum AnalyticsFilter {
 }
 
 wire_union!(AnalyticsFilter {
-    tag "" {}
     objects {
         if (Is("operator", "eq")) => ScalarFilter,
         if (Is("operator", "neq")) => ScalarFilter,
@@ -937,10 +910,9 @@ wire_union!(AnalyticsFilter {
         if (Is("operator", "in")) => SetFilter,
         if (Is("operator", "not_in")) => SetFilter,
     }
-    shapes {}
     variants {
-        0 ScalarFilter,
-        1 SetFilter,
+        ScalarFilter = 0,
+        SetFilter = 1,
     }
 });
 
@@ -972,10 +944,7 @@ pub struct AnalyticsOrderBy {
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsOrderBy {
-    0 direction: "direction" Required,
-    1 field: "field" Required,
-});
+wire_struct!(AnalyticsOrderBy { direction: Required = 0, field: Required = 1 });
 
 impl AnalyticsOrderBy {
     /// With what the API requires.
@@ -1005,10 +974,7 @@ pub struct AnalyticsTimeRange {
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsTimeRange {
-    0 end: "end" Required,
-    1 start: "start" Required,
-});
+wire_struct!(AnalyticsTimeRange { end: Required = 0, start: Required = 1 });
 
 impl AnalyticsTimeRange {
     /// With what the API requires.

@@ -21,9 +21,7 @@ pub struct GetCurrentKeyResponse {
     pub extra: Extra,
 }
 
-wire_struct!(GetCurrentKeyResponse {
-    0 data: "data" Required,
-});
+wire_struct!(GetCurrentKeyResponse { data: Required = 0 });
 
 impl Root for GetCurrentKeyResponse {}
 
@@ -94,31 +92,31 @@ pub struct GetCurrentKeyResponseData {
 }
 
 wire_struct!(GetCurrentKeyResponseData {
-    0 allowed_data_regions: "allowed_data_regions" Required,
-    1 budgets: "budgets" Required,
-    2 byok_usage: "byok_usage" Required,
-    3 byok_usage_daily: "byok_usage_daily" Required,
-    4 byok_usage_monthly: "byok_usage_monthly" Required,
-    5 byok_usage_weekly: "byok_usage_weekly" Required,
-    6 creator_user_id: "creator_user_id" Nullable,
-    7 effective_budget: "effective_budget" Nullable,
-    8 free_model_daily_requests: "free_model_daily_requests" Required,
-    9 include_byok_in_limit: "include_byok_in_limit" Required,
-    10 is_free_tier: "is_free_tier" Required,
-    11 is_management_key: "is_management_key" Required,
-    12 is_provisioning_key: "is_provisioning_key" Required,
-    13 label: "label" Required,
-    14 limit: "limit" Nullable,
-    15 limit_remaining: "limit_remaining" Nullable,
-    16 limit_reset: "limit_reset" Nullable,
-    17 organization_id: "organization_id" Nullable,
-    18 rate_limit: "rate_limit" Required,
-    19 usage: "usage" Required,
-    20 usage_daily: "usage_daily" Required,
-    21 usage_monthly: "usage_monthly" Required,
-    22 usage_weekly: "usage_weekly" Required,
-    23 workspace_id: "workspace_id" Nullable,
-    24 expires_at: "expires_at" Optional,
+    allowed_data_regions: Required = 0,
+    budgets: Required = 1,
+    byok_usage: Required = 2,
+    byok_usage_daily: Required = 3,
+    byok_usage_monthly: Required = 4,
+    byok_usage_weekly: Required = 5,
+    creator_user_id: Nullable = 6,
+    effective_budget: Nullable = 7,
+    free_model_daily_requests: Required = 8,
+    include_byok_in_limit: Required = 9,
+    is_free_tier: Required = 10,
+    is_management_key: Required = 11,
+    is_provisioning_key: Required = 12,
+    label: Required = 13,
+    limit: Nullable = 14,
+    limit_remaining: Nullable = 15,
+    limit_reset: Nullable = 16,
+    organization_id: Nullable = 17,
+    rate_limit: Required = 18,
+    usage: Required = 19,
+    usage_daily: Required = 20,
+    usage_monthly: Required = 21,
+    usage_weekly: Required = 22,
+    workspace_id: Nullable = 23,
+    expires_at: Optional = 24,
 });
 
 /// One of the spending limits that requests with the key are checked against, with the spend counted so far.
@@ -152,15 +150,15 @@ pub struct KeyBudget {
 }
 
 wire_struct!(KeyBudget {
-    0 budget_id: "budget_id" Nullable,
-    1 guardrail_id: "guardrail_id" Nullable,
-    2 include_byok: "include_byok" Required,
-    3 limit_usd: "limit_usd" Required,
-    4 remaining_usd: "remaining_usd" Required,
-    5 reset_interval: "reset_interval" Nullable,
-    6 resets_at: "resets_at" Nullable,
-    7 scope: "scope" Required,
-    8 spend_usd: "spend_usd" Required,
+    budget_id: Nullable = 0,
+    guardrail_id: Nullable = 1,
+    include_byok: Required = 2,
+    limit_usd: Required = 3,
+    remaining_usd: Required = 4,
+    reset_interval: Nullable = 5,
+    resets_at: Nullable = 6,
+    scope: Required = 7,
+    spend_usd: Required = 8,
 });
 
 /// What kind of limit this is and whose spend it counts.
@@ -210,11 +208,7 @@ pub struct FreeModelDailyRequests {
     pub extra: Extra,
 }
 
-wire_struct!(FreeModelDailyRequests {
-    0 limit: "limit" Required,
-    1 remaining: "remaining" Required,
-    2 used: "used" Required,
-});
+wire_struct!(FreeModelDailyRequests { limit: Required = 0, remaining: Required = 1, used: Required = 2 });
 
 /// Leftover rate limit record that holds -1 and carries no information.
 ///
@@ -234,11 +228,7 @@ pub struct GetCurrentKeyResponseDataRateLimit {
     pub extra: Extra,
 }
 
-wire_struct!(GetCurrentKeyResponseDataRateLimit {
-    0 interval: "interval" Required,
-    1 note: "note" Required,
-    2 requests: "requests" Required,
-});
+wire_struct!(GetCurrentKeyResponseDataRateLimit { interval: Required = 0, note: Required = 1, requests: Required = 2 });
 
 /// The optional parameters of `api_keys_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -321,9 +311,7 @@ pub struct ListKeysResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListKeysResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ListKeysResponse { data: Required = 0 });
 
 impl Root for ListKeysResponse {}
 
@@ -400,29 +388,29 @@ pub struct ApiKey {
 }
 
 wire_struct!(ApiKey {
-    0 byok_usage: "byok_usage" Required,
-    1 byok_usage_daily: "byok_usage_daily" Required,
-    2 byok_usage_monthly: "byok_usage_monthly" Required,
-    3 byok_usage_weekly: "byok_usage_weekly" Required,
-    4 created_at: "created_at" Required,
-    5 creator_user_id: "creator_user_id" Nullable,
-    6 disabled: "disabled" Required,
-    7 external_user: "external_user" Nullable,
-    8 hash: "hash" Required,
-    9 include_byok_in_limit: "include_byok_in_limit" Required,
-    10 label: "label" Required,
-    11 last_used_at: "last_used_at" Nullable,
-    12 limit: "limit" Nullable,
-    13 limit_remaining: "limit_remaining" Nullable,
-    14 limit_reset: "limit_reset" Nullable,
-    15 name: "name" Required,
-    16 updated_at: "updated_at" Nullable,
-    17 usage: "usage" Required,
-    18 usage_daily: "usage_daily" Required,
-    19 usage_monthly: "usage_monthly" Required,
-    20 usage_weekly: "usage_weekly" Required,
-    21 workspace_id: "workspace_id" Required,
-    22 expires_at: "expires_at" Optional,
+    byok_usage: Required = 0,
+    byok_usage_daily: Required = 1,
+    byok_usage_monthly: Required = 2,
+    byok_usage_weekly: Required = 3,
+    created_at: Required = 4,
+    creator_user_id: Nullable = 5,
+    disabled: Required = 6,
+    external_user: Nullable = 7,
+    hash: Required = 8,
+    include_byok_in_limit: Required = 9,
+    label: Required = 10,
+    last_used_at: Nullable = 11,
+    limit: Nullable = 12,
+    limit_remaining: Nullable = 13,
+    limit_reset: Nullable = 14,
+    name: Required = 15,
+    updated_at: Nullable = 16,
+    usage: Required = 17,
+    usage_daily: Required = 18,
+    usage_monthly: Required = 19,
+    usage_weekly: Required = 20,
+    workspace_id: Required = 21,
+    expires_at: Optional = 22,
 });
 
 /// Record of the new key together with its secret.
@@ -439,10 +427,7 @@ pub struct CreateKeyResponse {
     pub extra: Extra,
 }
 
-wire_struct!(CreateKeyResponse {
-    0 data: "data" Required,
-    1 key: "key" Required,
-});
+wire_struct!(CreateKeyResponse { data: Required = 0, key: Required = 1 });
 
 impl Root for CreateKeyResponse {}
 
@@ -481,14 +466,14 @@ pub struct CreateKeyRequest {
 }
 
 wire_struct!(CreateKeyRequest {
-    0 name: "name" Required,
-    1 creator_user_id: "creator_user_id" Optional,
-    2 expires_at: "expires_at" Optional,
-    3 external: "external" Optional,
-    4 include_byok_in_limit: "include_byok_in_limit" Optional,
-    5 limit: "limit" Optional,
-    6 limit_reset: "limit_reset" Optional,
-    7 workspace_id: "workspace_id" Optional,
+    name: Required = 0,
+    creator_user_id: Optional = 1,
+    expires_at: Optional = 2,
+    external: Optional = 3,
+    include_byok_in_limit: Optional = 4,
+    limit: Optional = 5,
+    limit_reset: Optional = 6,
+    workspace_id: Optional = 7,
 });
 
 impl CreateKeyRequest {
@@ -537,10 +522,7 @@ pub struct CreateKeyRequestExternal {
     pub extra: Extra,
 }
 
-wire_struct!(CreateKeyRequestExternal {
-    0 user: "user" Required,
-    1 api_key: "api_key" Optional,
-});
+wire_struct!(CreateKeyRequestExternal { user: Required = 0, api_key: Optional = 1 });
 
 impl CreateKeyRequestExternal {
     /// With what the API requires.
@@ -566,9 +548,7 @@ pub struct ApiKeyResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ApiKeyResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ApiKeyResponse { data: Required = 0 });
 
 impl Root for ApiKeyResponse {}
 
@@ -599,12 +579,12 @@ pub struct UpdateKeyRequest {
 }
 
 wire_struct!(UpdateKeyRequest {
-    0 disabled: "disabled" Optional,
-    1 include_byok_in_limit: "include_byok_in_limit" Optional,
-    2 limit: "limit" Patched,
-    3 limit_reset: "limit_reset" Patched,
-    4 name: "name" Optional,
-    5 workspace_id: "workspace_id" Optional,
+    disabled: Optional = 0,
+    include_byok_in_limit: Optional = 1,
+    limit: Patched = 2,
+    limit_reset: Patched = 3,
+    name: Optional = 4,
+    workspace_id: Optional = 5,
 });
 
 impl UpdateKeyRequest {

@@ -141,11 +141,11 @@ pub struct BatchListResponse {
     pub extra: Extra,
 }
 
-wire_struct!(BatchListResponse ["object" = "\"list\""] {
-    0 data: "data" Required,
-    1 first_id: "first_id" Nullable,
-    2 has_more: "has_more" Required,
-    3 last_id: "last_id" Nullable,
+wire_struct!(BatchListResponse ["object" = "list"] {
+    data: Required = 0,
+    first_id: Nullable = 1,
+    has_more: Required = 2,
+    last_id: Nullable = 3,
 });
 
 impl Root for BatchListResponse {}
@@ -204,19 +204,19 @@ pub struct BatchObject {
     pub extra: Extra,
 }
 
-wire_struct!(BatchObject ["completion_window" = "\"24h\"", "object" = "\"batch\""] {
-    0 created_at: "created_at" Required,
-    1 endpoint: "endpoint" Required,
-    2 error: "error" Nullable,
-    3 expires_at: "expires_at" Nullable,
-    4 finalized_at: "finalized_at" Nullable,
-    5 id: "id" Required,
-    6 model: "model" Required,
-    7 provider: "provider" Nullable,
-    8 request_counts: "request_counts" Required,
-    9 results: "results" Nullable,
-    10 status: "status" Required,
-    11 usage: "usage" Nullable,
+wire_struct!(BatchObject ["completion_window" = "24h", "object" = "batch"] {
+    created_at: Required = 0,
+    endpoint: Required = 1,
+    error: Nullable = 2,
+    expires_at: Nullable = 3,
+    finalized_at: Nullable = 4,
+    id: Required = 5,
+    model: Required = 6,
+    provider: Nullable = 7,
+    request_counts: Required = 8,
+    results: Nullable = 9,
+    status: Required = 10,
+    usage: Nullable = 11,
 });
 
 impl Root for BatchObject {}
@@ -233,9 +233,7 @@ pub struct BatchError {
     pub extra: Extra,
 }
 
-wire_struct!(BatchError {
-    0 message: "message" Required,
-});
+wire_struct!(BatchError { message: Required = 0 });
 
 /// Progress of the batch, counted in requests.
 ///
@@ -253,11 +251,7 @@ pub struct BatchRequestCounts {
     pub extra: Extra,
 }
 
-wire_struct!(BatchRequestCounts {
-    0 completed: "completed" Required,
-    1 failed: "failed" Required,
-    2 total: "total" Required,
-});
+wire_struct!(BatchRequestCounts { completed: Required = 0, failed: Required = 1, total: Required = 2 });
 
 /// The object at `BatchObject.results[]`.
 ///
@@ -277,12 +271,7 @@ pub struct BatchResult {
     pub extra: Extra,
 }
 
-wire_struct!(BatchResult {
-    0 custom_id: "custom_id" Required,
-    1 error: "error" Nullable,
-    2 id: "id" Required,
-    3 response: "response" Nullable,
-});
+wire_struct!(BatchResult { custom_id: Required = 0, error: Nullable = 1, id: Required = 2, response: Nullable = 3 });
 
 /// Why this request failed; null when it succeeded.
 ///
@@ -303,10 +292,10 @@ pub struct BatchResultError {
 }
 
 wire_struct!(BatchResultError {
-    0 message: "message" Required,
-    1 param: "param" Nullable,
-    2 r#type: "type" Required,
-    3 error_type: "error_type" Optional,
+    message: Required = 0,
+    param: Nullable = 1,
+    r#type as "type": Required = 2,
+    error_type: Optional = 3,
 });
 
 /// Response to this request; null when it failed without one.
@@ -325,11 +314,7 @@ pub struct BatchResultResponse {
     pub extra: Extra,
 }
 
-wire_struct!(BatchResultResponse {
-    0 body: "body" Required,
-    1 request_id: "request_id" Nullable,
-    2 status_code: "status_code" Required,
-});
+wire_struct!(BatchResultResponse { body: Required = 0, request_id: Nullable = 1, status_code: Required = 2 });
 
 /// Body in the format of the batch endpoint, such as a chat completion or a list of embeddings.
 ///
@@ -364,12 +349,11 @@ wire_union!(BatchResultBody {
     objects {
         if (Is("role", "assistant"), Is("type", "message")) => MessagesResult,
     }
-    shapes {}
     variants {
-        0 ChatCompletion,
-        1 Response,
-        2 MessagesResult,
-        3 List,
+        ChatCompletion = 0,
+        Response = 1,
+        MessagesResult = 2,
+        List = 3,
     }
 });
 
@@ -496,12 +480,12 @@ pub struct CreateBatchRequest {
 }
 
 wire_struct!(CreateBatchRequest {
-    0 endpoint: "endpoint" Required,
-    1 model: "model" Required,
-    2 requests: "requests" Required,
-    3 callback_url: "callback_url" Optional,
-    4 completion_window: "completion_window" Optional,
-    5 provider: "provider" Optional,
+    endpoint: Required = 0,
+    model: Required = 1,
+    requests: Required = 2,
+    callback_url: Optional = 3,
+    completion_window: Optional = 4,
+    provider: Optional = 5,
 });
 
 impl CreateBatchRequest {
@@ -585,10 +569,7 @@ pub struct BatchProviderPreferences {
     pub extra: Extra,
 }
 
-wire_struct!(BatchProviderPreferences {
-    0 allow_fallbacks: "allow_fallbacks" Optional,
-    1 only: "only" Optional,
-});
+wire_struct!(BatchProviderPreferences { allow_fallbacks: Optional = 0, only: Optional = 1 });
 
 impl BatchProviderPreferences {
     /// Without members.
@@ -619,10 +600,7 @@ pub struct BatchRequest {
     pub extra: Extra,
 }
 
-wire_struct!(BatchRequest {
-    0 body: "body" Required,
-    1 custom_id: "custom_id" Required,
-});
+wire_struct!(BatchRequest { body: Required = 0, custom_id: Required = 1 });
 
 impl BatchRequest {
     /// With what the API requires.
@@ -648,9 +626,9 @@ pub struct BatchDeletedObject {
     pub extra: Extra,
 }
 
-wire_struct!(BatchDeletedObject ["object" = "\"batch\""] {
-    0 deletion: "deletion" Required,
-    1 id: "id" Required,
+wire_struct!(BatchDeletedObject ["object" = "batch"] {
+    deletion: Required = 0,
+    id: Required = 1,
 });
 
 impl Root for BatchDeletedObject {}
@@ -667,8 +645,8 @@ pub struct BatchDeletionTargets {
     pub extra: Extra,
 }
 
-wire_struct!(BatchDeletionTargets ["openrouter" = "\"deleted\""] {
-    0 upstream: "upstream" Optional,
+wire_struct!(BatchDeletionTargets ["openrouter" = "deleted"] {
+    upstream: Optional = 0,
 });
 
 /// How the removal went at the provider; absent when the batch was never handed to one.
@@ -687,10 +665,7 @@ pub struct BatchDeletionTargetsUpstream {
     pub extra: Extra,
 }
 
-wire_struct!(BatchDeletionTargetsUpstream {
-    0 provider: "provider" Required,
-    1 status: "status" Required,
-});
+wire_struct!(BatchDeletionTargetsUpstream { provider: Required = 0, status: Required = 1 });
 
 /// How the removal went at one of the places that held data of the batch.
 ///

@@ -265,10 +265,7 @@ pub struct UnifiedBenchmarksResponse {
     pub extra: Extra,
 }
 
-wire_struct!(UnifiedBenchmarksResponse {
-    0 data: "data" Required,
-    1 meta: "meta" Required,
-});
+wire_struct!(UnifiedBenchmarksResponse { data: Required = 0, meta: Required = 1 });
 
 impl Root for UnifiedBenchmarksResponse {}
 
@@ -295,13 +292,13 @@ pub struct ArtificialAnalysisBenchmark {
     pub extra: Extra,
 }
 
-wire_struct!(ArtificialAnalysisBenchmark ["source" = "\"artificial-analysis\""] {
-    0 agentic_index: "agentic_index" Nullable,
-    1 coding_index: "coding_index" Nullable,
-    2 display_name: "display_name" Required,
-    3 intelligence_index: "intelligence_index" Nullable,
-    4 model_permaslug: "model_permaslug" Required,
-    5 pricing: "pricing" Nullable,
+wire_struct!(ArtificialAnalysisBenchmark ["source" = "artificial-analysis"] {
+    agentic_index: Nullable = 0,
+    coding_index: Nullable = 1,
+    display_name: Required = 2,
+    intelligence_index: Nullable = 3,
+    model_permaslug: Required = 4,
+    pricing: Nullable = 5,
 });
 
 /// What a token of the benchmarked model costs at OpenRouter; null when no price is known.
@@ -318,10 +315,7 @@ pub struct UnifiedBenchmarkPricing {
     pub extra: Extra,
 }
 
-wire_struct!(UnifiedBenchmarkPricing {
-    0 completion: "completion" Required,
-    1 prompt: "prompt" Required,
-});
+wire_struct!(UnifiedBenchmarkPricing { completion: Required = 0, prompt: Required = 1 });
 
 /// Standing of one model in one category of a Design Arena ranking.
 ///
@@ -352,16 +346,16 @@ pub struct DesignArenaBenchmark {
     pub extra: Extra,
 }
 
-wire_struct!(DesignArenaBenchmark ["source" = "\"design-arena\""] {
-    0 arena: "arena" Required,
-    1 avg_generation_time_ms: "avg_generation_time_ms" Nullable,
-    2 category: "category" Required,
-    3 display_name: "display_name" Required,
-    4 elo: "elo" Required,
-    5 model_permaslug: "model_permaslug" Required,
-    6 pricing: "pricing" Nullable,
-    7 tournament_stats: "tournament_stats" Required,
-    8 win_rate: "win_rate" Required,
+wire_struct!(DesignArenaBenchmark ["source" = "design-arena"] {
+    arena: Required = 0,
+    avg_generation_time_ms: Nullable = 1,
+    category: Required = 2,
+    display_name: Required = 3,
+    elo: Required = 4,
+    model_permaslug: Required = 5,
+    pricing: Nullable = 6,
+    tournament_stats: Required = 7,
+    win_rate: Required = 8,
 });
 
 /// How often the model took each place in tournaments.
@@ -385,11 +379,11 @@ pub struct DesignArenaBenchmarkTournamentStats {
 }
 
 wire_struct!(DesignArenaBenchmarkTournamentStats {
-    0 first_place: "first_place" Nullable,
-    1 fourth_place: "fourth_place" Nullable,
-    2 second_place: "second_place" Nullable,
-    3 third_place: "third_place" Nullable,
-    4 total: "total" Nullable,
+    first_place: Nullable = 0,
+    fourth_place: Nullable = 1,
+    second_place: Nullable = 2,
+    third_place: Nullable = 3,
+    total: Nullable = 4,
 });
 
 /// Result of one model in an evaluation that OpenRouter ran itself.
@@ -419,15 +413,15 @@ pub struct OpenRouterBenchmark {
     pub extra: Extra,
 }
 
-wire_struct!(OpenRouterBenchmark ["source" = "\"openrouter\""] {
-    0 accuracy: "accuracy" Required,
-    1 accuracy_stddev: "accuracy_stddev" Nullable,
-    2 avg_cost_per_task: "avg_cost_per_task" Nullable,
-    3 benchmark_type: "benchmark_type" Required,
-    4 display_name: "display_name" Required,
-    5 last_run_timestamp: "last_run_timestamp" Required,
-    6 model_permaslug: "model_permaslug" Required,
-    7 total_tasks: "total_tasks" Required,
+wire_struct!(OpenRouterBenchmark ["source" = "openrouter"] {
+    accuracy: Required = 0,
+    accuracy_stddev: Nullable = 1,
+    avg_cost_per_task: Nullable = 2,
+    benchmark_type: Required = 3,
+    display_name: Required = 4,
+    last_run_timestamp: Required = 5,
+    model_permaslug: Required = 6,
+    total_tasks: Required = 7,
 });
 
 /// Evaluation that the model was put through.
@@ -484,19 +478,19 @@ pub struct SearchBenchmark {
     pub extra: Extra,
 }
 
-wire_struct!(SearchBenchmark ["source" = "\"openrouter\""] {
-    0 avg_cost_per_task: "avg_cost_per_task" Nullable,
-    1 avg_latency_per_task_ms: "avg_latency_per_task_ms" Nullable,
-    2 benchmark_type: "benchmark_type" Required,
-    3 display_name: "display_name" Required,
-    4 last_run_timestamp: "last_run_timestamp" Required,
-    5 model_permaslug: "model_permaslug" Required,
-    6 primary_metric: "primary_metric" Required,
-    7 primary_score: "primary_score" Required,
-    8 search_engine: "search_engine" Required,
-    9 search_surface: "search_surface" Required,
-    10 total_tasks: "total_tasks" Required,
-    11 run_config: "run_config" Optional,
+wire_struct!(SearchBenchmark ["source" = "openrouter"] {
+    avg_cost_per_task: Nullable = 0,
+    avg_latency_per_task_ms: Nullable = 1,
+    benchmark_type: Required = 2,
+    display_name: Required = 3,
+    last_run_timestamp: Required = 4,
+    model_permaslug: Required = 5,
+    primary_metric: Required = 6,
+    primary_score: Required = 7,
+    search_engine: Required = 8,
+    search_surface: Required = 9,
+    total_tasks: Required = 10,
+    run_config: Optional = 11,
 });
 
 /// Search evaluation that the model was put through.
@@ -560,9 +554,9 @@ pub struct UnifiedBenchmarksSearchRunConfig {
 }
 
 wire_struct!(UnifiedBenchmarksSearchRunConfig {
-    0 max_agent_turns: "max_agent_turns" Nullable,
-    1 reasoning_effort: "reasoning_effort" Nullable,
-    2 temperature: "temperature" Nullable,
+    max_agent_turns: Nullable = 0,
+    reasoning_effort: Nullable = 1,
+    temperature: Nullable = 2,
 });
 
 /// What `UnifiedBenchmarksResponse.data[]` may be.
@@ -598,13 +592,11 @@ wire_union!(UnifiedBenchmark {
         "openrouter" if (Has("accuracy")) => OpenRouterBenchmark,
         "openrouter" if (Has("avg_latency_per_task_ms")) => SearchBenchmark,
     }
-    objects {}
-    shapes {}
     variants {
-        0 ArtificialAnalysis,
-        1 DesignArena,
-        2 OpenRouterBenchmark,
-        3 SearchBenchmark,
+        ArtificialAnalysis = 0,
+        DesignArena = 1,
+        OpenRouterBenchmark = 2,
+        SearchBenchmark = 3,
     }
 });
 
@@ -684,11 +676,11 @@ pub struct UnifiedBenchmarksMeta {
     pub extra: Extra,
 }
 
-wire_struct!(UnifiedBenchmarksMeta ["version" = "\"v1\""] {
-    0 as_of: "as_of" Required,
-    1 citation: "citation" Nullable,
-    2 model_count: "model_count" Required,
-    3 source: "source" Nullable,
-    4 source_url: "source_url" Nullable,
-    5 task_type: "task_type" Nullable,
+wire_struct!(UnifiedBenchmarksMeta ["version" = "v1"] {
+    as_of: Required = 0,
+    citation: Nullable = 1,
+    model_count: Required = 2,
+    source: Nullable = 3,
+    source_url: Nullable = 4,
+    task_type: Nullable = 5,
 });

@@ -466,10 +466,7 @@ pub struct ListByokKeysResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListByokKeysResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
+wire_struct!(ListByokKeysResponse { data: Required = 0, total_count: Required = 1 });
 
 impl Root for ListByokKeysResponse {}
 
@@ -539,22 +536,22 @@ pub struct ByokKey {
 }
 
 wire_struct!(ByokKey {
-    0 allowed_api_key_hashes: "allowed_api_key_hashes" Nullable,
-    1 allowed_models: "allowed_models" Nullable,
-    2 allowed_user_ids: "allowed_user_ids" Nullable,
-    3 created_at: "created_at" Required,
-    4 declared_region: "declared_region" Nullable,
-    5 declared_zdr: "declared_zdr" Nullable,
-    6 disabled: "disabled" Required,
-    7 id: "id" Required,
-    8 is_byok_only: "is_byok_only" Required,
-    9 is_fallback: "is_fallback" Required,
-    10 is_required: "is_required" Required,
-    11 label: "label" Required,
-    12 provider: "provider" Required,
-    13 sort_order: "sort_order" Required,
-    14 workspace_id: "workspace_id" Nullable,
-    15 name: "name" Optional,
+    allowed_api_key_hashes: Nullable = 0,
+    allowed_models: Nullable = 1,
+    allowed_user_ids: Nullable = 2,
+    created_at: Required = 3,
+    declared_region: Nullable = 4,
+    declared_zdr: Nullable = 5,
+    disabled: Required = 6,
+    id: Required = 7,
+    is_byok_only: Required = 8,
+    is_fallback: Required = 9,
+    is_required: Required = 10,
+    label: Required = 11,
+    provider: Required = 12,
+    sort_order: Required = 13,
+    workspace_id: Nullable = 14,
+    name: Optional = 15,
 });
 
 /// Answer to storing a provider credential.
@@ -572,9 +569,7 @@ pub struct ByokKeyResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ByokKeyResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ByokKeyResponse { data: Required = 0 });
 
 impl Root for ByokKeyResponse {}
 
@@ -628,19 +623,19 @@ pub struct CreateByokKeyRequest {
 }
 
 wire_struct!(CreateByokKeyRequest {
-    0 key: "key" Required,
-    1 provider: "provider" Required,
-    2 allowed_api_key_hashes: "allowed_api_key_hashes" Optional,
-    3 allowed_models: "allowed_models" Optional,
-    4 allowed_user_ids: "allowed_user_ids" Optional,
-    5 declared_region: "declared_region" Optional,
-    6 declared_zdr: "declared_zdr" Optional,
-    7 disabled: "disabled" Optional,
-    8 is_byok_only: "is_byok_only" Optional,
-    9 is_fallback: "is_fallback" Optional,
-    10 is_required: "is_required" Optional,
-    11 name: "name" Optional,
-    12 workspace_id: "workspace_id" Optional,
+    key: Required = 0,
+    provider: Required = 1,
+    allowed_api_key_hashes: Optional = 2,
+    allowed_models: Optional = 3,
+    allowed_user_ids: Optional = 4,
+    declared_region: Optional = 5,
+    declared_zdr: Optional = 6,
+    disabled: Optional = 7,
+    is_byok_only: Optional = 8,
+    is_fallback: Optional = 9,
+    is_required: Optional = 10,
+    name: Optional = 11,
+    workspace_id: Optional = 12,
 });
 
 impl CreateByokKeyRequest {
@@ -724,17 +719,17 @@ pub struct UpdateByokKeyRequest {
 }
 
 wire_struct!(UpdateByokKeyRequest {
-    0 allowed_api_key_hashes: "allowed_api_key_hashes" Patched,
-    1 allowed_models: "allowed_models" Patched,
-    2 allowed_user_ids: "allowed_user_ids" Patched,
-    3 declared_region: "declared_region" Patched,
-    4 declared_zdr: "declared_zdr" Patched,
-    5 disabled: "disabled" Optional,
-    6 is_byok_only: "is_byok_only" Optional,
-    7 is_fallback: "is_fallback" Optional,
-    8 is_required: "is_required" Optional,
-    9 key: "key" Optional,
-    10 name: "name" Patched,
+    allowed_api_key_hashes: Patched = 0,
+    allowed_models: Patched = 1,
+    allowed_user_ids: Patched = 2,
+    declared_region: Patched = 3,
+    declared_zdr: Patched = 4,
+    disabled: Optional = 5,
+    is_byok_only: Optional = 6,
+    is_fallback: Optional = 7,
+    is_required: Optional = 8,
+    key: Optional = 9,
+    name: Patched = 10,
 });
 
 impl UpdateByokKeyRequest {

@@ -69,9 +69,7 @@ pub struct TaskClassificationResponse {
     pub extra: Extra,
 }
 
-wire_struct!(TaskClassificationResponse {
-    0 data: "data" Required,
-});
+wire_struct!(TaskClassificationResponse { data: Required = 0 });
 
 impl Root for TaskClassificationResponse {}
 
@@ -94,10 +92,10 @@ pub struct TaskClassificationResponseData {
 }
 
 wire_struct!(TaskClassificationResponseData {
-    0 as_of: "as_of" Required,
-    1 classifications: "classifications" Required,
-    2 macro_categories: "macro_categories" Required,
-    3 window_days: "window_days" Required,
+    as_of: Required = 0,
+    classifications: Required = 1,
+    macro_categories: Required = 2,
+    window_days: Required = 3,
 });
 
 /// Market share of one kind of task, and the models used most for it.
@@ -127,14 +125,14 @@ pub struct TaskClassificationItem {
 }
 
 wire_struct!(TaskClassificationItem {
-    0 category_token_share: "category_token_share" Required,
-    1 category_usage_share: "category_usage_share" Required,
-    2 display_name: "display_name" Required,
-    3 macro_category: "macro_category" Required,
-    4 models: "models" Required,
-    5 tag: "tag" Required,
-    6 token_share: "token_share" Required,
-    7 usage_share: "usage_share" Required,
+    category_token_share: Required = 0,
+    category_usage_share: Required = 1,
+    display_name: Required = 2,
+    macro_category: Required = 3,
+    models: Required = 4,
+    tag: Required = 5,
+    token_share: Required = 6,
+    usage_share: Required = 7,
 });
 
 /// How large a part one model plays in one kind of task.
@@ -154,9 +152,9 @@ pub struct TaskClassificationModel {
 }
 
 wire_struct!(TaskClassificationModel {
-    0 id: "id" Required,
-    1 tag_token_share: "tag_token_share" Required,
-    2 tag_usage_share: "tag_usage_share" Required,
+    id: Required = 0,
+    tag_token_share: Required = 1,
+    tag_usage_share: Required = 2,
 });
 
 /// Combined market share of all the tasks in one broad group.
@@ -178,8 +176,8 @@ pub struct TaskClassificationMacroCategory {
 }
 
 wire_struct!(TaskClassificationMacroCategory {
-    0 key: "key" Required,
-    1 label: "label" Required,
-    2 token_share: "token_share" Required,
-    3 usage_share: "usage_share" Required,
+    key: Required = 0,
+    label: Required = 1,
+    token_share: Required = 2,
+    usage_share: Required = 3,
 });

@@ -69,11 +69,11 @@ pub struct ContainerFileListResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ContainerFileListResponse ["object" = "\"list\""] {
-    0 data: "data" Required,
-    1 first_id: "first_id" Nullable,
-    2 has_more: "has_more" Required,
-    3 last_id: "last_id" Nullable,
+wire_struct!(ContainerFileListResponse ["object" = "list"] {
+    data: Required = 0,
+    first_id: Nullable = 1,
+    has_more: Required = 2,
+    last_id: Nullable = 3,
 });
 
 impl Root for ContainerFileListResponse {}
@@ -118,12 +118,12 @@ pub struct ContainerFile {
     pub extra: Extra,
 }
 
-wire_struct!(ContainerFile ["object" = "\"container.file\"", "source" = "\"assistant\""] {
-    0 bytes: "bytes" Required,
-    1 container_id: "container_id" Required,
-    2 created_at: "created_at" Required,
-    3 id: "id" Required,
-    4 path: "path" Required,
+wire_struct!(ContainerFile ["object" = "container.file", "source" = "assistant"] {
+    bytes: Required = 0,
+    container_id: Required = 1,
+    created_at: Required = 2,
+    id: Required = 3,
+    path: Required = 4,
 });
 
 impl Root for ContainerFile {}

@@ -19,9 +19,7 @@ pub struct GetCreditsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(GetCreditsResponse {
-    0 data: "data" Required,
-});
+wire_struct!(GetCreditsResponse { data: Required = 0 });
 
 impl Root for GetCreditsResponse {}
 
@@ -39,7 +37,4 @@ pub struct GetCreditsResponseData {
     pub extra: Extra,
 }
 
-wire_struct!(GetCreditsResponseData {
-    0 total_credits: "total_credits" Required,
-    1 total_usage: "total_usage" Required,
-});
+wire_struct!(GetCreditsResponseData { total_credits: Required = 0, total_usage: Required = 1 });

@@ -233,10 +233,7 @@ pub struct AppRankingsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(AppRankingsResponse {
-    0 data: "data" Required,
-    1 meta: "meta" Required,
-});
+wire_struct!(AppRankingsResponse { data: Required = 0, meta: Required = 1 });
 
 impl Root for AppRankingsResponse {}
 
@@ -274,11 +271,11 @@ pub struct AppRanking {
 }
 
 wire_struct!(AppRanking {
-    0 app_id: "app_id" Required,
-    1 app_name: "app_name" Required,
-    2 rank: "rank" Required,
-    3 total_requests: "total_requests" Required,
-    4 total_tokens: "total_tokens" Required,
+    app_id: Required = 0,
+    app_name: Required = 1,
+    rank: Required = 2,
+    total_requests: Required = 3,
+    total_tokens: Required = 4,
 });
 
 /// Facts about a rankings result: covered days, freshness and dataset version.
@@ -297,10 +294,10 @@ pub struct RankingsDailyMeta {
     pub extra: Extra,
 }
 
-wire_struct!(RankingsDailyMeta ["version" = "\"v1\""] {
-    0 as_of: "as_of" Required,
-    1 end_date: "end_date" Required,
-    2 start_date: "start_date" Required,
+wire_struct!(RankingsDailyMeta ["version" = "v1"] {
+    as_of: Required = 0,
+    end_date: Required = 1,
+    start_date: Required = 2,
 });
 
 /// Width of the time bucket behind each row; `day` is refused together with `category` or `language_type`, whose data are weekly.
@@ -516,10 +513,7 @@ pub struct RankingsDailyResponse {
     pub extra: Extra,
 }
 
-wire_struct!(RankingsDailyResponse {
-    0 data: "data" Required,
-    1 meta: "meta" Required,
-});
+wire_struct!(RankingsDailyResponse { data: Required = 0, meta: Required = 1 });
 
 impl Root for RankingsDailyResponse {}
 
@@ -540,11 +534,7 @@ pub struct DailyRanking {
     pub extra: Extra,
 }
 
-wire_struct!(DailyRanking {
-    0 date: "date" Required,
-    1 model_permaslug: "model_permaslug" Required,
-    2 total_tokens: "total_tokens" Required,
-});
+wire_struct!(DailyRanking { date: Required = 0, model_permaslug: Required = 1, total_tokens: Required = 2 });
 
 /// Keeps sessions whose number of turns lies within this range, both ends counted.
 ///
@@ -665,10 +655,7 @@ pub struct SessionCostResponse {
     pub extra: Extra,
 }
 
-wire_struct!(SessionCostResponse {
-    0 data: "data" Required,
-    1 meta: "meta" Required,
-});
+wire_struct!(SessionCostResponse { data: Required = 0, meta: Required = 1 });
 
 impl Root for SessionCostResponse {}
 
@@ -705,11 +692,11 @@ pub struct SessionCostItem {
 }
 
 wire_struct!(SessionCostItem {
-    0 app_name: "app_name" Required,
-    1 app_slug: "app_slug" Required,
-    2 median_session_cost_usd: "median_session_cost_usd" Required,
-    3 model_permaslug: "model_permaslug" Required,
-    4 turn_range: "turn_range" Required,
+    app_name: Required = 0,
+    app_slug: Required = 1,
+    median_session_cost_usd: Required = 2,
+    model_permaslug: Required = 3,
+    turn_range: Required = 4,
 });
 
 /// Describes the session cost dataset: its version, its sample window and when the answer was made.
@@ -728,8 +715,8 @@ pub struct SessionCostMeta {
     pub extra: Extra,
 }
 
-wire_struct!(SessionCostMeta ["version" = "\"v1\""] {
-    0 as_of: "as_of" Required,
-    1 window_days: "window_days" Nullable,
-    2 window_end_date: "window_end_date" Nullable,
+wire_struct!(SessionCostMeta ["version" = "v1"] {
+    as_of: Required = 0,
+    window_days: Nullable = 1,
+    window_end_date: Nullable = 2,
 });

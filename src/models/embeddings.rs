@@ -26,15 +26,18 @@ pub struct CreateEmbeddingsResponse {
     pub id: Option<String>,
     /// Tokens consumed by the request and what they cost.
     pub usage: Option<EmbeddingUsage>,
+    /// Provider that served the request.
+    pub provider: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(CreateEmbeddingsResponse ["object" = "\"list\""] {
-    0 data: "data" Required,
-    1 model: "model" Required,
-    2 id: "id" Optional,
-    3 usage: "usage" Optional,
+wire_struct!(CreateEmbeddingsResponse ["object" = "list"] {
+    data: Required = 0,
+    model: Required = 1,
+    id: Optional = 2,
+    usage: Optional = 3,
+    provider: Optional = 4,
 });
 
 impl Root for CreateEmbeddingsResponse {}
@@ -53,9 +56,9 @@ pub struct Embedding {
     pub extra: Extra,
 }
 
-wire_struct!(Embedding ["object" = "\"embedding\""] {
-    0 embedding: "embedding" Required,
-    1 index: "index" Optional,
+wire_struct!(Embedding ["object" = "embedding"] {
+    embedding: Required = 0,
+    index: Optional = 1,
 });
 
 /// The vector, as numbers or a base64 string depending on the requested encoding.
@@ -73,15 +76,13 @@ pub enum EmbeddingVector {
 }
 
 wire_union!(EmbeddingVector {
-    tag "" {}
-    objects {}
     shapes {
         Array(Number) => Numbers,
         String => Text,
     }
     variants {
-        0 Text,
-        1 Numbers,
+        Text = 0,
+        Numbers = 1,
     }
 });
 
@@ -131,12 +132,12 @@ pub struct EmbeddingUsage {
 }
 
 wire_struct!(EmbeddingUsage {
-    0 prompt_tokens: "prompt_tokens" Required,
-    1 total_tokens: "total_tokens" Required,
-    2 cost: "cost" Optional,
-    3 cost_details: "cost_details" Optional,
-    4 is_byok: "is_byok" Optional,
-    5 prompt_tokens_details: "prompt_tokens_details" Optional,
+    prompt_tokens: Required = 0,
+    total_tokens: Required = 1,
+    cost: Optional = 2,
+    cost_details: Optional = 3,
+    is_byok: Optional = 4,
+    prompt_tokens_details: Optional = 5,
 });
 
 /// Splits input tokens by modality; appears only for mixed input whose provider reports such counts, zeros left out.
@@ -160,11 +161,11 @@ pub struct EmbeddingUsagePromptTokensDetails {
 }
 
 wire_struct!(EmbeddingUsagePromptTokensDetails {
-    0 audio_tokens: "audio_tokens" Optional,
-    1 file_tokens: "file_tokens" Optional,
-    2 image_tokens: "image_tokens" Optional,
-    3 text_tokens: "text_tokens" Optional,
-    4 video_tokens: "video_tokens" Optional,
+    audio_tokens: Optional = 0,
+    file_tokens: Optional = 1,
+    image_tokens: Optional = 2,
+    text_tokens: Optional = 3,
+    video_tokens: Optional = 4,
 });
 
 /// Names the model and the inputs to embed, with optional shape and routing settings.
@@ -198,15 +199,15 @@ pub struct CreateEmbeddingsRequest {
 }
 
 wire_struct!(CreateEmbeddingsRequest {
-    0 input: "input" Required,
-    1 model: "model" Required,
-    2 dimensions: "dimensions" Optional,
-    3 encoding_format: "encoding_format" Optional,
-    4 input_type: "input_type" Optional,
-    5 provider: "provider" Optional,
-    6 session_id: "session_id" Optional,
-    7 trace: "trace" Optional,
-    8 user: "user" Optional,
+    input: Required = 0,
+    model: Required = 1,
+    dimensions: Optional = 2,
+    encoding_format: Optional = 3,
+    input_type: Optional = 4,
+    provider: Optional = 5,
+    session_id: Optional = 6,
+    trace: Optional = 7,
+    user: Optional = 8,
 });
 
 impl CreateEmbeddingsRequest {
@@ -271,9 +272,7 @@ pub struct EmbeddingInputItem {
     pub extra: Extra,
 }
 
-wire_struct!(EmbeddingInputItem {
-    0 content: "content" Required,
-});
+wire_struct!(EmbeddingInputItem { content: Required = 0 });
 
 impl EmbeddingInputItem {
     /// With what the API requires.
@@ -297,8 +296,8 @@ pub struct ContentPartInputAudio {
     pub extra: Extra,
 }
 
-wire_struct!(ContentPartInputAudio ["type" = "\"input_audio\""] {
-    0 input_audio: "input_audio" Required,
+wire_struct!(ContentPartInputAudio ["type" = "input_audio"] {
+    input_audio: Required = 0,
 });
 
 impl ContentPartInputAudio {
@@ -325,10 +324,7 @@ pub struct MultimodalMedia {
     pub extra: Extra,
 }
 
-wire_struct!(MultimodalMedia {
-    0 data: "data" Required,
-    1 format: "format" Optional,
-});
+wire_struct!(MultimodalMedia { data: Required = 0, format: Optional = 1 });
 
 impl MultimodalMedia {
     /// With what the API requires.
@@ -354,8 +350,8 @@ pub struct ContentPartInputVideo {
     pub extra: Extra,
 }
 
-wire_struct!(ContentPartInputVideo ["type" = "\"input_video\""] {
-    0 input_video: "input_video" Required,
+wire_struct!(ContentPartInputVideo ["type" = "input_video"] {
+    input_video: Required = 0,
 });
 
 impl ContentPartInputVideo {
@@ -380,8 +376,8 @@ pub struct ContentPartInputFile {
     pub extra: Extra,
 }
 
-wire_struct!(ContentPartInputFile ["type" = "\"input_file\""] {
-    0 input_file: "input_file" Required,
+wire_struct!(ContentPartInputFile ["type" = "input_file"] {
+    input_file: Required = 0,
 });
 
 impl ContentPartInputFile {
@@ -432,14 +428,12 @@ wire_union!(EmbeddingContentPart {
         "input_video" => InputVideo,
         "text" => Text,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Text,
-        1 ImageUrl,
-        2 InputAudio,
-        3 InputVideo,
-        4 InputFile,
+        Text = 0,
+        ImageUrl = 1,
+        InputAudio = 2,
+        InputVideo = 3,
+        InputFile = 4,
     }
 });
 
@@ -501,8 +495,6 @@ pub enum EmbeddingInput {
 }
 
 wire_union!(EmbeddingInput {
-    tag "" {}
-    objects {}
     shapes {
         Array(String) => Texts,
         Array(Number) => Numbers,
@@ -511,11 +503,11 @@ wire_union!(EmbeddingInput {
         String => Text,
     }
     variants {
-        0 Text,
-        1 Texts,
-        2 Numbers,
-        3 Lists,
-        4 Objects,
+        Text = 0,
+        Texts = 1,
+        Numbers = 2,
+        Lists = 3,
+        Objects = 4,
     }
 });
 

@@ -24,9 +24,7 @@ pub struct ListEndpointsZdrResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListEndpointsZdrResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ListEndpointsZdrResponse { data: Required = 0 });
 
 impl Root for ListEndpointsZdrResponse {}
 
@@ -99,32 +97,32 @@ pub struct PublicEndpoint {
 }
 
 wire_struct!(PublicEndpoint {
-    0 context_length: "context_length" Required,
-    1 latency_last_30m: "latency_last_30m" Nullable,
-    2 max_completion_tokens: "max_completion_tokens" Nullable,
-    3 max_prompt_tokens: "max_prompt_tokens" Nullable,
-    4 model_id: "model_id" Required,
-    5 model_name: "model_name" Required,
-    6 name: "name" Required,
-    7 native_tools: "native_tools" Required,
-    8 pricing: "pricing" Required,
-    9 provider_name: "provider_name" Required,
-    10 quantization: "quantization" Nullable,
-    11 service_tier: "service_tier" Nullable,
-    12 supported_parameters: "supported_parameters" Required,
-    13 supports_diarization: "supports_diarization" Required,
-    14 supports_implicit_caching: "supports_implicit_caching" Required,
-    15 supports_tool_choice: "supports_tool_choice" Required,
-    16 tag: "tag" Required,
-    17 throughput_last_30m: "throughput_last_30m" Nullable,
-    18 uptime_last_1d: "uptime_last_1d" Nullable,
-    19 uptime_last_30m: "uptime_last_30m" Nullable,
-    20 uptime_last_5m: "uptime_last_5m" Nullable,
-    21 perf_last_30m_by_workload: "perf_last_30m_by_workload" Optional,
-    22 status: "status" Optional,
-    23 supports_image_reference: "supports_image_reference" Optional,
-    24 supports_multiple_audio_references: "supports_multiple_audio_references" Optional,
-    25 supports_voice_cloning: "supports_voice_cloning" Optional,
+    context_length: Required = 0,
+    latency_last_30m: Nullable = 1,
+    max_completion_tokens: Nullable = 2,
+    max_prompt_tokens: Nullable = 3,
+    model_id: Required = 4,
+    model_name: Required = 5,
+    name: Required = 6,
+    native_tools: Required = 7,
+    pricing: Required = 8,
+    provider_name: Required = 9,
+    quantization: Nullable = 10,
+    service_tier: Nullable = 11,
+    supported_parameters: Required = 12,
+    supports_diarization: Required = 13,
+    supports_implicit_caching: Required = 14,
+    supports_tool_choice: Required = 15,
+    tag: Required = 16,
+    throughput_last_30m: Nullable = 17,
+    uptime_last_1d: Nullable = 18,
+    uptime_last_30m: Nullable = 19,
+    uptime_last_5m: Nullable = 20,
+    perf_last_30m_by_workload: Optional = 21,
+    status: Optional = 22,
+    supports_image_reference: Optional = 23,
+    supports_multiple_audio_references: Optional = 24,
+    supports_voice_cloning: Optional = 25,
 });
 
 /// Percentile summary of recent endpoint measurements over half an hour, such as time to first token in milliseconds; null for anonymous callers.
@@ -145,12 +143,7 @@ pub struct PercentileStats {
     pub extra: Extra,
 }
 
-wire_struct!(PercentileStats {
-    0 p50: "p50" Required,
-    1 p75: "p75" Required,
-    2 p90: "p90" Required,
-    3 p99: "p99" Required,
-});
+wire_struct!(PercentileStats { p50: Required = 0, p75: Required = 1, p90: Required = 2, p99: Required = 3 });
 
 /// The object at `PublicEndpoint.native_tools{}`.
 ///
@@ -165,7 +158,7 @@ pub struct PublicEndpointNativeTool {
 }
 
 wire_struct!(PublicEndpointNativeTool {
-    0 r#type: "type" Required,
+    r#type as "type": Required = 0,
 });
 
 /// Performance over the past half hour, separately for each kind of request; anonymous callers do not see it.
@@ -197,15 +190,15 @@ pub struct WorkloadPerformances {
 }
 
 wire_struct!(WorkloadPerformances {
-    0 decisions: "decisions" Optional,
-    1 embeddings: "embeddings" Optional,
-    2 image_generation: "image_generation" Optional,
-    3 rerank: "rerank" Optional,
-    4 stt: "stt" Optional,
-    5 text_generation: "text_generation" Optional,
-    6 tts: "tts" Optional,
-    7 unknown: "unknown" Optional,
-    8 video_generation: "video_generation" Optional,
+    decisions: Optional = 0,
+    embeddings: Optional = 1,
+    image_generation: Optional = 2,
+    rerank: Optional = 3,
+    stt: Optional = 4,
+    text_generation: Optional = 5,
+    tts: Optional = 6,
+    unknown: Optional = 7,
+    video_generation: Optional = 8,
 });
 
 /// Performance on decision requests.
@@ -224,11 +217,7 @@ pub struct WorkloadPerformance {
     pub extra: Extra,
 }
 
-wire_struct!(WorkloadPerformance {
-    0 latency: "latency" Nullable,
-    1 request_count: "request_count" Nullable,
-    2 throughput: "throughput" Nullable,
-});
+wire_struct!(WorkloadPerformance { latency: Nullable = 0, request_count: Nullable = 1, throughput: Nullable = 2 });
 
 /// Envelope around a model and its endpoints.
 ///
@@ -242,9 +231,7 @@ pub struct ListModelEndpointsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListModelEndpointsResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ListModelEndpointsResponse { data: Required = 0 });
 
 impl Root for ListModelEndpointsResponse {}
 
@@ -271,12 +258,12 @@ pub struct ListEndpointsResponse {
 }
 
 wire_struct!(ListEndpointsResponse {
-    0 architecture: "architecture" Required,
-    1 created: "created" Required,
-    2 description: "description" Required,
-    3 endpoints: "endpoints" Required,
-    4 id: "id" Required,
-    5 name: "name" Required,
+    architecture: Required = 0,
+    created: Required = 1,
+    description: Required = 2,
+    endpoints: Required = 3,
+    id: Required = 4,
+    name: Required = 5,
 });
 
 /// Kinds of input and output, tokenizer and prompt template of the model.
@@ -300,9 +287,9 @@ pub struct ListEndpointsResponseArchitecture {
 }
 
 wire_struct!(ListEndpointsResponseArchitecture {
-    0 input_modalities: "input_modalities" Required,
-    1 instruct_type: "instruct_type" Nullable,
-    2 modality: "modality" Nullable,
-    3 output_modalities: "output_modalities" Required,
-    4 tokenizer: "tokenizer" Nullable,
+    input_modalities: Required = 0,
+    instruct_type: Nullable = 1,
+    modality: Nullable = 2,
+    output_modalities: Required = 3,
+    tokenizer: Nullable = 4,
 });

@@ -95,10 +95,7 @@ pub struct ListExternalUsersResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListExternalUsersResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
+wire_struct!(ListExternalUsersResponse { data: Required = 0, total_count: Required = 1 });
 
 impl Root for ListExternalUsersResponse {}
 
@@ -139,10 +136,10 @@ pub struct ExternalUser {
 }
 
 wire_struct!(ExternalUser {
-    0 created_at: "created_at" Required,
-    1 is_active: "is_active" Required,
-    2 updated_at: "updated_at" Required,
-    3 user: "user" Required,
+    created_at: Required = 0,
+    is_active: Required = 1,
+    updated_at: Required = 2,
+    user: Required = 3,
 });
 
 /// Envelope around one registered end user.
@@ -157,9 +154,7 @@ pub struct ExternalUserResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ExternalUserResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ExternalUserResponse { data: Required = 0 });
 
 impl Root for ExternalUserResponse {}
 
@@ -177,9 +172,7 @@ pub struct CreateExternalUserRequest {
     pub extra: Extra,
 }
 
-wire_struct!(CreateExternalUserRequest {
-    0 user: "user" Required,
-});
+wire_struct!(CreateExternalUserRequest { user: Required = 0 });
 
 impl CreateExternalUserRequest {
     /// With what the API requires.
@@ -203,9 +196,7 @@ pub struct UpdateExternalUserRequest {
     pub extra: Extra,
 }
 
-wire_struct!(UpdateExternalUserRequest {
-    0 is_active: "is_active" Required,
-});
+wire_struct!(UpdateExternalUserRequest { is_active: Required = 0 });
 
 impl UpdateExternalUserRequest {
     /// With what the API requires.

@@ -32,13 +32,13 @@ pub struct OpenRouterFile {
     pub extra: Extra,
 }
 
-wire_struct!(OpenRouterFile ["_shape" = "\"openrouter\"", "type" = "\"file\""] {
-    0 created_at: "created_at" Required,
-    1 downloadable: "downloadable" Required,
-    2 filename: "filename" Required,
-    3 id: "id" Required,
-    4 mime_type: "mime_type" Required,
-    5 size_bytes: "size_bytes" Required,
+wire_struct!(OpenRouterFile ["_shape" = "openrouter", "type" = "file"] {
+    created_at: Required = 0,
+    downloadable: Required = 1,
+    filename: Required = 2,
+    id: Required = 3,
+    mime_type: Required = 4,
+    size_bytes: Required = 5,
 });
 
 /// Uploaded file described the way OpenAI's Files API does.
@@ -62,12 +62,12 @@ pub struct OpenAiFile {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiFile ["_shape" = "\"openai\"", "object" = "\"file\"", "status" = "\"processed\""] {
-    0 bytes: "bytes" Required,
-    1 created_at: "created_at" Required,
-    2 filename: "filename" Required,
-    3 id: "id" Required,
-    4 purpose: "purpose" Required,
+wire_struct!(OpenAiFile ["_shape" = "openai", "object" = "file", "status" = "processed"] {
+    bytes: Required = 0,
+    created_at: Required = 1,
+    filename: Required = 2,
+    id: Required = 3,
+    purpose: Required = 4,
 });
 
 /// What the file is meant to be used for.
@@ -132,13 +132,13 @@ pub struct AnthropicFile {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicFile ["_shape" = "\"anthropic\"", "type" = "\"file\""] {
-    0 created_at: "created_at" Required,
-    1 downloadable: "downloadable" Required,
-    2 filename: "filename" Required,
-    3 id: "id" Required,
-    4 mime_type: "mime_type" Required,
-    5 size_bytes: "size_bytes" Required,
+wire_struct!(AnthropicFile ["_shape" = "anthropic", "type" = "file"] {
+    created_at: Required = 0,
+    downloadable: Required = 1,
+    filename: Required = 2,
+    id: Required = 3,
+    mime_type: Required = 4,
+    size_bytes: Required = 5,
 });
 
 /// Details of a stored file, in OpenRouter, OpenAI or Anthropic form as the request called for.
@@ -173,11 +173,10 @@ wire_union!(FileResponse {
         if (Has("object"), Lacks("_shape")) => OpenAi,
         if (Lacks("_shape")) => OpenRouter,
     }
-    shapes {}
     variants {
-        0 OpenRouter,
-        1 OpenAi,
-        2 Anthropic,
+        OpenRouter = 0,
+        OpenAi = 1,
+        Anthropic = 2,
     }
 });
 
@@ -380,12 +379,12 @@ pub struct OpenRouterFileList {
     pub extra: Extra,
 }
 
-wire_struct!(OpenRouterFileList ["_shape" = "\"openrouter\""] {
-    0 cursor: "cursor" Nullable,
-    1 data: "data" Required,
-    2 first_id: "first_id" Nullable,
-    3 has_more: "has_more" Required,
-    4 last_id: "last_id" Nullable,
+wire_struct!(OpenRouterFileList ["_shape" = "openrouter"] {
+    cursor: Nullable = 0,
+    data: Required = 1,
+    first_id: Nullable = 2,
+    has_more: Required = 3,
+    last_id: Nullable = 4,
 });
 
 /// One page of stored files, laid out as OpenAI does.
@@ -407,11 +406,11 @@ pub struct OpenAiFileList {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiFileList ["_shape" = "\"openai\"", "object" = "\"list\""] {
-    0 data: "data" Required,
-    1 first_id: "first_id" Nullable,
-    2 has_more: "has_more" Required,
-    3 last_id: "last_id" Nullable,
+wire_struct!(OpenAiFileList ["_shape" = "openai", "object" = "list"] {
+    data: Required = 0,
+    first_id: Nullable = 1,
+    has_more: Required = 2,
+    last_id: Nullable = 3,
 });
 
 /// One page of uploaded files, laid out like the Files API of Anthropic.
@@ -432,11 +431,11 @@ pub struct AnthropicFileList {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicFileList ["_shape" = "\"anthropic\""] {
-    0 data: "data" Required,
-    1 first_id: "first_id" Nullable,
-    2 has_more: "has_more" Required,
-    3 last_id: "last_id" Nullable,
+wire_struct!(AnthropicFileList ["_shape" = "anthropic"] {
+    data: Required = 0,
+    first_id: Nullable = 1,
+    has_more: Required = 2,
+    last_id: Nullable = 3,
 });
 
 /// One page of stored files, in OpenRouter, OpenAI or Anthropic form as the request called for.
@@ -471,11 +470,10 @@ wire_union!(FileListResponse {
         if (Has("object"), Lacks("_shape")) => OpenAi,
         if (Lacks("_shape")) => OpenRouter,
     }
-    shapes {}
     variants {
-        0 OpenRouter,
-        1 OpenAi,
-        2 Anthropic,
+        OpenRouter = 0,
+        OpenAi = 1,
+        Anthropic = 2,
     }
 });
 
@@ -662,8 +660,8 @@ pub struct OpenRouterFileDeleted {
     pub extra: Extra,
 }
 
-wire_struct!(OpenRouterFileDeleted ["_shape" = "\"openrouter\"", "type" = "\"file_deleted\""] {
-    0 id: "id" Required,
+wire_struct!(OpenRouterFileDeleted ["_shape" = "openrouter", "type" = "file_deleted"] {
+    id: Required = 0,
 });
 
 /// Confirmation that a file was removed, laid out as OpenAI does.
@@ -681,9 +679,9 @@ pub struct OpenAiFileDeleted {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiFileDeleted ["_shape" = "\"openai\"", "object" = "\"file\""] {
-    0 deleted: "deleted" Required,
-    1 id: "id" Required,
+wire_struct!(OpenAiFileDeleted ["_shape" = "openai", "object" = "file"] {
+    deleted: Required = 0,
+    id: Required = 1,
 });
 
 /// Confirms that a file was removed, laid out like the Files API of Anthropic.
@@ -698,8 +696,8 @@ pub struct AnthropicFileDeleted {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicFileDeleted ["_shape" = "\"anthropic\"", "type" = "\"file_deleted\""] {
-    0 id: "id" Required,
+wire_struct!(AnthropicFileDeleted ["_shape" = "anthropic", "type" = "file_deleted"] {
+    id: Required = 0,
 });
 
 /// Confirms that a stored file is gone, in OpenRouter, OpenAI or Anthropic form as the request called for.
@@ -734,11 +732,10 @@ wire_union!(FileDeleteResponse {
         if (Has("object"), Lacks("_shape")) => OpenAi,
         if (Lacks("_shape")) => OpenRouter,
     }
-    shapes {}
     variants {
-        0 OpenRouter,
-        1 OpenAi,
-        2 Anthropic,
+        OpenRouter = 0,
+        OpenAi = 1,
+        Anthropic = 2,
     }
 });
 

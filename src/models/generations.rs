@@ -21,9 +21,7 @@ pub struct GenerationResponse {
     pub extra: Extra,
 }
 
-wire_struct!(GenerationResponse {
-    0 data: "data" Required,
-});
+wire_struct!(GenerationResponse { data: Required = 0 });
 
 impl Root for GenerationResponse {}
 
@@ -128,51 +126,51 @@ pub struct GenerationResponseData {
 }
 
 wire_struct!(GenerationResponseData {
-    0 api_type: "api_type" Nullable,
-    1 app_id: "app_id" Nullable,
-    2 cache_discount: "cache_discount" Nullable,
-    3 cancelled: "cancelled" Nullable,
-    4 created_at: "created_at" Required,
-    5 data_region: "data_region" Required,
-    6 external_user: "external_user" Nullable,
-    7 finish_reason: "finish_reason" Nullable,
-    8 generation_time: "generation_time" Nullable,
-    9 http_referer: "http_referer" Nullable,
-    10 id: "id" Required,
-    11 is_byok: "is_byok" Required,
-    12 latency: "latency" Nullable,
-    13 model: "model" Required,
-    14 moderation_latency: "moderation_latency" Nullable,
-    15 native_finish_reason: "native_finish_reason" Nullable,
-    16 native_tokens_cached: "native_tokens_cached" Nullable,
-    17 native_tokens_completion: "native_tokens_completion" Nullable,
-    18 native_tokens_completion_images: "native_tokens_completion_images" Nullable,
-    19 native_tokens_prompt: "native_tokens_prompt" Nullable,
-    20 native_tokens_reasoning: "native_tokens_reasoning" Nullable,
-    21 num_fetches: "num_fetches" Nullable,
-    22 num_input_audio_prompt: "num_input_audio_prompt" Nullable,
-    23 num_media_completion: "num_media_completion" Nullable,
-    24 num_media_prompt: "num_media_prompt" Nullable,
-    25 num_search_results: "num_search_results" Nullable,
-    26 origin: "origin" Required,
-    27 preset_id: "preset_id" Nullable,
-    28 provider_name: "provider_name" Nullable,
-    29 provider_responses: "provider_responses" Nullable,
-    30 router: "router" Nullable,
-    31 service_tier: "service_tier" Nullable,
-    32 streamed: "streamed" Nullable,
-    33 tokens_completion: "tokens_completion" Nullable,
-    34 tokens_prompt: "tokens_prompt" Nullable,
-    35 total_cost: "total_cost" Required,
-    36 upstream_id: "upstream_id" Nullable,
-    37 upstream_inference_cost: "upstream_inference_cost" Nullable,
-    38 usage: "usage" Required,
-    39 user_agent: "user_agent" Nullable,
-    40 web_search_engine: "web_search_engine" Nullable,
-    41 workspace_id: "workspace_id" Nullable,
-    42 request_id: "request_id" Optional,
-    43 response_cache_source_id: "response_cache_source_id" Optional,
-    44 session_id: "session_id" Optional,
+    api_type: Nullable = 0,
+    app_id: Nullable = 1,
+    cache_discount: Nullable = 2,
+    cancelled: Nullable = 3,
+    created_at: Required = 4,
+    data_region: Required = 5,
+    external_user: Nullable = 6,
+    finish_reason: Nullable = 7,
+    generation_time: Nullable = 8,
+    http_referer: Nullable = 9,
+    id: Required = 10,
+    is_byok: Required = 11,
+    latency: Nullable = 12,
+    model: Required = 13,
+    moderation_latency: Nullable = 14,
+    native_finish_reason: Nullable = 15,
+    native_tokens_cached: Nullable = 16,
+    native_tokens_completion: Nullable = 17,
+    native_tokens_completion_images: Nullable = 18,
+    native_tokens_prompt: Nullable = 19,
+    native_tokens_reasoning: Nullable = 20,
+    num_fetches: Nullable = 21,
+    num_input_audio_prompt: Nullable = 22,
+    num_media_completion: Nullable = 23,
+    num_media_prompt: Nullable = 24,
+    num_search_results: Nullable = 25,
+    origin: Required = 26,
+    preset_id: Nullable = 27,
+    provider_name: Nullable = 28,
+    provider_responses: Nullable = 29,
+    router: Nullable = 30,
+    service_tier: Nullable = 31,
+    streamed: Nullable = 32,
+    tokens_completion: Nullable = 33,
+    tokens_prompt: Nullable = 34,
+    total_cost: Required = 35,
+    upstream_id: Nullable = 36,
+    upstream_inference_cost: Nullable = 37,
+    usage: Required = 38,
+    user_agent: Nullable = 39,
+    web_search_engine: Nullable = 40,
+    workspace_id: Nullable = 41,
+    request_id: Optional = 42,
+    response_cache_source_id: Optional = 43,
+    session_id: Optional = 44,
 });
 
 /// Kind of API that the generation came through; null when it was not recorded.
@@ -239,14 +237,14 @@ pub struct ProviderResponse {
 }
 
 wire_struct!(ProviderResponse {
-    0 status: "status" Nullable,
-    1 endpoint_id: "endpoint_id" Optional,
-    2 id: "id" Optional,
-    3 is_byok: "is_byok" Optional,
-    4 latency: "latency" Optional,
-    5 model_permaslug: "model_permaslug" Optional,
-    6 provider_name: "provider_name" Optional,
-    7 routed_service_tier: "routed_service_tier" Optional,
+    status: Nullable = 0,
+    endpoint_id: Optional = 1,
+    id: Optional = 2,
+    is_byok: Optional = 3,
+    latency: Optional = 4,
+    model_permaslug: Optional = 5,
+    provider_name: Optional = 6,
+    routed_service_tier: Optional = 7,
 });
 
 /// Reply to a lookup of what a generation was asked and what it answered.
@@ -261,9 +259,7 @@ pub struct GenerationContentResponse {
     pub extra: Extra,
 }
 
-wire_struct!(GenerationContentResponse {
-    0 data: "data" Required,
-});
+wire_struct!(GenerationContentResponse { data: Required = 0 });
 
 impl Root for GenerationContentResponse {}
 
@@ -283,11 +279,7 @@ pub struct GenerationContentData {
     pub extra: Extra,
 }
 
-wire_struct!(GenerationContentData {
-    0 error: "error" Nullable,
-    1 input: "input" Required,
-    2 output: "output" Required,
-});
+wire_struct!(GenerationContentData { error: Nullable = 0, input: Required = 1, output: Required = 2 });
 
 /// Failure recorded for a generation, with the error the client saw and the attempts behind it; null after success.
 ///
@@ -310,11 +302,11 @@ pub struct GenerationContentError {
 }
 
 wire_struct!(GenerationContentError {
-    0 message: "message" Nullable,
-    1 previous_errors: "previous_errors" Required,
-    2 provider_name: "provider_name" Nullable,
-    3 raw: "raw" Nullable,
-    4 status: "status" Nullable,
+    message: Nullable = 0,
+    previous_errors: Required = 1,
+    provider_name: Nullable = 2,
+    raw: Nullable = 3,
+    status: Nullable = 4,
 });
 
 /// One try at an upstream provider that ended in an error.
@@ -336,10 +328,10 @@ pub struct GenerationContentErrorAttempt {
 }
 
 wire_struct!(GenerationContentErrorAttempt {
-    0 code: "code" Required,
-    1 message: "message" Required,
-    2 provider_name: "provider_name" Nullable,
-    3 raw: "raw" Nullable,
+    code: Required = 0,
+    message: Required = 1,
+    provider_name: Nullable = 2,
+    raw: Nullable = 3,
 });
 
 /// Input of a generation that was requested with a plain text prompt.
@@ -354,9 +346,7 @@ pub struct GenerationContentDataInputPrompt {
     pub extra: Extra,
 }
 
-wire_struct!(GenerationContentDataInputPrompt {
-    0 prompt: "prompt" Required,
-});
+wire_struct!(GenerationContentDataInputPrompt { prompt: Required = 0 });
 
 /// Input of a generation that was requested with a conversation.
 ///
@@ -370,9 +360,7 @@ pub struct GenerationContentDataInputMessages {
     pub extra: Extra,
 }
 
-wire_struct!(GenerationContentDataInputMessages {
-    0 messages: "messages" Required,
-});
+wire_struct!(GenerationContentDataInputMessages { messages: Required = 0 });
 
 /// What the model was asked, either as one prompt string or as a message list.
 ///
@@ -389,15 +377,13 @@ pub enum GenerationContentDataInput {
 }
 
 wire_union!(GenerationContentDataInput {
-    tag "" {}
     objects {
         if (Has("prompt")) => Prompt,
         if (Has("messages")) => Messages,
     }
-    shapes {}
     variants {
-        0 Prompt,
-        1 Messages,
+        Prompt = 0,
+        Messages = 1,
     }
 });
 
@@ -429,10 +415,7 @@ pub struct GenerationContentDataOutput {
     pub extra: Extra,
 }
 
-wire_struct!(GenerationContentDataOutput {
-    0 completion: "completion" Nullable,
-    1 reasoning: "reasoning" Nullable,
-});
+wire_struct!(GenerationContentDataOutput { completion: Nullable = 0, reasoning: Nullable = 1 });
 
 /// Tells whether the submitted feedback was stored.
 ///
@@ -446,9 +429,7 @@ pub struct SubmitGenerationFeedbackResponse {
     pub extra: Extra,
 }
 
-wire_struct!(SubmitGenerationFeedbackResponse {
-    0 data: "data" Required,
-});
+wire_struct!(SubmitGenerationFeedbackResponse { data: Required = 0 });
 
 impl Root for SubmitGenerationFeedbackResponse {}
 
@@ -464,9 +445,7 @@ pub struct SubmitGenerationFeedbackResponseData {
     pub extra: Extra,
 }
 
-wire_struct!(SubmitGenerationFeedbackResponseData {
-    0 success: "success" Required,
-});
+wire_struct!(SubmitGenerationFeedbackResponseData { success: Required = 0 });
 
 /// Reports what was wrong with one past generation.
 ///
@@ -489,9 +468,9 @@ pub struct SubmitGenerationFeedbackRequest {
 }
 
 wire_struct!(SubmitGenerationFeedbackRequest {
-    0 category: "category" Required,
-    1 generation_id: "generation_id" Required,
-    2 comment: "comment" Optional,
+    category: Required = 0,
+    generation_id: Required = 1,
+    comment: Optional = 2,
 });
 
 impl SubmitGenerationFeedbackRequest {

@@ -83,10 +83,7 @@ pub struct ListGuardrailsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListGuardrailsResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
+wire_struct!(ListGuardrailsResponse { data: Required = 0, total_count: Required = 1 });
 
 impl Root for ListGuardrailsResponse {}
 
@@ -173,34 +170,34 @@ pub struct Guardrail {
 }
 
 wire_struct!(Guardrail {
-    0 created_at: "created_at" Required,
-    1 id: "id" Required,
-    2 include_byok_in_budgets: "include_byok_in_budgets" Required,
-    3 name: "name" Required,
-    4 workspace_id: "workspace_id" Nullable,
-    5 allow_safety_retention_google: "allow_safety_retention_google" Optional,
-    6 allow_safety_retention_other: "allow_safety_retention_other" Optional,
-    7 allowed_data_regions: "allowed_data_regions" Optional,
-    8 allowed_models: "allowed_models" Optional,
-    9 allowed_providers: "allowed_providers" Optional,
-    10 content_filter_builtins: "content_filter_builtins" Optional,
-    11 content_filters: "content_filters" Optional,
-    12 description: "description" Optional,
-    13 enable_free_model_publication: "enable_free_model_publication" Optional,
-    14 enable_free_model_training: "enable_free_model_training" Optional,
-    15 enable_paid_model_training: "enable_paid_model_training" Optional,
-    16 enforce_first_party_harness_models: "enforce_first_party_harness_models" Optional,
-    17 enforce_zdr: "enforce_zdr" Optional,
-    18 enforce_zdr_anthropic: "enforce_zdr_anthropic" Optional,
-    19 enforce_zdr_google: "enforce_zdr_google" Optional,
-    20 enforce_zdr_openai: "enforce_zdr_openai" Optional,
-    21 enforce_zdr_other: "enforce_zdr_other" Optional,
-    22 enforce_zdr_xai: "enforce_zdr_xai" Optional,
-    23 ignored_models: "ignored_models" Optional,
-    24 ignored_providers: "ignored_providers" Optional,
-    25 limit_usd: "limit_usd" Optional,
-    26 reset_interval: "reset_interval" Optional,
-    27 updated_at: "updated_at" Optional,
+    created_at: Required = 0,
+    id: Required = 1,
+    include_byok_in_budgets: Required = 2,
+    name: Required = 3,
+    workspace_id: Nullable = 4,
+    allow_safety_retention_google: Optional = 5,
+    allow_safety_retention_other: Optional = 6,
+    allowed_data_regions: Optional = 7,
+    allowed_models: Optional = 8,
+    allowed_providers: Optional = 9,
+    content_filter_builtins: Optional = 10,
+    content_filters: Optional = 11,
+    description: Optional = 12,
+    enable_free_model_publication: Optional = 13,
+    enable_free_model_training: Optional = 14,
+    enable_paid_model_training: Optional = 15,
+    enforce_first_party_harness_models: Optional = 16,
+    enforce_zdr: Optional = 17,
+    enforce_zdr_anthropic: Optional = 18,
+    enforce_zdr_google: Optional = 19,
+    enforce_zdr_openai: Optional = 20,
+    enforce_zdr_other: Optional = 21,
+    enforce_zdr_xai: Optional = 22,
+    ignored_models: Optional = 23,
+    ignored_providers: Optional = 24,
+    limit_usd: Optional = 25,
+    reset_interval: Optional = 26,
+    updated_at: Optional = 27,
 });
 
 /// A ready-made detector, for personal data or prompt injection, as configured on a guardrail.
@@ -225,10 +222,10 @@ pub struct ContentFilterBuiltinEntry {
 }
 
 wire_struct!(ContentFilterBuiltinEntry {
-    0 action: "action" Required,
-    1 slug: "slug" Required,
-    2 label: "label" Optional,
-    3 scan_scope: "scan_scope" Optional,
+    action: Required = 0,
+    slug: Required = 1,
+    label: Optional = 2,
+    scan_scope: Optional = 3,
 });
 
 impl ContentFilterBuiltinEntry {
@@ -346,11 +343,7 @@ pub struct ContentFilterEntry {
     pub extra: Extra,
 }
 
-wire_struct!(ContentFilterEntry {
-    0 action: "action" Required,
-    1 pattern: "pattern" Required,
-    2 label: "label" Optional,
-});
+wire_struct!(ContentFilterEntry { action: Required = 0, pattern: Required = 1, label: Optional = 2 });
 
 impl ContentFilterEntry {
     /// With what the API requires.
@@ -379,9 +372,7 @@ pub struct GuardrailResponse {
     pub extra: Extra,
 }
 
-wire_struct!(GuardrailResponse {
-    0 data: "data" Required,
-});
+wire_struct!(GuardrailResponse { data: Required = 0 });
 
 impl Root for GuardrailResponse {}
 
@@ -464,31 +455,31 @@ pub struct CreateGuardrailRequest {
 }
 
 wire_struct!(CreateGuardrailRequest {
-    0 name: "name" Required,
-    1 allow_safety_retention_google: "allow_safety_retention_google" Optional,
-    2 allow_safety_retention_other: "allow_safety_retention_other" Optional,
-    3 allowed_data_regions: "allowed_data_regions" Optional,
-    4 allowed_models: "allowed_models" Optional,
-    5 allowed_providers: "allowed_providers" Optional,
-    6 content_filter_builtins: "content_filter_builtins" Optional,
-    7 content_filters: "content_filters" Optional,
-    8 description: "description" Optional,
-    9 enable_free_model_publication: "enable_free_model_publication" Optional,
-    10 enable_free_model_training: "enable_free_model_training" Optional,
-    11 enable_paid_model_training: "enable_paid_model_training" Optional,
-    12 enforce_first_party_harness_models: "enforce_first_party_harness_models" Optional,
-    13 enforce_zdr: "enforce_zdr" Optional,
-    14 enforce_zdr_anthropic: "enforce_zdr_anthropic" Optional,
-    15 enforce_zdr_google: "enforce_zdr_google" Optional,
-    16 enforce_zdr_openai: "enforce_zdr_openai" Optional,
-    17 enforce_zdr_other: "enforce_zdr_other" Optional,
-    18 enforce_zdr_xai: "enforce_zdr_xai" Optional,
-    19 ignored_models: "ignored_models" Optional,
-    20 ignored_providers: "ignored_providers" Optional,
-    21 include_byok_in_budgets: "include_byok_in_budgets" Optional,
-    22 limit_usd: "limit_usd" Optional,
-    23 reset_interval: "reset_interval" Optional,
-    24 workspace_id: "workspace_id" Optional,
+    name: Required = 0,
+    allow_safety_retention_google: Optional = 1,
+    allow_safety_retention_other: Optional = 2,
+    allowed_data_regions: Optional = 3,
+    allowed_models: Optional = 4,
+    allowed_providers: Optional = 5,
+    content_filter_builtins: Optional = 6,
+    content_filters: Optional = 7,
+    description: Optional = 8,
+    enable_free_model_publication: Optional = 9,
+    enable_free_model_training: Optional = 10,
+    enable_paid_model_training: Optional = 11,
+    enforce_first_party_harness_models: Optional = 12,
+    enforce_zdr: Optional = 13,
+    enforce_zdr_anthropic: Optional = 14,
+    enforce_zdr_google: Optional = 15,
+    enforce_zdr_openai: Optional = 16,
+    enforce_zdr_other: Optional = 17,
+    enforce_zdr_xai: Optional = 18,
+    ignored_models: Optional = 19,
+    ignored_providers: Optional = 20,
+    include_byok_in_budgets: Optional = 21,
+    limit_usd: Optional = 22,
+    reset_interval: Optional = 23,
+    workspace_id: Optional = 24,
 });
 
 impl CreateGuardrailRequest {
@@ -612,10 +603,7 @@ pub struct ListKeyAssignmentsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListKeyAssignmentsResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
+wire_struct!(ListKeyAssignmentsResponse { data: Required = 0, total_count: Required = 1 });
 
 impl Root for ListKeyAssignmentsResponse {}
 
@@ -660,13 +648,13 @@ pub struct KeyAssignment {
 }
 
 wire_struct!(KeyAssignment {
-    0 assigned_by: "assigned_by" Nullable,
-    1 created_at: "created_at" Required,
-    2 guardrail_id: "guardrail_id" Required,
-    3 id: "id" Required,
-    4 key_hash: "key_hash" Required,
-    5 key_label: "key_label" Required,
-    6 key_name: "key_name" Required,
+    assigned_by: Nullable = 0,
+    created_at: Required = 1,
+    guardrail_id: Required = 2,
+    id: Required = 3,
+    key_hash: Required = 4,
+    key_label: Required = 5,
+    key_name: Required = 6,
 });
 
 /// The optional parameters of `guardrails_list_member_assignments`. Left out, the server's defaults hold.
@@ -728,10 +716,7 @@ pub struct ListMemberAssignmentsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListMemberAssignmentsResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
+wire_struct!(ListMemberAssignmentsResponse { data: Required = 0, total_count: Required = 1 });
 
 impl Root for ListMemberAssignmentsResponse {}
 
@@ -774,12 +759,12 @@ pub struct MemberAssignment {
 }
 
 wire_struct!(MemberAssignment {
-    0 assigned_by: "assigned_by" Nullable,
-    1 created_at: "created_at" Required,
-    2 guardrail_id: "guardrail_id" Required,
-    3 id: "id" Required,
-    4 organization_id: "organization_id" Required,
-    5 user_id: "user_id" Required,
+    assigned_by: Nullable = 0,
+    created_at: Required = 1,
+    guardrail_id: Required = 2,
+    id: Required = 3,
+    organization_id: Required = 4,
+    user_id: Required = 5,
 });
 
 /// Changes to a guardrail; what you leave out stays as it is.
@@ -857,30 +842,30 @@ pub struct UpdateGuardrailRequest {
 }
 
 wire_struct!(UpdateGuardrailRequest {
-    0 allow_safety_retention_google: "allow_safety_retention_google" Patched,
-    1 allow_safety_retention_other: "allow_safety_retention_other" Patched,
-    2 allowed_data_regions: "allowed_data_regions" Patched,
-    3 allowed_models: "allowed_models" Patched,
-    4 allowed_providers: "allowed_providers" Patched,
-    5 content_filter_builtins: "content_filter_builtins" Patched,
-    6 content_filters: "content_filters" Patched,
-    7 description: "description" Patched,
-    8 enable_free_model_publication: "enable_free_model_publication" Patched,
-    9 enable_free_model_training: "enable_free_model_training" Patched,
-    10 enable_paid_model_training: "enable_paid_model_training" Patched,
-    11 enforce_first_party_harness_models: "enforce_first_party_harness_models" Patched,
-    12 enforce_zdr: "enforce_zdr" Patched,
-    13 enforce_zdr_anthropic: "enforce_zdr_anthropic" Patched,
-    14 enforce_zdr_google: "enforce_zdr_google" Patched,
-    15 enforce_zdr_openai: "enforce_zdr_openai" Patched,
-    16 enforce_zdr_other: "enforce_zdr_other" Patched,
-    17 enforce_zdr_xai: "enforce_zdr_xai" Patched,
-    18 ignored_models: "ignored_models" Patched,
-    19 ignored_providers: "ignored_providers" Patched,
-    20 include_byok_in_budgets: "include_byok_in_budgets" Optional,
-    21 limit_usd: "limit_usd" Patched,
-    22 name: "name" Optional,
-    23 reset_interval: "reset_interval" Patched,
+    allow_safety_retention_google: Patched = 0,
+    allow_safety_retention_other: Patched = 1,
+    allowed_data_regions: Patched = 2,
+    allowed_models: Patched = 3,
+    allowed_providers: Patched = 4,
+    content_filter_builtins: Patched = 5,
+    content_filters: Patched = 6,
+    description: Patched = 7,
+    enable_free_model_publication: Patched = 8,
+    enable_free_model_training: Patched = 9,
+    enable_paid_model_training: Patched = 10,
+    enforce_first_party_harness_models: Patched = 11,
+    enforce_zdr: Patched = 12,
+    enforce_zdr_anthropic: Patched = 13,
+    enforce_zdr_google: Patched = 14,
+    enforce_zdr_openai: Patched = 15,
+    enforce_zdr_other: Patched = 16,
+    enforce_zdr_xai: Patched = 17,
+    ignored_models: Patched = 18,
+    ignored_providers: Patched = 19,
+    include_byok_in_budgets: Optional = 20,
+    limit_usd: Patched = 21,
+    name: Optional = 22,
+    reset_interval: Patched = 23,
 });
 
 impl UpdateGuardrailRequest {
@@ -977,9 +962,7 @@ pub struct BulkAssignResponse {
     pub extra: Extra,
 }
 
-wire_struct!(BulkAssignResponse {
-    0 assigned_count: "assigned_count" Required,
-});
+wire_struct!(BulkAssignResponse { assigned_count: Required = 0 });
 
 impl Root for BulkAssignResponse {}
 
@@ -999,9 +982,7 @@ pub struct BulkKeysRequest {
     pub extra: Extra,
 }
 
-wire_struct!(BulkKeysRequest {
-    0 key_hashes: "key_hashes" Required,
-});
+wire_struct!(BulkKeysRequest { key_hashes: Required = 0 });
 
 impl BulkKeysRequest {
     /// With what the API requires.
@@ -1027,9 +1008,7 @@ pub struct BulkUnassignResponse {
     pub extra: Extra,
 }
 
-wire_struct!(BulkUnassignResponse {
-    0 unassigned_count: "unassigned_count" Required,
-});
+wire_struct!(BulkUnassignResponse { unassigned_count: Required = 0 });
 
 impl Root for BulkUnassignResponse {}
 
@@ -1094,9 +1073,7 @@ pub struct BulkMembersRequest {
     pub extra: Extra,
 }
 
-wire_struct!(BulkMembersRequest {
-    0 member_user_ids: "member_user_ids" Required,
-});
+wire_struct!(BulkMembersRequest { member_user_ids: Required = 0 });
 
 impl BulkMembersRequest {
     /// With what the API requires.

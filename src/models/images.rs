@@ -26,9 +26,9 @@ pub struct ImageGenPartialImageEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenPartialImageEvent ["type" = "\"image_generation.partial_image\""] {
-    0 b64_json: "b64_json" Required,
-    1 partial_image_index: "partial_image_index" Required,
+wire_struct!(ImageGenPartialImageEvent ["type" = "image_generation.partial_image"] {
+    b64_json: Required = 0,
+    partial_image_index: Required = 1,
 });
 
 /// Image stream event that delivers a piece of a text-based image, such as SVG markup.
@@ -45,9 +45,9 @@ pub struct ImageGenTextChunkEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenTextChunkEvent ["type" = "\"image_generation.text_chunk\""] {
-    0 phase: "phase" Required,
-    1 text: "text" Required,
+wire_struct!(ImageGenTextChunkEvent ["type" = "image_generation.text_chunk"] {
+    phase: Required = 0,
+    text: Required = 1,
 });
 
 /// Stage that produced the text; render only `content`, as the others are interim material.
@@ -90,11 +90,11 @@ pub struct ImageGenCompletedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenCompletedEvent ["type" = "\"image_generation.completed\""] {
-    0 b64_json: "b64_json" Required,
-    1 created: "created" Required,
-    2 media_type: "media_type" Optional,
-    3 usage: "usage" Optional,
+wire_struct!(ImageGenCompletedEvent ["type" = "image_generation.completed"] {
+    b64_json: Required = 0,
+    created: Required = 1,
+    media_type: Optional = 2,
+    usage: Optional = 3,
 });
 
 /// Image stream event that reports a failure after streaming had already begun.
@@ -109,8 +109,8 @@ pub struct ImageGenStreamErrorEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenStreamErrorEvent ["type" = "\"error\""] {
-    0 error: "error" Required,
+wire_struct!(ImageGenStreamErrorEvent ["type" = "error"] {
+    error: Required = 0,
 });
 
 /// What the provider said about the failure.
@@ -132,10 +132,10 @@ pub struct ImageGenStreamErrorEventError {
 }
 
 wire_struct!(ImageGenStreamErrorEventError {
-    0 message: "message" Required,
-    1 code: "code" Optional,
-    2 param: "param" Optional,
-    3 r#type: "type" Optional,
+    message: Required = 0,
+    code: Optional = 1,
+    param: Optional = 2,
+    r#type as "type": Optional = 3,
 });
 
 /// Event itself: a preview, a text piece, the finished image or an error.
@@ -171,13 +171,11 @@ wire_union!(ImageStreamEvent {
         "image_generation.partial_image" => ImageGenerationPartialImage,
         "image_generation.text_chunk" => ImageGenerationTextChunk,
     }
-    objects {}
-    shapes {}
     variants {
-        0 ImageGenerationPartialImage,
-        1 ImageGenerationTextChunk,
-        2 ImageGenerationCompleted,
-        3 Error,
+        ImageGenerationPartialImage = 0,
+        ImageGenerationTextChunk = 1,
+        ImageGenerationCompleted = 2,
+        Error = 3,
     }
 });
 
@@ -225,11 +223,7 @@ pub struct ImageGenerationResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenerationResponse {
-    0 created: "created" Required,
-    1 data: "data" Required,
-    2 usage: "usage" Optional,
-});
+wire_struct!(ImageGenerationResponse { created: Required = 0, data: Required = 1, usage: Optional = 2 });
 
 /// The object at `ImageGenerationResponse.data[]`.
 ///
@@ -241,13 +235,19 @@ pub struct ImageGenerationResponseData {
     pub b64_json: String,
     /// MIME type of the decoded bytes, such as `image/webp`; absent if the format was not recognised.
     pub media_type: Option<String>,
+    /// Where to fetch the picture, if the provider sends an address in place of the data.
+    pub url: Option<String>,
+    /// Prompt that the model was given, if the provider changed yours.
+    pub revised_prompt: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ImageGenerationResponseData {
-    0 b64_json: "b64_json" Required,
-    1 media_type: "media_type" Optional,
+    b64_json: Required = 0,
+    media_type: Optional = 1,
+    url: Optional = 2,
+    revised_prompt: Optional = 3,
 });
 
 /// Asks an image model for one or more images, from a prompt and optional reference pictures.
@@ -301,22 +301,22 @@ pub struct ImageGenerationRequest {
 }
 
 wire_struct!(ImageGenerationRequest {
-    0 model: "model" Required,
-    1 prompt: "prompt" Required,
-    2 aspect_ratio: "aspect_ratio" Optional,
-    3 background: "background" Optional,
-    4 input_references: "input_references" Optional,
-    5 n: "n" Optional,
-    6 output_compression: "output_compression" Optional,
-    7 output_format: "output_format" Optional,
-    8 provider: "provider" Optional,
-    9 quality: "quality" Optional,
-    10 resolution: "resolution" Optional,
-    11 seed: "seed" Optional,
-    12 session_id: "session_id" Optional,
-    13 size: "size" Optional,
-    14 trace: "trace" Optional,
-    15 user: "user" Optional,
+    model: Required = 0,
+    prompt: Required = 1,
+    aspect_ratio: Optional = 2,
+    background: Optional = 3,
+    input_references: Optional = 4,
+    n: Optional = 5,
+    output_compression: Optional = 6,
+    output_format: Optional = 7,
+    provider: Optional = 8,
+    quality: Optional = 9,
+    resolution: Optional = 10,
+    seed: Optional = 11,
+    session_id: Optional = 12,
+    size: Optional = 13,
+    trace: Optional = 14,
+    user: Optional = 15,
 });
 
 impl ImageGenerationRequest {
@@ -501,12 +501,12 @@ pub struct ImageGenerationProviderPreferences {
 }
 
 wire_struct!(ImageGenerationProviderPreferences {
-    0 allow_fallbacks: "allow_fallbacks" Optional,
-    1 ignore: "ignore" Optional,
-    2 only: "only" Optional,
-    3 options: "options" Optional,
-    4 order: "order" Optional,
-    5 sort: "sort" Optional,
+    allow_fallbacks: Optional = 0,
+    ignore: Optional = 1,
+    only: Optional = 2,
+    options: Optional = 3,
+    order: Optional = 4,
+    sort: Optional = 5,
 });
 
 impl ImageGenerationProviderPreferences {
@@ -600,9 +600,7 @@ pub struct ImageModelsListResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ImageModelsListResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ImageModelsListResponse { data: Required = 0 });
 
 impl Root for ImageModelsListResponse {}
 
@@ -633,14 +631,14 @@ pub struct ImageModelListItem {
 }
 
 wire_struct!(ImageModelListItem {
-    0 architecture: "architecture" Required,
-    1 created: "created" Required,
-    2 description: "description" Required,
-    3 endpoints: "endpoints" Required,
-    4 id: "id" Required,
-    5 name: "name" Required,
-    6 supported_parameters: "supported_parameters" Required,
-    7 supports_streaming: "supports_streaming" Required,
+    architecture: Required = 0,
+    created: Required = 1,
+    description: Required = 2,
+    endpoints: Required = 3,
+    id: Required = 4,
+    name: Required = 5,
+    supported_parameters: Required = 6,
+    supports_streaming: Required = 7,
 });
 
 /// What kinds of input an image model takes and what it gives back.
@@ -657,10 +655,7 @@ pub struct ImageModelArchitecture {
     pub extra: Extra,
 }
 
-wire_struct!(ImageModelArchitecture {
-    0 input_modalities: "input_modalities" Required,
-    1 output_modalities: "output_modalities" Required,
-});
+wire_struct!(ImageModelArchitecture { input_modalities: Required = 0, output_modalities: Required = 1 });
 
 /// Describes a request parameter that takes one string out of a fixed set.
 ///
@@ -674,8 +669,8 @@ pub struct EnumCapability {
     pub extra: Extra,
 }
 
-wire_struct!(EnumCapability ["type" = "\"enum\""] {
-    0 values: "values" Required,
+wire_struct!(EnumCapability ["type" = "enum"] {
+    values: Required = 0,
 });
 
 /// Declares that a parameter takes any number between two bounds, both of them allowed.
@@ -692,9 +687,9 @@ pub struct RangeCapability {
     pub extra: Extra,
 }
 
-wire_struct!(RangeCapability ["type" = "\"range\""] {
-    0 max: "max" Required,
-    1 min: "min" Required,
+wire_struct!(RangeCapability ["type" = "range"] {
+    max: Required = 0,
+    min: Required = 1,
 });
 
 /// Marks a request parameter the model either takes or does not; its presence signals support.
@@ -707,7 +702,7 @@ pub struct BooleanCapability {
     pub extra: Extra,
 }
 
-wire_struct!(BooleanCapability ["type" = "\"boolean\""] {});
+wire_struct!(BooleanCapability ["type" = "boolean"] {});
 
 /// Describes which values a model takes for one request parameter: a set, a range, or a plain flag.
 ///
@@ -737,12 +732,10 @@ wire_union!(CapabilityDescriptor {
         "enum" => Enum,
         "range" => Range,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Enum,
-        1 Range,
-        2 Boolean,
+        Enum = 0,
+        Range = 1,
+        Boolean = 2,
     }
 });
 
@@ -781,10 +774,7 @@ pub struct ImageModelEndpointsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ImageModelEndpointsResponse {
-    0 endpoints: "endpoints" Required,
-    1 id: "id" Required,
-});
+wire_struct!(ImageModelEndpointsResponse { endpoints: Required = 0, id: Required = 1 });
 
 impl Root for ImageModelEndpointsResponse {}
 
@@ -813,13 +803,13 @@ pub struct ImageEndpoint {
 }
 
 wire_struct!(ImageEndpoint {
-    0 allowed_passthrough_parameters: "allowed_passthrough_parameters" Required,
-    1 pricing: "pricing" Required,
-    2 provider_name: "provider_name" Required,
-    3 provider_slug: "provider_slug" Required,
-    4 provider_tag: "provider_tag" Nullable,
-    5 supported_parameters: "supported_parameters" Required,
-    6 supports_streaming: "supports_streaming" Required,
+    allowed_passthrough_parameters: Required = 0,
+    pricing: Required = 1,
+    provider_name: Required = 2,
+    provider_slug: Required = 3,
+    provider_tag: Nullable = 4,
+    supported_parameters: Required = 5,
+    supports_streaming: Required = 6,
 });
 
 /// One price line of an image endpoint: what is charged, by which unit and at what price.
@@ -841,10 +831,10 @@ pub struct ImagePricingEntry {
 }
 
 wire_struct!(ImagePricingEntry {
-    0 billable: "billable" Required,
-    1 cost_usd: "cost_usd" Required,
-    2 unit: "unit" Required,
-    3 variant: "variant" Optional,
+    billable: Required = 0,
+    cost_usd: Required = 1,
+    unit: Required = 2,
+    variant: Optional = 3,
 });
 
 /// What the price line charges for.

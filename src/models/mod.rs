@@ -174,12 +174,13 @@ pub use self::batch::{BatchObject, BatchRequest, BatchResult, BatchStatus, Creat
 pub use self::byok::ByokListParams;
 #[cfg(feature = "chat")]
 pub use self::chat::{
-    ChatAssistantMessage, ChatAudioOutput, ChatChoice, ChatContentAudio, ChatContentFile, ChatContentImage,
-    ChatContentImageUrl, ChatContentPart, ChatContentText, ChatContentVideo, ChatDeveloperMessage, ChatFinishReason,
-    ChatFormatJsonSchemaConfig, ChatFunctionTool, ChatJsonSchemaConfig, ChatMessage, ChatMessageContent,
-    ChatNamedToolChoice, ChatRequest, ChatRequestReasoning, ChatRequestResponseFormat, ChatResult, ChatStreamChoice,
-    ChatStreamChunk, ChatStreamDelta, ChatStreamOptions, ChatStreamToolCall, ChatSystemMessage, ChatTextContent,
-    ChatToolChoice, ChatToolMessage, ChatUsage, ChatUserMessage, ReasoningDetail,
+    ChatAnnotation, ChatAssistantMessage, ChatAudioOutput, ChatChoice, ChatContentAudio, ChatContentFile,
+    ChatContentImage, ChatContentImageUrl, ChatContentPart, ChatContentText, ChatContentVideo, ChatDeveloperMessage,
+    ChatFileAnnotation, ChatFinishReason, ChatFormatJsonSchemaConfig, ChatFunctionTool, ChatJsonSchemaConfig,
+    ChatMessage, ChatMessageContent, ChatNamedToolChoice, ChatRequest, ChatRequestReasoning, ChatRequestResponseFormat,
+    ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamOptions, ChatStreamToolCall,
+    ChatSystemMessage, ChatTextContent, ChatToolCall, ChatToolChoice, ChatToolMessage, ChatUrlCitation, ChatUsage,
+    ChatUserMessage, ReasoningDetail,
 };
 #[cfg(feature = "embeddings")]
 pub use self::embeddings::{
@@ -208,7 +209,7 @@ pub use self::messages::{
     MessagesContentBlockParam, MessagesContentBlockStartEvent, MessagesDelta, MessagesDeltaEvent, MessagesMessageParam,
     MessagesMessageParamContent, MessagesMessageParamRole, MessagesRequest, MessagesRequestThinking,
     MessagesRequestTool, MessagesRequestToolChoice, MessagesResult, MessagesStopReason, MessagesStreamEvent,
-    MessagesToolResultBlockParam, MessagesToolUseBlockParam,
+    MessagesToolResultBlockParam, MessagesToolUseBlockParam, MessagesUsage,
 };
 #[cfg(any(
     feature = "datasets",
@@ -281,8 +282,8 @@ pub use self::routing::{OpenRouterMetadata, ProviderName, ProviderPreferences, P
     feature = "workspaces"
 ))]
 pub use self::shared::{
-    CacheControl, ChatToolCall, ChatToolCallFunction, CostDetails, DataCollection, ImageDetail, InlineAudio,
-    ReasoningEffort, ServiceTier, StopSequences, SupportedParameter, TokenUsage, ToolChoiceMode,
+    CacheControl, ChatToolCallFunction, CostDetails, DataCollection, ImageDetail, InlineAudio, ReasoningEffort,
+    ServiceTier, StopSequences, SupportedParameter, TokenUsage, ToolChoiceMode,
 };
 #[cfg(feature = "stt")]
 pub use self::stt::{SttMultipartRequest, SttRequest, SttResponse};

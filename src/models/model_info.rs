@@ -74,11 +74,7 @@ pub struct ModelsListResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ModelsListResponse {
-    0 data: "data" Required,
-    1 links: "links" Required,
-    2 total_count: "total_count" Required,
-});
+wire_struct!(ModelsListResponse { data: Required = 0, links: Required = 1, total_count: Required = 2 });
 
 impl Root for ModelsListResponse {}
 
@@ -145,26 +141,26 @@ pub struct Model {
 }
 
 wire_struct!(Model {
-    0 architecture: "architecture" Required,
-    1 canonical_slug: "canonical_slug" Required,
-    2 context_length: "context_length" Nullable,
-    3 created: "created" Required,
-    4 default_parameters: "default_parameters" Nullable,
-    5 id: "id" Required,
-    6 links: "links" Required,
-    7 name: "name" Required,
-    8 per_request_limits: "per_request_limits" Nullable,
-    9 pricing: "pricing" Required,
-    10 supported_parameters: "supported_parameters" Required,
-    11 supported_voices: "supported_voices" Nullable,
-    12 top_provider: "top_provider" Required,
-    13 alias_target: "alias_target" Optional,
-    14 benchmarks: "benchmarks" Optional,
-    15 description: "description" Optional,
-    16 expiration_date: "expiration_date" Optional,
-    17 hugging_face_id: "hugging_face_id" Optional,
-    18 knowledge_cutoff: "knowledge_cutoff" Optional,
-    19 reasoning: "reasoning" Optional,
+    architecture: Required = 0,
+    canonical_slug: Required = 1,
+    context_length: Nullable = 2,
+    created: Required = 3,
+    default_parameters: Nullable = 4,
+    id: Required = 5,
+    links: Required = 6,
+    name: Required = 7,
+    per_request_limits: Nullable = 8,
+    pricing: Required = 9,
+    supported_parameters: Required = 10,
+    supported_voices: Nullable = 11,
+    top_provider: Required = 12,
+    alias_target: Optional = 13,
+    benchmarks: Optional = 14,
+    description: Optional = 15,
+    expiration_date: Optional = 16,
+    hugging_face_id: Optional = 17,
+    knowledge_cutoff: Optional = 18,
+    reasoning: Optional = 19,
 });
 
 /// Model that a tilde-latest alias resolves to at the moment.
@@ -181,10 +177,7 @@ pub struct ModelAliasTarget {
     pub extra: Extra,
 }
 
-wire_struct!(ModelAliasTarget {
-    0 name: "name" Required,
-    1 slug: "slug" Required,
-});
+wire_struct!(ModelAliasTarget { name: Required = 0, slug: Required = 1 });
 
 /// Modalities, tokenizer family and instruction format of a model.
 ///
@@ -207,11 +200,11 @@ pub struct ModelArchitecture {
 }
 
 wire_struct!(ModelArchitecture {
-    0 input_modalities: "input_modalities" Required,
-    1 modality: "modality" Nullable,
-    2 output_modalities: "output_modalities" Required,
-    3 instruct_type: "instruct_type" Optional,
-    4 tokenizer: "tokenizer" Optional,
+    input_modalities: Required = 0,
+    modality: Nullable = 1,
+    output_modalities: Required = 2,
+    instruct_type: Optional = 3,
+    tokenizer: Optional = 4,
 });
 
 /// Kind of content that a model takes as input.
@@ -450,10 +443,7 @@ pub struct ModelBenchmarks {
     pub extra: Extra,
 }
 
-wire_struct!(ModelBenchmarks {
-    0 design_arena: "design_arena" Required,
-    1 artificial_analysis: "artificial_analysis" Optional,
-});
+wire_struct!(ModelBenchmarks { design_arena: Required = 0, artificial_analysis: Optional = 1 });
 
 /// Scores a model earned on the composite indices published by Artificial Analysis.
 ///
@@ -473,9 +463,9 @@ pub struct AaBenchmarkEntry {
 }
 
 wire_struct!(AaBenchmarkEntry {
-    0 agentic_index: "agentic_index" Nullable,
-    1 coding_index: "coding_index" Nullable,
-    2 intelligence_index: "intelligence_index" Nullable,
+    agentic_index: Nullable = 0,
+    coding_index: Nullable = 1,
+    intelligence_index: Nullable = 2,
 });
 
 /// How a model fares on Design Arena in one category of one arena.
@@ -500,11 +490,11 @@ pub struct DaBenchmarkEntry {
 }
 
 wire_struct!(DaBenchmarkEntry {
-    0 arena: "arena" Required,
-    1 category: "category" Required,
-    2 elo: "elo" Required,
-    3 rank: "rank" Required,
-    4 win_rate: "win_rate" Required,
+    arena: Required = 0,
+    category: Required = 1,
+    elo: Required = 2,
+    rank: Required = 3,
+    win_rate: Required = 4,
 });
 
 /// Sampling settings the model uses when a request leaves them out; `null` when none are known.
@@ -530,12 +520,12 @@ pub struct DefaultParameters {
 }
 
 wire_struct!(DefaultParameters {
-    0 frequency_penalty: "frequency_penalty" Optional,
-    1 presence_penalty: "presence_penalty" Optional,
-    2 repetition_penalty: "repetition_penalty" Optional,
-    3 temperature: "temperature" Optional,
-    4 top_k: "top_k" Optional,
-    5 top_p: "top_p" Optional,
+    frequency_penalty: Optional = 0,
+    presence_penalty: Optional = 1,
+    repetition_penalty: Optional = 2,
+    temperature: Optional = 3,
+    top_k: Optional = 4,
+    top_p: Optional = 5,
 });
 
 /// Paths to further API resources about a model.
@@ -550,9 +540,7 @@ pub struct ModelLinks {
     pub extra: Extra,
 }
 
-wire_struct!(ModelLinks {
-    0 details: "details" Required,
-});
+wire_struct!(ModelLinks { details: Required = 0 });
 
 /// Token ceilings that hold for each single request to a model; null when none apply.
 ///
@@ -568,10 +556,7 @@ pub struct PerRequestLimits {
     pub extra: Extra,
 }
 
-wire_struct!(PerRequestLimits {
-    0 completion_tokens: "completion_tokens" Required,
-    1 prompt_tokens: "prompt_tokens" Required,
-});
+wire_struct!(PerRequestLimits { completion_tokens: Required = 0, prompt_tokens: Required = 1 });
 
 /// What using a model costs, as decimal strings in USD per unit.
 ///
@@ -616,22 +601,22 @@ pub struct PublicPricing {
 }
 
 wire_struct!(PublicPricing {
-    0 completion: "completion" Required,
-    1 prompt: "prompt" Required,
-    2 audio: "audio" Optional,
-    3 audio_output: "audio_output" Optional,
-    4 discount: "discount" Optional,
-    5 image: "image" Optional,
-    6 image_output: "image_output" Optional,
-    7 image_token: "image_token" Optional,
-    8 input_audio_cache: "input_audio_cache" Optional,
-    9 input_cache_read: "input_cache_read" Optional,
-    10 input_cache_write: "input_cache_write" Optional,
-    11 input_cache_write_1h: "input_cache_write_1h" Optional,
-    12 internal_reasoning: "internal_reasoning" Optional,
-    13 overrides: "overrides" Optional,
-    14 request: "request" Optional,
-    15 web_search: "web_search" Optional,
+    completion: Required = 0,
+    prompt: Required = 1,
+    audio: Optional = 2,
+    audio_output: Optional = 3,
+    discount: Optional = 4,
+    image: Optional = 5,
+    image_output: Optional = 6,
+    image_token: Optional = 7,
+    input_audio_cache: Optional = 8,
+    input_cache_read: Optional = 9,
+    input_cache_write: Optional = 10,
+    input_cache_write_1h: Optional = 11,
+    internal_reasoning: Optional = 12,
+    overrides: Optional = 13,
+    request: Optional = 14,
+    web_search: Optional = 15,
 });
 
 /// Special rates for requests that meet every stated condition; unlisted rates stay at base, and the last matching entry decides each one.
@@ -669,17 +654,17 @@ pub struct PricingOverride {
 }
 
 wire_struct!(PricingOverride {
-    0 audio: "audio" Optional,
-    1 completion: "completion" Optional,
-    2 input_audio_cache: "input_audio_cache" Optional,
-    3 input_cache_read: "input_cache_read" Optional,
-    4 input_cache_write: "input_cache_write" Optional,
-    5 input_cache_write_1h: "input_cache_write_1h" Optional,
-    6 min_prompt_tokens: "min_prompt_tokens" Optional,
-    7 prompt: "prompt" Optional,
-    8 utc_days: "utc_days" Optional,
-    9 utc_end: "utc_end" Optional,
-    10 utc_start: "utc_start" Optional,
+    audio: Optional = 0,
+    completion: Optional = 1,
+    input_audio_cache: Optional = 2,
+    input_cache_read: Optional = 3,
+    input_cache_write: Optional = 4,
+    input_cache_write_1h: Optional = 5,
+    min_prompt_tokens: Optional = 6,
+    prompt: Optional = 7,
+    utc_days: Optional = 8,
+    utc_end: Optional = 9,
+    utc_start: Optional = 10,
 });
 
 /// Reasoning controls a model offers; absent for models that do not reason and for dynamic routers.
@@ -703,11 +688,11 @@ pub struct ModelReasoning {
 }
 
 wire_struct!(ModelReasoning {
-    0 mandatory: "mandatory" Required,
-    1 default_effort: "default_effort" Optional,
-    2 default_enabled: "default_enabled" Optional,
-    3 supported_efforts: "supported_efforts" Optional,
-    4 supports_max_tokens: "supports_max_tokens" Optional,
+    mandatory: Required = 0,
+    default_effort: Optional = 1,
+    default_enabled: Optional = 2,
+    supported_efforts: Optional = 3,
+    supports_max_tokens: Optional = 4,
 });
 
 /// Limits and moderation of the provider that ranks first for a model.
@@ -727,7 +712,7 @@ pub struct TopProviderInfo {
 }
 
 wire_struct!(TopProviderInfo {
-    0 is_moderated: "is_moderated" Required,
-    1 context_length: "context_length" Optional,
-    2 max_completion_tokens: "max_completion_tokens" Optional,
+    is_moderated: Required = 0,
+    context_length: Optional = 1,
+    max_completion_tokens: Optional = 2,
 });

@@ -21,9 +21,7 @@ pub struct ModelResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ModelResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ModelResponse { data: Required = 0 });
 
 impl Root for ModelResponse {}
 
@@ -528,9 +526,7 @@ pub struct ModelsCountResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ModelsCountResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ModelsCountResponse { data: Required = 0 });
 
 impl Root for ModelsCountResponse {}
 
@@ -546,9 +542,7 @@ pub struct ModelsCountResponseData {
     pub extra: Extra,
 }
 
-wire_struct!(ModelsCountResponseData {
-    0 count: "count" Required,
-});
+wire_struct!(ModelsCountResponseData { count: Required = 0 });
 
 /// Keeps only models and presets that this coding harness can offer: those that call tools and, if a guardrail demands it, come from the harness's own vendor.
 ///

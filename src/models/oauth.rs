@@ -22,10 +22,7 @@ pub struct ExchangeAuthCodeForApiKeyResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ExchangeAuthCodeForApiKeyResponse {
-    0 key: "key" Required,
-    1 user_id: "user_id" Nullable,
-});
+wire_struct!(ExchangeAuthCodeForApiKeyResponse { key: Required = 0, user_id: Nullable = 1 });
 
 impl Root for ExchangeAuthCodeForApiKeyResponse {}
 
@@ -44,9 +41,9 @@ pub struct ExchangeAuthCodeForApiKeyRequest {
 }
 
 wire_struct!(ExchangeAuthCodeForApiKeyRequest {
-    0 code: "code" Required,
-    1 code_challenge_method: "code_challenge_method" Optional,
-    2 code_verifier: "code_verifier" Optional,
+    code: Required = 0,
+    code_challenge_method: Optional = 1,
+    code_verifier: Optional = 2,
 });
 
 impl ExchangeAuthCodeForApiKeyRequest {
@@ -93,9 +90,7 @@ pub struct CreateAuthKeysCodeResponse {
     pub extra: Extra,
 }
 
-wire_struct!(CreateAuthKeysCodeResponse {
-    0 data: "data" Required,
-});
+wire_struct!(CreateAuthKeysCodeResponse { data: Required = 0 });
 
 impl Root for CreateAuthKeysCodeResponse {}
 
@@ -115,11 +110,7 @@ pub struct CreateAuthKeysCodeResponseData {
     pub extra: Extra,
 }
 
-wire_struct!(CreateAuthKeysCodeResponseData {
-    0 app_id: "app_id" Required,
-    1 created_at: "created_at" Required,
-    2 id: "id" Required,
-});
+wire_struct!(CreateAuthKeysCodeResponseData { app_id: Required = 0, created_at: Required = 1, id: Required = 2 });
 
 /// Sets the callback, the PKCE challenge and the properties of the key to be issued.
 #[derive(Clone, Debug, PartialEq)]
@@ -158,16 +149,16 @@ pub struct CreateAuthKeysCodeRequest {
 }
 
 wire_struct!(CreateAuthKeysCodeRequest {
-    0 callback_url: "callback_url" Required,
-    1 code_challenge: "code_challenge" Optional,
-    2 code_challenge_method: "code_challenge_method" Optional,
-    3 expires_at: "expires_at" Optional,
-    4 key_label: "key_label" Optional,
-    5 limit: "limit" Optional,
-    6 spawn_agent: "spawn_agent" Optional,
-    7 spawn_cloud: "spawn_cloud" Optional,
-    8 usage_limit_type: "usage_limit_type" Optional,
-    9 workspace_id: "workspace_id" Optional,
+    callback_url: Required = 0,
+    code_challenge: Optional = 1,
+    code_challenge_method: Optional = 2,
+    expires_at: Optional = 3,
+    key_label: Optional = 4,
+    limit: Optional = 5,
+    spawn_agent: Optional = 6,
+    spawn_cloud: Optional = 7,
+    usage_limit_type: Optional = 8,
+    workspace_id: Optional = 9,
 });
 
 impl CreateAuthKeysCodeRequest {
@@ -216,9 +207,7 @@ pub struct OAuthJwks {
     pub extra: Extra,
 }
 
-wire_struct!(OAuthJwks {
-    0 keys: "keys" Required,
-});
+wire_struct!(OAuthJwks { keys: Required = 0 });
 
 impl Root for OAuthJwks {}
 
@@ -244,10 +233,10 @@ pub struct OAuthJwksKey {
     pub extra: Extra,
 }
 
-wire_struct!(OAuthJwksKey ["alg" = "\"ES256\"", "crv" = "\"P-256\"", "kty" = "\"EC\"", "use" = "\"sig\""] {
-    0 kid: "kid" Required,
-    1 x: "x" Required,
-    2 y: "y" Required,
+wire_struct!(OAuthJwksKey ["alg" = "ES256", "crv" = "P-256", "kty" = "EC", "use" = "sig"] {
+    kid: Required = 0,
+    x: Required = 1,
+    y: Required = 2,
 });
 
 /// Short-lived access token obtained in the exchange, following RFC 8693.
@@ -266,10 +255,10 @@ pub struct TokenExchangeResponse {
     pub extra: Extra,
 }
 
-wire_struct!(TokenExchangeResponse ["issued_token_type" = "\"urn:ietf:params:oauth:token-type:access_token\"", "token_type" = "\"Bearer\""] {
-    0 access_token: "access_token" Required,
-    1 expires_in: "expires_in" Required,
-    2 scope: "scope" Required,
+wire_struct!(TokenExchangeResponse ["issued_token_type" = "urn:ietf:params:oauth:token-type:access_token", "token_type" = "Bearer"] {
+    access_token: Required = 0,
+    expires_in: Required = 1,
+    scope: Required = 2,
 });
 
 impl Root for TokenExchangeResponse {}
@@ -296,11 +285,11 @@ pub struct TokenExchangeRequest {
     pub extra: Extra,
 }
 
-wire_struct!(TokenExchangeRequest ["grant_type" = "\"urn:ietf:params:oauth:grant-type:token-exchange\"", "subject_token_type" = "\"urn:ietf:params:oauth:token-type:jwt\""] {
-    0 federation_policy_id: "federation_policy_id" Required,
-    1 subject_token: "subject_token" Required,
-    2 requested_token_type: "requested_token_type" Optional,
-    3 scope: "scope" Optional,
+wire_struct!(TokenExchangeRequest ["grant_type" = "urn:ietf:params:oauth:grant-type:token-exchange", "subject_token_type" = "urn:ietf:params:oauth:token-type:jwt"] {
+    federation_policy_id: Required = 0,
+    subject_token: Required = 1,
+    requested_token_type: Optional = 2,
+    scope: Optional = 3,
 });
 
 impl TokenExchangeRequest {

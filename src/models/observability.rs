@@ -85,10 +85,7 @@ pub struct ListObservabilityDestinationsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListObservabilityDestinationsResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
+wire_struct!(ListObservabilityDestinationsResponse { data: Required = 0, total_count: Required = 1 });
 
 impl Root for ListObservabilityDestinationsResponse {}
 
@@ -152,23 +149,23 @@ pub struct ObservabilityArizeDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityArizeDestination ["type" = "\"arize\""] {
-    0 api_key_hashes: "api_key_hashes" Nullable,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    5 config: "config" Required,
-    6 created_at: "created_at" Required,
-    7 enabled: "enabled" Required,
-    8 filter_rules: "filter_rules" Nullable,
-    9 id: "id" Required,
-    10 name: "name" Nullable,
-    11 privacy_mode: "privacy_mode" Required,
-    12 regions: "regions" Required,
-    13 sampling_rate: "sampling_rate" Required,
-    14 updated_at: "updated_at" Required,
-    15 workspace_id: "workspace_id" Required,
+wire_struct!(ObservabilityArizeDestination ["type" = "arize"] {
+    api_key_hashes: Nullable = 0,
+    broadcast_generation_cost: Required = 1,
+    broadcast_generation_cost_allocation: Required = 2,
+    broadcast_generation_identity: Required = 3,
+    broadcast_generation_request_context: Required = 4,
+    config: Required = 5,
+    created_at: Required = 6,
+    enabled: Required = 7,
+    filter_rules: Nullable = 8,
+    id: Required = 9,
+    name: Nullable = 10,
+    privacy_mode: Required = 11,
+    regions: Required = 12,
+    sampling_rate: Required = 13,
+    updated_at: Required = 14,
+    workspace_id: Required = 15,
 });
 
 /// Connection settings and credentials for Arize AX.
@@ -200,11 +197,11 @@ pub struct ObservabilityArizeDestinationConfig {
 }
 
 wire_struct!(ObservabilityArizeDestinationConfig {
-    0 api_key: "apiKey" Required,
-    1 model_id: "modelId" Required,
-    2 space_key: "spaceKey" Required,
-    3 base_url: "baseUrl" Optional,
-    4 headers: "headers" Optional,
+    api_key as "apiKey": Required = 0,
+    model_id as "modelId": Required = 1,
+    space_key as "spaceKey": Required = 2,
+    base_url as "baseUrl": Optional = 3,
+    headers: Optional = 4,
 });
 
 /// Filter deciding which events a destination receives; null means no filter is set.
@@ -224,10 +221,7 @@ pub struct ObservabilityFilterRulesConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityFilterRulesConfig {
-    0 groups: "groups" Required,
-    1 enabled: "enabled" Optional,
-});
+wire_struct!(ObservabilityFilterRulesConfig { groups: Required = 0, enabled: Optional = 1 });
 
 impl ObservabilityFilterRulesConfig {
     /// With what the API requires.
@@ -257,10 +251,7 @@ pub struct ObservabilityFilterRuleGroup {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityFilterRuleGroup {
-    0 rules: "rules" Required,
-    1 logic: "logic" Optional,
-});
+wire_struct!(ObservabilityFilterRuleGroup { rules: Required = 0, logic: Optional = 1 });
 
 impl ObservabilityFilterRuleGroup {
     /// With what the API requires.
@@ -290,11 +281,7 @@ pub struct ObservabilityFilterRuleGroupRule {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityFilterRuleGroupRule {
-    0 field: "field" Required,
-    1 operator: "operator" Required,
-    2 value: "value" Optional,
-});
+wire_struct!(ObservabilityFilterRuleGroupRule { field: Required = 0, operator: Required = 1, value: Optional = 2 });
 
 impl ObservabilityFilterRuleGroupRule {
     /// With what the API requires.
@@ -460,23 +447,23 @@ pub struct ObservabilityBraintrustDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityBraintrustDestination ["type" = "\"braintrust\""] {
-    0 api_key_hashes: "api_key_hashes" Nullable,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    5 config: "config" Required,
-    6 created_at: "created_at" Required,
-    7 enabled: "enabled" Required,
-    8 filter_rules: "filter_rules" Nullable,
-    9 id: "id" Required,
-    10 name: "name" Nullable,
-    11 privacy_mode: "privacy_mode" Required,
-    12 regions: "regions" Required,
-    13 sampling_rate: "sampling_rate" Required,
-    14 updated_at: "updated_at" Required,
-    15 workspace_id: "workspace_id" Required,
+wire_struct!(ObservabilityBraintrustDestination ["type" = "braintrust"] {
+    api_key_hashes: Nullable = 0,
+    broadcast_generation_cost: Required = 1,
+    broadcast_generation_cost_allocation: Required = 2,
+    broadcast_generation_identity: Required = 3,
+    broadcast_generation_request_context: Required = 4,
+    config: Required = 5,
+    created_at: Required = 6,
+    enabled: Required = 7,
+    filter_rules: Nullable = 8,
+    id: Required = 9,
+    name: Nullable = 10,
+    privacy_mode: Required = 11,
+    regions: Required = 12,
+    sampling_rate: Required = 13,
+    updated_at: Required = 14,
+    workspace_id: Required = 15,
 });
 
 /// Connection settings and credentials for Braintrust.
@@ -504,10 +491,10 @@ pub struct ObservabilityBraintrustDestinationConfig {
 }
 
 wire_struct!(ObservabilityBraintrustDestinationConfig {
-    0 api_key: "apiKey" Required,
-    1 project_id: "projectId" Required,
-    2 base_url: "baseUrl" Optional,
-    3 headers: "headers" Optional,
+    api_key as "apiKey": Required = 0,
+    project_id as "projectId": Required = 1,
+    base_url as "baseUrl": Optional = 2,
+    headers: Optional = 3,
 });
 
 /// Broadcast destination that writes traces of your traffic to a ClickHouse table.
@@ -559,23 +546,23 @@ pub struct ObservabilityClickHouseDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityClickHouseDestination ["type" = "\"clickhouse\""] {
-    0 api_key_hashes: "api_key_hashes" Nullable,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    5 config: "config" Required,
-    6 created_at: "created_at" Required,
-    7 enabled: "enabled" Required,
-    8 filter_rules: "filter_rules" Nullable,
-    9 id: "id" Required,
-    10 name: "name" Nullable,
-    11 privacy_mode: "privacy_mode" Required,
-    12 regions: "regions" Required,
-    13 sampling_rate: "sampling_rate" Required,
-    14 updated_at: "updated_at" Required,
-    15 workspace_id: "workspace_id" Required,
+wire_struct!(ObservabilityClickHouseDestination ["type" = "clickhouse"] {
+    api_key_hashes: Nullable = 0,
+    broadcast_generation_cost: Required = 1,
+    broadcast_generation_cost_allocation: Required = 2,
+    broadcast_generation_identity: Required = 3,
+    broadcast_generation_request_context: Required = 4,
+    config: Required = 5,
+    created_at: Required = 6,
+    enabled: Required = 7,
+    filter_rules: Nullable = 8,
+    id: Required = 9,
+    name: Nullable = 10,
+    privacy_mode: Required = 11,
+    regions: Required = 12,
+    sampling_rate: Required = 13,
+    updated_at: Required = 14,
+    workspace_id: Required = 15,
 });
 
 /// Connection settings for the ClickHouse database.
@@ -615,13 +602,13 @@ pub struct ObservabilityClickHouseDestinationConfig {
 }
 
 wire_struct!(ObservabilityClickHouseDestinationConfig {
-    0 database: "database" Required,
-    1 host: "host" Required,
-    2 password: "password" Required,
-    3 username: "username" Required,
-    4 headers: "headers" Optional,
-    5 should_include_cache_write_tokens: "shouldIncludeCacheWriteTokens" Optional,
-    6 table: "table" Optional,
+    database: Required = 0,
+    host: Required = 1,
+    password: Required = 2,
+    username: Required = 3,
+    headers: Optional = 4,
+    should_include_cache_write_tokens as "shouldIncludeCacheWriteTokens": Optional = 5,
+    table: Optional = 6,
 });
 
 /// Broadcast destination that sends traces of your traffic to Datadog LLM Observability.
@@ -672,23 +659,23 @@ pub struct ObservabilityDatadogDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityDatadogDestination ["type" = "\"datadog\""] {
-    0 api_key_hashes: "api_key_hashes" Nullable,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    5 config: "config" Required,
-    6 created_at: "created_at" Required,
-    7 enabled: "enabled" Required,
-    8 filter_rules: "filter_rules" Nullable,
-    9 id: "id" Required,
-    10 name: "name" Nullable,
-    11 privacy_mode: "privacy_mode" Required,
-    12 regions: "regions" Required,
-    13 sampling_rate: "sampling_rate" Required,
-    14 updated_at: "updated_at" Required,
-    15 workspace_id: "workspace_id" Required,
+wire_struct!(ObservabilityDatadogDestination ["type" = "datadog"] {
+    api_key_hashes: Nullable = 0,
+    broadcast_generation_cost: Required = 1,
+    broadcast_generation_cost_allocation: Required = 2,
+    broadcast_generation_identity: Required = 3,
+    broadcast_generation_request_context: Required = 4,
+    config: Required = 5,
+    created_at: Required = 6,
+    enabled: Required = 7,
+    filter_rules: Nullable = 8,
+    id: Required = 9,
+    name: Nullable = 10,
+    privacy_mode: Required = 11,
+    regions: Required = 12,
+    sampling_rate: Required = 13,
+    updated_at: Required = 14,
+    workspace_id: Required = 15,
 });
 
 /// Connection settings and credentials for Datadog.
@@ -716,10 +703,10 @@ pub struct ObservabilityDatadogDestinationConfig {
 }
 
 wire_struct!(ObservabilityDatadogDestinationConfig {
-    0 api_key: "apiKey" Required,
-    1 ml_app: "mlApp" Required,
-    2 headers: "headers" Optional,
-    3 url: "url" Optional,
+    api_key as "apiKey": Required = 0,
+    ml_app as "mlApp": Required = 1,
+    headers: Optional = 2,
+    url: Optional = 3,
 });
 
 /// Broadcast destination that sends traces of your traffic to Grafana Cloud.
@@ -770,23 +757,23 @@ pub struct ObservabilityGrafanaDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityGrafanaDestination ["type" = "\"grafana\""] {
-    0 api_key_hashes: "api_key_hashes" Nullable,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    5 config: "config" Required,
-    6 created_at: "created_at" Required,
-    7 enabled: "enabled" Required,
-    8 filter_rules: "filter_rules" Nullable,
-    9 id: "id" Required,
-    10 name: "name" Nullable,
-    11 privacy_mode: "privacy_mode" Required,
-    12 regions: "regions" Required,
-    13 sampling_rate: "sampling_rate" Required,
-    14 updated_at: "updated_at" Required,
-    15 workspace_id: "workspace_id" Required,
+wire_struct!(ObservabilityGrafanaDestination ["type" = "grafana"] {
+    api_key_hashes: Nullable = 0,
+    broadcast_generation_cost: Required = 1,
+    broadcast_generation_cost_allocation: Required = 2,
+    broadcast_generation_identity: Required = 3,
+    broadcast_generation_request_context: Required = 4,
+    config: Required = 5,
+    created_at: Required = 6,
+    enabled: Required = 7,
+    filter_rules: Nullable = 8,
+    id: Required = 9,
+    name: Nullable = 10,
+    privacy_mode: Required = 11,
+    regions: Required = 12,
+    sampling_rate: Required = 13,
+    updated_at: Required = 14,
+    workspace_id: Required = 15,
 });
 
 /// Connection settings for the Grafana Cloud OTLP gateway.
@@ -814,10 +801,10 @@ pub struct ObservabilityGrafanaDestinationConfig {
 }
 
 wire_struct!(ObservabilityGrafanaDestinationConfig {
-    0 api_key: "apiKey" Required,
-    1 instance_id: "instanceId" Required,
-    2 base_url: "baseUrl" Optional,
-    3 headers: "headers" Optional,
+    api_key as "apiKey": Required = 0,
+    instance_id as "instanceId": Required = 1,
+    base_url as "baseUrl": Optional = 2,
+    headers: Optional = 3,
 });
 
 /// Broadcast destination that sends traces of your traffic to Langfuse.
@@ -868,23 +855,23 @@ pub struct ObservabilityLangfuseDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityLangfuseDestination ["type" = "\"langfuse\""] {
-    0 api_key_hashes: "api_key_hashes" Nullable,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    5 config: "config" Required,
-    6 created_at: "created_at" Required,
-    7 enabled: "enabled" Required,
-    8 filter_rules: "filter_rules" Nullable,
-    9 id: "id" Required,
-    10 name: "name" Nullable,
-    11 privacy_mode: "privacy_mode" Required,
-    12 regions: "regions" Required,
-    13 sampling_rate: "sampling_rate" Required,
-    14 updated_at: "updated_at" Required,
-    15 workspace_id: "workspace_id" Required,
+wire_struct!(ObservabilityLangfuseDestination ["type" = "langfuse"] {
+    api_key_hashes: Nullable = 0,
+    broadcast_generation_cost: Required = 1,
+    broadcast_generation_cost_allocation: Required = 2,
+    broadcast_generation_identity: Required = 3,
+    broadcast_generation_request_context: Required = 4,
+    config: Required = 5,
+    created_at: Required = 6,
+    enabled: Required = 7,
+    filter_rules: Nullable = 8,
+    id: Required = 9,
+    name: Nullable = 10,
+    privacy_mode: Required = 11,
+    regions: Required = 12,
+    sampling_rate: Required = 13,
+    updated_at: Required = 14,
+    workspace_id: Required = 15,
 });
 
 /// Connection settings for the Langfuse project.
@@ -912,10 +899,10 @@ pub struct ObservabilityLangfuseDestinationConfig {
 }
 
 wire_struct!(ObservabilityLangfuseDestinationConfig {
-    0 public_key: "publicKey" Required,
-    1 secret_key: "secretKey" Required,
-    2 base_url: "baseUrl" Optional,
-    3 headers: "headers" Optional,
+    public_key as "publicKey": Required = 0,
+    secret_key as "secretKey": Required = 1,
+    base_url as "baseUrl": Optional = 2,
+    headers: Optional = 3,
 });
 
 /// Broadcast destination that sends traces of your traffic to LangSmith.
@@ -967,23 +954,23 @@ pub struct ObservabilityLangSmithDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityLangSmithDestination ["type" = "\"langsmith\""] {
-    0 api_key_hashes: "api_key_hashes" Nullable,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    5 config: "config" Required,
-    6 created_at: "created_at" Required,
-    7 enabled: "enabled" Required,
-    8 filter_rules: "filter_rules" Nullable,
-    9 id: "id" Required,
-    10 name: "name" Nullable,
-    11 privacy_mode: "privacy_mode" Required,
-    12 regions: "regions" Required,
-    13 sampling_rate: "sampling_rate" Required,
-    14 updated_at: "updated_at" Required,
-    15 workspace_id: "workspace_id" Required,
+wire_struct!(ObservabilityLangSmithDestination ["type" = "langsmith"] {
+    api_key_hashes: Nullable = 0,
+    broadcast_generation_cost: Required = 1,
+    broadcast_generation_cost_allocation: Required = 2,
+    broadcast_generation_identity: Required = 3,
+    broadcast_generation_request_context: Required = 4,
+    config: Required = 5,
+    created_at: Required = 6,
+    enabled: Required = 7,
+    filter_rules: Nullable = 8,
+    id: Required = 9,
+    name: Nullable = 10,
+    privacy_mode: Required = 11,
+    regions: Required = 12,
+    sampling_rate: Required = 13,
+    updated_at: Required = 14,
+    workspace_id: Required = 15,
 });
 
 /// Connection settings and credentials for LangSmith.
@@ -1015,11 +1002,11 @@ pub struct ObservabilityLangSmithDestinationConfig {
 }
 
 wire_struct!(ObservabilityLangSmithDestinationConfig {
-    0 api_key: "apiKey" Required,
-    1 endpoint: "endpoint" Optional,
-    2 headers: "headers" Optional,
-    3 project: "project" Optional,
-    4 workspace_id: "workspaceId" Optional,
+    api_key as "apiKey": Required = 0,
+    endpoint: Optional = 1,
+    headers: Optional = 2,
+    project: Optional = 3,
+    workspace_id as "workspaceId": Optional = 4,
 });
 
 /// Broadcast destination that sends traces of your traffic to New Relic.
@@ -1071,23 +1058,23 @@ pub struct ObservabilityNewRelicDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityNewRelicDestination ["type" = "\"newrelic\""] {
-    0 api_key_hashes: "api_key_hashes" Nullable,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    5 config: "config" Required,
-    6 created_at: "created_at" Required,
-    7 enabled: "enabled" Required,
-    8 filter_rules: "filter_rules" Nullable,
-    9 id: "id" Required,
-    10 name: "name" Nullable,
-    11 privacy_mode: "privacy_mode" Required,
-    12 regions: "regions" Required,
-    13 sampling_rate: "sampling_rate" Required,
-    14 updated_at: "updated_at" Required,
-    15 workspace_id: "workspace_id" Required,
+wire_struct!(ObservabilityNewRelicDestination ["type" = "newrelic"] {
+    api_key_hashes: Nullable = 0,
+    broadcast_generation_cost: Required = 1,
+    broadcast_generation_cost_allocation: Required = 2,
+    broadcast_generation_identity: Required = 3,
+    broadcast_generation_request_context: Required = 4,
+    config: Required = 5,
+    created_at: Required = 6,
+    enabled: Required = 7,
+    filter_rules: Nullable = 8,
+    id: Required = 9,
+    name: Nullable = 10,
+    privacy_mode: Required = 11,
+    regions: Required = 12,
+    sampling_rate: Required = 13,
+    updated_at: Required = 14,
+    workspace_id: Required = 15,
 });
 
 /// Connection settings and credentials for New Relic.
@@ -1111,9 +1098,9 @@ pub struct ObservabilityNewRelicDestinationConfig {
 }
 
 wire_struct!(ObservabilityNewRelicDestinationConfig {
-    0 license_key: "licenseKey" Required,
-    1 headers: "headers" Optional,
-    2 region: "region" Optional,
+    license_key as "licenseKey": Required = 0,
+    headers: Optional = 1,
+    region: Optional = 2,
 });
 
 /// New Relic data centre that hosts your account.
@@ -1183,23 +1170,23 @@ pub struct ObservabilityOpikDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityOpikDestination ["type" = "\"opik\""] {
-    0 api_key_hashes: "api_key_hashes" Nullable,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    5 config: "config" Required,
-    6 created_at: "created_at" Required,
-    7 enabled: "enabled" Required,
-    8 filter_rules: "filter_rules" Nullable,
-    9 id: "id" Required,
-    10 name: "name" Nullable,
-    11 privacy_mode: "privacy_mode" Required,
-    12 regions: "regions" Required,
-    13 sampling_rate: "sampling_rate" Required,
-    14 updated_at: "updated_at" Required,
-    15 workspace_id: "workspace_id" Required,
+wire_struct!(ObservabilityOpikDestination ["type" = "opik"] {
+    api_key_hashes: Nullable = 0,
+    broadcast_generation_cost: Required = 1,
+    broadcast_generation_cost_allocation: Required = 2,
+    broadcast_generation_identity: Required = 3,
+    broadcast_generation_request_context: Required = 4,
+    config: Required = 5,
+    created_at: Required = 6,
+    enabled: Required = 7,
+    filter_rules: Nullable = 8,
+    id: Required = 9,
+    name: Nullable = 10,
+    privacy_mode: Required = 11,
+    regions: Required = 12,
+    sampling_rate: Required = 13,
+    updated_at: Required = 14,
+    workspace_id: Required = 15,
 });
 
 /// Connection settings and credentials for Opik.
@@ -1227,10 +1214,10 @@ pub struct ObservabilityOpikDestinationConfig {
 }
 
 wire_struct!(ObservabilityOpikDestinationConfig {
-    0 api_key: "apiKey" Required,
-    1 project_name: "projectName" Required,
-    2 workspace: "workspace" Required,
-    3 headers: "headers" Optional,
+    api_key as "apiKey": Required = 0,
+    project_name as "projectName": Required = 1,
+    workspace: Required = 2,
+    headers: Optional = 3,
 });
 
 /// Broadcast destination that sends traces of your traffic to any OpenTelemetry collector.
@@ -1281,23 +1268,23 @@ pub struct ObservabilityOtelCollectorDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityOtelCollectorDestination ["type" = "\"otel-collector\""] {
-    0 api_key_hashes: "api_key_hashes" Nullable,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    5 config: "config" Required,
-    6 created_at: "created_at" Required,
-    7 enabled: "enabled" Required,
-    8 filter_rules: "filter_rules" Nullable,
-    9 id: "id" Required,
-    10 name: "name" Nullable,
-    11 privacy_mode: "privacy_mode" Required,
-    12 regions: "regions" Required,
-    13 sampling_rate: "sampling_rate" Required,
-    14 updated_at: "updated_at" Required,
-    15 workspace_id: "workspace_id" Required,
+wire_struct!(ObservabilityOtelCollectorDestination ["type" = "otel-collector"] {
+    api_key_hashes: Nullable = 0,
+    broadcast_generation_cost: Required = 1,
+    broadcast_generation_cost_allocation: Required = 2,
+    broadcast_generation_identity: Required = 3,
+    broadcast_generation_request_context: Required = 4,
+    config: Required = 5,
+    created_at: Required = 6,
+    enabled: Required = 7,
+    filter_rules: Nullable = 8,
+    id: Required = 9,
+    name: Nullable = 10,
+    privacy_mode: Required = 11,
+    regions: Required = 12,
+    sampling_rate: Required = 13,
+    updated_at: Required = 14,
+    workspace_id: Required = 15,
 });
 
 /// Connection settings for the OpenTelemetry collector.
@@ -1314,10 +1301,7 @@ pub struct ObservabilityOtelCollectorConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityOtelCollectorConfig {
-    0 endpoint: "endpoint" Required,
-    1 headers: "headers" Optional,
-});
+wire_struct!(ObservabilityOtelCollectorConfig { endpoint: Required = 0, headers: Optional = 1 });
 
 /// Broadcast destination that sends traces of your traffic to PostHog.
 ///
@@ -1368,23 +1352,23 @@ pub struct ObservabilityPostHogDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityPostHogDestination ["type" = "\"posthog\""] {
-    0 api_key_hashes: "api_key_hashes" Nullable,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    5 config: "config" Required,
-    6 created_at: "created_at" Required,
-    7 enabled: "enabled" Required,
-    8 filter_rules: "filter_rules" Nullable,
-    9 id: "id" Required,
-    10 name: "name" Nullable,
-    11 privacy_mode: "privacy_mode" Required,
-    12 regions: "regions" Required,
-    13 sampling_rate: "sampling_rate" Required,
-    14 updated_at: "updated_at" Required,
-    15 workspace_id: "workspace_id" Required,
+wire_struct!(ObservabilityPostHogDestination ["type" = "posthog"] {
+    api_key_hashes: Nullable = 0,
+    broadcast_generation_cost: Required = 1,
+    broadcast_generation_cost_allocation: Required = 2,
+    broadcast_generation_identity: Required = 3,
+    broadcast_generation_request_context: Required = 4,
+    config: Required = 5,
+    created_at: Required = 6,
+    enabled: Required = 7,
+    filter_rules: Nullable = 8,
+    id: Required = 9,
+    name: Nullable = 10,
+    privacy_mode: Required = 11,
+    regions: Required = 12,
+    sampling_rate: Required = 13,
+    updated_at: Required = 14,
+    workspace_id: Required = 15,
 });
 
 /// Connection settings and credentials for PostHog.
@@ -1408,9 +1392,9 @@ pub struct ObservabilityPostHogDestinationConfig {
 }
 
 wire_struct!(ObservabilityPostHogDestinationConfig {
-    0 api_key: "apiKey" Required,
-    1 endpoint: "endpoint" Optional,
-    2 headers: "headers" Optional,
+    api_key as "apiKey": Required = 0,
+    endpoint: Optional = 1,
+    headers: Optional = 2,
 });
 
 /// Broadcast destination that reports your AI usage to Ramp.
@@ -1461,23 +1445,23 @@ pub struct ObservabilityRampDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityRampDestination ["type" = "\"ramp\""] {
-    0 api_key_hashes: "api_key_hashes" Nullable,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    5 config: "config" Required,
-    6 created_at: "created_at" Required,
-    7 enabled: "enabled" Required,
-    8 filter_rules: "filter_rules" Nullable,
-    9 id: "id" Required,
-    10 name: "name" Nullable,
-    11 privacy_mode: "privacy_mode" Required,
-    12 regions: "regions" Required,
-    13 sampling_rate: "sampling_rate" Required,
-    14 updated_at: "updated_at" Required,
-    15 workspace_id: "workspace_id" Required,
+wire_struct!(ObservabilityRampDestination ["type" = "ramp"] {
+    api_key_hashes: Nullable = 0,
+    broadcast_generation_cost: Required = 1,
+    broadcast_generation_cost_allocation: Required = 2,
+    broadcast_generation_identity: Required = 3,
+    broadcast_generation_request_context: Required = 4,
+    config: Required = 5,
+    created_at: Required = 6,
+    enabled: Required = 7,
+    filter_rules: Nullable = 8,
+    id: Required = 9,
+    name: Nullable = 10,
+    privacy_mode: Required = 11,
+    regions: Required = 12,
+    sampling_rate: Required = 13,
+    updated_at: Required = 14,
+    workspace_id: Required = 15,
 });
 
 /// Connection settings and credentials for Ramp.
@@ -1501,9 +1485,9 @@ pub struct ObservabilityRampDestinationConfig {
 }
 
 wire_struct!(ObservabilityRampDestinationConfig {
-    0 api_key: "apiKey" Required,
-    1 base_url: "baseUrl" Optional,
-    2 headers: "headers" Optional,
+    api_key as "apiKey": Required = 0,
+    base_url as "baseUrl": Optional = 1,
+    headers: Optional = 2,
 });
 
 /// Broadcast destination that stores traces of your traffic as JSON objects in an S3 bucket.
@@ -1554,23 +1538,23 @@ pub struct ObservabilityS3Destination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityS3Destination ["type" = "\"s3\""] {
-    0 api_key_hashes: "api_key_hashes" Nullable,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    5 config: "config" Required,
-    6 created_at: "created_at" Required,
-    7 enabled: "enabled" Required,
-    8 filter_rules: "filter_rules" Nullable,
-    9 id: "id" Required,
-    10 name: "name" Nullable,
-    11 privacy_mode: "privacy_mode" Required,
-    12 regions: "regions" Required,
-    13 sampling_rate: "sampling_rate" Required,
-    14 updated_at: "updated_at" Required,
-    15 workspace_id: "workspace_id" Required,
+wire_struct!(ObservabilityS3Destination ["type" = "s3"] {
+    api_key_hashes: Nullable = 0,
+    broadcast_generation_cost: Required = 1,
+    broadcast_generation_cost_allocation: Required = 2,
+    broadcast_generation_identity: Required = 3,
+    broadcast_generation_request_context: Required = 4,
+    config: Required = 5,
+    created_at: Required = 6,
+    enabled: Required = 7,
+    filter_rules: Nullable = 8,
+    id: Required = 9,
+    name: Nullable = 10,
+    privacy_mode: Required = 11,
+    regions: Required = 12,
+    sampling_rate: Required = 13,
+    updated_at: Required = 14,
+    workspace_id: Required = 15,
 });
 
 /// Bucket, credentials and object naming for the storage.
@@ -1630,19 +1614,19 @@ pub struct ObservabilityS3DestinationConfig {
 }
 
 wire_struct!(ObservabilityS3DestinationConfig {
-    0 bucket_name: "bucketName" Required,
-    1 access_key_id: "accessKeyId" Optional,
-    2 auth_mode: "authMode" Optional,
-    3 endpoint: "endpoint" Optional,
-    4 external_id: "externalId" Optional,
-    5 headers: "headers" Optional,
-    6 path_template: "pathTemplate" Optional,
-    7 prefix: "prefix" Optional,
-    8 provider: "provider" Optional,
-    9 region: "region" Optional,
-    10 role_arn: "roleArn" Optional,
-    11 secret_access_key: "secretAccessKey" Optional,
-    12 session_token: "sessionToken" Optional,
+    bucket_name as "bucketName": Required = 0,
+    access_key_id as "accessKeyId": Optional = 1,
+    auth_mode as "authMode": Optional = 2,
+    endpoint: Optional = 3,
+    external_id as "externalId": Optional = 4,
+    headers: Optional = 5,
+    path_template as "pathTemplate": Optional = 6,
+    prefix: Optional = 7,
+    provider: Optional = 8,
+    region: Optional = 9,
+    role_arn as "roleArn": Optional = 10,
+    secret_access_key as "secretAccessKey": Optional = 11,
+    session_token as "sessionToken": Optional = 12,
 });
 
 /// How OpenRouter authenticates to the bucket: with access keys, or by assuming an IAM role in your AWS account.
@@ -1737,23 +1721,23 @@ pub struct ObservabilitySentryDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilitySentryDestination ["type" = "\"sentry\""] {
-    0 api_key_hashes: "api_key_hashes" Nullable,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    5 config: "config" Required,
-    6 created_at: "created_at" Required,
-    7 enabled: "enabled" Required,
-    8 filter_rules: "filter_rules" Nullable,
-    9 id: "id" Required,
-    10 name: "name" Nullable,
-    11 privacy_mode: "privacy_mode" Required,
-    12 regions: "regions" Required,
-    13 sampling_rate: "sampling_rate" Required,
-    14 updated_at: "updated_at" Required,
-    15 workspace_id: "workspace_id" Required,
+wire_struct!(ObservabilitySentryDestination ["type" = "sentry"] {
+    api_key_hashes: Nullable = 0,
+    broadcast_generation_cost: Required = 1,
+    broadcast_generation_cost_allocation: Required = 2,
+    broadcast_generation_identity: Required = 3,
+    broadcast_generation_request_context: Required = 4,
+    config: Required = 5,
+    created_at: Required = 6,
+    enabled: Required = 7,
+    filter_rules: Nullable = 8,
+    id: Required = 9,
+    name: Nullable = 10,
+    privacy_mode: Required = 11,
+    regions: Required = 12,
+    sampling_rate: Required = 13,
+    updated_at: Required = 14,
+    workspace_id: Required = 15,
 });
 
 /// Connection settings for the Sentry project.
@@ -1777,9 +1761,9 @@ pub struct ObservabilitySentryDestinationConfig {
 }
 
 wire_struct!(ObservabilitySentryDestinationConfig {
-    0 dsn: "dsn" Required,
-    1 otlp_endpoint: "otlpEndpoint" Required,
-    2 headers: "headers" Optional,
+    dsn: Required = 0,
+    otlp_endpoint as "otlpEndpoint": Required = 1,
+    headers: Optional = 2,
 });
 
 /// Broadcast destination that writes traces of your traffic to a Snowflake table.
@@ -1830,23 +1814,23 @@ pub struct ObservabilitySnowflakeDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilitySnowflakeDestination ["type" = "\"snowflake\""] {
-    0 api_key_hashes: "api_key_hashes" Nullable,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    5 config: "config" Required,
-    6 created_at: "created_at" Required,
-    7 enabled: "enabled" Required,
-    8 filter_rules: "filter_rules" Nullable,
-    9 id: "id" Required,
-    10 name: "name" Nullable,
-    11 privacy_mode: "privacy_mode" Required,
-    12 regions: "regions" Required,
-    13 sampling_rate: "sampling_rate" Required,
-    14 updated_at: "updated_at" Required,
-    15 workspace_id: "workspace_id" Required,
+wire_struct!(ObservabilitySnowflakeDestination ["type" = "snowflake"] {
+    api_key_hashes: Nullable = 0,
+    broadcast_generation_cost: Required = 1,
+    broadcast_generation_cost_allocation: Required = 2,
+    broadcast_generation_identity: Required = 3,
+    broadcast_generation_request_context: Required = 4,
+    config: Required = 5,
+    created_at: Required = 6,
+    enabled: Required = 7,
+    filter_rules: Nullable = 8,
+    id: Required = 9,
+    name: Nullable = 10,
+    privacy_mode: Required = 11,
+    regions: Required = 12,
+    sampling_rate: Required = 13,
+    updated_at: Required = 14,
+    workspace_id: Required = 15,
 });
 
 /// Connection settings for the Snowflake account and table.
@@ -1890,14 +1874,14 @@ pub struct ObservabilitySnowflakeDestinationConfig {
 }
 
 wire_struct!(ObservabilitySnowflakeDestinationConfig {
-    0 account: "account" Required,
-    1 token: "token" Required,
-    2 database: "database" Optional,
-    3 headers: "headers" Optional,
-    4 schema: "schema" Optional,
-    5 should_include_cache_write_tokens: "shouldIncludeCacheWriteTokens" Optional,
-    6 table: "table" Optional,
-    7 warehouse: "warehouse" Optional,
+    account: Required = 0,
+    token: Required = 1,
+    database: Optional = 2,
+    headers: Optional = 3,
+    schema: Optional = 4,
+    should_include_cache_write_tokens as "shouldIncludeCacheWriteTokens": Optional = 5,
+    table: Optional = 6,
+    warehouse: Optional = 7,
 });
 
 /// Broadcast destination that sends traces of your traffic to W&B Weave.
@@ -1948,23 +1932,23 @@ pub struct ObservabilityWeaveDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityWeaveDestination ["type" = "\"weave\""] {
-    0 api_key_hashes: "api_key_hashes" Nullable,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    5 config: "config" Required,
-    6 created_at: "created_at" Required,
-    7 enabled: "enabled" Required,
-    8 filter_rules: "filter_rules" Nullable,
-    9 id: "id" Required,
-    10 name: "name" Nullable,
-    11 privacy_mode: "privacy_mode" Required,
-    12 regions: "regions" Required,
-    13 sampling_rate: "sampling_rate" Required,
-    14 updated_at: "updated_at" Required,
-    15 workspace_id: "workspace_id" Required,
+wire_struct!(ObservabilityWeaveDestination ["type" = "weave"] {
+    api_key_hashes: Nullable = 0,
+    broadcast_generation_cost: Required = 1,
+    broadcast_generation_cost_allocation: Required = 2,
+    broadcast_generation_identity: Required = 3,
+    broadcast_generation_request_context: Required = 4,
+    config: Required = 5,
+    created_at: Required = 6,
+    enabled: Required = 7,
+    filter_rules: Nullable = 8,
+    id: Required = 9,
+    name: Nullable = 10,
+    privacy_mode: Required = 11,
+    regions: Required = 12,
+    sampling_rate: Required = 13,
+    updated_at: Required = 14,
+    workspace_id: Required = 15,
 });
 
 /// Connection settings for the W&B Weave project.
@@ -1996,11 +1980,11 @@ pub struct ObservabilityWeaveDestinationConfig {
 }
 
 wire_struct!(ObservabilityWeaveDestinationConfig {
-    0 api_key: "apiKey" Required,
-    1 entity: "entity" Required,
-    2 project: "project" Required,
-    3 base_url: "baseUrl" Optional,
-    4 headers: "headers" Optional,
+    api_key as "apiKey": Required = 0,
+    entity: Required = 1,
+    project: Required = 2,
+    base_url as "baseUrl": Optional = 3,
+    headers: Optional = 4,
 });
 
 /// Broadcast destination that sends traces of your traffic to an HTTP endpoint of your own.
@@ -2051,23 +2035,23 @@ pub struct ObservabilityWebhookDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityWebhookDestination ["type" = "\"webhook\""] {
-    0 api_key_hashes: "api_key_hashes" Nullable,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    5 config: "config" Required,
-    6 created_at: "created_at" Required,
-    7 enabled: "enabled" Required,
-    8 filter_rules: "filter_rules" Nullable,
-    9 id: "id" Required,
-    10 name: "name" Nullable,
-    11 privacy_mode: "privacy_mode" Required,
-    12 regions: "regions" Required,
-    13 sampling_rate: "sampling_rate" Required,
-    14 updated_at: "updated_at" Required,
-    15 workspace_id: "workspace_id" Required,
+wire_struct!(ObservabilityWebhookDestination ["type" = "webhook"] {
+    api_key_hashes: Nullable = 0,
+    broadcast_generation_cost: Required = 1,
+    broadcast_generation_cost_allocation: Required = 2,
+    broadcast_generation_identity: Required = 3,
+    broadcast_generation_request_context: Required = 4,
+    config: Required = 5,
+    created_at: Required = 6,
+    enabled: Required = 7,
+    filter_rules: Nullable = 8,
+    id: Required = 9,
+    name: Nullable = 10,
+    privacy_mode: Required = 11,
+    regions: Required = 12,
+    sampling_rate: Required = 13,
+    updated_at: Required = 14,
+    workspace_id: Required = 15,
 });
 
 /// Where and how the webhook is called.
@@ -2088,11 +2072,7 @@ pub struct ObservabilityWebhookDestinationConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityWebhookDestinationConfig {
-    0 url: "url" Required,
-    1 headers: "headers" Optional,
-    2 method: "method" Optional,
-});
+wire_struct!(ObservabilityWebhookDestinationConfig { url: Required = 0, headers: Optional = 1, method: Optional = 2 });
 
 /// HTTP method used when calling the webhook.
 ///
@@ -2211,26 +2191,24 @@ wire_union!(ObservabilityDestination {
         "weave" => Weave,
         "webhook" => Webhook,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Arize,
-        1 Braintrust,
-        2 ClickHouse,
-        3 Datadog,
-        4 Grafana,
-        5 Langfuse,
-        6 LangSmith,
-        7 NewRelic,
-        8 Opik,
-        9 OtelCollector,
-        10 PostHog,
-        11 Ramp,
-        12 S3,
-        13 Sentry,
-        14 Snowflake,
-        15 Weave,
-        16 Webhook,
+        Arize = 0,
+        Braintrust = 1,
+        ClickHouse = 2,
+        Datadog = 3,
+        Grafana = 4,
+        Langfuse = 5,
+        LangSmith = 6,
+        NewRelic = 7,
+        Opik = 8,
+        OtelCollector = 9,
+        PostHog = 10,
+        Ramp = 11,
+        S3 = 12,
+        Sentry = 13,
+        Snowflake = 14,
+        Weave = 15,
+        Webhook = 16,
     }
 });
 
@@ -2745,9 +2723,7 @@ pub struct ObservabilityDestinationResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityDestinationResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ObservabilityDestinationResponse { data: Required = 0 });
 
 impl Root for ObservabilityDestinationResponse {}
 
@@ -2808,20 +2784,20 @@ pub struct CreateObservabilityDestinationRequest {
 }
 
 wire_struct!(CreateObservabilityDestinationRequest {
-    0 config: "config" Required,
-    1 name: "name" Required,
-    2 r#type: "type" Required,
-    3 api_key_hashes: "api_key_hashes" Optional,
-    4 broadcast_generation_cost: "broadcast_generation_cost" Optional,
-    5 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Optional,
-    6 broadcast_generation_identity: "broadcast_generation_identity" Optional,
-    7 broadcast_generation_request_context: "broadcast_generation_request_context" Optional,
-    8 enabled: "enabled" Optional,
-    9 filter_rules: "filter_rules" Optional,
-    10 privacy_mode: "privacy_mode" Optional,
-    11 regions: "regions" Optional,
-    12 sampling_rate: "sampling_rate" Optional,
-    13 workspace_id: "workspace_id" Optional,
+    config: Required = 0,
+    name: Required = 1,
+    r#type as "type": Required = 2,
+    api_key_hashes: Optional = 3,
+    broadcast_generation_cost: Optional = 4,
+    broadcast_generation_cost_allocation: Optional = 5,
+    broadcast_generation_identity: Optional = 6,
+    broadcast_generation_request_context: Optional = 7,
+    enabled: Optional = 8,
+    filter_rules: Optional = 9,
+    privacy_mode: Optional = 10,
+    regions: Optional = 11,
+    sampling_rate: Optional = 12,
+    workspace_id: Optional = 13,
 });
 
 impl CreateObservabilityDestinationRequest {
@@ -2994,18 +2970,18 @@ pub struct UpdateObservabilityDestinationRequest {
 }
 
 wire_struct!(UpdateObservabilityDestinationRequest {
-    0 api_key_hashes: "api_key_hashes" Patched,
-    1 broadcast_generation_cost: "broadcast_generation_cost" Optional,
-    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Optional,
-    3 broadcast_generation_identity: "broadcast_generation_identity" Optional,
-    4 broadcast_generation_request_context: "broadcast_generation_request_context" Optional,
-    5 config: "config" Optional,
-    6 enabled: "enabled" Optional,
-    7 filter_rules: "filter_rules" Patched,
-    8 name: "name" Optional,
-    9 privacy_mode: "privacy_mode" Optional,
-    10 regions: "regions" Optional,
-    11 sampling_rate: "sampling_rate" Optional,
+    api_key_hashes: Patched = 0,
+    broadcast_generation_cost: Optional = 1,
+    broadcast_generation_cost_allocation: Optional = 2,
+    broadcast_generation_identity: Optional = 3,
+    broadcast_generation_request_context: Optional = 4,
+    config: Optional = 5,
+    enabled: Optional = 6,
+    filter_rules: Patched = 7,
+    name: Optional = 8,
+    privacy_mode: Optional = 9,
+    regions: Optional = 10,
+    sampling_rate: Optional = 11,
 });
 
 impl UpdateObservabilityDestinationRequest {

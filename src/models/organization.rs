@@ -67,10 +67,7 @@ pub struct ListOrganizationMembersResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListOrganizationMembersResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
+wire_struct!(ListOrganizationMembersResponse { data: Required = 0, total_count: Required = 1 });
 
 impl Root for ListOrganizationMembersResponse {}
 
@@ -107,11 +104,11 @@ pub struct ListOrganizationMembersResponseData {
 }
 
 wire_struct!(ListOrganizationMembersResponseData {
-    0 email: "email" Required,
-    1 first_name: "first_name" Nullable,
-    2 id: "id" Required,
-    3 last_name: "last_name" Nullable,
-    4 role: "role" Required,
+    email: Required = 0,
+    first_name: Nullable = 1,
+    id: Required = 2,
+    last_name: Nullable = 3,
+    role: Required = 4,
 });
 
 /// What the member may do in the organization.
@@ -145,9 +142,7 @@ pub struct OrganizationSettingsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(OrganizationSettingsResponse {
-    0 data: "data" Required,
-});
+wire_struct!(OrganizationSettingsResponse { data: Required = 0 });
 
 impl Root for OrganizationSettingsResponse {}
 
@@ -165,10 +160,7 @@ pub struct OrganizationSettings {
     pub extra: Extra,
 }
 
-wire_struct!(OrganizationSettings {
-    0 id: "id" Required,
-    1 is_filtered_model_catalog_enabled: "is_filtered_model_catalog_enabled" Required,
-});
+wire_struct!(OrganizationSettings { id: Required = 0, is_filtered_model_catalog_enabled: Required = 1 });
 
 /// Changes to the settings of the organization.
 ///
@@ -182,9 +174,7 @@ pub struct UpdateOrganizationSettingsRequest {
     pub extra: Extra,
 }
 
-wire_struct!(UpdateOrganizationSettingsRequest {
-    0 is_filtered_model_catalog_enabled: "is_filtered_model_catalog_enabled" Required,
-});
+wire_struct!(UpdateOrganizationSettingsRequest { is_filtered_model_catalog_enabled: Required = 0 });
 
 impl UpdateOrganizationSettingsRequest {
     /// With what the API requires.

@@ -25,9 +25,7 @@ pub struct Alignment {
     pub extra: Extra,
 }
 
-wire_struct!(Alignment {
-    0 calls: "calls" Required,
-});
+wire_struct!(Alignment { calls: Required = 0 });
 
 /// Assistant message that the alignment plugin let through.
 ///
@@ -45,9 +43,9 @@ pub struct AlignmentAllowedCallRecord {
     pub extra: Extra,
 }
 
-wire_struct!(AlignmentAllowedCallRecord ["outcome" = "\"allowed\""] {
-    0 call: "call" Required,
-    1 rules: "rules" Required,
+wire_struct!(AlignmentAllowedCallRecord ["outcome" = "allowed"] {
+    call: Required = 0,
+    rules: Required = 1,
 });
 
 /// How one assistant message fared under one rule.
@@ -66,11 +64,7 @@ pub struct AlignmentRuleRecord {
     pub extra: Extra,
 }
 
-wire_struct!(AlignmentRuleRecord {
-    0 applicable: "applicable" Required,
-    1 broken: "broken" Required,
-    2 probability: "probability" Nullable,
-});
+wire_struct!(AlignmentRuleRecord { applicable: Required = 0, broken: Required = 1, probability: Nullable = 2 });
 
 /// Assistant message in which the alignment plugin found a broken rule.
 ///
@@ -88,9 +82,9 @@ pub struct AlignmentBlockedCallRecord {
     pub extra: Extra,
 }
 
-wire_struct!(AlignmentBlockedCallRecord ["outcome" = "\"blocked\""] {
-    0 call: "call" Required,
-    1 rules: "rules" Required,
+wire_struct!(AlignmentBlockedCallRecord ["outcome" = "blocked"] {
+    call: Required = 0,
+    rules: Required = 1,
 });
 
 /// Assistant message that the alignment plugin was unable to evaluate.
@@ -107,9 +101,9 @@ pub struct AlignmentUnavailableCallRecord {
     pub extra: Extra,
 }
 
-wire_struct!(AlignmentUnavailableCallRecord ["outcome" = "\"unavailable\""] {
-    0 call: "call" Required,
-    1 reason: "reason" Required,
+wire_struct!(AlignmentUnavailableCallRecord ["outcome" = "unavailable"] {
+    call: Required = 0,
+    reason: Required = 1,
 });
 
 /// What kept the message from being evaluated.
@@ -165,12 +159,10 @@ wire_union!(AlignmentCallRecord {
         "blocked" => Blocked,
         "unavailable" => Unavailable,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Allowed,
-        1 Blocked,
-        2 Unavailable,
+        Allowed = 0,
+        Blocked = 1,
+        Unavailable = 2,
     }
 });
 
@@ -220,8 +212,8 @@ pub struct ArmorSafeguardResult {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorSafeguardResult ["type" = "\"dangerous_tool_use\""] {
-    0 status: "status" Required,
+wire_struct!(ArmorSafeguardResult ["type" = "dangerous_tool_use"] {
+    status: Required = 0,
 });
 
 /// Holds the verdicts.
@@ -236,8 +228,8 @@ pub struct ArmorSafeguardResultStatus {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorSafeguardResultStatus ["type" = "\"available\""] {
-    0 tool_uses: "tool_uses" Required,
+wire_struct!(ArmorSafeguardResultStatus ["type" = "available"] {
+    tool_uses: Required = 0,
 });
 
 /// The call was judged by the rules.
@@ -254,9 +246,9 @@ pub struct ArmorToolUseVerdictEvaluated {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorToolUseVerdictEvaluated ["type" = "\"evaluated\""] {
-    0 outcome: "outcome" Required,
-    1 explanation: "explanation" Optional,
+wire_struct!(ArmorToolUseVerdictEvaluated ["type" = "evaluated"] {
+    outcome: Required = 0,
+    explanation: Optional = 1,
 });
 
 /// What the rules say about the call.
@@ -288,7 +280,7 @@ pub struct ArmorToolUseVerdictSkipped {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorToolUseVerdictSkipped ["type" = "\"skipped\""] {});
+wire_struct!(ArmorToolUseVerdictSkipped ["type" = "skipped"] {});
 
 /// The call should have been judged, but that failed.
 ///
@@ -302,8 +294,8 @@ pub struct ArmorToolUseVerdictUnavailable {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorToolUseVerdictUnavailable ["type" = "\"unavailable\""] {
-    0 reason: "reason" Required,
+wire_struct!(ArmorToolUseVerdictUnavailable ["type" = "unavailable"] {
+    reason: Required = 0,
 });
 
 /// Verdict of Armor on one tool call.
@@ -334,12 +326,10 @@ wire_union!(ArmorToolUseVerdict {
         "skipped" => Skipped,
         "unavailable" => Unavailable,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Evaluated,
-        1 Skipped,
-        2 Unavailable,
+        Evaluated = 0,
+        Skipped = 1,
+        Unavailable = 2,
     }
 });
 
@@ -392,13 +382,13 @@ pub struct AutoRouterPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(AutoRouterPlugin ["id" = "\"auto-router\""] {
-    0 allowed_models: "allowed_models" Optional,
-    1 cost_quality_tradeoff: "cost_quality_tradeoff" Optional,
-    2 cost_tier: "cost_tier" Optional,
-    3 enabled: "enabled" Optional,
-    4 excluded_models: "excluded_models" Optional,
-    5 pin_model: "pin_model" Optional,
+wire_struct!(AutoRouterPlugin ["id" = "auto-router"] {
+    allowed_models: Optional = 0,
+    cost_quality_tradeoff: Optional = 1,
+    cost_tier: Optional = 2,
+    enabled: Optional = 3,
+    excluded_models: Optional = 4,
+    pin_model: Optional = 5,
 });
 
 impl AutoRouterPlugin {
@@ -444,12 +434,12 @@ pub struct AutoBetaRouterPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(AutoBetaRouterPlugin ["id" = "\"auto-beta-router\""] {
-    0 allowed_models: "allowed_models" Optional,
-    1 cost_quality_tradeoff: "cost_quality_tradeoff" Optional,
-    2 cost_tier: "cost_tier" Optional,
-    3 enabled: "enabled" Optional,
-    4 excluded_models: "excluded_models" Optional,
+wire_struct!(AutoBetaRouterPlugin ["id" = "auto-beta-router"] {
+    allowed_models: Optional = 0,
+    cost_quality_tradeoff: Optional = 1,
+    cost_tier: Optional = 2,
+    enabled: Optional = 3,
+    excluded_models: Optional = 4,
 });
 
 impl AutoBetaRouterPlugin {
@@ -478,7 +468,7 @@ pub struct ModerationPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(ModerationPlugin ["id" = "\"moderation\""] {});
+wire_struct!(ModerationPlugin ["id" = "moderation"] {});
 
 impl ModerationPlugin {
     /// Without members.
@@ -520,17 +510,17 @@ pub struct WebSearchPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchPlugin ["id" = "\"web\""] {
-    0 enabled: "enabled" Optional,
-    1 engine: "engine" Optional,
-    2 exclude_domains: "exclude_domains" Optional,
-    3 include_domains: "include_domains" Optional,
-    4 max_results: "max_results" Optional,
-    5 max_uses: "max_uses" Optional,
-    6 mode: "mode" Optional,
-    7 search_prompt: "search_prompt" Optional,
-    8 user_location: "user_location" Optional,
-    9 x_search: "x_search" Optional,
+wire_struct!(WebSearchPlugin ["id" = "web"] {
+    enabled: Optional = 0,
+    engine: Optional = 1,
+    exclude_domains: Optional = 2,
+    include_domains: Optional = 3,
+    max_results: Optional = 4,
+    max_uses: Optional = 5,
+    mode: Optional = 6,
+    search_prompt: Optional = 7,
+    user_location: Optional = 8,
+    x_search: Optional = 9,
 });
 
 impl WebSearchPlugin {
@@ -572,11 +562,11 @@ pub struct WebFetchPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(WebFetchPlugin ["id" = "\"web-fetch\""] {
-    0 allowed_domains: "allowed_domains" Optional,
-    1 blocked_domains: "blocked_domains" Optional,
-    2 max_content_tokens: "max_content_tokens" Optional,
-    3 max_uses: "max_uses" Optional,
+wire_struct!(WebFetchPlugin ["id" = "web-fetch"] {
+    allowed_domains: Optional = 0,
+    blocked_domains: Optional = 1,
+    max_content_tokens: Optional = 2,
+    max_uses: Optional = 3,
 });
 
 impl WebFetchPlugin {
@@ -608,9 +598,9 @@ pub struct FileParserPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(FileParserPlugin ["id" = "\"file-parser\""] {
-    0 enabled: "enabled" Optional,
-    1 pdf: "pdf" Optional,
+wire_struct!(FileParserPlugin ["id" = "file-parser"] {
+    enabled: Optional = 0,
+    pdf: Optional = 1,
 });
 
 impl FileParserPlugin {
@@ -639,9 +629,7 @@ pub struct PdfParserOptions {
     pub extra: Extra,
 }
 
-wire_struct!(PdfParserOptions {
-    0 engine: "engine" Optional,
-});
+wire_struct!(PdfParserOptions { engine: Optional = 0 });
 
 impl PdfParserOptions {
     /// Without members.
@@ -693,8 +681,8 @@ pub struct ResponseHealingPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(ResponseHealingPlugin ["id" = "\"response-healing\""] {
-    0 enabled: "enabled" Optional,
+wire_struct!(ResponseHealingPlugin ["id" = "response-healing"] {
+    enabled: Optional = 0,
 });
 
 impl ResponseHealingPlugin {
@@ -723,9 +711,9 @@ pub struct ContextCompressionPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(ContextCompressionPlugin ["id" = "\"context-compression\""] {
-    0 enabled: "enabled" Optional,
-    1 engine: "engine" Optional,
+wire_struct!(ContextCompressionPlugin ["id" = "context-compression"] {
+    enabled: Optional = 0,
+    engine: Optional = 1,
 });
 
 impl ContextCompressionPlugin {
@@ -779,11 +767,11 @@ pub struct ParetoRouterPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(ParetoRouterPlugin ["id" = "\"pareto-router\""] {
-    0 enabled: "enabled" Optional,
-    1 max_price: "max_price" Optional,
-    2 min_coding_score: "min_coding_score" Optional,
-    3 price_source: "price_source" Optional,
+wire_struct!(ParetoRouterPlugin ["id" = "pareto-router"] {
+    enabled: Optional = 0,
+    max_price: Optional = 1,
+    min_coding_score: Optional = 2,
+    price_source: Optional = 3,
 });
 
 impl ParetoRouterPlugin {
@@ -848,13 +836,13 @@ pub struct FusionPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(FusionPlugin ["id" = "\"fusion\""] {
-    0 analysis_models: "analysis_models" Optional,
-    1 enabled: "enabled" Optional,
-    2 max_tool_calls: "max_tool_calls" Optional,
-    3 model: "model" Optional,
-    4 preset: "preset" Optional,
-    5 tools: "tools" Optional,
+wire_struct!(FusionPlugin ["id" = "fusion"] {
+    analysis_models: Optional = 0,
+    enabled: Optional = 1,
+    max_tool_calls: Optional = 2,
+    model: Optional = 3,
+    preset: Optional = 4,
+    tools: Optional = 5,
 });
 
 impl FusionPlugin {
@@ -912,9 +900,9 @@ pub struct SwitchyardRouterPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(SwitchyardRouterPlugin ["id" = "\"switchyard-router\""] {
-    0 algorithm: "algorithm" Optional,
-    1 judge_model: "judge_model" Optional,
+wire_struct!(SwitchyardRouterPlugin ["id" = "switchyard-router"] {
+    algorithm: Optional = 0,
+    judge_model: Optional = 1,
 });
 
 impl SwitchyardRouterPlugin {
@@ -987,11 +975,11 @@ pub struct JevRouterPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(JevRouterPlugin ["id" = "\"jev-router\""] {
-    0 allowed_models: "allowed_models" Optional,
-    1 cost_tier: "cost_tier" Optional,
-    2 excluded_models: "excluded_models" Optional,
-    3 models: "models" Optional,
+wire_struct!(JevRouterPlugin ["id" = "jev-router"] {
+    allowed_models: Optional = 0,
+    cost_tier: Optional = 1,
+    excluded_models: Optional = 2,
+    models: Optional = 3,
 });
 
 impl JevRouterPlugin {
@@ -1031,12 +1019,12 @@ pub struct AlignmentPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(AlignmentPlugin ["id" = "\"alignment\""] {
-    0 rules: "rules" Required,
-    1 instruct: "instruct" Optional,
-    2 max_retries: "max_retries" Optional,
-    3 mode: "mode" Optional,
-    4 threshold: "threshold" Optional,
+wire_struct!(AlignmentPlugin ["id" = "alignment"] {
+    rules: Required = 0,
+    instruct: Optional = 1,
+    max_retries: Optional = 2,
+    mode: Optional = 3,
+    threshold: Optional = 4,
 });
 
 impl AlignmentPlugin {
@@ -1098,10 +1086,7 @@ pub struct AlignmentRule {
     pub extra: Extra,
 }
 
-wire_struct!(AlignmentRule {
-    0 rule: "rule" Required,
-    1 watch: "watch" Required,
-});
+wire_struct!(AlignmentRule { rule: Required = 0, watch: Required = 1 });
 
 impl AlignmentRule {
     /// With what the API requires.
@@ -1165,14 +1150,14 @@ pub struct ArmorPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorPlugin ["id" = "\"armor\""] {
-    0 classifier_context: "classifier_context" Optional,
-    1 enabled: "enabled" Optional,
-    2 evaluate_native_tools: "evaluate_native_tools" Optional,
-    3 mode: "mode" Optional,
-    4 on_error: "on_error" Optional,
-    5 output_mode: "output_mode" Optional,
-    6 use_cc_style_default_rules: "use_cc_style_default_rules" Optional,
+wire_struct!(ArmorPlugin ["id" = "armor"] {
+    classifier_context: Optional = 0,
+    enabled: Optional = 1,
+    evaluate_native_tools: Optional = 2,
+    mode: Optional = 3,
+    on_error: Optional = 4,
+    output_mode: Optional = 5,
+    use_cc_style_default_rules: Optional = 6,
 });
 
 impl ArmorPlugin {
@@ -1209,10 +1194,7 @@ pub struct ArmorContext {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorContext {
-    0 v: "v" Required,
-    1 auto_mode: "auto_mode" Optional,
-});
+wire_struct!(ArmorContext { v: Required = 0, auto_mode: Optional = 1 });
 
 impl ArmorContext {
     /// With what the API requires.
@@ -1245,10 +1227,10 @@ pub struct ArmorAutoMode {
 }
 
 wire_struct!(ArmorAutoMode {
-    0 allow: "allow" Optional,
-    1 environment: "environment" Optional,
-    2 hard_deny: "hard_deny" Optional,
-    3 soft_deny: "soft_deny" Optional,
+    allow: Optional = 0,
+    environment: Optional = 1,
+    hard_deny: Optional = 2,
+    soft_deny: Optional = 3,
 });
 
 impl ArmorAutoMode {
@@ -1290,12 +1272,7 @@ pub struct ArmorRule {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorRule {
-    0 id: "id" Required,
-    1 instructions: "instructions" Required,
-    2 name: "name" Optional,
-    3 threshold: "threshold" Optional,
-});
+wire_struct!(ArmorRule { id: Required = 0, instructions: Required = 1, name: Optional = 2, threshold: Optional = 3 });
 
 impl ArmorRule {
     /// With what the API requires.
@@ -1325,7 +1302,6 @@ pub enum ArmorAutoModeRule {
 }
 
 wire_union!(ArmorAutoModeRule {
-    tag "" {}
     objects {
         => Rule,
     }
@@ -1333,8 +1309,8 @@ wire_union!(ArmorAutoModeRule {
         String => Text,
     }
     variants {
-        0 Text,
-        1 Rule,
+        Text = 0,
+        Rule = 1,
     }
 });
 
@@ -1365,10 +1341,7 @@ pub struct ArmorEnvironmentEntry {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorEnvironmentEntry {
-    0 name: "name" Required,
-    1 value: "value" Required,
-});
+wire_struct!(ArmorEnvironmentEntry { name: Required = 0, value: Required = 1 });
 
 impl ArmorEnvironmentEntry {
     /// With what the API requires.
@@ -1395,7 +1368,6 @@ pub enum ArmorAutoModeEnvironmentItem {
 }
 
 wire_union!(ArmorAutoModeEnvironmentItem {
-    tag "" {}
     objects {
         => EnvironmentEntry,
     }
@@ -1403,8 +1375,8 @@ wire_union!(ArmorAutoModeEnvironmentItem {
         String => Text,
     }
     variants {
-        0 Text,
-        1 EnvironmentEntry,
+        Text = 0,
+        EnvironmentEntry = 1,
     }
 });
 
@@ -1541,23 +1513,21 @@ wire_union!(Plugin {
         "web" => Web,
         "web-fetch" => WebFetch,
     }
-    objects {}
-    shapes {}
     variants {
-        0 AutoRouter,
-        1 AutoBetaRouter,
-        2 Moderation,
-        3 Web,
-        4 WebFetch,
-        5 FileParser,
-        6 ResponseHealing,
-        7 ContextCompression,
-        8 ParetoRouter,
-        9 Fusion,
-        10 SwitchyardRouter,
-        11 JevRouter,
-        12 Alignment,
-        13 Armor,
+        AutoRouter = 0,
+        AutoBetaRouter = 1,
+        Moderation = 2,
+        Web = 3,
+        WebFetch = 4,
+        FileParser = 5,
+        ResponseHealing = 6,
+        ContextCompression = 7,
+        ParetoRouter = 8,
+        Fusion = 9,
+        SwitchyardRouter = 10,
+        JevRouter = 11,
+        Alignment = 12,
+        Armor = 13,
     }
 });
 

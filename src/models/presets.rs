@@ -67,10 +67,7 @@ pub struct ListPresetsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListPresetsResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
+wire_struct!(ListPresetsResponse { data: Required = 0, total_count: Required = 1 });
 
 impl Root for ListPresetsResponse {}
 
@@ -119,17 +116,17 @@ pub struct Preset {
 }
 
 wire_struct!(Preset {
-    0 created_at: "created_at" Required,
-    1 creator_user_id: "creator_user_id" Nullable,
-    2 description: "description" Nullable,
-    3 designated_version_id: "designated_version_id" Nullable,
-    4 id: "id" Required,
-    5 name: "name" Required,
-    6 slug: "slug" Required,
-    7 status: "status" Required,
-    8 status_updated_at: "status_updated_at" Nullable,
-    9 updated_at: "updated_at" Required,
-    10 workspace_id: "workspace_id" Nullable,
+    created_at: Required = 0,
+    creator_user_id: Nullable = 1,
+    description: Nullable = 2,
+    designated_version_id: Nullable = 3,
+    id: Required = 4,
+    name: Required = 5,
+    slug: Required = 6,
+    status: Required = 7,
+    status_updated_at: Nullable = 8,
+    updated_at: Required = 9,
+    workspace_id: Nullable = 10,
 });
 
 /// Lifecycle state that decides whether a preset is in service.
@@ -168,9 +165,7 @@ pub struct PresetResponse {
     pub extra: Extra,
 }
 
-wire_struct!(PresetResponse {
-    0 data: "data" Required,
-});
+wire_struct!(PresetResponse { data: Required = 0 });
 
 impl Root for PresetResponse {}
 
@@ -209,18 +204,18 @@ pub struct PresetWithDesignatedVersion {
 }
 
 wire_struct!(PresetWithDesignatedVersion {
-    0 created_at: "created_at" Required,
-    1 creator_user_id: "creator_user_id" Nullable,
-    2 description: "description" Nullable,
-    3 designated_version_id: "designated_version_id" Nullable,
-    4 id: "id" Required,
-    5 name: "name" Required,
-    6 slug: "slug" Required,
-    7 status: "status" Required,
-    8 status_updated_at: "status_updated_at" Nullable,
-    9 updated_at: "updated_at" Required,
-    10 workspace_id: "workspace_id" Nullable,
-    11 designated_version: "designated_version" Nullable,
+    created_at: Required = 0,
+    creator_user_id: Nullable = 1,
+    description: Nullable = 2,
+    designated_version_id: Nullable = 3,
+    id: Required = 4,
+    name: Required = 5,
+    slug: Required = 6,
+    status: Required = 7,
+    status_updated_at: Nullable = 8,
+    updated_at: Required = 9,
+    workspace_id: Nullable = 10,
+    designated_version: Nullable = 11,
 });
 
 /// One numbered revision of a preset, with its settings and possibly a system prompt; null when none is designated.
@@ -250,14 +245,14 @@ pub struct PresetDesignatedVersion {
 }
 
 wire_struct!(PresetDesignatedVersion {
-    0 config: "config" Required,
-    1 created_at: "created_at" Required,
-    2 creator_id: "creator_id" Required,
-    3 id: "id" Required,
-    4 preset_id: "preset_id" Required,
-    5 system_prompt: "system_prompt" Nullable,
-    6 updated_at: "updated_at" Required,
-    7 version: "version" Required,
+    config: Required = 0,
+    created_at: Required = 1,
+    creator_id: Required = 2,
+    id: Required = 3,
+    preset_id: Required = 4,
+    system_prompt: Nullable = 5,
+    updated_at: Required = 6,
+    version: Required = 7,
 });
 
 /// The optional parameters of `presets_list_versions`. Left out, the server's defaults hold.
@@ -319,10 +314,7 @@ pub struct ListPresetVersionsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListPresetVersionsResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
+wire_struct!(ListPresetVersionsResponse { data: Required = 0, total_count: Required = 1 });
 
 impl Root for ListPresetVersionsResponse {}
 
@@ -350,8 +342,6 @@ pub struct GetPresetVersionResponse {
     pub extra: Extra,
 }
 
-wire_struct!(GetPresetVersionResponse {
-    0 data: "data" Nullable,
-});
+wire_struct!(GetPresetVersionResponse { data: Nullable = 0 });
 
 impl Root for GetPresetVersionResponse {}

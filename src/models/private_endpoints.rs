@@ -22,9 +22,7 @@ pub struct ListPrivateEndpointsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListPrivateEndpointsResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ListPrivateEndpointsResponse { data: Required = 0 });
 
 impl Root for ListPrivateEndpointsResponse {}
 
@@ -55,13 +53,13 @@ pub struct PrivateEndpointSummary {
 }
 
 wire_struct!(PrivateEndpointSummary {
-    0 created_at: "created_at" Required,
-    1 id: "id" Required,
-    2 model_name: "model_name" Nullable,
-    3 model_permaslug: "model_permaslug" Required,
-    4 model_slug: "model_slug" Nullable,
-    5 provider_name: "provider_name" Required,
-    6 status: "status" Required,
+    created_at: Required = 0,
+    id: Required = 1,
+    model_name: Nullable = 2,
+    model_permaslug: Required = 3,
+    model_slug: Nullable = 4,
+    provider_name: Required = 5,
+    status: Required = 6,
 });
 
 /// Stage of a private endpoint on its way from draft to routing.
@@ -98,9 +96,7 @@ pub struct ManagedPrivateEndpointResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ManagedPrivateEndpointResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ManagedPrivateEndpointResponse { data: Required = 0 });
 
 impl Root for ManagedPrivateEndpointResponse {}
 
@@ -137,16 +133,16 @@ pub struct ManagedPrivateEndpoint {
 }
 
 wire_struct!(ManagedPrivateEndpoint {
-    0 created_at: "created_at" Required,
-    1 id: "id" Required,
-    2 model_name: "model_name" Nullable,
-    3 model_permaslug: "model_permaslug" Required,
-    4 model_slug: "model_slug" Nullable,
-    5 provider_name: "provider_name" Required,
-    6 status: "status" Required,
-    7 declared_region: "declared_region" Nullable,
-    8 declared_zdr: "declared_zdr" Nullable,
-    9 max_completion_tokens: "max_completion_tokens" Optional,
+    created_at: Required = 0,
+    id: Required = 1,
+    model_name: Nullable = 2,
+    model_permaslug: Required = 3,
+    model_slug: Nullable = 4,
+    provider_name: Required = 5,
+    status: Required = 6,
+    declared_region: Nullable = 7,
+    declared_zdr: Nullable = 8,
+    max_completion_tokens: Optional = 9,
 });
 
 /// Describes a model deployment of your own to register as a private endpoint.
@@ -194,17 +190,17 @@ pub struct CreatePrivateEndpointRequest {
 }
 
 wire_struct!(CreatePrivateEndpointRequest {
-    0 model_permaslug: "model_permaslug" Required,
-    1 provider_slug: "provider_slug" Required,
-    2 upstream_model_id: "upstream_model_id" Required,
-    3 activate: "activate" Optional,
-    4 base_url: "base_url" Optional,
-    5 declared_parameters: "declared_parameters" Optional,
-    6 declared_region: "declared_region" Optional,
-    7 declared_zdr: "declared_zdr" Optional,
-    8 max_completion_tokens: "max_completion_tokens" Optional,
-    9 pricing: "pricing" Optional,
-    10 settings: "settings" Optional,
+    model_permaslug: Required = 0,
+    provider_slug: Required = 1,
+    upstream_model_id: Required = 2,
+    activate: Optional = 3,
+    base_url: Optional = 4,
+    declared_parameters: Optional = 5,
+    declared_region: Optional = 6,
+    declared_zdr: Optional = 7,
+    max_completion_tokens: Optional = 8,
+    pricing: Optional = 9,
+    settings: Optional = 10,
 });
 
 impl CreatePrivateEndpointRequest {
@@ -257,9 +253,7 @@ pub struct PrivateEndpointActivation {
     pub extra: Extra,
 }
 
-wire_struct!(PrivateEndpointActivation {
-    0 workspace_id: "workspace_id" Required,
-});
+wire_struct!(PrivateEndpointActivation { workspace_id: Required = 0 });
 
 impl PrivateEndpointActivation {
     /// With what the API requires.
@@ -386,10 +380,10 @@ pub struct PrivateEndpointPricing {
 }
 
 wire_struct!(PrivateEndpointPricing {
-    0 completion: "completion" Required,
-    1 prompt: "prompt" Required,
-    2 cache_read: "cache_read" Optional,
-    3 cache_write: "cache_write" Optional,
+    completion: Required = 0,
+    prompt: Required = 1,
+    cache_read: Optional = 2,
+    cache_write: Optional = 3,
 });
 
 impl PrivateEndpointPricing {
@@ -447,15 +441,15 @@ pub struct UpdatePrivateEndpointSettings {
 }
 
 wire_struct!(UpdatePrivateEndpointSettings {
-    0 completions: "completions" Optional,
-    1 context_length: "context_length" Optional,
-    2 excluded_parameters: "excluded_parameters" Optional,
-    3 inputs: "inputs" Optional,
-    4 max_completion_tokens: "max_completion_tokens" Optional,
-    5 max_prompt_tokens: "max_prompt_tokens" Optional,
-    6 quantization: "quantization" Optional,
-    7 reasoning: "reasoning" Optional,
-    8 tool_choice: "tool_choice" Optional,
+    completions: Optional = 0,
+    context_length: Optional = 1,
+    excluded_parameters: Optional = 2,
+    inputs: Optional = 3,
+    max_completion_tokens: Optional = 4,
+    max_prompt_tokens: Optional = 5,
+    quantization: Optional = 6,
+    reasoning: Optional = 7,
+    tool_choice: Optional = 8,
 });
 
 impl UpdatePrivateEndpointSettings {
@@ -492,10 +486,7 @@ pub struct UpdatePrivateEndpointSettingsCompletions {
     pub extra: Extra,
 }
 
-wire_struct!(UpdatePrivateEndpointSettingsCompletions {
-    0 chat: "chat" Optional,
-    1 text: "text" Optional,
-});
+wire_struct!(UpdatePrivateEndpointSettingsCompletions { chat: Optional = 0, text: Optional = 1 });
 
 impl UpdatePrivateEndpointSettingsCompletions {
     /// Without members.
@@ -531,11 +522,11 @@ pub struct UpdatePrivateEndpointSettingsInputs {
 }
 
 wire_struct!(UpdatePrivateEndpointSettingsInputs {
-    0 audio: "audio" Optional,
-    1 base64_files: "base64_files" Optional,
-    2 base64_images: "base64_images" Optional,
-    3 file_urls: "file_urls" Optional,
-    4 image_urls: "image_urls" Optional,
+    audio: Optional = 0,
+    base64_files: Optional = 1,
+    base64_images: Optional = 2,
+    file_urls: Optional = 3,
+    image_urls: Optional = 4,
 });
 
 impl UpdatePrivateEndpointSettingsInputs {
@@ -568,10 +559,7 @@ pub struct UpdatePrivateEndpointSettingsReasoning {
     pub extra: Extra,
 }
 
-wire_struct!(UpdatePrivateEndpointSettingsReasoning {
-    0 return_mechanism: "return_mechanism" Optional,
-    1 supported: "supported" Optional,
-});
+wire_struct!(UpdatePrivateEndpointSettingsReasoning { return_mechanism: Optional = 0, supported: Optional = 1 });
 
 impl UpdatePrivateEndpointSettingsReasoning {
     /// Without members.
@@ -630,10 +618,10 @@ pub struct UpdatePrivateEndpointSettingsToolChoice {
 }
 
 wire_struct!(UpdatePrivateEndpointSettingsToolChoice {
-    0 auto: "auto" Optional,
-    1 function: "function" Optional,
-    2 none: "none" Optional,
-    3 required: "required" Optional,
+    auto: Optional = 0,
+    function: Optional = 1,
+    none: Optional = 2,
+    required: Optional = 3,
 });
 
 impl UpdatePrivateEndpointSettingsToolChoice {
@@ -694,9 +682,7 @@ pub struct DeletePrivateEndpointResponse {
     pub extra: Extra,
 }
 
-wire_struct!(DeletePrivateEndpointResponse {
-    0 data: "data" Required,
-});
+wire_struct!(DeletePrivateEndpointResponse { data: Required = 0 });
 
 impl Root for DeletePrivateEndpointResponse {}
 
@@ -714,9 +700,7 @@ pub struct DeletePrivateEndpointResponseData {
     pub extra: Extra,
 }
 
-wire_struct!(DeletePrivateEndpointResponseData {
-    0 id: "id" Required,
-});
+wire_struct!(DeletePrivateEndpointResponseData { id: Required = 0 });
 
 /// Carries one private endpoint with its full configuration.
 ///
@@ -730,9 +714,7 @@ pub struct PrivateEndpointResponse {
     pub extra: Extra,
 }
 
-wire_struct!(PrivateEndpointResponse {
-    0 data: "data" Required,
-});
+wire_struct!(PrivateEndpointResponse { data: Required = 0 });
 
 impl Root for PrivateEndpointResponse {}
 
@@ -781,22 +763,22 @@ pub struct PrivateEndpoint {
 }
 
 wire_struct!(PrivateEndpoint {
-    0 base_url: "base_url" Nullable,
-    1 declared_parameters: "declared_parameters" Required,
-    2 declared_region: "declared_region" Nullable,
-    3 declared_zdr: "declared_zdr" Nullable,
-    4 id: "id" Required,
-    5 model_name: "model_name" Nullable,
-    6 model_permaslug: "model_permaslug" Required,
-    7 model_slug: "model_slug" Nullable,
-    8 pricing: "pricing" Required,
-    9 provider_name: "provider_name" Required,
-    10 provider_slug: "provider_slug" Nullable,
-    11 settings: "settings" Required,
-    12 status: "status" Required,
-    13 tested_parameters: "tested_parameters" Required,
-    14 upstream_model_id: "upstream_model_id" Required,
-    15 max_completion_tokens: "max_completion_tokens" Optional,
+    base_url: Nullable = 0,
+    declared_parameters: Required = 1,
+    declared_region: Nullable = 2,
+    declared_zdr: Nullable = 3,
+    id: Required = 4,
+    model_name: Nullable = 5,
+    model_permaslug: Required = 6,
+    model_slug: Nullable = 7,
+    pricing: Required = 8,
+    provider_name: Required = 9,
+    provider_slug: Nullable = 10,
+    settings: Required = 11,
+    status: Required = 12,
+    tested_parameters: Required = 13,
+    upstream_model_id: Required = 14,
+    max_completion_tokens: Optional = 15,
 });
 
 /// What a deployment can do and how much it takes, as routing sees it; rate limits are left to the provider.
@@ -834,15 +816,15 @@ pub struct PrivateEndpointSettings {
 }
 
 wire_struct!(PrivateEndpointSettings {
-    0 completions: "completions" Required,
-    1 context_length: "context_length" Nullable,
-    2 excluded_parameters: "excluded_parameters" Required,
-    3 inputs: "inputs" Required,
-    4 max_completion_tokens: "max_completion_tokens" Nullable,
-    5 max_prompt_tokens: "max_prompt_tokens" Nullable,
-    6 quantization: "quantization" Required,
-    7 reasoning: "reasoning" Required,
-    8 tool_choice: "tool_choice" Required,
+    completions: Required = 0,
+    context_length: Nullable = 1,
+    excluded_parameters: Required = 2,
+    inputs: Required = 3,
+    max_completion_tokens: Nullable = 4,
+    max_prompt_tokens: Nullable = 5,
+    quantization: Required = 6,
+    reasoning: Required = 7,
+    tool_choice: Required = 8,
 });
 
 /// Which of the two completion APIs the deployment offers.
@@ -859,10 +841,7 @@ pub struct PrivateEndpointSettingsCompletions {
     pub extra: Extra,
 }
 
-wire_struct!(PrivateEndpointSettingsCompletions {
-    0 chat: "chat" Nullable,
-    1 text: "text" Nullable,
-});
+wire_struct!(PrivateEndpointSettingsCompletions { chat: Nullable = 0, text: Nullable = 1 });
 
 /// Which kinds of media the deployment takes, and in which form.
 ///
@@ -885,11 +864,11 @@ pub struct PrivateEndpointSettingsInputs {
 }
 
 wire_struct!(PrivateEndpointSettingsInputs {
-    0 audio: "audio" Nullable,
-    1 base64_files: "base64_files" Nullable,
-    2 base64_images: "base64_images" Nullable,
-    3 file_urls: "file_urls" Nullable,
-    4 image_urls: "image_urls" Nullable,
+    audio: Nullable = 0,
+    base64_files: Nullable = 1,
+    base64_images: Nullable = 2,
+    file_urls: Nullable = 3,
+    image_urls: Nullable = 4,
 });
 
 /// Whether the deployment reasons and how it returns the reasoning.
@@ -906,10 +885,7 @@ pub struct PrivateEndpointSettingsReasoning {
     pub extra: Extra,
 }
 
-wire_struct!(PrivateEndpointSettingsReasoning {
-    0 return_mechanism: "return_mechanism" Nullable,
-    1 supported: "supported" Required,
-});
+wire_struct!(PrivateEndpointSettingsReasoning { return_mechanism: Nullable = 0, supported: Required = 1 });
 
 /// Changes to a private endpoint; what you omit stays, and the upstream fields can be changed only while it is a draft.
 ///
@@ -942,13 +918,13 @@ pub struct UpdatePrivateEndpointRequest {
 }
 
 wire_struct!(UpdatePrivateEndpointRequest {
-    0 base_url: "base_url" Optional,
-    1 declared_parameters: "declared_parameters" Optional,
-    2 declared_region: "declared_region" Optional,
-    3 declared_zdr: "declared_zdr" Optional,
-    4 pricing: "pricing" Optional,
-    5 settings: "settings" Optional,
-    6 upstream_model_id: "upstream_model_id" Optional,
+    base_url: Optional = 0,
+    declared_parameters: Optional = 1,
+    declared_region: Optional = 2,
+    declared_zdr: Optional = 3,
+    pricing: Optional = 4,
+    settings: Optional = 5,
+    upstream_model_id: Optional = 6,
 });
 
 impl UpdatePrivateEndpointRequest {
@@ -983,9 +959,7 @@ pub struct UpdatePrivateEndpointParametersRequest {
     pub extra: Extra,
 }
 
-wire_struct!(UpdatePrivateEndpointParametersRequest {
-    0 declared_parameters: "declared_parameters" Required,
-});
+wire_struct!(UpdatePrivateEndpointParametersRequest { declared_parameters: Required = 0 });
 
 impl UpdatePrivateEndpointParametersRequest {
     /// With what the API requires.
@@ -1011,9 +985,7 @@ pub struct UpdatePrivateEndpointPricingRequest {
     pub extra: Extra,
 }
 
-wire_struct!(UpdatePrivateEndpointPricingRequest {
-    0 pricing: "pricing" Required,
-});
+wire_struct!(UpdatePrivateEndpointPricingRequest { pricing: Required = 0 });
 
 impl UpdatePrivateEndpointPricingRequest {
     /// With what the API requires.
@@ -1037,9 +1009,7 @@ pub struct PrivateEndpointValidationResponse {
     pub extra: Extra,
 }
 
-wire_struct!(PrivateEndpointValidationResponse {
-    0 data: "data" Required,
-});
+wire_struct!(PrivateEndpointValidationResponse { data: Required = 0 });
 
 impl Root for PrivateEndpointValidationResponse {}
 
@@ -1059,11 +1029,7 @@ pub struct PrivateEndpointValidation {
     pub extra: Extra,
 }
 
-wire_struct!(PrivateEndpointValidation {
-    0 checks: "checks" Required,
-    1 passed: "passed" Required,
-    2 parameters: "parameters" Optional,
-});
+wire_struct!(PrivateEndpointValidation { checks: Required = 0, passed: Required = 1, parameters: Optional = 2 });
 
 /// Result of a single check made while a private endpoint was validated.
 ///
@@ -1090,12 +1056,12 @@ pub struct PrivateEndpointCheck {
 }
 
 wire_struct!(PrivateEndpointCheck {
-    0 name: "name" Required,
-    1 passed: "passed" Required,
-    2 actual_model: "actual_model" Optional,
-    3 reason: "reason" Optional,
-    4 upstream_message: "upstream_message" Optional,
-    5 upstream_status: "upstream_status" Optional,
+    name: Required = 0,
+    passed: Required = 1,
+    actual_model: Optional = 2,
+    reason: Optional = 3,
+    upstream_message: Optional = 4,
+    upstream_status: Optional = 5,
 });
 
 /// Cause for which a check of a private endpoint failed.
@@ -1173,10 +1139,7 @@ pub struct PrivateEndpointParameterCheck {
     pub extra: Extra,
 }
 
-wire_struct!(PrivateEndpointParameterCheck {
-    0 parameter: "parameter" Required,
-    1 supported: "supported" Required,
-});
+wire_struct!(PrivateEndpointParameterCheck { parameter: Required = 0, supported: Required = 1 });
 
 /// Names the workspace on whose behalf a private endpoint is tested.
 ///
@@ -1192,9 +1155,7 @@ pub struct ValidatePrivateEndpointRequest {
     pub extra: Extra,
 }
 
-wire_struct!(ValidatePrivateEndpointRequest {
-    0 workspace_id: "workspace_id" Required,
-});
+wire_struct!(ValidatePrivateEndpointRequest { workspace_id: Required = 0 });
 
 impl ValidatePrivateEndpointRequest {
     /// With what the API requires.

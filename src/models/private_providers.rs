@@ -19,9 +19,7 @@ pub struct ListPrivateProvidersResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListPrivateProvidersResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ListPrivateProvidersResponse { data: Required = 0 });
 
 impl Root for ListPrivateProvidersResponse {}
 
@@ -50,12 +48,12 @@ pub struct PrivateProvider {
 }
 
 wire_struct!(PrivateProvider {
-    0 base_url: "base_url" Nullable,
-    1 created_at: "created_at" Required,
-    2 data_policy: "data_policy" Nullable,
-    3 display_name: "display_name" Required,
-    4 name: "name" Required,
-    5 slug: "slug" Required,
+    base_url: Nullable = 0,
+    created_at: Required = 1,
+    data_policy: Nullable = 2,
+    display_name: Required = 3,
+    name: Required = 4,
+    slug: Required = 5,
 });
 
 /// How a private provider treats prompts, as you declare it for your own traffic; OpenRouter does not check the declaration.
@@ -77,9 +75,9 @@ pub struct PrivateProviderDataPolicy {
 }
 
 wire_struct!(PrivateProviderDataPolicy {
-    0 prompt_retention_days: "prompt_retention_days" Nullable,
-    1 retains_prompts: "retains_prompts" Required,
-    2 training: "training" Required,
+    prompt_retention_days: Nullable = 0,
+    retains_prompts: Required = 1,
+    training: Required = 2,
 });
 
 impl PrivateProviderDataPolicy {
@@ -106,9 +104,7 @@ pub struct PrivateProviderResponse {
     pub extra: Extra,
 }
 
-wire_struct!(PrivateProviderResponse {
-    0 data: "data" Required,
-});
+wire_struct!(PrivateProviderResponse { data: Required = 0 });
 
 impl Root for PrivateProviderResponse {}
 
@@ -141,11 +137,11 @@ pub struct CreatePrivateProviderRequest {
 }
 
 wire_struct!(CreatePrivateProviderRequest {
-    0 name: "name" Required,
-    1 base_url: "base_url" Optional,
-    2 data_policy: "data_policy" Optional,
-    3 display_name: "display_name" Optional,
-    4 slug: "slug" Optional,
+    name: Required = 0,
+    base_url: Optional = 1,
+    data_policy: Optional = 2,
+    display_name: Optional = 3,
+    slug: Optional = 4,
 });
 
 impl CreatePrivateProviderRequest {
@@ -182,9 +178,7 @@ pub struct DeletePrivateProviderResponse {
     pub extra: Extra,
 }
 
-wire_struct!(DeletePrivateProviderResponse {
-    0 data: "data" Required,
-});
+wire_struct!(DeletePrivateProviderResponse { data: Required = 0 });
 
 impl Root for DeletePrivateProviderResponse {}
 
@@ -200,9 +194,7 @@ pub struct DeletePrivateProviderResponseData {
     pub extra: Extra,
 }
 
-wire_struct!(DeletePrivateProviderResponseData {
-    0 slug: "slug" Required,
-});
+wire_struct!(DeletePrivateProviderResponseData { slug: Required = 0 });
 
 /// Changes to a private provider; what you leave out stays the same.
 ///
@@ -225,9 +217,9 @@ pub struct UpdatePrivateProviderRequest {
 }
 
 wire_struct!(UpdatePrivateProviderRequest {
-    0 base_url: "base_url" Optional,
-    1 data_policy: "data_policy" Optional,
-    2 display_name: "display_name" Optional,
+    base_url: Optional = 0,
+    data_policy: Optional = 1,
+    display_name: Optional = 2,
 });
 
 impl UpdatePrivateProviderRequest {
@@ -263,9 +255,9 @@ pub struct UpdatePrivateProviderRequestDataPolicy {
 }
 
 wire_struct!(UpdatePrivateProviderRequestDataPolicy {
-    0 prompt_retention_days: "prompt_retention_days" Optional,
-    1 retains_prompts: "retains_prompts" Optional,
-    2 training: "training" Optional,
+    prompt_retention_days: Optional = 0,
+    retains_prompts: Optional = 1,
+    training: Optional = 2,
 });
 
 impl UpdatePrivateProviderRequestDataPolicy {

@@ -19,9 +19,7 @@ pub struct ListProvidersResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListProvidersResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ListProvidersResponse { data: Required = 0 });
 
 impl Root for ListProvidersResponse {}
 
@@ -50,11 +48,11 @@ pub struct ListProvidersResponseData {
 }
 
 wire_struct!(ListProvidersResponseData {
-    0 name: "name" Required,
-    1 privacy_policy_url: "privacy_policy_url" Nullable,
-    2 slug: "slug" Required,
-    3 datacenters: "datacenters" Optional,
-    4 headquarters: "headquarters" Optional,
-    5 status_page_url: "status_page_url" Optional,
-    6 terms_of_service_url: "terms_of_service_url" Optional,
+    name: Required = 0,
+    privacy_policy_url: Nullable = 1,
+    slug: Required = 2,
+    datacenters: Optional = 3,
+    headquarters: Optional = 4,
+    status_page_url: Optional = 5,
+    terms_of_service_url: Optional = 6,
 });

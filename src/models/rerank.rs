@@ -25,16 +25,19 @@ pub struct CreateRerankResponse {
     pub provider: Option<String>,
     /// What the request consumed and what it cost.
     pub usage: Option<CreateRerankResponseUsage>,
+    /// Total charge for the call, in USD.
+    pub cost: Option<f64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(CreateRerankResponse {
-    0 model: "model" Required,
-    1 results: "results" Required,
-    2 id: "id" Optional,
-    3 provider: "provider" Optional,
-    4 usage: "usage" Optional,
+    model: Required = 0,
+    results: Required = 1,
+    id: Optional = 2,
+    provider: Optional = 3,
+    usage: Optional = 4,
+    cost: Optional = 5,
 });
 
 impl Root for CreateRerankResponse {}
@@ -55,11 +58,7 @@ pub struct CreateRerankResponseResult {
     pub extra: Extra,
 }
 
-wire_struct!(CreateRerankResponseResult {
-    0 document: "document" Required,
-    1 index: "index" Required,
-    2 relevance_score: "relevance_score" Required,
-});
+wire_struct!(CreateRerankResponseResult { document: Required = 0, index: Required = 1, relevance_score: Required = 2 });
 
 /// Copy of the document you sent, with its text, image or both.
 ///
@@ -75,10 +74,7 @@ pub struct RerankDocument {
     pub extra: Extra,
 }
 
-wire_struct!(RerankDocument {
-    0 image: "image" Optional,
-    1 text: "text" Optional,
-});
+wire_struct!(RerankDocument { image: Optional = 0, text: Optional = 1 });
 
 impl RerankDocument {
     /// Without members.
@@ -109,11 +105,7 @@ pub struct CreateRerankResponseUsage {
     pub extra: Extra,
 }
 
-wire_struct!(CreateRerankResponseUsage {
-    0 cost: "cost" Optional,
-    1 search_units: "search_units" Optional,
-    2 total_tokens: "total_tokens" Optional,
-});
+wire_struct!(CreateRerankResponseUsage { cost: Optional = 0, search_units: Optional = 1, total_tokens: Optional = 2 });
 
 /// Names the model, the query and the documents to order.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,19 +135,22 @@ pub struct CreateRerankRequest {
     ///
     /// At most 256 characters.
     pub user: Option<String>,
+    /// Whether each result repeats its document.
+    pub return_documents: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(CreateRerankRequest {
-    0 documents: "documents" Required,
-    1 model: "model" Required,
-    2 query: "query" Required,
-    3 provider: "provider" Optional,
-    4 session_id: "session_id" Optional,
-    5 top_n: "top_n" Optional,
-    6 trace: "trace" Optional,
-    7 user: "user" Optional,
+    documents: Required = 0,
+    model: Required = 1,
+    query: Required = 2,
+    provider: Optional = 3,
+    session_id: Optional = 4,
+    top_n: Optional = 5,
+    trace: Optional = 6,
+    user: Optional = 7,
+    return_documents: Optional = 8,
 });
 
 impl CreateRerankRequest {
@@ -175,6 +170,7 @@ impl CreateRerankRequest {
             top_n: None,
             trace: None,
             user: None,
+            return_documents: None,
             extra: Extra::new(),
         }
     }
@@ -186,6 +182,7 @@ wire_setters!(CreateRerankRequest {
     top_n: number i64,
     trace: into TraceConfig,
     user: into String,
+    return_documents: exact bool,
 });
 
 /// What `createRerank.request.documents[]` may be.
@@ -203,7 +200,6 @@ pub enum CreateRerankRequestDocument {
 }
 
 wire_union!(CreateRerankRequestDocument {
-    tag "" {}
     objects {
         => Image,
     }
@@ -211,8 +207,8 @@ wire_union!(CreateRerankRequestDocument {
         String => Text,
     }
     variants {
-        0 Text,
-        1 Image,
+        Text = 0,
+        Image = 1,
     }
 });
 

@@ -49,20 +49,20 @@ pub struct ProviderPreferences {
 }
 
 wire_struct!(ProviderPreferences {
-    0 allow_fallbacks: "allow_fallbacks" Optional,
-    1 data_collection: "data_collection" Optional,
-    2 enforce_distillable_text: "enforce_distillable_text" Optional,
-    3 ignore: "ignore" Optional,
-    4 max_price: "max_price" Optional,
-    5 only: "only" Optional,
-    6 options: "options" Optional,
-    7 order: "order" Optional,
-    8 preferred_max_latency: "preferred_max_latency" Optional,
-    9 preferred_min_throughput: "preferred_min_throughput" Optional,
-    10 quantizations: "quantizations" Optional,
-    11 require_parameters: "require_parameters" Optional,
-    12 sort: "sort" Optional,
-    13 zdr: "zdr" Optional,
+    allow_fallbacks: Optional = 0,
+    data_collection: Optional = 1,
+    enforce_distillable_text: Optional = 2,
+    ignore: Optional = 3,
+    max_price: Optional = 4,
+    only: Optional = 5,
+    options: Optional = 6,
+    order: Optional = 7,
+    preferred_max_latency: Optional = 8,
+    preferred_min_throughput: Optional = 9,
+    quantizations: Optional = 10,
+    require_parameters: Optional = 11,
+    sort: Optional = 12,
+    zdr: Optional = 13,
 });
 
 impl ProviderPreferences {
@@ -111,11 +111,11 @@ pub struct ProviderPreferencesMaxPrice {
 }
 
 wire_struct!(ProviderPreferencesMaxPrice {
-    0 audio: "audio" Optional,
-    1 completion: "completion" Optional,
-    2 image: "image" Optional,
-    3 prompt: "prompt" Optional,
-    4 request: "request" Optional,
+    audio: Optional = 0,
+    completion: Optional = 1,
+    image: Optional = 2,
+    prompt: Optional = 3,
+    request: Optional = 4,
 });
 
 impl ProviderPreferencesMaxPrice {
@@ -154,12 +154,7 @@ pub struct PercentileCutoffs {
     pub extra: Extra,
 }
 
-wire_struct!(PercentileCutoffs {
-    0 p50: "p50" Optional,
-    1 p75: "p75" Optional,
-    2 p90: "p90" Optional,
-    3 p99: "p99" Optional,
-});
+wire_struct!(PercentileCutoffs { p50: Optional = 0, p75: Optional = 1, p90: Optional = 2, p99: Optional = 3 });
 
 impl PercentileCutoffs {
     /// Without members.
@@ -193,7 +188,6 @@ pub enum PreferredCutoff {
 }
 
 wire_union!(PreferredCutoff {
-    tag "" {}
     objects {
         => PercentileCutoffs,
     }
@@ -201,8 +195,8 @@ wire_union!(PreferredCutoff {
         Number => Number,
     }
     variants {
-        0 Number,
-        1 PercentileCutoffs,
+        Number = 0,
+        PercentileCutoffs = 1,
     }
 });
 
@@ -304,10 +298,7 @@ pub struct ProviderSortConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ProviderSortConfig {
-    0 by: "by" Optional,
-    1 partition: "partition" Optional,
-});
+wire_struct!(ProviderSortConfig { by: Optional = 0, partition: Optional = 1 });
 
 impl ProviderSortConfig {
     /// Without members.
@@ -356,7 +347,6 @@ pub enum ProviderPreferencesSort {
 }
 
 wire_union!(ProviderPreferencesSort {
-    tag "" {}
     objects {
         => SortConfig,
     }
@@ -364,8 +354,8 @@ wire_union!(ProviderPreferencesSort {
         String => Mode,
     }
     variants {
-        0 Mode,
-        1 SortConfig,
+        Mode = 0,
+        SortConfig = 1,
     }
 });
 
@@ -530,17 +520,17 @@ pub struct OpenRouterMetadata {
 }
 
 wire_struct!(OpenRouterMetadata {
-    0 attempt: "attempt" Required,
-    1 endpoints: "endpoints" Required,
-    2 is_byok: "is_byok" Required,
-    3 region: "region" Nullable,
-    4 requested: "requested" Required,
-    5 strategy: "strategy" Required,
-    6 summary: "summary" Required,
-    7 attempts: "attempts" Optional,
-    8 generation_time: "generation_time" Optional,
-    9 params: "params" Optional,
-    10 pipeline: "pipeline" Optional,
+    attempt: Required = 0,
+    endpoints: Required = 1,
+    is_byok: Required = 2,
+    region: Nullable = 3,
+    requested: Required = 4,
+    strategy: Required = 5,
+    summary: Required = 6,
+    attempts: Optional = 7,
+    generation_time: Optional = 8,
+    params: Optional = 9,
+    pipeline: Optional = 10,
 });
 
 /// One try at an endpoint that the router made for a request.
@@ -559,11 +549,7 @@ pub struct RouterAttempt {
     pub extra: Extra,
 }
 
-wire_struct!(RouterAttempt {
-    0 model: "model" Required,
-    1 provider: "provider" Required,
-    2 status: "status" Required,
-});
+wire_struct!(RouterAttempt { model: Required = 0, provider: Required = 1, status: Required = 2 });
 
 /// Which endpoints stood open to a request, for understanding a routing decision.
 ///
@@ -579,10 +565,7 @@ pub struct EndpointsMetadata {
     pub extra: Extra,
 }
 
-wire_struct!(EndpointsMetadata {
-    0 available: "available" Required,
-    1 total: "total" Required,
-});
+wire_struct!(EndpointsMetadata { available: Required = 0, total: Required = 1 });
 
 /// One provider endpoint that routing considered for a request.
 ///
@@ -600,11 +583,7 @@ pub struct EndpointInfo {
     pub extra: Extra,
 }
 
-wire_struct!(EndpointInfo {
-    0 model: "model" Required,
-    1 provider: "provider" Required,
-    2 selected: "selected" Required,
-});
+wire_struct!(EndpointInfo { model: Required = 0, provider: Required = 1, selected: Required = 2 });
 
 /// Settings that steered an automatic router when it picked the model.
 ///
@@ -622,11 +601,7 @@ pub struct RouterParams {
     pub extra: Extra,
 }
 
-wire_struct!(RouterParams {
-    0 quality_floor: "quality_floor" Optional,
-    1 throughput_floor: "throughput_floor" Optional,
-    2 version_group: "version_group" Optional,
-});
+wire_struct!(RouterParams { quality_floor: Optional = 0, throughput_floor: Optional = 1, version_group: Optional = 2 });
 
 /// Record of one processing step, such as a guardrail or plugin, that OpenRouter applied to the request.
 ///
@@ -653,13 +628,13 @@ pub struct PipelineStage {
 }
 
 wire_struct!(PipelineStage {
-    0 name: "name" Required,
-    1 r#type: "type" Required,
-    2 cost_usd: "cost_usd" Optional,
-    3 data: "data" Optional,
-    4 guardrail_id: "guardrail_id" Optional,
-    5 guardrail_scope: "guardrail_scope" Optional,
-    6 summary: "summary" Optional,
+    name: Required = 0,
+    r#type as "type": Required = 1,
+    cost_usd: Optional = 2,
+    data: Optional = 3,
+    guardrail_id: Optional = 4,
+    guardrail_scope: Optional = 5,
+    summary: Optional = 6,
 });
 
 /// Broad category of a processing step; several plugins can share one, so look at `name` too.
@@ -730,7 +705,7 @@ wire_enum!(RoutingStrategy {
     Fusion = "fusion",
 });
 
-/// The values of `ServingProviderName`.
+/// Provider that served a request, by its display name.
 ///
 /// Schema `ServingProviderName` of the API document.
 #[doc(alias = "ServingProviderName")]

@@ -68,10 +68,7 @@ pub struct ListScimGroupMappingsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListScimGroupMappingsResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
+wire_struct!(ListScimGroupMappingsResponse { data: Required = 0, total_count: Required = 1 });
 
 impl Root for ListScimGroupMappingsResponse {}
 
@@ -118,13 +115,13 @@ pub struct ScimGroupMapping {
 }
 
 wire_struct!(ScimGroupMapping {
-    0 created_at: "created_at" Required,
-    1 id: "id" Required,
-    2 organization_id: "organization_id" Required,
-    3 role: "role" Required,
-    4 scim_group_id: "scim_group_id" Required,
-    5 updated_at: "updated_at" Required,
-    6 workspace_id: "workspace_id" Required,
+    created_at: Required = 0,
+    id: Required = 1,
+    organization_id: Required = 2,
+    role: Required = 3,
+    scim_group_id: Required = 4,
+    updated_at: Required = 5,
+    workspace_id: Required = 6,
 });
 
 /// Answer to linking an identity provider group to a workspace.
@@ -142,9 +139,7 @@ pub struct ScimGroupMappingResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ScimGroupMappingResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ScimGroupMappingResponse { data: Required = 0 });
 
 impl Root for ScimGroupMappingResponse {}
 
@@ -169,9 +164,9 @@ pub struct CreateScimGroupMappingRequest {
 }
 
 wire_struct!(CreateScimGroupMappingRequest {
-    0 role: "role" Required,
-    1 scim_group_id: "scim_group_id" Required,
-    2 workspace_id: "workspace_id" Required,
+    role: Required = 0,
+    scim_group_id: Required = 1,
+    workspace_id: Required = 2,
 });
 
 impl CreateScimGroupMappingRequest {
@@ -201,9 +196,7 @@ pub struct UpdateScimGroupMappingRequest {
     pub extra: Extra,
 }
 
-wire_struct!(UpdateScimGroupMappingRequest {
-    0 role: "role" Required,
-});
+wire_struct!(UpdateScimGroupMappingRequest { role: Required = 0 });
 
 impl UpdateScimGroupMappingRequest {
     /// With what the API requires.
@@ -298,10 +291,7 @@ pub struct ListScimGroupsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListScimGroupsResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
+wire_struct!(ListScimGroupsResponse { data: Required = 0, total_count: Required = 1 });
 
 impl Root for ListScimGroupsResponse {}
 
@@ -342,12 +332,12 @@ pub struct ScimGroup {
 }
 
 wire_struct!(ScimGroup {
-    0 created_at: "created_at" Required,
-    1 display_name: "display_name" Required,
-    2 external_id: "external_id" Nullable,
-    3 id: "id" Required,
-    4 organization_id: "organization_id" Required,
-    5 updated_at: "updated_at" Required,
+    created_at: Required = 0,
+    display_name: Required = 1,
+    external_id: Nullable = 2,
+    id: Required = 3,
+    organization_id: Required = 4,
+    updated_at: Required = 5,
 });
 
 /// Response to starting a directory sync.
@@ -364,9 +354,7 @@ pub struct ScimSyncJobResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ScimSyncJobResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ScimSyncJobResponse { data: Required = 0 });
 
 impl Root for ScimSyncJobResponse {}
 
@@ -399,14 +387,14 @@ pub struct ScimSyncJob {
 }
 
 wire_struct!(ScimSyncJob {
-    0 created_at: "created_at" Required,
-    1 deleted_groups: "deleted_groups" Nullable,
-    2 error_message: "error_message" Nullable,
-    3 finished_at: "finished_at" Nullable,
-    4 id: "id" Required,
-    5 started_at: "started_at" Nullable,
-    6 status: "status" Required,
-    7 synced_groups: "synced_groups" Nullable,
+    created_at: Required = 0,
+    deleted_groups: Nullable = 1,
+    error_message: Nullable = 2,
+    finished_at: Nullable = 3,
+    id: Required = 4,
+    started_at: Nullable = 5,
+    status: Required = 6,
+    synced_groups: Nullable = 7,
 });
 
 /// How far the job has come.

@@ -25,9 +25,9 @@ pub struct ServerToolUseDetails {
 }
 
 wire_struct!(ServerToolUseDetails {
-    0 tool_calls_executed: "tool_calls_executed" Optional,
-    1 tool_calls_requested: "tool_calls_requested" Optional,
-    2 web_search_requests: "web_search_requests" Optional,
+    tool_calls_executed: Optional = 0,
+    tool_calls_requested: Optional = 1,
+    web_search_requests: Optional = 2,
 });
 
 /// Engine with which the web search tools carry out their searches.
@@ -123,11 +123,11 @@ pub struct WebSearchUserLocation {
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchUserLocation ["type" = "\"approximate\""] {
-    0 city: "city" Optional,
-    1 country: "country" Optional,
-    2 region: "region" Optional,
-    3 timezone: "timezone" Optional,
+wire_struct!(WebSearchUserLocation ["type" = "approximate"] {
+    city: Optional = 0,
+    country: Optional = 1,
+    region: Optional = 2,
+    timezone: Optional = 3,
 });
 
 impl WebSearchUserLocation {
@@ -176,12 +176,12 @@ pub struct XSearchOptions {
 }
 
 wire_struct!(XSearchOptions {
-    0 allowed_x_handles: "allowed_x_handles" Optional,
-    1 enable_image_understanding: "enable_image_understanding" Optional,
-    2 enable_video_understanding: "enable_video_understanding" Optional,
-    3 excluded_x_handles: "excluded_x_handles" Optional,
-    4 from_date: "from_date" Optional,
-    5 to_date: "to_date" Optional,
+    allowed_x_handles: Optional = 0,
+    enable_image_understanding: Optional = 1,
+    enable_video_understanding: Optional = 2,
+    excluded_x_handles: Optional = 3,
+    from_date: Optional = 4,
+    to_date: Optional = 5,
 });
 
 impl XSearchOptions {
@@ -201,6 +201,1196 @@ wire_setters!(XSearchOptions {
     to_date: into String,
 });
 
+/// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
+///
+/// Schema `AdvisorServerTool_OpenRouter` of the API document.
+#[doc(alias = "AdvisorServerTool_OpenRouter")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AdvisorServerToolOpenRouter {
+    /// Settings of this advisor, such as its model, instructions and sampling; leave out to use the standard behaviour.
+    pub parameters: Option<AdvisorServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AdvisorServerToolOpenRouter ["type" = "openrouter:advisor"] {
+    parameters: Optional = 0,
+});
+
+impl AdvisorServerToolOpenRouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(AdvisorServerToolOpenRouter {
+    parameters: into AdvisorServerToolConfig,
+});
+
+/// Settings for a single advisor: which model it uses, what it sees and how it answers.
+///
+/// Schema `AdvisorServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AdvisorServerToolConfig {
+    /// Set to `true` to share the whole conversation with the advisor, followed by any `prompt` from the call; otherwise it sees only that `prompt`.
+    pub forward_transcript: Option<bool>,
+    /// System prompt given to the advisor; without it the advisor runs with none.
+    pub instructions: Option<String>,
+    /// Caps the tokens of one piece of advice, reasoning included; without it the provider decides.
+    pub max_completion_tokens: Option<i64>,
+    /// Slug of the model to ask; when absent, the calling model may name one in its `model` argument, else the request's own model answers.
+    pub model: Option<String>,
+    /// Label under which the model sees this advisor as a tool; unique among advisors, limited to alphanumerics, spaces, dashes and underscores, and trimmed.
+    ///
+    /// From 1 to 64 characters. Matches `^[a-zA-Z0-9 _-]+$`.
+    pub name: Option<String>,
+    /// How much the advisor thinks before answering, as an effort level or token budget.
+    pub reasoning: Option<ServerToolReasoning>,
+    /// Delivers the advice piece by piece as `response.output_text.delta` events on the Responses API; Chat Completions ignores it.
+    pub stream: Option<bool>,
+    /// Randomness of the advisor's sampling; without it the provider picks its own value.
+    pub temperature: Option<f64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AdvisorServerToolConfig {
+    forward_transcript: Optional = 0,
+    instructions: Optional = 1,
+    max_completion_tokens: Optional = 2,
+    model: Optional = 3,
+    name: Optional = 4,
+    reasoning: Optional = 5,
+    stream: Optional = 6,
+    temperature: Optional = 7,
+});
+
+impl AdvisorServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(AdvisorServerToolConfig {
+    forward_transcript: exact bool,
+    instructions: into String,
+    max_completion_tokens: number i64,
+    model: into String,
+    name: into String,
+    reasoning: into ServerToolReasoning,
+    stream: exact bool,
+    temperature: number f64,
+});
+
+/// Reasoning settings passed on to the advisor model; they set how hard and how long it may think.
+///
+/// Schema `AdvisorReasoning` of the API document.
+#[doc(alias = "AdvisorReasoning")]
+#[doc(alias = "SubagentReasoning")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ServerToolReasoning {
+    /// How much thinking the advisor should invest before it answers; higher levels cost more tokens and time.
+    pub effort: Option<ReasoningEffort>,
+    /// Token budget for the thinking of the advisor, separate from the text of its advice.
+    pub max_tokens: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ServerToolReasoning { effort: Optional = 0, max_tokens: Optional = 1 });
+
+impl ServerToolReasoning {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ServerToolReasoning {
+    effort: into ReasoningEffort,
+    max_tokens: number i64,
+});
+
+/// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
+///
+/// Schema `SubagentServerTool_OpenRouter` of the API document.
+#[doc(alias = "SubagentServerTool_OpenRouter")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SubagentServerToolOpenRouter {
+    /// Settings of the worker: its model, instructions, tools and limits.
+    pub parameters: Option<SubagentServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SubagentServerToolOpenRouter ["type" = "openrouter:subagent"] {
+    parameters: Optional = 0,
+});
+
+impl SubagentServerToolOpenRouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(SubagentServerToolOpenRouter {
+    parameters: into SubagentServerToolConfig,
+});
+
+/// Defines one worker that the main model may delegate tasks to through `openrouter:subagent`.
+///
+/// Schema `SubagentServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SubagentServerToolConfig {
+    /// Experimental: lends every top-level client function to the subagent; works in the Responses API alone, elsewhere the call fails with 400.
+    pub inherit_functions: Option<bool>,
+    /// Experimental: lends only the named top-level functions to the subagent; pointless once `inherit_functions` is on.
+    pub inherited_function_names: Option<Vec<String>>,
+    /// System prompt for the worker; without it the worker runs with none.
+    pub instructions: Option<String>,
+    /// Cap on what the worker may write, its reasoning included; unset leaves the limit to the provider.
+    pub max_completion_tokens: Option<i64>,
+    /// How many tool steps the worker may take per task; matters only if it has tools.
+    ///
+    /// From 1 to 25.
+    pub max_tool_calls: Option<i64>,
+    /// Model that does the delegated work, usually a small one; unset reuses the model of the outer request.
+    pub model: Option<String>,
+    /// Tells several workers apart, each shown to the model as its own tool; must be unique, with letters, digits, spaces, `_` or `-`.
+    ///
+    /// From 1 to 64 characters. Matches `^[a-zA-Z0-9 _-]+$`.
+    pub name: Option<String>,
+    /// Thinking effort and budget for the worker, where its model can reason.
+    pub reasoning: Option<ServerToolReasoning>,
+    /// Randomness of the worker; unset leaves the value to its provider.
+    pub temperature: Option<f64>,
+    /// OpenRouter server tools that the worker may use in a loop of its own; client functions and the subagent tool are refused.
+    pub tools: Option<Vec<DynamicServerTool>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SubagentServerToolConfig {
+    inherit_functions: Optional = 0,
+    inherited_function_names: Optional = 1,
+    instructions: Optional = 2,
+    max_completion_tokens: Optional = 3,
+    max_tool_calls: Optional = 4,
+    model: Optional = 5,
+    name: Optional = 6,
+    reasoning: Optional = 7,
+    temperature: Optional = 8,
+    tools: Optional = 9,
+});
+
+impl SubagentServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(SubagentServerToolConfig {
+    inherit_functions: exact bool,
+    inherited_function_names: list String,
+    instructions: into String,
+    max_completion_tokens: number i64,
+    max_tool_calls: number i64,
+    model: into String,
+    name: into String,
+    reasoning: into ServerToolReasoning,
+    temperature: number f64,
+    tools: list DynamicServerTool,
+});
+
+/// Tool lent to the subagent; must be an OpenRouter server tool other than the subagent itself, never a client function.
+///
+/// Schema `SubagentNestedTool` of the API document.
+#[doc(alias = "ChatDynamicServerTool")]
+#[doc(alias = "SubagentNestedTool")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DynamicServerTool {
+    /// Names the server tool to lend, for example `openrouter:web_search`.
+    pub r#type: String,
+    /// Settings for the nested tool; their shape depends on its type.
+    pub parameters: Option<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DynamicServerTool {
+    r#type as "type": Required = 0,
+    parameters: Optional = 1,
+});
+
+impl DynamicServerTool {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(r#type: impl Into<String>) -> Self {
+        Self { r#type: r#type.into(), parameters: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(DynamicServerTool {
+    parameters: into JsonObject,
+});
+
+/// Lets the model ask OpenRouter for the present date and time.
+///
+/// Schema `DatetimeServerTool` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct DatetimeServerTool {
+    /// Settings for the clock, such as its time zone.
+    pub parameters: Option<DatetimeServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DatetimeServerTool ["type" = "openrouter:datetime"] {
+    parameters: Optional = 0,
+});
+
+impl DatetimeServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(DatetimeServerTool {
+    parameters: into DatetimeServerToolConfig,
+});
+
+/// Settings of the date and time tool.
+///
+/// Schema `DatetimeServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct DatetimeServerToolConfig {
+    /// IANA name of the zone to tell the time in, such as `America/New_York`.
+    pub timezone: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DatetimeServerToolConfig { timezone: Optional = 0 });
+
+impl DatetimeServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(DatetimeServerToolConfig {
+    timezone: into String,
+});
+
+/// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
+///
+/// Schema `FilesServerTool` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FilesServerTool {
+    /// Settings of the workspace files tool.
+    pub parameters: Option<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FilesServerTool ["type" = "openrouter:files"] {
+    parameters: Optional = 0,
+});
+
+impl FilesServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FilesServerTool {
+    parameters: into JsonObject,
+});
+
+/// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
+///
+/// Schema `FusionServerTool_OpenRouter` of the API document.
+#[doc(alias = "FusionServerTool_OpenRouter")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FusionServerToolOpenRouter {
+    /// Settings of the fusion run, such as panel models, analyst, token budgets and tools; leave it out for standard behaviour.
+    pub parameters: Option<FusionServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FusionServerToolOpenRouter ["type" = "openrouter:fusion"] {
+    parameters: Optional = 0,
+});
+
+impl FusionServerToolOpenRouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FusionServerToolOpenRouter {
+    parameters: into FusionServerToolConfig,
+});
+
+/// Settings for one fusion tool: who sits on the panel, who analyses, and how much each inner call may spend.
+///
+/// Schema `FusionServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FusionServerToolConfig {
+    /// Panel model slugs queried in parallel, at most 8; each can search and fetch the web. The Quality preset is used when omitted.
+    ///
+    /// From 1 to 8 elements.
+    pub analysis_models: Option<Vec<String>>,
+    /// Prompt caching directive attached to this tool definition, for providers that cache on explicit request.
+    pub cache_control: Option<CacheControl>,
+    /// Output token ceiling, reasoning included, for each inner call by a panelist or the analyst; raise it when heavy reasoning leaves no visible text.
+    pub max_completion_tokens: Option<i64>,
+    /// Tool-calling steps each panelist and the analyst may spend on web research before having to answer.
+    ///
+    /// From 1 to 16.
+    pub max_tool_calls: Option<i64>,
+    /// Analyst model slug that condenses the panel answers into structured JSON; falls back to the model of the enclosing request.
+    pub model: Option<String>,
+    /// Reasoning settings passed to the inner calls of panelists and analyst, for models with extended thinking.
+    pub reasoning: Option<ServerToolReasoning>,
+    /// Sampling temperature for panelist calls only, since the analyst always uses 0; omit it to keep the provider default.
+    pub temperature: Option<f64>,
+    /// Server tools the panelists and analyst may call; web search and web fetch when omitted, none when the array is empty.
+    ///
+    /// At most 8 elements.
+    pub tools: Option<Vec<DynamicServerTool>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FusionServerToolConfig {
+    analysis_models: Optional = 0,
+    cache_control: Optional = 1,
+    max_completion_tokens: Optional = 2,
+    max_tool_calls: Optional = 3,
+    model: Optional = 4,
+    reasoning: Optional = 5,
+    temperature: Optional = 6,
+    tools: Optional = 7,
+});
+
+impl FusionServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FusionServerToolConfig {
+    analysis_models: list String,
+    cache_control: into CacheControl,
+    max_completion_tokens: number i64,
+    max_tool_calls: number i64,
+    model: into String,
+    reasoning: into ServerToolReasoning,
+    temperature: number f64,
+    tools: list DynamicServerTool,
+});
+
+/// Server tool run by OpenRouter that has an image model draw what the calling model describes.
+///
+/// Schema `ImageGenerationServerTool_OpenRouter` of the API document.
+#[doc(alias = "ImageGenerationServerTool_OpenRouter")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ImageGenerationServerToolOpenRouter {
+    /// Image model and drawing options; leave it out for standard behaviour.
+    pub parameters: Option<ImageGenerationServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ImageGenerationServerToolOpenRouter ["type" = "openrouter:image_generation"] {
+    parameters: Optional = 0,
+});
+
+impl ImageGenerationServerToolOpenRouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ImageGenerationServerToolOpenRouter {
+    parameters: into ImageGenerationServerToolConfig,
+});
+
+/// Settings of the OpenRouter image tool: the model, plus any image option such as quality, size or aspect ratio.
+///
+/// Schema `ImageGenerationServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ImageGenerationServerToolConfig {
+    /// Slug of the image model that draws.
+    pub model: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ImageGenerationServerToolConfig { model: Optional = 0 });
+
+impl ImageGenerationServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ImageGenerationServerToolConfig {
+    model: into String,
+});
+
+/// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
+///
+/// Schema `SearchModelsServerTool_OpenRouter` of the API document.
+#[doc(alias = "ChatSearchModelsServerTool")]
+#[doc(alias = "MessagesSearchModelsServerTool")]
+#[doc(alias = "SearchModelsServerTool_OpenRouter")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SearchModelsServerTool {
+    /// Optional settings for the model search, such as how many hits come back.
+    pub parameters: Option<SearchModelsServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SearchModelsServerTool ["type" = "openrouter:experimental__search_models"] {
+    parameters: Optional = 0,
+});
+
+impl SearchModelsServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(SearchModelsServerTool {
+    parameters: into SearchModelsServerToolConfig,
+});
+
+/// Settings of the experimental model-search server tool (`openrouter:experimental__search_models`).
+///
+/// Schema `SearchModelsServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SearchModelsServerToolConfig {
+    /// How many models one lookup may list; five when omitted, never more than twenty.
+    pub max_results: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SearchModelsServerToolConfig { max_results: Optional = 0 });
+
+impl SearchModelsServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(SearchModelsServerToolConfig {
+    max_results: number i64,
+});
+
+/// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
+///
+/// Schema `WebFetchServerTool` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct WebFetchServerTool {
+    /// Optional settings: the engine, permitted domains and limits on use and length.
+    pub parameters: Option<WebFetchServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(WebFetchServerTool ["type" = "openrouter:web_fetch"] {
+    parameters: Optional = 0,
+});
+
+impl WebFetchServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(WebFetchServerTool {
+    parameters: into WebFetchServerToolConfig,
+});
+
+/// Settings of the `openrouter:web_fetch` tool: engine, domains and limits.
+///
+/// Schema `WebFetchServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct WebFetchServerToolConfig {
+    /// Domains that may be opened; all others are refused.
+    pub allowed_domains: Option<Vec<String>>,
+    /// Domains that are refused; all others may be opened.
+    pub blocked_domains: Option<Vec<String>>,
+    /// Picks who retrieves the pages for the model.
+    pub engine: Option<WebFetchEngine>,
+    /// Cuts fetched pages off after about this many tokens, to spare the context window.
+    pub max_content_tokens: Option<i64>,
+    /// How many pages one request may fetch; further attempts give the model an error.
+    pub max_uses: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(WebFetchServerToolConfig {
+    allowed_domains: Optional = 0,
+    blocked_domains: Optional = 1,
+    engine: Optional = 2,
+    max_content_tokens: Optional = 3,
+    max_uses: Optional = 4,
+});
+
+impl WebFetchServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(WebFetchServerToolConfig {
+    allowed_domains: list String,
+    blocked_domains: list String,
+    engine: into WebFetchEngine,
+    max_content_tokens: number i64,
+    max_uses: number i64,
+});
+
+/// Who retrieves the page when the model asks for a URL.
+///
+/// Schema `WebFetchEngineEnum` of the API document.
+#[doc(alias = "WebFetchEngineEnum")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WebFetchEngine {
+    /// Native fetch where the provider has it, else Exa.
+    Auto,
+    /// Insists on the fetch that the provider has built in.
+    Native,
+    /// OpenRouter fetches the page directly over HTTP.
+    OpenRouter,
+    /// Retrieves pages through the Contents API of Exa.
+    Exa,
+    /// Retrieves pages through the extract API of Parallel.
+    Parallel,
+    /// Scrapes with Firecrawl; needs your own Firecrawl key.
+    Firecrawl,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(WebFetchEngine {
+    Auto = "auto",
+    Native = "native",
+    OpenRouter = "openrouter",
+    Exa = "exa",
+    Parallel = "parallel",
+    Firecrawl = "firecrawl",
+});
+
+/// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
+///
+/// Schema `WebSearchServerTool_OpenRouter` of the API document.
+#[doc(alias = "WebSearchServerTool_OpenRouter")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct OpenRouterWebSearchServerTool {
+    /// Optional settings: the engine, domains, location and limits on results.
+    pub parameters: Option<WebSearchConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OpenRouterWebSearchServerTool ["type" = "openrouter:web_search"] {
+    parameters: Optional = 0,
+});
+
+impl OpenRouterWebSearchServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(OpenRouterWebSearchServerTool {
+    parameters: into WebSearchConfig,
+});
+
+/// Settings of the `openrouter:web_search` tool: engine, domains, location and limits.
+///
+/// Schema `WebSearchServerToolConfig` of the API document.
+#[doc(alias = "WebSearchServerToolConfig")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct WebSearchConfig {
+    /// Keeps only hits from these domains; exclusive with `excluded_domains`, and a few native providers cannot do it.
+    pub allowed_domains: Option<Vec<String>>,
+    /// Picks the engine that answers the queries.
+    pub engine: Option<WebSearchToolEngine>,
+    /// Drops hits from these domains; exclusive with `allowed_domains`, and only some native providers can do it.
+    pub excluded_domains: Option<Vec<String>>,
+    /// Precise cap, in characters, on the text kept per hit with Exa, Parallel or Perplexity; native search and Firecrawl disregard it.
+    pub max_characters: Option<i64>,
+    /// How many hits one search returns, five when omitted; native search disregards it and Perplexity clamps it to 20.
+    pub max_results: Option<i64>,
+    /// Caps the hits of all searches in a request together, 50 when omitted; reins in cost and context in long agent loops.
+    pub max_total_results: Option<i64>,
+    /// How often the model may search per request before it gets errors; among native providers only Anthropic heeds it.
+    pub max_uses: Option<i64>,
+    /// Speed and depth of the search, in the terms of the engine in use.
+    pub mode: Option<WebSearchMode>,
+    /// How much text to keep from the hits; see `max_characters` for a precise cap.
+    pub search_context_size: Option<SearchQualityLevel>,
+    /// Rough whereabouts of the user, to favour local hits.
+    pub user_location: Option<WebSearchUserLocation>,
+    /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
+    pub x_search: Option<XSearchOptions>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(WebSearchConfig {
+    allowed_domains: Optional = 0,
+    engine: Optional = 1,
+    excluded_domains: Optional = 2,
+    max_characters: Optional = 3,
+    max_results: Optional = 4,
+    max_total_results: Optional = 5,
+    max_uses: Optional = 6,
+    mode: Optional = 7,
+    search_context_size: Optional = 8,
+    user_location: Optional = 9,
+    x_search: Optional = 10,
+});
+
+impl WebSearchConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(WebSearchConfig {
+    allowed_domains: list String,
+    engine: into WebSearchToolEngine,
+    excluded_domains: list String,
+    max_characters: number i64,
+    max_results: number i64,
+    max_total_results: number i64,
+    max_uses: number i64,
+    mode: into WebSearchMode,
+    search_context_size: into SearchQualityLevel,
+    user_location: into WebSearchUserLocation,
+    x_search: into XSearchOptions,
+});
+
+/// Amount of text kept from search results with Exa, Parallel or Perplexity; native search and Firecrawl take no notice of it.
+///
+/// Schema `SearchQualityLevel` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SearchQualityLevel {
+    /// Short extracts; the fewest context tokens.
+    Low,
+    /// Moderate extracts; a middle course between detail and tokens.
+    Medium,
+    /// Long extracts; the most detail and the most tokens.
+    High,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(SearchQualityLevel {
+    Low = "low",
+    Medium = "medium",
+    High = "high",
+});
+
+/// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
+///
+/// Schema `BashServerTool` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct BashServerTool {
+    /// Settings of the shell tool, such as engine and container; leave out to use the standard behaviour.
+    pub parameters: Option<BashServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(BashServerTool ["type" = "openrouter:bash"] {
+    parameters: Optional = 0,
+});
+
+impl BashServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(BashServerTool {
+    parameters: into BashServerToolConfig,
+});
+
+/// Settings of the hosted `openrouter:bash` tool.
+///
+/// Schema `BashServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct BashServerToolConfig {
+    /// Who runs the commands: the sandbox of OpenRouter or your application.
+    pub engine: Option<ToolEngine>,
+    /// Container to run in: a fresh one or an existing one to reuse.
+    pub environment: Option<ContainerEnvironment>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(BashServerToolConfig { engine: Optional = 0, environment: Optional = 1 });
+
+impl BashServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(BashServerToolConfig {
+    engine: into ToolEngine,
+    environment: into ContainerEnvironment,
+});
+
+/// Short-lived container that OpenRouter sets up and disposes of by itself.
+///
+/// Schema `ContainerAutoEnvironment` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ContainerAutoEnvironment {
+    /// Workspace files to copy into the container's home directory before the first command, named after the end of their ID and their file name; an invalid ID fails the request.
+    pub file_ids: Option<Vec<String>>,
+    /// Which internet hosts the container may reach; a running container cannot change it.
+    pub network_policy: Option<ContainerNetworkPolicy>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ContainerAutoEnvironment ["type" = "container_auto"] {
+    file_ids: Optional = 0,
+    network_policy: Optional = 1,
+});
+
+impl ContainerAutoEnvironment {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ContainerAutoEnvironment {
+    file_ids: list String,
+    network_policy: into ContainerNetworkPolicy,
+});
+
+/// Blocks all internet access.
+///
+/// At `ContainerNetworkPolicy|disabled` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ContainerNetworkPolicyDisabled {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ContainerNetworkPolicyDisabled ["type" = "disabled"] {});
+
+impl ContainerNetworkPolicyDisabled {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ContainerNetworkPolicyDisabled {});
+
+/// Permits access to the listed hosts only.
+///
+/// At `ContainerNetworkPolicy|allowlist` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ContainerNetworkPolicyAllowlist {
+    /// Hosts the container may reach over HTTP and HTTPS, as exact names or patterns such as `*.example.com`; `*` opens everything, and an exact name leaves out its subdomains.
+    ///
+    /// From 1 to 50 elements.
+    pub allowed_domains: Vec<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ContainerNetworkPolicyAllowlist ["type" = "allowlist"] {
+    allowed_domains: Required = 0,
+});
+
+impl ContainerNetworkPolicyAllowlist {
+    /// With what the API requires.
+    #[inline]
+    pub fn new<AllowedDomains>(allowed_domains: impl IntoList<String, AllowedDomains>) -> Self {
+        Self { allowed_domains: allowed_domains.into_list(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ContainerNetworkPolicyAllowlist {});
+
+/// Which internet hosts a container may reach, either none or those listed; fixed once the container has started.
+///
+/// Schema `ContainerNetworkPolicy` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ContainerNetworkPolicy {
+    /// Blocks all internet access.
+    ///
+    /// `type` is `disabled`.
+    Disabled(ContainerNetworkPolicyDisabled),
+    /// Permits access to the listed hosts only.
+    ///
+    /// `type` is `allowlist`.
+    Allowlist(ContainerNetworkPolicyAllowlist),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ContainerNetworkPolicy {
+    tag "type" {
+        "allowlist" => Allowlist,
+        "disabled" => Disabled,
+    }
+    variants {
+        Disabled = 0,
+        Allowlist = 1,
+    }
+});
+
+impl From<ContainerNetworkPolicyDisabled> for ContainerNetworkPolicy {
+    #[inline]
+    fn from(value: ContainerNetworkPolicyDisabled) -> Self {
+        Self::Disabled(value)
+    }
+}
+
+impl From<ContainerNetworkPolicyAllowlist> for ContainerNetworkPolicy {
+    #[inline]
+    fn from(value: ContainerNetworkPolicyAllowlist) -> Self {
+        Self::Allowlist(value)
+    }
+}
+
+impl ContainerNetworkPolicy {
+    /// Returns the object whose `type` is `disabled`, without further settings; [`ContainerNetworkPolicyDisabled`] has those.
+    #[inline]
+    pub fn disabled() -> Self {
+        Self::Disabled(ContainerNetworkPolicyDisabled::new())
+    }
+}
+
+/// Runs in a container that exists already, so its state carries over.
+///
+/// Schema `ContainerReferenceEnvironment` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ContainerReferenceEnvironment {
+    /// Which existing container to run in, by an identifier of at most 20 characters.
+    ///
+    /// From 1 to 40 characters. Matches `^[\w-]+$`.
+    pub container_id: String,
+    /// Workspace files to copy into the container's home directory before the first command, named after the end of their ID and their file name; an invalid ID fails the request.
+    pub file_ids: Option<Vec<String>>,
+    /// Which internet hosts the container may reach; it must agree with the policy that a running container was started with.
+    pub network_policy: Option<ContainerNetworkPolicy>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ContainerReferenceEnvironment ["type" = "container_reference"] {
+    container_id: Required = 0,
+    file_ids: Optional = 1,
+    network_policy: Optional = 2,
+});
+
+impl ContainerReferenceEnvironment {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(container_id: impl Into<String>) -> Self {
+        Self { container_id: container_id.into(), file_ids: None, network_policy: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ContainerReferenceEnvironment {
+    file_ids: list String,
+    network_policy: into ContainerNetworkPolicy,
+});
+
+/// Container the shell tool works in, either provisioned automatically or referenced by its identifier.
+///
+/// Schema `BashServerToolEnvironment` of the API document.
+#[doc(alias = "BashServerToolEnvironment")]
+#[doc(alias = "ShellServerToolEnvironment")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ContainerEnvironment {
+    /// Short-lived container that OpenRouter sets up and disposes of by itself.
+    ///
+    /// `type` is `container_auto`.
+    ContainerAuto(ContainerAutoEnvironment),
+    /// Runs in a container that exists already, so its state carries over.
+    ///
+    /// `type` is `container_reference`.
+    ContainerReference(ContainerReferenceEnvironment),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ContainerEnvironment {
+    tag "type" {
+        "container_auto" => ContainerAuto,
+        "container_reference" => ContainerReference,
+    }
+    variants {
+        ContainerAuto = 0,
+        ContainerReference = 1,
+    }
+});
+
+impl From<ContainerAutoEnvironment> for ContainerEnvironment {
+    #[inline]
+    fn from(value: ContainerAutoEnvironment) -> Self {
+        Self::ContainerAuto(value)
+    }
+}
+
+impl From<ContainerReferenceEnvironment> for ContainerEnvironment {
+    #[inline]
+    fn from(value: ContainerReferenceEnvironment) -> Self {
+        Self::ContainerReference(value)
+    }
+}
+
+impl ContainerEnvironment {
+    /// Returns the object whose `type` is `container_auto`, without further settings; [`ContainerAutoEnvironment`] has those.
+    #[inline]
+    pub fn container_auto() -> Self {
+        Self::ContainerAuto(ContainerAutoEnvironment::new())
+    }
+}
+
+impl ContainerEnvironment {
+    /// Returns the field `file_ids`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn file_ids(&self) -> Option<&[String]> {
+        match self {
+            Self::ContainerAuto(value) => value.file_ids.as_deref(),
+            Self::ContainerReference(value) => value.file_ids.as_deref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `network_policy`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn network_policy(&self) -> Option<&ContainerNetworkPolicy> {
+        match self {
+            Self::ContainerAuto(value) => value.network_policy.as_ref(),
+            Self::ContainerReference(value) => value.network_policy.as_ref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
+/// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
+///
+/// Schema `ShellServerTool_OpenRouter` of the API document.
+#[doc(alias = "ShellServerTool_OpenRouter")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ShellServerToolOpenRouter {
+    /// Optional settings: the engine, the container environment and how long the sandbox stays awake.
+    pub parameters: Option<ShellServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ShellServerToolOpenRouter ["type" = "openrouter:shell"] {
+    parameters: Optional = 0,
+});
+
+impl ShellServerToolOpenRouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ShellServerToolOpenRouter {
+    parameters: into ShellServerToolConfig,
+});
+
+/// Settings of the `openrouter:shell` tool: who runs the commands and in which container.
+///
+/// Schema `ShellServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ShellServerToolConfig {
+    /// Picks who runs the commands: the provider where it can, or always the OpenRouter sandbox.
+    pub engine: Option<ShellServerToolEngine>,
+    /// Container to run in: a fresh automatic one or an existing one named by reference.
+    pub environment: Option<ContainerEnvironment>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ShellServerToolConfig { engine: Optional = 0, environment: Optional = 1 });
+
+impl ShellServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ShellServerToolConfig {
+    engine: into ShellServerToolEngine,
+    environment: into ContainerEnvironment,
+});
+
+/// Decides whether shell commands run at the provider or in the sandbox of OpenRouter.
+///
+/// Schema `ShellServerToolEngine` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ShellServerToolEngine {
+    /// Native hosted shell where the provider (OpenAI) has one, else the sandbox.
+    Auto,
+    /// Always the OpenRouter sandbox, whatever the provider.
+    OpenRouter,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ShellServerToolEngine {
+    Auto = "auto",
+    OpenRouter = "openrouter",
+});
+
+/// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
+///
+/// Schema `ToolSearchServerTool` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ToolSearchServerTool {
+    /// Optional settings of the tool search, such as how many hits it gives.
+    pub parameters: Option<ToolSearchServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ToolSearchServerTool ["type" = "openrouter:tool_search"] {
+    parameters: Optional = 0,
+});
+
+impl ToolSearchServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ToolSearchServerTool {
+    parameters: into ToolSearchServerToolConfig,
+});
+
+/// Settings of the `openrouter:tool_search` tool, which loads deferred tools on demand.
+///
+/// Schema `ToolSearchServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ToolSearchServerToolConfig {
+    /// How many tools a single lookup may load; five when omitted.
+    pub max_results: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ToolSearchServerToolConfig { max_results: Optional = 0 });
+
+impl ToolSearchServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ToolSearchServerToolConfig {
+    max_results: number i64,
+});
+
 /// Loads tool definitions on demand, by search, instead of putting all of them in the prompt; on later turns, resend the tools and the reasoning without changes.
 ///
 /// Schema `DeferredToolsControl` of the API document.
@@ -213,8 +1403,8 @@ pub struct DeferredToolsControl {
     pub extra: Extra,
 }
 
-wire_struct!(DeferredToolsControl ["profile" = "\"portable\"", "protocol" = "\"v1\"", "validation" = "\"runtime\""] {
-    0 search: "search" Required,
+wire_struct!(DeferredToolsControl ["profile" = "portable", "protocol" = "v1", "validation" = "runtime"] {
+    search: Required = 0,
 });
 
 impl DeferredToolsControl {
@@ -239,8 +1429,8 @@ pub struct DeferredRegexSearch {
     pub extra: Extra,
 }
 
-wire_struct!(DeferredRegexSearch ["type" = "\"regex\""] {
-    0 max_results: "max_results" Optional,
+wire_struct!(DeferredRegexSearch ["type" = "regex"] {
+    max_results: Optional = 0,
 });
 
 impl DeferredRegexSearch {
@@ -267,8 +1457,8 @@ pub struct DeferredBm25Search {
     pub extra: Extra,
 }
 
-wire_struct!(DeferredBm25Search ["type" = "\"bm25\""] {
-    0 max_results: "max_results" Optional,
+wire_struct!(DeferredBm25Search ["type" = "bm25"] {
+    max_results: Optional = 0,
 });
 
 impl DeferredBm25Search {
@@ -303,10 +1493,10 @@ pub struct DeferredCustomSearch {
     pub extra: Extra,
 }
 
-wire_struct!(DeferredCustomSearch ["type" = "\"custom\""] {
-    0 result_key: "result_key" Required,
-    1 tool_id: "tool_id" Required,
-    2 max_results: "max_results" Optional,
+wire_struct!(DeferredCustomSearch ["type" = "custom"] {
+    result_key: Required = 0,
+    tool_id: Required = 1,
+    max_results: Optional = 2,
 });
 
 impl DeferredCustomSearch {
@@ -349,12 +1539,10 @@ wire_union!(DeferredToolsSearchStrategy {
         "custom" => Custom,
         "regex" => Regex,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Regex,
-        1 Bm25,
-        2 Custom,
+        Regex = 0,
+        Bm25 = 1,
+        Custom = 2,
     }
 });
 
@@ -423,39 +1611,6 @@ wire_enum!(WebSearchEngine {
     Perplexity = "perplexity",
 });
 
-/// Tool lent to the subagent; must be an OpenRouter server tool other than the subagent itself, never a client function.
-///
-/// Schema `SubagentNestedTool` of the API document.
-#[doc(alias = "ChatDynamicServerTool")]
-#[doc(alias = "SubagentNestedTool")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DynamicServerTool {
-    /// Names the server tool to lend, for example `openrouter:web_search`.
-    pub r#type: String,
-    /// Settings for the nested tool; their shape depends on its type.
-    pub parameters: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DynamicServerTool {
-    0 r#type: "type" Required,
-    1 parameters: "parameters" Optional,
-});
-
-impl DynamicServerTool {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(r#type: impl Into<String>) -> Self {
-        Self { r#type: r#type.into(), parameters: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(DynamicServerTool {
-    parameters: into JsonObject,
-});
-
 /// Ends the loop after a fixed number of steps.
 ///
 /// Schema `StopServerToolsWhenStepCountIs` of the API document.
@@ -468,8 +1623,8 @@ pub struct StopServerToolsWhenStepCountIs {
     pub extra: Extra,
 }
 
-wire_struct!(StopServerToolsWhenStepCountIs ["type" = "\"step_count_is\""] {
-    0 step_count: "step_count" Required,
+wire_struct!(StopServerToolsWhenStepCountIs ["type" = "step_count_is"] {
+    step_count: Required = 0,
 });
 
 impl StopServerToolsWhenStepCountIs {
@@ -496,8 +1651,8 @@ pub struct StopServerToolsWhenHasToolCall {
     pub extra: Extra,
 }
 
-wire_struct!(StopServerToolsWhenHasToolCall ["type" = "\"has_tool_call\""] {
-    0 tool_name: "tool_name" Required,
+wire_struct!(StopServerToolsWhenHasToolCall ["type" = "has_tool_call"] {
+    tool_name: Required = 0,
 });
 
 impl StopServerToolsWhenHasToolCall {
@@ -522,8 +1677,8 @@ pub struct StopServerToolsWhenMaxTokensUsed {
     pub extra: Extra,
 }
 
-wire_struct!(StopServerToolsWhenMaxTokensUsed ["type" = "\"max_tokens_used\""] {
-    0 max_tokens: "max_tokens" Required,
+wire_struct!(StopServerToolsWhenMaxTokensUsed ["type" = "max_tokens_used"] {
+    max_tokens: Required = 0,
 });
 
 impl StopServerToolsWhenMaxTokensUsed {
@@ -548,8 +1703,8 @@ pub struct StopServerToolsWhenMaxCost {
     pub extra: Extra,
 }
 
-wire_struct!(StopServerToolsWhenMaxCost ["type" = "\"max_cost\""] {
-    0 max_cost_in_dollars: "max_cost_in_dollars" Required,
+wire_struct!(StopServerToolsWhenMaxCost ["type" = "max_cost"] {
+    max_cost_in_dollars: Required = 0,
 });
 
 impl StopServerToolsWhenMaxCost {
@@ -576,8 +1731,8 @@ pub struct StopServerToolsWhenFinishReasonIs {
     pub extra: Extra,
 }
 
-wire_struct!(StopServerToolsWhenFinishReasonIs ["type" = "\"finish_reason_is\""] {
-    0 reason: "reason" Required,
+wire_struct!(StopServerToolsWhenFinishReasonIs ["type" = "finish_reason_is"] {
+    reason: Required = 0,
 });
 
 impl StopServerToolsWhenFinishReasonIs {
@@ -628,14 +1783,12 @@ wire_union!(StopServerToolsWhenCondition {
         "max_tokens_used" => MaxTokensUsed,
         "step_count_is" => StepCountIs,
     }
-    objects {}
-    shapes {}
     variants {
-        0 StepCountIs,
-        1 HasToolCall,
-        2 MaxTokensUsed,
-        3 MaxCost,
-        4 FinishReasonIs,
+        StepCountIs = 0,
+        HasToolCall = 1,
+        MaxTokensUsed = 2,
+        MaxCost = 3,
+        FinishReasonIs = 4,
     }
 });
 
@@ -673,1159 +1826,3 @@ impl From<StopServerToolsWhenFinishReasonIs> for StopServerToolsWhenCondition {
         Self::FinishReasonIs(value)
     }
 }
-
-/// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
-///
-/// Schema `AdvisorServerTool_OpenRouter` of the API document.
-#[doc(alias = "AdvisorServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct AdvisorServerToolOpenRouter {
-    /// Settings of this advisor, such as its model, instructions and sampling; leave out to use the standard behaviour.
-    pub parameters: Option<AdvisorServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AdvisorServerToolOpenRouter ["type" = "\"openrouter:advisor\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl AdvisorServerToolOpenRouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(AdvisorServerToolOpenRouter {
-    parameters: into AdvisorServerToolConfig,
-});
-
-/// Settings for a single advisor: which model it uses, what it sees and how it answers.
-///
-/// Schema `AdvisorServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct AdvisorServerToolConfig {
-    /// Set to `true` to share the whole conversation with the advisor, followed by any `prompt` from the call; otherwise it sees only that `prompt`.
-    pub forward_transcript: Option<bool>,
-    /// System prompt given to the advisor; without it the advisor runs with none.
-    pub instructions: Option<String>,
-    /// Caps the tokens of one piece of advice, reasoning included; without it the provider decides.
-    pub max_completion_tokens: Option<i64>,
-    /// Slug of the model to ask; when absent, the calling model may name one in its `model` argument, else the request's own model answers.
-    pub model: Option<String>,
-    /// Label under which the model sees this advisor as a tool; unique among advisors, limited to alphanumerics, spaces, dashes and underscores, and trimmed.
-    ///
-    /// From 1 to 64 characters. Matches `^[a-zA-Z0-9 _-]+$`.
-    pub name: Option<String>,
-    /// How much the advisor thinks before answering, as an effort level or token budget.
-    pub reasoning: Option<ServerToolReasoning>,
-    /// Delivers the advice piece by piece as `response.output_text.delta` events on the Responses API; Chat Completions ignores it.
-    pub stream: Option<bool>,
-    /// Randomness of the advisor's sampling; without it the provider picks its own value.
-    pub temperature: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AdvisorServerToolConfig {
-    0 forward_transcript: "forward_transcript" Optional,
-    1 instructions: "instructions" Optional,
-    2 max_completion_tokens: "max_completion_tokens" Optional,
-    3 model: "model" Optional,
-    4 name: "name" Optional,
-    5 reasoning: "reasoning" Optional,
-    6 stream: "stream" Optional,
-    7 temperature: "temperature" Optional,
-});
-
-impl AdvisorServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(AdvisorServerToolConfig {
-    forward_transcript: exact bool,
-    instructions: into String,
-    max_completion_tokens: number i64,
-    model: into String,
-    name: into String,
-    reasoning: into ServerToolReasoning,
-    stream: exact bool,
-    temperature: number f64,
-});
-
-/// Reasoning settings passed on to the advisor model; they set how hard and how long it may think.
-///
-/// Schema `AdvisorReasoning` of the API document.
-#[doc(alias = "AdvisorReasoning")]
-#[doc(alias = "SubagentReasoning")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ServerToolReasoning {
-    /// How much thinking the advisor should invest before it answers; higher levels cost more tokens and time.
-    pub effort: Option<ReasoningEffort>,
-    /// Token budget for the thinking of the advisor, separate from the text of its advice.
-    pub max_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ServerToolReasoning {
-    0 effort: "effort" Optional,
-    1 max_tokens: "max_tokens" Optional,
-});
-
-impl ServerToolReasoning {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ServerToolReasoning {
-    effort: into ReasoningEffort,
-    max_tokens: number i64,
-});
-
-/// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
-///
-/// Schema `BashServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct BashServerTool {
-    /// Settings of the shell tool, such as engine and container; leave out to use the standard behaviour.
-    pub parameters: Option<BashServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BashServerTool ["type" = "\"openrouter:bash\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl BashServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(BashServerTool {
-    parameters: into BashServerToolConfig,
-});
-
-/// Settings of the hosted `openrouter:bash` tool.
-///
-/// Schema `BashServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct BashServerToolConfig {
-    /// Who runs the commands: the sandbox of OpenRouter or your application.
-    pub engine: Option<ToolEngine>,
-    /// Container to run in: a fresh one or an existing one to reuse.
-    pub environment: Option<ContainerEnvironment>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BashServerToolConfig {
-    0 engine: "engine" Optional,
-    1 environment: "environment" Optional,
-});
-
-impl BashServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(BashServerToolConfig {
-    engine: into ToolEngine,
-    environment: into ContainerEnvironment,
-});
-
-/// Short-lived container that OpenRouter sets up and disposes of by itself.
-///
-/// Schema `ContainerAutoEnvironment` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ContainerAutoEnvironment {
-    /// Workspace files to copy into the container's home directory before the first command, named after the end of their ID and their file name; an invalid ID fails the request.
-    pub file_ids: Option<Vec<String>>,
-    /// Which internet hosts the container may reach; a running container cannot change it.
-    pub network_policy: Option<ContainerNetworkPolicy>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ContainerAutoEnvironment ["type" = "\"container_auto\""] {
-    0 file_ids: "file_ids" Optional,
-    1 network_policy: "network_policy" Optional,
-});
-
-impl ContainerAutoEnvironment {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ContainerAutoEnvironment {
-    file_ids: list String,
-    network_policy: into ContainerNetworkPolicy,
-});
-
-/// Blocks all internet access.
-///
-/// At `ContainerNetworkPolicy|disabled` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ContainerNetworkPolicyDisabled {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ContainerNetworkPolicyDisabled ["type" = "\"disabled\""] {});
-
-impl ContainerNetworkPolicyDisabled {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ContainerNetworkPolicyDisabled {});
-
-/// Permits access to the listed hosts only.
-///
-/// At `ContainerNetworkPolicy|allowlist` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ContainerNetworkPolicyAllowlist {
-    /// Hosts the container may reach over HTTP and HTTPS, as exact names or patterns such as `*.example.com`; `*` opens everything, and an exact name leaves out its subdomains.
-    ///
-    /// From 1 to 50 elements.
-    pub allowed_domains: Vec<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ContainerNetworkPolicyAllowlist ["type" = "\"allowlist\""] {
-    0 allowed_domains: "allowed_domains" Required,
-});
-
-impl ContainerNetworkPolicyAllowlist {
-    /// With what the API requires.
-    #[inline]
-    pub fn new<AllowedDomains>(allowed_domains: impl IntoList<String, AllowedDomains>) -> Self {
-        Self { allowed_domains: allowed_domains.into_list(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ContainerNetworkPolicyAllowlist {});
-
-/// Which internet hosts a container may reach, either none or those listed; fixed once the container has started.
-///
-/// Schema `ContainerNetworkPolicy` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ContainerNetworkPolicy {
-    /// Blocks all internet access.
-    ///
-    /// `type` is `disabled`.
-    Disabled(ContainerNetworkPolicyDisabled),
-    /// Permits access to the listed hosts only.
-    ///
-    /// `type` is `allowlist`.
-    Allowlist(ContainerNetworkPolicyAllowlist),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ContainerNetworkPolicy {
-    tag "type" {
-        "allowlist" => Allowlist,
-        "disabled" => Disabled,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 Disabled,
-        1 Allowlist,
-    }
-});
-
-impl From<ContainerNetworkPolicyDisabled> for ContainerNetworkPolicy {
-    #[inline]
-    fn from(value: ContainerNetworkPolicyDisabled) -> Self {
-        Self::Disabled(value)
-    }
-}
-
-impl From<ContainerNetworkPolicyAllowlist> for ContainerNetworkPolicy {
-    #[inline]
-    fn from(value: ContainerNetworkPolicyAllowlist) -> Self {
-        Self::Allowlist(value)
-    }
-}
-
-impl ContainerNetworkPolicy {
-    /// Returns the object whose `type` is `disabled`, without further settings; [`ContainerNetworkPolicyDisabled`] has those.
-    #[inline]
-    pub fn disabled() -> Self {
-        Self::Disabled(ContainerNetworkPolicyDisabled::new())
-    }
-}
-
-/// Runs in a container that exists already, so its state carries over.
-///
-/// Schema `ContainerReferenceEnvironment` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ContainerReferenceEnvironment {
-    /// Which existing container to run in, by an identifier of at most 20 characters.
-    ///
-    /// From 1 to 40 characters. Matches `^[\w-]+$`.
-    pub container_id: String,
-    /// Workspace files to copy into the container's home directory before the first command, named after the end of their ID and their file name; an invalid ID fails the request.
-    pub file_ids: Option<Vec<String>>,
-    /// Which internet hosts the container may reach; it must agree with the policy that a running container was started with.
-    pub network_policy: Option<ContainerNetworkPolicy>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ContainerReferenceEnvironment ["type" = "\"container_reference\""] {
-    0 container_id: "container_id" Required,
-    1 file_ids: "file_ids" Optional,
-    2 network_policy: "network_policy" Optional,
-});
-
-impl ContainerReferenceEnvironment {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(container_id: impl Into<String>) -> Self {
-        Self { container_id: container_id.into(), file_ids: None, network_policy: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(ContainerReferenceEnvironment {
-    file_ids: list String,
-    network_policy: into ContainerNetworkPolicy,
-});
-
-/// Container the shell tool works in, either provisioned automatically or referenced by its identifier.
-///
-/// Schema `BashServerToolEnvironment` of the API document.
-#[doc(alias = "BashServerToolEnvironment")]
-#[doc(alias = "ShellServerToolEnvironment")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ContainerEnvironment {
-    /// Short-lived container that OpenRouter sets up and disposes of by itself.
-    ///
-    /// `type` is `container_auto`.
-    ContainerAuto(ContainerAutoEnvironment),
-    /// Runs in a container that exists already, so its state carries over.
-    ///
-    /// `type` is `container_reference`.
-    ContainerReference(ContainerReferenceEnvironment),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ContainerEnvironment {
-    tag "type" {
-        "container_auto" => ContainerAuto,
-        "container_reference" => ContainerReference,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 ContainerAuto,
-        1 ContainerReference,
-    }
-});
-
-impl From<ContainerAutoEnvironment> for ContainerEnvironment {
-    #[inline]
-    fn from(value: ContainerAutoEnvironment) -> Self {
-        Self::ContainerAuto(value)
-    }
-}
-
-impl From<ContainerReferenceEnvironment> for ContainerEnvironment {
-    #[inline]
-    fn from(value: ContainerReferenceEnvironment) -> Self {
-        Self::ContainerReference(value)
-    }
-}
-
-impl ContainerEnvironment {
-    /// Returns the object whose `type` is `container_auto`, without further settings; [`ContainerAutoEnvironment`] has those.
-    #[inline]
-    pub fn container_auto() -> Self {
-        Self::ContainerAuto(ContainerAutoEnvironment::new())
-    }
-}
-
-/// Lets the model ask OpenRouter for the present date and time.
-///
-/// Schema `DatetimeServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct DatetimeServerTool {
-    /// Settings for the clock, such as its time zone.
-    pub parameters: Option<DatetimeServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DatetimeServerTool ["type" = "\"openrouter:datetime\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl DatetimeServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(DatetimeServerTool {
-    parameters: into DatetimeServerToolConfig,
-});
-
-/// Settings of the date and time tool.
-///
-/// Schema `DatetimeServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct DatetimeServerToolConfig {
-    /// IANA name of the zone to tell the time in, such as `America/New_York`.
-    pub timezone: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DatetimeServerToolConfig {
-    0 timezone: "timezone" Optional,
-});
-
-impl DatetimeServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(DatetimeServerToolConfig {
-    timezone: into String,
-});
-
-/// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
-///
-/// Schema `FilesServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FilesServerTool {
-    /// Settings of the workspace files tool.
-    pub parameters: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FilesServerTool ["type" = "\"openrouter:files\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl FilesServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FilesServerTool {
-    parameters: into JsonObject,
-});
-
-/// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
-///
-/// Schema `FusionServerTool_OpenRouter` of the API document.
-#[doc(alias = "FusionServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FusionServerToolOpenRouter {
-    /// Settings of the fusion run, such as panel models, analyst, token budgets and tools; leave it out for standard behaviour.
-    pub parameters: Option<FusionServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FusionServerToolOpenRouter ["type" = "\"openrouter:fusion\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl FusionServerToolOpenRouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FusionServerToolOpenRouter {
-    parameters: into FusionServerToolConfig,
-});
-
-/// Settings for one fusion tool: who sits on the panel, who analyses, and how much each inner call may spend.
-///
-/// Schema `FusionServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FusionServerToolConfig {
-    /// Panel model slugs queried in parallel, at most 8; each can search and fetch the web. The Quality preset is used when omitted.
-    ///
-    /// From 1 to 8 elements.
-    pub analysis_models: Option<Vec<String>>,
-    /// Prompt caching directive attached to this tool definition, for providers that cache on explicit request.
-    pub cache_control: Option<CacheControl>,
-    /// Output token ceiling, reasoning included, for each inner call by a panelist or the analyst; raise it when heavy reasoning leaves no visible text.
-    pub max_completion_tokens: Option<i64>,
-    /// Tool-calling steps each panelist and the analyst may spend on web research before having to answer.
-    ///
-    /// From 1 to 16.
-    pub max_tool_calls: Option<i64>,
-    /// Analyst model slug that condenses the panel answers into structured JSON; falls back to the model of the enclosing request.
-    pub model: Option<String>,
-    /// Reasoning settings passed to the inner calls of panelists and analyst, for models with extended thinking.
-    pub reasoning: Option<ServerToolReasoning>,
-    /// Sampling temperature for panelist calls only, since the analyst always uses 0; omit it to keep the provider default.
-    pub temperature: Option<f64>,
-    /// Server tools the panelists and analyst may call; web search and web fetch when omitted, none when the array is empty.
-    ///
-    /// At most 8 elements.
-    pub tools: Option<Vec<DynamicServerTool>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FusionServerToolConfig {
-    0 analysis_models: "analysis_models" Optional,
-    1 cache_control: "cache_control" Optional,
-    2 max_completion_tokens: "max_completion_tokens" Optional,
-    3 max_tool_calls: "max_tool_calls" Optional,
-    4 model: "model" Optional,
-    5 reasoning: "reasoning" Optional,
-    6 temperature: "temperature" Optional,
-    7 tools: "tools" Optional,
-});
-
-impl FusionServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FusionServerToolConfig {
-    analysis_models: list String,
-    cache_control: into CacheControl,
-    max_completion_tokens: number i64,
-    max_tool_calls: number i64,
-    model: into String,
-    reasoning: into ServerToolReasoning,
-    temperature: number f64,
-    tools: list DynamicServerTool,
-});
-
-/// Server tool run by OpenRouter that has an image model draw what the calling model describes.
-///
-/// Schema `ImageGenerationServerTool_OpenRouter` of the API document.
-#[doc(alias = "ImageGenerationServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ImageGenerationServerToolOpenRouter {
-    /// Image model and drawing options; leave it out for standard behaviour.
-    pub parameters: Option<ImageGenerationServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ImageGenerationServerToolOpenRouter ["type" = "\"openrouter:image_generation\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl ImageGenerationServerToolOpenRouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ImageGenerationServerToolOpenRouter {
-    parameters: into ImageGenerationServerToolConfig,
-});
-
-/// Settings of the OpenRouter image tool: the model, plus any image option such as quality, size or aspect ratio.
-///
-/// Schema `ImageGenerationServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ImageGenerationServerToolConfig {
-    /// Slug of the image model that draws.
-    pub model: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ImageGenerationServerToolConfig {
-    0 model: "model" Optional,
-});
-
-impl ImageGenerationServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ImageGenerationServerToolConfig {
-    model: into String,
-});
-
-/// Lets the model look through the OpenRouter catalogue for suitable models; OpenRouter runs the search.
-///
-/// Schema `ChatSearchModelsServerTool` of the API document.
-#[doc(alias = "ChatSearchModelsServerTool")]
-#[doc(alias = "MessagesSearchModelsServerTool")]
-#[doc(alias = "SearchModelsServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SearchModelsServerTool {
-    /// Settings for the search through the catalogue.
-    pub parameters: Option<SearchModelsServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SearchModelsServerTool ["type" = "\"openrouter:experimental__search_models\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl SearchModelsServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(SearchModelsServerTool {
-    parameters: into SearchModelsServerToolConfig,
-});
-
-/// Settings of the experimental model-search server tool (`openrouter:experimental__search_models`).
-///
-/// Schema `SearchModelsServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SearchModelsServerToolConfig {
-    /// How many models one lookup may list; five when omitted, never more than twenty.
-    pub max_results: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SearchModelsServerToolConfig {
-    0 max_results: "max_results" Optional,
-});
-
-impl SearchModelsServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(SearchModelsServerToolConfig {
-    max_results: number i64,
-});
-
-/// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
-///
-/// Schema `SubagentServerTool_OpenRouter` of the API document.
-#[doc(alias = "SubagentServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SubagentServerToolOpenRouter {
-    /// Settings of the worker: its model, instructions, tools and limits.
-    pub parameters: Option<SubagentServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SubagentServerToolOpenRouter ["type" = "\"openrouter:subagent\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl SubagentServerToolOpenRouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(SubagentServerToolOpenRouter {
-    parameters: into SubagentServerToolConfig,
-});
-
-/// Defines one worker that the main model may delegate tasks to through `openrouter:subagent`.
-///
-/// Schema `SubagentServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SubagentServerToolConfig {
-    /// Experimental: lends every top-level client function to the subagent; works in the Responses API alone, elsewhere the call fails with 400.
-    pub inherit_functions: Option<bool>,
-    /// Experimental: lends only the named top-level functions to the subagent; pointless once `inherit_functions` is on.
-    pub inherited_function_names: Option<Vec<String>>,
-    /// System prompt for the worker; without it the worker runs with none.
-    pub instructions: Option<String>,
-    /// Cap on what the worker may write, its reasoning included; unset leaves the limit to the provider.
-    pub max_completion_tokens: Option<i64>,
-    /// How many tool steps the worker may take per task; matters only if it has tools.
-    ///
-    /// From 1 to 25.
-    pub max_tool_calls: Option<i64>,
-    /// Model that does the delegated work, usually a small one; unset reuses the model of the outer request.
-    pub model: Option<String>,
-    /// Tells several workers apart, each shown to the model as its own tool; must be unique, with letters, digits, spaces, `_` or `-`.
-    ///
-    /// From 1 to 64 characters. Matches `^[a-zA-Z0-9 _-]+$`.
-    pub name: Option<String>,
-    /// Thinking effort and budget for the worker, where its model can reason.
-    pub reasoning: Option<ServerToolReasoning>,
-    /// Randomness of the worker; unset leaves the value to its provider.
-    pub temperature: Option<f64>,
-    /// OpenRouter server tools that the worker may use in a loop of its own; client functions and the subagent tool are refused.
-    pub tools: Option<Vec<DynamicServerTool>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SubagentServerToolConfig {
-    0 inherit_functions: "inherit_functions" Optional,
-    1 inherited_function_names: "inherited_function_names" Optional,
-    2 instructions: "instructions" Optional,
-    3 max_completion_tokens: "max_completion_tokens" Optional,
-    4 max_tool_calls: "max_tool_calls" Optional,
-    5 model: "model" Optional,
-    6 name: "name" Optional,
-    7 reasoning: "reasoning" Optional,
-    8 temperature: "temperature" Optional,
-    9 tools: "tools" Optional,
-});
-
-impl SubagentServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(SubagentServerToolConfig {
-    inherit_functions: exact bool,
-    inherited_function_names: list String,
-    instructions: into String,
-    max_completion_tokens: number i64,
-    max_tool_calls: number i64,
-    model: into String,
-    name: into String,
-    reasoning: into ServerToolReasoning,
-    temperature: number f64,
-    tools: list DynamicServerTool,
-});
-
-/// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
-///
-/// Schema `WebFetchServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebFetchServerTool {
-    /// Optional settings: the engine, permitted domains and limits on use and length.
-    pub parameters: Option<WebFetchServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebFetchServerTool ["type" = "\"openrouter:web_fetch\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl WebFetchServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebFetchServerTool {
-    parameters: into WebFetchServerToolConfig,
-});
-
-/// Settings of the `openrouter:web_fetch` tool: engine, domains and limits.
-///
-/// Schema `WebFetchServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebFetchServerToolConfig {
-    /// Domains that may be opened; all others are refused.
-    pub allowed_domains: Option<Vec<String>>,
-    /// Domains that are refused; all others may be opened.
-    pub blocked_domains: Option<Vec<String>>,
-    /// Picks who retrieves the pages for the model.
-    pub engine: Option<WebFetchEngine>,
-    /// Cuts fetched pages off after about this many tokens, to spare the context window.
-    pub max_content_tokens: Option<i64>,
-    /// How many pages one request may fetch; further attempts give the model an error.
-    pub max_uses: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebFetchServerToolConfig {
-    0 allowed_domains: "allowed_domains" Optional,
-    1 blocked_domains: "blocked_domains" Optional,
-    2 engine: "engine" Optional,
-    3 max_content_tokens: "max_content_tokens" Optional,
-    4 max_uses: "max_uses" Optional,
-});
-
-impl WebFetchServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebFetchServerToolConfig {
-    allowed_domains: list String,
-    blocked_domains: list String,
-    engine: into WebFetchEngine,
-    max_content_tokens: number i64,
-    max_uses: number i64,
-});
-
-/// Who retrieves the page when the model asks for a URL.
-///
-/// Schema `WebFetchEngineEnum` of the API document.
-#[doc(alias = "WebFetchEngineEnum")]
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WebFetchEngine {
-    /// Native fetch where the provider has it, else Exa.
-    Auto,
-    /// Insists on the fetch that the provider has built in.
-    Native,
-    /// OpenRouter fetches the page directly over HTTP.
-    OpenRouter,
-    /// Retrieves pages through the Contents API of Exa.
-    Exa,
-    /// Retrieves pages through the extract API of Parallel.
-    Parallel,
-    /// Scrapes with Firecrawl; needs your own Firecrawl key.
-    Firecrawl,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(WebFetchEngine {
-    Auto = "auto",
-    Native = "native",
-    OpenRouter = "openrouter",
-    Exa = "exa",
-    Parallel = "parallel",
-    Firecrawl = "firecrawl",
-});
-
-/// Tool definition that lets the model search the web for fresh information; OpenRouter runs it on the server.
-///
-/// Schema `OpenRouterWebSearchServerTool` of the API document.
-#[doc(alias = "WebSearchServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct OpenRouterWebSearchServerTool {
-    /// Settings of the web search; leave out to use its standard behaviour.
-    pub parameters: Option<WebSearchConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OpenRouterWebSearchServerTool ["type" = "\"openrouter:web_search\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl OpenRouterWebSearchServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(OpenRouterWebSearchServerTool {
-    parameters: into WebSearchConfig,
-});
-
-/// Settings for web search: engine, domains, location and limits on results.
-///
-/// Schema `WebSearchConfig` of the API document.
-#[doc(alias = "WebSearchServerToolConfig")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchConfig {
-    /// Keeps only hits from these domains; exclusive with `excluded_domains`, and a few native providers cannot do it.
-    pub allowed_domains: Option<Vec<String>>,
-    /// Picks the engine that answers the queries.
-    pub engine: Option<WebSearchToolEngine>,
-    /// Drops hits from these domains; exclusive with `allowed_domains`, and only some native providers can do it.
-    pub excluded_domains: Option<Vec<String>>,
-    /// Precise cap, in characters, on the text kept per hit with Exa, Parallel or Perplexity; native search and Firecrawl disregard it.
-    pub max_characters: Option<i64>,
-    /// How many hits one search returns, five when omitted; native search disregards it and Perplexity clamps it to 20.
-    pub max_results: Option<i64>,
-    /// Caps the hits of all searches in a request together, 50 when omitted; reins in cost and context in long agent loops.
-    pub max_total_results: Option<i64>,
-    /// How often the model may search per request before it gets errors; among native providers only Anthropic heeds it.
-    pub max_uses: Option<i64>,
-    /// Speed and depth of the search, in the terms of the engine in use.
-    pub mode: Option<WebSearchMode>,
-    /// How much text to keep from the hits; see `max_characters` for a precise cap.
-    pub search_context_size: Option<SearchQualityLevel>,
-    /// Rough whereabouts of the user, to favour local hits.
-    pub user_location: Option<WebSearchUserLocation>,
-    /// Adds posts on X to the search, optionally filtered; works with native search on SpaceXAI endpoints, which charge extra for it.
-    pub x_search: Option<XSearchOptions>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchConfig {
-    0 allowed_domains: "allowed_domains" Optional,
-    1 engine: "engine" Optional,
-    2 excluded_domains: "excluded_domains" Optional,
-    3 max_characters: "max_characters" Optional,
-    4 max_results: "max_results" Optional,
-    5 max_total_results: "max_total_results" Optional,
-    6 max_uses: "max_uses" Optional,
-    7 mode: "mode" Optional,
-    8 search_context_size: "search_context_size" Optional,
-    9 user_location: "user_location" Optional,
-    10 x_search: "x_search" Optional,
-});
-
-impl WebSearchConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebSearchConfig {
-    allowed_domains: list String,
-    engine: into WebSearchToolEngine,
-    excluded_domains: list String,
-    max_characters: number i64,
-    max_results: number i64,
-    max_total_results: number i64,
-    max_uses: number i64,
-    mode: into WebSearchMode,
-    search_context_size: into SearchQualityLevel,
-    user_location: into WebSearchUserLocation,
-    x_search: into XSearchOptions,
-});
-
-/// Amount of text kept from search results with Exa, Parallel or Perplexity; native search and Firecrawl take no notice of it.
-///
-/// Schema `SearchQualityLevel` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SearchQualityLevel {
-    /// Short extracts; the fewest context tokens.
-    Low,
-    /// Moderate extracts; a middle course between detail and tokens.
-    Medium,
-    /// Long extracts; the most detail and the most tokens.
-    High,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(SearchQualityLevel {
-    Low = "low",
-    Medium = "medium",
-    High = "high",
-});
-
-/// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
-///
-/// Schema `ShellServerTool_OpenRouter` of the API document.
-#[doc(alias = "ShellServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ShellServerToolOpenRouter {
-    /// Optional settings: the engine, the container environment and how long the sandbox stays awake.
-    pub parameters: Option<ShellServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ShellServerToolOpenRouter ["type" = "\"openrouter:shell\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl ShellServerToolOpenRouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ShellServerToolOpenRouter {
-    parameters: into ShellServerToolConfig,
-});
-
-/// Settings of the `openrouter:shell` tool: who runs the commands and in which container.
-///
-/// Schema `ShellServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ShellServerToolConfig {
-    /// Picks who runs the commands: the provider where it can, or always the OpenRouter sandbox.
-    pub engine: Option<ShellServerToolEngine>,
-    /// Container to run in: a fresh automatic one or an existing one named by reference.
-    pub environment: Option<ContainerEnvironment>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ShellServerToolConfig {
-    0 engine: "engine" Optional,
-    1 environment: "environment" Optional,
-});
-
-impl ShellServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ShellServerToolConfig {
-    engine: into ShellServerToolEngine,
-    environment: into ContainerEnvironment,
-});
-
-/// Decides whether shell commands run at the provider or in the sandbox of OpenRouter.
-///
-/// Schema `ShellServerToolEngine` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ShellServerToolEngine {
-    /// Native hosted shell where the provider (OpenAI) has one, else the sandbox.
-    Auto,
-    /// Always the OpenRouter sandbox, whatever the provider.
-    OpenRouter,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ShellServerToolEngine {
-    Auto = "auto",
-    OpenRouter = "openrouter",
-});
-
-/// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
-///
-/// Schema `ToolSearchServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ToolSearchServerTool {
-    /// Optional settings of the tool search, such as how many hits it gives.
-    pub parameters: Option<ToolSearchServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ToolSearchServerTool ["type" = "\"openrouter:tool_search\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl ToolSearchServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ToolSearchServerTool {
-    parameters: into ToolSearchServerToolConfig,
-});
-
-/// Settings of the `openrouter:tool_search` tool, which loads deferred tools on demand.
-///
-/// Schema `ToolSearchServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ToolSearchServerToolConfig {
-    /// How many tools a single lookup may load; five when omitted.
-    pub max_results: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ToolSearchServerToolConfig {
-    0 max_results: "max_results" Optional,
-});
-
-impl ToolSearchServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ToolSearchServerToolConfig {
-    max_results: number i64,
-});

@@ -27,15 +27,13 @@ pub enum FilterValue {
 }
 
 wire_union!(FilterValue {
-    tag "" {}
-    objects {}
     shapes {
         String => Text,
         Number => Number,
     }
     variants {
-        0 Text,
-        1 Number,
+        Text = 0,
+        Number = 1,
     }
 });
 
@@ -102,11 +100,11 @@ pub struct TraceConfig {
 }
 
 wire_struct!(TraceConfig {
-    0 generation_name: "generation_name" Optional,
-    1 parent_span_id: "parent_span_id" Optional,
-    2 span_name: "span_name" Optional,
-    3 trace_id: "trace_id" Optional,
-    4 trace_name: "trace_name" Optional,
+    generation_name: Optional = 0,
+    parent_span_id: Optional = 1,
+    span_name: Optional = 2,
+    trace_id: Optional = 3,
+    trace_name: Optional = 4,
 });
 
 impl TraceConfig {
@@ -139,8 +137,8 @@ pub struct ContentPartText {
     pub extra: Extra,
 }
 
-wire_struct!(ContentPartText ["type" = "\"text\""] {
-    0 text: "text" Required,
+wire_struct!(ContentPartText ["type" = "text"] {
+    text: Required = 0,
 });
 
 impl ContentPartText {
@@ -169,8 +167,8 @@ pub struct ContentPartImage {
     pub extra: Extra,
 }
 
-wire_struct!(ContentPartImage ["type" = "\"image_url\""] {
-    0 image_url: "image_url" Required,
+wire_struct!(ContentPartImage ["type" = "image_url"] {
+    image_url: Required = 0,
 });
 
 impl ContentPartImage {
@@ -196,9 +194,7 @@ pub struct MediaUrl {
     pub extra: Extra,
 }
 
-wire_struct!(MediaUrl {
-    0 url: "url" Required,
-});
+wire_struct!(MediaUrl { url: Required = 0 });
 
 impl MediaUrl {
     /// With what the API requires.
@@ -226,11 +222,7 @@ pub struct AudioProviderPreferences {
     pub extra: Extra,
 }
 
-wire_struct!(AudioProviderPreferences {
-    0 data_collection: "data_collection" Optional,
-    1 options: "options" Optional,
-    2 zdr: "zdr" Optional,
-});
+wire_struct!(AudioProviderPreferences { data_collection: Optional = 0, options: Optional = 1, zdr: Optional = 2 });
 
 impl AudioProviderPreferences {
     /// Without members.
@@ -261,10 +253,7 @@ pub struct InlineAudio {
     pub extra: Extra,
 }
 
-wire_struct!(InlineAudio {
-    0 data: "data" Required,
-    1 format: "format" Required,
-});
+wire_struct!(InlineAudio { data: Required = 0, format: Required = 1 });
 
 impl InlineAudio {
     /// With what the API requires.
@@ -313,8 +302,8 @@ pub struct CacheControl {
     pub extra: Extra,
 }
 
-wire_struct!(CacheControl ["type" = "\"ephemeral\""] {
-    0 ttl: "ttl" Optional,
+wire_struct!(CacheControl ["type" = "ephemeral"] {
+    ttl: Optional = 0,
 });
 
 impl CacheControl {
@@ -361,8 +350,8 @@ pub struct PromptCacheBreakpoint {
     pub extra: Extra,
 }
 
-wire_struct!(PromptCacheBreakpoint ["mode" = "\"explicit\""] {
-    0 ttl: "ttl" Optional,
+wire_struct!(PromptCacheBreakpoint ["mode" = "explicit"] {
+    ttl: Optional = 0,
 });
 
 impl PromptCacheBreakpoint {
@@ -461,36 +450,6 @@ wire_enum!(ReasoningFormat {
     GoogleGeminiV1 = "google-gemini-v1",
 });
 
-/// A function the model asks you to run, with its arguments.
-///
-/// Schema `ChatToolCall` of the API document.
-#[doc(alias = "AlignmentChatToolCall")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ChatToolCall {
-    /// Which function to run and with what.
-    pub function: ChatToolCallFunction,
-    /// Names the call; repeat it in the tool message that answers it.
-    pub id: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatToolCall ["type" = "\"function\""] {
-    0 function: "function" Required,
-    1 id: "id" Required,
-});
-
-impl ChatToolCall {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(function: impl Into<ChatToolCallFunction>, id: impl Into<String>) -> Self {
-        Self { function: function.into(), id: id.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ChatToolCall {});
-
 /// Which function to run and with what.
 ///
 /// At `ChatToolCall.function` in the API document.
@@ -505,10 +464,7 @@ pub struct ChatToolCallFunction {
     pub extra: Extra,
 }
 
-wire_struct!(ChatToolCallFunction {
-    0 arguments: "arguments" Required,
-    1 name: "name" Required,
-});
+wire_struct!(ChatToolCallFunction { arguments: Required = 0, name: Required = 1 });
 
 impl ChatToolCallFunction {
     /// With what the API requires.
@@ -534,15 +490,18 @@ pub struct CostDetails {
     pub server_tool_cost: Option<f64>,
     /// Whole upstream price of the inference; `null` when unknown.
     pub upstream_inference_cost: Option<f64>,
+    /// What caching saved, in USD; negative if writing to the cache cost more than it saved.
+    pub cache_discount: Option<f64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(CostDetails {
-    0 upstream_inference_completions_cost: "upstream_inference_completions_cost" Required,
-    1 upstream_inference_prompt_cost: "upstream_inference_prompt_cost" Required,
-    2 server_tool_cost: "server_tool_cost" Optional,
-    3 upstream_inference_cost: "upstream_inference_cost" Optional,
+    upstream_inference_completions_cost: Required = 0,
+    upstream_inference_prompt_cost: Required = 1,
+    server_tool_cost: Optional = 2,
+    upstream_inference_cost: Optional = 3,
+    cache_discount: Optional = 4,
 });
 
 /// A page that a web search call drew on.
@@ -560,8 +519,8 @@ pub struct UrlSource {
     pub extra: Extra,
 }
 
-wire_struct!(UrlSource ["type" = "\"url\""] {
-    0 url: "url" Required,
+wire_struct!(UrlSource ["type" = "url"] {
+    url: Required = 0,
 });
 
 impl UrlSource {
@@ -586,9 +545,7 @@ pub struct ConfigurationUpdateReasoning {
     pub extra: Extra,
 }
 
-wire_struct!(ConfigurationUpdateReasoning {
-    0 effort: "effort" Required,
-});
+wire_struct!(ConfigurationUpdateReasoning { effort: Required = 0 });
 
 impl ConfigurationUpdateReasoning {
     /// With what the API requires.
@@ -654,12 +611,12 @@ pub struct ToolOutputFile {
     pub extra: Extra,
 }
 
-wire_struct!(ToolOutputFile ["type" = "\"container_file_citation\""] {
-    0 container_id: "container_id" Required,
-    1 end_index: "end_index" Required,
-    2 file_id: "file_id" Required,
-    3 filename: "filename" Required,
-    4 start_index: "start_index" Required,
+wire_struct!(ToolOutputFile ["type" = "container_file_citation"] {
+    container_id: Required = 0,
+    end_index: Required = 1,
+    file_id: Required = 2,
+    filename: Required = 3,
+    start_index: Required = 4,
 });
 
 impl ToolOutputFile {
@@ -684,125 +641,6 @@ impl ToolOutputFile {
 }
 
 wire_setters!(ToolOutputFile {});
-
-/// Cache settings for a whole request on recent OpenAI models (GPT-5.6 onward).
-///
-/// Schema `PromptCacheOptions` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct PromptCacheOptions {
-    /// How long cached prompt content should live; null leaves it to the provider.
-    pub ttl: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(PromptCacheOptions ["mode" = "\"explicit\""] {
-    0 ttl: "ttl" Optional,
-});
-
-impl PromptCacheOptions {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(PromptCacheOptions {
-    ttl: into String,
-});
-
-/// How detailed the summary of the model's reasoning should be.
-///
-/// Schema `ReasoningSummaryVerbosity` of the API document.
-#[doc(alias = "ChatReasoningSummaryVerbosityEnum")]
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReasoningSummaryVerbosity {
-    /// Let the model choose the level of detail.
-    Auto,
-    /// Keep the summary short.
-    Concise,
-    /// Make the summary extensive.
-    Detailed,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ReasoningSummaryVerbosity {
-    Auto = "auto",
-    Concise = "concise",
-    Detailed = "detailed",
-});
-
-/// Lets the model answer in plain text without further constraint.
-///
-/// Schema `FormatTextConfig` of the API document.
-#[doc(alias = "ChatFormatTextConfig")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FormatTextConfig {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FormatTextConfig ["type" = "\"text\""] {});
-
-impl FormatTextConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FormatTextConfig {});
-
-/// Makes the model answer with some valid JSON object, without fixing its shape.
-///
-/// Schema `FormatJsonObjectConfig` of the API document.
-#[doc(alias = "ChatFormatJsonObjectConfig")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FormatJsonObjectConfig {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FormatJsonObjectConfig ["type" = "\"json_object\""] {});
-
-impl FormatJsonObjectConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FormatJsonObjectConfig {});
-
-/// The values of `OpenAIResponsesToolChoice|string`.
-///
-/// At `OpenAIResponsesToolChoice|string` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ToolChoiceMode {
-    /// The value `auto`.
-    Auto,
-    /// The value `none`.
-    None,
-    /// The value `required`.
-    Required,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ToolChoiceMode {
-    Auto = "auto",
-    None = "none",
-    Required = "required",
-});
 
 /// Logical operator that joins the conditions.
 ///
@@ -845,6 +683,149 @@ wire_enum!(ImageBackground {
     Auto = "auto",
 });
 
+/// Leaves the input free of any constraint.
+///
+/// At `CustomTool.format|text` in the API document.
+#[doc(alias = "ChatFormatTextConfig")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FormatTextConfig {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FormatTextConfig ["type" = "text"] {});
+
+impl FormatTextConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FormatTextConfig {});
+
+/// Chooses between the provider's own patch tool, which streams diffs, and OpenRouter's validator, which sends each diff whole.
+///
+/// Schema `ApplyPatchEngineEnum` of the API document.
+#[doc(alias = "ApplyPatchEngineEnum")]
+#[doc(alias = "BashServerToolEngine")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolEngine {
+    /// Native where the endpoint supports it, else OpenRouter's validator.
+    Auto,
+    /// Prefer native passthrough; unsupported endpoints still get the validator.
+    Native,
+    /// Always use OpenRouter's validator.
+    OpenRouter,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolEngine {
+    Auto = "auto",
+    Native = "native",
+    OpenRouter = "openrouter",
+});
+
+/// Cache settings for a whole request on recent OpenAI models (GPT-5.6 onward).
+///
+/// Schema `PromptCacheOptions` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct PromptCacheOptions {
+    /// How long cached prompt content should live; null leaves it to the provider.
+    pub ttl: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(PromptCacheOptions ["mode" = "explicit"] {
+    ttl: Optional = 0,
+});
+
+impl PromptCacheOptions {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(PromptCacheOptions {
+    ttl: into String,
+});
+
+/// How detailed the summary of the model's reasoning should be.
+///
+/// Schema `ReasoningSummaryVerbosity` of the API document.
+#[doc(alias = "ChatReasoningSummaryVerbosityEnum")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReasoningSummaryVerbosity {
+    /// Let the model choose the level of detail.
+    Auto,
+    /// Keep the summary short.
+    Concise,
+    /// Make the summary extensive.
+    Detailed,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ReasoningSummaryVerbosity {
+    Auto = "auto",
+    Concise = "concise",
+    Detailed = "detailed",
+});
+
+/// Makes the model answer with some valid JSON object, without fixing its shape.
+///
+/// Schema `FormatJsonObjectConfig` of the API document.
+#[doc(alias = "ChatFormatJsonObjectConfig")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FormatJsonObjectConfig {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FormatJsonObjectConfig ["type" = "json_object"] {});
+
+impl FormatJsonObjectConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FormatJsonObjectConfig {});
+
+/// The values of `OpenAIResponsesToolChoice|string`.
+///
+/// At `OpenAIResponsesToolChoice|string` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolChoiceMode {
+    /// The value `auto`.
+    Auto,
+    /// The value `none`.
+    None,
+    /// The value `required`.
+    Required,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolChoiceMode {
+    Auto = "auto",
+    None = "none",
+    Required = "required",
+});
+
 /// Breaks tokens written to the prompt cache down by entry lifetime; null when no breakdown is available.
 ///
 /// Schema `AnthropicCacheCreation` of the API document.
@@ -860,8 +841,8 @@ pub struct AnthropicCacheCreation {
 }
 
 wire_struct!(AnthropicCacheCreation {
-    0 ephemeral_1h_input_tokens: "ephemeral_1h_input_tokens" Required,
-    1 ephemeral_5m_input_tokens: "ephemeral_5m_input_tokens" Required,
+    ephemeral_1h_input_tokens: Required = 0,
+    ephemeral_5m_input_tokens: Required = 1,
 });
 
 /// Token usage of one pass that compacted the conversation instead of answering.
@@ -884,12 +865,12 @@ pub struct AnthropicCompactionUsageIteration {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCompactionUsageIteration ["type" = "\"compaction\""] {
-    0 cache_creation: "cache_creation" Optional,
-    1 cache_creation_input_tokens: "cache_creation_input_tokens" Optional,
-    2 cache_read_input_tokens: "cache_read_input_tokens" Optional,
-    3 input_tokens: "input_tokens" Optional,
-    4 output_tokens: "output_tokens" Optional,
+wire_struct!(AnthropicCompactionUsageIteration ["type" = "compaction"] {
+    cache_creation: Optional = 0,
+    cache_creation_input_tokens: Optional = 1,
+    cache_read_input_tokens: Optional = 2,
+    input_tokens: Optional = 3,
+    output_tokens: Optional = 4,
 });
 
 /// Breaks the cache writes of one pass down by entry lifetime; null when no breakdown is available.
@@ -907,8 +888,8 @@ pub struct AnthropicIterationCacheCreation {
 }
 
 wire_struct!(AnthropicIterationCacheCreation {
-    0 ephemeral_1h_input_tokens: "ephemeral_1h_input_tokens" Optional,
-    1 ephemeral_5m_input_tokens: "ephemeral_5m_input_tokens" Optional,
+    ephemeral_1h_input_tokens: Optional = 0,
+    ephemeral_5m_input_tokens: Optional = 1,
 });
 
 /// Token usage of one ordinary pass in which the model produced message content.
@@ -933,13 +914,13 @@ pub struct AnthropicMessageUsageIteration {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicMessageUsageIteration ["type" = "\"message\""] {
-    0 cache_creation: "cache_creation" Optional,
-    1 cache_creation_input_tokens: "cache_creation_input_tokens" Optional,
-    2 cache_read_input_tokens: "cache_read_input_tokens" Optional,
-    3 input_tokens: "input_tokens" Optional,
-    4 output_tokens: "output_tokens" Optional,
-    5 model: "model" Optional,
+wire_struct!(AnthropicMessageUsageIteration ["type" = "message"] {
+    cache_creation: Optional = 0,
+    cache_creation_input_tokens: Optional = 1,
+    cache_read_input_tokens: Optional = 2,
+    input_tokens: Optional = 3,
+    output_tokens: Optional = 4,
+    model: Optional = 5,
 });
 
 /// Token usage of one pass in which an advisor model was consulted.
@@ -964,13 +945,13 @@ pub struct AnthropicAdvisorMessageUsageIteration {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicAdvisorMessageUsageIteration ["type" = "\"advisor_message\""] {
-    0 model: "model" Required,
-    1 cache_creation: "cache_creation" Optional,
-    2 cache_creation_input_tokens: "cache_creation_input_tokens" Optional,
-    3 cache_read_input_tokens: "cache_read_input_tokens" Optional,
-    4 input_tokens: "input_tokens" Optional,
-    5 output_tokens: "output_tokens" Optional,
+wire_struct!(AnthropicAdvisorMessageUsageIteration ["type" = "advisor_message"] {
+    model: Required = 0,
+    cache_creation: Optional = 1,
+    cache_creation_input_tokens: Optional = 2,
+    cache_read_input_tokens: Optional = 3,
+    input_tokens: Optional = 4,
+    output_tokens: Optional = 5,
 });
 
 /// Token usage of a pass whose kind this schema does not know; keeps clients working when new kinds appear.
@@ -996,12 +977,12 @@ pub struct AnthropicUnknownUsageIteration {
 }
 
 wire_struct!(AnthropicUnknownUsageIteration {
-    0 r#type: "type" Required,
-    1 cache_creation: "cache_creation" Optional,
-    2 cache_creation_input_tokens: "cache_creation_input_tokens" Optional,
-    3 cache_read_input_tokens: "cache_read_input_tokens" Optional,
-    4 input_tokens: "input_tokens" Optional,
-    5 output_tokens: "output_tokens" Optional,
+    r#type as "type": Required = 0,
+    cache_creation: Optional = 1,
+    cache_creation_input_tokens: Optional = 2,
+    cache_read_input_tokens: Optional = 3,
+    input_tokens: Optional = 4,
+    output_tokens: Optional = 5,
 });
 
 /// Token usage of one of the passes a request took; the variant tells whether it answered, compacted or consulted an advisor.
@@ -1037,12 +1018,11 @@ wire_union!(AnthropicUsageIteration {
     objects {
         if (Has("type")) => UnknownUsageIteration,
     }
-    shapes {}
     variants {
-        0 Compaction,
-        1 Message,
-        2 AdvisorMessage,
-        3 UnknownUsageIteration,
+        Compaction = 0,
+        Message = 1,
+        AdvisorMessage = 2,
+        UnknownUsageIteration = 3,
     }
 });
 
@@ -1193,19 +1173,19 @@ pub struct TokenUsage {
 }
 
 wire_struct!(TokenUsage {
-    0 completion_tokens: "completion_tokens" Required,
-    1 prompt_tokens: "prompt_tokens" Required,
-    2 total_tokens: "total_tokens" Required,
-    3 cache_creation: "cache_creation" Optional,
-    4 completion_tokens_details: "completion_tokens_details" Optional,
-    5 cost: "cost" Optional,
-    6 cost_details: "cost_details" Optional,
-    7 is_byok: "is_byok" Optional,
-    8 iterations: "iterations" Optional,
-    9 prompt_tokens_details: "prompt_tokens_details" Optional,
-    10 server_tool_use: "server_tool_use" Optional,
-    11 service_tier: "service_tier" Optional,
-    12 speed: "speed" Optional,
+    completion_tokens: Required = 0,
+    prompt_tokens: Required = 1,
+    total_tokens: Required = 2,
+    cache_creation: Optional = 3,
+    completion_tokens_details: Optional = 4,
+    cost: Optional = 5,
+    cost_details: Optional = 6,
+    is_byok: Optional = 7,
+    iterations: Optional = 8,
+    prompt_tokens_details: Optional = 9,
+    server_tool_use: Optional = 10,
+    service_tier: Optional = 11,
+    speed: Optional = 12,
 });
 
 /// Output tokens split by kind; null when the provider gives no split.
@@ -1225,9 +1205,9 @@ pub struct TokenUsageCompletionTokensDetails {
 }
 
 wire_struct!(TokenUsageCompletionTokensDetails {
-    0 audio_tokens: "audio_tokens" Optional,
-    1 image_tokens: "image_tokens" Optional,
-    2 reasoning_tokens: "reasoning_tokens" Optional,
+    audio_tokens: Optional = 0,
+    image_tokens: Optional = 1,
+    reasoning_tokens: Optional = 2,
 });
 
 /// Input tokens split by kind and caching; null when the provider gives no split.
@@ -1251,11 +1231,11 @@ pub struct TokenUsagePromptTokensDetails {
 }
 
 wire_struct!(TokenUsagePromptTokensDetails {
-    0 audio_tokens: "audio_tokens" Optional,
-    1 cache_write_tokens: "cache_write_tokens" Optional,
-    2 cached_tokens: "cached_tokens" Optional,
-    3 file_tokens: "file_tokens" Optional,
-    4 video_tokens: "video_tokens" Optional,
+    audio_tokens: Optional = 0,
+    cache_write_tokens: Optional = 1,
+    cached_tokens: Optional = 2,
+    file_tokens: Optional = 3,
+    video_tokens: Optional = 4,
 });
 
 /// Data region of OpenRouter, each of which has its own host to send requests to.
@@ -1301,9 +1281,7 @@ pub struct DeletedResponse {
     pub extra: Extra,
 }
 
-wire_struct!(DeletedResponse {
-    0 deleted: "deleted" Required,
-});
+wire_struct!(DeletedResponse { deleted: Required = 0 });
 
 impl Root for DeletedResponse {}
 
@@ -1319,9 +1297,7 @@ pub struct ChatDebugOptions {
     pub extra: Extra,
 }
 
-wire_struct!(ChatDebugOptions {
-    0 echo_upstream_body: "echo_upstream_body" Optional,
-});
+wire_struct!(ChatDebugOptions { echo_upstream_body: Optional = 0 });
 
 impl ChatDebugOptions {
     /// Without members.
@@ -1352,17 +1328,15 @@ pub enum ImageConfigValue {
 }
 
 wire_union!(ImageConfigValue {
-    tag "" {}
-    objects {}
     shapes {
         String => Text,
         Number => Number,
         Array => List,
     }
     variants {
-        0 Text,
-        1 Number,
-        2 List,
+        Text = 0,
+        Number = 1,
+        List = 2,
     }
 });
 
@@ -1482,45 +1456,19 @@ pub enum StopSequences {
 }
 
 wire_union!(StopSequences {
-    tag "" {}
-    objects {}
     shapes {
         Array(String) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
 wire_text!(StopSequences, text => Self::Text(text));
 
 wire_texts!(StopSequences, List);
-
-/// Decides where shell commands run: in the sandbox of OpenRouter, or in your application, which then receives the tool calls.
-///
-/// Schema `BashServerToolEngine` of the API document.
-#[doc(alias = "ApplyPatchEngineEnum")]
-#[doc(alias = "BashServerToolEngine")]
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ToolEngine {
-    /// Hands the calls to your application to run.
-    Auto,
-    /// Hands the calls to your application to run.
-    Native,
-    /// OpenRouter runs the commands in its sandbox.
-    OpenRouter,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ToolEngine {
-    Auto = "auto",
-    Native = "native",
-    OpenRouter = "openrouter",
-});
 
 /// The values of `PricingOverride.utc_days[]`.
 ///
@@ -1660,9 +1608,7 @@ pub struct PageLinks {
     pub extra: Extra,
 }
 
-wire_struct!(PageLinks {
-    0 next: "next" Nullable,
-});
+wire_struct!(PageLinks { next: Nullable = 0 });
 
 /// Processing tier that an endpoint sells, in OpenRouter's own naming; null for the standard tier.
 ///
@@ -1705,10 +1651,10 @@ pub struct ToolChoiceSupport {
 }
 
 wire_struct!(ToolChoiceSupport {
-    0 auto: "auto" Required,
-    1 function: "function" Required,
-    2 none: "none" Required,
-    3 required: "required" Required,
+    auto: Required = 0,
+    function: Required = 1,
+    none: Required = 2,
+    required: Required = 3,
 });
 
 /// Workspace role granted to people who belong to the mapped group.

@@ -42,16 +42,16 @@ pub struct SttResponse {
 }
 
 wire_struct!(SttResponse {
-    0 text: "text" Required,
-    1 confidence: "confidence" Optional,
-    2 duration: "duration" Optional,
-    3 entities: "entities" Optional,
-    4 language: "language" Optional,
-    5 language_confidence: "language_confidence" Optional,
-    6 segments: "segments" Optional,
-    7 task: "task" Optional,
-    8 usage: "usage" Optional,
-    9 words: "words" Optional,
+    text: Required = 0,
+    confidence: Optional = 1,
+    duration: Optional = 2,
+    entities: Optional = 3,
+    language: Optional = 4,
+    language_confidence: Optional = 5,
+    segments: Optional = 6,
+    task: Optional = 7,
+    usage: Optional = 8,
+    words: Optional = 9,
 });
 
 impl Root for SttResponse {}
@@ -76,10 +76,10 @@ pub struct SttEntity {
 }
 
 wire_struct!(SttEntity {
-    0 end_char: "end_char" Required,
-    1 start_char: "start_char" Required,
-    2 text: "text" Required,
-    3 r#type: "type" Required,
+    end_char: Required = 0,
+    start_char: Required = 1,
+    text: Required = 2,
+    r#type as "type": Required = 3,
 });
 
 /// A stretch of the transcript with its start and end times, part of a `verbose_json` answer.
@@ -120,19 +120,19 @@ pub struct SttSegment {
 }
 
 wire_struct!(SttSegment {
-    0 end: "end" Required,
-    1 id: "id" Required,
-    2 start: "start" Required,
-    3 text: "text" Required,
-    4 avg_logprob: "avg_logprob" Optional,
-    5 channel: "channel" Optional,
-    6 compression_ratio: "compression_ratio" Optional,
-    7 no_speech_prob: "no_speech_prob" Optional,
-    8 seek: "seek" Optional,
-    9 speaker: "speaker" Optional,
-    10 speaker_label: "speaker_label" Optional,
-    11 temperature: "temperature" Optional,
-    12 tokens: "tokens" Optional,
+    end: Required = 0,
+    id: Required = 1,
+    start: Required = 2,
+    text: Required = 3,
+    avg_logprob: Optional = 4,
+    channel: Optional = 5,
+    compression_ratio: Optional = 6,
+    no_speech_prob: Optional = 7,
+    seek: Optional = 8,
+    speaker: Optional = 9,
+    speaker_label: Optional = 10,
+    temperature: Optional = 11,
+    tokens: Optional = 12,
 });
 
 /// What one transcription used and cost, in tokens, seconds and dollars.
@@ -157,11 +157,11 @@ pub struct SttUsage {
 }
 
 wire_struct!(SttUsage {
-    0 cost: "cost" Optional,
-    1 input_tokens: "input_tokens" Optional,
-    2 output_tokens: "output_tokens" Optional,
-    3 seconds: "seconds" Optional,
-    4 total_tokens: "total_tokens" Optional,
+    cost: Optional = 0,
+    input_tokens: Optional = 1,
+    output_tokens: Optional = 2,
+    seconds: Optional = 3,
+    total_tokens: Optional = 4,
 });
 
 /// One spoken word with its times, given when the provider reports words singly.
@@ -192,14 +192,14 @@ pub struct SttWord {
 }
 
 wire_struct!(SttWord {
-    0 end: "end" Required,
-    1 start: "start" Required,
-    2 word: "word" Required,
-    3 channel: "channel" Optional,
-    4 confidence: "confidence" Optional,
-    5 speaker: "speaker" Optional,
-    6 speaker_label: "speaker_label" Optional,
-    7 r#type: "type" Optional,
+    end: Required = 0,
+    start: Required = 1,
+    word: Required = 2,
+    channel: Optional = 3,
+    confidence: Optional = 4,
+    speaker: Optional = 5,
+    speaker_label: Optional = 6,
+    r#type as "type": Optional = 7,
 });
 
 /// Whether the entry is a spoken word or another sound; a word when absent.
@@ -263,18 +263,18 @@ pub struct SttRequest {
 }
 
 wire_struct!(SttRequest {
-    0 input_audio: "input_audio" Required,
-    1 model: "model" Required,
-    2 diarize: "diarize" Optional,
-    3 keyterms: "keyterms" Optional,
-    4 language: "language" Optional,
-    5 provider: "provider" Optional,
-    6 response_format: "response_format" Optional,
-    7 session_id: "session_id" Optional,
-    8 temperature: "temperature" Optional,
-    9 timestamp_granularities: "timestamp_granularities" Optional,
-    10 trace: "trace" Optional,
-    11 user: "user" Optional,
+    input_audio: Required = 0,
+    model: Required = 1,
+    diarize: Optional = 2,
+    keyterms: Optional = 3,
+    language: Optional = 4,
+    provider: Optional = 5,
+    response_format: Optional = 6,
+    session_id: Optional = 7,
+    temperature: Optional = 8,
+    timestamp_granularities: Optional = 9,
+    trace: Optional = 10,
+    user: Optional = 11,
 });
 
 impl SttRequest {
@@ -331,10 +331,7 @@ pub struct SttUrlInputAudio {
     pub extra: Extra,
 }
 
-wire_struct!(SttUrlInputAudio {
-    0 url: "url" Required,
-    1 format: "format" Optional,
-});
+wire_struct!(SttUrlInputAudio { url: Required = 0, format: Optional = 1 });
 
 impl SttUrlInputAudio {
     /// With what the API requires.
@@ -364,15 +361,13 @@ pub enum SttInputAudio {
 }
 
 wire_union!(SttInputAudio {
-    tag "" {}
     objects {
         if (Has("data")) => InlineAudio,
         if (Has("url")) => UrlInputAudio,
     }
-    shapes {}
     variants {
-        0 InlineAudio,
-        1 UrlInputAudio,
+        InlineAudio = 0,
+        UrlInputAudio = 1,
     }
 });
 

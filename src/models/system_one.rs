@@ -32,11 +32,11 @@ pub struct DecisionsResponse {
 }
 
 wire_struct!(DecisionsResponse {
-    0 answers: "answers" Required,
-    1 model: "model" Required,
-    2 usage: "usage" Required,
-    3 id: "id" Optional,
-    4 provider: "provider" Optional,
+    answers: Required = 0,
+    model: Required = 1,
+    usage: Required = 2,
+    id: Optional = 3,
+    provider: Optional = 4,
 });
 
 impl Root for DecisionsResponse {}
@@ -53,8 +53,8 @@ pub struct DecisionsNoulAnswer {
     pub extra: Extra,
 }
 
-wire_struct!(DecisionsNoulAnswer ["type" = "\"noul\""] {
-    0 noul: "noul" Required,
+wire_struct!(DecisionsNoulAnswer ["type" = "noul"] {
+    noul: Required = 0,
 });
 
 /// Answer to a choice question: the option that fits best.
@@ -73,10 +73,10 @@ pub struct DecisionsChoiceAnswer {
     pub extra: Extra,
 }
 
-wire_struct!(DecisionsChoiceAnswer ["type" = "\"choice\""] {
-    0 choice: "choice" Required,
-    1 confidence: "confidence" Optional,
-    2 probabilities: "probabilities" Optional,
+wire_struct!(DecisionsChoiceAnswer ["type" = "choice"] {
+    choice: Required = 0,
+    confidence: Optional = 1,
+    probabilities: Optional = 2,
 });
 
 /// Answer to a score question: a position on the scale of the question.
@@ -97,11 +97,11 @@ pub struct DecisionsScoreAnswer {
     pub extra: Extra,
 }
 
-wire_struct!(DecisionsScoreAnswer ["type" = "\"score\""] {
-    0 score: "score" Required,
-    1 confidence: "confidence" Optional,
-    2 legend: "legend" Optional,
-    3 probabilities: "probabilities" Optional,
+wire_struct!(DecisionsScoreAnswer ["type" = "score"] {
+    score: Required = 0,
+    confidence: Optional = 1,
+    legend: Optional = 2,
+    probabilities: Optional = 3,
 });
 
 /// What `DecisionsScoreAnswer.legend{}` may be.
@@ -121,7 +121,6 @@ pub enum DecisionsContent {
 }
 
 wire_union!(DecisionsContent {
-    tag "" {}
     objects {
         => Object,
     }
@@ -130,9 +129,9 @@ wire_union!(DecisionsContent {
         Array => List,
     }
     variants {
-        0 Text,
-        1 List,
-        2 Object,
+        Text = 0,
+        List = 1,
+        Object = 2,
     }
 });
 
@@ -173,9 +172,9 @@ pub struct DecisionsBoxAnswer {
     pub extra: Extra,
 }
 
-wire_struct!(DecisionsBoxAnswer ["type" = "\"box\""] {
-    0 r#box: "box" Required,
-    1 confidence: "confidence" Optional,
+wire_struct!(DecisionsBoxAnswer ["type" = "box"] {
+    r#box as "box": Required = 0,
+    confidence: Optional = 1,
 });
 
 /// Edges of the rectangle, as image coordinates.
@@ -197,10 +196,10 @@ pub struct DecisionsBoxAnswerBox {
 }
 
 wire_struct!(DecisionsBoxAnswerBox {
-    0 bottom: "bottom" Required,
-    1 left: "left" Required,
-    2 right: "right" Required,
-    3 top: "top" Required,
+    bottom: Required = 0,
+    left: Required = 1,
+    right: Required = 2,
+    top: Required = 3,
 });
 
 /// What `DecisionsResponse.answers{}` may be.
@@ -236,13 +235,11 @@ wire_union!(DecisionsResponseAnswer {
         "noul" => Noul,
         "score" => Score,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Noul,
-        1 Choice,
-        2 Score,
-        3 Box,
+        Noul = 0,
+        Choice = 1,
+        Score = 2,
+        Box = 3,
     }
 });
 
@@ -290,11 +287,7 @@ pub struct DecisionsResponseUsage {
     pub extra: Extra,
 }
 
-wire_struct!(DecisionsResponseUsage {
-    0 input_tokens: "input_tokens" Required,
-    1 output_tokens: "output_tokens" Required,
-    2 cost: "cost" Optional,
-});
+wire_struct!(DecisionsResponseUsage { input_tokens: Required = 0, output_tokens: Required = 1, cost: Optional = 2 });
 
 /// Body of a Decisions request: content to judge and typed questions about it.
 ///
@@ -327,14 +320,14 @@ pub struct DecisionsRequest {
 }
 
 wire_struct!(DecisionsRequest {
-    0 model: "model" Required,
-    1 questions: "questions" Required,
-    2 state: "state" Required,
-    3 assets: "assets" Optional,
-    4 provider: "provider" Optional,
-    5 session_id: "session_id" Optional,
-    6 trace: "trace" Optional,
-    7 user: "user" Optional,
+    model: Required = 0,
+    questions: Required = 1,
+    state: Required = 2,
+    assets: Optional = 3,
+    provider: Optional = 4,
+    session_id: Optional = 5,
+    trace: Optional = 6,
+    user: Optional = 7,
 });
 
 impl DecisionsRequest {
@@ -383,9 +376,9 @@ pub struct DecisionsImageAsset {
     pub extra: Extra,
 }
 
-wire_struct!(DecisionsImageAsset ["type" = "\"image\""] {
-    0 data_base64: "data_base64" Required,
-    1 format: "format" Required,
+wire_struct!(DecisionsImageAsset ["type" = "image"] {
+    data_base64: Required = 0,
+    format: Required = 1,
 });
 
 impl DecisionsImageAsset {
@@ -434,9 +427,9 @@ pub struct DecisionsNoulQuestion {
     pub extra: Extra,
 }
 
-wire_struct!(DecisionsNoulQuestion ["type" = "\"noul\""] {
-    0 instructions: "instructions" Required,
-    1 criteria: "criteria" Optional,
+wire_struct!(DecisionsNoulQuestion ["type" = "noul"] {
+    instructions: Required = 0,
+    criteria: Optional = 1,
 });
 
 impl DecisionsNoulQuestion {
@@ -466,8 +459,8 @@ pub struct DecisionsNoulQuestionCriteria {
 }
 
 wire_struct!(DecisionsNoulQuestionCriteria {
-    0 r#false: "false" Required,
-    1 r#true: "true" Required,
+    r#false as "false": Required = 0,
+    r#true as "true": Required = 1,
 });
 
 impl DecisionsNoulQuestionCriteria {
@@ -494,9 +487,9 @@ pub struct DecisionsChoiceQuestion {
     pub extra: Extra,
 }
 
-wire_struct!(DecisionsChoiceQuestion ["type" = "\"choice\""] {
-    0 criteria: "criteria" Required,
-    1 instructions: "instructions" Required,
+wire_struct!(DecisionsChoiceQuestion ["type" = "choice"] {
+    criteria: Required = 0,
+    instructions: Required = 1,
 });
 
 impl DecisionsChoiceQuestion {
@@ -525,9 +518,9 @@ pub struct DecisionsScoreQuestion {
     pub extra: Extra,
 }
 
-wire_struct!(DecisionsScoreQuestion ["type" = "\"score\""] {
-    0 criteria: "criteria" Required,
-    1 instructions: "instructions" Required,
+wire_struct!(DecisionsScoreQuestion ["type" = "score"] {
+    criteria: Required = 0,
+    instructions: Required = 1,
 });
 
 impl DecisionsScoreQuestion {
@@ -555,8 +548,8 @@ pub struct DecisionsBoxQuestion {
     pub extra: Extra,
 }
 
-wire_struct!(DecisionsBoxQuestion ["type" = "\"box\""] {
-    0 instructions: "instructions" Required,
+wire_struct!(DecisionsBoxQuestion ["type" = "box"] {
+    instructions: Required = 0,
 });
 
 impl DecisionsBoxQuestion {
@@ -602,13 +595,11 @@ wire_union!(DecisionsRequestQuestion {
         "noul" => Noul,
         "score" => Score,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Noul,
-        1 Choice,
-        2 Score,
-        3 Box,
+        Noul = 0,
+        Choice = 1,
+        Score = 2,
+        Box = 3,
     }
 });
 

@@ -105,11 +105,7 @@ pub struct ListToolsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListToolsResponse {
-    0 data: "data" Required,
-    1 links: "links" Required,
-    2 total_count: "total_count" Required,
-});
+wire_struct!(ListToolsResponse { data: Required = 0, links: Required = 1, total_count: Required = 2 });
 
 impl Root for ListToolsResponse {}
 
@@ -168,21 +164,21 @@ pub struct ServerTool {
 }
 
 wire_struct!(ServerTool {
-    0 aliases: "aliases" Required,
-    1 default_engine: "default_engine" Nullable,
-    2 docs_url: "docs_url" Required,
-    3 engines: "engines" Required,
-    4 fallback_engine: "fallback_engine" Nullable,
-    5 id: "id" Required,
-    6 input_schema: "input_schema" Required,
-    7 name: "name" Required,
-    8 native_support: "native_support" Required,
-    9 output_schema: "output_schema" Nullable,
-    10 parameters_schema: "parameters_schema" Required,
-    11 status: "status" Required,
-    12 summary: "summary" Required,
-    13 supported_api_formats: "supported_api_formats" Required,
-    14 tool_description: "tool_description" Required,
+    aliases: Required = 0,
+    default_engine: Nullable = 1,
+    docs_url: Required = 2,
+    engines: Required = 3,
+    fallback_engine: Nullable = 4,
+    id: Required = 5,
+    input_schema: Required = 6,
+    name: Required = 7,
+    native_support: Required = 8,
+    output_schema: Nullable = 9,
+    parameters_schema: Required = 10,
+    status: Required = 11,
+    summary: Required = 12,
+    supported_api_formats: Required = 13,
+    tool_description: Required = 14,
 });
 
 /// One of the names under which a request can ask for a server tool.
@@ -202,9 +198,9 @@ pub struct ServerToolInputName {
 }
 
 wire_struct!(ServerToolInputName {
-    0 api_formats: "api_formats" Required,
-    1 output_names: "output_names" Required,
-    2 r#type: "type" Required,
+    api_formats: Required = 0,
+    output_names: Required = 1,
+    r#type as "type": Required = 2,
 });
 
 /// Name that the calls of a server tool have in one API format.
@@ -224,9 +220,9 @@ pub struct ServerToolOutputName {
 }
 
 wire_struct!(ServerToolOutputName {
-    0 api_format: "api_format" Required,
-    1 r#type: "type" Required,
-    2 name: "name" Optional,
+    api_format: Required = 0,
+    r#type as "type": Required = 1,
+    name: Optional = 2,
 });
 
 /// One way to run a server tool, with what it costs.
@@ -258,15 +254,15 @@ pub struct ServerToolEngine {
 }
 
 wire_struct!(ServerToolEngine {
-    0 byok: "byok" Required,
-    1 data_regions: "data_regions" Required,
-    2 default_mode: "default_mode" Nullable,
-    3 executed_by: "executed_by" Required,
-    4 id: "id" Nullable,
-    5 name: "name" Required,
-    6 pricing: "pricing" Required,
-    7 pricing_doc_url: "pricing_doc_url" Nullable,
-    8 pricing_source: "pricing_source" Required,
+    byok: Required = 0,
+    data_regions: Required = 1,
+    default_mode: Nullable = 2,
+    executed_by: Required = 3,
+    id: Nullable = 4,
+    name: Required = 5,
+    pricing: Required = 6,
+    pricing_doc_url: Nullable = 7,
+    pricing_source: Required = 8,
 });
 
 /// Whether you must or can supply an API key of your own for the engine.
@@ -332,10 +328,10 @@ pub struct ServerToolPrice {
 }
 
 wire_struct!(ServerToolPrice {
-    0 max_units_per_call: "max_units_per_call" Required,
-    1 mode: "mode" Nullable,
-    2 price: "price" Required,
-    3 unit: "unit" Required,
+    max_units_per_call: Required = 0,
+    mode: Nullable = 1,
+    price: Required = 2,
+    unit: Required = 3,
 });
 
 /// Party that charges for calls of the tool, on top of the tokens of the model.
@@ -377,10 +373,7 @@ pub struct ServerToolNativeSupport {
     pub extra: Extra,
 }
 
-wire_struct!(ServerToolNativeSupport {
-    0 endpoint_count: "endpoint_count" Required,
-    1 model_count: "model_count" Required,
-});
+wire_struct!(ServerToolNativeSupport { endpoint_count: Required = 0, model_count: Required = 1 });
 
 /// Whether the tool is still recommended for use.
 ///
@@ -413,9 +406,7 @@ pub struct GetToolResponse {
     pub extra: Extra,
 }
 
-wire_struct!(GetToolResponse {
-    0 data: "data" Required,
-});
+wire_struct!(GetToolResponse { data: Required = 0 });
 
 impl Root for GetToolResponse {}
 
@@ -462,21 +453,21 @@ pub struct ServerToolDetails {
 }
 
 wire_struct!(ServerToolDetails {
-    0 aliases: "aliases" Required,
-    1 default_engine: "default_engine" Nullable,
-    2 docs_url: "docs_url" Required,
-    3 engines: "engines" Required,
-    4 fallback_engine: "fallback_engine" Nullable,
-    5 id: "id" Required,
-    6 input_schema: "input_schema" Required,
-    7 name: "name" Required,
-    8 native_support: "native_support" Required,
-    9 output_schema: "output_schema" Nullable,
-    10 parameters_schema: "parameters_schema" Required,
-    11 status: "status" Required,
-    12 summary: "summary" Required,
-    13 supported_api_formats: "supported_api_formats" Required,
-    14 tool_description: "tool_description" Required,
+    aliases: Required = 0,
+    default_engine: Nullable = 1,
+    docs_url: Required = 2,
+    engines: Required = 3,
+    fallback_engine: Nullable = 4,
+    id: Required = 5,
+    input_schema: Required = 6,
+    name: Required = 7,
+    native_support: Required = 8,
+    output_schema: Nullable = 9,
+    parameters_schema: Required = 10,
+    status: Required = 11,
+    summary: Required = 12,
+    supported_api_formats: Required = 13,
+    tool_description: Required = 14,
 });
 
 /// How widely providers run the tool themselves, and for which models.
@@ -496,9 +487,9 @@ pub struct ServerToolDetailsNativeSupport {
 }
 
 wire_struct!(ServerToolDetailsNativeSupport {
-    0 endpoint_count: "endpoint_count" Required,
-    1 model_count: "model_count" Required,
-    2 models: "models" Required,
+    endpoint_count: Required = 0,
+    model_count: Required = 1,
+    models: Required = 2,
 });
 
 /// Model for which at least one provider runs the tool itself.
@@ -515,7 +506,4 @@ pub struct ServerToolNativeModel {
     pub extra: Extra,
 }
 
-wire_struct!(ServerToolNativeModel {
-    0 providers: "providers" Required,
-    1 slug: "slug" Required,
-});
+wire_struct!(ServerToolNativeModel { providers: Required = 0, slug: Required = 1 });

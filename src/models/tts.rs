@@ -49,17 +49,17 @@ pub struct SpeechRequest {
 }
 
 wire_struct!(SpeechRequest {
-    0 input: "input" Required,
-    1 model: "model" Required,
-    2 input_references: "input_references" Optional,
-    3 instructions: "instructions" Optional,
-    4 provider: "provider" Optional,
-    5 response_format: "response_format" Optional,
-    6 session_id: "session_id" Optional,
-    7 speed: "speed" Optional,
-    8 trace: "trace" Optional,
-    9 user: "user" Optional,
-    10 voice: "voice" Optional,
+    input: Required = 0,
+    model: Required = 1,
+    input_references: Optional = 2,
+    instructions: Optional = 3,
+    provider: Optional = 4,
+    response_format: Optional = 5,
+    session_id: Optional = 6,
+    speed: Optional = 7,
+    trace: Optional = 8,
+    user: Optional = 9,
+    voice: Optional = 10,
 });
 
 impl SpeechRequest {
@@ -113,11 +113,7 @@ pub struct SpeechTurn {
     pub extra: Extra,
 }
 
-wire_struct!(SpeechTurn {
-    0 text: "text" Required,
-    1 instructions: "instructions" Optional,
-    2 voice: "voice" Optional,
-});
+wire_struct!(SpeechTurn { text: Required = 0, instructions: Optional = 1, voice: Optional = 2 });
 
 impl SpeechTurn {
     /// With what the API requires.
@@ -149,15 +145,13 @@ pub enum SpeechInput {
 }
 
 wire_union!(SpeechInput {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -196,8 +190,8 @@ pub struct SpeechInputReferenceAudio {
     pub extra: Extra,
 }
 
-wire_struct!(SpeechInputReferenceAudio ["type" = "\"input_audio\""] {
-    0 input_audio: "input_audio" Required,
+wire_struct!(SpeechInputReferenceAudio ["type" = "input_audio"] {
+    input_audio: Required = 0,
 });
 
 impl SpeechInputReferenceAudio {
@@ -230,11 +224,7 @@ pub struct SpeechInputReferenceAudioInput {
     pub extra: Extra,
 }
 
-wire_struct!(SpeechInputReferenceAudioInput {
-    0 data: "data" Optional,
-    1 format: "format" Optional,
-    2 url: "url" Optional,
-});
+wire_struct!(SpeechInputReferenceAudioInput { data: Optional = 0, format: Optional = 1, url: Optional = 2 });
 
 impl SpeechInputReferenceAudioInput {
     /// Without members.
@@ -278,12 +268,10 @@ wire_union!(SpeechInputReference {
         "input_audio" => InputAudio,
         "text" => Text,
     }
-    objects {}
-    shapes {}
     variants {
-        0 InputAudio,
-        1 Text,
-        2 ImageUrl,
+        InputAudio = 0,
+        Text = 1,
+        ImageUrl = 2,
     }
 });
 

@@ -24,11 +24,7 @@ pub struct ListInternConnectionsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListInternConnectionsResponse {
-    0 data: "data" Required,
-    1 routing: "routing" Nullable,
-    2 routing_text: "routing_text" Nullable,
-});
+wire_struct!(ListInternConnectionsResponse { data: Required = 0, routing: Nullable = 1, routing_text: Nullable = 2 });
 
 impl Root for ListInternConnectionsResponse {}
 
@@ -44,9 +40,7 @@ pub struct ListInternConnectionsResponseData {
     pub extra: Extra,
 }
 
-wire_struct!(ListInternConnectionsResponseData {
-    0 key: "key" Required,
-});
+wire_struct!(ListInternConnectionsResponseData { key: Required = 0 });
 
 /// Tells which credentials the vault would add to the requests of an intern, for which destinations; given only to the key of that intern.
 ///
@@ -79,15 +73,15 @@ pub struct VaultRoutingTable {
 }
 
 wire_struct!(VaultRoutingTable {
-    0 agent_id: "agent_id" Required,
-    1 custom_origins: "custom_origins" Required,
-    2 github: "github" Required,
-    3 google: "google" Required,
-    4 host_rules: "host_rules" Required,
-    5 mcp_origins: "mcp_origins" Required,
-    6 read_at: "read_at" Required,
-    7 secrets: "secrets" Required,
-    8 slack: "slack" Required,
+    agent_id: Required = 0,
+    custom_origins: Required = 1,
+    github: Required = 2,
+    google: Required = 3,
+    host_rules: Required = 4,
+    mcp_origins: Required = 5,
+    read_at: Required = 6,
+    secrets: Required = 7,
+    slack: Required = 8,
 });
 
 /// The object at `VaultRoutingTable.custom_origins[]`.
@@ -106,11 +100,7 @@ pub struct VaultCustomOrigin {
     pub extra: Extra,
 }
 
-wire_struct!(VaultCustomOrigin {
-    0 host: "host" Required,
-    1 path_prefix: "path_prefix" Nullable,
-    2 status: "status" Required,
-});
+wire_struct!(VaultCustomOrigin { host: Required = 0, path_prefix: Nullable = 1, status: Required = 2 });
 
 /// Whether requests to the destination would get a credential when the table was read.
 ///
@@ -126,10 +116,7 @@ pub struct VaultOriginStatus {
     pub extra: Extra,
 }
 
-wire_struct!(VaultOriginStatus {
-    0 failure: "failure" Nullable,
-    1 state: "state" Required,
-});
+wire_struct!(VaultOriginStatus { failure: Nullable = 0, state: Required = 1 });
 
 /// Whether the vault has a credential for the destination and can use it.
 ///
@@ -167,10 +154,7 @@ pub struct VaultGitHub {
     pub extra: Extra,
 }
 
-wire_struct!(VaultGitHub {
-    0 apps: "apps" Required,
-    1 tokens: "tokens" Required,
-});
+wire_struct!(VaultGitHub { apps: Required = 0, tokens: Required = 1 });
 
 /// The object at `VaultRoutingTable.github.apps[]`.
 ///
@@ -193,11 +177,11 @@ pub struct VaultGitHubApp {
 }
 
 wire_struct!(VaultGitHubApp {
-    0 app_id: "app_id" Nullable,
-    1 app_slug: "app_slug" Nullable,
-    2 installations: "installations" Required,
-    3 member_links: "member_links" Required,
-    4 scope: "scope" Required,
+    app_id: Nullable = 0,
+    app_slug: Nullable = 1,
+    installations: Required = 2,
+    member_links: Required = 3,
+    scope: Required = 4,
 });
 
 /// The object at `VaultRoutingTable.github.apps[].installations[]`.
@@ -227,14 +211,14 @@ pub struct VaultGitHubInstallation {
 }
 
 wire_struct!(VaultGitHubInstallation {
-    0 account: "account" Required,
-    1 account_type: "account_type" Nullable,
-    2 coverage: "coverage" Nullable,
-    3 credential_id: "credential_id" Required,
-    4 holds_token: "holds_token" Required,
-    5 is_enabled: "is_enabled" Required,
-    6 is_off_for_intern: "is_off_for_intern" Required,
-    7 shadowed_by: "shadowed_by" Nullable,
+    account: Required = 0,
+    account_type: Nullable = 1,
+    coverage: Nullable = 2,
+    credential_id: Required = 3,
+    holds_token: Required = 4,
+    is_enabled: Required = 5,
+    is_off_for_intern: Required = 6,
+    shadowed_by: Nullable = 7,
 });
 
 /// Whether the account is an organization or a person; null if unknown.
@@ -275,9 +259,9 @@ pub struct VaultGitHubInstallationCoverage {
 }
 
 wire_struct!(VaultGitHubInstallationCoverage {
-    0 checked_at: "checked_at" Required,
-    1 repository_count: "repository_count" Nullable,
-    2 selection: "selection" Required,
+    checked_at: Required = 0,
+    repository_count: Nullable = 1,
+    selection: Required = 2,
 });
 
 /// Whether the App was given the whole account or chosen repositories.
@@ -334,11 +318,7 @@ pub struct VaultGitHubAppMemberLink {
     pub extra: Extra,
 }
 
-wire_struct!(VaultGitHubAppMemberLink {
-    0 holds_token: "holds_token" Required,
-    1 login: "login" Required,
-    2 via: "via" Required,
-});
+wire_struct!(VaultGitHubAppMemberLink { holds_token: Required = 0, login: Required = 1, via: Required = 2 });
 
 /// Which of the links of a member was chosen for the App.
 ///
@@ -402,11 +382,11 @@ pub struct VaultGitHubToken {
 }
 
 wire_struct!(VaultGitHubToken {
-    0 holds_token: "holds_token" Required,
-    1 login: "login" Required,
-    2 owner: "owner" Nullable,
-    3 repository_count: "repository_count" Nullable,
-    4 scope: "scope" Required,
+    holds_token: Required = 0,
+    login: Required = 1,
+    owner: Nullable = 2,
+    repository_count: Nullable = 3,
+    scope: Required = 4,
 });
 
 /// Credentials for requests to Google.
@@ -421,9 +401,7 @@ pub struct VaultGoogle {
     pub extra: Extra,
 }
 
-wire_struct!(VaultGoogle {
-    0 accounts: "accounts" Required,
-});
+wire_struct!(VaultGoogle { accounts: Required = 0 });
 
 /// The object at `VaultRoutingTable.google.accounts[]`.
 ///
@@ -446,11 +424,11 @@ pub struct VaultGoogleAccount {
 }
 
 wire_struct!(VaultGoogleAccount {
-    0 delegated_capabilities: "delegated_capabilities" Required,
-    1 email: "email" Required,
-    2 holds_grant: "holds_grant" Required,
-    3 is_delegated_to_intern: "is_delegated_to_intern" Required,
-    4 scope: "scope" Required,
+    delegated_capabilities: Required = 0,
+    email: Required = 1,
+    holds_grant: Required = 2,
+    is_delegated_to_intern: Required = 3,
+    scope: Required = 4,
 });
 
 /// The object at `VaultRoutingTable.host_rules[]`.
@@ -469,11 +447,7 @@ pub struct VaultHostRule {
     pub extra: Extra,
 }
 
-wire_struct!(VaultHostRule {
-    0 holds_secret: "holds_secret" Required,
-    1 host: "host" Required,
-    2 secret_name: "secret_name" Required,
-});
+wire_struct!(VaultHostRule { holds_secret: Required = 0, host: Required = 1, secret_name: Required = 2 });
 
 /// The object at `VaultRoutingTable.mcp_origins[]`.
 ///
@@ -496,11 +470,11 @@ pub struct VaultMcpOrigin {
 }
 
 wire_struct!(VaultMcpOrigin {
-    0 account_key: "account_key" Nullable,
-    1 host: "host" Required,
-    2 is_personal: "is_personal" Required,
-    3 routes: "routes" Required,
-    4 status: "status" Nullable,
+    account_key: Nullable = 0,
+    host: Required = 1,
+    is_personal: Required = 2,
+    routes: Required = 3,
+    status: Nullable = 4,
 });
 
 /// The object at `VaultRoutingTable.mcp_origins[].routes[]`.
@@ -517,10 +491,7 @@ pub struct VaultMcpOriginRoute {
     pub extra: Extra,
 }
 
-wire_struct!(VaultMcpOriginRoute {
-    0 host: "host" Required,
-    1 path_prefix: "path_prefix" Nullable,
-});
+wire_struct!(VaultMcpOriginRoute { host: Required = 0, path_prefix: Nullable = 1 });
 
 /// The object at `VaultRoutingTable.secrets[]`.
 ///
@@ -541,10 +512,10 @@ pub struct VaultRoutingTableSecret {
 }
 
 wire_struct!(VaultRoutingTableSecret {
-    0 created_at: "created_at" Required,
-    1 hosts: "hosts" Nullable,
-    2 name: "name" Required,
-    3 scope: "scope" Required,
+    created_at: Required = 0,
+    hosts: Nullable = 1,
+    name: Required = 2,
+    scope: Required = 3,
 });
 
 /// Kind of vault that the secret comes from.
@@ -581,9 +552,7 @@ pub struct VaultSlack {
     pub extra: Extra,
 }
 
-wire_struct!(VaultSlack {
-    0 member_links: "member_links" Required,
-});
+wire_struct!(VaultSlack { member_links: Required = 0 });
 
 /// The object at `VaultRoutingTable.slack.member_links[]`.
 ///
@@ -599,10 +568,7 @@ pub struct VaultSlackMemberLink {
     pub extra: Extra,
 }
 
-wire_struct!(VaultSlackMemberLink {
-    0 holds_token: "holds_token" Required,
-    1 slack_user_id: "slack_user_id" Required,
-});
+wire_struct!(VaultSlackMemberLink { holds_token: Required = 0, slack_user_id: Required = 1 });
 
 /// The optional parameters of `vault_list_intern_effective_vault_secrets`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -665,10 +631,7 @@ pub struct VaultEffectiveSecretListResponse {
     pub extra: Extra,
 }
 
-wire_struct!(VaultEffectiveSecretListResponse {
-    0 data: "data" Required,
-    1 has_more: "has_more" Required,
-});
+wire_struct!(VaultEffectiveSecretListResponse { data: Required = 0, has_more: Required = 1 });
 
 impl Root for VaultEffectiveSecretListResponse {}
 
@@ -717,11 +680,11 @@ pub struct VaultEffectiveSecret {
 }
 
 wire_struct!(VaultEffectiveSecret {
-    0 created_at: "created_at" Required,
-    1 fingerprint: "fingerprint" Nullable,
-    2 hosts: "hosts" Nullable,
-    3 name: "name" Required,
-    4 scope: "scope" Required,
+    created_at: Required = 0,
+    fingerprint: Nullable = 1,
+    hosts: Nullable = 2,
+    name: Required = 3,
+    scope: Required = 4,
 });
 
 /// The optional parameters of `vault_list_intern_vault_secrets`. Left out, the server's defaults hold.
@@ -785,10 +748,7 @@ pub struct VaultSecretListResponse {
     pub extra: Extra,
 }
 
-wire_struct!(VaultSecretListResponse {
-    0 data: "data" Required,
-    1 has_more: "has_more" Required,
-});
+wire_struct!(VaultSecretListResponse { data: Required = 0, has_more: Required = 1 });
 
 impl Root for VaultSecretListResponse {}
 
@@ -835,10 +795,10 @@ pub struct VaultSecret {
 }
 
 wire_struct!(VaultSecret {
-    0 created_at: "created_at" Required,
-    1 fingerprint: "fingerprint" Nullable,
-    2 hosts: "hosts" Nullable,
-    3 name: "name" Required,
+    created_at: Required = 0,
+    fingerprint: Nullable = 1,
+    hosts: Nullable = 2,
+    name: Required = 3,
 });
 
 /// Describes the copies that an intern received.
@@ -855,9 +815,7 @@ pub struct VaultSecretCopyResponse {
     pub extra: Extra,
 }
 
-wire_struct!(VaultSecretCopyResponse {
-    0 data: "data" Required,
-});
+wire_struct!(VaultSecretCopyResponse { data: Required = 0 });
 
 impl Root for VaultSecretCopyResponse {}
 
@@ -875,9 +833,7 @@ pub struct VaultSecretCopyRequest {
     pub extra: Extra,
 }
 
-wire_struct!(VaultSecretCopyRequest {
-    0 names: "names" Required,
-});
+wire_struct!(VaultSecretCopyRequest { names: Required = 0 });
 
 impl VaultSecretCopyRequest {
     /// With what the API requires.
@@ -901,9 +857,7 @@ pub struct VaultSecretResponse {
     pub extra: Extra,
 }
 
-wire_struct!(VaultSecretResponse {
-    0 data: "data" Required,
-});
+wire_struct!(VaultSecretResponse { data: Required = 0 });
 
 impl Root for VaultSecretResponse {}
 
@@ -925,10 +879,7 @@ pub struct VaultSecretWriteRequest {
     pub extra: Extra,
 }
 
-wire_struct!(VaultSecretWriteRequest {
-    0 hosts: "hosts" Required,
-    1 value: "value" Required,
-});
+wire_struct!(VaultSecretWriteRequest { hosts: Required = 0, value: Required = 1 });
 
 impl VaultSecretWriteRequest {
     /// With what the API requires.

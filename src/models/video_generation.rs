@@ -40,15 +40,15 @@ pub struct VideoGenerationResponse {
 }
 
 wire_struct!(VideoGenerationResponse {
-    0 id: "id" Required,
-    1 polling_url: "polling_url" Required,
-    2 status: "status" Required,
-    3 error: "error" Optional,
-    4 expires_at: "expires_at" Optional,
-    5 generation_id: "generation_id" Optional,
-    6 unsigned_urls: "unsigned_urls" Optional,
-    7 urls: "urls" Optional,
-    8 usage: "usage" Optional,
+    id: Required = 0,
+    polling_url: Required = 1,
+    status: Required = 2,
+    error: Optional = 3,
+    expires_at: Optional = 4,
+    generation_id: Optional = 5,
+    unsigned_urls: Optional = 6,
+    urls: Optional = 7,
+    usage: Optional = 8,
 });
 
 impl Root for VideoGenerationResponse {}
@@ -98,10 +98,7 @@ pub struct VideoGenerationUsage {
     pub extra: Extra,
 }
 
-wire_struct!(VideoGenerationUsage {
-    0 cost: "cost" Optional,
-    1 is_byok: "is_byok" Optional,
-});
+wire_struct!(VideoGenerationUsage { cost: Optional = 0, is_byok: Optional = 1 });
 
 /// Body that starts a video job: the model, the prompt, reference material and output settings.
 ///
@@ -162,24 +159,24 @@ pub struct VideoGenerationRequest {
 }
 
 wire_struct!(VideoGenerationRequest {
-    0 model: "model" Required,
-    1 aspect_ratio: "aspect_ratio" Optional,
-    2 callback_url: "callback_url" Optional,
-    3 creativity: "creativity" Optional,
-    4 duration: "duration" Optional,
-    5 frame_images: "frame_images" Optional,
-    6 generate_audio: "generate_audio" Optional,
-    7 input_references: "input_references" Optional,
-    8 previous_job_id: "previous_job_id" Optional,
-    9 prompt: "prompt" Optional,
-    10 provider: "provider" Optional,
-    11 resolution: "resolution" Optional,
-    12 seed: "seed" Optional,
-    13 session_id: "session_id" Optional,
-    14 size: "size" Optional,
-    15 trace: "trace" Optional,
-    16 upscale_factor: "upscale_factor" Optional,
-    17 user: "user" Optional,
+    model: Required = 0,
+    aspect_ratio: Optional = 1,
+    callback_url: Optional = 2,
+    creativity: Optional = 3,
+    duration: Optional = 4,
+    frame_images: Optional = 5,
+    generate_audio: Optional = 6,
+    input_references: Optional = 7,
+    previous_job_id: Optional = 8,
+    prompt: Optional = 9,
+    provider: Optional = 10,
+    resolution: Optional = 11,
+    seed: Optional = 12,
+    session_id: Optional = 13,
+    size: Optional = 14,
+    trace: Optional = 15,
+    upscale_factor: Optional = 16,
+    user: Optional = 17,
 });
 
 impl VideoGenerationRequest {
@@ -284,9 +281,9 @@ pub struct FrameImage {
     pub extra: Extra,
 }
 
-wire_struct!(FrameImage ["type" = "\"image_url\""] {
-    0 image_url: "image_url" Required,
-    1 frame_type: "frame_type" Required,
+wire_struct!(FrameImage ["type" = "image_url"] {
+    image_url: Required = 0,
+    frame_type: Required = 1,
 });
 
 impl FrameImage {
@@ -330,8 +327,8 @@ pub struct ContentPartAudio {
     pub extra: Extra,
 }
 
-wire_struct!(ContentPartAudio ["type" = "\"audio_url\""] {
-    0 audio_url: "audio_url" Required,
+wire_struct!(ContentPartAudio ["type" = "audio_url"] {
+    audio_url: Required = 0,
 });
 
 impl ContentPartAudio {
@@ -356,8 +353,8 @@ pub struct ContentPartVideo {
     pub extra: Extra,
 }
 
-wire_struct!(ContentPartVideo ["type" = "\"video_url\""] {
-    0 video_url: "video_url" Required,
+wire_struct!(ContentPartVideo ["type" = "video_url"] {
+    video_url: Required = 0,
 });
 
 impl ContentPartVideo {
@@ -398,12 +395,10 @@ wire_union!(InputReference {
         "image_url" => ImageUrl,
         "video_url" => VideoUrl,
     }
-    objects {}
-    shapes {}
     variants {
-        0 ImageUrl,
-        1 AudioUrl,
-        2 VideoUrl,
+        ImageUrl = 0,
+        AudioUrl = 1,
+        VideoUrl = 2,
     }
 });
 
@@ -440,9 +435,7 @@ pub struct VideoGenerationRequestProvider {
     pub extra: Extra,
 }
 
-wire_struct!(VideoGenerationRequestProvider {
-    0 options: "options" Optional,
-});
+wire_struct!(VideoGenerationRequestProvider { options: Optional = 0 });
 
 impl VideoGenerationRequestProvider {
     /// Without members.
@@ -505,9 +498,7 @@ pub struct VideoModelsListResponse {
     pub extra: Extra,
 }
 
-wire_struct!(VideoModelsListResponse {
-    0 data: "data" Required,
-});
+wire_struct!(VideoModelsListResponse { data: Required = 0 });
 
 impl Root for VideoModelsListResponse {}
 
@@ -556,23 +547,23 @@ pub struct VideoModel {
 }
 
 wire_struct!(VideoModel {
-    0 allowed_passthrough_parameters: "allowed_passthrough_parameters" Required,
-    1 canonical_slug: "canonical_slug" Required,
-    2 created: "created" Required,
-    3 creativity: "creativity" Nullable,
-    4 generate_audio: "generate_audio" Nullable,
-    5 id: "id" Required,
-    6 name: "name" Required,
-    7 seed: "seed" Nullable,
-    8 supported_aspect_ratios: "supported_aspect_ratios" Nullable,
-    9 supported_durations: "supported_durations" Nullable,
-    10 supported_frame_images: "supported_frame_images" Nullable,
-    11 supported_resolutions: "supported_resolutions" Nullable,
-    12 supported_sizes: "supported_sizes" Nullable,
-    13 upscale_factor: "upscale_factor" Nullable,
-    14 description: "description" Optional,
-    15 hugging_face_id: "hugging_face_id" Optional,
-    16 pricing_skus: "pricing_skus" Optional,
+    allowed_passthrough_parameters: Required = 0,
+    canonical_slug: Required = 1,
+    created: Required = 2,
+    creativity: Nullable = 3,
+    generate_audio: Nullable = 4,
+    id: Required = 5,
+    name: Required = 6,
+    seed: Nullable = 7,
+    supported_aspect_ratios: Nullable = 8,
+    supported_durations: Nullable = 9,
+    supported_frame_images: Nullable = 10,
+    supported_resolutions: Nullable = 11,
+    supported_sizes: Nullable = 12,
+    upscale_factor: Nullable = 13,
+    description: Optional = 14,
+    hugging_face_id: Optional = 15,
+    pricing_skus: Optional = 16,
 });
 
 /// Range of enlargement an upscaling model offers; null for models that do not upscale.
@@ -589,10 +580,7 @@ pub struct VideoModelUpscaleFactor {
     pub extra: Extra,
 }
 
-wire_struct!(VideoModelUpscaleFactor {
-    0 max: "max" Optional,
-    1 min: "min" Optional,
-});
+wire_struct!(VideoModelUpscaleFactor { max: Optional = 0, min: Optional = 1 });
 
 /// The optional parameters of `video_generation_get_video_content`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -68,10 +68,7 @@ pub struct ListWorkspacesResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListWorkspacesResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
+wire_struct!(ListWorkspacesResponse { data: Required = 0, total_count: Required = 1 });
 
 impl Root for ListWorkspacesResponse {}
 
@@ -138,24 +135,24 @@ pub struct Workspace {
 }
 
 wire_struct!(Workspace {
-    0 created_at: "created_at" Required,
-    1 created_by: "created_by" Nullable,
-    2 default_guardrail_id: "default_guardrail_id" Required,
-    3 default_image_model: "default_image_model" Nullable,
-    4 default_provider_sort: "default_provider_sort" Nullable,
-    5 default_text_model: "default_text_model" Nullable,
-    6 description: "description" Nullable,
-    7 id: "id" Required,
-    8 io_logging_api_key_ids: "io_logging_api_key_ids" Nullable,
-    9 io_logging_sampling_rate: "io_logging_sampling_rate" Required,
-    10 is_data_discount_logging_enabled: "is_data_discount_logging_enabled" Required,
-    11 is_observability_broadcast_enabled: "is_observability_broadcast_enabled" Required,
-    12 is_observability_io_logging_enabled: "is_observability_io_logging_enabled" Required,
-    13 name: "name" Required,
-    14 slug: "slug" Required,
-    15 updated_at: "updated_at" Nullable,
-    16 disabled_server_tools: "disabled_server_tools" Optional,
-    17 include_byok_in_budgets: "include_byok_in_budgets" Optional,
+    created_at: Required = 0,
+    created_by: Nullable = 1,
+    default_guardrail_id: Required = 2,
+    default_image_model: Nullable = 3,
+    default_provider_sort: Nullable = 4,
+    default_text_model: Nullable = 5,
+    description: Nullable = 6,
+    id: Required = 7,
+    io_logging_api_key_ids: Nullable = 8,
+    io_logging_sampling_rate: Required = 9,
+    is_data_discount_logging_enabled: Required = 10,
+    is_observability_broadcast_enabled: Required = 11,
+    is_observability_io_logging_enabled: Required = 12,
+    name: Required = 13,
+    slug: Required = 14,
+    updated_at: Nullable = 15,
+    disabled_server_tools: Optional = 16,
+    include_byok_in_budgets: Optional = 17,
 });
 
 /// Answer to the request that opened a workspace.
@@ -173,9 +170,7 @@ pub struct WorkspaceResponse {
     pub extra: Extra,
 }
 
-wire_struct!(WorkspaceResponse {
-    0 data: "data" Required,
-});
+wire_struct!(WorkspaceResponse { data: Required = 0 });
 
 impl Root for WorkspaceResponse {}
 
@@ -220,18 +215,18 @@ pub struct CreateWorkspaceRequest {
 }
 
 wire_struct!(CreateWorkspaceRequest {
-    0 name: "name" Required,
-    1 slug: "slug" Required,
-    2 default_image_model: "default_image_model" Optional,
-    3 default_provider_sort: "default_provider_sort" Optional,
-    4 default_text_model: "default_text_model" Optional,
-    5 description: "description" Optional,
-    6 disabled_server_tools: "disabled_server_tools" Optional,
-    7 io_logging_api_key_ids: "io_logging_api_key_ids" Optional,
-    8 io_logging_sampling_rate: "io_logging_sampling_rate" Optional,
-    9 is_data_discount_logging_enabled: "is_data_discount_logging_enabled" Optional,
-    10 is_observability_broadcast_enabled: "is_observability_broadcast_enabled" Optional,
-    11 is_observability_io_logging_enabled: "is_observability_io_logging_enabled" Optional,
+    name: Required = 0,
+    slug: Required = 1,
+    default_image_model: Optional = 2,
+    default_provider_sort: Optional = 3,
+    default_text_model: Optional = 4,
+    description: Optional = 5,
+    disabled_server_tools: Optional = 6,
+    io_logging_api_key_ids: Optional = 7,
+    io_logging_sampling_rate: Optional = 8,
+    is_data_discount_logging_enabled: Optional = 9,
+    is_observability_broadcast_enabled: Optional = 10,
+    is_observability_io_logging_enabled: Optional = 11,
 });
 
 impl CreateWorkspaceRequest {
@@ -390,18 +385,18 @@ pub struct UpdateWorkspaceRequest {
 }
 
 wire_struct!(UpdateWorkspaceRequest {
-    0 default_image_model: "default_image_model" Patched,
-    1 default_provider_sort: "default_provider_sort" Patched,
-    2 default_text_model: "default_text_model" Patched,
-    3 description: "description" Patched,
-    4 disabled_server_tools: "disabled_server_tools" Patched,
-    5 io_logging_api_key_ids: "io_logging_api_key_ids" Patched,
-    6 io_logging_sampling_rate: "io_logging_sampling_rate" Optional,
-    7 is_data_discount_logging_enabled: "is_data_discount_logging_enabled" Optional,
-    8 is_observability_broadcast_enabled: "is_observability_broadcast_enabled" Optional,
-    9 is_observability_io_logging_enabled: "is_observability_io_logging_enabled" Optional,
-    10 name: "name" Optional,
-    11 slug: "slug" Optional,
+    default_image_model: Patched = 0,
+    default_provider_sort: Patched = 1,
+    default_text_model: Patched = 2,
+    description: Patched = 3,
+    disabled_server_tools: Patched = 4,
+    io_logging_api_key_ids: Patched = 5,
+    io_logging_sampling_rate: Optional = 6,
+    is_data_discount_logging_enabled: Optional = 7,
+    is_observability_broadcast_enabled: Optional = 8,
+    is_observability_io_logging_enabled: Optional = 9,
+    name: Optional = 10,
+    slug: Optional = 11,
 });
 
 impl UpdateWorkspaceRequest {
@@ -486,10 +481,7 @@ pub struct ListWorkspaceMembersResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListWorkspaceMembersResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
+wire_struct!(ListWorkspaceMembersResponse { data: Required = 0, total_count: Required = 1 });
 
 impl Root for ListWorkspaceMembersResponse {}
 
@@ -530,11 +522,11 @@ pub struct WorkspaceMember {
 }
 
 wire_struct!(WorkspaceMember {
-    0 created_at: "created_at" Required,
-    1 id: "id" Required,
-    2 role: "role" Required,
-    3 user_id: "user_id" Required,
-    4 workspace_id: "workspace_id" Required,
+    created_at: Required = 0,
+    id: Required = 1,
+    role: Required = 2,
+    user_id: Required = 3,
+    workspace_id: Required = 4,
 });
 
 /// Outcome of a bulk addition: the resulting memberships and how many changed.
@@ -551,10 +543,7 @@ pub struct BulkAddWorkspaceMembersResponse {
     pub extra: Extra,
 }
 
-wire_struct!(BulkAddWorkspaceMembersResponse {
-    0 added_count: "added_count" Required,
-    1 data: "data" Required,
-});
+wire_struct!(BulkAddWorkspaceMembersResponse { added_count: Required = 0, data: Required = 1 });
 
 impl Root for BulkAddWorkspaceMembersResponse {}
 
@@ -574,9 +563,7 @@ pub struct BulkWorkspaceMembersRequest {
     pub extra: Extra,
 }
 
-wire_struct!(BulkWorkspaceMembersRequest {
-    0 user_ids: "user_ids" Required,
-});
+wire_struct!(BulkWorkspaceMembersRequest { user_ids: Required = 0 });
 
 impl BulkWorkspaceMembersRequest {
     /// With what the API requires.
@@ -600,9 +587,7 @@ pub struct BulkRemoveWorkspaceMembersResponse {
     pub extra: Extra,
 }
 
-wire_struct!(BulkRemoveWorkspaceMembersResponse {
-    0 removed_count: "removed_count" Required,
-});
+wire_struct!(BulkRemoveWorkspaceMembersResponse { removed_count: Required = 0 });
 
 impl Root for BulkRemoveWorkspaceMembersResponse {}
 
@@ -620,10 +605,7 @@ pub struct ListWorkspaceBudgetsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListWorkspaceBudgetsResponse {
-    0 data: "data" Required,
-    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
-});
+wire_struct!(ListWorkspaceBudgetsResponse { data: Required = 0, include_byok_in_budgets: Optional = 1 });
 
 impl Root for ListWorkspaceBudgetsResponse {}
 
@@ -654,12 +636,12 @@ pub struct WorkspaceBudget {
 }
 
 wire_struct!(WorkspaceBudget {
-    0 created_at: "created_at" Required,
-    1 id: "id" Required,
-    2 limit_usd: "limit_usd" Required,
-    3 reset_interval: "reset_interval" Nullable,
-    4 updated_at: "updated_at" Required,
-    5 workspace_id: "workspace_id" Required,
+    created_at: Required = 0,
+    id: Required = 1,
+    limit_usd: Required = 2,
+    reset_interval: Nullable = 3,
+    updated_at: Required = 4,
+    workspace_id: Required = 5,
 });
 
 /// Names a budget of a workspace by how often its counted spend starts afresh.
@@ -703,10 +685,7 @@ pub struct WorkspaceBudgetResponse {
     pub extra: Extra,
 }
 
-wire_struct!(WorkspaceBudgetResponse {
-    0 data: "data" Required,
-    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
-});
+wire_struct!(WorkspaceBudgetResponse { data: Required = 0, include_byok_in_budgets: Optional = 1 });
 
 impl Root for WorkspaceBudgetResponse {}
 
@@ -724,10 +703,7 @@ pub struct UpsertWorkspaceBudgetRequest {
     pub extra: Extra,
 }
 
-wire_struct!(UpsertWorkspaceBudgetRequest {
-    0 limit_usd: "limit_usd" Required,
-    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
-});
+wire_struct!(UpsertWorkspaceBudgetRequest { limit_usd: Required = 0, include_byok_in_budgets: Optional = 1 });
 
 impl UpsertWorkspaceBudgetRequest {
     /// With what the API requires.

@@ -266,11 +266,12 @@ impl Shapes {
             let types = between(source, &format!("pub struct {name} {{\n"), "\n}").unwrap();
             let members = rest.split("})").next().unwrap().split("});").next().unwrap();
             let members = members.split(',').filter_map(|member| {
-                let (_, member) = member.trim().split_once(' ')?;
-                let (field, rest) = member.split_once(": ")?;
-                let kind = rest.rsplit(' ').next()?;
+                let (head, kind) = member.trim().split_once(": ")?;
+                let field = head.split(' ').next()?;
+                let kind = kind.split(' ').next()?;
                 let of = between(types, &format!("pub {field}: "), ",\n")?;
-                Some((literals(rest).remove(0), kind.to_owned(), of.to_owned()))
+                let name = literals(head).pop().unwrap_or_else(|| field.to_owned());
+                Some((name, kind.to_owned(), of.to_owned()))
             });
             let constants = literals(head).chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
             shapes.insert(name.to_owned(), Shape::Object { constants, members: members.collect() });
@@ -349,7 +350,7 @@ impl Shapes {
             Shape::Alias(of) => self.make(of, rng, budget),
             Shape::Texts(texts) => Tree::string(rng.choice(texts).unwrap()),
             Shape::Object { constants, members } => {
-                let constants = constants.iter().map(|(name, json)| (name.clone(), Tree::Scalar(json.clone())));
+                let constants = constants.iter().map(|(name, text)| (name.clone(), Tree::string(text)));
                 let mut object: Vec<_> = constants.collect();
                 for (name, kind, of) in members {
                     let wanted = matches!(kind.as_str(), "Required" | "Nullable") || *budget > 0 && rng.bool();

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri};
 use openrouter_kit::core::body::Body;
 use openrouter_kit::core::transport::{Transport, TransportError, TransportErrorKind, TransportFuture};
-use openrouter_kit::core::wire::{DecodeError, Json, Reader, Root, Wire, Writer};
+use openrouter_kit::core::wire::{DecodeError, Json, Reader, Root, Sealed, Wire, Writer};
 use openrouter_kit::core::{
     Authentication, Call, ClientBuilder, EventStream, OpenRouterCore, Operation, Parts, StreamItem,
 };
@@ -29,6 +29,8 @@ impl Thing {
         self.0.get(name).map(|value| value.as_text().to_owned())
     }
 }
+
+impl Sealed for Thing {}
 
 impl Wire for Thing {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {

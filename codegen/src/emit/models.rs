@@ -323,15 +323,15 @@ fn structure(context: &Context<'_>, ty: &Type, own: &Struct, out: &mut String) {
         out.push_str(&format!("    pub {}: {of},\n", field.rust));
     }
     out.push_str("    /// Members beyond the typed ones; see [`Extra`].\n    pub extra: Extra,\n}\n\n");
-    let constants: Vec<_> =
-        own.constants.iter().map(|(name, value)| format!("{} = {}", literal(name), literal(value))).collect();
+    let constants: Vec<_> = own.constants.iter().map(|(name, value)| format!("{} = {value}", literal(name))).collect();
     let constants = if constants.is_empty() { String::new() } else { format!(" [{}]", constants.join(", ")) };
     if own.fields.is_empty() {
         out.push_str(&format!("wire_struct!({}{constants} {{}});\n", ty.name));
     } else {
         out.push_str(&format!("wire_struct!({}{constants} {{\n", ty.name));
         for (index, field) in own.fields.iter().enumerate() {
-            out.push_str(&format!("    {index} {}: {} {:?},\n", field.rust, literal(&field.wire), field.presence));
+            let name = if field.rust == field.wire { String::new() } else { format!(" as {}", literal(&field.wire)) };
+            out.push_str(&format!("    {}{name}: {:?} = {index},\n", field.rust, field.presence));
         }
         out.push_str("});\n");
     }
@@ -463,9 +463,7 @@ fn write_union(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
     out.push_str("    /// A value that fits none of these types, kept whole.\n    Unrecognized(Unrecognized),\n}\n\n");
     let name = |index: usize| union.variants.get(index).map(|variant| variant.rust.as_str()).unwrap_or_default();
     let block = |out: &mut String, head: &str, lines: Vec<String>| {
-        if lines.is_empty() {
-            out.push_str(&format!("    {head} {{}}\n"));
-        } else {
+        if !lines.is_empty() {
             out.push_str(&format!("    {head} {{\n        {}\n    }}\n", lines.join("\n        ")));
         }
     };
@@ -491,7 +489,7 @@ fn write_union(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
     block(
         out,
         "variants",
-        union.variants.iter().enumerate().map(|(index, variant)| format!("{index} {},", variant.rust)).collect(),
+        union.variants.iter().enumerate().map(|(index, variant)| format!("{} = {index},", variant.rust)).collect(),
     );
     out.push_str("});\n");
 

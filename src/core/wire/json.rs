@@ -14,7 +14,7 @@ use super::error::{DecodeError, EncodeError};
 use super::reader::{Reader, with_whole_pairs};
 use super::scalars::whole_part;
 use super::tagged::Shape;
-use super::{IntoNumber, Wire, Writer, wire_serde};
+use super::{IntoNumber, Sealed, Wire, Writer, wire_serde};
 use crate::core::hidden;
 
 /// Any JSON value, kept as text.
@@ -538,6 +538,8 @@ impl<T: Into<Json>> From<T> for JsonObject {
         Self(value.into())
     }
 }
+
+impl Sealed for JsonObject {}
 
 impl Wire for JsonObject {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {

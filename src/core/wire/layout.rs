@@ -279,6 +279,11 @@ impl Layout {
         self.members.get(index).map(|member| (index, member))
     }
 
+    /// Whether no member that identifies an object of this type is present, although there are some.
+    pub(super) const fn is_unidentified_by(&self, extra: &Extra) -> bool {
+        self.identifying != 0 && extra.are_absent(self.identifying)
+    }
+
     /// Whether every member that identifies an object of this type is present.
     pub(crate) const fn is_identified_by(&self, extra: &Extra) -> bool {
         self.identifying != 0 && !extra.is_absent(self.identifying)

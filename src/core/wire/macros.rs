@@ -2,17 +2,30 @@
 
 /// Implements [`Wire`](super::Wire) and serde's traits for a struct with an `extra` field.
 ///
-/// `wire_struct!(Type ["type" = "\"text\""] { 0 name: "wire name" Required, })`: in brackets members that always have this
-/// JSON text and no field; then the fields in their order, each with its index and its [`Kind`]. Required
-/// ones come first, so that the 64 bits of the masks hold them all.
+/// ```text
+/// wire_struct!(Type ["type" = "text"] {    // members that always have this text, and no field
+///     id: Required = 0,                    // a field: how its member may be absent, and its index
+///     r#async as "async": Optional = 1,    // a member with another name than its field
+/// });
+/// ```
+///
+/// Required fields come first, so that the 64 bits of the masks hold them all.
 macro_rules! wire_struct {
-    ($type:ident $([$($constant:literal = $value:literal),+])? { $($index:literal $field:ident: $name:literal $kind:ident,)* }) => {
+    ($type:ident $([$($constant:literal = $value:literal),+])? {
+        $($field:ident $(as $name:literal)?: $kind:ident = $index:literal),* $(,)?
+    }) => {
         impl $crate::core::wire::Struct for $type {
             const LAYOUT: &'static $crate::core::wire::Layout = &$crate::core::wire::Layout::new(
-                concat!($($($constant, $value,)+)? $($name,)*),
+                concat!(
+                    $($($constant, "\"", $value, "\"",)+)?
+                    $($crate::core::wire::wire_name!($field $($name)?),)*
+                ),
                 &$crate::core::wire::placed([
-                    $($($crate::core::wire::Member::constant($constant, $value),)+)?
-                    $($crate::core::wire::Member::new($name, $crate::core::wire::Kind::$kind),)*
+                    $($($crate::core::wire::Member::constant($constant, concat!("\"", $value, "\"")),)+)?
+                    $($crate::core::wire::Member::new(
+                        $crate::core::wire::wire_name!($field $($name)?),
+                        $crate::core::wire::Kind::$kind,
+                    ),)*
                 ]),
             );
 
@@ -53,6 +66,8 @@ macro_rules! wire_struct {
             }
         }
 
+        impl $crate::core::wire::Sealed for $type {}
+
         impl $crate::core::wire::Wire for $type {
             #[inline]
             fn read(
@@ -86,6 +101,11 @@ macro_rules! wire_struct {
             }
 
             #[inline]
+            fn is_foreign(&self) -> bool {
+                $crate::core::wire::is_struct_foreign(self)
+            }
+
+            #[inline]
             fn is_identified(&self) -> bool {
                 <Self as $crate::core::wire::Struct>::LAYOUT.is_identified_by(&self.extra)
             }
@@ -101,6 +121,16 @@ macro_rules! wire_struct {
         }
 
         $crate::core::wire::wire_serde!($type);
+    };
+}
+
+/// The name of a member: that of its field, unless it is given.
+macro_rules! wire_name {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident $name:literal) => {
+        $name
     };
 }
 
@@ -200,4 +230,4 @@ macro_rules! wire_setters {
     };
 }
 
-pub(crate) use {wire_setters, wire_struct};
+pub(crate) use {wire_name, wire_setters, wire_struct};

@@ -13,8 +13,9 @@
 //!   map with elements of another type, such as null (but not a list of numbers, where positions matter), and arguments
 //!   sent as JSON instead of a string of JSON.
 //! - **A required member that is missing or null** reads as the empty value of its type and is not written back.
-//! - An object that holds something, but *none* of the constants and required members of its type, is not that object:
-//!   reading it fails. In a list or a map it is kept whole in its place ([`Wire::keep_object`]), without harm to its
+//! - An object that holds something, but *none* of the members of its type with a value that fits, is not that object,
+//!   nor is an error (`error`, `"type": "error"`), or one whose constants have other values, if no required member says
+//!   otherwise: reading it fails. The body of a response must have a constant or a required member. In a list or a map it is kept whole in its place ([`Wire::keep_object`]), without harm to its
 //!   neighbours; elsewhere it is a member whose value does not fit.
 //! - **A constant with another text** is an unknown value, like one that an enum does not know: it stays in [`Extra`].
 //! - **Of members with the same name** the last counts, as in every JSON parser.
@@ -81,15 +82,18 @@ pub use writer::Writer;
 pub(crate) use arguments::{wire_numbers, wire_text, wire_texts};
 pub(crate) use json::members;
 pub(crate) use layout::{Kind, Layout, Member, placed};
-pub(crate) use macros::{wire_setters, wire_struct};
+pub(crate) use macros::{wire_name, wire_setters, wire_struct};
 pub(crate) use open_enum::{read_text, wire_enum};
-pub(crate) use structure::{Struct, from_value, is_present, is_struct_missing, keep_struct, read_struct, write_struct};
+pub(crate) use structure::{
+    Struct, from_value, is_present, is_struct_foreign, is_struct_missing, keep_struct, read_struct, write_struct,
+};
 pub(crate) use tagged::{Arm, Arms, Condition, Shape, Tagged, Union, read_union, wire_union};
 
 /// A type that can be read from JSON and written as JSON.
 ///
-/// The models implement it; a program uses it through [`decode`] and [`encode`], or through serde.
-pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
+/// It is implemented for the types of the API and what they are made of, and cannot be implemented elsewhere. For types
+/// of your own, serde's traits are the way: [`Json::deserialize`] and [`Json::of`], and every model implements them too.
+pub trait Wire: Sealed + Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
     /// Whether the value is a number. The position of a number in a list matters, so such lists have no gaps.
     const IS_NUMBER: bool = false;
 
@@ -120,7 +124,14 @@ pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
         None
     }
 
+    /// Whether this is an object with something in it, but with no member that identifies its type.
+    #[doc(hidden)]
+    fn is_foreign(&self) -> bool {
+        false
+    }
+
     /// Whether all members that identify the type of an object are present.
+    #[doc(hidden)]
     fn is_identified(&self) -> bool {
         false
     }
@@ -134,6 +145,10 @@ pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
         Err(error)
     }
 }
+
+/// What keeps [`Wire`] to this crate. The crate's own tests have models too, so it is hidden rather than private.
+#[doc(hidden)]
+pub trait Sealed {}
 
 /// A value to be read, of a type that the code around it need not know.
 trait ReadValue {
@@ -166,7 +181,7 @@ fn assign<T>(place: &mut T, value: T) {
     *place = value;
 }
 
-/// The answer of an operation that is one JSON value.
+/// The response of an operation that is one JSON value. Like [`Wire`], it cannot be implemented elsewhere.
 pub trait Root: Wire {
     /// True when the server reports an error in a body that came with a success status.
     fn reports_error(&self) -> bool {
@@ -189,6 +204,19 @@ pub trait Root: Wire {
 pub fn decode<T: Wire>(json: &str) -> Result<T, DecodeError> {
     let mut value = T::missing();
     read_whole(json, &mut ReadInto(&mut value))?;
+    Ok(value)
+}
+
+/// Reads the body of a response. An object that has optional fields of the type, but none that identifies it, is likely
+/// to be an error in a form of its own.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn decode_root<T: Root>(json: &str) -> Result<T, DecodeError> {
+    let value: T = decode(json)?;
+    if value.is_foreign() {
+        return Err(DecodeError::new("none of the fields that identify it"));
+    }
     Ok(value)
 }
 

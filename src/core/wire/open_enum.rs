@@ -81,6 +81,8 @@ macro_rules! wire_enum {
             }
         }
 
+        impl $crate::core::wire::Sealed for $type {}
+
         impl $crate::core::wire::Wire for $type {
             #[inline]
             fn read(

@@ -9,8 +9,11 @@ use super::json;
 use super::tagged::Shape;
 use super::writer::Step;
 use super::{
-    DecodeError, Extra, IntoNumber, Json, JsonObject, ReadInto, ReadValue, Reader, Root, Wire, Writer, assign, members,
+    DecodeError, Extra, IntoNumber, Json, JsonObject, ReadInto, ReadValue, Reader, Root, Sealed, Wire, Writer, assign,
+    members,
 };
+
+impl Sealed for String {}
 
 impl Wire for String {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -36,6 +39,8 @@ impl Wire for String {
     }
 }
 
+impl Sealed for bool {}
+
 impl Wire for bool {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         *self = false;
@@ -59,6 +64,8 @@ impl Wire for bool {
         false
     }
 }
+
+impl Sealed for i64 {}
 
 impl Wire for i64 {
     const IS_NUMBER: bool = true;
@@ -117,6 +124,8 @@ pub(super) fn whole_part(text: &str) -> Option<i64> {
     text.parse().ok().or_else(|| whole().map(|value| value as i64))
 }
 
+impl Sealed for f64 {}
+
 impl Wire for f64 {
     const IS_NUMBER: bool = true;
 
@@ -158,6 +167,8 @@ impl Wire for f64 {
 }
 
 /// `None` writes nothing; what needs something there writes `null`.
+impl<T: Wire> Sealed for Option<T> {}
+
 impl<T: Wire> Wire for Option<T> {
     #[inline]
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -204,6 +215,8 @@ impl<T: Wire> ReadInto<'_, Option<T>> {
         Ok(())
     }
 }
+
+impl<T: Wire> Sealed for Box<T> {}
 
 impl<T: Wire> Wire for Box<T> {
     #[inline]
@@ -370,6 +383,8 @@ pub(super) fn write_or_null<T: Wire>(value: &T, writer: &mut Writer) {
     writer.null_if_nothing(before);
 }
 
+impl<T: Wire> Sealed for Vec<T> {}
+
 impl<T: Wire> Wire for Vec<T> {
     #[inline]
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -394,6 +409,8 @@ impl<T: Wire> Wire for Vec<T> {
 }
 
 impl<T: Wire> Root for Vec<T> {}
+
+impl<T: Wire> Sealed for BTreeMap<String, T> {}
 
 impl<T: Wire> Wire for BTreeMap<String, T> {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -444,6 +461,8 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
         self.is_empty()
     }
 }
+
+impl Sealed for Json {}
 
 impl Wire for Json {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -540,6 +559,8 @@ patch_numbers!(i64: i8, i16, i32, u8, u16, u32);
 patch_numbers!(f64: i8, i16, i32, u8, u16, u32, f32);
 
 /// `Keep` writes nothing.
+impl<T: Wire> Sealed for Patch<T> {}
+
 impl<T: Wire> Wire for Patch<T> {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         *self = Self::Keep;
@@ -626,6 +647,8 @@ impl<T> fmt::Debug for Secret<T> {
         f.write_str("[redacted]")
     }
 }
+
+impl<T: Wire> Sealed for Secret<T> {}
 
 impl<T: Wire> Wire for Secret<T> {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {

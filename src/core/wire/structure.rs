@@ -34,8 +34,7 @@ pub(crate) trait Struct: Wire {
 /// Reads an object; after an error all fields are empty.
 ///
 /// # Errors
-/// [`DecodeError`] if the text is not an object, or one that holds something, but none of the constants and required
-/// members.
+/// [`DecodeError`] if the text is not an object, or one that holds something, but nothing that is of this type.
 pub(crate) fn read_struct<T: Struct>(place: &mut T, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     read_object(reader, T::LAYOUT, &mut ReadInto(place))
 }
@@ -50,6 +49,11 @@ pub(crate) fn write_struct<T: Struct>(value: &T, writer: &mut Writer) {
 /// Whether an object holds nothing, so that it would be written as `{}`.
 pub(crate) fn is_struct_missing<T: Struct>(value: &T) -> bool {
     value.extra().is_some_and(|extra| is_object_missing(T::LAYOUT, extra, &WriteFrom(value)))
+}
+
+/// Whether an object holds something, but none of the members that identify its type.
+pub(crate) fn is_struct_foreign<T: Struct>(value: &T) -> bool {
+    value.extra().is_some_and(|extra| T::LAYOUT.is_unidentified_by(extra)) && !is_struct_missing(value)
 }
 
 /// Whether a constant or required member of an object is present, with a value that fits its field.
@@ -133,6 +137,7 @@ fn read_members(
         fields,
         extra: Extra::new(),
         present: 0,
+        nulls: 0,
         met: 0,
         has_repetition: false,
         hint: layout.constants(),
@@ -158,6 +163,8 @@ struct Reading<'a> {
     extra: Extra,
     /// Bits of the members that have a value that fits.
     present: u64,
+    /// Bits of the members that are null and may be.
+    nulls: u64,
     /// Bits of the members that came, whatever their value.
     met: u64,
     /// Whether a member came again.
@@ -181,7 +188,7 @@ impl Reading<'_> {
         }
         self.hint = index + 1;
         if member.kind() != Kind::Patched && reader.null() {
-            self.present |= if member.kind() == Kind::Nullable { own } else { 0 };
+            self.nulls |= if member.kind() == Kind::Nullable { own } else { 0 };
             return Ok(());
         }
         let mark = reader.mark();
@@ -206,6 +213,7 @@ impl Reading<'_> {
     fn forget(&mut self, index: usize, member: &'static Member, reader: &mut Reader<'_>) {
         reader.note_repetition();
         self.present &= !bit(index);
+        self.nulls &= !bit(index);
         self.forget_extra(self.layout.name(member).text());
         if let Some(field) = index.checked_sub(self.layout.constants()) {
             clear(self.fields, field);
@@ -294,21 +302,35 @@ impl Reading<'_> {
     }
 
     /// Checks that the members belong to an object of this type.
-    fn finish(self) -> Result<Extra, DecodeError> {
-        let Self { layout, mut extra, present, has_repetition, .. } = self;
-        if has_repetition {
-            extra.remove_forgotten();
+    fn finish(mut self) -> Result<Extra, DecodeError> {
+        if self.has_repetition {
+            self.extra.remove_forgotten();
         }
-        let is_identified = layout.identifying() == 0 || present & layout.identifying() != 0;
-        let is_empty = present == 0 && extra.is_empty();
-        if !is_identified && !is_empty {
-            return Err(match extra.required_misfit() {
-                Some(error) => error.clone(),
-                None => DecodeError::new(format!("none of the fields that identify it: {}", identifying_names(layout))),
-            });
+        let identifying = self.layout.identifying();
+        if identifying != 0 && self.present & identifying == 0 {
+            self.accept_unidentified()?;
         }
-        extra.set_absent(layout.required() & !present);
+        let Self { layout, mut extra, present, nulls, .. } = self;
+        extra.set_absent(layout.required() & !(present | nulls));
         Ok(extra)
+    }
+
+    /// Accepts an object without the members that identify it if it is empty, or if an optional one has the right type.
+    ///
+    /// An error, and an object whose constants have other values, are something else whatever they hold beside that.
+    #[cold]
+    fn accept_unidentified(&self) -> Result<(), DecodeError> {
+        let Self { layout, extra, present, nulls, .. } = self;
+        let is_error = extra.reports_error() || layout.named("error").is_some_and(|(at, _)| present & bit(at) != 0);
+        let mut constants = layout.members().iter().take(layout.constants());
+        let is_another = constants.any(|constant| extra.get(layout.name(constant).text()).is_some());
+        if *present != 0 && !is_error && !is_another || *present | *nulls == 0 && extra.is_empty() {
+            return Ok(());
+        }
+        Err(match extra.required_misfit() {
+            Some(error) => error.clone(),
+            None => DecodeError::new(format!("none of the fields that identify it: {}", identifying_names(layout))),
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use super::error::DecodeError;
 use super::extra::Extra;
 use super::json::{Hide, Json, Shown};
 use super::reader::{Mark, Reader};
-use super::{ReadInto, Wire, Writer, assign};
+use super::{ReadInto, Sealed, Wire, Writer, assign};
 
 /// The kind of a JSON value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) enum Shape {
 #[derive(Debug)]
 pub(crate) struct Arms {
     /// The member that tells the type of an object, if one does.
-    pub(crate) tag: &'static str,
+    pub(crate) tag: Option<&'static str>,
     /// The objects, by the value of the tag. Of several for one value the first whose conditions hold is taken.
     pub(crate) tagged: &'static [Tagged],
     /// The objects without a tag, or with one that is not in `tagged`; the first whose conditions hold is taken.
@@ -169,9 +169,7 @@ fn read_branch(
             Err(misfit) => Some(misfit),
         };
         let is_overruled = match tag {
-            Some(tag) if error.is_none() && reader.has_repetition_since(mark) => {
-                is_overruled(reader, mark, arms.tag, tag)?
-            }
+            Some(tag) if error.is_none() && reader.has_repetition_since(mark) => tag.is_overruled(reader, mark)?,
             _ => false,
         };
         if error.is_none() && !is_overruled {
@@ -182,17 +180,25 @@ fn read_branch(
     Ok(Some(Unrecognized { json: reader.json()?, error }))
 }
 
-/// Whether the tag that chose the branch came again with another value, which counts then.
-#[cold]
-fn is_overruled(reader: &Reader<'_>, mark: Mark, name: &str, tag: &str) -> Result<bool, DecodeError> {
-    let mut again = reader.clone();
-    again.reset(mark);
-    let last = again.json()?.get(name).and_then(|last| last.as_string());
-    Ok(last.is_none_or(|last| last != tag))
+/// A member that chose a branch by its value.
+struct Tag {
+    name: &'static str,
+    value: &'static str,
 }
 
-/// The branch to read, if there is one, and the value of the tag that tells so.
-fn choose(reader: &mut Reader<'_>, arms: &'static Arms) -> Result<Option<(u8, Option<&'static str>)>, DecodeError> {
+impl Tag {
+    /// Whether it came again with another value, which counts then.
+    #[cold]
+    fn is_overruled(&self, reader: &Reader<'_>, mark: Mark) -> Result<bool, DecodeError> {
+        let mut again = reader.clone();
+        again.reset(mark);
+        let last = again.json()?.get(self.name).and_then(|last| last.as_string());
+        Ok(last.is_none_or(|last| last != self.value))
+    }
+}
+
+/// The branch to read, if there is one, and the tag that tells so.
+fn choose(reader: &mut Reader<'_>, arms: &'static Arms) -> Result<Option<(u8, Option<Tag>)>, DecodeError> {
     let Some(shape) = reader.shape() else { return Ok(None) };
     if shape != Shape::Object {
         let element = if shape == Shape::Array { first_element(reader) } else { None };
@@ -201,13 +207,13 @@ fn choose(reader: &mut Reader<'_>, arms: &'static Arms) -> Result<Option<(u8, Op
         };
         return Ok(arms.shapes.iter().find(fits).map(|(_, _, branch)| (*branch, None)));
     }
-    if !arms.tagged.is_empty()
-        && let Some(tag) = reader.find_string(arms.tag)?
+    if let Some(name) = arms.tag
+        && let Some(tag) = reader.find_string(name)?
     {
         let wanted = fingerprint(tag.as_bytes());
         for tagged in arms.tagged {
             if tagged.fingerprint == wanted && tagged.value == tag && holds(reader, &tagged.arm)? {
-                return Ok(Some((tagged.arm.branch, Some(tagged.value))));
+                return Ok(Some((tagged.arm.branch, Some(Tag { name, value: tagged.value }))));
             }
         }
     }
@@ -293,6 +299,8 @@ impl<T: Into<Json>> From<T> for Unrecognized {
     }
 }
 
+impl Sealed for Unrecognized {}
+
 impl Wire for Unrecognized {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         *self = Self::missing();
@@ -333,17 +341,19 @@ impl Wire for Unrecognized {
 ///         String => D,                  // by kind
 ///         Array(Object) => E,           // by kind of the first element
 ///     }
-///     variants { 0 A, 1 B, 2 C, 3 D, 4 E, }
+///     variants { A = 0, B = 1, C = 2, D = 3, E = 4, }
 /// });
 /// ```
+///
+/// Each block but the last may be absent.
 macro_rules! wire_union {
     ($type:ident {
-        tag $tag:literal {
+        $(tag $tag:literal {
             $($value:literal $(if ($($condition:ident($($argument:literal),+)),+))? => $variant:ident,)*
-        }
-        objects { $($(if ($($object_condition:ident($($object_argument:literal),+)),+))? => $object:ident,)* }
-        shapes { $($shape:ident $(($element:ident))? => $shaped:ident,)* }
-        variants { $($index:literal $any:ident,)* }
+        })?
+        $(objects { $($(if ($($object_condition:ident($($object_argument:literal),+)),+))? => $object:ident,)* })?
+        $(shapes { $($shape:ident $(($element:ident))? => $shaped:ident,)* })?
+        variants { $($any:ident = $index:literal,)* }
     }) => {
         impl $crate::core::wire::Union for $type {
             const ARMS: &'static $crate::core::wire::Arms = {
@@ -352,22 +362,22 @@ macro_rules! wire_union {
                     $($any = $index,)*
                 }
                 &$crate::core::wire::Arms {
-                    tag: $tag,
-                    tagged: &[$($crate::core::wire::Tagged::new($value, $crate::core::wire::Arm {
+                    tag: $crate::core::wire::wire_union!(@tag $($tag)?),
+                    tagged: &[$($($crate::core::wire::Tagged::new($value, $crate::core::wire::Arm {
                         conditions: &[$($($crate::core::wire::Condition::$condition($($argument),+)),+)?],
                         branch: Branch::$variant as u8,
-                    }),)*],
-                    objects: &[$($crate::core::wire::Arm {
+                    }),)*)?],
+                    objects: &[$($($crate::core::wire::Arm {
                         conditions: &[
                             $($($crate::core::wire::Condition::$object_condition($($object_argument),+)),+)?
                         ],
                         branch: Branch::$object as u8,
-                    },)*],
-                    shapes: &[$((
+                    },)*)?],
+                    shapes: &[$($((
                         $crate::core::wire::Shape::$shape,
                         $crate::core::wire::wire_union!(@element $($element)?),
                         Branch::$shaped as u8,
-                    ),)*],
+                    ),)*)?],
                 }
             };
 
@@ -395,6 +405,8 @@ macro_rules! wire_union {
                 Self::Unrecognized(kept)
             }
         }
+
+        impl $crate::core::wire::Sealed for $type {}
 
         impl $crate::core::wire::Wire for $type {
                     #[inline]
@@ -458,6 +470,8 @@ macro_rules! wire_union {
 
         $crate::core::wire::wire_serde!($type);
     };
+    (@tag) => { None };
+    (@tag $tag:literal) => { Some($tag) };
     (@element) => { None };
     (@element $element:ident) => { Some($crate::core::wire::Shape::$element) };
 }

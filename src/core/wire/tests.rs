@@ -18,12 +18,12 @@ struct Part {
     extra: Extra,
 }
 
-wire_struct!(Part ["type" = "\"part\""] {
-    0 id: "id" Required,
-    1 count: "count" Required,
-    2 note: "note" Nullable,
-    3 tags: "tags" Optional,
-    4 when: "when" Optional,
+wire_struct!(Part ["type" = "part"] {
+    id: Required = 0,
+    count: Required = 1,
+    note: Nullable = 2,
+    tags: Optional = 3,
+    when: Optional = 4,
 });
 
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +34,7 @@ struct Change {
     extra: Extra,
 }
 
-wire_struct!(Change { 0 limit: "limit" Patched, 1 schema: "schema" Optional, 2 key: "key" Optional, });
+wire_struct!(Change { limit: Patched = 0, schema: Optional = 1, key: Optional = 2 });
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Color {
@@ -67,7 +67,7 @@ wire_union!(Item {
         Array(Number) => Numbers,
         Array(String) => Texts,
     }
-    variants { 0 Part, 1 PlainPart, 2 Change, 3 Text, 4 Numbers, 5 Texts, }
+    variants { Part = 0, PlainPart = 1, Change = 2, Text = 3, Numbers = 4, Texts = 5, }
 });
 
 fn text<T: Wire>(value: &T) -> String {
@@ -127,6 +127,31 @@ fn an_object_without_any_of_the_members_that_tell_it_is_refused() {
 }
 
 #[test]
+fn an_optional_member_of_the_right_type_is_enough_to_identify_an_object() {
+    for json in
+        [r#"{"tags":["x"]}"#, r#"{"note":"n","other":1}"#, r#"{"when":8e-8,"id":null}"#, r#"{"id":5,"tags":[]}"#]
+    {
+        let part: Part = survives(json);
+        assert_eq!((part.id.as_str(), part.extra.misfits().count()), ("", usize::from(json.contains('5'))), "{json}");
+    }
+    let parts: Vec<Part> = survives(r#"[{"note":"n"}]"#);
+    assert_eq!(untyped(&parts), []);
+    for json in [
+        r#"{"other":1}"#,
+        r#"{"note":null,"other":1}"#,
+        r#"{"tags":5}"#,
+        r#"{"error":{"code":502},"note":"n"}"#,
+        r#"{"type":"error","note":"n"}"#,
+        r#"{"type":"piece","tags":[]}"#,
+    ] {
+        assert!(decode::<Part>(json).is_err(), "{json}");
+    }
+    // The body of a response must say more.
+    let holder: Whole = survives(r#"{"part":{"note":"n"}}"#);
+    assert!(!holder.is_foreign() && holder.part.is_foreign());
+}
+
+#[test]
 fn an_event_without_its_required_members_is_kept_whole() {
     let part: Part = decode_event(r#"{"id":5,"other":true}"#).unwrap();
     assert_eq!(text(&part), r#"{"id":5,"other":true}"#);
@@ -159,7 +184,7 @@ struct Delta {
     extra: Extra,
 }
 
-wire_struct!(Delta ["role" = "\"assistant\""] { 0 text: "text" Optional, });
+wire_struct!(Delta ["role" = "assistant"] { text: Optional = 0, });
 
 #[test]
 fn a_type_that_requires_nothing_takes_every_object() {
@@ -388,7 +413,7 @@ fn a_value_in_a_map_that_does_not_fit_costs_only_itself() {
         map: BTreeMap<String, String>,
         extra: Extra,
     }
-    wire_struct!(Holder { 0 map: "map" Required, });
+    wire_struct!(Holder { map: Required = 0 });
     let holder: Holder = survives(r#"{"map":{"a":"x","b":null,"c":5,"d":"y"}}"#);
     assert_eq!(holder.map.into_keys().collect::<Vec<_>>(), ["a", "d"]);
 }
@@ -545,12 +570,7 @@ struct Whole {
     extra: Extra,
 }
 
-wire_struct!(Whole {
-    0 id: "id" Required,
-    1 part: "part" Required,
-    2 item: "item" Required,
-    3 parts: "parts" Required,
-});
+wire_struct!(Whole { id: Required = 0, part: Required = 1, item: Required = 2, parts: Required = 3 });
 
 #[test]
 fn a_value_that_breaks_off_inside_leaves_its_place_empty_and_is_kept_as_it_came() {
@@ -610,20 +630,20 @@ struct Large {
 
 #[rustfmt::skip]
 wire_struct!(Large {
-    0 m0: "m0" Optional, 1 m1: "m1" Optional, 2 m2: "m2" Optional, 3 m3: "m3" Optional, 4 m4: "m4" Optional,
-    5 m5: "m5" Optional, 6 m6: "m6" Optional, 7 m7: "m7" Optional, 8 m8: "m8" Optional, 9 m9: "m9" Optional,
-    10 m10: "m10" Optional, 11 m11: "m11" Optional, 12 m12: "m12" Optional, 13 m13: "m13" Optional, 14 m14: "m14" Optional,
-    15 m15: "m15" Optional, 16 m16: "m16" Optional, 17 m17: "m17" Optional, 18 m18: "m18" Optional, 19 m19: "m19" Optional,
-    20 m20: "m20" Optional, 21 m21: "m21" Optional, 22 m22: "m22" Optional, 23 m23: "m23" Optional, 24 m24: "m24" Optional,
-    25 m25: "m25" Optional, 26 m26: "m26" Optional, 27 m27: "m27" Optional, 28 m28: "m28" Optional, 29 m29: "m29" Optional,
-    30 m30: "m30" Optional, 31 m31: "m31" Optional, 32 m32: "m32" Optional, 33 m33: "m33" Optional, 34 m34: "m34" Optional,
-    35 m35: "m35" Optional, 36 m36: "m36" Optional, 37 m37: "m37" Optional, 38 m38: "m38" Optional, 39 m39: "m39" Optional,
-    40 m40: "m40" Optional, 41 m41: "m41" Optional, 42 m42: "m42" Optional, 43 m43: "m43" Optional, 44 m44: "m44" Optional,
-    45 m45: "m45" Optional, 46 m46: "m46" Optional, 47 m47: "m47" Optional, 48 m48: "m48" Optional, 49 m49: "m49" Optional,
-    50 m50: "m50" Optional, 51 m51: "m51" Optional, 52 m52: "m52" Optional, 53 m53: "m53" Optional, 54 m54: "m54" Optional,
-    55 m55: "m55" Optional, 56 m56: "m56" Optional, 57 m57: "m57" Optional, 58 m58: "m58" Optional, 59 m59: "m59" Optional,
-    60 m60: "m60" Optional, 61 m61: "m61" Optional, 62 m62: "m62" Optional, 63 m63: "m63" Optional, 64 m64: "m64" Optional,
-    65 m65: "m65" Optional, 66 m66: "m66" Optional, 67 m67: "m67" Optional, 68 m68: "m68" Optional, 69 m69: "m69" Optional,
+    m0: Optional = 0, m1: Optional = 1, m2: Optional = 2, m3: Optional = 3, m4: Optional = 4,
+    m5: Optional = 5, m6: Optional = 6, m7: Optional = 7, m8: Optional = 8, m9: Optional = 9,
+    m10: Optional = 10, m11: Optional = 11, m12: Optional = 12, m13: Optional = 13, m14: Optional = 14,
+    m15: Optional = 15, m16: Optional = 16, m17: Optional = 17, m18: Optional = 18, m19: Optional = 19,
+    m20: Optional = 20, m21: Optional = 21, m22: Optional = 22, m23: Optional = 23, m24: Optional = 24,
+    m25: Optional = 25, m26: Optional = 26, m27: Optional = 27, m28: Optional = 28, m29: Optional = 29,
+    m30: Optional = 30, m31: Optional = 31, m32: Optional = 32, m33: Optional = 33, m34: Optional = 34,
+    m35: Optional = 35, m36: Optional = 36, m37: Optional = 37, m38: Optional = 38, m39: Optional = 39,
+    m40: Optional = 40, m41: Optional = 41, m42: Optional = 42, m43: Optional = 43, m44: Optional = 44,
+    m45: Optional = 45, m46: Optional = 46, m47: Optional = 47, m48: Optional = 48, m49: Optional = 49,
+    m50: Optional = 50, m51: Optional = 51, m52: Optional = 52, m53: Optional = 53, m54: Optional = 54,
+    m55: Optional = 55, m56: Optional = 56, m57: Optional = 57, m58: Optional = 58, m59: Optional = 59,
+    m60: Optional = 60, m61: Optional = 61, m62: Optional = 62, m63: Optional = 63, m64: Optional = 64,
+    m65: Optional = 65, m66: Optional = 66, m67: Optional = 67, m68: Optional = 68, m69: Optional = 69,
 });
 
 #[test]

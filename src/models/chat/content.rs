@@ -5,7 +5,7 @@
 use crate::core::wire::{Extra, Unrecognized};
 use crate::core::wire::{json, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::shared::{
-    CacheControl, ChatToolCall, ImageDetail, InlineAudio, MediaUrl, PromptCacheBreakpoint, ReasoningFormat,
+    CacheControl, ChatToolCallFunction, ImageDetail, InlineAudio, MediaUrl, PromptCacheBreakpoint, ReasoningFormat,
     VideoProcessing,
 };
 
@@ -33,20 +33,26 @@ pub struct ChatAssistantMessage {
     pub refusal: Option<String>,
     /// Tools the model wants run before it continues; answer each with a tool message.
     pub tool_calls: Option<Vec<ChatToolCall>>,
+    /// Web pages and files that the reply is based on.
+    pub annotations: Option<Vec<ChatAnnotation>>,
+    /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ChatAssistantMessage ["role" = "\"assistant\""] {
-    0 audio: "audio" Optional,
-    1 content: "content" Optional,
-    2 images: "images" Optional,
-    3 model: "model" Optional,
-    4 name: "name" Optional,
-    5 reasoning: "reasoning" Optional,
-    6 reasoning_details: "reasoning_details" Optional,
-    7 refusal: "refusal" Optional,
-    8 tool_calls: "tool_calls" Optional,
+wire_struct!(ChatAssistantMessage ["role" = "assistant"] {
+    audio: Optional = 0,
+    content: Optional = 1,
+    images: Optional = 2,
+    model: Optional = 3,
+    name: Optional = 4,
+    reasoning: Optional = 5,
+    reasoning_details: Optional = 6,
+    refusal: Optional = 7,
+    tool_calls: Optional = 8,
+    annotations: Optional = 9,
+    cache_control: Optional = 10,
 });
 
 impl ChatAssistantMessage {
@@ -67,6 +73,8 @@ wire_setters!(ChatAssistantMessage {
     reasoning_details: list ReasoningDetail,
     refusal: into String,
     tool_calls: list ChatToolCall,
+    annotations: list ChatAnnotation,
+    cache_control: into CacheControl,
 });
 
 /// Sound produced by the model, given inline or by reference.
@@ -88,10 +96,10 @@ pub struct ChatAudioOutput {
 }
 
 wire_struct!(ChatAudioOutput {
-    0 data: "data" Optional,
-    1 expires_at: "expires_at" Optional,
-    2 id: "id" Optional,
-    3 transcript: "transcript" Optional,
+    data: Optional = 0,
+    expires_at: Optional = 1,
+    id: Optional = 2,
+    transcript: Optional = 3,
 });
 
 impl ChatAudioOutput {
@@ -125,10 +133,10 @@ pub struct ChatContentText {
     pub extra: Extra,
 }
 
-wire_struct!(ChatContentText ["type" = "\"text\""] {
-    0 text: "text" Required,
-    1 cache_control: "cache_control" Optional,
-    2 prompt_cache_breakpoint: "prompt_cache_breakpoint" Optional,
+wire_struct!(ChatContentText ["type" = "text"] {
+    text: Required = 0,
+    cache_control: Optional = 1,
+    prompt_cache_breakpoint: Optional = 2,
 });
 
 impl ChatContentText {
@@ -158,8 +166,8 @@ pub struct ChatContentImage {
     pub extra: Extra,
 }
 
-wire_struct!(ChatContentImage ["type" = "\"image_url\""] {
-    0 image_url: "image_url" Required,
+wire_struct!(ChatContentImage ["type" = "image_url"] {
+    image_url: Required = 0,
 });
 
 impl ChatContentImage {
@@ -186,10 +194,7 @@ pub struct ChatContentImageUrl {
     pub extra: Extra,
 }
 
-wire_struct!(ChatContentImageUrl {
-    0 url: "url" Required,
-    1 detail: "detail" Optional,
-});
+wire_struct!(ChatContentImageUrl { url: Required = 0, detail: Optional = 1 });
 
 impl ChatContentImageUrl {
     /// With what the API requires.
@@ -215,8 +220,8 @@ pub struct ChatContentAudio {
     pub extra: Extra,
 }
 
-wire_struct!(ChatContentAudio ["type" = "\"input_audio\""] {
-    0 input_audio: "input_audio" Required,
+wire_struct!(ChatContentAudio ["type" = "input_audio"] {
+    input_audio: Required = 0,
 });
 
 impl ChatContentAudio {
@@ -244,8 +249,8 @@ pub struct LegacyChatContentVideo {
     pub extra: Extra,
 }
 
-wire_struct!(LegacyChatContentVideo ["type" = "\"input_video\""] {
-    0 video_url: "video_url" Required,
+wire_struct!(LegacyChatContentVideo ["type" = "input_video"] {
+    video_url: Required = 0,
 });
 
 impl LegacyChatContentVideo {
@@ -273,10 +278,7 @@ pub struct ChatContentVideoInput {
     pub extra: Extra,
 }
 
-wire_struct!(ChatContentVideoInput {
-    0 url: "url" Required,
-    1 processing: "processing" Optional,
-});
+wire_struct!(ChatContentVideoInput { url: Required = 0, processing: Optional = 1 });
 
 impl ChatContentVideoInput {
     /// With what the API requires.
@@ -302,8 +304,8 @@ pub struct ChatContentVideo {
     pub extra: Extra,
 }
 
-wire_struct!(ChatContentVideo ["type" = "\"video_url\""] {
-    0 video_url: "video_url" Required,
+wire_struct!(ChatContentVideo ["type" = "video_url"] {
+    video_url: Required = 0,
 });
 
 impl ChatContentVideo {
@@ -328,8 +330,8 @@ pub struct ChatContentFile {
     pub extra: Extra,
 }
 
-wire_struct!(ChatContentFile ["type" = "\"file\""] {
-    0 file: "file" Required,
+wire_struct!(ChatContentFile ["type" = "file"] {
+    file: Required = 0,
 });
 
 impl ChatContentFile {
@@ -358,11 +360,7 @@ pub struct ChatContentFileFile {
     pub extra: Extra,
 }
 
-wire_struct!(ChatContentFileFile {
-    0 file_data: "file_data" Optional,
-    1 file_id: "file_id" Optional,
-    2 filename: "filename" Optional,
-});
+wire_struct!(ChatContentFileFile { file_data: Optional = 0, file_id: Optional = 1, filename: Optional = 2 });
 
 impl ChatContentFileFile {
     /// Without members.
@@ -422,15 +420,13 @@ wire_union!(ChatContentPart {
         "text" => Text,
         "video_url" => VideoUrl,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Text,
-        1 ImageUrl,
-        2 InputAudio,
-        3 InputVideo,
-        4 VideoUrl,
-        5 File,
+        Text = 0,
+        ImageUrl = 1,
+        InputAudio = 2,
+        InputVideo = 3,
+        VideoUrl = 4,
+        File = 5,
     }
 });
 
@@ -513,15 +509,13 @@ pub enum ChatMessageContent {
 }
 
 wire_union!(ChatMessageContent {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -556,23 +550,28 @@ impl From<ChatContentPart> for ChatMessageContent {
 pub struct ChatAssistantImage {
     /// Wrapper around the location of one generated picture.
     pub image_url: MediaUrl,
+    /// Position of this picture among those of the reply, counting from zero.
+    pub index: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ChatAssistantImage {
-    0 image_url: "image_url" Required,
+wire_struct!(ChatAssistantImage ["type" = "image_url"] {
+    image_url: Required = 0,
+    index: Optional = 1,
 });
 
 impl ChatAssistantImage {
     /// With what the API requires.
     #[inline]
     pub fn new(image_url: impl Into<MediaUrl>) -> Self {
-        Self { image_url: image_url.into(), extra: Extra::new() }
+        Self { image_url: image_url.into(), index: None, extra: Extra::new() }
     }
 }
 
-wire_setters!(ChatAssistantImage {});
+wire_setters!(ChatAssistantImage {
+    index: number i64,
+});
 
 /// Reasoning given as a condensed account instead of the full text.
 ///
@@ -592,11 +591,11 @@ pub struct ReasoningDetailSummary {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningDetailSummary ["type" = "\"reasoning.summary\""] {
-    0 summary: "summary" Required,
-    1 format: "format" Optional,
-    2 id: "id" Optional,
-    3 index: "index" Optional,
+wire_struct!(ReasoningDetailSummary ["type" = "reasoning.summary"] {
+    summary: Required = 0,
+    format: Optional = 1,
+    id: Optional = 2,
+    index: Optional = 3,
 });
 
 impl ReasoningDetailSummary {
@@ -631,11 +630,11 @@ pub struct ReasoningDetailEncrypted {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningDetailEncrypted ["type" = "\"reasoning.encrypted\""] {
-    0 data: "data" Required,
-    1 format: "format" Optional,
-    2 id: "id" Optional,
-    3 index: "index" Optional,
+wire_struct!(ReasoningDetailEncrypted ["type" = "reasoning.encrypted"] {
+    data: Required = 0,
+    format: Optional = 1,
+    id: Optional = 2,
+    index: Optional = 3,
 });
 
 impl ReasoningDetailEncrypted {
@@ -672,12 +671,12 @@ pub struct ReasoningDetailText {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningDetailText ["type" = "\"reasoning.text\""] {
-    0 format: "format" Optional,
-    1 id: "id" Optional,
-    2 index: "index" Optional,
-    3 signature: "signature" Optional,
-    4 text: "text" Optional,
+wire_struct!(ReasoningDetailText ["type" = "reasoning.text"] {
+    format: Optional = 0,
+    id: Optional = 1,
+    index: Optional = 2,
+    signature: Optional = 3,
+    text: Optional = 4,
 });
 
 impl ReasoningDetailText {
@@ -720,14 +719,14 @@ pub struct ReasoningDetailServerToolCall {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningDetailServerToolCall ["type" = "\"reasoning.server_tool_call\""] {
-    0 arguments: "arguments" Required,
-    1 result: "result" Required,
-    2 tool_name: "tool_name" Required,
-    3 format: "format" Optional,
-    4 id: "id" Optional,
-    5 index: "index" Optional,
-    6 tool_call_id: "tool_call_id" Optional,
+wire_struct!(ReasoningDetailServerToolCall ["type" = "reasoning.server_tool_call"] {
+    arguments: Required = 0,
+    result: Required = 1,
+    tool_name: Required = 2,
+    format: Optional = 3,
+    id: Optional = 4,
+    index: Optional = 5,
+    tool_call_id: Optional = 6,
 });
 
 impl ReasoningDetailServerToolCall {
@@ -788,13 +787,11 @@ wire_union!(ReasoningDetail {
         "reasoning.summary" => Summary,
         "reasoning.text" => Text,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Summary,
-        1 Encrypted,
-        2 Text,
-        3 ServerToolCall,
+        Summary = 0,
+        Encrypted = 1,
+        Text = 2,
+        ServerToolCall = 3,
     }
 });
 
@@ -869,5 +866,226 @@ impl ReasoningDetail {
             Self::ServerToolCall(value) => value.index,
             Self::Unrecognized(_) => None,
         }
+    }
+}
+
+/// A function the model asks you to run, with its arguments.
+///
+/// Schema `ChatToolCall` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChatToolCall {
+    /// Which function to run and with what.
+    pub function: ChatToolCallFunction,
+    /// Names the call; repeat it in the tool message that answers it.
+    pub id: String,
+    /// Position of this call among those of the reply, counting from zero.
+    pub index: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatToolCall ["type" = "function"] {
+    function: Required = 0,
+    id: Required = 1,
+    index: Optional = 2,
+});
+
+impl ChatToolCall {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(function: impl Into<ChatToolCallFunction>, id: impl Into<String>) -> Self {
+        Self { function: function.into(), id: id.into(), index: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ChatToolCall {
+    index: number i64,
+});
+
+/// A web page that the response cites.
+///
+/// Schema `ChatUrlCitation` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ChatUrlCitation {
+    /// The page, and which part of the text it supports.
+    pub url_citation: Option<ChatUrlCitationUrlCitation>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatUrlCitation ["type" = "url_citation"] {
+    url_citation: Optional = 0,
+});
+
+impl ChatUrlCitation {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ChatUrlCitation {
+    url_citation: into ChatUrlCitationUrlCitation,
+});
+
+/// The page, and which part of the text it supports.
+///
+/// At `ChatUrlCitation.url_citation` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChatUrlCitationUrlCitation {
+    /// Address of the page.
+    pub url: String,
+    /// Title of the page.
+    pub title: Option<String>,
+    /// Excerpt of the page that the model was given.
+    pub content: Option<String>,
+    /// Where the cited part of the text begins, in characters.
+    pub start_index: Option<i64>,
+    /// Where the cited part of the text ends, in characters.
+    pub end_index: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatUrlCitationUrlCitation {
+    url: Required = 0,
+    title: Optional = 1,
+    content: Optional = 2,
+    start_index: Optional = 3,
+    end_index: Optional = 4,
+});
+
+impl ChatUrlCitationUrlCitation {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), title: None, content: None, start_index: None, end_index: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ChatUrlCitationUrlCitation {
+    title: into String,
+    content: into String,
+    start_index: number i64,
+    end_index: number i64,
+});
+
+/// A file as OpenRouter parsed it; send it back with the message so that the file is not parsed, and charged, again.
+///
+/// Schema `ChatFileAnnotation` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ChatFileAnnotation {
+    /// The file and its parsed content.
+    pub file: Option<ChatFileAnnotationFile>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatFileAnnotation ["type" = "file"] {
+    file: Optional = 0,
+});
+
+impl ChatFileAnnotation {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ChatFileAnnotation {
+    file: into ChatFileAnnotationFile,
+});
+
+/// The file and its parsed content.
+///
+/// At `ChatFileAnnotation.file` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChatFileAnnotationFile {
+    /// Identifies the file by its content.
+    pub hash: String,
+    /// Name that the request gave the file.
+    pub name: Option<String>,
+    /// Text and images found in the file.
+    pub content: Option<Vec<ChatContentPart>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatFileAnnotationFile { hash: Required = 0, name: Optional = 1, content: Optional = 2 });
+
+impl ChatFileAnnotationFile {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(hash: impl Into<String>) -> Self {
+        Self { hash: hash.into(), name: None, content: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ChatFileAnnotationFile {
+    name: into String,
+    content: list ChatContentPart,
+});
+
+/// A source that the response is based on: a web page or a file.
+///
+/// Schema `ChatAnnotation` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ChatAnnotation {
+    /// A web page that the response cites.
+    ///
+    /// `type` is `url_citation`.
+    UrlCitation(ChatUrlCitation),
+    /// A file as OpenRouter parsed it; send it back with the message so that the file is not parsed, and charged, again.
+    ///
+    /// `type` is `file`.
+    File(ChatFileAnnotation),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ChatAnnotation {
+    tag "type" {
+        "file" => File,
+        "url_citation" => UrlCitation,
+    }
+    variants {
+        UrlCitation = 0,
+        File = 1,
+    }
+});
+
+impl From<ChatUrlCitation> for ChatAnnotation {
+    #[inline]
+    fn from(value: ChatUrlCitation) -> Self {
+        Self::UrlCitation(value)
+    }
+}
+
+impl From<ChatFileAnnotation> for ChatAnnotation {
+    #[inline]
+    fn from(value: ChatFileAnnotation) -> Self {
+        Self::File(value)
+    }
+}
+
+impl ChatAnnotation {
+    /// Returns the object whose `type` is `file`, without further settings; [`ChatFileAnnotation`] has those.
+    #[inline]
+    pub fn file() -> Self {
+        Self::File(ChatFileAnnotation::new())
+    }
+
+    /// Returns the object whose `type` is `url_citation`, without further settings; [`ChatUrlCitation`] has those.
+    #[inline]
+    pub fn url_citation() -> Self {
+        Self::UrlCitation(ChatUrlCitation::new())
     }
 }

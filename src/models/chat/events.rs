@@ -4,7 +4,10 @@
 
 use crate::core::wire::Extra;
 use crate::core::wire::wire_struct;
-use crate::models::chat::{ChatAudioOutput, ChatFinishReason, ChatTokenLogprobs, ChatUsage, ReasoningDetail};
+use crate::models::chat::{
+    ChatAnnotation, ChatAssistantImage, ChatAudioOutput, ChatFinishReason, ChatTokenLogprobs, ChatUsage,
+    ReasoningDetail,
+};
 use crate::models::plugins::{Alignment, ArmorSafeguardResult};
 use crate::models::routing::{ApiErrorType, OpenRouterMetadata};
 
@@ -42,19 +45,19 @@ pub struct ChatStreamChunk {
     pub extra: Extra,
 }
 
-wire_struct!(ChatStreamChunk ["object" = "\"chat.completion.chunk\""] {
-    0 choices: "choices" Required,
-    1 created: "created" Required,
-    2 id: "id" Required,
-    3 model: "model" Required,
-    4 alignment: "alignment" Optional,
-    5 error: "error" Optional,
-    6 openrouter_metadata: "openrouter_metadata" Optional,
-    7 safeguard_results: "safeguard_results" Optional,
-    8 service_tier: "service_tier" Optional,
-    9 system_fingerprint: "system_fingerprint" Optional,
-    10 usage: "usage" Optional,
-    11 provider: "provider" Optional,
+wire_struct!(ChatStreamChunk ["object" = "chat.completion.chunk"] {
+    choices: Required = 0,
+    created: Required = 1,
+    id: Required = 2,
+    model: Required = 3,
+    alignment: Optional = 4,
+    error: Optional = 5,
+    openrouter_metadata: Optional = 6,
+    safeguard_results: Optional = 7,
+    service_tier: Optional = 8,
+    system_fingerprint: Optional = 9,
+    usage: Optional = 10,
+    provider: Optional = 11,
 });
 
 /// Newly generated part of one candidate answer within a stream chunk.
@@ -78,11 +81,11 @@ pub struct ChatStreamChoice {
 }
 
 wire_struct!(ChatStreamChoice {
-    0 delta: "delta" Required,
-    1 finish_reason: "finish_reason" Nullable,
-    2 index: "index" Required,
-    3 logprobs: "logprobs" Optional,
-    4 native_finish_reason: "native_finish_reason" Optional,
+    delta: Required = 0,
+    finish_reason: Nullable = 1,
+    index: Required = 2,
+    logprobs: Optional = 3,
+    native_finish_reason: Optional = 4,
 });
 
 /// Increment to a message under construction; absent parts did not change.
@@ -103,17 +106,23 @@ pub struct ChatStreamDelta {
     pub refusal: Option<String>,
     /// Pieces of tool calls; join those that share an `index`.
     pub tool_calls: Option<Vec<ChatStreamToolCall>>,
+    /// Web pages and files that the reply is based on.
+    pub annotations: Option<Vec<ChatAnnotation>>,
+    /// Pictures generated since the last chunk.
+    pub images: Option<Vec<ChatAssistantImage>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ChatStreamDelta ["role" = "\"assistant\""] {
-    0 audio: "audio" Optional,
-    1 content: "content" Optional,
-    2 reasoning: "reasoning" Optional,
-    3 reasoning_details: "reasoning_details" Optional,
-    4 refusal: "refusal" Optional,
-    5 tool_calls: "tool_calls" Optional,
+wire_struct!(ChatStreamDelta ["role" = "assistant"] {
+    audio: Optional = 0,
+    content: Optional = 1,
+    reasoning: Optional = 2,
+    reasoning_details: Optional = 3,
+    refusal: Optional = 4,
+    tool_calls: Optional = 5,
+    annotations: Optional = 6,
+    images: Optional = 7,
 });
 
 /// Piece of a tool call; name and identifier usually come first, arguments follow bit by bit.
@@ -132,10 +141,10 @@ pub struct ChatStreamToolCall {
     pub extra: Extra,
 }
 
-wire_struct!(ChatStreamToolCall ["type" = "\"function\""] {
-    0 index: "index" Required,
-    1 function: "function" Optional,
-    2 id: "id" Optional,
+wire_struct!(ChatStreamToolCall ["type" = "function"] {
+    index: Required = 0,
+    function: Optional = 1,
+    id: Optional = 2,
 });
 
 /// Piece of the function name and arguments.
@@ -152,10 +161,7 @@ pub struct ChatStreamToolCallFunction {
     pub extra: Extra,
 }
 
-wire_struct!(ChatStreamToolCallFunction {
-    0 arguments: "arguments" Optional,
-    1 name: "name" Optional,
-});
+wire_struct!(ChatStreamToolCallFunction { arguments: Optional = 0, name: Optional = 1 });
 
 /// Set when something went wrong after the stream had begun.
 ///
@@ -173,11 +179,7 @@ pub struct ChatStreamChunkError {
     pub extra: Extra,
 }
 
-wire_struct!(ChatStreamChunkError {
-    0 code: "code" Required,
-    1 message: "message" Required,
-    2 metadata: "metadata" Optional,
-});
+wire_struct!(ChatStreamChunkError { code: Required = 0, message: Required = 1, metadata: Optional = 2 });
 
 /// Machine-readable details for deciding how to react.
 ///
@@ -193,7 +195,4 @@ pub struct ChatStreamChunkErrorMetadata {
     pub extra: Extra,
 }
 
-wire_struct!(ChatStreamChunkErrorMetadata {
-    0 error_type: "error_type" Required,
-    1 provider_code: "provider_code" Optional,
-});
+wire_struct!(ChatStreamChunkErrorMetadata { error_type: Required = 0, provider_code: Optional = 1 });

@@ -10,9 +10,10 @@ mod request;
 mod response;
 
 pub use self::content::{
-    ChatAssistantImage, ChatAssistantMessage, ChatAudioOutput, ChatContentAudio, ChatContentFile, ChatContentFileFile,
-    ChatContentImage, ChatContentImageUrl, ChatContentPart, ChatContentText, ChatContentVideo, ChatContentVideoInput,
-    ChatMessageContent, LegacyChatContentVideo, ReasoningDetail, ReasoningDetailEncrypted,
+    ChatAnnotation, ChatAssistantImage, ChatAssistantMessage, ChatAudioOutput, ChatContentAudio, ChatContentFile,
+    ChatContentFileFile, ChatContentImage, ChatContentImageUrl, ChatContentPart, ChatContentText, ChatContentVideo,
+    ChatContentVideoInput, ChatFileAnnotation, ChatFileAnnotationFile, ChatMessageContent, ChatToolCall,
+    ChatUrlCitation, ChatUrlCitationUrlCitation, LegacyChatContentVideo, ReasoningDetail, ReasoningDetailEncrypted,
     ReasoningDetailServerToolCall, ReasoningDetailSummary, ReasoningDetailText,
 };
 
@@ -25,9 +26,9 @@ pub use self::request::{
     ChatDeveloperMessage, ChatFormatGrammarConfig, ChatFormatJsonSchemaConfig, ChatFormatPythonConfig,
     ChatFunctionTool, ChatFunctionToolFunction, ChatFunctionToolFunctionFunction, ChatJsonSchemaConfig, ChatMessage,
     ChatNamedToolChoice, ChatNamedToolChoiceFunction, ChatRequest, ChatRequestModality, ChatRequestReasoning,
-    ChatRequestResponseFormat, ChatServerToolChoice, ChatStreamOptions, ChatSystemMessage, ChatTextContent,
-    ChatToolChoice, ChatToolMessage, ChatUserMessage, ChatWebSearchShorthand, ChatWebSearchShorthandType,
-    ConfigurationUpdate, Prediction, PredictionContent,
+    ChatRequestResponseFormat, ChatRequestUsage, ChatServerToolChoice, ChatStreamOptions, ChatSystemMessage,
+    ChatTextContent, ChatToolChoice, ChatToolMessage, ChatUserMessage, ChatWebSearchShorthand,
+    ChatWebSearchShorthandType, ConfigurationUpdate, Prediction, PredictionContent,
 };
 
 pub use self::response::{

@@ -115,53 +115,59 @@ pub struct ChatRequest {
     pub trace: Option<TraceConfig>,
     /// Stable pseudonym for your end user, so abuse blocks hit that user alone; providers only ever see a hash.
     pub user: Option<String>,
+    /// How many candidate answers to generate; most models only support one.
+    pub n: Option<i64>,
+    /// Asked for usage in the response; the API now always sends it.
+    pub usage: Option<ChatRequestUsage>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ChatRequest {
-    0 messages: "messages" Required,
-    1 cache_control: "cache_control" Optional,
-    2 debug: "debug" Optional,
-    3 deferred_tools: "deferred_tools" Optional,
-    4 frequency_penalty: "frequency_penalty" Optional,
-    5 image_config: "image_config" Optional,
-    6 logit_bias: "logit_bias" Optional,
-    7 logprobs: "logprobs" Optional,
-    8 max_completion_tokens: "max_completion_tokens" Optional,
-    9 max_tokens: "max_tokens" Optional,
-    10 metadata: "metadata" Optional,
-    11 min_p: "min_p" Optional,
-    12 modalities: "modalities" Optional,
-    13 model: "model" Optional,
-    14 models: "models" Optional,
-    15 parallel_tool_calls: "parallel_tool_calls" Optional,
-    16 plugins: "plugins" Optional,
-    17 prediction: "prediction" Optional,
-    18 presence_penalty: "presence_penalty" Optional,
-    19 prompt_cache_key: "prompt_cache_key" Optional,
-    20 prompt_cache_options: "prompt_cache_options" Optional,
-    21 provider: "provider" Optional,
-    22 reasoning: "reasoning" Optional,
-    23 reasoning_effort: "reasoning_effort" Optional,
-    24 repetition_penalty: "repetition_penalty" Optional,
-    25 response_format: "response_format" Optional,
-    26 route: "route" Optional,
-    27 seed: "seed" Optional,
-    28 service_tier: "service_tier" Optional,
-    29 session_id: "session_id" Optional,
-    30 stop: "stop" Optional,
-    31 stop_server_tools_when: "stop_server_tools_when" Optional,
-    32 stream_options: "stream_options" Optional,
-    33 temperature: "temperature" Optional,
-    34 tool_choice: "tool_choice" Optional,
-    35 tools: "tools" Optional,
-    36 top_a: "top_a" Optional,
-    37 top_k: "top_k" Optional,
-    38 top_logprobs: "top_logprobs" Optional,
-    39 top_p: "top_p" Optional,
-    40 trace: "trace" Optional,
-    41 user: "user" Optional,
+    messages: Required = 0,
+    cache_control: Optional = 1,
+    debug: Optional = 2,
+    deferred_tools: Optional = 3,
+    frequency_penalty: Optional = 4,
+    image_config: Optional = 5,
+    logit_bias: Optional = 6,
+    logprobs: Optional = 7,
+    max_completion_tokens: Optional = 8,
+    max_tokens: Optional = 9,
+    metadata: Optional = 10,
+    min_p: Optional = 11,
+    modalities: Optional = 12,
+    model: Optional = 13,
+    models: Optional = 14,
+    parallel_tool_calls: Optional = 15,
+    plugins: Optional = 16,
+    prediction: Optional = 17,
+    presence_penalty: Optional = 18,
+    prompt_cache_key: Optional = 19,
+    prompt_cache_options: Optional = 20,
+    provider: Optional = 21,
+    reasoning: Optional = 22,
+    reasoning_effort: Optional = 23,
+    repetition_penalty: Optional = 24,
+    response_format: Optional = 25,
+    route: Optional = 26,
+    seed: Optional = 27,
+    service_tier: Optional = 28,
+    session_id: Optional = 29,
+    stop: Optional = 30,
+    stop_server_tools_when: Optional = 31,
+    stream_options: Optional = 32,
+    temperature: Optional = 33,
+    tool_choice: Optional = 34,
+    tools: Optional = 35,
+    top_a: Optional = 36,
+    top_k: Optional = 37,
+    top_logprobs: Optional = 38,
+    top_p: Optional = 39,
+    trace: Optional = 40,
+    user: Optional = 41,
+    n: Optional = 42,
+    usage: Optional = 43,
 });
 
 impl ChatRequest {
@@ -211,6 +217,8 @@ impl ChatRequest {
             top_p: None,
             trace: None,
             user: None,
+            n: None,
+            usage: None,
             extra: Extra::new(),
         }
     }
@@ -258,6 +266,8 @@ wire_setters!(ChatRequest {
     top_p: number f64,
     trace: into TraceConfig,
     user: into String,
+    n: number i64,
+    usage: into ChatRequestUsage,
 });
 
 /// Instructions that set how the model behaves throughout the conversation.
@@ -272,27 +282,37 @@ pub struct ChatSystemMessage {
     pub configuration_update: Option<ConfigurationUpdate>,
     /// Tells apart several sources of system instructions.
     pub name: Option<String>,
+    /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ChatSystemMessage ["role" = "\"system\""] {
-    0 content: "content" Required,
-    1 configuration_update: "configuration_update" Optional,
-    2 name: "name" Optional,
+wire_struct!(ChatSystemMessage ["role" = "system"] {
+    content: Required = 0,
+    configuration_update: Optional = 1,
+    name: Optional = 2,
+    cache_control: Optional = 3,
 });
 
 impl ChatSystemMessage {
     /// With what the API requires.
     #[inline]
     pub fn new(content: impl Into<ChatTextContent>) -> Self {
-        Self { content: content.into(), configuration_update: None, name: None, extra: Extra::new() }
+        Self {
+            content: content.into(),
+            configuration_update: None,
+            name: None,
+            cache_control: None,
+            extra: Extra::new(),
+        }
     }
 }
 
 wire_setters!(ChatSystemMessage {
     configuration_update: into ConfigurationUpdate,
     name: into String,
+    cache_control: into CacheControl,
 });
 
 /// Change of settings in the middle of a conversation, which leaves the cached prompt before it valid.
@@ -307,9 +327,7 @@ pub struct ConfigurationUpdate {
     pub extra: Extra,
 }
 
-wire_struct!(ConfigurationUpdate {
-    0 reasoning: "reasoning" Required,
-});
+wire_struct!(ConfigurationUpdate { reasoning: Required = 0 });
 
 impl ConfigurationUpdate {
     /// With what the API requires.
@@ -336,15 +354,13 @@ pub enum ChatTextContent {
 }
 
 wire_union!(ChatTextContent {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -381,25 +397,29 @@ pub struct ChatUserMessage {
     pub content: ChatMessageContent,
     /// Tells apart several participants that share the user role.
     pub name: Option<String>,
+    /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ChatUserMessage ["role" = "\"user\""] {
-    0 content: "content" Required,
-    1 name: "name" Optional,
+wire_struct!(ChatUserMessage ["role" = "user"] {
+    content: Required = 0,
+    name: Optional = 1,
+    cache_control: Optional = 2,
 });
 
 impl ChatUserMessage {
     /// With what the API requires.
     #[inline]
     pub fn new(content: impl Into<ChatMessageContent>) -> Self {
-        Self { content: content.into(), name: None, extra: Extra::new() }
+        Self { content: content.into(), name: None, cache_control: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(ChatUserMessage {
     name: into String,
+    cache_control: into CacheControl,
 });
 
 /// Instructions from the application developer, which newer OpenAI models read in place of a system message.
@@ -418,10 +438,10 @@ pub struct ChatDeveloperMessage {
     pub extra: Extra,
 }
 
-wire_struct!(ChatDeveloperMessage ["role" = "\"developer\""] {
-    0 content: "content" Required,
-    1 configuration_update: "configuration_update" Optional,
-    2 name: "name" Optional,
+wire_struct!(ChatDeveloperMessage ["role" = "developer"] {
+    content: Required = 0,
+    configuration_update: Optional = 1,
+    name: Optional = 2,
 });
 
 impl ChatDeveloperMessage {
@@ -447,24 +467,39 @@ pub struct ChatToolMessage {
     pub content: ChatMessageContent,
     /// Identifier of the call being answered, copied from the preceding assistant turn.
     pub tool_call_id: String,
+    /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
+    pub cache_control: Option<CacheControl>,
+    /// Name of the tool whose result this is; some providers require it.
+    pub name: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ChatToolMessage ["role" = "\"tool\""] {
-    0 content: "content" Required,
-    1 tool_call_id: "tool_call_id" Required,
+wire_struct!(ChatToolMessage ["role" = "tool"] {
+    content: Required = 0,
+    tool_call_id: Required = 1,
+    cache_control: Optional = 2,
+    name: Optional = 3,
 });
 
 impl ChatToolMessage {
     /// With what the API requires.
     #[inline]
     pub fn new(content: impl Into<ChatMessageContent>, tool_call_id: impl Into<String>) -> Self {
-        Self { content: content.into(), tool_call_id: tool_call_id.into(), extra: Extra::new() }
+        Self {
+            content: content.into(),
+            tool_call_id: tool_call_id.into(),
+            cache_control: None,
+            name: None,
+            extra: Extra::new(),
+        }
     }
 }
 
-wire_setters!(ChatToolMessage {});
+wire_setters!(ChatToolMessage {
+    cache_control: into CacheControl,
+    name: into String,
+});
 
 /// One turn of a conversation; `role` decides which kind it is.
 ///
@@ -505,14 +540,12 @@ wire_union!(ChatMessage {
         "tool" => Tool,
         "user" => User,
     }
-    objects {}
-    shapes {}
     variants {
-        0 System,
-        1 User,
-        2 Developer,
-        3 Assistant,
-        4 Tool,
+        System = 0,
+        User = 1,
+        Developer = 2,
+        Assistant = 3,
+        Tool = 4,
     }
 });
 
@@ -551,6 +584,25 @@ impl From<ChatToolMessage> for ChatMessage {
     }
 }
 
+impl ChatMessage {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::System(part) => part.cache_control = Some(mark),
+            Self::User(part) => part.cache_control = Some(mark),
+            Self::Developer(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::Assistant(part) => part.cache_control = Some(mark),
+            Self::Tool(part) => part.cache_control = Some(mark),
+            Self::Unrecognized(_) => {}
+        }
+        self
+    }
+}
+
 /// The values of `ChatRequest.modalities[]`.
 ///
 /// At `ChatRequest.modalities[]` in the API document.
@@ -585,8 +637,8 @@ pub struct Prediction {
     pub extra: Extra,
 }
 
-wire_struct!(Prediction ["type" = "\"content\""] {
-    0 content: "content" Required,
+wire_struct!(Prediction ["type" = "content"] {
+    content: Required = 0,
 });
 
 impl Prediction {
@@ -614,15 +666,13 @@ pub enum PredictionContent {
 }
 
 wire_union!(PredictionContent {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -659,13 +709,22 @@ pub struct ChatRequestReasoning {
     pub effort: Option<ReasoningEffort>,
     /// Whether and how extensively the model summarises its thinking.
     pub summary: Option<ReasoningSummaryVerbosity>,
+    /// Turns reasoning on with the default settings of the model, or off.
+    pub enabled: Option<bool>,
+    /// Lets the model reason without returning its reasoning.
+    pub exclude: Option<bool>,
+    /// Most tokens to spend on reasoning; an alternative to `effort`.
+    pub max_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ChatRequestReasoning {
-    0 effort: "effort" Optional,
-    1 summary: "summary" Optional,
+    effort: Optional = 0,
+    summary: Optional = 1,
+    enabled: Optional = 2,
+    exclude: Optional = 3,
+    max_tokens: Optional = 4,
 });
 
 impl ChatRequestReasoning {
@@ -679,6 +738,9 @@ impl ChatRequestReasoning {
 wire_setters!(ChatRequestReasoning {
     effort: into ReasoningEffort,
     summary: into ReasoningSummaryVerbosity,
+    enabled: exact bool,
+    exclude: exact bool,
+    max_tokens: number i64,
 });
 
 /// Makes the model answer with JSON that follows a schema of yours.
@@ -693,8 +755,8 @@ pub struct ChatFormatJsonSchemaConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ChatFormatJsonSchemaConfig ["type" = "\"json_schema\""] {
-    0 json_schema: "json_schema" Required,
+wire_struct!(ChatFormatJsonSchemaConfig ["type" = "json_schema"] {
+    json_schema: Required = 0,
 });
 
 impl ChatFormatJsonSchemaConfig {
@@ -728,10 +790,10 @@ pub struct ChatJsonSchemaConfig {
 }
 
 wire_struct!(ChatJsonSchemaConfig {
-    0 name: "name" Required,
-    1 description: "description" Optional,
-    2 schema: "schema" Optional,
-    3 strict: "strict" Optional,
+    name: Required = 0,
+    description: Optional = 1,
+    schema: Optional = 2,
+    strict: Optional = 3,
 });
 
 impl ChatJsonSchemaConfig {
@@ -760,8 +822,8 @@ pub struct ChatFormatGrammarConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ChatFormatGrammarConfig ["type" = "\"grammar\""] {
-    0 grammar: "grammar" Required,
+wire_struct!(ChatFormatGrammarConfig ["type" = "grammar"] {
+    grammar: Required = 0,
 });
 
 impl ChatFormatGrammarConfig {
@@ -784,7 +846,7 @@ pub struct ChatFormatPythonConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ChatFormatPythonConfig ["type" = "\"python\""] {});
+wire_struct!(ChatFormatPythonConfig ["type" = "python"] {});
 
 impl ChatFormatPythonConfig {
     /// Without members.
@@ -802,7 +864,7 @@ wire_setters!(ChatFormatPythonConfig {});
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ChatRequestResponseFormat {
-    /// Lets the model answer in plain text without further constraint.
+    /// Leaves the input free of any constraint.
     ///
     /// `type` is `text`.
     Text(FormatTextConfig),
@@ -834,14 +896,12 @@ wire_union!(ChatRequestResponseFormat {
         "python" => Python,
         "text" => Text,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Text,
-        1 JsonObject,
-        2 JsonSchema,
-        3 Grammar,
-        4 Python,
+        Text = 0,
+        JsonObject = 1,
+        JsonSchema = 2,
+        Grammar = 3,
+        Python = 4,
     }
 });
 
@@ -916,9 +976,7 @@ pub struct ChatStreamOptions {
     pub extra: Extra,
 }
 
-wire_struct!(ChatStreamOptions {
-    0 include_usage: "include_usage" Optional,
-});
+wire_struct!(ChatStreamOptions { include_usage: Optional = 0 });
 
 impl ChatStreamOptions {
     /// Without members.
@@ -944,8 +1002,8 @@ pub struct ChatNamedToolChoice {
     pub extra: Extra,
 }
 
-wire_struct!(ChatNamedToolChoice ["type" = "\"function\""] {
-    0 function: "function" Required,
+wire_struct!(ChatNamedToolChoice ["type" = "function"] {
+    function: Required = 0,
 });
 
 impl ChatNamedToolChoice {
@@ -970,9 +1028,7 @@ pub struct ChatNamedToolChoiceFunction {
     pub extra: Extra,
 }
 
-wire_struct!(ChatNamedToolChoiceFunction {
-    0 name: "name" Required,
-});
+wire_struct!(ChatNamedToolChoiceFunction { name: Required = 0 });
 
 impl ChatNamedToolChoiceFunction {
     /// With what the API requires.
@@ -997,7 +1053,7 @@ pub struct ChatServerToolChoice {
 }
 
 wire_struct!(ChatServerToolChoice {
-    0 r#type: "type" Required,
+    r#type as "type": Required = 0,
 });
 
 impl ChatServerToolChoice {
@@ -1039,9 +1095,9 @@ wire_union!(ChatToolChoice {
         String => Mode,
     }
     variants {
-        0 Mode,
-        1 Function,
-        2 ServerToolChoice,
+        Mode = 0,
+        Function = 1,
+        ServerToolChoice = 2,
     }
 });
 
@@ -1098,10 +1154,10 @@ pub struct ChatFunctionToolFunction {
     pub extra: Extra,
 }
 
-wire_struct!(ChatFunctionToolFunction ["type" = "\"function\""] {
-    0 function: "function" Required,
-    1 cache_control: "cache_control" Optional,
-    2 defer_loading: "defer_loading" Optional,
+wire_struct!(ChatFunctionToolFunction ["type" = "function"] {
+    function: Required = 0,
+    cache_control: Optional = 1,
+    defer_loading: Optional = 2,
 });
 
 impl ChatFunctionToolFunction {
@@ -1140,11 +1196,11 @@ pub struct ChatFunctionToolFunctionFunction {
 }
 
 wire_struct!(ChatFunctionToolFunctionFunction {
-    0 name: "name" Required,
-    1 defer_loading: "defer_loading" Optional,
-    2 description: "description" Optional,
-    3 parameters: "parameters" Optional,
-    4 strict: "strict" Optional,
+    name: Required = 0,
+    defer_loading: Optional = 1,
+    description: Optional = 2,
+    parameters: Optional = 3,
+    strict: Optional = 4,
 });
 
 impl ChatFunctionToolFunctionFunction {
@@ -1206,19 +1262,19 @@ pub struct ChatWebSearchShorthand {
 }
 
 wire_struct!(ChatWebSearchShorthand {
-    0 r#type: "type" Required,
-    1 allowed_domains: "allowed_domains" Optional,
-    2 engine: "engine" Optional,
-    3 excluded_domains: "excluded_domains" Optional,
-    4 max_characters: "max_characters" Optional,
-    5 max_results: "max_results" Optional,
-    6 max_total_results: "max_total_results" Optional,
-    7 max_uses: "max_uses" Optional,
-    8 mode: "mode" Optional,
-    9 parameters: "parameters" Optional,
-    10 search_context_size: "search_context_size" Optional,
-    11 user_location: "user_location" Optional,
-    12 x_search: "x_search" Optional,
+    r#type as "type": Required = 0,
+    allowed_domains: Optional = 1,
+    engine: Optional = 2,
+    excluded_domains: Optional = 3,
+    max_characters: Optional = 4,
+    max_results: Optional = 5,
+    max_total_results: Optional = 6,
+    max_uses: Optional = 7,
+    mode: Optional = 8,
+    parameters: Optional = 9,
+    search_context_size: Optional = 10,
+    user_location: Optional = 11,
+    x_search: Optional = 12,
 });
 
 impl ChatWebSearchShorthand {
@@ -1318,7 +1374,7 @@ pub enum ChatFunctionTool {
     ///
     /// `type` is `openrouter:image_generation`.
     OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
-    /// Lets the model look through the OpenRouter catalogue for suitable models; OpenRouter runs the search.
+    /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
     ///
     /// `type` is `openrouter:experimental__search_models`.
     OpenRouterExperimentalSearchModels(SearchModelsServerTool),
@@ -1330,7 +1386,7 @@ pub enum ChatFunctionTool {
     ///
     /// `type` is `openrouter:web_fetch`.
     OpenRouterWebFetch(WebFetchServerTool),
-    /// Tool definition that lets the model search the web for fresh information; OpenRouter runs it on the server.
+    /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
     ///
     /// `type` is `openrouter:web_search`.
     OpenRouterWebSearch(Box<OpenRouterWebSearchServerTool>),
@@ -1365,21 +1421,20 @@ wire_union!(ChatFunctionTool {
     objects {
         if (Has("type")) => DynamicServerTool,
     }
-    shapes {}
     variants {
-        0 Function,
-        1 OpenRouterAdvisor,
-        2 OpenRouterBash,
-        3 OpenRouterDatetime,
-        4 OpenRouterFiles,
-        5 OpenRouterFusion,
-        6 OpenRouterImageGeneration,
-        7 OpenRouterExperimentalSearchModels,
-        8 OpenRouterSubagent,
-        9 OpenRouterWebFetch,
-        10 OpenRouterWebSearch,
-        11 WebSearchShorthand,
-        12 DynamicServerTool,
+        Function = 0,
+        OpenRouterAdvisor = 1,
+        OpenRouterBash = 2,
+        OpenRouterDatetime = 3,
+        OpenRouterFiles = 4,
+        OpenRouterFusion = 5,
+        OpenRouterImageGeneration = 6,
+        OpenRouterExperimentalSearchModels = 7,
+        OpenRouterSubagent = 8,
+        OpenRouterWebFetch = 9,
+        OpenRouterWebSearch = 10,
+        WebSearchShorthand = 11,
+        DynamicServerTool = 12,
     }
 });
 
@@ -1588,3 +1643,29 @@ impl ChatFunctionTool {
         self
     }
 }
+
+/// Asked for usage in the response; the API now always sends it.
+///
+/// At `ChatRequest.usage` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ChatRequestUsage {
+    /// Whether to include the usage.
+    pub include: Option<bool>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatRequestUsage { include: Optional = 0 });
+
+impl ChatRequestUsage {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ChatRequestUsage {
+    include: exact bool,
+});

@@ -2,7 +2,9 @@
 
 //! Types of `chat`. What is only received.
 
-use crate::core::wire::Extra;
+use std::collections::BTreeMap;
+
+use crate::core::wire::{Extra, Secret};
 use crate::core::wire::{wire_enum, wire_struct};
 use crate::models::chat::ChatAssistantMessage;
 use crate::models::plugins::{Alignment, ArmorSafeguardResult};
@@ -42,18 +44,18 @@ pub struct ChatResult {
     pub extra: Extra,
 }
 
-wire_struct!(ChatResult ["object" = "\"chat.completion\""] {
-    0 choices: "choices" Required,
-    1 created: "created" Required,
-    2 id: "id" Required,
-    3 model: "model" Required,
-    4 system_fingerprint: "system_fingerprint" Nullable,
-    5 alignment: "alignment" Optional,
-    6 openrouter_metadata: "openrouter_metadata" Optional,
-    7 safeguard_results: "safeguard_results" Optional,
-    8 service_tier: "service_tier" Optional,
-    9 usage: "usage" Optional,
-    10 provider: "provider" Optional,
+wire_struct!(ChatResult ["object" = "chat.completion"] {
+    choices: Required = 0,
+    created: Required = 1,
+    id: Required = 2,
+    model: Required = 3,
+    system_fingerprint: Nullable = 4,
+    alignment: Optional = 5,
+    openrouter_metadata: Optional = 6,
+    safeguard_results: Optional = 7,
+    service_tier: Optional = 8,
+    usage: Optional = 9,
+    provider: Optional = 10,
 });
 
 /// One candidate answer, with the message and the reason it ended.
@@ -77,11 +79,11 @@ pub struct ChatChoice {
 }
 
 wire_struct!(ChatChoice {
-    0 finish_reason: "finish_reason" Nullable,
-    1 index: "index" Required,
-    2 message: "message" Required,
-    3 logprobs: "logprobs" Optional,
-    4 native_finish_reason: "native_finish_reason" Optional,
+    finish_reason: Nullable = 0,
+    index: Required = 1,
+    message: Required = 2,
+    logprobs: Optional = 3,
+    native_finish_reason: Optional = 4,
 });
 
 /// Why the model stopped writing; stays `null` in stream chunks before the last.
@@ -123,13 +125,25 @@ pub struct ChatTokenLogprobs {
     pub content: Option<Vec<ChatTokenLogprob>>,
     /// Likelihoods for the tokens of a refusal, in order.
     pub refusal: Option<Vec<ChatTokenLogprob>>,
+    /// The tokens, in the form of the completions protocol.
+    pub tokens: Option<Secret<Vec<String>>>,
+    /// Log probability of each token, in the form of the completions protocol.
+    pub token_logprobs: Option<Vec<f64>>,
+    /// The likeliest tokens at each position with their log probabilities, in the form of the completions protocol.
+    pub top_logprobs: Option<Vec<BTreeMap<String, f64>>>,
+    /// Where each token begins in the text, in the form of the completions protocol.
+    pub text_offset: Option<Vec<i64>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ChatTokenLogprobs {
-    0 content: "content" Nullable,
-    1 refusal: "refusal" Optional,
+    content: Nullable = 0,
+    refusal: Optional = 1,
+    tokens: Optional = 2,
+    token_logprobs: Optional = 3,
+    top_logprobs: Optional = 4,
+    text_offset: Optional = 5,
 });
 
 /// One generated token with its likelihood and the alternatives considered.
@@ -151,10 +165,10 @@ pub struct ChatTokenLogprob {
 }
 
 wire_struct!(ChatTokenLogprob {
-    0 bytes: "bytes" Nullable,
-    1 logprob: "logprob" Required,
-    2 token: "token" Required,
-    3 top_logprobs: "top_logprobs" Required,
+    bytes: Nullable = 0,
+    logprob: Required = 1,
+    token: Required = 2,
+    top_logprobs: Required = 3,
 });
 
 /// The object at `ChatTokenLogprob.top_logprobs[]`.
@@ -173,11 +187,7 @@ pub struct ChatTokenLogprobTopLogprob {
     pub extra: Extra,
 }
 
-wire_struct!(ChatTokenLogprobTopLogprob {
-    0 bytes: "bytes" Nullable,
-    1 logprob: "logprob" Required,
-    2 token: "token" Required,
-});
+wire_struct!(ChatTokenLogprobTopLogprob { bytes: Nullable = 0, logprob: Required = 1, token: Required = 2 });
 
 /// Account of the tokens and cost of one chat call.
 ///
@@ -208,15 +218,15 @@ pub struct ChatUsage {
 }
 
 wire_struct!(ChatUsage {
-    0 completion_tokens: "completion_tokens" Required,
-    1 prompt_tokens: "prompt_tokens" Required,
-    2 total_tokens: "total_tokens" Required,
-    3 completion_tokens_details: "completion_tokens_details" Optional,
-    4 cost: "cost" Optional,
-    5 cost_details: "cost_details" Optional,
-    6 is_byok: "is_byok" Optional,
-    7 prompt_tokens_details: "prompt_tokens_details" Optional,
-    8 server_tool_use_details: "server_tool_use_details" Optional,
+    completion_tokens: Required = 0,
+    prompt_tokens: Required = 1,
+    total_tokens: Required = 2,
+    completion_tokens_details: Optional = 3,
+    cost: Optional = 4,
+    cost_details: Optional = 5,
+    is_byok: Optional = 6,
+    prompt_tokens_details: Optional = 7,
+    server_tool_use_details: Optional = 8,
 });
 
 /// Splits the generated tokens by purpose; `null` when the provider gives no split.
@@ -233,15 +243,18 @@ pub struct ChatUsageCompletionTokensDetails {
     pub reasoning_tokens: Option<i64>,
     /// Tokens of your predicted output that the answer did not use.
     pub rejected_prediction_tokens: Option<i64>,
+    /// Generated tokens that encode pictures.
+    pub image_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ChatUsageCompletionTokensDetails {
-    0 accepted_prediction_tokens: "accepted_prediction_tokens" Optional,
-    1 audio_tokens: "audio_tokens" Optional,
-    2 reasoning_tokens: "reasoning_tokens" Optional,
-    3 rejected_prediction_tokens: "rejected_prediction_tokens" Optional,
+    accepted_prediction_tokens: Optional = 0,
+    audio_tokens: Optional = 1,
+    reasoning_tokens: Optional = 2,
+    rejected_prediction_tokens: Optional = 3,
+    image_tokens: Optional = 4,
 });
 
 /// Splits the input tokens by kind and caching; `null` when the provider gives no split.
@@ -258,13 +271,19 @@ pub struct ChatUsagePromptTokensDetails {
     pub cached_tokens: Option<i64>,
     /// Input tokens that stem from film clips.
     pub video_tokens: Option<i64>,
+    /// Prompt tokens that come from pictures.
+    pub image_tokens: Option<i64>,
+    /// Prompt tokens that come from files.
+    pub file_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ChatUsagePromptTokensDetails {
-    0 audio_tokens: "audio_tokens" Optional,
-    1 cache_write_tokens: "cache_write_tokens" Optional,
-    2 cached_tokens: "cached_tokens" Optional,
-    3 video_tokens: "video_tokens" Optional,
+    audio_tokens: Optional = 0,
+    cache_write_tokens: Optional = 1,
+    cached_tokens: Optional = 2,
+    video_tokens: Optional = 3,
+    image_tokens: Optional = 4,
+    file_tokens: Optional = 5,
 });

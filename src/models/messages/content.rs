@@ -26,11 +26,11 @@ pub struct AnthropicWebSearchCitation {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicWebSearchCitation ["type" = "\"web_search_result_location\""] {
-    0 cited_text: "cited_text" Required,
-    1 encrypted_index: "encrypted_index" Required,
-    2 title: "title" Nullable,
-    3 url: "url" Required,
+wire_struct!(AnthropicWebSearchCitation ["type" = "web_search_result_location"] {
+    cited_text: Required = 0,
+    encrypted_index: Required = 1,
+    title: Nullable = 2,
+    url: Required = 3,
 });
 
 impl AnthropicWebSearchCitation {
@@ -75,13 +75,13 @@ pub struct AnthropicSearchResultCitation {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicSearchResultCitation ["type" = "\"search_result_location\""] {
-    0 cited_text: "cited_text" Required,
-    1 end_block_index: "end_block_index" Required,
-    2 search_result_index: "search_result_index" Required,
-    3 source: "source" Required,
-    4 start_block_index: "start_block_index" Required,
-    5 title: "title" Nullable,
+wire_struct!(AnthropicSearchResultCitation ["type" = "search_result_location"] {
+    cited_text: Required = 0,
+    end_block_index: Required = 1,
+    search_result_index: Required = 2,
+    source: Required = 3,
+    start_block_index: Required = 4,
+    title: Nullable = 5,
 });
 
 impl AnthropicSearchResultCitation {
@@ -124,9 +124,9 @@ pub struct AnthropicThinkingBlock {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicThinkingBlock ["type" = "\"thinking\""] {
-    0 signature: "signature" Required,
-    1 thinking: "thinking" Required,
+wire_struct!(AnthropicThinkingBlock ["type" = "thinking"] {
+    signature: Required = 0,
+    thinking: Required = 1,
 });
 
 impl AnthropicThinkingBlock {
@@ -151,8 +151,8 @@ pub struct AnthropicRedactedThinkingBlock {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicRedactedThinkingBlock ["type" = "\"redacted_thinking\""] {
-    0 data: "data" Required,
+wire_struct!(AnthropicRedactedThinkingBlock ["type" = "redacted_thinking"] {
+    data: Required = 0,
 });
 
 impl AnthropicRedactedThinkingBlock {
@@ -177,8 +177,8 @@ pub struct AnthropicWebSearchToolResultError {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicWebSearchToolResultError ["type" = "\"web_search_tool_result_error\""] {
-    0 error_code: "error_code" Required,
+wire_struct!(AnthropicWebSearchToolResultError ["type" = "web_search_tool_result_error"] {
+    error_code: Required = 0,
 });
 
 impl AnthropicWebSearchToolResultError {
@@ -234,8 +234,8 @@ pub struct AnthropicBase64PdfSource {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicBase64PdfSource ["media_type" = "\"application/pdf\"", "type" = "\"base64\""] {
-    0 data: "data" Required,
+wire_struct!(AnthropicBase64PdfSource ["media_type" = "application/pdf", "type" = "base64"] {
+    data: Required = 0,
 });
 
 impl AnthropicBase64PdfSource {
@@ -260,8 +260,8 @@ pub struct AnthropicPlainTextSource {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicPlainTextSource ["media_type" = "\"text/plain\"", "type" = "\"text\""] {
-    0 data: "data" Required,
+wire_struct!(AnthropicPlainTextSource ["media_type" = "text/plain", "type" = "text"] {
+    data: Required = 0,
 });
 
 impl AnthropicPlainTextSource {
@@ -286,8 +286,8 @@ pub struct AnthropicToolReference {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolReference ["type" = "\"tool_reference\""] {
-    0 tool_name: "tool_name" Required,
+wire_struct!(AnthropicToolReference ["type" = "tool_reference"] {
+    tool_name: Required = 0,
 });
 
 impl AnthropicToolReference {
@@ -315,9 +315,9 @@ pub struct AnthropicAdvisorToolResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicAdvisorToolResult ["type" = "\"advisor_tool_result\""] {
-    0 content: "content" Required,
-    1 tool_use_id: "tool_use_id" Required,
+wire_struct!(AnthropicAdvisorToolResult ["type" = "advisor_tool_result"] {
+    content: Required = 0,
+    tool_use_id: Required = 1,
 });
 
 impl AnthropicAdvisorToolResult {
@@ -350,11 +350,11 @@ pub struct MessagesShellToolResult {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesShellToolResult ["type" = "\"openrouter_shell_tool_result\""] {
-    0 content: "content" Required,
-    1 tool_use_id: "tool_use_id" Required,
-    2 container_id: "container_id" Optional,
-    3 files: "files" Optional,
+wire_struct!(MessagesShellToolResult ["type" = "openrouter_shell_tool_result"] {
+    content: Required = 0,
+    tool_use_id: Required = 1,
+    container_id: Optional = 2,
+    files: Optional = 3,
 });
 
 impl MessagesShellToolResult {
@@ -396,11 +396,11 @@ pub struct MessagesBashToolResult {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesBashToolResult ["type" = "\"openrouter_bash_tool_result\""] {
-    0 content: "content" Required,
-    1 tool_use_id: "tool_use_id" Required,
-    2 container_id: "container_id" Optional,
-    3 files: "files" Optional,
+wire_struct!(MessagesBashToolResult ["type" = "openrouter_bash_tool_result"] {
+    content: Required = 0,
+    tool_use_id: Required = 1,
+    container_id: Optional = 2,
+    files: Optional = 3,
 });
 
 impl MessagesBashToolResult {
@@ -438,9 +438,9 @@ pub struct MessagesToolSearchResult {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesToolSearchResult ["type" = "\"openrouter_tool_search_result\""] {
-    0 content: "content" Required,
-    1 tool_use_id: "tool_use_id" Required,
+wire_struct!(MessagesToolSearchResult ["type" = "openrouter_tool_search_result"] {
+    content: Required = 0,
+    tool_use_id: Required = 1,
 });
 
 impl MessagesToolSearchResult {

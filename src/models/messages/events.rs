@@ -9,7 +9,7 @@ use crate::models::messages::{
     AnthropicSafeguardResult, AnthropicTextCitation, MessagesContentBlock, MessagesServerToolUsage, MessagesStopReason,
 };
 use crate::models::routing::{ApiErrorType, OpenRouterMetadata, ProviderName};
-use crate::models::shared::{AnthropicCacheCreation, AnthropicSpeed, AnthropicUsageIteration};
+use crate::models::shared::{AnthropicCacheCreation, AnthropicSpeed, AnthropicUsageIteration, CostDetails};
 
 /// First event of a Messages stream; carries the message envelope before any content arrives.
 ///
@@ -23,8 +23,8 @@ pub struct MessagesStartEvent {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesStartEvent ["type" = "\"message_start\""] {
-    0 message: "message" Required,
+wire_struct!(MessagesStartEvent ["type" = "message_start"] {
+    message: Required = 0,
 });
 
 /// Initial state of the message; later events fill in its content, stop reason and final usage.
@@ -57,17 +57,17 @@ pub struct MessagesStartEventMessage {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesStartEventMessage ["role" = "\"assistant\"", "type" = "\"message\""] {
-    0 container: "container" Nullable,
-    1 content: "content" Required,
-    2 id: "id" Required,
-    3 model: "model" Required,
-    4 stop_details: "stop_details" Nullable,
-    5 stop_reason: "stop_reason" Nullable,
-    6 stop_sequence: "stop_sequence" Nullable,
-    7 usage: "usage" Required,
-    8 input_transformations: "input_transformations" Optional,
-    9 provider: "provider" Optional,
+wire_struct!(MessagesStartEventMessage ["role" = "assistant", "type" = "message"] {
+    container: Nullable = 0,
+    content: Required = 1,
+    id: Required = 2,
+    model: Required = 3,
+    stop_details: Nullable = 4,
+    stop_reason: Nullable = 5,
+    stop_sequence: Nullable = 6,
+    usage: Required = 7,
+    input_transformations: Optional = 8,
+    provider: Optional = 9,
 });
 
 /// Token counts known at the start, chiefly input tokens; output counts grow in later events.
@@ -103,17 +103,17 @@ pub struct MessagesStartEventMessageUsage {
 }
 
 wire_struct!(MessagesStartEventMessageUsage {
-    0 cache_creation: "cache_creation" Nullable,
-    1 cache_creation_input_tokens: "cache_creation_input_tokens" Nullable,
-    2 cache_read_input_tokens: "cache_read_input_tokens" Nullable,
-    3 inference_geo: "inference_geo" Nullable,
-    4 input_tokens: "input_tokens" Required,
-    5 output_tokens: "output_tokens" Required,
-    6 output_tokens_details: "output_tokens_details" Nullable,
-    7 server_tool_use: "server_tool_use" Nullable,
-    8 service_tier: "service_tier" Nullable,
-    9 iterations: "iterations" Optional,
-    10 speed: "speed" Optional,
+    cache_creation: Nullable = 0,
+    cache_creation_input_tokens: Nullable = 1,
+    cache_read_input_tokens: Nullable = 2,
+    inference_geo: Nullable = 3,
+    input_tokens: Required = 4,
+    output_tokens: Required = 5,
+    output_tokens_details: Nullable = 6,
+    server_tool_use: Nullable = 7,
+    service_tier: Nullable = 8,
+    iterations: Optional = 9,
+    speed: Optional = 10,
 });
 
 /// Counts how often hosted tools ran during the request; null when none were counted.
@@ -130,10 +130,7 @@ pub struct AnthropicServerToolUsage {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicServerToolUsage {
-    0 web_fetch_requests: "web_fetch_requests" Required,
-    1 web_search_requests: "web_search_requests" Required,
-});
+wire_struct!(AnthropicServerToolUsage { web_fetch_requests: Required = 0, web_search_requests: Required = 1 });
 
 /// Capacity class that served the request; null when the provider does not report one.
 ///
@@ -167,13 +164,16 @@ pub struct MessagesDeltaEvent {
     pub delta: MessagesDeltaEventDelta,
     /// Token counts of the message so far; cumulative, so replace earlier figures and do not add.
     pub usage: MessagesDeltaEventUsage,
+    /// What context management changed in the conversation; null if nothing.
+    pub context_management: Option<MessagesAppliedContextManagement>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesDeltaEvent ["type" = "\"message_delta\""] {
-    0 delta: "delta" Required,
-    1 usage: "usage" Required,
+wire_struct!(MessagesDeltaEvent ["type" = "message_delta"] {
+    delta: Required = 0,
+    usage: Required = 1,
+    context_management: Optional = 2,
 });
 
 /// Message properties that have changed, mainly how it ended.
@@ -197,11 +197,11 @@ pub struct MessagesDeltaEventDelta {
 }
 
 wire_struct!(MessagesDeltaEventDelta {
-    0 container: "container" Nullable,
-    1 stop_details: "stop_details" Nullable,
-    2 stop_reason: "stop_reason" Nullable,
-    3 stop_sequence: "stop_sequence" Nullable,
-    4 safeguard_results: "safeguard_results" Optional,
+    container: Nullable = 0,
+    stop_details: Nullable = 1,
+    stop_reason: Nullable = 2,
+    stop_sequence: Nullable = 3,
+    safeguard_results: Optional = 4,
 });
 
 /// Token counts of the message so far; cumulative, so replace earlier figures and do not add.
@@ -226,20 +226,49 @@ pub struct MessagesDeltaEventUsage {
     pub cache_creation: Option<AnthropicCacheCreation>,
     /// Usage of each separate sampling pass that made up the message.
     pub iterations: Option<Vec<AnthropicUsageIteration>>,
+    /// Total charge for the call, in USD.
+    pub cost: Option<f64>,
+    /// The parts that the charge consists of.
+    pub cost_details: Option<CostDetails>,
+    /// Whether a provider key of your own served the call.
+    pub is_byok: Option<bool>,
+    /// Capacity tier that served the call.
+    pub service_tier: Option<String>,
+    /// Speed mode that served the call.
+    pub speed: Option<AnthropicSpeed>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(MessagesDeltaEventUsage {
-    0 cache_creation_input_tokens: "cache_creation_input_tokens" Nullable,
-    1 cache_read_input_tokens: "cache_read_input_tokens" Nullable,
-    2 input_tokens: "input_tokens" Nullable,
-    3 output_tokens: "output_tokens" Required,
-    4 output_tokens_details: "output_tokens_details" Nullable,
-    5 server_tool_use: "server_tool_use" Nullable,
-    6 cache_creation: "cache_creation" Optional,
-    7 iterations: "iterations" Optional,
+    cache_creation_input_tokens: Nullable = 0,
+    cache_read_input_tokens: Nullable = 1,
+    input_tokens: Nullable = 2,
+    output_tokens: Required = 3,
+    output_tokens_details: Nullable = 4,
+    server_tool_use: Nullable = 5,
+    cache_creation: Optional = 6,
+    iterations: Optional = 7,
+    cost: Optional = 8,
+    cost_details: Optional = 9,
+    is_byok: Optional = 10,
+    service_tier: Optional = 11,
+    speed: Optional = 12,
 });
+
+/// What context management changed in the conversation; null if nothing.
+///
+/// At `MessagesDeltaEvent.context_management` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MessagesAppliedContextManagement {
+    /// The edits that were applied, in order.
+    pub applied_edits: Option<Vec<Json>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(MessagesAppliedContextManagement { applied_edits: Optional = 0 });
 
 /// Last event of a Messages stream; no further content follows.
 ///
@@ -253,8 +282,8 @@ pub struct MessagesStopEvent {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesStopEvent ["type" = "\"message_stop\""] {
-    0 openrouter_metadata: "openrouter_metadata" Optional,
+wire_struct!(MessagesStopEvent ["type" = "message_stop"] {
+    openrouter_metadata: Optional = 0,
 });
 
 /// Messages stream event that opens a new content block.
@@ -271,9 +300,9 @@ pub struct MessagesContentBlockStartEvent {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesContentBlockStartEvent ["type" = "\"content_block_start\""] {
-    0 content_block: "content_block" Required,
-    1 index: "index" Required,
+wire_struct!(MessagesContentBlockStartEvent ["type" = "content_block_start"] {
+    content_block: Required = 0,
+    index: Required = 1,
 });
 
 /// Messages stream event that extends a content block by a further piece.
@@ -290,9 +319,9 @@ pub struct MessagesContentBlockDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesContentBlockDeltaEvent ["type" = "\"content_block_delta\""] {
-    0 delta: "delta" Required,
-    1 index: "index" Required,
+wire_struct!(MessagesContentBlockDeltaEvent ["type" = "content_block_delta"] {
+    delta: Required = 0,
+    index: Required = 1,
 });
 
 /// Further text for a text block.
@@ -307,8 +336,8 @@ pub struct MessagesTextDelta {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesTextDelta ["type" = "\"text_delta\""] {
-    0 text: "text" Required,
+wire_struct!(MessagesTextDelta ["type" = "text_delta"] {
+    text: Required = 0,
 });
 
 /// Further tool input for a tool use block.
@@ -323,8 +352,8 @@ pub struct MessagesInputJsonDelta {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesInputJsonDelta ["type" = "\"input_json_delta\""] {
-    0 partial_json: "partial_json" Required,
+wire_struct!(MessagesInputJsonDelta ["type" = "input_json_delta"] {
+    partial_json: Required = 0,
 });
 
 /// Further reasoning for a thinking block.
@@ -339,8 +368,8 @@ pub struct MessagesThinkingDelta {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesThinkingDelta ["type" = "\"thinking_delta\""] {
-    0 thinking: "thinking" Required,
+wire_struct!(MessagesThinkingDelta ["type" = "thinking_delta"] {
+    thinking: Required = 0,
 });
 
 /// Signature of a thinking block, sent shortly before the block ends.
@@ -355,8 +384,8 @@ pub struct MessagesSignatureDelta {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesSignatureDelta ["type" = "\"signature_delta\""] {
-    0 signature: "signature" Required,
+wire_struct!(MessagesSignatureDelta ["type" = "signature_delta"] {
+    signature: Required = 0,
 });
 
 /// Further citation for a text block.
@@ -371,8 +400,8 @@ pub struct MessagesCitationsDelta {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesCitationsDelta ["type" = "\"citations_delta\""] {
-    0 citation: "citation" Required,
+wire_struct!(MessagesCitationsDelta ["type" = "citations_delta"] {
+    citation: Required = 0,
 });
 
 /// Content of a compaction block, which sums up earlier conversation.
@@ -389,9 +418,9 @@ pub struct MessagesCompactionDelta {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesCompactionDelta ["type" = "\"compaction_delta\""] {
-    0 content: "content" Nullable,
-    1 encrypted_content: "encrypted_content" Optional,
+wire_struct!(MessagesCompactionDelta ["type" = "compaction_delta"] {
+    content: Nullable = 0,
+    encrypted_content: Optional = 1,
 });
 
 /// Piece to append, whose form depends on the kind of block.
@@ -437,15 +466,13 @@ wire_union!(MessagesDelta {
         "text_delta" => TextDelta,
         "thinking_delta" => ThinkingDelta,
     }
-    objects {}
-    shapes {}
     variants {
-        0 TextDelta,
-        1 InputJsonDelta,
-        2 ThinkingDelta,
-        3 SignatureDelta,
-        4 CitationsDelta,
-        5 CompactionDelta,
+        TextDelta = 0,
+        InputJsonDelta = 1,
+        ThinkingDelta = 2,
+        SignatureDelta = 3,
+        CitationsDelta = 4,
+        CompactionDelta = 5,
     }
 });
 
@@ -503,8 +530,8 @@ pub struct MessagesContentBlockStopEvent {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesContentBlockStopEvent ["type" = "\"content_block_stop\""] {
-    0 index: "index" Required,
+wire_struct!(MessagesContentBlockStopEvent ["type" = "content_block_stop"] {
+    index: Required = 0,
 });
 
 /// Messages stream event that only keeps the connection alive; ignore it.
@@ -517,7 +544,7 @@ pub struct MessagesPingEvent {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesPingEvent ["type" = "\"ping\""] {});
+wire_struct!(MessagesPingEvent ["type" = "ping"] {});
 
 /// Messages stream event that reports a failure after streaming had begun.
 ///
@@ -533,9 +560,9 @@ pub struct MessagesErrorEvent {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesErrorEvent ["type" = "\"error\""] {
-    0 error: "error" Required,
-    1 openrouter_metadata: "openrouter_metadata" Optional,
+wire_struct!(MessagesErrorEvent ["type" = "error"] {
+    error: Required = 0,
+    openrouter_metadata: Optional = 1,
 });
 
 /// Kind and explanation of the failure.
@@ -555,9 +582,9 @@ pub struct MessagesErrorEventError {
 }
 
 wire_struct!(MessagesErrorEventError {
-    0 message: "message" Required,
-    1 r#type: "type" Required,
-    2 error_type: "error_type" Optional,
+    message: Required = 0,
+    r#type as "type": Required = 1,
+    error_type: Optional = 2,
 });
 
 /// Any event a Messages stream can deliver, told apart by its `type`.
@@ -614,17 +641,15 @@ wire_union!(MessagesStreamEvent {
         "message_stop" => MessageStop,
         "ping" => Ping,
     }
-    objects {}
-    shapes {}
     variants {
-        0 MessageStart,
-        1 MessageDelta,
-        2 MessageStop,
-        3 ContentBlockStart,
-        4 ContentBlockDelta,
-        5 ContentBlockStop,
-        6 Ping,
-        7 Error,
+        MessageStart = 0,
+        MessageDelta = 1,
+        MessageStop = 2,
+        ContentBlockStart = 3,
+        ContentBlockDelta = 4,
+        ContentBlockStop = 5,
+        Ping = 6,
+        Error = 7,
     }
 });
 

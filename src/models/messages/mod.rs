@@ -17,11 +17,12 @@ pub use self::content::{
 };
 
 pub use self::events::{
-    AnthropicServerToolUsage, AnthropicServiceTier, MessagesCitationsDelta, MessagesCompactionDelta,
-    MessagesContentBlockDeltaEvent, MessagesContentBlockStartEvent, MessagesContentBlockStopEvent, MessagesDelta,
-    MessagesDeltaEvent, MessagesDeltaEventDelta, MessagesDeltaEventUsage, MessagesErrorEvent, MessagesErrorEventError,
-    MessagesInputJsonDelta, MessagesPingEvent, MessagesSignatureDelta, MessagesStartEvent, MessagesStartEventMessage,
-    MessagesStartEventMessageUsage, MessagesStopEvent, MessagesStreamEvent, MessagesTextDelta, MessagesThinkingDelta,
+    AnthropicServerToolUsage, AnthropicServiceTier, MessagesAppliedContextManagement, MessagesCitationsDelta,
+    MessagesCompactionDelta, MessagesContentBlockDeltaEvent, MessagesContentBlockStartEvent,
+    MessagesContentBlockStopEvent, MessagesDelta, MessagesDeltaEvent, MessagesDeltaEventDelta, MessagesDeltaEventUsage,
+    MessagesErrorEvent, MessagesErrorEventError, MessagesInputJsonDelta, MessagesPingEvent, MessagesSignatureDelta,
+    MessagesStartEvent, MessagesStartEventMessage, MessagesStartEventMessageUsage, MessagesStopEvent,
+    MessagesStreamEvent, MessagesTextDelta, MessagesThinkingDelta,
 };
 
 pub use self::request::{
@@ -72,5 +73,5 @@ pub use self::response::{
     AnthropicWebFetchContent, AnthropicWebFetchToolResult, AnthropicWebFetchToolResultError,
     AnthropicWebFetchToolResultErrorCode, AnthropicWebSearchResult, AnthropicWebSearchToolResult,
     AnthropicWebSearchToolResultContent, AppliedContextEdit, AppliedContextManagement, MessagesContentBlock,
-    MessagesResult, MessagesResultUsage, MessagesServerToolUsage, MessagesServerToolUseBlock, MessagesStopReason,
+    MessagesResult, MessagesServerToolUsage, MessagesServerToolUseBlock, MessagesStopReason, MessagesUsage,
 };

@@ -91,34 +91,34 @@ pub struct MessagesRequest {
 }
 
 wire_struct!(MessagesRequest {
-    0 messages: "messages" Nullable,
-    1 model: "model" Required,
-    2 cache_control: "cache_control" Optional,
-    3 context_management: "context_management" Optional,
-    4 deferred_tools: "deferred_tools" Optional,
-    5 fallbacks: "fallbacks" Optional,
-    6 max_tokens: "max_tokens" Optional,
-    7 metadata: "metadata" Optional,
-    8 models: "models" Optional,
-    9 output_config: "output_config" Optional,
-    10 plugins: "plugins" Optional,
-    11 provider: "provider" Optional,
-    12 route: "route" Optional,
-    13 safeguards: "safeguards" Optional,
-    14 service_tier: "service_tier" Optional,
-    15 session_id: "session_id" Optional,
-    16 speed: "speed" Optional,
-    17 stop_sequences: "stop_sequences" Optional,
-    18 stop_server_tools_when: "stop_server_tools_when" Optional,
-    19 system: "system" Optional,
-    20 temperature: "temperature" Optional,
-    21 thinking: "thinking" Optional,
-    22 tool_choice: "tool_choice" Optional,
-    23 tools: "tools" Optional,
-    24 top_k: "top_k" Optional,
-    25 top_p: "top_p" Optional,
-    26 trace: "trace" Optional,
-    27 user: "user" Optional,
+    messages: Nullable = 0,
+    model: Required = 1,
+    cache_control: Optional = 2,
+    context_management: Optional = 3,
+    deferred_tools: Optional = 4,
+    fallbacks: Optional = 5,
+    max_tokens: Optional = 6,
+    metadata: Optional = 7,
+    models: Optional = 8,
+    output_config: Optional = 9,
+    plugins: Optional = 10,
+    provider: Optional = 11,
+    route: Optional = 12,
+    safeguards: Optional = 13,
+    service_tier: Optional = 14,
+    session_id: Optional = 15,
+    speed: Optional = 16,
+    stop_sequences: Optional = 17,
+    stop_server_tools_when: Optional = 18,
+    system: Optional = 19,
+    temperature: Optional = 20,
+    thinking: Optional = 21,
+    tool_choice: Optional = 22,
+    tools: Optional = 23,
+    top_k: Optional = 24,
+    top_p: Optional = 25,
+    trace: Optional = 26,
+    user: Optional = 27,
 });
 
 impl MessagesRequest {
@@ -201,9 +201,7 @@ pub struct MessagesRequestContextManagement {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesRequestContextManagement {
-    0 edits: "edits" Optional,
-});
+wire_struct!(MessagesRequestContextManagement { edits: Optional = 0 });
 
 impl MessagesRequestContextManagement {
     /// Without members.
@@ -237,12 +235,12 @@ pub struct ContextEditClearToolUses20250919 {
     pub extra: Extra,
 }
 
-wire_struct!(ContextEditClearToolUses20250919 ["type" = "\"clear_tool_uses_20250919\""] {
-    0 clear_at_least: "clear_at_least" Optional,
-    1 clear_tool_inputs: "clear_tool_inputs" Optional,
-    2 exclude_tools: "exclude_tools" Optional,
-    3 keep: "keep" Optional,
-    4 trigger: "trigger" Optional,
+wire_struct!(ContextEditClearToolUses20250919 ["type" = "clear_tool_uses_20250919"] {
+    clear_at_least: Optional = 0,
+    clear_tool_inputs: Optional = 1,
+    exclude_tools: Optional = 2,
+    keep: Optional = 3,
+    trigger: Optional = 4,
 });
 
 impl ContextEditClearToolUses20250919 {
@@ -275,8 +273,8 @@ pub struct AnthropicInputTokens {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicInputTokens ["type" = "\"input_tokens\""] {
-    0 value: "value" Required,
+wire_struct!(AnthropicInputTokens ["type" = "input_tokens"] {
+    value: Required = 0,
 });
 
 impl AnthropicInputTokens {
@@ -304,15 +302,13 @@ pub enum ContextEditClearToolInputs {
 }
 
 wire_union!(ContextEditClearToolInputs {
-    tag "" {}
-    objects {}
     shapes {
         Array(String) => List,
         Boolean => Boolean,
     }
     variants {
-        0 Boolean,
-        1 List,
+        Boolean = 0,
+        List = 1,
     }
 });
 
@@ -339,8 +335,8 @@ pub struct AnthropicToolUses {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolUses ["type" = "\"tool_uses\""] {
-    0 value: "value" Required,
+wire_struct!(AnthropicToolUses ["type" = "tool_uses"] {
+    value: Required = 0,
 });
 
 impl AnthropicToolUses {
@@ -376,11 +372,9 @@ wire_union!(ContextEditClearToolUses20250919Trigger {
         "input_tokens" => InputTokens,
         "tool_uses" => ToolUses,
     }
-    objects {}
-    shapes {}
     variants {
-        0 InputTokens,
-        1 ToolUses,
+        InputTokens = 0,
+        ToolUses = 1,
     }
 });
 
@@ -410,8 +404,8 @@ pub struct ContextEditClearThinking20251015 {
     pub extra: Extra,
 }
 
-wire_struct!(ContextEditClearThinking20251015 ["type" = "\"clear_thinking_20251015\""] {
-    0 keep: "keep" Optional,
+wire_struct!(ContextEditClearThinking20251015 ["type" = "clear_thinking_20251015"] {
+    keep: Optional = 0,
 });
 
 impl ContextEditClearThinking20251015 {
@@ -454,8 +448,8 @@ pub struct AnthropicThinkingTurns {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicThinkingTurns ["type" = "\"thinking_turns\""] {
-    0 value: "value" Required,
+wire_struct!(AnthropicThinkingTurns ["type" = "thinking_turns"] {
+    value: Required = 0,
 });
 
 impl AnthropicThinkingTurns {
@@ -478,7 +472,7 @@ pub struct ContextEditClearThinking20251015KeepAll {
     pub extra: Extra,
 }
 
-wire_struct!(ContextEditClearThinking20251015KeepAll ["type" = "\"all\""] {});
+wire_struct!(ContextEditClearThinking20251015KeepAll ["type" = "all"] {});
 
 impl ContextEditClearThinking20251015KeepAll {
     /// Without members.
@@ -515,14 +509,13 @@ wire_union!(ContextEditClearThinking20251015Keep {
         "all" => All,
         "thinking_turns" => ThinkingTurns,
     }
-    objects {}
     shapes {
         String => Mode,
     }
     variants {
-        0 Mode,
-        1 ThinkingTurns,
-        2 All,
+        Mode = 0,
+        ThinkingTurns = 1,
+        All = 2,
     }
 });
 
@@ -573,10 +566,10 @@ pub struct ContextEditCompact20260112 {
     pub extra: Extra,
 }
 
-wire_struct!(ContextEditCompact20260112 ["type" = "\"compact_20260112\""] {
-    0 instructions: "instructions" Optional,
-    1 pause_after_compaction: "pause_after_compaction" Optional,
-    2 trigger: "trigger" Optional,
+wire_struct!(ContextEditCompact20260112 ["type" = "compact_20260112"] {
+    instructions: Optional = 0,
+    pause_after_compaction: Optional = 1,
+    trigger: Optional = 2,
 });
 
 impl ContextEditCompact20260112 {
@@ -621,12 +614,10 @@ wire_union!(ContextEdit {
         "clear_tool_uses_20250919" => ClearToolUses20250919,
         "compact_20260112" => Compact20260112,
     }
-    objects {}
-    shapes {}
     variants {
-        0 ClearToolUses20250919,
-        1 ClearThinking20251015,
-        2 Compact20260112,
+        ClearToolUses20250919 = 0,
+        ClearThinking20251015 = 1,
+        Compact20260112 = 2,
     }
 });
 
@@ -685,9 +676,7 @@ pub struct MessagesFallbackParam {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesFallbackParam {
-    0 model: "model" Required,
-});
+wire_struct!(MessagesFallbackParam { model: Required = 0 });
 
 impl MessagesFallbackParam {
     /// With what the API requires.
@@ -718,10 +707,10 @@ pub struct MessagesMessageParam {
 }
 
 wire_struct!(MessagesMessageParam {
-    0 content: "content" Required,
-    1 role: "role" Required,
-    2 clear_at: "clear_at" Optional,
-    3 output_config: "output_config" Optional,
+    content: Required = 0,
+    role: Required = 1,
+    clear_at: Optional = 2,
+    output_config: Optional = 3,
 });
 
 impl MessagesMessageParam {
@@ -772,10 +761,10 @@ pub struct AnthropicTextBlockParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextBlockParam ["type" = "\"text\""] {
-    0 text: "text" Required,
-    1 cache_control: "cache_control" Optional,
-    2 citations: "citations" Optional,
+wire_struct!(AnthropicTextBlockParam ["type" = "text"] {
+    text: Required = 0,
+    cache_control: Optional = 1,
+    citations: Optional = 2,
 });
 
 impl AnthropicTextBlockParam {
@@ -814,12 +803,12 @@ pub struct AnthropicCharCitationParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCharCitationParam ["type" = "\"char_location\""] {
-    0 cited_text: "cited_text" Required,
-    1 document_index: "document_index" Required,
-    2 document_title: "document_title" Nullable,
-    3 end_char_index: "end_char_index" Required,
-    4 start_char_index: "start_char_index" Required,
+wire_struct!(AnthropicCharCitationParam ["type" = "char_location"] {
+    cited_text: Required = 0,
+    document_index: Required = 1,
+    document_title: Nullable = 2,
+    end_char_index: Required = 3,
+    start_char_index: Required = 4,
 });
 
 impl AnthropicCharCitationParam {
@@ -867,12 +856,12 @@ pub struct AnthropicPageCitationParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicPageCitationParam ["type" = "\"page_location\""] {
-    0 cited_text: "cited_text" Required,
-    1 document_index: "document_index" Required,
-    2 document_title: "document_title" Nullable,
-    3 end_page_number: "end_page_number" Required,
-    4 start_page_number: "start_page_number" Required,
+wire_struct!(AnthropicPageCitationParam ["type" = "page_location"] {
+    cited_text: Required = 0,
+    document_index: Required = 1,
+    document_title: Nullable = 2,
+    end_page_number: Required = 3,
+    start_page_number: Required = 4,
 });
 
 impl AnthropicPageCitationParam {
@@ -920,12 +909,12 @@ pub struct AnthropicContentBlockCitationParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicContentBlockCitationParam ["type" = "\"content_block_location\""] {
-    0 cited_text: "cited_text" Required,
-    1 document_index: "document_index" Required,
-    2 document_title: "document_title" Nullable,
-    3 end_block_index: "end_block_index" Required,
-    4 start_block_index: "start_block_index" Required,
+wire_struct!(AnthropicContentBlockCitationParam ["type" = "content_block_location"] {
+    cited_text: Required = 0,
+    document_index: Required = 1,
+    document_title: Nullable = 2,
+    end_block_index: Required = 3,
+    start_block_index: Required = 4,
 });
 
 impl AnthropicContentBlockCitationParam {
@@ -990,14 +979,12 @@ wire_union!(AnthropicTextBlockParamCitation {
         "search_result_location" => SearchResultLocation,
         "web_search_result_location" => WebSearchResultLocation,
     }
-    objects {}
-    shapes {}
     variants {
-        0 CharLocation,
-        1 PageLocation,
-        2 ContentBlockLocation,
-        3 WebSearchResultLocation,
-        4 SearchResultLocation,
+        CharLocation = 0,
+        PageLocation = 1,
+        ContentBlockLocation = 2,
+        WebSearchResultLocation = 3,
+        SearchResultLocation = 4,
     }
 });
 
@@ -1050,9 +1037,9 @@ pub struct AnthropicImageBlockParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicImageBlockParam ["type" = "\"image\""] {
-    0 source: "source" Required,
-    1 cache_control: "cache_control" Optional,
+wire_struct!(AnthropicImageBlockParam ["type" = "image"] {
+    source: Required = 0,
+    cache_control: Optional = 1,
 });
 
 impl AnthropicImageBlockParam {
@@ -1081,9 +1068,9 @@ pub struct AnthropicBase64ImageSource {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicBase64ImageSource ["type" = "\"base64\""] {
-    0 data: "data" Required,
-    1 media_type: "media_type" Required,
+wire_struct!(AnthropicBase64ImageSource ["type" = "base64"] {
+    data: Required = 0,
+    media_type: Required = 1,
 });
 
 impl AnthropicBase64ImageSource {
@@ -1133,8 +1120,8 @@ pub struct AnthropicFileDocumentSource {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicFileDocumentSource ["type" = "\"file\""] {
-    0 file_id: "file_id" Required,
+wire_struct!(AnthropicFileDocumentSource ["type" = "file"] {
+    file_id: Required = 0,
 });
 
 impl AnthropicFileDocumentSource {
@@ -1175,12 +1162,10 @@ wire_union!(AnthropicImageBlockParamSource {
         "file" => File,
         "url" => Url,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Base64,
-        1 Url,
-        2 File,
+        Base64 = 0,
+        Url = 1,
+        File = 2,
     }
 });
 
@@ -1225,12 +1210,12 @@ pub struct AnthropicDocumentBlockParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicDocumentBlockParam ["type" = "\"document\""] {
-    0 source: "source" Required,
-    1 cache_control: "cache_control" Optional,
-    2 citations: "citations" Optional,
-    3 context: "context" Optional,
-    4 title: "title" Optional,
+wire_struct!(AnthropicDocumentBlockParam ["type" = "document"] {
+    source: Required = 0,
+    cache_control: Optional = 1,
+    citations: Optional = 2,
+    context: Optional = 3,
+    title: Optional = 4,
 });
 
 impl AnthropicDocumentBlockParam {
@@ -1267,9 +1252,7 @@ pub struct AnthropicCitationsParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCitationsParam {
-    0 enabled: "enabled" Optional,
-});
+wire_struct!(AnthropicCitationsParam { enabled: Optional = 0 });
 
 impl AnthropicCitationsParam {
     /// Without members.
@@ -1295,8 +1278,8 @@ pub struct AnthropicContentSource {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicContentSource ["type" = "\"content\""] {
-    0 content: "content" Required,
+wire_struct!(AnthropicContentSource ["type" = "content"] {
+    content: Required = 0,
 });
 
 impl AnthropicContentSource {
@@ -1332,11 +1315,9 @@ wire_union!(AnthropicContentSourcePart {
         "image" => Image,
         "text" => Text,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Text,
-        1 Image,
+        Text = 0,
+        Image = 1,
     }
 });
 
@@ -1387,15 +1368,13 @@ pub enum AnthropicContentSourceContent {
 }
 
 wire_union!(AnthropicContentSourceContent {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -1460,14 +1439,12 @@ wire_union!(AnthropicDocumentBlockParamSource {
         "text" => Text,
         "url" => Url,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Base64,
-        1 Text,
-        2 Content,
-        3 Url,
-        4 File,
+        Base64 = 0,
+        Text = 1,
+        Content = 2,
+        Url = 3,
+        File = 4,
     }
 });
 
@@ -1524,11 +1501,11 @@ pub struct MessagesToolUseBlockParam {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesToolUseBlockParam ["type" = "\"tool_use\""] {
-    0 id: "id" Required,
-    1 name: "name" Required,
-    2 cache_control: "cache_control" Optional,
-    3 input: "input" Optional,
+wire_struct!(MessagesToolUseBlockParam ["type" = "tool_use"] {
+    id: Required = 0,
+    name: Required = 1,
+    cache_control: Optional = 2,
+    input: Optional = 3,
 });
 
 impl MessagesToolUseBlockParam {
@@ -1562,11 +1539,11 @@ pub struct MessagesToolResultBlockParam {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesToolResultBlockParam ["type" = "\"tool_result\""] {
-    0 tool_use_id: "tool_use_id" Required,
-    1 cache_control: "cache_control" Optional,
-    2 content: "content" Optional,
-    3 is_error: "is_error" Optional,
+wire_struct!(MessagesToolResultBlockParam ["type" = "tool_result"] {
+    tool_use_id: Required = 0,
+    cache_control: Optional = 1,
+    content: Optional = 2,
+    is_error: Optional = 3,
 });
 
 impl MessagesToolResultBlockParam {
@@ -1609,12 +1586,12 @@ pub struct AnthropicSearchResultBlockParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicSearchResultBlockParam ["type" = "\"search_result\""] {
-    0 content: "content" Required,
-    1 source: "source" Required,
-    2 title: "title" Required,
-    3 cache_control: "cache_control" Optional,
-    4 citations: "citations" Optional,
+wire_struct!(AnthropicSearchResultBlockParam ["type" = "search_result"] {
+    content: Required = 0,
+    source: Required = 1,
+    title: Required = 2,
+    cache_control: Optional = 3,
+    citations: Optional = 4,
 });
 
 impl AnthropicSearchResultBlockParam {
@@ -1679,14 +1656,12 @@ wire_union!(MessagesToolResultContentPart {
         "text" => Text,
         "tool_reference" => ToolReference,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Text,
-        1 Image,
-        2 ToolReference,
-        3 SearchResult,
-        4 Document,
+        Text = 0,
+        Image = 1,
+        ToolReference = 2,
+        SearchResult = 3,
+        Document = 4,
     }
 });
 
@@ -1761,15 +1736,13 @@ pub enum MessagesToolResultContent {
 }
 
 wire_union!(MessagesToolResultContent {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -1814,11 +1787,11 @@ pub struct MessagesServerToolUseBlockParam {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesServerToolUseBlockParam ["type" = "\"server_tool_use\""] {
-    0 id: "id" Required,
-    1 name: "name" Required,
-    2 cache_control: "cache_control" Optional,
-    3 input: "input" Optional,
+wire_struct!(MessagesServerToolUseBlockParam ["type" = "server_tool_use"] {
+    id: Required = 0,
+    name: Required = 1,
+    cache_control: Optional = 2,
+    input: Optional = 3,
 });
 
 impl MessagesServerToolUseBlockParam {
@@ -1850,10 +1823,10 @@ pub struct MessagesWebSearchResultBlockParam {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesWebSearchResultBlockParam ["type" = "\"web_search_tool_result\""] {
-    0 content: "content" Required,
-    1 tool_use_id: "tool_use_id" Required,
-    2 cache_control: "cache_control" Optional,
+wire_struct!(MessagesWebSearchResultBlockParam ["type" = "web_search_tool_result"] {
+    content: Required = 0,
+    tool_use_id: Required = 1,
+    cache_control: Optional = 2,
 });
 
 impl MessagesWebSearchResultBlockParam {
@@ -1886,11 +1859,11 @@ pub struct AnthropicWebSearchResultBlockParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicWebSearchResultBlockParam ["type" = "\"web_search_result\""] {
-    0 encrypted_content: "encrypted_content" Required,
-    1 title: "title" Required,
-    2 url: "url" Required,
-    3 page_age: "page_age" Optional,
+wire_struct!(AnthropicWebSearchResultBlockParam ["type" = "web_search_result"] {
+    encrypted_content: Required = 0,
+    title: Required = 1,
+    url: Required = 2,
+    page_age: Optional = 3,
 });
 
 impl AnthropicWebSearchResultBlockParam {
@@ -1931,13 +1904,12 @@ wire_union!(MessagesWebSearchResultContent {
     tag "type" {
         "web_search_tool_result_error" => WebSearchToolResultError,
     }
-    objects {}
     shapes {
         Array(Object) => List,
     }
     variants {
-        0 List,
-        1 WebSearchToolResultError,
+        List = 0,
+        WebSearchToolResultError = 1,
     }
 });
 
@@ -1985,10 +1957,10 @@ pub struct MessagesCompactionBlockParam {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesCompactionBlockParam ["type" = "\"compaction\""] {
-    0 content: "content" Nullable,
-    1 cache_control: "cache_control" Optional,
-    2 encrypted_content: "encrypted_content" Optional,
+wire_struct!(MessagesCompactionBlockParam ["type" = "compaction"] {
+    content: Nullable = 0,
+    cache_control: Optional = 1,
+    encrypted_content: Optional = 2,
 });
 
 impl MessagesCompactionBlockParam {
@@ -2019,9 +1991,9 @@ pub struct MessagesToolAdditionBlock {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesToolAdditionBlock ["type" = "\"tool_addition\""] {
-    0 tool: "tool" Required,
-    1 cache_control: "cache_control" Optional,
+wire_struct!(MessagesToolAdditionBlock ["type" = "tool_addition"] {
+    tool: Required = 0,
+    cache_control: Optional = 1,
 });
 
 impl MessagesToolAdditionBlock {
@@ -2048,8 +2020,8 @@ pub struct MessagesToolReference {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesToolReference ["type" = "\"tool_reference\""] {
-    0 name: "name" Required,
+wire_struct!(MessagesToolReference ["type" = "tool_reference"] {
+    name: Required = 0,
 });
 
 impl MessagesToolReference {
@@ -2076,9 +2048,9 @@ pub struct MessagesMcpToolReference {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesMcpToolReference ["type" = "\"mcp_tool_reference\""] {
-    0 name: "name" Required,
-    1 server_name: "server_name" Required,
+wire_struct!(MessagesMcpToolReference ["type" = "mcp_tool_reference"] {
+    name: Required = 0,
+    server_name: Required = 1,
 });
 
 impl MessagesMcpToolReference {
@@ -2103,8 +2075,8 @@ pub struct MessagesMcpToolsetReference {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesMcpToolsetReference ["type" = "\"mcp_toolset_reference\""] {
-    0 server_name: "server_name" Required,
+wire_struct!(MessagesMcpToolsetReference ["type" = "mcp_toolset_reference"] {
+    server_name: Required = 0,
 });
 
 impl MessagesMcpToolsetReference {
@@ -2129,8 +2101,8 @@ pub struct MessagesAddedToolToolDefinition {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesAddedToolToolDefinition ["type" = "\"tool_definition\""] {
-    0 definition: "definition" Required,
+wire_struct!(MessagesAddedToolToolDefinition ["type" = "tool_definition"] {
+    definition: Required = 0,
 });
 
 impl MessagesAddedToolToolDefinition {
@@ -2165,13 +2137,13 @@ pub struct AnthropicToolCustom {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolCustom ["type" = "\"custom\""] {
-    0 input_schema: "input_schema" Required,
-    1 name: "name" Required,
-    2 cache_control: "cache_control" Optional,
-    3 defer_loading: "defer_loading" Optional,
-    4 description: "description" Optional,
-    5 strict: "strict" Optional,
+wire_struct!(AnthropicToolCustom ["type" = "custom"] {
+    input_schema: Required = 0,
+    name: Required = 1,
+    cache_control: Optional = 2,
+    defer_loading: Optional = 3,
+    description: Optional = 4,
+    strict: Optional = 5,
 });
 
 impl AnthropicToolCustom {
@@ -2211,9 +2183,9 @@ pub struct AnthropicToolCustomInputSchema {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolCustomInputSchema ["type" = "\"object\""] {
-    0 properties: "properties" Optional,
-    1 required: "required" Optional,
+wire_struct!(AnthropicToolCustomInputSchema ["type" = "object"] {
+    properties: Optional = 0,
+    required: Optional = 1,
 });
 
 impl AnthropicToolCustomInputSchema {
@@ -2241,8 +2213,8 @@ pub struct AnthropicBashTool20250124 {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicBashTool20250124 ["name" = "\"bash\"", "type" = "\"bash_20250124\""] {
-    0 cache_control: "cache_control" Optional,
+wire_struct!(AnthropicBashTool20250124 ["name" = "bash", "type" = "bash_20250124"] {
+    cache_control: Optional = 0,
 });
 
 impl AnthropicBashTool20250124 {
@@ -2269,8 +2241,8 @@ pub struct AnthropicTextEditorTool20250124 {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextEditorTool20250124 ["name" = "\"str_replace_editor\"", "type" = "\"text_editor_20250124\""] {
-    0 cache_control: "cache_control" Optional,
+wire_struct!(AnthropicTextEditorTool20250124 ["name" = "str_replace_editor", "type" = "text_editor_20250124"] {
+    cache_control: Optional = 0,
 });
 
 impl AnthropicTextEditorTool20250124 {
@@ -2305,12 +2277,12 @@ pub struct AnthropicWebSearchTool20250305 {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicWebSearchTool20250305 ["name" = "\"web_search\"", "type" = "\"web_search_20250305\""] {
-    0 allowed_domains: "allowed_domains" Optional,
-    1 blocked_domains: "blocked_domains" Optional,
-    2 cache_control: "cache_control" Optional,
-    3 max_uses: "max_uses" Optional,
-    4 user_location: "user_location" Optional,
+wire_struct!(AnthropicWebSearchTool20250305 ["name" = "web_search", "type" = "web_search_20250305"] {
+    allowed_domains: Optional = 0,
+    blocked_domains: Optional = 1,
+    cache_control: Optional = 2,
+    max_uses: Optional = 3,
+    user_location: Optional = 4,
 });
 
 impl AnthropicWebSearchTool20250305 {
@@ -2351,13 +2323,13 @@ pub struct AnthropicWebSearchTool20260209 {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicWebSearchTool20260209 ["name" = "\"web_search\"", "type" = "\"web_search_20260209\""] {
-    0 allowed_callers: "allowed_callers" Optional,
-    1 allowed_domains: "allowed_domains" Optional,
-    2 blocked_domains: "blocked_domains" Optional,
-    3 cache_control: "cache_control" Optional,
-    4 max_uses: "max_uses" Optional,
-    5 user_location: "user_location" Optional,
+wire_struct!(AnthropicWebSearchTool20260209 ["name" = "web_search", "type" = "web_search_20260209"] {
+    allowed_callers: Optional = 0,
+    allowed_domains: Optional = 1,
+    blocked_domains: Optional = 2,
+    cache_control: Optional = 3,
+    max_uses: Optional = 4,
+    user_location: Optional = 5,
 });
 
 impl AnthropicWebSearchTool20260209 {
@@ -2441,13 +2413,12 @@ wire_union!(AnthropicTool {
     objects {
         if (Lacks("type")) => Custom,
     }
-    shapes {}
     variants {
-        0 Custom,
-        1 Bash20250124,
-        2 TextEditor20250124,
-        3 WebSearch20250305,
-        4 WebSearch20260209,
+        Custom = 0,
+        Bash20250124 = 1,
+        TextEditor20250124 = 2,
+        WebSearch20250305 = 3,
+        WebSearch20260209 = 4,
     }
 });
 
@@ -2566,13 +2537,11 @@ wire_union!(MessagesAddedTool {
         "tool_definition" => ToolDefinition,
         "tool_reference" => ToolReference,
     }
-    objects {}
-    shapes {}
     variants {
-        0 ToolReference,
-        1 McpToolReference,
-        2 McpToolsetReference,
-        3 ToolDefinition,
+        ToolReference = 0,
+        McpToolReference = 1,
+        McpToolsetReference = 2,
+        ToolDefinition = 3,
     }
 });
 
@@ -2618,9 +2587,9 @@ pub struct MessagesToolRemovalBlock {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesToolRemovalBlock ["type" = "\"tool_removal\""] {
-    0 tool: "tool" Required,
-    1 cache_control: "cache_control" Optional,
+wire_struct!(MessagesToolRemovalBlock ["type" = "tool_removal"] {
+    tool: Required = 0,
+    cache_control: Optional = 1,
 });
 
 impl MessagesToolRemovalBlock {
@@ -2663,12 +2632,10 @@ wire_union!(MessagesRemovedTool {
         "mcp_toolset_reference" => McpToolsetReference,
         "tool_reference" => ToolReference,
     }
-    objects {}
-    shapes {}
     variants {
-        0 ToolReference,
-        1 McpToolReference,
-        2 McpToolsetReference,
+        ToolReference = 0,
+        McpToolReference = 1,
+        McpToolsetReference = 2,
     }
 });
 
@@ -2791,26 +2758,24 @@ wire_union!(MessagesContentBlockParam {
         "tool_use" => ToolUse,
         "web_search_tool_result" => WebSearchToolResult,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Text,
-        1 Image,
-        2 Document,
-        3 ToolUse,
-        4 ToolResult,
-        5 Thinking,
-        6 RedactedThinking,
-        7 ServerToolUse,
-        8 WebSearchToolResult,
-        9 SearchResult,
-        10 Compaction,
-        11 AdvisorToolResult,
-        12 ToolAddition,
-        13 ToolRemoval,
-        14 OpenRouterShellToolResult,
-        15 OpenRouterBashToolResult,
-        16 OpenRouterToolSearchResult,
+        Text = 0,
+        Image = 1,
+        Document = 2,
+        ToolUse = 3,
+        ToolResult = 4,
+        Thinking = 5,
+        RedactedThinking = 6,
+        ServerToolUse = 7,
+        WebSearchToolResult = 8,
+        SearchResult = 9,
+        Compaction = 10,
+        AdvisorToolResult = 11,
+        ToolAddition = 12,
+        ToolRemoval = 13,
+        OpenRouterShellToolResult = 14,
+        OpenRouterBashToolResult = 15,
+        OpenRouterToolSearchResult = 16,
     }
 });
 
@@ -2981,15 +2946,13 @@ pub enum MessagesMessageParamContent {
 }
 
 wire_union!(MessagesMessageParamContent {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -3028,9 +2991,7 @@ pub struct AnthropicMessageOutputConfig {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicMessageOutputConfig {
-    0 effort: "effort" Optional,
-});
+wire_struct!(AnthropicMessageOutputConfig { effort: Optional = 0 });
 
 impl AnthropicMessageOutputConfig {
     /// Without members.
@@ -3107,9 +3068,7 @@ pub struct MessagesRequestMetadata {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesRequestMetadata {
-    0 user_id: "user_id" Optional,
-});
+wire_struct!(MessagesRequestMetadata { user_id: Optional = 0 });
 
 impl MessagesRequestMetadata {
     /// Without members.
@@ -3139,11 +3098,7 @@ pub struct MessagesOutputConfig {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesOutputConfig {
-    0 effort: "effort" Optional,
-    1 format: "format" Optional,
-    2 task_budget: "task_budget" Optional,
-});
+wire_struct!(MessagesOutputConfig { effort: Optional = 0, format: Optional = 1, task_budget: Optional = 2 });
 
 impl MessagesOutputConfig {
     /// Without members.
@@ -3171,8 +3126,8 @@ pub struct MessagesOutputConfigFormat {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesOutputConfigFormat ["type" = "\"json_schema\""] {
-    0 schema: "schema" Required,
+wire_struct!(MessagesOutputConfigFormat ["type" = "json_schema"] {
+    schema: Required = 0,
 });
 
 impl MessagesOutputConfigFormat {
@@ -3203,9 +3158,9 @@ pub struct MessagesOutputConfigTaskBudget {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesOutputConfigTaskBudget ["type" = "\"tokens\""] {
-    0 total: "total" Required,
-    1 remaining: "remaining" Optional,
+wire_struct!(MessagesOutputConfigTaskBudget ["type" = "tokens"] {
+    total: Required = 0,
+    remaining: Optional = 1,
 });
 
 impl MessagesOutputConfigTaskBudget {
@@ -3235,8 +3190,8 @@ pub struct AnthropicSafeguard {
 }
 
 wire_struct!(AnthropicSafeguard {
-    0 r#type: "type" Required,
-    1 classifier_context: "classifier_context" Optional,
+    r#type as "type": Required = 0,
+    classifier_context: Optional = 1,
 });
 
 impl AnthropicSafeguard {
@@ -3266,15 +3221,13 @@ pub enum MessagesRequestSystem {
 }
 
 wire_union!(MessagesRequestSystem {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -3317,10 +3270,10 @@ pub struct MessagesRequestThinkingEnabled {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesRequestThinkingEnabled ["type" = "\"enabled\""] {
-    0 budget_tokens: "budget_tokens" Required,
-    1 block_binding: "block_binding" Optional,
-    2 display: "display" Optional,
+wire_struct!(MessagesRequestThinkingEnabled ["type" = "enabled"] {
+    budget_tokens: Required = 0,
+    block_binding: Optional = 1,
+    display: Optional = 2,
 });
 
 impl MessagesRequestThinkingEnabled {
@@ -3352,10 +3305,7 @@ pub struct AnthropicThinkingBlockBinding {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicThinkingBlockBinding {
-    0 mismatch_behavior: "mismatch_behavior" Optional,
-    1 prefix_mismatch_behavior: "prefix_mismatch_behavior" Optional,
-});
+wire_struct!(AnthropicThinkingBlockBinding { mismatch_behavior: Optional = 0, prefix_mismatch_behavior: Optional = 1 });
 
 impl AnthropicThinkingBlockBinding {
     /// Without members.
@@ -3421,7 +3371,7 @@ pub struct MessagesRequestThinkingDisabled {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesRequestThinkingDisabled ["type" = "\"disabled\""] {});
+wire_struct!(MessagesRequestThinkingDisabled ["type" = "disabled"] {});
 
 impl MessagesRequestThinkingDisabled {
     /// Without members.
@@ -3447,9 +3397,9 @@ pub struct MessagesRequestThinkingAdaptive {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesRequestThinkingAdaptive ["type" = "\"adaptive\""] {
-    0 block_binding: "block_binding" Optional,
-    1 display: "display" Optional,
+wire_struct!(MessagesRequestThinkingAdaptive ["type" = "adaptive"] {
+    block_binding: Optional = 0,
+    display: Optional = 1,
 });
 
 impl MessagesRequestThinkingAdaptive {
@@ -3475,7 +3425,7 @@ pub struct MessagesRequestThinkingBetweenTools {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesRequestThinkingBetweenTools ["type" = "\"between_tools\""] {});
+wire_struct!(MessagesRequestThinkingBetweenTools ["type" = "between_tools"] {});
 
 impl MessagesRequestThinkingBetweenTools {
     /// Without members.
@@ -3520,13 +3470,11 @@ wire_union!(MessagesRequestThinking {
         "disabled" => Disabled,
         "enabled" => Enabled,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Enabled,
-        1 Disabled,
-        2 Adaptive,
-        3 BetweenTools,
+        Enabled = 0,
+        Disabled = 1,
+        Adaptive = 2,
+        BetweenTools = 3,
     }
 });
 
@@ -3592,8 +3540,8 @@ pub struct MessagesRequestToolChoiceAuto {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesRequestToolChoiceAuto ["type" = "\"auto\""] {
-    0 disable_parallel_tool_use: "disable_parallel_tool_use" Optional,
+wire_struct!(MessagesRequestToolChoiceAuto ["type" = "auto"] {
+    disable_parallel_tool_use: Optional = 0,
 });
 
 impl MessagesRequestToolChoiceAuto {
@@ -3620,8 +3568,8 @@ pub struct MessagesRequestToolChoiceAny {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesRequestToolChoiceAny ["type" = "\"any\""] {
-    0 disable_parallel_tool_use: "disable_parallel_tool_use" Optional,
+wire_struct!(MessagesRequestToolChoiceAny ["type" = "any"] {
+    disable_parallel_tool_use: Optional = 0,
 });
 
 impl MessagesRequestToolChoiceAny {
@@ -3646,7 +3594,7 @@ pub struct MessagesRequestToolChoiceNone {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesRequestToolChoiceNone ["type" = "\"none\""] {});
+wire_struct!(MessagesRequestToolChoiceNone ["type" = "none"] {});
 
 impl MessagesRequestToolChoiceNone {
     /// Without members.
@@ -3672,9 +3620,9 @@ pub struct MessagesRequestToolChoiceTool {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesRequestToolChoiceTool ["type" = "\"tool\""] {
-    0 name: "name" Required,
-    1 disable_parallel_tool_use: "disable_parallel_tool_use" Optional,
+wire_struct!(MessagesRequestToolChoiceTool ["type" = "tool"] {
+    name: Required = 0,
+    disable_parallel_tool_use: Optional = 1,
 });
 
 impl MessagesRequestToolChoiceTool {
@@ -3722,13 +3670,11 @@ wire_union!(MessagesRequestToolChoice {
         "none" => None,
         "tool" => Tool,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Auto,
-        1 Any,
-        2 None,
-        3 Tool,
+        Auto = 0,
+        Any = 1,
+        None = 2,
+        Tool = 3,
     }
 });
 
@@ -3804,13 +3750,13 @@ pub struct MessagesRequestToolCustom {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesRequestToolCustom ["type" = "\"custom\""] {
-    0 input_schema: "input_schema" Required,
-    1 name: "name" Required,
-    2 cache_control: "cache_control" Optional,
-    3 defer_loading: "defer_loading" Optional,
-    4 description: "description" Optional,
-    5 strict: "strict" Optional,
+wire_struct!(MessagesRequestToolCustom ["type" = "custom"] {
+    input_schema: Required = 0,
+    name: Required = 1,
+    cache_control: Optional = 2,
+    defer_loading: Optional = 3,
+    description: Optional = 4,
+    strict: Optional = 5,
 });
 
 impl MessagesRequestToolCustom {
@@ -3855,9 +3801,9 @@ pub struct MessagesRequestToolCustomInputSchema {
 }
 
 wire_struct!(MessagesRequestToolCustomInputSchema {
-    0 properties: "properties" Optional,
-    1 required: "required" Optional,
-    2 r#type: "type" Optional,
+    properties: Optional = 0,
+    required: Optional = 1,
+    r#type as "type": Optional = 2,
 });
 
 impl MessagesRequestToolCustomInputSchema {
@@ -3896,13 +3842,13 @@ pub struct MessagesRequestToolAdvisor20260301 {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesRequestToolAdvisor20260301 ["name" = "\"advisor\"", "type" = "\"advisor_20260301\""] {
-    0 model: "model" Required,
-    1 allowed_callers: "allowed_callers" Optional,
-    2 cache_control: "cache_control" Optional,
-    3 caching: "caching" Optional,
-    4 defer_loading: "defer_loading" Optional,
-    5 max_uses: "max_uses" Optional,
+wire_struct!(MessagesRequestToolAdvisor20260301 ["name" = "advisor", "type" = "advisor_20260301"] {
+    model: Required = 0,
+    allowed_callers: Optional = 1,
+    cache_control: Optional = 2,
+    caching: Optional = 3,
+    defer_loading: Optional = 4,
+    max_uses: Optional = 5,
 });
 
 impl MessagesRequestToolAdvisor20260301 {
@@ -3949,12 +3895,12 @@ pub struct AnthropicToolSearchToolBm25 {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolSearchToolBm25 ["name" = "\"tool_search_tool_bm25\""] {
-    0 r#type: "type" Required,
-    1 allowed_callers: "allowed_callers" Optional,
-    2 cache_control: "cache_control" Optional,
-    3 defer_loading: "defer_loading" Optional,
-    4 strict: "strict" Optional,
+wire_struct!(AnthropicToolSearchToolBm25 ["name" = "tool_search_tool_bm25"] {
+    r#type as "type": Required = 0,
+    allowed_callers: Optional = 1,
+    cache_control: Optional = 2,
+    defer_loading: Optional = 3,
+    strict: Optional = 4,
 });
 
 impl AnthropicToolSearchToolBm25 {
@@ -4018,12 +3964,12 @@ pub struct AnthropicToolSearchToolRegex {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolSearchToolRegex ["name" = "\"tool_search_tool_regex\""] {
-    0 r#type: "type" Required,
-    1 allowed_callers: "allowed_callers" Optional,
-    2 cache_control: "cache_control" Optional,
-    3 defer_loading: "defer_loading" Optional,
-    4 strict: "strict" Optional,
+wire_struct!(AnthropicToolSearchToolRegex ["name" = "tool_search_tool_regex"] {
+    r#type as "type": Required = 0,
+    allowed_callers: Optional = 1,
+    cache_control: Optional = 2,
+    defer_loading: Optional = 3,
+    strict: Optional = 4,
 });
 
 impl AnthropicToolSearchToolRegex {
@@ -4109,7 +4055,7 @@ pub enum MessagesRequestTool {
     ///
     /// `type` is `openrouter:image_generation`.
     OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
-    /// Lets the model look through the OpenRouter catalogue for suitable models; OpenRouter runs the search.
+    /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
     ///
     /// `type` is `openrouter:experimental__search_models`.
     OpenRouterExperimentalSearchModels(SearchModelsServerTool),
@@ -4117,7 +4063,7 @@ pub enum MessagesRequestTool {
     ///
     /// `type` is `openrouter:web_fetch`.
     OpenRouterWebFetch(WebFetchServerTool),
-    /// Tool definition that lets the model search the web for fresh information; OpenRouter runs it on the server.
+    /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
     ///
     /// `type` is `openrouter:web_search`.
     OpenRouterWebSearch(Box<OpenRouterWebSearchServerTool>),
@@ -4165,24 +4111,23 @@ wire_union!(MessagesRequestTool {
     objects {
         if (Lacks("type")) => Custom,
     }
-    shapes {}
     variants {
-        0 Custom,
-        1 Bash20250124,
-        2 TextEditor20250124,
-        3 WebSearch20250305,
-        4 WebSearch20260209,
-        5 Advisor20260301,
-        6 OpenRouterBash,
-        7 OpenRouterDatetime,
-        8 OpenRouterImageGeneration,
-        9 OpenRouterExperimentalSearchModels,
-        10 OpenRouterWebFetch,
-        11 OpenRouterWebSearch,
-        12 AnthropicToolSearchToolBm25,
-        13 AnthropicToolSearchToolRegex,
-        14 OpenRouterShell,
-        15 OpenRouterToolSearch,
+        Custom = 0,
+        Bash20250124 = 1,
+        TextEditor20250124 = 2,
+        WebSearch20250305 = 3,
+        WebSearch20260209 = 4,
+        Advisor20260301 = 5,
+        OpenRouterBash = 6,
+        OpenRouterDatetime = 7,
+        OpenRouterImageGeneration = 8,
+        OpenRouterExperimentalSearchModels = 9,
+        OpenRouterWebFetch = 10,
+        OpenRouterWebSearch = 11,
+        AnthropicToolSearchToolBm25 = 12,
+        AnthropicToolSearchToolRegex = 13,
+        OpenRouterShell = 14,
+        OpenRouterToolSearch = 15,
     }
 });
 

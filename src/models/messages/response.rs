@@ -33,7 +33,7 @@ pub struct MessagesResult {
     /// Which of your stop sequences ended the output; null when none did.
     pub stop_sequence: Option<String>,
     /// Token counts for the call, in Anthropic's layout, extended with what OpenRouter charged for it.
-    pub usage: MessagesResultUsage,
+    pub usage: MessagesUsage,
     /// Changes that Anthropic made to the input before the model read it; null when not reported.
     pub input_transformations: Option<Vec<AnthropicInputTransformation>>,
     /// Report of the context edits applied while serving this call; null when there is nothing to report.
@@ -48,20 +48,20 @@ pub struct MessagesResult {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesResult ["role" = "\"assistant\"", "type" = "\"message\""] {
-    0 container: "container" Nullable,
-    1 content: "content" Required,
-    2 id: "id" Required,
-    3 model: "model" Required,
-    4 stop_details: "stop_details" Nullable,
-    5 stop_reason: "stop_reason" Nullable,
-    6 stop_sequence: "stop_sequence" Nullable,
-    7 usage: "usage" Required,
-    8 input_transformations: "input_transformations" Optional,
-    9 context_management: "context_management" Optional,
-    10 openrouter_metadata: "openrouter_metadata" Optional,
-    11 provider: "provider" Optional,
-    12 safeguard_results: "safeguard_results" Optional,
+wire_struct!(MessagesResult ["role" = "assistant", "type" = "message"] {
+    container: Nullable = 0,
+    content: Required = 1,
+    id: Required = 2,
+    model: Required = 3,
+    stop_details: Nullable = 4,
+    stop_reason: Nullable = 5,
+    stop_sequence: Nullable = 6,
+    usage: Required = 7,
+    input_transformations: Optional = 8,
+    context_management: Optional = 9,
+    openrouter_metadata: Optional = 10,
+    provider: Optional = 11,
+    safeguard_results: Optional = 12,
 });
 
 /// Sandbox container that code execution used for this response; null when none was involved.
@@ -80,11 +80,7 @@ pub struct AnthropicContainer {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicContainer {
-    0 expires_at: "expires_at" Required,
-    1 id: "id" Required,
-    2 skills: "skills" Optional,
-});
+wire_struct!(AnthropicContainer { expires_at: Required = 0, id: Required = 1, skills: Optional = 2 });
 
 /// Skill that is loaded into a code execution container.
 ///
@@ -103,9 +99,9 @@ pub struct AnthropicContainerSkill {
 }
 
 wire_struct!(AnthropicContainerSkill {
-    0 skill_id: "skill_id" Required,
-    1 r#type: "type" Required,
-    2 version: "version" Required,
+    skill_id: Required = 0,
+    r#type as "type": Required = 1,
+    version: Required = 2,
 });
 
 /// Whether the skill comes from Anthropic or is a custom one.
@@ -141,9 +137,9 @@ pub struct AnthropicTextBlock {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextBlock ["type" = "\"text\""] {
-    0 citations: "citations" Nullable,
-    1 text: "text" Required,
+wire_struct!(AnthropicTextBlock ["type" = "text"] {
+    citations: Nullable = 0,
+    text: Required = 1,
 });
 
 /// Citation in a response that points at a character range of a plain-text document.
@@ -169,13 +165,13 @@ pub struct AnthropicCharCitation {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCharCitation ["type" = "\"char_location\""] {
-    0 cited_text: "cited_text" Required,
-    1 document_index: "document_index" Required,
-    2 document_title: "document_title" Nullable,
-    3 end_char_index: "end_char_index" Required,
-    4 file_id: "file_id" Nullable,
-    5 start_char_index: "start_char_index" Required,
+wire_struct!(AnthropicCharCitation ["type" = "char_location"] {
+    cited_text: Required = 0,
+    document_index: Required = 1,
+    document_title: Nullable = 2,
+    end_char_index: Required = 3,
+    file_id: Nullable = 4,
+    start_char_index: Required = 5,
 });
 
 /// Citation in a response that points at a page range of a PDF document.
@@ -201,13 +197,13 @@ pub struct AnthropicPageCitation {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicPageCitation ["type" = "\"page_location\""] {
-    0 cited_text: "cited_text" Required,
-    1 document_index: "document_index" Required,
-    2 document_title: "document_title" Nullable,
-    3 end_page_number: "end_page_number" Required,
-    4 file_id: "file_id" Nullable,
-    5 start_page_number: "start_page_number" Required,
+wire_struct!(AnthropicPageCitation ["type" = "page_location"] {
+    cited_text: Required = 0,
+    document_index: Required = 1,
+    document_title: Nullable = 2,
+    end_page_number: Required = 3,
+    file_id: Nullable = 4,
+    start_page_number: Required = 5,
 });
 
 /// Citation in a response that points at a range of blocks in a custom-content document.
@@ -233,13 +229,13 @@ pub struct AnthropicContentBlockCitation {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicContentBlockCitation ["type" = "\"content_block_location\""] {
-    0 cited_text: "cited_text" Required,
-    1 document_index: "document_index" Required,
-    2 document_title: "document_title" Nullable,
-    3 end_block_index: "end_block_index" Required,
-    4 file_id: "file_id" Nullable,
-    5 start_block_index: "start_block_index" Required,
+wire_struct!(AnthropicContentBlockCitation ["type" = "content_block_location"] {
+    cited_text: Required = 0,
+    document_index: Required = 1,
+    document_title: Nullable = 2,
+    end_block_index: Required = 3,
+    file_id: Nullable = 4,
+    start_block_index: Required = 5,
 });
 
 /// A source behind a piece of response text; the variant tells how the passage is located.
@@ -280,14 +276,12 @@ wire_union!(AnthropicTextCitation {
         "search_result_location" => SearchResultLocation,
         "web_search_result_location" => WebSearchResultLocation,
     }
-    objects {}
-    shapes {}
     variants {
-        0 CharLocation,
-        1 PageLocation,
-        2 ContentBlockLocation,
-        3 WebSearchResultLocation,
-        4 SearchResultLocation,
+        CharLocation = 0,
+        PageLocation = 1,
+        ContentBlockLocation = 2,
+        WebSearchResultLocation = 3,
+        SearchResultLocation = 4,
     }
 });
 
@@ -359,11 +353,11 @@ pub struct AnthropicToolUseBlock {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolUseBlock ["type" = "\"tool_use\""] {
-    0 caller: "caller" Required,
-    1 id: "id" Required,
-    2 name: "name" Required,
-    3 input: "input" Optional,
+wire_struct!(AnthropicToolUseBlock ["type" = "tool_use"] {
+    caller: Required = 0,
+    id: Required = 1,
+    name: Required = 2,
+    input: Optional = 3,
 });
 
 /// Marks a tool call that the model made itself, not through sandboxed code.
@@ -376,7 +370,7 @@ pub struct AnthropicDirectCaller {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicDirectCaller ["type" = "\"direct\""] {});
+wire_struct!(AnthropicDirectCaller ["type" = "direct"] {});
 
 /// Marks a tool call that was issued by code running in the `20250825` code execution tool.
 ///
@@ -390,8 +384,8 @@ pub struct AnthropicCodeExecution20250825Caller {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCodeExecution20250825Caller ["type" = "\"code_execution_20250825\""] {
-    0 tool_id: "tool_id" Required,
+wire_struct!(AnthropicCodeExecution20250825Caller ["type" = "code_execution_20250825"] {
+    tool_id: Required = 0,
 });
 
 /// Marks a tool call that was issued by code running in the `20260120` code execution tool.
@@ -406,8 +400,8 @@ pub struct AnthropicCodeExecution20260120Caller {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCodeExecution20260120Caller ["type" = "\"code_execution_20260120\""] {
-    0 tool_id: "tool_id" Required,
+wire_struct!(AnthropicCodeExecution20260120Caller ["type" = "code_execution_20260120"] {
+    tool_id: Required = 0,
 });
 
 /// Tells who invoked a tool: the model directly, or code inside a code execution sandbox.
@@ -439,12 +433,10 @@ wire_union!(AnthropicCaller {
         "code_execution_20260120" => CodeExecution20260120,
         "direct" => Direct,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Direct,
-        1 CodeExecution20250825,
-        2 CodeExecution20260120,
+        Direct = 0,
+        CodeExecution20250825 = 1,
+        CodeExecution20260120 = 2,
     }
 });
 
@@ -488,11 +480,11 @@ pub struct MessagesServerToolUseBlock {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesServerToolUseBlock ["type" = "\"server_tool_use\""] {
-    0 id: "id" Required,
-    1 name: "name" Required,
-    2 caller: "caller" Optional,
-    3 input: "input" Optional,
+wire_struct!(MessagesServerToolUseBlock ["type" = "server_tool_use"] {
+    id: Required = 0,
+    name: Required = 1,
+    caller: Optional = 2,
+    input: Optional = 3,
 });
 
 /// Content block holding the outcome of a web search.
@@ -511,10 +503,10 @@ pub struct AnthropicWebSearchToolResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicWebSearchToolResult ["type" = "\"web_search_tool_result\""] {
-    0 caller: "caller" Required,
-    1 content: "content" Required,
-    2 tool_use_id: "tool_use_id" Required,
+wire_struct!(AnthropicWebSearchToolResult ["type" = "web_search_tool_result"] {
+    caller: Required = 0,
+    content: Required = 1,
+    tool_use_id: Required = 2,
 });
 
 /// One hit returned by the web search tool.
@@ -535,11 +527,11 @@ pub struct AnthropicWebSearchResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicWebSearchResult ["type" = "\"web_search_result\""] {
-    0 encrypted_content: "encrypted_content" Required,
-    1 page_age: "page_age" Nullable,
-    2 title: "title" Required,
-    3 url: "url" Required,
+wire_struct!(AnthropicWebSearchResult ["type" = "web_search_result"] {
+    encrypted_content: Required = 0,
+    page_age: Nullable = 1,
+    title: Required = 2,
+    url: Required = 3,
 });
 
 /// List of hits, or a single error that explains why the search failed.
@@ -562,13 +554,12 @@ wire_union!(AnthropicWebSearchToolResultContent {
     tag "type" {
         "web_search_tool_result_error" => WebSearchToolResultError,
     }
-    objects {}
     shapes {
         Array(Object) => List,
     }
     variants {
-        0 List,
-        1 WebSearchToolResultError,
+        List = 0,
+        WebSearchToolResultError = 1,
     }
 });
 
@@ -616,10 +607,10 @@ pub struct AnthropicWebFetchToolResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicWebFetchToolResult ["type" = "\"web_fetch_tool_result\""] {
-    0 caller: "caller" Required,
-    1 content: "content" Required,
-    2 tool_use_id: "tool_use_id" Required,
+wire_struct!(AnthropicWebFetchToolResult ["type" = "web_fetch_tool_result"] {
+    caller: Required = 0,
+    content: Required = 1,
+    tool_use_id: Required = 2,
 });
 
 /// Says why a web fetch failed.
@@ -634,8 +625,8 @@ pub struct AnthropicWebFetchToolResultError {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicWebFetchToolResultError ["type" = "\"web_fetch_tool_result_error\""] {
-    0 error_code: "error_code" Required,
+wire_struct!(AnthropicWebFetchToolResultError ["type" = "web_fetch_tool_result_error"] {
+    error_code: Required = 0,
 });
 
 /// Machine-readable reason for the failed fetch.
@@ -697,10 +688,10 @@ pub struct AnthropicWebFetchBlock {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicWebFetchBlock ["type" = "\"web_fetch_result\""] {
-    0 content: "content" Required,
-    1 retrieved_at: "retrieved_at" Nullable,
-    2 url: "url" Required,
+wire_struct!(AnthropicWebFetchBlock ["type" = "web_fetch_result"] {
+    content: Required = 0,
+    retrieved_at: Nullable = 1,
+    url: Required = 2,
 });
 
 /// Document returned in a Messages response, for example the body of a fetched web page.
@@ -719,10 +710,10 @@ pub struct AnthropicDocumentBlock {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicDocumentBlock ["type" = "\"document\""] {
-    0 source: "source" Required,
-    1 title: "title" Nullable,
-    2 citations: "citations" Optional,
+wire_struct!(AnthropicDocumentBlock ["type" = "document"] {
+    source: Required = 0,
+    title: Nullable = 1,
+    citations: Optional = 2,
 });
 
 /// Switches source citations on or off for a document; null leaves them unconfigured.
@@ -737,9 +728,7 @@ pub struct AnthropicCitationsConfig {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCitationsConfig {
-    0 enabled: "enabled" Required,
-});
+wire_struct!(AnthropicCitationsConfig { enabled: Required = 0 });
 
 /// Body of the document, as an inline PDF or plain text.
 ///
@@ -764,11 +753,9 @@ wire_union!(AnthropicDocumentBlockSource {
         "base64" => Base64,
         "text" => Text,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Base64,
-        1 Text,
+        Base64 = 0,
+        Text = 1,
     }
 });
 
@@ -821,11 +808,9 @@ wire_union!(AnthropicWebFetchContent {
         "web_fetch_result" => WebFetchResult,
         "web_fetch_tool_result_error" => WebFetchToolResultError,
     }
-    objects {}
-    shapes {}
     variants {
-        0 WebFetchToolResultError,
-        1 WebFetchResult,
+        WebFetchToolResultError = 0,
+        WebFetchResult = 1,
     }
 });
 
@@ -857,9 +842,9 @@ pub struct AnthropicCodeExecutionToolResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCodeExecutionToolResult ["type" = "\"code_execution_tool_result\""] {
-    0 content: "content" Required,
-    1 tool_use_id: "tool_use_id" Required,
+wire_struct!(AnthropicCodeExecutionToolResult ["type" = "code_execution_tool_result"] {
+    content: Required = 0,
+    tool_use_id: Required = 1,
 });
 
 /// Says why a sandboxed code run yielded no result.
@@ -874,8 +859,8 @@ pub struct AnthropicCodeExecutionToolResultError {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCodeExecutionToolResultError ["type" = "\"code_execution_tool_result_error\""] {
-    0 error_code: "error_code" Required,
+wire_struct!(AnthropicCodeExecutionToolResultError ["type" = "code_execution_tool_result_error"] {
+    error_code: Required = 0,
 });
 
 /// Reasons for which a hosted tool can fail, shared by several tools of the Messages protocol.
@@ -921,11 +906,11 @@ pub struct AnthropicCodeExecutionResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCodeExecutionResult ["type" = "\"code_execution_result\""] {
-    0 content: "content" Required,
-    1 return_code: "return_code" Required,
-    2 stderr: "stderr" Required,
-    3 stdout: "stdout" Required,
+wire_struct!(AnthropicCodeExecutionResult ["type" = "code_execution_result"] {
+    content: Required = 0,
+    return_code: Required = 1,
+    stderr: Required = 2,
+    stdout: Required = 3,
 });
 
 /// A file that sandboxed code produced.
@@ -940,8 +925,8 @@ pub struct AnthropicCodeExecutionOutput {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCodeExecutionOutput ["type" = "\"code_execution_output\""] {
-    0 file_id: "file_id" Required,
+wire_struct!(AnthropicCodeExecutionOutput ["type" = "code_execution_output"] {
+    file_id: Required = 0,
 });
 
 /// Outcome of a sandboxed code run whose standard output is readable only by the provider.
@@ -962,11 +947,11 @@ pub struct AnthropicEncryptedCodeExecutionResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicEncryptedCodeExecutionResult ["type" = "\"encrypted_code_execution_result\""] {
-    0 content: "content" Required,
-    1 encrypted_stdout: "encrypted_stdout" Required,
-    2 return_code: "return_code" Required,
-    3 stderr: "stderr" Required,
+wire_struct!(AnthropicEncryptedCodeExecutionResult ["type" = "encrypted_code_execution_result"] {
+    content: Required = 0,
+    encrypted_stdout: Required = 1,
+    return_code: Required = 2,
+    stderr: Required = 3,
 });
 
 /// Outcome of a sandboxed code run: a plain result, a result with encrypted output, or an error.
@@ -997,12 +982,10 @@ wire_union!(AnthropicCodeExecutionContent {
         "code_execution_tool_result_error" => CodeExecutionToolResultError,
         "encrypted_code_execution_result" => EncryptedCodeExecutionResult,
     }
-    objects {}
-    shapes {}
     variants {
-        0 CodeExecutionToolResultError,
-        1 CodeExecutionResult,
-        2 EncryptedCodeExecutionResult,
+        CodeExecutionToolResultError = 0,
+        CodeExecutionResult = 1,
+        EncryptedCodeExecutionResult = 2,
     }
 });
 
@@ -1041,9 +1024,9 @@ pub struct AnthropicBashCodeExecutionToolResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicBashCodeExecutionToolResult ["type" = "\"bash_code_execution_tool_result\""] {
-    0 content: "content" Required,
-    1 tool_use_id: "tool_use_id" Required,
+wire_struct!(AnthropicBashCodeExecutionToolResult ["type" = "bash_code_execution_tool_result"] {
+    content: Required = 0,
+    tool_use_id: Required = 1,
 });
 
 /// Says why a sandboxed shell command yielded no result.
@@ -1059,8 +1042,8 @@ pub struct AnthropicBashCodeExecutionError {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicBashCodeExecutionError ["type" = "\"bash_code_execution_tool_result_error\""] {
-    0 error_code: "error_code" Required,
+wire_struct!(AnthropicBashCodeExecutionError ["type" = "bash_code_execution_tool_result_error"] {
+    error_code: Required = 0,
 });
 
 /// Machine-readable reason for the failure; branch on it to decide whether a retry makes sense.
@@ -1109,11 +1092,11 @@ pub struct AnthropicBashCodeExecutionResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicBashCodeExecutionResult ["type" = "\"bash_code_execution_result\""] {
-    0 content: "content" Required,
-    1 return_code: "return_code" Required,
-    2 stderr: "stderr" Required,
-    3 stdout: "stdout" Required,
+wire_struct!(AnthropicBashCodeExecutionResult ["type" = "bash_code_execution_result"] {
+    content: Required = 0,
+    return_code: Required = 1,
+    stderr: Required = 2,
+    stdout: Required = 3,
 });
 
 /// A file that a sandboxed shell command produced.
@@ -1128,8 +1111,8 @@ pub struct AnthropicBashCodeExecutionOutput {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicBashCodeExecutionOutput ["type" = "\"bash_code_execution_output\""] {
-    0 file_id: "file_id" Required,
+wire_struct!(AnthropicBashCodeExecutionOutput ["type" = "bash_code_execution_output"] {
+    file_id: Required = 0,
 });
 
 /// Outcome of a sandboxed shell command: either its result or an error.
@@ -1155,11 +1138,9 @@ wire_union!(AnthropicBashCodeExecutionContent {
         "bash_code_execution_result" => BashCodeExecutionResult,
         "bash_code_execution_tool_result_error" => BashCodeExecutionToolResultError,
     }
-    objects {}
-    shapes {}
     variants {
-        0 BashCodeExecutionToolResultError,
-        1 BashCodeExecutionResult,
+        BashCodeExecutionToolResultError = 0,
+        BashCodeExecutionResult = 1,
     }
 });
 
@@ -1192,9 +1173,9 @@ pub struct AnthropicTextEditorToolResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextEditorToolResult ["type" = "\"text_editor_code_execution_tool_result\""] {
-    0 content: "content" Required,
-    1 tool_use_id: "tool_use_id" Required,
+wire_struct!(AnthropicTextEditorToolResult ["type" = "text_editor_code_execution_tool_result"] {
+    content: Required = 0,
+    tool_use_id: Required = 1,
 });
 
 /// Says why a sandboxed file command failed.
@@ -1212,9 +1193,9 @@ pub struct AnthropicTextEditorError {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextEditorError ["type" = "\"text_editor_code_execution_tool_result_error\""] {
-    0 error_code: "error_code" Required,
-    1 error_message: "error_message" Nullable,
+wire_struct!(AnthropicTextEditorError ["type" = "text_editor_code_execution_tool_result_error"] {
+    error_code: Required = 0,
+    error_message: Nullable = 1,
 });
 
 /// Machine-readable reason for the failure; branch on it to decide whether a retry makes sense.
@@ -1266,12 +1247,12 @@ pub struct AnthropicTextEditorViewResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextEditorViewResult ["type" = "\"text_editor_code_execution_view_result\""] {
-    0 content: "content" Required,
-    1 file_type: "file_type" Required,
-    2 num_lines: "num_lines" Nullable,
-    3 start_line: "start_line" Nullable,
-    4 total_lines: "total_lines" Nullable,
+wire_struct!(AnthropicTextEditorViewResult ["type" = "text_editor_code_execution_view_result"] {
+    content: Required = 0,
+    file_type: Required = 1,
+    num_lines: Nullable = 2,
+    start_line: Nullable = 3,
+    total_lines: Nullable = 4,
 });
 
 /// Kind of file shown, which tells how to read `content`.
@@ -1309,8 +1290,8 @@ pub struct AnthropicTextEditorCreateResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextEditorCreateResult ["type" = "\"text_editor_code_execution_create_result\""] {
-    0 is_file_update: "is_file_update" Required,
+wire_struct!(AnthropicTextEditorCreateResult ["type" = "text_editor_code_execution_create_result"] {
+    is_file_update: Required = 0,
 });
 
 /// Describes a text replacement made to a sandbox file, in the style of a diff hunk.
@@ -1334,12 +1315,12 @@ pub struct AnthropicTextEditorStrReplaceResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextEditorStrReplaceResult ["type" = "\"text_editor_code_execution_str_replace_result\""] {
-    0 lines: "lines" Nullable,
-    1 new_lines: "new_lines" Nullable,
-    2 new_start: "new_start" Nullable,
-    3 old_lines: "old_lines" Nullable,
-    4 old_start: "old_start" Nullable,
+wire_struct!(AnthropicTextEditorStrReplaceResult ["type" = "text_editor_code_execution_str_replace_result"] {
+    lines: Nullable = 0,
+    new_lines: Nullable = 1,
+    new_start: Nullable = 2,
+    old_lines: Nullable = 3,
+    old_start: Nullable = 4,
 });
 
 /// Outcome of a sandboxed file edit command: a view, create or replace result, or an error.
@@ -1376,13 +1357,11 @@ wire_union!(AnthropicTextEditorContent {
         "text_editor_code_execution_tool_result_error" => TextEditorCodeExecutionToolResultError,
         "text_editor_code_execution_view_result" => TextEditorCodeExecutionViewResult,
     }
-    objects {}
-    shapes {}
     variants {
-        0 TextEditorCodeExecutionToolResultError,
-        1 TextEditorCodeExecutionViewResult,
-        2 TextEditorCodeExecutionCreateResult,
-        3 TextEditorCodeExecutionStrReplaceResult,
+        TextEditorCodeExecutionToolResultError = 0,
+        TextEditorCodeExecutionViewResult = 1,
+        TextEditorCodeExecutionCreateResult = 2,
+        TextEditorCodeExecutionStrReplaceResult = 3,
     }
 });
 
@@ -1428,9 +1407,9 @@ pub struct AnthropicToolSearchToolResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolSearchToolResult ["type" = "\"tool_search_tool_result\""] {
-    0 content: "content" Required,
-    1 tool_use_id: "tool_use_id" Required,
+wire_struct!(AnthropicToolSearchToolResult ["type" = "tool_search_tool_result"] {
+    content: Required = 0,
+    tool_use_id: Required = 1,
 });
 
 /// Says why a tool search failed.
@@ -1447,9 +1426,9 @@ pub struct AnthropicToolSearchResultError {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolSearchResultError ["type" = "\"tool_search_tool_result_error\""] {
-    0 error_code: "error_code" Required,
-    1 error_message: "error_message" Nullable,
+wire_struct!(AnthropicToolSearchResultError ["type" = "tool_search_tool_result_error"] {
+    error_code: Required = 0,
+    error_message: Nullable = 1,
 });
 
 /// Lists the tools that matched a tool search.
@@ -1464,8 +1443,8 @@ pub struct AnthropicToolSearchResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolSearchResult ["type" = "\"tool_search_tool_search_result\""] {
-    0 tool_references: "tool_references" Required,
+wire_struct!(AnthropicToolSearchResult ["type" = "tool_search_tool_search_result"] {
+    tool_references: Required = 0,
 });
 
 /// Outcome of a tool search: either the tools found or an error.
@@ -1491,11 +1470,9 @@ wire_union!(AnthropicToolSearchContent {
         "tool_search_tool_result_error" => ToolSearchToolResultError,
         "tool_search_tool_search_result" => ToolSearchToolSearchResult,
     }
-    objects {}
-    shapes {}
     variants {
-        0 ToolSearchToolResultError,
-        1 ToolSearchToolSearchResult,
+        ToolSearchToolResultError = 0,
+        ToolSearchToolSearchResult = 1,
     }
 });
 
@@ -1525,8 +1502,8 @@ pub struct AnthropicContainerUpload {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicContainerUpload ["type" = "\"container_upload\""] {
-    0 file_id: "file_id" Required,
+wire_struct!(AnthropicContainerUpload ["type" = "container_upload"] {
+    file_id: Required = 0,
 });
 
 /// Content block that stands in for earlier conversation after the context was compacted; send it back on later turns.
@@ -1543,9 +1520,9 @@ pub struct AnthropicCompactionBlock {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCompactionBlock ["type" = "\"compaction\""] {
-    0 content: "content" Nullable,
-    1 encrypted_content: "encrypted_content" Optional,
+wire_struct!(AnthropicCompactionBlock ["type" = "compaction"] {
+    content: Nullable = 0,
+    encrypted_content: Optional = 1,
 });
 
 /// Any block of an assistant message: text, thinking, tool use or a server tool's result, told apart by `type`.
@@ -1647,26 +1624,24 @@ wire_union!(MessagesContentBlock {
         "web_fetch_tool_result" => WebFetchToolResult,
         "web_search_tool_result" => WebSearchToolResult,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Text,
-        1 ToolUse,
-        2 Thinking,
-        3 RedactedThinking,
-        4 ServerToolUse,
-        5 WebSearchToolResult,
-        6 WebFetchToolResult,
-        7 CodeExecutionToolResult,
-        8 BashCodeExecutionToolResult,
-        9 TextEditorCodeExecutionToolResult,
-        10 ToolSearchToolResult,
-        11 ContainerUpload,
-        12 Compaction,
-        13 AdvisorToolResult,
-        14 OpenRouterShellToolResult,
-        15 OpenRouterBashToolResult,
-        16 OpenRouterToolSearchResult,
+        Text = 0,
+        ToolUse = 1,
+        Thinking = 2,
+        RedactedThinking = 3,
+        ServerToolUse = 4,
+        WebSearchToolResult = 5,
+        WebFetchToolResult = 6,
+        CodeExecutionToolResult = 7,
+        BashCodeExecutionToolResult = 8,
+        TextEditorCodeExecutionToolResult = 9,
+        ToolSearchToolResult = 10,
+        ContainerUpload = 11,
+        Compaction = 12,
+        AdvisorToolResult = 13,
+        OpenRouterShellToolResult = 14,
+        OpenRouterBashToolResult = 15,
+        OpenRouterToolSearchResult = 16,
     }
 });
 
@@ -1806,9 +1781,9 @@ pub struct AnthropicInputTransformation {
 }
 
 wire_struct!(AnthropicInputTransformation {
-    0 r#type: "type" Required,
-    1 path: "path" Optional,
-    2 reason: "reason" Optional,
+    r#type as "type": Required = 0,
+    path: Optional = 1,
+    reason: Optional = 2,
 });
 
 /// Explains why the model declined to answer; null unless the turn ended in a refusal.
@@ -1825,9 +1800,9 @@ pub struct AnthropicRefusalStopDetails {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicRefusalStopDetails ["type" = "\"refusal\""] {
-    0 category: "category" Nullable,
-    1 explanation: "explanation" Nullable,
+wire_struct!(AnthropicRefusalStopDetails ["type" = "refusal"] {
+    category: Nullable = 0,
+    explanation: Nullable = 1,
 });
 
 /// Policy area that caused the refusal; null when it fits no listed area.
@@ -1901,7 +1876,7 @@ wire_enum!(MessagesStopReason {
 /// At `MessagesResult.usage` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesResultUsage {
+pub struct MessagesUsage {
     /// Splits the tokens written to the prompt cache by cache lifetime; null when no split is available.
     pub cache_creation: Option<AnthropicCacheCreation>,
     /// Input tokens written to the prompt cache; null when the provider does not report them.
@@ -1934,21 +1909,21 @@ pub struct MessagesResultUsage {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesResultUsage {
-    0 cache_creation: "cache_creation" Nullable,
-    1 cache_creation_input_tokens: "cache_creation_input_tokens" Nullable,
-    2 cache_read_input_tokens: "cache_read_input_tokens" Nullable,
-    3 inference_geo: "inference_geo" Nullable,
-    4 input_tokens: "input_tokens" Required,
-    5 output_tokens: "output_tokens" Required,
-    6 output_tokens_details: "output_tokens_details" Nullable,
-    7 server_tool_use: "server_tool_use" Nullable,
-    8 service_tier: "service_tier" Nullable,
-    9 cost: "cost" Optional,
-    10 cost_details: "cost_details" Optional,
-    11 is_byok: "is_byok" Optional,
-    12 iterations: "iterations" Optional,
-    13 speed: "speed" Optional,
+wire_struct!(MessagesUsage {
+    cache_creation: Nullable = 0,
+    cache_creation_input_tokens: Nullable = 1,
+    cache_read_input_tokens: Nullable = 2,
+    inference_geo: Nullable = 3,
+    input_tokens: Required = 4,
+    output_tokens: Required = 5,
+    output_tokens_details: Nullable = 6,
+    server_tool_use: Nullable = 7,
+    service_tier: Nullable = 8,
+    cost: Optional = 9,
+    cost_details: Optional = 10,
+    is_byok: Optional = 11,
+    iterations: Optional = 12,
+    speed: Optional = 13,
 });
 
 /// Breaks generated tokens down by purpose; null when the provider reports no breakdown.
@@ -1963,9 +1938,7 @@ pub struct AnthropicOutputTokensDetails {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicOutputTokensDetails {
-    0 thinking_tokens: "thinking_tokens" Required,
-});
+wire_struct!(AnthropicOutputTokensDetails { thinking_tokens: Required = 0 });
 
 /// Counts of what server tools did for a reply; null when not reported.
 ///
@@ -1987,10 +1960,10 @@ pub struct MessagesServerToolUsage {
 }
 
 wire_struct!(MessagesServerToolUsage {
-    0 web_fetch_requests: "web_fetch_requests" Required,
-    1 web_search_requests: "web_search_requests" Required,
-    2 tool_calls_executed: "tool_calls_executed" Optional,
-    3 tool_calls_requested: "tool_calls_requested" Optional,
+    web_fetch_requests: Required = 0,
+    web_search_requests: Required = 1,
+    tool_calls_executed: Optional = 2,
+    tool_calls_requested: Optional = 3,
 });
 
 /// Report of the context edits applied while serving this call; null when there is nothing to report.
@@ -2005,9 +1978,7 @@ pub struct AppliedContextManagement {
     pub extra: Extra,
 }
 
-wire_struct!(AppliedContextManagement {
-    0 applied_edits: "applied_edits" Required,
-});
+wire_struct!(AppliedContextManagement { applied_edits: Required = 0 });
 
 /// The object at `MessagesResult.context_management.applied_edits[]`.
 ///
@@ -2022,7 +1993,7 @@ pub struct AppliedContextEdit {
 }
 
 wire_struct!(AppliedContextEdit {
-    0 r#type: "type" Required,
+    r#type as "type": Required = 0,
 });
 
 /// What one safety check found.
@@ -2040,8 +2011,8 @@ pub struct AnthropicSafeguardResult {
 }
 
 wire_struct!(AnthropicSafeguardResult {
-    0 status: "status" Required,
-    1 r#type: "type" Required,
+    status: Required = 0,
+    r#type as "type": Required = 1,
 });
 
 /// State and findings of the check; findings on tool calls are grouped by the identifier of the call.
@@ -2057,5 +2028,5 @@ pub struct AnthropicSafeguardResultStatus {
 }
 
 wire_struct!(AnthropicSafeguardResultStatus {
-    0 r#type: "type" Required,
+    r#type as "type": Required = 0,
 });

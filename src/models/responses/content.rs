@@ -8,10 +8,15 @@ use crate::core::wire::{Extra, Json, JsonObject, Secret, Unrecognized};
 use crate::core::wire::{
     IntoList, IntoNumber, wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
 };
-use crate::models::server_tools::{WebSearchMode, WebSearchToolEngine, WebSearchUserLocation, XSearchOptions};
+use crate::models::server_tools::{
+    AdvisorServerToolOpenRouter, BashServerTool, DatetimeServerTool, FilesServerTool, FusionServerToolOpenRouter,
+    ImageGenerationServerToolOpenRouter, OpenRouterWebSearchServerTool, SearchModelsServerTool,
+    ShellServerToolOpenRouter, SubagentServerToolOpenRouter, ToolSearchServerTool, WebFetchServerTool, WebSearchMode,
+    WebSearchToolEngine, WebSearchUserLocation, XSearchOptions,
+};
 use crate::models::shared::{
     ConfigurationUpdateReasoning, FilterLogic, FilterValue, FormatJsonObjectConfig, FormatTextConfig, ImageBackground,
-    ImageDetail, PromptCacheBreakpoint, ReasoningFormat, ToolChoiceMode, ToolOutputFile, UrlSource,
+    ImageDetail, PromptCacheBreakpoint, ReasoningFormat, ToolChoiceMode, ToolEngine, ToolOutputFile, UrlSource,
 };
 
 /// Text part of an assistant message, with citations and optional token probabilities.
@@ -30,10 +35,10 @@ pub struct ResponseOutputText {
     pub extra: Extra,
 }
 
-wire_struct!(ResponseOutputText ["type" = "\"output_text\""] {
-    0 text: "text" Required,
-    1 annotations: "annotations" Optional,
-    2 logprobs: "logprobs" Optional,
+wire_struct!(ResponseOutputText ["type" = "output_text"] {
+    text: Required = 0,
+    annotations: Optional = 1,
+    logprobs: Optional = 2,
 });
 
 impl ResponseOutputText {
@@ -67,10 +72,10 @@ pub struct FileCitation {
     pub extra: Extra,
 }
 
-wire_struct!(FileCitation ["type" = "\"file_citation\""] {
-    0 file_id: "file_id" Required,
-    1 filename: "filename" Required,
-    2 index: "index" Required,
+wire_struct!(FileCitation ["type" = "file_citation"] {
+    file_id: Required = 0,
+    filename: Required = 1,
+    index: Required = 2,
 });
 
 impl FileCitation {
@@ -104,12 +109,12 @@ pub struct UrlCitation {
     pub extra: Extra,
 }
 
-wire_struct!(UrlCitation ["type" = "\"url_citation\""] {
-    0 end_index: "end_index" Required,
-    1 start_index: "start_index" Required,
-    2 title: "title" Required,
-    3 url: "url" Required,
-    4 content: "content" Optional,
+wire_struct!(UrlCitation ["type" = "url_citation"] {
+    end_index: Required = 0,
+    start_index: Required = 1,
+    title: Required = 2,
+    url: Required = 3,
+    content: Optional = 4,
 });
 
 impl UrlCitation {
@@ -150,9 +155,9 @@ pub struct FilePath {
     pub extra: Extra,
 }
 
-wire_struct!(FilePath ["type" = "\"file_path\""] {
-    0 file_id: "file_id" Required,
-    1 index: "index" Required,
+wire_struct!(FilePath ["type" = "file_path"] {
+    file_id: Required = 0,
+    index: Required = 1,
 });
 
 impl FilePath {
@@ -194,12 +199,10 @@ wire_union!(ResponsesAnnotation {
         "file_path" => FilePath,
         "url_citation" => UrlCitation,
     }
-    objects {}
-    shapes {}
     variants {
-        0 FileCitation,
-        1 UrlCitation,
-        2 FilePath,
+        FileCitation = 0,
+        UrlCitation = 1,
+        FilePath = 2,
     }
 });
 
@@ -243,10 +246,10 @@ pub struct ResponseOutputTextLogprob {
 }
 
 wire_struct!(ResponseOutputTextLogprob {
-    0 bytes: "bytes" Required,
-    1 logprob: "logprob" Required,
-    2 token: "token" Required,
-    3 top_logprobs: "top_logprobs" Required,
+    bytes: Required = 0,
+    logprob: Required = 1,
+    token: Required = 2,
+    top_logprobs: Required = 3,
 });
 
 impl ResponseOutputTextLogprob {
@@ -286,11 +289,7 @@ pub struct ResponseOutputTextLogprobTopLogprob {
     pub extra: Extra,
 }
 
-wire_struct!(ResponseOutputTextLogprobTopLogprob {
-    0 bytes: "bytes" Required,
-    1 logprob: "logprob" Required,
-    2 token: "token" Required,
-});
+wire_struct!(ResponseOutputTextLogprobTopLogprob { bytes: Required = 0, logprob: Required = 1, token: Required = 2 });
 
 impl ResponseOutputTextLogprobTopLogprob {
     /// With what the API requires.
@@ -319,8 +318,8 @@ pub struct ResponsesRefusal {
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesRefusal ["type" = "\"refusal\""] {
-    0 refusal: "refusal" Required,
+wire_struct!(ResponsesRefusal ["type" = "refusal"] {
+    refusal: Required = 0,
 });
 
 impl ResponsesRefusal {
@@ -356,11 +355,9 @@ wire_union!(OutputMessageContentPart {
         "output_text" => OutputText,
         "refusal" => Refusal,
     }
-    objects {}
-    shapes {}
     variants {
-        0 OutputText,
-        1 Refusal,
+        OutputText = 0,
+        Refusal = 1,
     }
 });
 
@@ -435,8 +432,8 @@ pub struct ReasoningTextContent {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningTextContent ["type" = "\"reasoning_text\""] {
-    0 text: "text" Required,
+wire_struct!(ReasoningTextContent ["type" = "reasoning_text"] {
+    text: Required = 0,
 });
 
 impl ReasoningTextContent {
@@ -463,8 +460,8 @@ pub struct ReasoningSummaryText {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningSummaryText ["type" = "\"summary_text\""] {
-    0 text: "text" Required,
+wire_struct!(ReasoningSummaryText ["type" = "summary_text"] {
+    text: Required = 0,
 });
 
 impl ReasoningSummaryText {
@@ -505,14 +502,14 @@ pub struct CustomToolCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(CustomToolCallItem ["type" = "\"custom_tool_call\""] {
-    0 call_id: "call_id" Required,
-    1 input: "input" Required,
-    2 name: "name" Required,
-    3 r#async: "async" Optional,
-    4 id: "id" Optional,
-    5 namespace: "namespace" Optional,
-    6 status: "status" Optional,
+wire_struct!(CustomToolCallItem ["type" = "custom_tool_call"] {
+    call_id: Required = 0,
+    input: Required = 1,
+    name: Required = 2,
+    r#async as "async": Optional = 3,
+    id: Optional = 4,
+    namespace: Optional = 5,
+    status: Optional = 6,
 });
 
 impl CustomToolCallItem {
@@ -556,10 +553,10 @@ pub struct OutputWebSearchCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchCallItem ["type" = "\"web_search_call\""] {
-    0 id: "id" Required,
-    1 status: "status" Required,
-    2 action: "action" Optional,
+wire_struct!(OutputWebSearchCallItem ["type" = "web_search_call"] {
+    id: Required = 0,
+    status: Required = 1,
+    action: Optional = 2,
 });
 
 impl OutputWebSearchCallItem {
@@ -590,10 +587,10 @@ pub struct OutputWebSearchCallItemActionSearch {
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchCallItemActionSearch ["type" = "\"search\""] {
-    0 query: "query" Required,
-    1 queries: "queries" Optional,
-    2 sources: "sources" Optional,
+wire_struct!(OutputWebSearchCallItemActionSearch ["type" = "search"] {
+    query: Required = 0,
+    queries: Optional = 1,
+    sources: Optional = 2,
 });
 
 impl OutputWebSearchCallItemActionSearch {
@@ -621,8 +618,8 @@ pub struct OutputWebSearchCallItemActionOpenPage {
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchCallItemActionOpenPage ["type" = "\"open_page\""] {
-    0 url: "url" Optional,
+wire_struct!(OutputWebSearchCallItemActionOpenPage ["type" = "open_page"] {
+    url: Optional = 0,
 });
 
 impl OutputWebSearchCallItemActionOpenPage {
@@ -651,9 +648,9 @@ pub struct OutputWebSearchCallItemActionFindInPage {
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchCallItemActionFindInPage ["type" = "\"find_in_page\""] {
-    0 pattern: "pattern" Required,
-    1 url: "url" Required,
+wire_struct!(OutputWebSearchCallItemActionFindInPage ["type" = "find_in_page"] {
+    pattern: Required = 0,
+    url: Required = 1,
 });
 
 impl OutputWebSearchCallItemActionFindInPage {
@@ -694,12 +691,10 @@ wire_union!(OutputWebSearchCallItemAction {
         "open_page" => OpenPage,
         "search" => Search,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Search,
-        1 OpenPage,
-        2 FindInPage,
+        Search = 0,
+        OpenPage = 1,
+        FindInPage = 2,
     }
 });
 
@@ -777,10 +772,10 @@ pub struct OutputFileSearchCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputFileSearchCallItem ["type" = "\"file_search_call\""] {
-    0 id: "id" Required,
-    1 queries: "queries" Required,
-    2 status: "status" Required,
+wire_struct!(OutputFileSearchCallItem ["type" = "file_search_call"] {
+    id: Required = 0,
+    queries: Required = 1,
+    status: Required = 2,
 });
 
 impl OutputFileSearchCallItem {
@@ -836,9 +831,9 @@ pub struct ApplyPatchCreateFileOperation {
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchCreateFileOperation ["type" = "\"create_file\""] {
-    0 diff: "diff" Required,
-    1 path: "path" Required,
+wire_struct!(ApplyPatchCreateFileOperation ["type" = "create_file"] {
+    diff: Required = 0,
+    path: Required = 1,
 });
 
 impl ApplyPatchCreateFileOperation {
@@ -865,9 +860,9 @@ pub struct ApplyPatchUpdateFileOperation {
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchUpdateFileOperation ["type" = "\"update_file\""] {
-    0 diff: "diff" Required,
-    1 path: "path" Required,
+wire_struct!(ApplyPatchUpdateFileOperation ["type" = "update_file"] {
+    diff: Required = 0,
+    path: Required = 1,
 });
 
 impl ApplyPatchUpdateFileOperation {
@@ -892,8 +887,8 @@ pub struct ApplyPatchDeleteFileOperation {
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchDeleteFileOperation ["type" = "\"delete_file\""] {
-    0 path: "path" Required,
+wire_struct!(ApplyPatchDeleteFileOperation ["type" = "delete_file"] {
+    path: Required = 0,
 });
 
 impl ApplyPatchDeleteFileOperation {
@@ -934,12 +929,10 @@ wire_union!(ApplyPatchCallOperation {
         "delete_file" => DeleteFile,
         "update_file" => UpdateFile,
     }
-    objects {}
-    shapes {}
     variants {
-        0 CreateFile,
-        1 UpdateFile,
-        2 DeleteFile,
+        CreateFile = 0,
+        UpdateFile = 1,
+        DeleteFile = 2,
     }
 });
 
@@ -1018,12 +1011,12 @@ pub struct OutputCodeInterpreterCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputCodeInterpreterCallItem ["type" = "\"code_interpreter_call\""] {
-    0 id: "id" Required,
-    1 status: "status" Required,
-    2 code: "code" Optional,
-    3 container_id: "container_id" Optional,
-    4 outputs: "outputs" Optional,
+wire_struct!(OutputCodeInterpreterCallItem ["type" = "code_interpreter_call"] {
+    id: Required = 0,
+    status: Required = 1,
+    code: Optional = 2,
+    container_id: Optional = 3,
+    outputs: Optional = 4,
 });
 
 impl OutputCodeInterpreterCallItem {
@@ -1059,8 +1052,8 @@ pub struct CodeInterpreterLogsOutput {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterLogsOutput ["type" = "\"logs\""] {
-    0 logs: "logs" Required,
+wire_struct!(CodeInterpreterLogsOutput ["type" = "logs"] {
+    logs: Required = 0,
 });
 
 impl CodeInterpreterLogsOutput {
@@ -1085,8 +1078,8 @@ pub struct CodeInterpreterImageOutput {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterImageOutput ["type" = "\"image\""] {
-    0 url: "url" Required,
+wire_struct!(CodeInterpreterImageOutput ["type" = "image"] {
+    url: Required = 0,
 });
 
 impl CodeInterpreterImageOutput {
@@ -1127,16 +1120,16 @@ pub struct CodeInterpreterFileOutput {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterFileOutput ["type" = "\"file\""] {
-    0 download_url: "download_url" Optional,
-    1 error_code: "error_code" Optional,
-    2 expires_at: "expires_at" Optional,
-    3 filename: "filename" Optional,
-    4 id: "id" Optional,
-    5 media_type: "media_type" Optional,
-    6 sha256: "sha256" Optional,
-    7 size_bytes: "size_bytes" Optional,
-    8 status: "status" Optional,
+wire_struct!(CodeInterpreterFileOutput ["type" = "file"] {
+    download_url: Optional = 0,
+    error_code: Optional = 1,
+    expires_at: Optional = 2,
+    filename: Optional = 3,
+    id: Optional = 4,
+    media_type: Optional = 5,
+    sha256: Optional = 6,
+    size_bytes: Optional = 7,
+    status: Optional = 8,
 });
 
 impl CodeInterpreterFileOutput {
@@ -1187,12 +1180,10 @@ wire_union!(OutputCodeInterpreterCallItemOutput {
         "image" => Image,
         "logs" => Logs,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Logs,
-        1 Image,
-        2 File,
+        Logs = 0,
+        Image = 1,
+        File = 2,
     }
 });
 
@@ -1267,9 +1258,9 @@ pub struct InputText {
     pub extra: Extra,
 }
 
-wire_struct!(InputText ["type" = "\"input_text\""] {
-    0 text: "text" Required,
-    1 prompt_cache_breakpoint: "prompt_cache_breakpoint" Optional,
+wire_struct!(InputText ["type" = "input_text"] {
+    text: Required = 0,
+    prompt_cache_breakpoint: Optional = 1,
 });
 
 impl InputText {
@@ -1302,10 +1293,10 @@ pub struct InputImage {
     pub extra: Extra,
 }
 
-wire_struct!(InputImage ["type" = "\"input_image\""] {
-    0 detail: "detail" Required,
-    1 file_id: "file_id" Optional,
-    2 image_url: "image_url" Optional,
+wire_struct!(InputImage ["type" = "input_image"] {
+    detail: Required = 0,
+    file_id: Optional = 1,
+    image_url: Optional = 2,
 });
 
 impl InputImage {
@@ -1339,11 +1330,11 @@ pub struct InputFile {
     pub extra: Extra,
 }
 
-wire_struct!(InputFile ["type" = "\"input_file\""] {
-    0 file_data: "file_data" Optional,
-    1 file_id: "file_id" Optional,
-    2 file_url: "file_url" Optional,
-    3 filename: "filename" Optional,
+wire_struct!(InputFile ["type" = "input_file"] {
+    file_data: Optional = 0,
+    file_id: Optional = 1,
+    file_url: Optional = 2,
+    filename: Optional = 3,
 });
 
 impl InputFile {
@@ -1373,8 +1364,8 @@ pub struct InputAudio {
     pub extra: Extra,
 }
 
-wire_struct!(InputAudio ["type" = "\"input_audio\""] {
-    0 input_audio: "input_audio" Required,
+wire_struct!(InputAudio ["type" = "input_audio"] {
+    input_audio: Required = 0,
 });
 
 impl InputAudio {
@@ -1401,10 +1392,7 @@ pub struct InputAudioInputAudio {
     pub extra: Extra,
 }
 
-wire_struct!(InputAudioInputAudio {
-    0 data: "data" Required,
-    1 format: "format" Required,
-});
+wire_struct!(InputAudioInputAudio { data: Required = 0, format: Required = 1 });
 
 impl InputAudioInputAudio {
     /// With what the API requires.
@@ -1501,11 +1489,11 @@ pub struct FunctionCallOutputItem {
     pub extra: Extra,
 }
 
-wire_struct!(FunctionCallOutputItem ["type" = "\"function_call_output\""] {
-    0 call_id: "call_id" Required,
-    1 output: "output" Required,
-    2 id: "id" Optional,
-    3 status: "status" Optional,
+wire_struct!(FunctionCallOutputItem ["type" = "function_call_output"] {
+    call_id: Required = 0,
+    output: Required = 1,
+    id: Optional = 2,
+    status: Optional = 3,
 });
 
 impl FunctionCallOutputItem {
@@ -1549,12 +1537,10 @@ wire_union!(ToolCallOutputPart {
         "input_image" => InputImage,
         "input_text" => InputText,
     }
-    objects {}
-    shapes {}
     variants {
-        0 InputText,
-        1 InputImage,
-        2 InputFile,
+        InputText = 0,
+        InputImage = 1,
+        InputFile = 2,
     }
 });
 
@@ -1596,15 +1582,13 @@ pub enum ToolCallOutput {
 }
 
 wire_union!(ToolCallOutput {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -1648,10 +1632,10 @@ pub struct CustomToolCallOutputItem {
     pub extra: Extra,
 }
 
-wire_struct!(CustomToolCallOutputItem ["type" = "\"custom_tool_call_output\""] {
-    0 call_id: "call_id" Required,
-    1 output: "output" Required,
-    2 id: "id" Optional,
+wire_struct!(CustomToolCallOutputItem ["type" = "custom_tool_call_output"] {
+    call_id: Required = 0,
+    output: Required = 1,
+    id: Optional = 2,
 });
 
 impl CustomToolCallOutputItem {
@@ -1684,11 +1668,11 @@ pub struct ApplyPatchCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchCallItem ["type" = "\"apply_patch_call\""] {
-    0 call_id: "call_id" Required,
-    1 operation: "operation" Required,
-    2 status: "status" Required,
-    3 id: "id" Optional,
+wire_struct!(ApplyPatchCallItem ["type" = "apply_patch_call"] {
+    call_id: Required = 0,
+    operation: Required = 1,
+    status: Required = 2,
+    id: Optional = 3,
 });
 
 impl ApplyPatchCallItem {
@@ -1731,11 +1715,11 @@ pub struct ApplyPatchCallOutputItem {
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchCallOutputItem ["type" = "\"apply_patch_call_output\""] {
-    0 call_id: "call_id" Required,
-    1 status: "status" Required,
-    2 id: "id" Optional,
-    3 output: "output" Optional,
+wire_struct!(ApplyPatchCallOutputItem ["type" = "apply_patch_call_output"] {
+    call_id: Required = 0,
+    status: Required = 1,
+    id: Optional = 2,
+    output: Optional = 3,
 });
 
 impl ApplyPatchCallOutputItem {
@@ -1784,9 +1768,9 @@ pub struct ConfigurationUpdateItem {
     pub extra: Extra,
 }
 
-wire_struct!(ConfigurationUpdateItem ["type" = "\"configuration_update\""] {
-    0 reasoning: "reasoning" Required,
-    1 id: "id" Optional,
+wire_struct!(ConfigurationUpdateItem ["type" = "configuration_update"] {
+    reasoning: Required = 0,
+    id: Optional = 1,
 });
 
 impl ConfigurationUpdateItem {
@@ -1826,14 +1810,14 @@ pub struct OutputReasoningItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputReasoningItem ["type" = "\"reasoning\""] {
-    0 id: "id" Required,
-    1 summary: "summary" Required,
-    2 content: "content" Optional,
-    3 encrypted_content: "encrypted_content" Optional,
-    4 status: "status" Optional,
-    5 format: "format" Optional,
-    6 signature: "signature" Optional,
+wire_struct!(OutputReasoningItem ["type" = "reasoning"] {
+    id: Required = 0,
+    summary: Required = 1,
+    content: Optional = 2,
+    encrypted_content: Optional = 3,
+    status: Optional = 4,
+    format: Optional = 5,
+    signature: Optional = 6,
 });
 
 impl OutputReasoningItem {
@@ -1879,11 +1863,11 @@ pub struct OutputImageGenerationCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputImageGenerationCallItem ["type" = "\"image_generation_call\""] {
-    0 id: "id" Required,
-    1 status: "status" Required,
-    2 result: "result" Optional,
-    3 prompt: "prompt" Optional,
+wire_struct!(OutputImageGenerationCallItem ["type" = "image_generation_call"] {
+    id: Required = 0,
+    status: Required = 1,
+    result: Optional = 2,
+    prompt: Optional = 3,
 });
 
 impl OutputImageGenerationCallItem {
@@ -1919,12 +1903,12 @@ pub struct OutputComputerCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputComputerCallItem ["type" = "\"computer_call\""] {
-    0 call_id: "call_id" Required,
-    1 pending_safety_checks: "pending_safety_checks" Required,
-    2 status: "status" Required,
-    3 action: "action" Optional,
-    4 id: "id" Optional,
+wire_struct!(OutputComputerCallItem ["type" = "computer_call"] {
+    call_id: Required = 0,
+    pending_safety_checks: Required = 1,
+    status: Required = 2,
+    action: Optional = 3,
+    id: Optional = 4,
 });
 
 impl OutputComputerCallItem {
@@ -1967,11 +1951,7 @@ pub struct OutputComputerCallItemPendingSafetyCheck {
     pub extra: Extra,
 }
 
-wire_struct!(OutputComputerCallItemPendingSafetyCheck {
-    0 code: "code" Required,
-    1 id: "id" Required,
-    2 message: "message" Required,
-});
+wire_struct!(OutputComputerCallItemPendingSafetyCheck { code: Required = 0, id: Required = 1, message: Required = 2 });
 
 impl OutputComputerCallItemPendingSafetyCheck {
     /// With what the API requires.
@@ -2003,12 +1983,12 @@ pub struct OutputDatetimeItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputDatetimeItem ["type" = "\"openrouter:datetime\""] {
-    0 datetime: "datetime" Required,
-    1 status: "status" Required,
-    2 timezone: "timezone" Required,
-    3 error: "error" Optional,
-    4 id: "id" Optional,
+wire_struct!(OutputDatetimeItem ["type" = "openrouter:datetime"] {
+    datetime: Required = 0,
+    status: Required = 1,
+    timezone: Required = 2,
+    error: Optional = 3,
+    id: Optional = 4,
 });
 
 impl OutputDatetimeItem {
@@ -2078,11 +2058,11 @@ pub struct OutputWebSearchServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchServerToolItem ["type" = "\"openrouter:web_search\""] {
-    0 status: "status" Required,
-    1 action: "action" Optional,
-    2 error: "error" Optional,
-    3 id: "id" Optional,
+wire_struct!(OutputWebSearchServerToolItem ["type" = "openrouter:web_search"] {
+    status: Required = 0,
+    action: Optional = 1,
+    error: Optional = 2,
+    id: Optional = 3,
 });
 
 impl OutputWebSearchServerToolItem {
@@ -2113,9 +2093,9 @@ pub struct WebSearchServerToolAction {
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchServerToolAction ["type" = "\"search\""] {
-    0 query: "query" Required,
-    1 sources: "sources" Optional,
+wire_struct!(WebSearchServerToolAction ["type" = "search"] {
+    query: Required = 0,
+    sources: Optional = 1,
 });
 
 impl WebSearchServerToolAction {
@@ -2156,14 +2136,14 @@ pub struct OutputCodeInterpreterServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputCodeInterpreterServerToolItem ["type" = "\"openrouter:code_interpreter\""] {
-    0 status: "status" Required,
-    1 code: "code" Optional,
-    2 exit_code: "exitCode" Optional,
-    3 id: "id" Optional,
-    4 language: "language" Optional,
-    5 stderr: "stderr" Optional,
-    6 stdout: "stdout" Optional,
+wire_struct!(OutputCodeInterpreterServerToolItem ["type" = "openrouter:code_interpreter"] {
+    status: Required = 0,
+    code: Optional = 1,
+    exit_code as "exitCode": Optional = 2,
+    id: Optional = 3,
+    language: Optional = 4,
+    stderr: Optional = 5,
+    stdout: Optional = 6,
 });
 
 impl OutputCodeInterpreterServerToolItem {
@@ -2208,10 +2188,10 @@ pub struct OutputFileSearchServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputFileSearchServerToolItem ["type" = "\"openrouter:file_search\""] {
-    0 status: "status" Required,
-    1 id: "id" Optional,
-    2 queries: "queries" Optional,
+wire_struct!(OutputFileSearchServerToolItem ["type" = "openrouter:file_search"] {
+    status: Required = 0,
+    id: Optional = 1,
+    queries: Optional = 2,
 });
 
 impl OutputFileSearchServerToolItem {
@@ -2259,15 +2239,15 @@ pub struct OutputImageGenerationServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputImageGenerationServerToolItem ["type" = "\"openrouter:image_generation\""] {
-    0 status: "status" Required,
-    1 error: "error" Optional,
-    2 id: "id" Optional,
-    3 image_b64: "imageB64" Optional,
-    4 image_url: "imageUrl" Optional,
-    5 prompt: "prompt" Optional,
-    6 result: "result" Optional,
-    7 revised_prompt: "revisedPrompt" Optional,
+wire_struct!(OutputImageGenerationServerToolItem ["type" = "openrouter:image_generation"] {
+    status: Required = 0,
+    error: Optional = 1,
+    id: Optional = 2,
+    image_b64 as "imageB64": Optional = 3,
+    image_url as "imageUrl": Optional = 4,
+    prompt: Optional = 5,
+    result: Optional = 6,
+    revised_prompt as "revisedPrompt": Optional = 7,
 });
 
 impl OutputImageGenerationServerToolItem {
@@ -2318,11 +2298,11 @@ pub struct OutputBrowserUseServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputBrowserUseServerToolItem ["type" = "\"openrouter:browser_use\""] {
-    0 status: "status" Required,
-    1 action: "action" Optional,
-    2 id: "id" Optional,
-    3 screenshot_b64: "screenshotB64" Optional,
+wire_struct!(OutputBrowserUseServerToolItem ["type" = "openrouter:browser_use"] {
+    status: Required = 0,
+    action: Optional = 1,
+    id: Optional = 2,
+    screenshot_b64 as "screenshotB64": Optional = 3,
 });
 
 impl OutputBrowserUseServerToolItem {
@@ -2373,18 +2353,18 @@ pub struct OutputBashServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputBashServerToolItem ["type" = "\"openrouter:bash\""] {
-    0 status: "status" Required,
-    1 arguments: "arguments" Optional,
-    2 call_id: "call_id" Optional,
-    3 command: "command" Optional,
-    4 container_id: "container_id" Optional,
-    5 error: "error" Optional,
-    6 exit_code: "exitCode" Optional,
-    7 files: "files" Optional,
-    8 id: "id" Optional,
-    9 stderr: "stderr" Optional,
-    10 stdout: "stdout" Optional,
+wire_struct!(OutputBashServerToolItem ["type" = "openrouter:bash"] {
+    status: Required = 0,
+    arguments: Optional = 1,
+    call_id: Optional = 2,
+    command: Optional = 3,
+    container_id: Optional = 4,
+    error: Optional = 5,
+    exit_code as "exitCode": Optional = 6,
+    files: Optional = 7,
+    id: Optional = 8,
+    stderr: Optional = 9,
+    stdout: Optional = 10,
 });
 
 impl OutputBashServerToolItem {
@@ -2441,11 +2421,11 @@ pub struct OutputTextEditorServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputTextEditorServerToolItem ["type" = "\"openrouter:text_editor\""] {
-    0 status: "status" Required,
-    1 command: "command" Optional,
-    2 file_path: "filePath" Optional,
-    3 id: "id" Optional,
+wire_struct!(OutputTextEditorServerToolItem ["type" = "openrouter:text_editor"] {
+    status: Required = 0,
+    command: Optional = 1,
+    file_path as "filePath": Optional = 2,
+    id: Optional = 3,
 });
 
 impl OutputTextEditorServerToolItem {
@@ -2507,12 +2487,12 @@ pub struct OutputApplyPatchServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputApplyPatchServerToolItem ["type" = "\"openrouter:apply_patch\""] {
-    0 status: "status" Required,
-    1 call_id: "call_id" Optional,
-    2 error: "error" Optional,
-    3 id: "id" Optional,
-    4 operation: "operation" Optional,
+wire_struct!(OutputApplyPatchServerToolItem ["type" = "openrouter:apply_patch"] {
+    status: Required = 0,
+    call_id: Optional = 1,
+    error: Optional = 2,
+    id: Optional = 3,
+    operation: Optional = 4,
 });
 
 impl OutputApplyPatchServerToolItem {
@@ -2546,11 +2526,7 @@ pub struct ShellCallOutputContent {
     pub extra: Extra,
 }
 
-wire_struct!(ShellCallOutputContent {
-    0 outcome: "outcome" Required,
-    1 stderr: "stderr" Required,
-    2 stdout: "stdout" Required,
-});
+wire_struct!(ShellCallOutputContent { outcome: Required = 0, stderr: Required = 1, stdout: Required = 2 });
 
 impl ShellCallOutputContent {
     /// With what the API requires.
@@ -2578,8 +2554,8 @@ pub struct ShellCallOutputContentOutcomeExit {
     pub extra: Extra,
 }
 
-wire_struct!(ShellCallOutputContentOutcomeExit ["type" = "\"exit\""] {
-    0 exit_code: "exit_code" Required,
+wire_struct!(ShellCallOutputContentOutcomeExit ["type" = "exit"] {
+    exit_code: Required = 0,
 });
 
 impl ShellCallOutputContentOutcomeExit {
@@ -2602,7 +2578,7 @@ pub struct ShellCallOutputContentOutcomeTimeout {
     pub extra: Extra,
 }
 
-wire_struct!(ShellCallOutputContentOutcomeTimeout ["type" = "\"timeout\""] {});
+wire_struct!(ShellCallOutputContentOutcomeTimeout ["type" = "timeout"] {});
 
 impl ShellCallOutputContentOutcomeTimeout {
     /// Without members.
@@ -2637,11 +2613,9 @@ wire_union!(ShellCallOutputContentOutcome {
         "exit" => Exit,
         "timeout" => Timeout,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Exit,
-        1 Timeout,
+        Exit = 0,
+        Timeout = 1,
     }
 });
 
@@ -2695,16 +2669,16 @@ pub struct OutputShellServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputShellServerToolItem ["type" = "\"openrouter:shell\""] {
-    0 status: "status" Required,
-    1 action: "action" Optional,
-    2 arguments: "arguments" Optional,
-    3 call_id: "call_id" Optional,
-    4 container_id: "container_id" Optional,
-    5 error: "error" Optional,
-    6 files: "files" Optional,
-    7 id: "id" Optional,
-    8 output: "output" Optional,
+wire_struct!(OutputShellServerToolItem ["type" = "openrouter:shell"] {
+    status: Required = 0,
+    action: Optional = 1,
+    arguments: Optional = 2,
+    call_id: Optional = 3,
+    container_id: Optional = 4,
+    error: Optional = 5,
+    files: Optional = 6,
+    id: Optional = 7,
+    output: Optional = 8,
 });
 
 impl OutputShellServerToolItem {
@@ -2753,11 +2727,7 @@ pub struct ShellAction {
     pub extra: Extra,
 }
 
-wire_struct!(ShellAction {
-    0 commands: "commands" Required,
-    1 max_output_length: "max_output_length" Optional,
-    2 timeout_ms: "timeout_ms" Optional,
-});
+wire_struct!(ShellAction { commands: Required = 0, max_output_length: Optional = 1, timeout_ms: Optional = 2 });
 
 impl ShellAction {
     /// With what the API requires.
@@ -2794,18 +2764,21 @@ pub struct OutputWebFetchServerToolItem {
     pub title: Option<String>,
     /// Address of the page that the model asked to download.
     pub url: Option<String>,
+    /// What was fetched.
+    pub action: Option<OutputWebFetchServerToolItemAction>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebFetchServerToolItem ["type" = "\"openrouter:web_fetch\""] {
-    0 status: "status" Required,
-    1 content: "content" Optional,
-    2 error: "error" Optional,
-    3 http_status: "httpStatus" Optional,
-    4 id: "id" Optional,
-    5 title: "title" Optional,
-    6 url: "url" Optional,
+wire_struct!(OutputWebFetchServerToolItem ["type" = "openrouter:web_fetch"] {
+    status: Required = 0,
+    content: Optional = 1,
+    error: Optional = 2,
+    http_status as "httpStatus": Optional = 3,
+    id: Optional = 4,
+    title: Optional = 5,
+    url: Optional = 6,
+    action: Optional = 7,
 });
 
 impl OutputWebFetchServerToolItem {
@@ -2820,6 +2793,7 @@ impl OutputWebFetchServerToolItem {
             id: None,
             title: None,
             url: None,
+            action: None,
             extra: Extra::new(),
         }
     }
@@ -2831,6 +2805,39 @@ wire_setters!(OutputWebFetchServerToolItem {
     http_status: number i64,
     id: into String,
     title: into String,
+    url: into String,
+    action: into OutputWebFetchServerToolItemAction,
+});
+
+/// What was fetched.
+///
+/// At `OutputWebFetchServerToolItem.action` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct OutputWebFetchServerToolItemAction {
+    /// Kind of the action: `fetch`.
+    pub r#type: Option<String>,
+    /// Address of the page.
+    pub url: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputWebFetchServerToolItemAction {
+    r#type as "type": Optional = 0,
+    url: Optional = 1,
+});
+
+impl OutputWebFetchServerToolItemAction {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(OutputWebFetchServerToolItemAction {
+    r#type: into String,
     url: into String,
 });
 
@@ -2854,12 +2861,12 @@ pub struct OutputToolSearchServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputToolSearchServerToolItem ["type" = "\"openrouter:tool_search\""] {
-    0 status: "status" Required,
-    1 error: "error" Optional,
-    2 id: "id" Optional,
-    3 matches: "matches" Optional,
-    4 query: "query" Optional,
+wire_struct!(OutputToolSearchServerToolItem ["type" = "openrouter:tool_search"] {
+    status: Required = 0,
+    error: Optional = 1,
+    id: Optional = 2,
+    matches: Optional = 3,
+    query: Optional = 4,
 });
 
 impl OutputToolSearchServerToolItem {
@@ -2894,9 +2901,9 @@ pub struct OutputToolSearchServerToolItemMatch {
 }
 
 wire_struct!(OutputToolSearchServerToolItemMatch {
-    0 definition: "definition" Required,
-    1 schema_digest: "schema_digest" Required,
-    2 tool_id: "tool_id" Required,
+    definition: Required = 0,
+    schema_digest: Required = 1,
+    tool_id: Required = 2,
 });
 
 impl OutputToolSearchServerToolItemMatch {
@@ -2938,12 +2945,12 @@ pub struct OutputMemoryServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputMemoryServerToolItem ["type" = "\"openrouter:memory\""] {
-    0 status: "status" Required,
-    1 action: "action" Optional,
-    2 id: "id" Optional,
-    3 key: "key" Optional,
-    4 value: "value" Optional,
+wire_struct!(OutputMemoryServerToolItem ["type" = "openrouter:memory"] {
+    status: Required = 0,
+    action: Optional = 1,
+    id: Optional = 2,
+    key: Optional = 3,
+    value: Optional = 4,
 });
 
 impl OutputMemoryServerToolItem {
@@ -3005,11 +3012,11 @@ pub struct OutputMcpServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputMcpServerToolItem ["type" = "\"openrouter:mcp\""] {
-    0 status: "status" Required,
-    1 id: "id" Optional,
-    2 server_label: "serverLabel" Optional,
-    3 tool_name: "toolName" Optional,
+wire_struct!(OutputMcpServerToolItem ["type" = "openrouter:mcp"] {
+    status: Required = 0,
+    id: Optional = 1,
+    server_label as "serverLabel": Optional = 2,
+    tool_name as "toolName": Optional = 3,
 });
 
 impl OutputMcpServerToolItem {
@@ -3046,12 +3053,12 @@ pub struct OutputSearchModelsServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputSearchModelsServerToolItem ["type" = "\"openrouter:experimental__search_models\""] {
-    0 status: "status" Required,
-    1 arguments: "arguments" Optional,
-    2 error: "error" Optional,
-    3 id: "id" Optional,
-    4 query: "query" Optional,
+wire_struct!(OutputSearchModelsServerToolItem ["type" = "openrouter:experimental__search_models"] {
+    status: Required = 0,
+    arguments: Optional = 1,
+    error: Optional = 2,
+    id: Optional = 3,
+    query: Optional = 4,
 });
 
 impl OutputSearchModelsServerToolItem {
@@ -3091,19 +3098,28 @@ pub struct OutputFusionServerToolItem {
     pub responses: Option<Vec<OutputFusionServerToolItemResponse>>,
     /// Web pages consulted by panel and analyst, each URL listed once per run; missing when nobody cited anything.
     pub sources: Option<Vec<FusionSource>>,
+    /// Points on which the models agree.
+    pub consensus: Option<Vec<String>>,
+    /// Points that none of the models considered.
+    pub blind_spots: Option<Vec<String>>,
+    /// Topics on which the models disagree.
+    pub contradictions: Option<Vec<FusionContradiction>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputFusionServerToolItem ["type" = "\"openrouter:fusion\""] {
-    0 status: "status" Required,
-    1 analysis: "analysis" Optional,
-    2 error: "error" Optional,
-    3 failed_models: "failed_models" Optional,
-    4 failure_reason: "failure_reason" Optional,
-    5 id: "id" Optional,
-    6 responses: "responses" Optional,
-    7 sources: "sources" Optional,
+wire_struct!(OutputFusionServerToolItem ["type" = "openrouter:fusion"] {
+    status: Required = 0,
+    analysis: Optional = 1,
+    error: Optional = 2,
+    failed_models: Optional = 3,
+    failure_reason: Optional = 4,
+    id: Optional = 5,
+    responses: Optional = 6,
+    sources: Optional = 7,
+    consensus: Optional = 8,
+    blind_spots: Optional = 9,
+    contradictions: Optional = 10,
 });
 
 impl OutputFusionServerToolItem {
@@ -3119,6 +3135,9 @@ impl OutputFusionServerToolItem {
             id: None,
             responses: None,
             sources: None,
+            consensus: None,
+            blind_spots: None,
+            contradictions: None,
             extra: Extra::new(),
         }
     }
@@ -3132,6 +3151,9 @@ wire_setters!(OutputFusionServerToolItem {
     id: into String,
     responses: list OutputFusionServerToolItemResponse,
     sources: list FusionSource,
+    consensus: list String,
+    blind_spots: list String,
+    contradictions: list FusionContradiction,
 });
 
 /// What the analyst found when comparing the answers of the panel models.
@@ -3155,11 +3177,11 @@ pub struct FusionAnalysisResult {
 }
 
 wire_struct!(FusionAnalysisResult {
-    0 blind_spots: "blind_spots" Required,
-    1 consensus: "consensus" Required,
-    2 contradictions: "contradictions" Required,
-    3 partial_coverage: "partial_coverage" Required,
-    4 unique_insights: "unique_insights" Required,
+    blind_spots: Required = 0,
+    consensus: Required = 1,
+    contradictions: Required = 2,
+    partial_coverage: Required = 3,
+    unique_insights: Required = 4,
 });
 
 impl FusionAnalysisResult {
@@ -3199,10 +3221,7 @@ pub struct FusionAnalysisResultContradiction {
     pub extra: Extra,
 }
 
-wire_struct!(FusionAnalysisResultContradiction {
-    0 stances: "stances" Required,
-    1 topic: "topic" Required,
-});
+wire_struct!(FusionAnalysisResultContradiction { stances: Required = 0, topic: Required = 1 });
 
 impl FusionAnalysisResultContradiction {
     /// With what the API requires.
@@ -3231,10 +3250,7 @@ pub struct FusionAnalysisResultContradictionStance {
     pub extra: Extra,
 }
 
-wire_struct!(FusionAnalysisResultContradictionStance {
-    0 model: "model" Required,
-    1 stance: "stance" Required,
-});
+wire_struct!(FusionAnalysisResultContradictionStance { model: Required = 0, stance: Required = 1 });
 
 impl FusionAnalysisResultContradictionStance {
     /// With what the API requires.
@@ -3260,10 +3276,7 @@ pub struct FusionAnalysisResultPartialCoverageItem {
     pub extra: Extra,
 }
 
-wire_struct!(FusionAnalysisResultPartialCoverageItem {
-    0 models: "models" Required,
-    1 point: "point" Required,
-});
+wire_struct!(FusionAnalysisResultPartialCoverageItem { models: Required = 0, point: Required = 1 });
 
 impl FusionAnalysisResultPartialCoverageItem {
     /// With what the API requires.
@@ -3289,10 +3302,7 @@ pub struct FusionAnalysisResultUniqueInsight {
     pub extra: Extra,
 }
 
-wire_struct!(FusionAnalysisResultUniqueInsight {
-    0 insight: "insight" Required,
-    1 model: "model" Required,
-});
+wire_struct!(FusionAnalysisResultUniqueInsight { insight: Required = 0, model: Required = 1 });
 
 impl FusionAnalysisResultUniqueInsight {
     /// With what the API requires.
@@ -3321,9 +3331,9 @@ pub struct OutputFusionServerToolItemFailedModel {
 }
 
 wire_struct!(OutputFusionServerToolItemFailedModel {
-    0 error: "error" Required,
-    1 model: "model" Required,
-    2 status_code: "status_code" Optional,
+    error: Required = 0,
+    model: Required = 1,
+    status_code: Optional = 2,
 });
 
 impl OutputFusionServerToolItemFailedModel {
@@ -3352,10 +3362,7 @@ pub struct OutputFusionServerToolItemResponse {
     pub extra: Extra,
 }
 
-wire_struct!(OutputFusionServerToolItemResponse {
-    0 model: "model" Required,
-    1 content: "content" Optional,
-});
+wire_struct!(OutputFusionServerToolItemResponse { model: Required = 0, content: Optional = 1 });
 
 impl OutputFusionServerToolItemResponse {
     /// With what the API requires.
@@ -3383,10 +3390,7 @@ pub struct FusionSource {
     pub extra: Extra,
 }
 
-wire_struct!(FusionSource {
-    0 title: "title" Required,
-    1 url: "url" Required,
-});
+wire_struct!(FusionSource { title: Required = 0, url: Required = 1 });
 
 impl FusionSource {
     /// With what the API requires.
@@ -3397,6 +3401,64 @@ impl FusionSource {
 }
 
 wire_setters!(FusionSource {});
+
+/// The object at `OutputFusionServerToolItem.contradictions[]`.
+///
+/// At `OutputFusionServerToolItem.contradictions[]` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FusionContradiction {
+    /// What the models disagree about.
+    pub topic: Option<String>,
+    /// What each model holds.
+    pub stances: Option<Vec<FusionStance>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FusionContradiction { topic: Optional = 0, stances: Optional = 1 });
+
+impl FusionContradiction {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FusionContradiction {
+    topic: into String,
+    stances: list FusionStance,
+});
+
+/// The object at `OutputFusionServerToolItem.contradictions[].stances[]`.
+///
+/// At `OutputFusionServerToolItem.contradictions[].stances[]` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FusionStance {
+    /// Slug of the model.
+    pub model: Option<String>,
+    /// What the model says about the topic.
+    pub stance: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FusionStance { model: Optional = 0, stance: Optional = 1 });
+
+impl FusionStance {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FusionStance {
+    model: into String,
+    stance: into String,
+});
 
 /// Output item recording one consultation of an advisor model through `openrouter:advisor`.
 ///
@@ -3422,14 +3484,14 @@ pub struct OutputAdvisorServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputAdvisorServerToolItem ["type" = "\"openrouter:advisor\""] {
-    0 status: "status" Required,
-    1 advice: "advice" Optional,
-    2 error: "error" Optional,
-    3 id: "id" Optional,
-    4 instance_name: "instance_name" Optional,
-    5 model: "model" Optional,
-    6 prompt: "prompt" Optional,
+wire_struct!(OutputAdvisorServerToolItem ["type" = "openrouter:advisor"] {
+    status: Required = 0,
+    advice: Optional = 1,
+    error: Optional = 2,
+    id: Optional = 3,
+    instance_name: Optional = 4,
+    model: Optional = 5,
+    prompt: Optional = 6,
 });
 
 impl OutputAdvisorServerToolItem {
@@ -3488,17 +3550,17 @@ pub struct OutputSubagentServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputSubagentServerToolItem ["type" = "\"openrouter:subagent\""] {
-    0 status: "status" Required,
-    1 call_id: "call_id" Optional,
-    2 error: "error" Optional,
-    3 id: "id" Optional,
-    4 instance_name: "instance_name" Optional,
-    5 model: "model" Optional,
-    6 name: "name" Optional,
-    7 outcome: "outcome" Optional,
-    8 task_description: "task_description" Optional,
-    9 task_name: "task_name" Optional,
+wire_struct!(OutputSubagentServerToolItem ["type" = "openrouter:subagent"] {
+    status: Required = 0,
+    call_id: Optional = 1,
+    error: Optional = 2,
+    id: Optional = 3,
+    instance_name: Optional = 4,
+    model: Optional = 5,
+    name: Optional = 6,
+    outcome: Optional = 7,
+    task_description: Optional = 8,
+    task_name: Optional = 9,
 });
 
 impl OutputSubagentServerToolItem {
@@ -3561,16 +3623,16 @@ pub struct OutputFilesServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputFilesServerToolItem ["type" = "\"openrouter:files\""] {
-    0 status: "status" Required,
-    1 arguments: "arguments" Optional,
-    2 call_id: "call_id" Optional,
-    3 error: "error" Optional,
-    4 file_id: "file_id" Optional,
-    5 filename: "filename" Optional,
-    6 id: "id" Optional,
-    7 operation: "operation" Optional,
-    8 result: "result" Optional,
+wire_struct!(OutputFilesServerToolItem ["type" = "openrouter:files"] {
+    status: Required = 0,
+    arguments: Optional = 1,
+    call_id: Optional = 2,
+    error: Optional = 3,
+    file_id: Optional = 4,
+    filename: Optional = 5,
+    id: Optional = 6,
+    operation: Optional = 7,
+    result: Optional = 8,
 });
 
 impl OutputFilesServerToolItem {
@@ -3627,14 +3689,14 @@ pub struct OutputArmorBlockedItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputArmorBlockedItem ["status" = "\"completed\"", "type" = "\"openrouter:armor_blocked\""] {
-    0 arguments: "arguments" Required,
-    1 call_id: "call_id" Required,
-    2 explanation: "explanation" Required,
-    3 id: "id" Required,
-    4 name: "name" Required,
-    5 reason: "reason" Required,
-    6 namespace: "namespace" Optional,
+wire_struct!(OutputArmorBlockedItem ["status" = "completed", "type" = "openrouter:armor_blocked"] {
+    arguments: Required = 0,
+    call_id: Required = 1,
+    explanation: Required = 2,
+    id: Required = 3,
+    name: Required = 4,
+    reason: Required = 5,
+    namespace: Optional = 6,
 });
 
 impl OutputArmorBlockedItem {
@@ -3665,618 +3727,442 @@ wire_setters!(OutputArmorBlockedItem {
     namespace: into String,
 });
 
-/// Points to a prompt stored at the provider and fills in its placeholders; null means none.
+/// Records which tools an MCP server was found to offer.
 ///
-/// Schema `StoredPromptTemplate` of the API document.
+/// Schema `McpListToolsItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct StoredPromptTemplate {
-    /// Identifier of the stored prompt to use.
+pub struct McpListToolsItem {
+    /// Identifier of this listing among the items of the response.
     pub id: String,
-    /// Values for the placeholders in the stored prompt, keyed by placeholder name; null when it has none.
-    pub variables: Option<BTreeMap<String, StoredPromptTemplateVariable>>,
+    /// Label of the MCP server that was queried.
+    pub server_label: String,
+    /// Tools that the server offers, with their input schemas.
+    pub tools: Vec<McpListToolsItemTool>,
+    /// Why the tools could not be listed; null when they could.
+    pub error: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(StoredPromptTemplate {
-    0 id: "id" Required,
-    1 variables: "variables" Optional,
+wire_struct!(McpListToolsItem ["type" = "mcp_list_tools"] {
+    id: Required = 0,
+    server_label: Required = 1,
+    tools: Required = 2,
+    error: Optional = 3,
 });
 
-impl StoredPromptTemplate {
+impl McpListToolsItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), variables: None, extra: Extra::new() }
+    pub fn new<Tools>(
+        id: impl Into<String>,
+        server_label: impl Into<String>,
+        tools: impl IntoList<McpListToolsItemTool, Tools>,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            server_label: server_label.into(),
+            tools: tools.into_list(),
+            error: None,
+            extra: Extra::new(),
+        }
     }
 }
 
-wire_setters!(StoredPromptTemplate {
-    variables: map StoredPromptTemplateVariable,
+wire_setters!(McpListToolsItem {
+    error: into String,
 });
 
-/// What `StoredPromptTemplate.variables{}` may be.
+/// The object at `McpListToolsItem.tools[]`.
 ///
-/// At `StoredPromptTemplate.variables{}` in the API document.
+/// At `McpListToolsItem.tools[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum StoredPromptTemplateVariable {
+pub struct McpListToolsItemTool {
+    /// JSON Schema that the arguments of the tool must satisfy.
+    pub input_schema: JsonObject,
+    /// Name by which the tool is called.
+    pub name: String,
+    /// Further hints about the tool from the server, as free-form JSON.
+    pub annotations: Option<Json>,
+    /// What the tool does, in words meant for the model; null when not given.
+    pub description: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpListToolsItemTool {
+    input_schema: Required = 0,
+    name: Required = 1,
+    annotations: Optional = 2,
+    description: Optional = 3,
+});
+
+impl McpListToolsItemTool {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(input_schema: impl Into<JsonObject>, name: impl Into<String>) -> Self {
+        Self {
+            input_schema: input_schema.into(),
+            name: name.into(),
+            annotations: None,
+            description: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(McpListToolsItemTool {
+    annotations: into Json,
+    description: into String,
+});
+
+/// Records one run of a tool on an MCP server, with what it returned or why it failed.
+///
+/// Schema `McpCallItem` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct McpCallItem {
+    /// Arguments passed to the tool, as a string of JSON.
+    pub arguments: String,
+    /// Identifier of this call among the items of the response.
+    pub id: String,
+    /// Tool that was run on the server.
+    pub name: String,
+    /// Label of the MCP server that ran the tool.
+    pub server_label: String,
+    /// Why the tool call failed; null when it did not.
+    pub error: Option<McpToolCallError>,
+    /// What the tool returned; null when it gave no result.
+    pub output: Option<String>,
+    /// How far the call has come.
+    pub status: Option<ItemStatus>,
+    /// Identifies the approval request that this call answers; null if it needed none.
+    pub approval_request_id: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpCallItem ["type" = "mcp_call"] {
+    arguments: Required = 0,
+    id: Required = 1,
+    name: Required = 2,
+    server_label: Required = 3,
+    error: Optional = 4,
+    output: Optional = 5,
+    status: Optional = 6,
+    approval_request_id: Optional = 7,
+});
+
+impl McpCallItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        arguments: impl Into<String>,
+        id: impl Into<String>,
+        name: impl Into<String>,
+        server_label: impl Into<String>,
+    ) -> Self {
+        Self {
+            arguments: arguments.into(),
+            id: id.into(),
+            name: name.into(),
+            server_label: server_label.into(),
+            error: None,
+            output: None,
+            status: None,
+            approval_request_id: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(McpCallItem {
+    error: into McpToolCallError,
+    output: into String,
+    status: into ItemStatus,
+    approval_request_id: into String,
+});
+
+/// Error that an MCP server returned under the MCP protocol, such as an unknown method.
+///
+/// Schema `McpProtocolError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct McpProtocolError {
+    /// Error code as the MCP server returned it; JSON-RPC codes such as -32601 are negative.
+    pub code: i64,
+    /// Readable explanation of the error from the server.
+    pub message: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpProtocolError ["type" = "mcp_protocol_error"] {
+    code: Required = 0,
+    message: Required = 1,
+});
+
+impl McpProtocolError {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(code: impl IntoNumber<i64>, message: impl Into<String>) -> Self {
+        Self { code: code.into_number(), message: message.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(McpProtocolError {});
+
+/// Failure that the MCP tool itself reported, as opposed to a failure of its server or the connection.
+///
+/// Schema `McpToolExecutionError` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct McpToolExecutionError {
+    /// What the tool returned about its failure, as arbitrary JSON.
+    pub content: Option<Json>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpToolExecutionError ["type" = "mcp_tool_execution_error"] {
+    content: Optional = 0,
+});
+
+impl McpToolExecutionError {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(McpToolExecutionError {
+    content: into Json,
+});
+
+/// HTTP failure of the request to an MCP server.
+///
+/// Schema `McpHttpError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct McpHttpError {
+    /// HTTP status code of the failed request.
+    pub code: i64,
+    /// Readable explanation of the failure.
+    pub message: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpHttpError ["type" = "http_error"] {
+    code: Required = 0,
+    message: Required = 1,
+});
+
+impl McpHttpError {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(code: impl IntoNumber<i64>, message: impl Into<String>) -> Self {
+        Self { code: code.into_number(), message: message.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(McpHttpError {});
+
+/// Why a call of an MCP tool failed, as text or as an object that tells HTTP, protocol and tool failures apart.
+///
+/// Schema `McpToolCallError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum McpToolCallError {
     /// Plain text.
     Text(String),
-    /// Text passed to the model as part of a Responses input message.
+    /// Error that an MCP server returned under the MCP protocol, such as an unknown method.
     ///
-    /// `type` is `input_text`.
-    InputText(InputText),
-    /// Picture passed to the model as part of a Responses input message.
+    /// `type` is `mcp_protocol_error`.
+    McpProtocolError(McpProtocolError),
+    /// Failure that the MCP tool itself reported, as opposed to a failure of its server or the connection.
     ///
-    /// `type` is `input_image`.
-    InputImage(InputImage),
-    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
+    /// `type` is `mcp_tool_execution_error`.
+    McpToolExecutionError(McpToolExecutionError),
+    /// HTTP failure of the request to an MCP server.
     ///
-    /// `type` is `input_file`.
-    InputFile(InputFile),
+    /// `type` is `http_error`.
+    HttpError(McpHttpError),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(StoredPromptTemplateVariable {
+wire_union!(McpToolCallError {
     tag "type" {
-        "input_file" => InputFile,
-        "input_image" => InputImage,
-        "input_text" => InputText,
+        "http_error" => HttpError,
+        "mcp_protocol_error" => McpProtocolError,
+        "mcp_tool_execution_error" => McpToolExecutionError,
     }
-    objects {}
     shapes {
         String => Text,
     }
     variants {
-        0 Text,
-        1 InputText,
-        2 InputImage,
-        3 InputFile,
+        Text = 0,
+        McpProtocolError = 1,
+        McpToolExecutionError = 2,
+        HttpError = 3,
     }
 });
 
-wire_text!(StoredPromptTemplateVariable, text => Self::Text(text));
+wire_text!(McpToolCallError, text => Self::Text(text));
 
-impl From<InputText> for StoredPromptTemplateVariable {
+impl From<McpProtocolError> for McpToolCallError {
     #[inline]
-    fn from(value: InputText) -> Self {
-        Self::InputText(value)
+    fn from(value: McpProtocolError) -> Self {
+        Self::McpProtocolError(value)
     }
 }
 
-impl From<InputImage> for StoredPromptTemplateVariable {
+impl From<McpToolExecutionError> for McpToolCallError {
     #[inline]
-    fn from(value: InputImage) -> Self {
-        Self::InputImage(value)
+    fn from(value: McpToolExecutionError) -> Self {
+        Self::McpToolExecutionError(value)
     }
 }
 
-impl From<InputFile> for StoredPromptTemplateVariable {
+impl From<McpHttpError> for McpToolCallError {
     #[inline]
-    fn from(value: InputFile) -> Self {
-        Self::InputFile(value)
+    fn from(value: McpHttpError) -> Self {
+        Self::HttpError(value)
     }
 }
 
-/// Decides which reasoning from the conversation the model gets to see; understood by OpenAI models from GPT-5.6 on.
-///
-/// Schema `ReasoningContext` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReasoningContext {
-    /// Let the model apply its own default.
-    Auto,
-    /// Also show reasoning from earlier turns in the input.
-    AllTurns,
-    /// Show reasoning from this turn alone.
-    CurrentTurn,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ReasoningContext {
-    Auto = "auto",
-    AllTurns = "all_turns",
-    CurrentTurn = "current_turn",
-});
-
-/// Depth of reasoning to engage, for OpenAI models from GPT-5.6 on; the token rate stays the same.
-///
-/// Schema `ReasoningMode` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReasoningMode {
-    /// The ordinary depth of reasoning.
-    Standard,
-    /// Deeper reasoning, where the model offers it.
-    Pro,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ReasoningMode {
-    Standard = "standard",
-    Pro = "pro",
-});
-
-/// Like `TextConfig`, with a wider choice of verbosity levels.
-///
-/// Schema `TextExtendedConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct TextExtendedConfig {
-    /// Form of the text: free prose, any JSON, or JSON that follows a schema.
-    pub format: Option<ResponsesTextFormat>,
-    /// How wordy the answer should be, on the longer scale; null leaves it to the model.
-    pub verbosity: Option<Verbosity>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(TextExtendedConfig {
-    0 format: "format" Optional,
-    1 verbosity: "verbosity" Optional,
-});
-
-impl TextExtendedConfig {
-    /// Without members.
+impl McpToolCallError {
+    /// Returns the object whose `type` is `mcp_tool_execution_error`, without further settings; [`McpToolExecutionError`] has those.
     #[inline]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn mcp_tool_execution_error() -> Self {
+        Self::McpToolExecutionError(McpToolExecutionError::new())
     }
 }
 
-wire_setters!(TextExtendedConfig {
-    format: into ResponsesTextFormat,
-    verbosity: into Verbosity,
-});
-
-/// Makes the model answer with JSON that follows a schema of yours.
+/// Asks for your consent before a tool on an MCP server is run.
 ///
-/// Schema `FormatJsonSchemaConfig` of the API document.
+/// Schema `McpApprovalRequestItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct FormatJsonSchemaConfig {
-    /// Short identifier that the structure goes by.
+pub struct McpApprovalRequestItem {
+    /// Arguments the tool would get, as a string of JSON; review them before consenting.
+    pub arguments: String,
+    /// Identifier to quote in the approval response.
+    pub id: String,
+    /// Tool that the model wants to run.
     pub name: String,
-    /// The JSON Schema document that describes the answer.
-    pub schema: JsonObject,
-    /// Explains what the structure stands for, so the model fills it sensibly.
-    pub description: Option<String>,
-    /// Forces the answer to obey the schema exactly instead of treating it as guidance.
-    pub strict: Option<bool>,
+    /// Label of the MCP server that offers the tool.
+    pub server_label: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(FormatJsonSchemaConfig ["type" = "\"json_schema\""] {
-    0 name: "name" Required,
-    1 schema: "schema" Required,
-    2 description: "description" Optional,
-    3 strict: "strict" Optional,
+wire_struct!(McpApprovalRequestItem ["type" = "mcp_approval_request"] {
+    arguments: Required = 0,
+    id: Required = 1,
+    name: Required = 2,
+    server_label: Required = 3,
 });
 
-impl FormatJsonSchemaConfig {
+impl McpApprovalRequestItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(name: impl Into<String>, schema: impl Into<JsonObject>) -> Self {
-        Self { name: name.into(), schema: schema.into(), description: None, strict: None, extra: Extra::new() }
+    pub fn new(
+        arguments: impl Into<String>,
+        id: impl Into<String>,
+        name: impl Into<String>,
+        server_label: impl Into<String>,
+    ) -> Self {
+        Self {
+            arguments: arguments.into(),
+            id: id.into(),
+            name: name.into(),
+            server_label: server_label.into(),
+            extra: Extra::new(),
+        }
     }
 }
 
-wire_setters!(FormatJsonSchemaConfig {
-    description: into String,
-    strict: exact bool,
-});
+wire_setters!(McpApprovalRequestItem {});
 
-/// Shape a Responses answer must take: plain text, any JSON object, or JSON after a schema.
+/// Result of a tool search that your program ran: the tools that the model may call from now on.
 ///
-/// Schema `Formats` of the API document.
-#[doc(alias = "Formats")]
+/// Schema `ToolSearchOutputItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ResponsesTextFormat {
-    /// Lets the model answer in plain text without further constraint.
-    ///
-    /// `type` is `text`.
-    Text(FormatTextConfig),
-    /// Makes the model answer with some valid JSON object, without fixing its shape.
-    ///
-    /// `type` is `json_object`.
-    JsonObject(FormatJsonObjectConfig),
-    /// Makes the model answer with JSON that follows a schema of yours.
-    ///
-    /// `type` is `json_schema`.
-    JsonSchema(FormatJsonSchemaConfig),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
+pub struct ToolSearchOutputItem {
+    /// Identifier of the search call that this item answers.
+    pub call_id: String,
+    /// Whether the server or your program ran the search.
+    pub execution: ToolSearchExecution,
+    /// Definitions of the tools that the search found.
+    pub tools: Vec<ResponsesTool>,
+    /// Identifier of the item; null when it has none.
+    pub id: Option<String>,
+    /// Progress of the search; null when it is not stated.
+    pub status: Option<ItemStatus>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
 }
 
-wire_union!(ResponsesTextFormat {
-    tag "type" {
-        "json_object" => JsonObject,
-        "json_schema" => JsonSchema,
-        "text" => Text,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 Text,
-        1 JsonObject,
-        2 JsonSchema,
-    }
+wire_struct!(ToolSearchOutputItem ["type" = "tool_search_output"] {
+    call_id: Required = 0,
+    execution: Required = 1,
+    tools: Required = 2,
+    id: Optional = 3,
+    status: Optional = 4,
 });
 
-impl From<FormatTextConfig> for ResponsesTextFormat {
+impl ToolSearchOutputItem {
+    /// With what the API requires.
     #[inline]
-    fn from(value: FormatTextConfig) -> Self {
-        Self::Text(value)
+    pub fn new<Tools>(
+        call_id: impl Into<String>,
+        execution: impl Into<ToolSearchExecution>,
+        tools: impl IntoList<ResponsesTool, Tools>,
+    ) -> Self {
+        Self {
+            call_id: call_id.into(),
+            execution: execution.into(),
+            tools: tools.into_list(),
+            id: None,
+            status: None,
+            extra: Extra::new(),
+        }
     }
 }
 
-impl From<FormatJsonObjectConfig> for ResponsesTextFormat {
-    #[inline]
-    fn from(value: FormatJsonObjectConfig) -> Self {
-        Self::JsonObject(value)
-    }
-}
+wire_setters!(ToolSearchOutputItem {
+    id: into String,
+    status: into ItemStatus,
+});
 
-impl From<FormatJsonSchemaConfig> for ResponsesTextFormat {
-    #[inline]
-    fn from(value: FormatJsonSchemaConfig) -> Self {
-        Self::JsonSchema(value)
-    }
-}
-
-impl ResponsesTextFormat {
-    /// Returns the object whose `type` is `json_object`, without further settings; [`FormatJsonObjectConfig`] has those.
-    #[inline]
-    pub fn json_object() -> Self {
-        Self::JsonObject(FormatJsonObjectConfig::new())
-    }
-
-    /// Returns the object whose `type` is `text`, without further settings; [`FormatTextConfig`] has those.
-    #[inline]
-    pub fn text() -> Self {
-        Self::Text(FormatTextConfig::new())
-    }
-}
-
-/// How wordy the answer should be, on the longer scale; null leaves it to the model.
+/// Whether the server or your program ran the search.
 ///
-/// At `TextExtendedConfig.verbosity` in the API document.
+/// At `ToolSearchOutputItem.execution` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Verbosity {
-    /// Short, terse answers.
-    Low,
-    /// Answers of moderate length.
-    Medium,
-    /// Long, detailed answers.
-    High,
-    /// Longer and more detailed than high.
-    Xhigh,
-    /// The most detail the model will give.
-    Max,
+pub enum ToolSearchExecution {
+    /// The value `server`.
+    Server,
+    /// The value `client`.
+    Client,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
-wire_enum!(Verbosity {
-    Low = "low",
-    Medium = "medium",
-    High = "high",
-    Xhigh = "xhigh",
-    Max = "max",
+wire_enum!(ToolSearchExecution {
+    Server = "server",
+    Client = "client",
 });
 
-/// Makes the model call one particular function.
+/// The object at `ToolSearchOutputItem.tools[]|function`.
 ///
-/// At `OpenAIResponsesToolChoice|function` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ResponsesToolChoiceFunction {
-    /// Name of the function the model has to call.
-    pub name: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ResponsesToolChoiceFunction ["type" = "\"function\""] {
-    0 name: "name" Required,
-});
-
-impl ResponsesToolChoiceFunction {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ResponsesToolChoiceFunction {});
-
-/// Makes the model use the hosted web search tool.
-///
-/// At `OpenAIResponsesToolChoice|type` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ResponsesToolChoiceWebSearchPreview {
-    /// Which version of the hosted web search tool to use.
-    pub r#type: ResponsesToolChoiceWebSearchPreviewType,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ResponsesToolChoiceWebSearchPreview {
-    0 r#type: "type" Required,
-});
-
-impl ResponsesToolChoiceWebSearchPreview {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(r#type: impl Into<ResponsesToolChoiceWebSearchPreviewType>) -> Self {
-        Self { r#type: r#type.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ResponsesToolChoiceWebSearchPreview {});
-
-/// Which version of the hosted web search tool to use.
-///
-/// At `OpenAIResponsesToolChoice|type.type` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ResponsesToolChoiceWebSearchPreviewType {
-    /// The value `web_search_preview_2025_03_11`.
-    WebSearchPreview2025_03_11,
-    /// The value `web_search_preview`.
-    WebSearchPreview,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ResponsesToolChoiceWebSearchPreviewType {
-    WebSearchPreview2025_03_11 = "web_search_preview_2025_03_11",
-    WebSearchPreview = "web_search_preview",
-});
-
-/// Lets the model choose only among a listed subset of the declared tools.
-///
-/// Schema `ToolChoiceAllowed` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ToolChoiceAllowed {
-    /// Whether the model may call one of the listed tools or must do so.
-    pub mode: ToolChoiceAllowedMode,
-    /// Tools the model may pick from, each given by type and, where it has one, name.
-    pub tools: Vec<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ToolChoiceAllowed ["type" = "\"allowed_tools\""] {
-    0 mode: "mode" Required,
-    1 tools: "tools" Required,
-});
-
-impl ToolChoiceAllowed {
-    /// With what the API requires.
-    #[inline]
-    pub fn new<Tools>(mode: impl Into<ToolChoiceAllowedMode>, tools: impl IntoList<JsonObject, Tools>) -> Self {
-        Self { mode: mode.into(), tools: tools.into_list(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ToolChoiceAllowed {});
-
-/// Whether the model may call one of the listed tools or must do so.
-///
-/// At `ToolChoiceAllowed.mode` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ToolChoiceAllowedMode {
-    /// The value `auto`.
-    Auto,
-    /// The value `required`.
-    Required,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ToolChoiceAllowedMode {
-    Auto = "auto",
-    Required = "required",
-});
-
-/// Makes the model call the patch tool, which edits files.
-///
-/// At `OpenAIResponsesToolChoice|apply_patch` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ResponsesToolChoiceApplyPatch {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ResponsesToolChoiceApplyPatch ["type" = "\"apply_patch\""] {});
-
-impl ResponsesToolChoiceApplyPatch {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ResponsesToolChoiceApplyPatch {});
-
-/// Makes the model call the shell tool, which runs commands.
-///
-/// At `OpenAIResponsesToolChoice|shell` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ResponsesToolChoiceShell {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ResponsesToolChoiceShell ["type" = "\"shell\""] {});
-
-impl ResponsesToolChoiceShell {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ResponsesToolChoiceShell {});
-
-/// Decides whether the model may, must or must not call tools, or which tool it has to call.
-///
-/// Schema `OpenAIResponsesToolChoice` of the API document.
-#[doc(alias = "OpenAIResponsesToolChoice")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ResponsesToolChoice {
-    /// One of the forms this value may have.
-    Mode(ToolChoiceMode),
-    /// Makes the model call one particular function.
-    ///
-    /// `type` is `function`.
-    Function(ResponsesToolChoiceFunction),
-    /// Makes the model use the hosted web search tool.
-    ///
-    /// `type` is `web_search_preview_2025_03_11` or `web_search_preview`.
-    WebSearchPreview(ResponsesToolChoiceWebSearchPreview),
-    /// Lets the model choose only among a listed subset of the declared tools.
-    ///
-    /// `type` is `allowed_tools`.
-    AllowedTools(ToolChoiceAllowed),
-    /// Makes the model call the patch tool, which edits files.
-    ///
-    /// `type` is `apply_patch`.
-    ApplyPatch(ResponsesToolChoiceApplyPatch),
-    /// Makes the model call the shell tool, which runs commands.
-    ///
-    /// `type` is `shell`.
-    Shell(ResponsesToolChoiceShell),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ResponsesToolChoice {
-    tag "type" {
-        "allowed_tools" => AllowedTools,
-        "apply_patch" => ApplyPatch,
-        "function" => Function,
-        "shell" => Shell,
-        "web_search_preview" => WebSearchPreview,
-        "web_search_preview_2025_03_11" => WebSearchPreview,
-    }
-    objects {}
-    shapes {
-        String => Mode,
-    }
-    variants {
-        0 Mode,
-        1 Function,
-        2 WebSearchPreview,
-        3 AllowedTools,
-        4 ApplyPatch,
-        5 Shell,
-    }
-});
-
-impl From<ToolChoiceMode> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ToolChoiceMode) -> Self {
-        Self::Mode(value)
-    }
-}
-
-wire_text!(ResponsesToolChoice, text => Self::Mode(text.into()));
-
-impl From<ResponsesToolChoiceFunction> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ResponsesToolChoiceFunction) -> Self {
-        Self::Function(value)
-    }
-}
-
-impl From<ResponsesToolChoiceWebSearchPreview> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ResponsesToolChoiceWebSearchPreview) -> Self {
-        Self::WebSearchPreview(value)
-    }
-}
-
-impl From<ToolChoiceAllowed> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ToolChoiceAllowed) -> Self {
-        Self::AllowedTools(value)
-    }
-}
-
-impl From<ResponsesToolChoiceApplyPatch> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ResponsesToolChoiceApplyPatch) -> Self {
-        Self::ApplyPatch(value)
-    }
-}
-
-impl From<ResponsesToolChoiceShell> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ResponsesToolChoiceShell) -> Self {
-        Self::Shell(value)
-    }
-}
-
-impl ResponsesToolChoice {
-    /// [`ToolChoiceMode::Auto`] as a value of this type.
-    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const Auto: Self = Self::Mode(ToolChoiceMode::Auto);
-
-    /// [`ToolChoiceMode::None`] as a value of this type.
-    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const None: Self = Self::Mode(ToolChoiceMode::None);
-
-    /// [`ToolChoiceMode::Required`] as a value of this type.
-    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const Required: Self = Self::Mode(ToolChoiceMode::Required);
-
-    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ResponsesToolChoiceApplyPatch`] has those.
-    #[inline]
-    pub fn apply_patch() -> Self {
-        Self::ApplyPatch(ResponsesToolChoiceApplyPatch::new())
-    }
-
-    /// Returns the object whose `type` is `shell`, without further settings; [`ResponsesToolChoiceShell`] has those.
-    #[inline]
-    pub fn shell() -> Self {
-        Self::Shell(ResponsesToolChoiceShell::new())
-    }
-
-    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
-    #[inline]
-    pub fn web_search_preview() -> Self {
-        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview"))
-    }
-
-    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
-    #[inline]
-    pub fn web_search_preview_2025_03_11() -> Self {
-        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview_2025_03_11"))
-    }
-}
-
-/// The object at `BaseResponsesResult.tools[]|function`.
-///
-/// At `BaseResponsesResult.tools[]|function` in the API document.
+/// At `ToolSearchOutputItem.tools[]|function` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ResponsesFunctionTool {
@@ -4292,7 +4178,7 @@ pub struct ResponsesFunctionTool {
     pub allowed_callers: Option<Vec<AllowedCaller>>,
     /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
     pub r#async: Option<bool>,
-    /// Whether the definition of this function is loaded only by a tool search.
+    /// Keeps the definition of this function out of the prompt until a tool search asks for it.
     pub defer_loading: Option<bool>,
     /// JSON Schema describing what the function returns; null when unspecified.
     pub output_schema: Option<JsonObject>,
@@ -4300,15 +4186,15 @@ pub struct ResponsesFunctionTool {
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesFunctionTool ["type" = "\"function\""] {
-    0 name: "name" Required,
-    1 parameters: "parameters" Nullable,
-    2 description: "description" Optional,
-    3 strict: "strict" Optional,
-    4 allowed_callers: "allowed_callers" Optional,
-    5 r#async: "async" Optional,
-    6 defer_loading: "defer_loading" Optional,
-    7 output_schema: "output_schema" Optional,
+wire_struct!(ResponsesFunctionTool ["type" = "function"] {
+    name: Required = 0,
+    parameters: Nullable = 1,
+    description: Optional = 2,
+    strict: Optional = 3,
+    allowed_callers: Optional = 4,
+    r#async as "async": Optional = 5,
+    defer_loading: Optional = 6,
+    output_schema: Optional = 7,
 });
 
 impl ResponsesFunctionTool {
@@ -4339,9 +4225,9 @@ wire_setters!(ResponsesFunctionTool {
     output_schema: into JsonObject,
 });
 
-/// The values of `BaseResponsesResult.tools[]|function.allowed_callers[]`.
+/// The values of `ToolSearchOutputItem.tools[]|function.allowed_callers[]`.
 ///
-/// At `BaseResponsesResult.tools[]|function.allowed_callers[]` in the API document.
+/// At `ToolSearchOutputItem.tools[]|function.allowed_callers[]` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AllowedCaller {
@@ -4385,15 +4271,15 @@ pub struct PreviewWebSearchServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(PreviewWebSearchServerTool ["type" = "\"web_search_preview\""] {
-    0 engine: "engine" Optional,
-    1 filters: "filters" Optional,
-    2 max_results: "max_results" Optional,
-    3 max_uses: "max_uses" Optional,
-    4 mode: "mode" Optional,
-    5 search_context_size: "search_context_size" Optional,
-    6 user_location: "user_location" Optional,
-    7 x_search: "x_search" Optional,
+wire_struct!(PreviewWebSearchServerTool ["type" = "web_search_preview"] {
+    engine: Optional = 0,
+    filters: Optional = 1,
+    max_results: Optional = 2,
+    max_uses: Optional = 3,
+    mode: Optional = 4,
+    search_context_size: Optional = 5,
+    user_location: Optional = 6,
+    x_search: Optional = 7,
 });
 
 impl PreviewWebSearchServerTool {
@@ -4432,9 +4318,9 @@ pub struct WebSearchDomainFilter {
 }
 
 wire_struct!(WebSearchDomainFilter {
-    0 allowed_domains: "allowed_domains" Optional,
-    1 blocked_domains: "blocked_domains" Optional,
-    2 excluded_domains: "excluded_domains" Optional,
+    allowed_domains: Optional = 0,
+    blocked_domains: Optional = 1,
+    excluded_domains: Optional = 2,
 });
 
 impl WebSearchDomainFilter {
@@ -4501,15 +4387,15 @@ pub struct Preview20250311WebSearchServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(Preview20250311WebSearchServerTool ["type" = "\"web_search_preview_2025_03_11\""] {
-    0 engine: "engine" Optional,
-    1 filters: "filters" Optional,
-    2 max_results: "max_results" Optional,
-    3 max_uses: "max_uses" Optional,
-    4 mode: "mode" Optional,
-    5 search_context_size: "search_context_size" Optional,
-    6 user_location: "user_location" Optional,
-    7 x_search: "x_search" Optional,
+wire_struct!(Preview20250311WebSearchServerTool ["type" = "web_search_preview_2025_03_11"] {
+    engine: Optional = 0,
+    filters: Optional = 1,
+    max_results: Optional = 2,
+    max_uses: Optional = 3,
+    mode: Optional = 4,
+    search_context_size: Optional = 5,
+    user_location: Optional = 6,
+    x_search: Optional = 7,
 });
 
 impl Preview20250311WebSearchServerTool {
@@ -4558,15 +4444,15 @@ pub struct LegacyWebSearchServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(LegacyWebSearchServerTool ["type" = "\"web_search\""] {
-    0 engine: "engine" Optional,
-    1 filters: "filters" Optional,
-    2 max_results: "max_results" Optional,
-    3 max_uses: "max_uses" Optional,
-    4 mode: "mode" Optional,
-    5 search_context_size: "search_context_size" Optional,
-    6 user_location: "user_location" Optional,
-    7 x_search: "x_search" Optional,
+wire_struct!(LegacyWebSearchServerTool ["type" = "web_search"] {
+    engine: Optional = 0,
+    filters: Optional = 1,
+    max_results: Optional = 2,
+    max_uses: Optional = 3,
+    mode: Optional = 4,
+    search_context_size: Optional = 5,
+    user_location: Optional = 6,
+    x_search: Optional = 7,
 });
 
 impl LegacyWebSearchServerTool {
@@ -4614,15 +4500,15 @@ pub struct WebSearchServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchServerTool ["type" = "\"web_search_2025_08_26\""] {
-    0 engine: "engine" Optional,
-    1 filters: "filters" Optional,
-    2 max_results: "max_results" Optional,
-    3 max_uses: "max_uses" Optional,
-    4 mode: "mode" Optional,
-    5 search_context_size: "search_context_size" Optional,
-    6 user_location: "user_location" Optional,
-    7 x_search: "x_search" Optional,
+wire_struct!(WebSearchServerTool ["type" = "web_search_2025_08_26"] {
+    engine: Optional = 0,
+    filters: Optional = 1,
+    max_results: Optional = 2,
+    max_uses: Optional = 3,
+    mode: Optional = 4,
+    search_context_size: Optional = 5,
+    user_location: Optional = 6,
+    x_search: Optional = 7,
 });
 
 impl WebSearchServerTool {
@@ -4662,11 +4548,11 @@ pub struct FileSearchServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(FileSearchServerTool ["type" = "\"file_search\""] {
-    0 vector_store_ids: "vector_store_ids" Required,
-    1 filters: "filters" Optional,
-    2 max_num_results: "max_num_results" Optional,
-    3 ranking_options: "ranking_options" Optional,
+wire_struct!(FileSearchServerTool ["type" = "file_search"] {
+    vector_store_ids: Required = 0,
+    filters: Optional = 1,
+    max_num_results: Optional = 2,
+    ranking_options: Optional = 3,
 });
 
 impl FileSearchServerTool {
@@ -4706,9 +4592,9 @@ pub struct FileSearchServerToolFiltersKey {
 }
 
 wire_struct!(FileSearchServerToolFiltersKey {
-    0 key: "key" Required,
-    1 r#type: "type" Required,
-    2 value: "value" Required,
+    key: Required = 0,
+    r#type as "type": Required = 1,
+    value: Required = 2,
 });
 
 impl FileSearchServerToolFiltersKey {
@@ -4775,8 +4661,6 @@ pub enum FileSearchServerToolFiltersKeyValue {
 }
 
 wire_union!(FileSearchServerToolFiltersKeyValue {
-    tag "" {}
-    objects {}
     shapes {
         String => Text,
         Number => Number,
@@ -4784,10 +4668,10 @@ wire_union!(FileSearchServerToolFiltersKeyValue {
         Array => List,
     }
     variants {
-        0 Text,
-        1 Number,
-        2 Boolean,
-        3 List,
+        Text = 0,
+        Number = 1,
+        Boolean = 2,
+        List = 3,
     }
 });
 
@@ -4838,8 +4722,8 @@ pub struct CompoundFilter {
 }
 
 wire_struct!(CompoundFilter {
-    0 filters: "filters" Required,
-    1 r#type: "type" Required,
+    filters: Required = 0,
+    r#type as "type": Required = 1,
 });
 
 impl CompoundFilter {
@@ -4867,15 +4751,13 @@ pub enum FileSearchServerToolFilters {
 }
 
 wire_union!(FileSearchServerToolFilters {
-    tag "" {}
     objects {
         if (Has("key")) => Key,
         if (Has("filters")) => CompoundFilter,
     }
-    shapes {}
     variants {
-        0 Key,
-        1 CompoundFilter,
+        Key = 0,
+        CompoundFilter = 1,
     }
 });
 
@@ -4907,10 +4789,7 @@ pub struct FileSearchServerToolRankingOptions {
     pub extra: Extra,
 }
 
-wire_struct!(FileSearchServerToolRankingOptions {
-    0 ranker: "ranker" Optional,
-    1 score_threshold: "score_threshold" Optional,
-});
+wire_struct!(FileSearchServerToolRankingOptions { ranker: Optional = 0, score_threshold: Optional = 1 });
 
 impl FileSearchServerToolRankingOptions {
     /// Without members.
@@ -4960,10 +4839,10 @@ pub struct ComputerUseServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(ComputerUseServerTool ["type" = "\"computer_use_preview\""] {
-    0 display_height: "display_height" Required,
-    1 display_width: "display_width" Required,
-    2 environment: "environment" Required,
+wire_struct!(ComputerUseServerTool ["type" = "computer_use_preview"] {
+    display_height: Required = 0,
+    display_width: Required = 1,
+    environment: Required = 2,
 });
 
 impl ComputerUseServerTool {
@@ -5025,8 +4904,8 @@ pub struct CodeInterpreterServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterServerTool ["type" = "\"code_interpreter\""] {
-    0 container: "container" Required,
+wire_struct!(CodeInterpreterServerTool ["type" = "code_interpreter"] {
+    container: Required = 0,
 });
 
 impl CodeInterpreterServerTool {
@@ -5053,9 +4932,9 @@ pub struct CodeInterpreterAutoContainer {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterAutoContainer ["type" = "\"auto\""] {
-    0 file_ids: "file_ids" Optional,
-    1 memory_limit: "memory_limit" Optional,
+wire_struct!(CodeInterpreterAutoContainer ["type" = "auto"] {
+    file_ids: Optional = 0,
+    memory_limit: Optional = 1,
 });
 
 impl CodeInterpreterAutoContainer {
@@ -5116,13 +4995,12 @@ wire_union!(CodeInterpreterServerToolContainer {
     tag "type" {
         "auto" => Auto,
     }
-    objects {}
     shapes {
         String => Text,
     }
     variants {
-        0 Text,
-        1 Auto,
+        Text = 0,
+        Auto = 1,
     }
 });
 
@@ -5169,15 +5047,15 @@ pub struct McpServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(McpServerTool ["type" = "\"mcp\""] {
-    0 server_label: "server_label" Required,
-    1 allowed_tools: "allowed_tools" Optional,
-    2 authorization: "authorization" Optional,
-    3 connector_id: "connector_id" Optional,
-    4 headers: "headers" Optional,
-    5 require_approval: "require_approval" Optional,
-    6 server_description: "server_description" Optional,
-    7 server_url: "server_url" Optional,
+wire_struct!(McpServerTool ["type" = "mcp"] {
+    server_label: Required = 0,
+    allowed_tools: Optional = 1,
+    authorization: Optional = 2,
+    connector_id: Optional = 3,
+    headers: Optional = 4,
+    require_approval: Optional = 5,
+    server_description: Optional = 6,
+    server_url: Optional = 7,
 });
 
 impl McpServerTool {
@@ -5222,10 +5100,7 @@ pub struct McpServerToolAllowedToolsReadOnly {
     pub extra: Extra,
 }
 
-wire_struct!(McpServerToolAllowedToolsReadOnly {
-    0 read_only: "read_only" Optional,
-    1 tool_names: "tool_names" Optional,
-});
+wire_struct!(McpServerToolAllowedToolsReadOnly { read_only: Optional = 0, tool_names: Optional = 1 });
 
 impl McpServerToolAllowedToolsReadOnly {
     /// Without members.
@@ -5255,7 +5130,6 @@ pub enum McpServerToolAllowedTools {
 }
 
 wire_union!(McpServerToolAllowedTools {
-    tag "" {}
     objects {
         => ReadOnly,
     }
@@ -5263,8 +5137,8 @@ wire_union!(McpServerToolAllowedTools {
         Array(String) => List,
     }
     variants {
-        0 List,
-        1 ReadOnly,
+        List = 0,
+        ReadOnly = 1,
     }
 });
 
@@ -5347,10 +5221,7 @@ pub struct McpServerToolRequireApprovalAlways {
     pub extra: Extra,
 }
 
-wire_struct!(McpServerToolRequireApprovalAlways {
-    0 always: "always" Optional,
-    1 never: "never" Optional,
-});
+wire_struct!(McpServerToolRequireApprovalAlways { always: Optional = 0, never: Optional = 1 });
 
 impl McpServerToolRequireApprovalAlways {
     /// Without members.
@@ -5377,9 +5248,7 @@ pub struct McpToolNames {
     pub extra: Extra,
 }
 
-wire_struct!(McpToolNames {
-    0 tool_names: "tool_names" Optional,
-});
+wire_struct!(McpToolNames { tool_names: Optional = 0 });
 
 impl McpToolNames {
     /// Without members.
@@ -5408,7 +5277,6 @@ pub enum McpServerToolRequireApproval {
 }
 
 wire_union!(McpServerToolRequireApproval {
-    tag "" {}
     objects {
         => Always,
     }
@@ -5416,8 +5284,8 @@ wire_union!(McpServerToolRequireApproval {
         String => Mode,
     }
     variants {
-        0 Mode,
-        1 Always,
+        Mode = 0,
+        Always = 1,
     }
 });
 
@@ -5473,17 +5341,17 @@ pub struct ImageGenerationServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenerationServerTool ["type" = "\"image_generation\""] {
-    0 background: "background" Optional,
-    1 input_fidelity: "input_fidelity" Optional,
-    2 input_image_mask: "input_image_mask" Optional,
-    3 model: "model" Optional,
-    4 moderation: "moderation" Optional,
-    5 output_compression: "output_compression" Optional,
-    6 output_format: "output_format" Optional,
-    7 partial_images: "partial_images" Optional,
-    8 quality: "quality" Optional,
-    9 size: "size" Optional,
+wire_struct!(ImageGenerationServerTool ["type" = "image_generation"] {
+    background: Optional = 0,
+    input_fidelity: Optional = 1,
+    input_image_mask: Optional = 2,
+    model: Optional = 3,
+    moderation: Optional = 4,
+    output_compression: Optional = 5,
+    output_format: Optional = 6,
+    partial_images: Optional = 7,
+    quality: Optional = 8,
+    size: Optional = 9,
 });
 
 impl ImageGenerationServerTool {
@@ -5540,10 +5408,7 @@ pub struct ImageGenerationServerToolInputImageMask {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenerationServerToolInputImageMask {
-    0 file_id: "file_id" Optional,
-    1 image_url: "image_url" Optional,
-});
+wire_struct!(ImageGenerationServerToolInputImageMask { file_id: Optional = 0, image_url: Optional = 1 });
 
 impl ImageGenerationServerToolInputImageMask {
     /// Without members.
@@ -5634,7 +5499,7 @@ pub struct CodexLocalShellTool {
     pub extra: Extra,
 }
 
-wire_struct!(CodexLocalShellTool ["type" = "\"local_shell\""] {});
+wire_struct!(CodexLocalShellTool ["type" = "local_shell"] {});
 
 impl CodexLocalShellTool {
     /// Without members.
@@ -5656,7 +5521,7 @@ pub struct ShellServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(ShellServerTool ["type" = "\"shell\""] {});
+wire_struct!(ShellServerTool ["type" = "shell"] {});
 
 impl ShellServerTool {
     /// Without members.
@@ -5678,7 +5543,7 @@ pub struct ApplyPatchServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchServerTool ["type" = "\"apply_patch\""] {});
+wire_struct!(ApplyPatchServerTool ["type" = "apply_patch"] {});
 
 impl ApplyPatchServerTool {
     /// Without members.
@@ -5710,12 +5575,12 @@ pub struct CustomTool {
     pub extra: Extra,
 }
 
-wire_struct!(CustomTool ["type" = "\"custom\""] {
-    0 name: "name" Required,
-    1 r#async: "async" Optional,
-    2 defer_loading: "defer_loading" Optional,
-    3 description: "description" Optional,
-    4 format: "format" Optional,
+wire_struct!(CustomTool ["type" = "custom"] {
+    name: Required = 0,
+    r#async as "async": Optional = 1,
+    defer_loading: Optional = 2,
+    description: Optional = 3,
+    format: Optional = 4,
 });
 
 impl CustomTool {
@@ -5754,9 +5619,9 @@ pub struct CustomToolFormatGrammar {
     pub extra: Extra,
 }
 
-wire_struct!(CustomToolFormatGrammar ["type" = "\"grammar\""] {
-    0 definition: "definition" Required,
-    1 syntax: "syntax" Required,
+wire_struct!(CustomToolFormatGrammar ["type" = "grammar"] {
+    definition: Required = 0,
+    syntax: Required = 1,
 });
 
 impl CustomToolFormatGrammar {
@@ -5794,7 +5659,7 @@ wire_enum!(CustomToolFormatGrammarSyntax {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum CustomToolFormat {
-    /// Lets the model answer in plain text without further constraint.
+    /// Leaves the input free of any constraint.
     ///
     /// `type` is `text`.
     Text(FormatTextConfig),
@@ -5811,11 +5676,9 @@ wire_union!(CustomToolFormat {
         "grammar" => Grammar,
         "text" => Text,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Text,
-        1 Grammar,
+        Text = 0,
+        Grammar = 1,
     }
 });
 
@@ -5857,10 +5720,10 @@ pub struct NamespaceTool {
     pub extra: Extra,
 }
 
-wire_struct!(NamespaceTool ["type" = "\"namespace\""] {
-    0 description: "description" Required,
-    1 name: "name" Required,
-    2 tools: "tools" Required,
+wire_struct!(NamespaceTool ["type" = "namespace"] {
+    description: Required = 0,
+    name: Required = 1,
+    tools: Required = 2,
 });
 
 impl NamespaceTool {
@@ -5903,15 +5766,15 @@ pub struct NamespaceFunctionTool {
     pub extra: Extra,
 }
 
-wire_struct!(NamespaceFunctionTool ["type" = "\"function\""] {
-    0 name: "name" Required,
-    1 allowed_callers: "allowed_callers" Optional,
-    2 r#async: "async" Optional,
-    3 defer_loading: "defer_loading" Optional,
-    4 description: "description" Optional,
-    5 output_schema: "output_schema" Optional,
-    6 parameters: "parameters" Optional,
-    7 strict: "strict" Optional,
+wire_struct!(NamespaceFunctionTool ["type" = "function"] {
+    name: Required = 0,
+    allowed_callers: Optional = 1,
+    r#async as "async": Optional = 2,
+    defer_loading: Optional = 3,
+    description: Optional = 4,
+    output_schema: Optional = 5,
+    parameters: Optional = 6,
+    strict: Optional = 7,
 });
 
 impl NamespaceFunctionTool {
@@ -5965,11 +5828,9 @@ wire_union!(NamespaceToolTool {
         "custom" => Custom,
         "function" => Function,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Function,
-        1 Custom,
+        Function = 0,
+        Custom = 1,
     }
 });
 
@@ -6026,6 +5887,1169 @@ impl NamespaceToolTool {
             Self::Custom(value) => value.description.as_deref(),
             Self::Unrecognized(_) => None,
         }
+    }
+}
+
+/// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
+///
+/// Schema `ApplyPatchServerTool_OpenRouter` of the API document.
+#[doc(alias = "ApplyPatchServerTool_OpenRouter")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ApplyPatchServerToolOpenRouter {
+    /// Settings of the patch tool; leave out to use the standard behaviour.
+    pub parameters: Option<ApplyPatchServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ApplyPatchServerToolOpenRouter ["type" = "openrouter:apply_patch"] {
+    parameters: Optional = 0,
+});
+
+impl ApplyPatchServerToolOpenRouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ApplyPatchServerToolOpenRouter {
+    parameters: into ApplyPatchServerToolConfig,
+});
+
+/// Settings of the hosted `openrouter:apply_patch` tool.
+///
+/// Schema `ApplyPatchServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ApplyPatchServerToolConfig {
+    /// Who handles patches: the provider's native tool or OpenRouter's validator.
+    pub engine: Option<ToolEngine>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ApplyPatchServerToolConfig { engine: Optional = 0 });
+
+impl ApplyPatchServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ApplyPatchServerToolConfig {
+    engine: into ToolEngine,
+});
+
+/// What `ToolSearchOutputItem.tools[]` may be.
+///
+/// At `ToolSearchOutputItem.tools[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ResponsesTool {
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `function`.
+    Function(ResponsesFunctionTool),
+    /// Web search tool under its undated preview type name, as older Responses clients send it.
+    ///
+    /// `type` is `web_search_preview`.
+    WebSearchPreview(Box<PreviewWebSearchServerTool>),
+    /// Web search tool under its dated preview type name, for clients pinned to the March 2025 release.
+    ///
+    /// `type` is `web_search_preview_2025_03_11`.
+    WebSearchPreview2025_03_11(Box<Preview20250311WebSearchServerTool>),
+    /// Older form of the Responses tool that lets the model search the web.
+    ///
+    /// `type` is `web_search`.
+    WebSearch(Box<LegacyWebSearchServerTool>),
+    /// Web search tool of the Responses API, in the form dated 2025-08-26.
+    ///
+    /// `type` is `web_search_2025_08_26`.
+    WebSearch2025_08_26(Box<WebSearchServerTool>),
+    /// Lets the model search documents that you keep in vector stores.
+    ///
+    /// `type` is `file_search`.
+    FileSearch(Box<FileSearchServerTool>),
+    /// Lets the model operate a screen by asking your program for clicks, key presses and screenshots.
+    ///
+    /// `type` is `computer_use_preview`.
+    ComputerUsePreview(ComputerUseServerTool),
+    /// Lets the model write and run programs in a sandboxed container.
+    ///
+    /// `type` is `code_interpreter`.
+    CodeInterpreter(CodeInterpreterServerTool),
+    /// Gives the model access to the tools of a remote MCP server or of a built-in connector.
+    ///
+    /// `type` is `mcp`.
+    Mcp(Box<McpServerTool>),
+    /// Responses tool that lets the model draw or edit images in the course of its answer.
+    ///
+    /// `type` is `image_generation`.
+    ImageGeneration(Box<ImageGenerationServerTool>),
+    /// Lets the model issue shell commands that your own program runs locally, as Codex does.
+    ///
+    /// `type` is `local_shell`.
+    LocalShell(CodexLocalShellTool),
+    /// Offers the model a shell in the Responses API, so that it may issue commands.
+    ///
+    /// `type` is `shell`.
+    Shell(ShellServerTool),
+    /// Offers the model the `apply_patch` tool, with which it proposes file changes as diffs.
+    ///
+    /// `type` is `apply_patch`.
+    ApplyPatch(ApplyPatchServerTool),
+    /// A tool that takes free text, or text bound by a grammar, in place of JSON arguments.
+    ///
+    /// `type` is `custom`.
+    Custom(CustomTool),
+    /// Bundles related function and custom tools under one name, so the model sees them as a group.
+    ///
+    /// `type` is `namespace`.
+    Namespace(NamespaceTool),
+    /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
+    ///
+    /// `type` is `openrouter:advisor`.
+    OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
+    /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
+    ///
+    /// `type` is `openrouter:subagent`.
+    OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
+    /// Lets the model ask OpenRouter for the present date and time.
+    ///
+    /// `type` is `openrouter:datetime`.
+    OpenRouterDatetime(DatetimeServerTool),
+    /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
+    ///
+    /// `type` is `openrouter:files`.
+    OpenRouterFiles(FilesServerTool),
+    /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
+    ///
+    /// `type` is `openrouter:fusion`.
+    OpenRouterFusion(Box<FusionServerToolOpenRouter>),
+    /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
+    ///
+    /// `type` is `openrouter:image_generation`.
+    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
+    /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
+    ///
+    /// `type` is `openrouter:experimental__search_models`.
+    OpenRouterExperimentalSearchModels(SearchModelsServerTool),
+    /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
+    ///
+    /// `type` is `openrouter:web_fetch`.
+    OpenRouterWebFetch(WebFetchServerTool),
+    /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
+    ///
+    /// `type` is `openrouter:web_search`.
+    OpenRouterWebSearch(Box<OpenRouterWebSearchServerTool>),
+    /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
+    ///
+    /// `type` is `openrouter:apply_patch`.
+    OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter),
+    /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
+    ///
+    /// `type` is `openrouter:bash`.
+    OpenRouterBash(Box<BashServerTool>),
+    /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
+    ///
+    /// `type` is `openrouter:shell`.
+    OpenRouterShell(Box<ShellServerToolOpenRouter>),
+    /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
+    ///
+    /// `type` is `openrouter:tool_search`.
+    OpenRouterToolSearch(ToolSearchServerTool),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ResponsesTool {
+    tag "type" {
+        "apply_patch" => ApplyPatch,
+        "code_interpreter" => CodeInterpreter,
+        "computer_use_preview" => ComputerUsePreview,
+        "custom" => Custom,
+        "file_search" => FileSearch,
+        "function" => Function,
+        "image_generation" => ImageGeneration,
+        "local_shell" => LocalShell,
+        "mcp" => Mcp,
+        "namespace" => Namespace,
+        "openrouter:advisor" => OpenRouterAdvisor,
+        "openrouter:apply_patch" => OpenRouterApplyPatch,
+        "openrouter:bash" => OpenRouterBash,
+        "openrouter:datetime" => OpenRouterDatetime,
+        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
+        "openrouter:files" => OpenRouterFiles,
+        "openrouter:fusion" => OpenRouterFusion,
+        "openrouter:image_generation" => OpenRouterImageGeneration,
+        "openrouter:shell" => OpenRouterShell,
+        "openrouter:subagent" => OpenRouterSubagent,
+        "openrouter:tool_search" => OpenRouterToolSearch,
+        "openrouter:web_fetch" => OpenRouterWebFetch,
+        "openrouter:web_search" => OpenRouterWebSearch,
+        "shell" => Shell,
+        "web_search" => WebSearch,
+        "web_search_2025_08_26" => WebSearch2025_08_26,
+        "web_search_preview" => WebSearchPreview,
+        "web_search_preview_2025_03_11" => WebSearchPreview2025_03_11,
+    }
+    variants {
+        Function = 0,
+        WebSearchPreview = 1,
+        WebSearchPreview2025_03_11 = 2,
+        WebSearch = 3,
+        WebSearch2025_08_26 = 4,
+        FileSearch = 5,
+        ComputerUsePreview = 6,
+        CodeInterpreter = 7,
+        Mcp = 8,
+        ImageGeneration = 9,
+        LocalShell = 10,
+        Shell = 11,
+        ApplyPatch = 12,
+        Custom = 13,
+        Namespace = 14,
+        OpenRouterAdvisor = 15,
+        OpenRouterSubagent = 16,
+        OpenRouterDatetime = 17,
+        OpenRouterFiles = 18,
+        OpenRouterFusion = 19,
+        OpenRouterImageGeneration = 20,
+        OpenRouterExperimentalSearchModels = 21,
+        OpenRouterWebFetch = 22,
+        OpenRouterWebSearch = 23,
+        OpenRouterApplyPatch = 24,
+        OpenRouterBash = 25,
+        OpenRouterShell = 26,
+        OpenRouterToolSearch = 27,
+    }
+});
+
+impl From<ResponsesFunctionTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ResponsesFunctionTool) -> Self {
+        Self::Function(value)
+    }
+}
+
+impl From<PreviewWebSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: PreviewWebSearchServerTool) -> Self {
+        Self::WebSearchPreview(Box::new(value))
+    }
+}
+
+impl From<Preview20250311WebSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: Preview20250311WebSearchServerTool) -> Self {
+        Self::WebSearchPreview2025_03_11(Box::new(value))
+    }
+}
+
+impl From<LegacyWebSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: LegacyWebSearchServerTool) -> Self {
+        Self::WebSearch(Box::new(value))
+    }
+}
+
+impl From<WebSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: WebSearchServerTool) -> Self {
+        Self::WebSearch2025_08_26(Box::new(value))
+    }
+}
+
+impl From<FileSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: FileSearchServerTool) -> Self {
+        Self::FileSearch(Box::new(value))
+    }
+}
+
+impl From<ComputerUseServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ComputerUseServerTool) -> Self {
+        Self::ComputerUsePreview(value)
+    }
+}
+
+impl From<CodeInterpreterServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: CodeInterpreterServerTool) -> Self {
+        Self::CodeInterpreter(value)
+    }
+}
+
+impl From<McpServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: McpServerTool) -> Self {
+        Self::Mcp(Box::new(value))
+    }
+}
+
+impl From<ImageGenerationServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ImageGenerationServerTool) -> Self {
+        Self::ImageGeneration(Box::new(value))
+    }
+}
+
+impl From<CodexLocalShellTool> for ResponsesTool {
+    #[inline]
+    fn from(value: CodexLocalShellTool) -> Self {
+        Self::LocalShell(value)
+    }
+}
+
+impl From<ShellServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ShellServerTool) -> Self {
+        Self::Shell(value)
+    }
+}
+
+impl From<ApplyPatchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ApplyPatchServerTool) -> Self {
+        Self::ApplyPatch(value)
+    }
+}
+
+impl From<CustomTool> for ResponsesTool {
+    #[inline]
+    fn from(value: CustomTool) -> Self {
+        Self::Custom(value)
+    }
+}
+
+impl From<NamespaceTool> for ResponsesTool {
+    #[inline]
+    fn from(value: NamespaceTool) -> Self {
+        Self::Namespace(value)
+    }
+}
+
+impl From<AdvisorServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: AdvisorServerToolOpenRouter) -> Self {
+        Self::OpenRouterAdvisor(Box::new(value))
+    }
+}
+
+impl From<SubagentServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: SubagentServerToolOpenRouter) -> Self {
+        Self::OpenRouterSubagent(Box::new(value))
+    }
+}
+
+impl From<DatetimeServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: DatetimeServerTool) -> Self {
+        Self::OpenRouterDatetime(value)
+    }
+}
+
+impl From<FilesServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: FilesServerTool) -> Self {
+        Self::OpenRouterFiles(value)
+    }
+}
+
+impl From<FusionServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: FusionServerToolOpenRouter) -> Self {
+        Self::OpenRouterFusion(Box::new(value))
+    }
+}
+
+impl From<ImageGenerationServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
+        Self::OpenRouterImageGeneration(value)
+    }
+}
+
+impl From<SearchModelsServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: SearchModelsServerTool) -> Self {
+        Self::OpenRouterExperimentalSearchModels(value)
+    }
+}
+
+impl From<WebFetchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: WebFetchServerTool) -> Self {
+        Self::OpenRouterWebFetch(value)
+    }
+}
+
+impl From<OpenRouterWebSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: OpenRouterWebSearchServerTool) -> Self {
+        Self::OpenRouterWebSearch(Box::new(value))
+    }
+}
+
+impl From<ApplyPatchServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: ApplyPatchServerToolOpenRouter) -> Self {
+        Self::OpenRouterApplyPatch(value)
+    }
+}
+
+impl From<BashServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: BashServerTool) -> Self {
+        Self::OpenRouterBash(Box::new(value))
+    }
+}
+
+impl From<ShellServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: ShellServerToolOpenRouter) -> Self {
+        Self::OpenRouterShell(Box::new(value))
+    }
+}
+
+impl From<ToolSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ToolSearchServerTool) -> Self {
+        Self::OpenRouterToolSearch(value)
+    }
+}
+
+impl ResponsesTool {
+    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ApplyPatchServerTool`] has those.
+    #[inline]
+    pub fn apply_patch() -> Self {
+        Self::ApplyPatch(ApplyPatchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `image_generation`, without further settings; [`ImageGenerationServerTool`] has those.
+    #[inline]
+    pub fn image_generation() -> Self {
+        Self::ImageGeneration(Box::new(ImageGenerationServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `local_shell`, without further settings; [`CodexLocalShellTool`] has those.
+    #[inline]
+    pub fn local_shell() -> Self {
+        Self::LocalShell(CodexLocalShellTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:advisor`, without further settings; [`AdvisorServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_advisor() -> Self {
+        Self::OpenRouterAdvisor(Box::new(AdvisorServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:apply_patch`, without further settings; [`ApplyPatchServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_apply_patch() -> Self {
+        Self::OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
+    #[inline]
+    pub fn openrouter_bash() -> Self {
+        Self::OpenRouterBash(Box::new(BashServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
+    #[inline]
+    pub fn openrouter_datetime() -> Self {
+        Self::OpenRouterDatetime(DatetimeServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerTool`] has those.
+    #[inline]
+    pub fn openrouter_experimental_search_models() -> Self {
+        Self::OpenRouterExperimentalSearchModels(SearchModelsServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:files`, without further settings; [`FilesServerTool`] has those.
+    #[inline]
+    pub fn openrouter_files() -> Self {
+        Self::OpenRouterFiles(FilesServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:fusion`, without further settings; [`FusionServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_fusion() -> Self {
+        Self::OpenRouterFusion(Box::new(FusionServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_image_generation() -> Self {
+        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:shell`, without further settings; [`ShellServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_shell() -> Self {
+        Self::OpenRouterShell(Box::new(ShellServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:subagent`, without further settings; [`SubagentServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_subagent() -> Self {
+        Self::OpenRouterSubagent(Box::new(SubagentServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:tool_search`, without further settings; [`ToolSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_tool_search() -> Self {
+        Self::OpenRouterToolSearch(ToolSearchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_fetch() -> Self {
+        Self::OpenRouterWebFetch(WebFetchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`OpenRouterWebSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_search() -> Self {
+        Self::OpenRouterWebSearch(Box::new(OpenRouterWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `shell`, without further settings; [`ShellServerTool`] has those.
+    #[inline]
+    pub fn shell() -> Self {
+        Self::Shell(ShellServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `web_search`, without further settings; [`LegacyWebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search() -> Self {
+        Self::WebSearch(Box::new(LegacyWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_2025_08_26`, without further settings; [`WebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_2025_08_26() -> Self {
+        Self::WebSearch2025_08_26(Box::new(WebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`PreviewWebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_preview() -> Self {
+        Self::WebSearchPreview(Box::new(PreviewWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`Preview20250311WebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_preview_2025_03_11() -> Self {
+        Self::WebSearchPreview2025_03_11(Box::new(Preview20250311WebSearchServerTool::new()))
+    }
+}
+
+/// Points to a prompt stored at the provider and fills in its placeholders; null means none.
+///
+/// Schema `StoredPromptTemplate` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct StoredPromptTemplate {
+    /// Identifier of the stored prompt to use.
+    pub id: String,
+    /// Values for the placeholders in the stored prompt, keyed by placeholder name; null when it has none.
+    pub variables: Option<BTreeMap<String, StoredPromptTemplateVariable>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(StoredPromptTemplate { id: Required = 0, variables: Optional = 1 });
+
+impl StoredPromptTemplate {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), variables: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(StoredPromptTemplate {
+    variables: map StoredPromptTemplateVariable,
+});
+
+/// What `StoredPromptTemplate.variables{}` may be.
+///
+/// At `StoredPromptTemplate.variables{}` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum StoredPromptTemplateVariable {
+    /// Plain text.
+    Text(String),
+    /// Text passed to the model as part of a Responses input message.
+    ///
+    /// `type` is `input_text`.
+    InputText(InputText),
+    /// Picture passed to the model as part of a Responses input message.
+    ///
+    /// `type` is `input_image`.
+    InputImage(InputImage),
+    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
+    ///
+    /// `type` is `input_file`.
+    InputFile(InputFile),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(StoredPromptTemplateVariable {
+    tag "type" {
+        "input_file" => InputFile,
+        "input_image" => InputImage,
+        "input_text" => InputText,
+    }
+    shapes {
+        String => Text,
+    }
+    variants {
+        Text = 0,
+        InputText = 1,
+        InputImage = 2,
+        InputFile = 3,
+    }
+});
+
+wire_text!(StoredPromptTemplateVariable, text => Self::Text(text));
+
+impl From<InputText> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: InputText) -> Self {
+        Self::InputText(value)
+    }
+}
+
+impl From<InputImage> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: InputImage) -> Self {
+        Self::InputImage(value)
+    }
+}
+
+impl From<InputFile> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: InputFile) -> Self {
+        Self::InputFile(value)
+    }
+}
+
+/// Decides which reasoning from the conversation the model gets to see; understood by OpenAI models from GPT-5.6 on.
+///
+/// Schema `ReasoningContext` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReasoningContext {
+    /// Let the model apply its own default.
+    Auto,
+    /// Also show reasoning from earlier turns in the input.
+    AllTurns,
+    /// Show reasoning from this turn alone.
+    CurrentTurn,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ReasoningContext {
+    Auto = "auto",
+    AllTurns = "all_turns",
+    CurrentTurn = "current_turn",
+});
+
+/// Depth of reasoning to engage, for OpenAI models from GPT-5.6 on; the token rate stays the same.
+///
+/// Schema `ReasoningMode` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReasoningMode {
+    /// The ordinary depth of reasoning.
+    Standard,
+    /// Deeper reasoning, where the model offers it.
+    Pro,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ReasoningMode {
+    Standard = "standard",
+    Pro = "pro",
+});
+
+/// Like `TextConfig`, with a wider choice of verbosity levels.
+///
+/// Schema `TextExtendedConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct TextExtendedConfig {
+    /// Form of the text: free prose, any JSON, or JSON that follows a schema.
+    pub format: Option<ResponsesTextFormat>,
+    /// How wordy the answer should be, on the longer scale; null leaves it to the model.
+    pub verbosity: Option<Verbosity>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(TextExtendedConfig { format: Optional = 0, verbosity: Optional = 1 });
+
+impl TextExtendedConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(TextExtendedConfig {
+    format: into ResponsesTextFormat,
+    verbosity: into Verbosity,
+});
+
+/// Makes the model answer with JSON that follows a schema of yours.
+///
+/// Schema `FormatJsonSchemaConfig` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FormatJsonSchemaConfig {
+    /// Short identifier that the structure goes by.
+    pub name: String,
+    /// The JSON Schema document that describes the answer.
+    pub schema: JsonObject,
+    /// Explains what the structure stands for, so the model fills it sensibly.
+    pub description: Option<String>,
+    /// Forces the answer to obey the schema exactly instead of treating it as guidance.
+    pub strict: Option<bool>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FormatJsonSchemaConfig ["type" = "json_schema"] {
+    name: Required = 0,
+    schema: Required = 1,
+    description: Optional = 2,
+    strict: Optional = 3,
+});
+
+impl FormatJsonSchemaConfig {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(name: impl Into<String>, schema: impl Into<JsonObject>) -> Self {
+        Self { name: name.into(), schema: schema.into(), description: None, strict: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(FormatJsonSchemaConfig {
+    description: into String,
+    strict: exact bool,
+});
+
+/// Shape a Responses answer must take: plain text, any JSON object, or JSON after a schema.
+///
+/// Schema `Formats` of the API document.
+#[doc(alias = "Formats")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ResponsesTextFormat {
+    /// Leaves the input free of any constraint.
+    ///
+    /// `type` is `text`.
+    Text(FormatTextConfig),
+    /// Makes the model answer with some valid JSON object, without fixing its shape.
+    ///
+    /// `type` is `json_object`.
+    JsonObject(FormatJsonObjectConfig),
+    /// Makes the model answer with JSON that follows a schema of yours.
+    ///
+    /// `type` is `json_schema`.
+    JsonSchema(FormatJsonSchemaConfig),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ResponsesTextFormat {
+    tag "type" {
+        "json_object" => JsonObject,
+        "json_schema" => JsonSchema,
+        "text" => Text,
+    }
+    variants {
+        Text = 0,
+        JsonObject = 1,
+        JsonSchema = 2,
+    }
+});
+
+impl From<FormatTextConfig> for ResponsesTextFormat {
+    #[inline]
+    fn from(value: FormatTextConfig) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<FormatJsonObjectConfig> for ResponsesTextFormat {
+    #[inline]
+    fn from(value: FormatJsonObjectConfig) -> Self {
+        Self::JsonObject(value)
+    }
+}
+
+impl From<FormatJsonSchemaConfig> for ResponsesTextFormat {
+    #[inline]
+    fn from(value: FormatJsonSchemaConfig) -> Self {
+        Self::JsonSchema(value)
+    }
+}
+
+impl ResponsesTextFormat {
+    /// Returns the object whose `type` is `json_object`, without further settings; [`FormatJsonObjectConfig`] has those.
+    #[inline]
+    pub fn json_object() -> Self {
+        Self::JsonObject(FormatJsonObjectConfig::new())
+    }
+
+    /// Returns the object whose `type` is `text`, without further settings; [`FormatTextConfig`] has those.
+    #[inline]
+    pub fn text() -> Self {
+        Self::Text(FormatTextConfig::new())
+    }
+}
+
+/// How wordy the answer should be, on the longer scale; null leaves it to the model.
+///
+/// At `TextExtendedConfig.verbosity` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verbosity {
+    /// Short, terse answers.
+    Low,
+    /// Answers of moderate length.
+    Medium,
+    /// Long, detailed answers.
+    High,
+    /// Longer and more detailed than high.
+    Xhigh,
+    /// The most detail the model will give.
+    Max,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(Verbosity {
+    Low = "low",
+    Medium = "medium",
+    High = "high",
+    Xhigh = "xhigh",
+    Max = "max",
+});
+
+/// Makes the model call one particular function.
+///
+/// At `OpenAIResponsesToolChoice|function` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ResponsesToolChoiceFunction {
+    /// Name of the function the model has to call.
+    pub name: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ResponsesToolChoiceFunction ["type" = "function"] {
+    name: Required = 0,
+});
+
+impl ResponsesToolChoiceFunction {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ResponsesToolChoiceFunction {});
+
+/// Makes the model use the hosted web search tool.
+///
+/// At `OpenAIResponsesToolChoice|type` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ResponsesToolChoiceWebSearchPreview {
+    /// Which version of the hosted web search tool to use.
+    pub r#type: ResponsesToolChoiceWebSearchPreviewType,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ResponsesToolChoiceWebSearchPreview {
+    r#type as "type": Required = 0,
+});
+
+impl ResponsesToolChoiceWebSearchPreview {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(r#type: impl Into<ResponsesToolChoiceWebSearchPreviewType>) -> Self {
+        Self { r#type: r#type.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ResponsesToolChoiceWebSearchPreview {});
+
+/// Which version of the hosted web search tool to use.
+///
+/// At `OpenAIResponsesToolChoice|type.type` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ResponsesToolChoiceWebSearchPreviewType {
+    /// The value `web_search_preview_2025_03_11`.
+    WebSearchPreview2025_03_11,
+    /// The value `web_search_preview`.
+    WebSearchPreview,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ResponsesToolChoiceWebSearchPreviewType {
+    WebSearchPreview2025_03_11 = "web_search_preview_2025_03_11",
+    WebSearchPreview = "web_search_preview",
+});
+
+/// Lets the model choose only among a listed subset of the declared tools.
+///
+/// Schema `ToolChoiceAllowed` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ToolChoiceAllowed {
+    /// Whether the model may call one of the listed tools or must do so.
+    pub mode: ToolChoiceAllowedMode,
+    /// Tools the model may pick from, each given by type and, where it has one, name.
+    pub tools: Vec<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ToolChoiceAllowed ["type" = "allowed_tools"] {
+    mode: Required = 0,
+    tools: Required = 1,
+});
+
+impl ToolChoiceAllowed {
+    /// With what the API requires.
+    #[inline]
+    pub fn new<Tools>(mode: impl Into<ToolChoiceAllowedMode>, tools: impl IntoList<JsonObject, Tools>) -> Self {
+        Self { mode: mode.into(), tools: tools.into_list(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ToolChoiceAllowed {});
+
+/// Whether the model may call one of the listed tools or must do so.
+///
+/// At `ToolChoiceAllowed.mode` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolChoiceAllowedMode {
+    /// The value `auto`.
+    Auto,
+    /// The value `required`.
+    Required,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolChoiceAllowedMode {
+    Auto = "auto",
+    Required = "required",
+});
+
+/// Makes the model call the patch tool, which edits files.
+///
+/// At `OpenAIResponsesToolChoice|apply_patch` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ResponsesToolChoiceApplyPatch {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ResponsesToolChoiceApplyPatch ["type" = "apply_patch"] {});
+
+impl ResponsesToolChoiceApplyPatch {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ResponsesToolChoiceApplyPatch {});
+
+/// Makes the model call the shell tool, which runs commands.
+///
+/// At `OpenAIResponsesToolChoice|shell` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ResponsesToolChoiceShell {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ResponsesToolChoiceShell ["type" = "shell"] {});
+
+impl ResponsesToolChoiceShell {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ResponsesToolChoiceShell {});
+
+/// Decides whether the model may, must or must not call tools, or which tool it has to call.
+///
+/// Schema `OpenAIResponsesToolChoice` of the API document.
+#[doc(alias = "OpenAIResponsesToolChoice")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ResponsesToolChoice {
+    /// One of the forms this value may have.
+    Mode(ToolChoiceMode),
+    /// Makes the model call one particular function.
+    ///
+    /// `type` is `function`.
+    Function(ResponsesToolChoiceFunction),
+    /// Makes the model use the hosted web search tool.
+    ///
+    /// `type` is `web_search_preview_2025_03_11` or `web_search_preview`.
+    WebSearchPreview(ResponsesToolChoiceWebSearchPreview),
+    /// Lets the model choose only among a listed subset of the declared tools.
+    ///
+    /// `type` is `allowed_tools`.
+    AllowedTools(ToolChoiceAllowed),
+    /// Makes the model call the patch tool, which edits files.
+    ///
+    /// `type` is `apply_patch`.
+    ApplyPatch(ResponsesToolChoiceApplyPatch),
+    /// Makes the model call the shell tool, which runs commands.
+    ///
+    /// `type` is `shell`.
+    Shell(ResponsesToolChoiceShell),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ResponsesToolChoice {
+    tag "type" {
+        "allowed_tools" => AllowedTools,
+        "apply_patch" => ApplyPatch,
+        "function" => Function,
+        "shell" => Shell,
+        "web_search_preview" => WebSearchPreview,
+        "web_search_preview_2025_03_11" => WebSearchPreview,
+    }
+    shapes {
+        String => Mode,
+    }
+    variants {
+        Mode = 0,
+        Function = 1,
+        WebSearchPreview = 2,
+        AllowedTools = 3,
+        ApplyPatch = 4,
+        Shell = 5,
+    }
+});
+
+impl From<ToolChoiceMode> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ToolChoiceMode) -> Self {
+        Self::Mode(value)
+    }
+}
+
+wire_text!(ResponsesToolChoice, text => Self::Mode(text.into()));
+
+impl From<ResponsesToolChoiceFunction> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ResponsesToolChoiceFunction) -> Self {
+        Self::Function(value)
+    }
+}
+
+impl From<ResponsesToolChoiceWebSearchPreview> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ResponsesToolChoiceWebSearchPreview) -> Self {
+        Self::WebSearchPreview(value)
+    }
+}
+
+impl From<ToolChoiceAllowed> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ToolChoiceAllowed) -> Self {
+        Self::AllowedTools(value)
+    }
+}
+
+impl From<ResponsesToolChoiceApplyPatch> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ResponsesToolChoiceApplyPatch) -> Self {
+        Self::ApplyPatch(value)
+    }
+}
+
+impl From<ResponsesToolChoiceShell> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ResponsesToolChoiceShell) -> Self {
+        Self::Shell(value)
+    }
+}
+
+impl ResponsesToolChoice {
+    /// [`ToolChoiceMode::Auto`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Auto: Self = Self::Mode(ToolChoiceMode::Auto);
+
+    /// [`ToolChoiceMode::None`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const None: Self = Self::Mode(ToolChoiceMode::None);
+
+    /// [`ToolChoiceMode::Required`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Required: Self = Self::Mode(ToolChoiceMode::Required);
+
+    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ResponsesToolChoiceApplyPatch`] has those.
+    #[inline]
+    pub fn apply_patch() -> Self {
+        Self::ApplyPatch(ResponsesToolChoiceApplyPatch::new())
+    }
+
+    /// Returns the object whose `type` is `shell`, without further settings; [`ResponsesToolChoiceShell`] has those.
+    #[inline]
+    pub fn shell() -> Self {
+        Self::Shell(ResponsesToolChoiceShell::new())
+    }
+
+    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
+    #[inline]
+    pub fn web_search_preview() -> Self {
+        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview"))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
+    #[inline]
+    pub fn web_search_preview_2025_03_11() -> Self {
+        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview_2025_03_11"))
     }
 }
 

@@ -24,9 +24,9 @@ pub struct ResponseCreatedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ResponseCreatedEvent ["type" = "\"response.created\""] {
-    0 response: "response" Required,
-    1 sequence_number: "sequence_number" Required,
+wire_struct!(ResponseCreatedEvent ["type" = "response.created"] {
+    response: Required = 0,
+    sequence_number: Required = 1,
 });
 
 /// Stream event announcing that the model has started working on the response.
@@ -44,9 +44,9 @@ pub struct ResponseInProgressEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ResponseInProgressEvent ["type" = "\"response.in_progress\""] {
-    0 response: "response" Required,
-    1 sequence_number: "sequence_number" Required,
+wire_struct!(ResponseInProgressEvent ["type" = "response.in_progress"] {
+    response: Required = 0,
+    sequence_number: Required = 1,
 });
 
 /// Last event of a stream that went well; carries the finished response.
@@ -64,9 +64,9 @@ pub struct ResponseCompletedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ResponseCompletedEvent ["type" = "\"response.completed\""] {
-    0 response: "response" Required,
-    1 sequence_number: "sequence_number" Required,
+wire_struct!(ResponseCompletedEvent ["type" = "response.completed"] {
+    response: Required = 0,
+    sequence_number: Required = 1,
 });
 
 /// Last event of a stream cut short, for instance by a token limit.
@@ -84,9 +84,9 @@ pub struct ResponseIncompleteEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ResponseIncompleteEvent ["type" = "\"response.incomplete\""] {
-    0 response: "response" Required,
-    1 sequence_number: "sequence_number" Required,
+wire_struct!(ResponseIncompleteEvent ["type" = "response.incomplete"] {
+    response: Required = 0,
+    sequence_number: Required = 1,
 });
 
 /// Last event of a stream that ended in failure; look in the response for the error.
@@ -104,9 +104,9 @@ pub struct ResponseFailedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ResponseFailedEvent ["type" = "\"response.failed\""] {
-    0 response: "response" Required,
-    1 sequence_number: "sequence_number" Required,
+wire_struct!(ResponseFailedEvent ["type" = "response.failed"] {
+    response: Required = 0,
+    sequence_number: Required = 1,
 });
 
 /// Stream event reporting that generation failed after the stream had begun.
@@ -129,11 +129,11 @@ pub struct ResponseErrorEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ResponseErrorEvent ["type" = "\"error\""] {
-    0 code: "code" Nullable,
-    1 message: "message" Required,
-    2 param: "param" Nullable,
-    3 sequence_number: "sequence_number" Required,
+wire_struct!(ResponseErrorEvent ["type" = "error"] {
+    code: Nullable = 0,
+    message: Required = 1,
+    param: Nullable = 2,
+    sequence_number: Required = 3,
 });
 
 /// Announces that the model has begun another output item, such as a message or tool call.
@@ -153,10 +153,10 @@ pub struct OutputItemAddedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemAddedEvent ["type" = "\"response.output_item.added\""] {
-    0 item: "item" Required,
-    1 output_index: "output_index" Required,
-    2 sequence_number: "sequence_number" Required,
+wire_struct!(OutputItemAddedEvent ["type" = "response.output_item.added"] {
+    item: Required = 0,
+    output_index: Required = 1,
+    sequence_number: Required = 2,
 });
 
 /// Announces that one output item has its final form.
@@ -176,10 +176,10 @@ pub struct OutputItemDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemDoneEvent ["type" = "\"response.output_item.done\""] {
-    0 item: "item" Required,
-    1 output_index: "output_index" Required,
-    2 sequence_number: "sequence_number" Required,
+wire_struct!(OutputItemDoneEvent ["type" = "response.output_item.done"] {
+    item: Required = 0,
+    output_index: Required = 1,
+    sequence_number: Required = 2,
 });
 
 /// Stream event that opens a new piece of content inside an output item.
@@ -202,12 +202,12 @@ pub struct ContentPartAddedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ContentPartAddedEvent ["type" = "\"response.content_part.added\""] {
-    0 content_index: "content_index" Required,
-    1 item_id: "item_id" Required,
-    2 output_index: "output_index" Required,
-    3 part: "part" Required,
-    4 sequence_number: "sequence_number" Required,
+wire_struct!(ContentPartAddedEvent ["type" = "response.content_part.added"] {
+    content_index: Required = 0,
+    item_id: Required = 1,
+    output_index: Required = 2,
+    part: Required = 3,
+    sequence_number: Required = 4,
 });
 
 /// The piece as it starts out, usually still empty.
@@ -238,12 +238,10 @@ wire_union!(OutputContentPart {
         "reasoning_text" => ReasoningText,
         "refusal" => Refusal,
     }
-    objects {}
-    shapes {}
     variants {
-        0 OutputText,
-        1 ReasoningText,
-        2 Refusal,
+        OutputText = 0,
+        ReasoningText = 1,
+        Refusal = 2,
     }
 });
 
@@ -288,12 +286,12 @@ pub struct ContentPartDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ContentPartDoneEvent ["type" = "\"response.content_part.done\""] {
-    0 content_index: "content_index" Required,
-    1 item_id: "item_id" Required,
-    2 output_index: "output_index" Required,
-    3 part: "part" Required,
-    4 sequence_number: "sequence_number" Required,
+wire_struct!(ContentPartDoneEvent ["type" = "response.content_part.done"] {
+    content_index: Required = 0,
+    item_id: Required = 1,
+    output_index: Required = 2,
+    part: Required = 3,
+    sequence_number: Required = 4,
 });
 
 /// Carries the next piece of answer text in a stream; append it to what came before.
@@ -318,13 +316,13 @@ pub struct TextDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(TextDeltaEvent ["type" = "\"response.output_text.delta\""] {
-    0 content_index: "content_index" Required,
-    1 delta: "delta" Required,
-    2 item_id: "item_id" Required,
-    3 logprobs: "logprobs" Required,
-    4 output_index: "output_index" Required,
-    5 sequence_number: "sequence_number" Required,
+wire_struct!(TextDeltaEvent ["type" = "response.output_text.delta"] {
+    content_index: Required = 0,
+    delta: Required = 1,
+    item_id: Required = 2,
+    logprobs: Required = 3,
+    output_index: Required = 4,
+    sequence_number: Required = 5,
 });
 
 /// Log probability of one streamed token, with the likeliest alternatives.
@@ -346,10 +344,10 @@ pub struct StreamLogprob {
 }
 
 wire_struct!(StreamLogprob {
-    0 logprob: "logprob" Required,
-    1 token: "token" Required,
-    2 bytes: "bytes" Optional,
-    3 top_logprobs: "top_logprobs" Optional,
+    logprob: Required = 0,
+    token: Required = 1,
+    bytes: Optional = 2,
+    top_logprobs: Optional = 3,
 });
 
 /// Candidate token at a position and how likely the model held it to be.
@@ -370,11 +368,7 @@ pub struct StreamTopLogprob {
     pub extra: Extra,
 }
 
-wire_struct!(StreamTopLogprob {
-    0 bytes: "bytes" Optional,
-    1 logprob: "logprob" Optional,
-    2 token: "token" Optional,
-});
+wire_struct!(StreamTopLogprob { bytes: Optional = 0, logprob: Optional = 1, token: Optional = 2 });
 
 /// Marks the end of one text part and repeats it in full.
 ///
@@ -398,13 +392,13 @@ pub struct TextDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(TextDoneEvent ["type" = "\"response.output_text.done\""] {
-    0 content_index: "content_index" Required,
-    1 item_id: "item_id" Required,
-    2 logprobs: "logprobs" Required,
-    3 output_index: "output_index" Required,
-    4 sequence_number: "sequence_number" Required,
-    5 text: "text" Required,
+wire_struct!(TextDoneEvent ["type" = "response.output_text.done"] {
+    content_index: Required = 0,
+    item_id: Required = 1,
+    logprobs: Required = 2,
+    output_index: Required = 3,
+    sequence_number: Required = 4,
+    text: Required = 5,
 });
 
 /// Stream event that delivers the next piece of a refusal, sent in place of an answer.
@@ -428,12 +422,12 @@ pub struct RefusalDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(RefusalDeltaEvent ["type" = "\"response.refusal.delta\""] {
-    0 content_index: "content_index" Required,
-    1 delta: "delta" Required,
-    2 item_id: "item_id" Required,
-    3 output_index: "output_index" Required,
-    4 sequence_number: "sequence_number" Required,
+wire_struct!(RefusalDeltaEvent ["type" = "response.refusal.delta"] {
+    content_index: Required = 0,
+    delta: Required = 1,
+    item_id: Required = 2,
+    output_index: Required = 3,
+    sequence_number: Required = 4,
 });
 
 /// Stream event sent once the text of a refusal is finished.
@@ -457,12 +451,12 @@ pub struct RefusalDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(RefusalDoneEvent ["type" = "\"response.refusal.done\""] {
-    0 content_index: "content_index" Required,
-    1 item_id: "item_id" Required,
-    2 output_index: "output_index" Required,
-    3 refusal: "refusal" Required,
-    4 sequence_number: "sequence_number" Required,
+wire_struct!(RefusalDoneEvent ["type" = "response.refusal.done"] {
+    content_index: Required = 0,
+    item_id: Required = 1,
+    output_index: Required = 2,
+    refusal: Required = 3,
+    sequence_number: Required = 4,
 });
 
 /// Stream event announcing a new annotation, such as a citation, on a piece of output text.
@@ -488,13 +482,13 @@ pub struct AnnotationAddedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(AnnotationAddedEvent ["type" = "\"response.output_text.annotation.added\""] {
-    0 annotation: "annotation" Required,
-    1 annotation_index: "annotation_index" Required,
-    2 content_index: "content_index" Required,
-    3 item_id: "item_id" Required,
-    4 output_index: "output_index" Required,
-    5 sequence_number: "sequence_number" Required,
+wire_struct!(AnnotationAddedEvent ["type" = "response.output_text.annotation.added"] {
+    annotation: Required = 0,
+    annotation_index: Required = 1,
+    content_index: Required = 2,
+    item_id: Required = 3,
+    output_index: Required = 4,
+    sequence_number: Required = 5,
 });
 
 /// Stream event that delivers the next piece of the JSON arguments of a function call.
@@ -516,11 +510,11 @@ pub struct FunctionCallArgsDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(FunctionCallArgsDeltaEvent ["type" = "\"response.function_call_arguments.delta\""] {
-    0 delta: "delta" Required,
-    1 item_id: "item_id" Required,
-    2 output_index: "output_index" Required,
-    3 sequence_number: "sequence_number" Required,
+wire_struct!(FunctionCallArgsDeltaEvent ["type" = "response.function_call_arguments.delta"] {
+    delta: Required = 0,
+    item_id: Required = 1,
+    output_index: Required = 2,
+    sequence_number: Required = 3,
 });
 
 /// Stream event sent once all arguments of a function call have arrived.
@@ -544,12 +538,12 @@ pub struct FunctionCallArgsDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(FunctionCallArgsDoneEvent ["type" = "\"response.function_call_arguments.done\""] {
-    0 arguments: "arguments" Required,
-    1 item_id: "item_id" Required,
-    2 name: "name" Required,
-    3 output_index: "output_index" Required,
-    4 sequence_number: "sequence_number" Required,
+wire_struct!(FunctionCallArgsDoneEvent ["type" = "response.function_call_arguments.done"] {
+    arguments: Required = 0,
+    item_id: Required = 1,
+    name: Required = 2,
+    output_index: Required = 3,
+    sequence_number: Required = 4,
 });
 
 /// Stream event that delivers the next piece of reasoning text.
@@ -573,12 +567,12 @@ pub struct ReasoningDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningDeltaEvent ["type" = "\"response.reasoning_text.delta\""] {
-    0 content_index: "content_index" Required,
-    1 delta: "delta" Required,
-    2 item_id: "item_id" Required,
-    3 output_index: "output_index" Required,
-    4 sequence_number: "sequence_number" Required,
+wire_struct!(ReasoningDeltaEvent ["type" = "response.reasoning_text.delta"] {
+    content_index: Required = 0,
+    delta: Required = 1,
+    item_id: Required = 2,
+    output_index: Required = 3,
+    sequence_number: Required = 4,
 });
 
 /// Stream event sent once a piece of reasoning text is finished.
@@ -602,12 +596,12 @@ pub struct ReasoningDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningDoneEvent ["type" = "\"response.reasoning_text.done\""] {
-    0 content_index: "content_index" Required,
-    1 item_id: "item_id" Required,
-    2 output_index: "output_index" Required,
-    3 sequence_number: "sequence_number" Required,
-    4 text: "text" Required,
+wire_struct!(ReasoningDoneEvent ["type" = "response.reasoning_text.done"] {
+    content_index: Required = 0,
+    item_id: Required = 1,
+    output_index: Required = 2,
+    sequence_number: Required = 3,
+    text: Required = 4,
 });
 
 /// Stream event that opens a new part of the reasoning summary; its text follows in delta events.
@@ -631,12 +625,12 @@ pub struct ReasoningSummaryPartAddedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningSummaryPartAddedEvent ["type" = "\"response.reasoning_summary_part.added\""] {
-    0 item_id: "item_id" Required,
-    1 output_index: "output_index" Required,
-    2 part: "part" Required,
-    3 sequence_number: "sequence_number" Required,
-    4 summary_index: "summary_index" Required,
+wire_struct!(ReasoningSummaryPartAddedEvent ["type" = "response.reasoning_summary_part.added"] {
+    item_id: Required = 0,
+    output_index: Required = 1,
+    part: Required = 2,
+    sequence_number: Required = 3,
+    summary_index: Required = 4,
 });
 
 /// Stream event that closes a part of the reasoning summary and repeats it in full.
@@ -660,12 +654,12 @@ pub struct ReasoningSummaryPartDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningSummaryPartDoneEvent ["type" = "\"response.reasoning_summary_part.done\""] {
-    0 item_id: "item_id" Required,
-    1 output_index: "output_index" Required,
-    2 part: "part" Required,
-    3 sequence_number: "sequence_number" Required,
-    4 summary_index: "summary_index" Required,
+wire_struct!(ReasoningSummaryPartDoneEvent ["type" = "response.reasoning_summary_part.done"] {
+    item_id: Required = 0,
+    output_index: Required = 1,
+    part: Required = 2,
+    sequence_number: Required = 3,
+    summary_index: Required = 4,
 });
 
 /// Stream event that delivers the next piece of a reasoning summary.
@@ -689,12 +683,12 @@ pub struct ReasoningSummaryTextDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningSummaryTextDeltaEvent ["type" = "\"response.reasoning_summary_text.delta\""] {
-    0 delta: "delta" Required,
-    1 item_id: "item_id" Required,
-    2 output_index: "output_index" Required,
-    3 sequence_number: "sequence_number" Required,
-    4 summary_index: "summary_index" Required,
+wire_struct!(ReasoningSummaryTextDeltaEvent ["type" = "response.reasoning_summary_text.delta"] {
+    delta: Required = 0,
+    item_id: Required = 1,
+    output_index: Required = 2,
+    sequence_number: Required = 3,
+    summary_index: Required = 4,
 });
 
 /// Stream event sent once the text of a summary part is finished.
@@ -718,12 +712,12 @@ pub struct ReasoningSummaryTextDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningSummaryTextDoneEvent ["type" = "\"response.reasoning_summary_text.done\""] {
-    0 item_id: "item_id" Required,
-    1 output_index: "output_index" Required,
-    2 sequence_number: "sequence_number" Required,
-    3 summary_index: "summary_index" Required,
-    4 text: "text" Required,
+wire_struct!(ReasoningSummaryTextDoneEvent ["type" = "response.reasoning_summary_text.done"] {
+    item_id: Required = 0,
+    output_index: Required = 1,
+    sequence_number: Required = 2,
+    summary_index: Required = 3,
+    text: Required = 4,
 });
 
 /// Stream event announcing that an image generation call has begun.
@@ -743,10 +737,10 @@ pub struct ImageGenCallInProgressEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenCallInProgressEvent ["type" = "\"response.image_generation_call.in_progress\""] {
-    0 item_id: "item_id" Required,
-    1 output_index: "output_index" Required,
-    2 sequence_number: "sequence_number" Required,
+wire_struct!(ImageGenCallInProgressEvent ["type" = "response.image_generation_call.in_progress"] {
+    item_id: Required = 0,
+    output_index: Required = 1,
+    sequence_number: Required = 2,
 });
 
 /// Stream event announcing that the image is now being drawn.
@@ -766,10 +760,10 @@ pub struct ImageGenCallGeneratingEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenCallGeneratingEvent ["type" = "\"response.image_generation_call.generating\""] {
-    0 item_id: "item_id" Required,
-    1 output_index: "output_index" Required,
-    2 sequence_number: "sequence_number" Required,
+wire_struct!(ImageGenCallGeneratingEvent ["type" = "response.image_generation_call.generating"] {
+    item_id: Required = 0,
+    output_index: Required = 1,
+    sequence_number: Required = 2,
 });
 
 /// Stream event with a preview of the image while it is still being generated.
@@ -793,12 +787,12 @@ pub struct ImageGenCallPartialImageEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenCallPartialImageEvent ["type" = "\"response.image_generation_call.partial_image\""] {
-    0 item_id: "item_id" Required,
-    1 output_index: "output_index" Required,
-    2 partial_image_b64: "partial_image_b64" Required,
-    3 partial_image_index: "partial_image_index" Required,
-    4 sequence_number: "sequence_number" Required,
+wire_struct!(ImageGenCallPartialImageEvent ["type" = "response.image_generation_call.partial_image"] {
+    item_id: Required = 0,
+    output_index: Required = 1,
+    partial_image_b64: Required = 2,
+    partial_image_index: Required = 3,
+    sequence_number: Required = 4,
 });
 
 /// Stream event announcing that an image generation call has finished.
@@ -818,10 +812,10 @@ pub struct ImageGenCallCompletedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenCallCompletedEvent ["type" = "\"response.image_generation_call.completed\""] {
-    0 item_id: "item_id" Required,
-    1 output_index: "output_index" Required,
-    2 sequence_number: "sequence_number" Required,
+wire_struct!(ImageGenCallCompletedEvent ["type" = "response.image_generation_call.completed"] {
+    item_id: Required = 0,
+    output_index: Required = 1,
+    sequence_number: Required = 2,
 });
 
 /// Stream event announcing that a code interpreter call has begun.
@@ -841,10 +835,10 @@ pub struct CodeInterpreterCallInProgressEvent {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterCallInProgressEvent ["type" = "\"response.code_interpreter_call.in_progress\""] {
-    0 item_id: "item_id" Required,
-    1 output_index: "output_index" Required,
-    2 sequence_number: "sequence_number" Required,
+wire_struct!(CodeInterpreterCallInProgressEvent ["type" = "response.code_interpreter_call.in_progress"] {
+    item_id: Required = 0,
+    output_index: Required = 1,
+    sequence_number: Required = 2,
 });
 
 /// Stream event announcing that the interpreter is now running the code.
@@ -864,10 +858,10 @@ pub struct CodeInterpreterCallInterpretingEvent {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterCallInterpretingEvent ["type" = "\"response.code_interpreter_call.interpreting\""] {
-    0 item_id: "item_id" Required,
-    1 output_index: "output_index" Required,
-    2 sequence_number: "sequence_number" Required,
+wire_struct!(CodeInterpreterCallInterpretingEvent ["type" = "response.code_interpreter_call.interpreting"] {
+    item_id: Required = 0,
+    output_index: Required = 1,
+    sequence_number: Required = 2,
 });
 
 /// Stream event announcing that a code interpreter call has finished.
@@ -887,10 +881,10 @@ pub struct CodeInterpreterCallCompletedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterCallCompletedEvent ["type" = "\"response.code_interpreter_call.completed\""] {
-    0 item_id: "item_id" Required,
-    1 output_index: "output_index" Required,
-    2 sequence_number: "sequence_number" Required,
+wire_struct!(CodeInterpreterCallCompletedEvent ["type" = "response.code_interpreter_call.completed"] {
+    item_id: Required = 0,
+    output_index: Required = 1,
+    sequence_number: Required = 2,
 });
 
 /// Stream event with the next fragment of code the model writes for the code interpreter.
@@ -912,11 +906,11 @@ pub struct CodeInterpreterCallCodeDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterCallCodeDeltaEvent ["type" = "\"response.code_interpreter_call_code.delta\""] {
-    0 delta: "delta" Required,
-    1 item_id: "item_id" Required,
-    2 output_index: "output_index" Required,
-    3 sequence_number: "sequence_number" Required,
+wire_struct!(CodeInterpreterCallCodeDeltaEvent ["type" = "response.code_interpreter_call_code.delta"] {
+    delta: Required = 0,
+    item_id: Required = 1,
+    output_index: Required = 2,
+    sequence_number: Required = 3,
 });
 
 /// Stream event announcing that the code for the interpreter is fully written.
@@ -938,11 +932,11 @@ pub struct CodeInterpreterCallCodeDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterCallCodeDoneEvent ["type" = "\"response.code_interpreter_call_code.done\""] {
-    0 code: "code" Required,
-    1 item_id: "item_id" Required,
-    2 output_index: "output_index" Required,
-    3 sequence_number: "sequence_number" Required,
+wire_struct!(CodeInterpreterCallCodeDoneEvent ["type" = "response.code_interpreter_call_code.done"] {
+    code: Required = 0,
+    item_id: Required = 1,
+    output_index: Required = 2,
+    sequence_number: Required = 3,
 });
 
 /// Stream event announcing that a web search call has begun.
@@ -962,10 +956,10 @@ pub struct WebSearchCallInProgressEvent {
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchCallInProgressEvent ["type" = "\"response.web_search_call.in_progress\""] {
-    0 item_id: "item_id" Required,
-    1 output_index: "output_index" Required,
-    2 sequence_number: "sequence_number" Required,
+wire_struct!(WebSearchCallInProgressEvent ["type" = "response.web_search_call.in_progress"] {
+    item_id: Required = 0,
+    output_index: Required = 1,
+    sequence_number: Required = 2,
 });
 
 /// Stream event announcing that the web search is now under way.
@@ -985,10 +979,10 @@ pub struct WebSearchCallSearchingEvent {
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchCallSearchingEvent ["type" = "\"response.web_search_call.searching\""] {
-    0 item_id: "item_id" Required,
-    1 output_index: "output_index" Required,
-    2 sequence_number: "sequence_number" Required,
+wire_struct!(WebSearchCallSearchingEvent ["type" = "response.web_search_call.searching"] {
+    item_id: Required = 0,
+    output_index: Required = 1,
+    sequence_number: Required = 2,
 });
 
 /// Stream event announcing that a web search call has finished.
@@ -1008,10 +1002,10 @@ pub struct WebSearchCallCompletedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchCallCompletedEvent ["type" = "\"response.web_search_call.completed\""] {
-    0 item_id: "item_id" Required,
-    1 output_index: "output_index" Required,
-    2 sequence_number: "sequence_number" Required,
+wire_struct!(WebSearchCallCompletedEvent ["type" = "response.web_search_call.completed"] {
+    item_id: Required = 0,
+    output_index: Required = 1,
+    sequence_number: Required = 2,
 });
 
 /// Stream event that delivers the next piece of free-form input to a custom tool; plain text, unlike JSON function arguments.
@@ -1033,11 +1027,11 @@ pub struct CustomToolCallInputDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(CustomToolCallInputDeltaEvent ["type" = "\"response.custom_tool_call_input.delta\""] {
-    0 delta: "delta" Required,
-    1 item_id: "item_id" Required,
-    2 output_index: "output_index" Required,
-    3 sequence_number: "sequence_number" Required,
+wire_struct!(CustomToolCallInputDeltaEvent ["type" = "response.custom_tool_call_input.delta"] {
+    delta: Required = 0,
+    item_id: Required = 1,
+    output_index: Required = 2,
+    sequence_number: Required = 3,
 });
 
 /// Stream event sent once the whole input of a custom tool call has arrived.
@@ -1059,11 +1053,11 @@ pub struct CustomToolCallInputDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(CustomToolCallInputDoneEvent ["type" = "\"response.custom_tool_call_input.done\""] {
-    0 input: "input" Required,
-    1 item_id: "item_id" Required,
-    2 output_index: "output_index" Required,
-    3 sequence_number: "sequence_number" Required,
+wire_struct!(CustomToolCallInputDoneEvent ["type" = "response.custom_tool_call_input.done"] {
+    input: Required = 0,
+    item_id: Required = 1,
+    output_index: Required = 2,
+    sequence_number: Required = 3,
 });
 
 /// Stream event that delivers the next piece of the diff of a patch call, in the layout OpenAI uses.
@@ -1084,11 +1078,11 @@ pub struct ApplyPatchCallOperationDiffDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchCallOperationDiffDeltaEvent ["type" = "\"response.apply_patch_call_operation_diff.delta\""] {
-    0 delta: "delta" Required,
-    1 item_id: "item_id" Required,
-    2 output_index: "output_index" Required,
-    3 sequence_number: "sequence_number" Required,
+wire_struct!(ApplyPatchCallOperationDiffDeltaEvent ["type" = "response.apply_patch_call_operation_diff.delta"] {
+    delta: Required = 0,
+    item_id: Required = 1,
+    output_index: Required = 2,
+    sequence_number: Required = 3,
 });
 
 /// Stream event sent once the whole diff of a patch call has arrived.
@@ -1109,11 +1103,11 @@ pub struct ApplyPatchCallOperationDiffDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchCallOperationDiffDoneEvent ["type" = "\"response.apply_patch_call_operation_diff.done\""] {
-    0 diff: "diff" Required,
-    1 item_id: "item_id" Required,
-    2 output_index: "output_index" Required,
-    3 sequence_number: "sequence_number" Required,
+wire_struct!(ApplyPatchCallOperationDiffDoneEvent ["type" = "response.apply_patch_call_operation_diff.done"] {
+    diff: Required = 0,
+    item_id: Required = 1,
+    output_index: Required = 2,
+    sequence_number: Required = 3,
 });
 
 /// Stream event telling that a fusion call has begun.
@@ -1132,10 +1126,10 @@ pub struct FusionCallInProgressEvent {
     pub extra: Extra,
 }
 
-wire_struct!(FusionCallInProgressEvent ["type" = "\"response.fusion_call.in_progress\""] {
-    0 item_id: "item_id" Required,
-    1 output_index: "output_index" Required,
-    2 sequence_number: "sequence_number" Required,
+wire_struct!(FusionCallInProgressEvent ["type" = "response.fusion_call.in_progress"] {
+    item_id: Required = 0,
+    output_index: Required = 1,
+    sequence_number: Required = 2,
 });
 
 /// Stream event telling that one panel model has set to work.
@@ -1156,11 +1150,11 @@ pub struct FusionCallPanelAddedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(FusionCallPanelAddedEvent ["type" = "\"response.fusion_call.panel.added\""] {
-    0 item_id: "item_id" Required,
-    1 model: "model" Required,
-    2 output_index: "output_index" Required,
-    3 sequence_number: "sequence_number" Required,
+wire_struct!(FusionCallPanelAddedEvent ["type" = "response.fusion_call.panel.added"] {
+    item_id: Required = 0,
+    model: Required = 1,
+    output_index: Required = 2,
+    sequence_number: Required = 3,
 });
 
 /// Stream event with the next piece of text that one panel model wrote.
@@ -1183,12 +1177,12 @@ pub struct FusionCallPanelDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(FusionCallPanelDeltaEvent ["type" = "\"response.fusion_call.panel.delta\""] {
-    0 delta: "delta" Required,
-    1 item_id: "item_id" Required,
-    2 model: "model" Required,
-    3 output_index: "output_index" Required,
-    4 sequence_number: "sequence_number" Required,
+wire_struct!(FusionCallPanelDeltaEvent ["type" = "response.fusion_call.panel.delta"] {
+    delta: Required = 0,
+    item_id: Required = 1,
+    model: Required = 2,
+    output_index: Required = 3,
+    sequence_number: Required = 4,
 });
 
 /// Stream event with the next piece of thinking by one panel model.
@@ -1211,12 +1205,12 @@ pub struct FusionCallPanelReasoningDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(FusionCallPanelReasoningDeltaEvent ["type" = "\"response.fusion_call.panel.reasoning.delta\""] {
-    0 delta: "delta" Required,
-    1 item_id: "item_id" Required,
-    2 model: "model" Required,
-    3 output_index: "output_index" Required,
-    4 sequence_number: "sequence_number" Required,
+wire_struct!(FusionCallPanelReasoningDeltaEvent ["type" = "response.fusion_call.panel.reasoning.delta"] {
+    delta: Required = 0,
+    item_id: Required = 1,
+    model: Required = 2,
+    output_index: Required = 3,
+    sequence_number: Required = 4,
 });
 
 /// Stream event that brings the whole answer of one panel model.
@@ -1239,12 +1233,12 @@ pub struct FusionCallPanelCompletedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(FusionCallPanelCompletedEvent ["type" = "\"response.fusion_call.panel.completed\""] {
-    0 content: "content" Required,
-    1 item_id: "item_id" Required,
-    2 model: "model" Required,
-    3 output_index: "output_index" Required,
-    4 sequence_number: "sequence_number" Required,
+wire_struct!(FusionCallPanelCompletedEvent ["type" = "response.fusion_call.panel.completed"] {
+    content: Required = 0,
+    item_id: Required = 1,
+    model: Required = 2,
+    output_index: Required = 3,
+    sequence_number: Required = 4,
 });
 
 /// Stream event telling that one panel model gave no usable answer.
@@ -1269,13 +1263,13 @@ pub struct FusionCallPanelFailedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(FusionCallPanelFailedEvent ["type" = "\"response.fusion_call.panel.failed\""] {
-    0 error: "error" Required,
-    1 item_id: "item_id" Required,
-    2 model: "model" Required,
-    3 output_index: "output_index" Required,
-    4 sequence_number: "sequence_number" Required,
-    5 status_code: "status_code" Optional,
+wire_struct!(FusionCallPanelFailedEvent ["type" = "response.fusion_call.panel.failed"] {
+    error: Required = 0,
+    item_id: Required = 1,
+    model: Required = 2,
+    output_index: Required = 3,
+    sequence_number: Required = 4,
+    status_code: Optional = 5,
 });
 
 /// Stream event telling that the comparison of the panel answers has begun.
@@ -1300,12 +1294,12 @@ pub struct FusionCallAnalysisInProgressEvent {
     pub extra: Extra,
 }
 
-wire_struct!(FusionCallAnalysisInProgressEvent ["type" = "\"response.fusion_call.analysis.in_progress\""] {
-    0 analyst_model: "analyst_model" Required,
-    1 item_id: "item_id" Required,
-    2 judge_model: "judge_model" Required,
-    3 output_index: "output_index" Required,
-    4 sequence_number: "sequence_number" Required,
+wire_struct!(FusionCallAnalysisInProgressEvent ["type" = "response.fusion_call.analysis.in_progress"] {
+    analyst_model: Required = 0,
+    item_id: Required = 1,
+    judge_model: Required = 2,
+    output_index: Required = 3,
+    sequence_number: Required = 4,
 });
 
 /// Stream event that brings the finished comparison of the panel answers.
@@ -1326,11 +1320,11 @@ pub struct FusionCallAnalysisCompletedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(FusionCallAnalysisCompletedEvent ["type" = "\"response.fusion_call.analysis.completed\""] {
-    0 analysis: "analysis" Required,
-    1 item_id: "item_id" Required,
-    2 output_index: "output_index" Required,
-    3 sequence_number: "sequence_number" Required,
+wire_struct!(FusionCallAnalysisCompletedEvent ["type" = "response.fusion_call.analysis.completed"] {
+    analysis: Required = 0,
+    item_id: Required = 1,
+    output_index: Required = 2,
+    sequence_number: Required = 3,
 });
 
 /// Stream event telling that a fusion call has run to its end.
@@ -1349,10 +1343,10 @@ pub struct FusionCallCompletedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(FusionCallCompletedEvent ["type" = "\"response.fusion_call.completed\""] {
-    0 item_id: "item_id" Required,
-    1 output_index: "output_index" Required,
-    2 sequence_number: "sequence_number" Required,
+wire_struct!(FusionCallCompletedEvent ["type" = "response.fusion_call.completed"] {
+    item_id: Required = 0,
+    output_index: Required = 1,
+    sequence_number: Required = 2,
 });
 
 /// Stream event for diagnosis, with the body sent to the provider or a timing mark.
@@ -1369,9 +1363,9 @@ pub struct DebugEvent {
     pub extra: Extra,
 }
 
-wire_struct!(DebugEvent ["type" = "\"response.debug\""] {
-    0 debug: "debug" Required,
-    1 sequence_number: "sequence_number" Required,
+wire_struct!(DebugEvent ["type" = "response.debug"] {
+    debug: Required = 0,
+    sequence_number: Required = 1,
 });
 
 /// What the event reveals: a request body or a timing mark.
@@ -1388,10 +1382,7 @@ pub struct DebugEventDebug {
     pub extra: Extra,
 }
 
-wire_struct!(DebugEventDebug {
-    0 echo_upstream_body: "echo_upstream_body" Optional,
-    1 timings: "timings" Optional,
-});
+wire_struct!(DebugEventDebug { echo_upstream_body: Optional = 0, timings: Optional = 1 });
 
 /// A milestone of the request and when it was reached.
 ///
@@ -1409,11 +1400,7 @@ pub struct DebugEventDebugTimings {
     pub extra: Extra,
 }
 
-wire_struct!(DebugEventDebugTimings {
-    0 epoch_ms: "epoch_ms" Required,
-    1 event: "event" Required,
-    2 start_ms: "start_ms" Required,
-});
+wire_struct!(DebugEventDebugTimings { epoch_ms: Required = 0, event: Required = 1, start_ms: Required = 2 });
 
 /// Which milestone of the request was reached.
 ///
@@ -1699,58 +1686,56 @@ wire_union!(ResponsesStreamEvent {
         "response.web_search_call.in_progress" => WebSearchCallInProgress,
         "response.web_search_call.searching" => WebSearchCallSearching,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Created,
-        1 InProgress,
-        2 Completed,
-        3 Incomplete,
-        4 Failed,
-        5 Error,
-        6 OutputItemAdded,
-        7 OutputItemDone,
-        8 ContentPartAdded,
-        9 ContentPartDone,
-        10 OutputTextDelta,
-        11 OutputTextDone,
-        12 RefusalDelta,
-        13 RefusalDone,
-        14 OutputTextAnnotationAdded,
-        15 FunctionCallArgumentsDelta,
-        16 FunctionCallArgumentsDone,
-        17 ReasoningTextDelta,
-        18 ReasoningTextDone,
-        19 ReasoningSummaryPartAdded,
-        20 ReasoningSummaryPartDone,
-        21 ReasoningSummaryTextDelta,
-        22 ReasoningSummaryTextDone,
-        23 ImageGenerationCallInProgress,
-        24 ImageGenerationCallGenerating,
-        25 ImageGenerationCallPartialImage,
-        26 ImageGenerationCallCompleted,
-        27 CodeInterpreterCallInProgress,
-        28 CodeInterpreterCallInterpreting,
-        29 CodeInterpreterCallCompleted,
-        30 CodeInterpreterCallCodeDelta,
-        31 CodeInterpreterCallCodeDone,
-        32 WebSearchCallInProgress,
-        33 WebSearchCallSearching,
-        34 WebSearchCallCompleted,
-        35 CustomToolCallInputDelta,
-        36 CustomToolCallInputDone,
-        37 ApplyPatchCallOperationDiffDelta,
-        38 ApplyPatchCallOperationDiffDone,
-        39 FusionCallInProgress,
-        40 FusionCallPanelAdded,
-        41 FusionCallPanelDelta,
-        42 FusionCallPanelReasoningDelta,
-        43 FusionCallPanelCompleted,
-        44 FusionCallPanelFailed,
-        45 FusionCallAnalysisInProgress,
-        46 FusionCallAnalysisCompleted,
-        47 FusionCallCompleted,
-        48 Debug,
+        Created = 0,
+        InProgress = 1,
+        Completed = 2,
+        Incomplete = 3,
+        Failed = 4,
+        Error = 5,
+        OutputItemAdded = 6,
+        OutputItemDone = 7,
+        ContentPartAdded = 8,
+        ContentPartDone = 9,
+        OutputTextDelta = 10,
+        OutputTextDone = 11,
+        RefusalDelta = 12,
+        RefusalDone = 13,
+        OutputTextAnnotationAdded = 14,
+        FunctionCallArgumentsDelta = 15,
+        FunctionCallArgumentsDone = 16,
+        ReasoningTextDelta = 17,
+        ReasoningTextDone = 18,
+        ReasoningSummaryPartAdded = 19,
+        ReasoningSummaryPartDone = 20,
+        ReasoningSummaryTextDelta = 21,
+        ReasoningSummaryTextDone = 22,
+        ImageGenerationCallInProgress = 23,
+        ImageGenerationCallGenerating = 24,
+        ImageGenerationCallPartialImage = 25,
+        ImageGenerationCallCompleted = 26,
+        CodeInterpreterCallInProgress = 27,
+        CodeInterpreterCallInterpreting = 28,
+        CodeInterpreterCallCompleted = 29,
+        CodeInterpreterCallCodeDelta = 30,
+        CodeInterpreterCallCodeDone = 31,
+        WebSearchCallInProgress = 32,
+        WebSearchCallSearching = 33,
+        WebSearchCallCompleted = 34,
+        CustomToolCallInputDelta = 35,
+        CustomToolCallInputDone = 36,
+        ApplyPatchCallOperationDiffDelta = 37,
+        ApplyPatchCallOperationDiffDone = 38,
+        FusionCallInProgress = 39,
+        FusionCallPanelAdded = 40,
+        FusionCallPanelDelta = 41,
+        FusionCallPanelReasoningDelta = 42,
+        FusionCallPanelCompleted = 43,
+        FusionCallPanelFailed = 44,
+        FusionCallAnalysisInProgress = 45,
+        FusionCallAnalysisCompleted = 46,
+        FusionCallCompleted = 47,
+        Debug = 48,
     }
 });
 

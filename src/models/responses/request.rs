@@ -4,36 +4,29 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{Extra, Json, JsonObject, Secret, Unrecognized};
-use crate::core::wire::{IntoList, IntoNumber, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
+use crate::core::wire::{Extra, Json, Secret, Unrecognized};
+use crate::core::wire::{IntoList, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::plugins::Plugin;
 use crate::models::responses::{
-    ApplyPatchCallItem, ApplyPatchCallOutputItem, ApplyPatchServerTool, CodeInterpreterServerTool, CodexLocalShellTool,
-    ComputerUseServerTool, ConfigurationUpdateItem, CustomTool, CustomToolCallItem, CustomToolCallOutputItem,
-    FileSearchServerTool, FunctionCallOutputItem, ImageGenerationServerTool, InputAudio, InputFile, InputImage,
-    InputMessageRole, InputText, ItemStatus, LegacyWebSearchServerTool, McpServerTool, MessagePhase, MessageRole,
-    NamespaceTool, OutputAdvisorServerToolItem, OutputApplyPatchServerToolItem, OutputArmorBlockedItem,
-    OutputBashServerToolItem, OutputBrowserUseServerToolItem, OutputCodeInterpreterCallItem,
-    OutputCodeInterpreterServerToolItem, OutputComputerCallItem, OutputDatetimeItem, OutputFileSearchCallItem,
-    OutputFileSearchServerToolItem, OutputFilesServerToolItem, OutputFusionServerToolItem,
-    OutputImageGenerationCallItem, OutputImageGenerationServerToolItem, OutputMcpServerToolItem,
-    OutputMemoryServerToolItem, OutputMessageContentPart, OutputReasoningItem, OutputSearchModelsServerToolItem,
-    OutputShellServerToolItem, OutputSubagentServerToolItem, OutputTextEditorServerToolItem,
-    OutputToolSearchServerToolItem, OutputWebFetchServerToolItem, OutputWebSearchCallItem,
-    OutputWebSearchServerToolItem, Preview20250311WebSearchServerTool, PreviewWebSearchServerTool, ReasoningContext,
-    ReasoningMode, ResponsesFunctionTool, ResponsesToolChoice, ShellAction, ShellCallOutputContent, ShellServerTool,
-    StoredPromptTemplate, TextExtendedConfig, Truncation, WebSearchServerTool,
+    ApplyPatchCallItem, ApplyPatchCallOutputItem, ConfigurationUpdateItem, CustomToolCallItem,
+    CustomToolCallOutputItem, FunctionCallOutputItem, InputAudio, InputFile, InputImage, InputMessageRole, InputText,
+    ItemStatus, McpApprovalRequestItem, McpCallItem, McpListToolsItem, MessagePhase, MessageRole,
+    OutputAdvisorServerToolItem, OutputApplyPatchServerToolItem, OutputArmorBlockedItem, OutputBashServerToolItem,
+    OutputBrowserUseServerToolItem, OutputCodeInterpreterCallItem, OutputCodeInterpreterServerToolItem,
+    OutputComputerCallItem, OutputDatetimeItem, OutputFileSearchCallItem, OutputFileSearchServerToolItem,
+    OutputFilesServerToolItem, OutputFusionServerToolItem, OutputImageGenerationCallItem,
+    OutputImageGenerationServerToolItem, OutputMcpServerToolItem, OutputMemoryServerToolItem, OutputMessageContentPart,
+    OutputReasoningItem, OutputSearchModelsServerToolItem, OutputShellServerToolItem, OutputSubagentServerToolItem,
+    OutputTextEditorServerToolItem, OutputToolSearchServerToolItem, OutputWebFetchServerToolItem,
+    OutputWebSearchCallItem, OutputWebSearchServerToolItem, ReasoningContext, ReasoningMode, ResponsesTool,
+    ResponsesToolChoice, ShellAction, ShellCallOutputContent, StoredPromptTemplate, TextExtendedConfig,
+    ToolSearchExecution, ToolSearchOutputItem, Truncation,
 };
 use crate::models::routing::ProviderPreferences;
-use crate::models::server_tools::{
-    AdvisorServerToolOpenRouter, BashServerTool, DatetimeServerTool, DeferredToolsControl, FilesServerTool,
-    FusionServerToolOpenRouter, ImageGenerationServerToolOpenRouter, OpenRouterWebSearchServerTool,
-    SearchModelsServerTool, ShellServerToolOpenRouter, StopServerToolsWhenCondition, SubagentServerToolOpenRouter,
-    ToolSearchServerTool, WebFetchServerTool,
-};
+use crate::models::server_tools::{DeferredToolsControl, StopServerToolsWhenCondition};
 use crate::models::shared::{
     CacheControl, ChatDebugOptions, DeprecatedRoute, ImageConfigValue, PromptCacheOptions, ReasoningEffort,
-    ReasoningSummaryVerbosity, ServiceTier, StopSequences, ToolEngine, ToolOutputFile, TraceConfig, VideoProcessing,
+    ReasoningSummaryVerbosity, ServiceTier, StopSequences, ToolOutputFile, TraceConfig, VideoProcessing,
 };
 
 /// Everything you can send to create a model response through the Responses protocol.
@@ -137,47 +130,47 @@ pub struct ResponsesRequest {
 }
 
 wire_struct!(ResponsesRequest {
-    0 background: "background" Optional,
-    1 cache_control: "cache_control" Optional,
-    2 debug: "debug" Optional,
-    3 deferred_tools: "deferred_tools" Optional,
-    4 frequency_penalty: "frequency_penalty" Optional,
-    5 image_config: "image_config" Optional,
-    6 include: "include" Optional,
-    7 input: "input" Optional,
-    8 instructions: "instructions" Optional,
-    9 max_output_tokens: "max_output_tokens" Optional,
-    10 max_tool_calls: "max_tool_calls" Optional,
-    11 metadata: "metadata" Optional,
-    12 modalities: "modalities" Optional,
-    13 model: "model" Optional,
-    14 models: "models" Optional,
-    15 parallel_tool_calls: "parallel_tool_calls" Optional,
-    16 plugins: "plugins" Optional,
-    17 presence_penalty: "presence_penalty" Optional,
-    18 previous_response_id: "previous_response_id" Optional,
-    19 prompt: "prompt" Optional,
-    20 prompt_cache_key: "prompt_cache_key" Optional,
-    21 prompt_cache_options: "prompt_cache_options" Optional,
-    22 provider: "provider" Optional,
-    23 reasoning: "reasoning" Optional,
-    24 route: "route" Optional,
-    25 safety_identifier: "safety_identifier" Optional,
-    26 service_tier: "service_tier" Optional,
-    27 session_id: "session_id" Optional,
-    28 stop: "stop" Optional,
-    29 stop_server_tools_when: "stop_server_tools_when" Optional,
-    30 store: "store" Optional,
-    31 temperature: "temperature" Optional,
-    32 text: "text" Optional,
-    33 tool_choice: "tool_choice" Optional,
-    34 tools: "tools" Optional,
-    35 top_k: "top_k" Optional,
-    36 top_logprobs: "top_logprobs" Optional,
-    37 top_p: "top_p" Optional,
-    38 trace: "trace" Optional,
-    39 truncation: "truncation" Optional,
-    40 user: "user" Optional,
+    background: Optional = 0,
+    cache_control: Optional = 1,
+    debug: Optional = 2,
+    deferred_tools: Optional = 3,
+    frequency_penalty: Optional = 4,
+    image_config: Optional = 5,
+    include: Optional = 6,
+    input: Optional = 7,
+    instructions: Optional = 8,
+    max_output_tokens: Optional = 9,
+    max_tool_calls: Optional = 10,
+    metadata: Optional = 11,
+    modalities: Optional = 12,
+    model: Optional = 13,
+    models: Optional = 14,
+    parallel_tool_calls: Optional = 15,
+    plugins: Optional = 16,
+    presence_penalty: Optional = 17,
+    previous_response_id: Optional = 18,
+    prompt: Optional = 19,
+    prompt_cache_key: Optional = 20,
+    prompt_cache_options: Optional = 21,
+    provider: Optional = 22,
+    reasoning: Optional = 23,
+    route: Optional = 24,
+    safety_identifier: Optional = 25,
+    service_tier: Optional = 26,
+    session_id: Optional = 27,
+    stop: Optional = 28,
+    stop_server_tools_when: Optional = 29,
+    store: Optional = 30,
+    temperature: Optional = 31,
+    text: Optional = 32,
+    tool_choice: Optional = 33,
+    tools: Optional = 34,
+    top_k: Optional = 35,
+    top_logprobs: Optional = 36,
+    top_p: Optional = 37,
+    trace: Optional = 38,
+    truncation: Optional = 39,
+    user: Optional = 40,
 });
 
 impl ResponsesRequest {
@@ -277,10 +270,10 @@ pub struct EasyInputMessage {
     pub extra: Extra,
 }
 
-wire_struct!(EasyInputMessage ["type" = "\"message\""] {
-    0 role: "role" Required,
-    1 content: "content" Optional,
-    2 phase: "phase" Optional,
+wire_struct!(EasyInputMessage ["type" = "message"] {
+    role: Required = 0,
+    content: Optional = 1,
+    phase: Optional = 2,
 });
 
 impl EasyInputMessage {
@@ -310,9 +303,9 @@ pub struct InputVideo {
     pub extra: Extra,
 }
 
-wire_struct!(InputVideo ["type" = "\"input_video\""] {
-    0 video_url: "video_url" Required,
-    1 processing: "processing" Optional,
+wire_struct!(InputVideo ["type" = "input_video"] {
+    video_url: Required = 0,
+    processing: Optional = 1,
 });
 
 impl InputVideo {
@@ -365,14 +358,12 @@ wire_union!(InputContentPart {
         "input_text" => InputText,
         "input_video" => InputVideo,
     }
-    objects {}
-    shapes {}
     variants {
-        0 InputText,
-        1 InputImage,
-        2 InputFile,
-        3 InputAudio,
-        4 InputVideo,
+        InputText = 0,
+        InputImage = 1,
+        InputFile = 2,
+        InputAudio = 3,
+        InputVideo = 4,
     }
 });
 
@@ -428,15 +419,13 @@ pub enum EasyInputMessageContent {
 }
 
 wire_union!(EasyInputMessageContent {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -479,10 +468,10 @@ pub struct InputMessageItem {
     pub extra: Extra,
 }
 
-wire_struct!(InputMessageItem ["type" = "\"message\""] {
-    0 role: "role" Required,
-    1 content: "content" Optional,
-    2 id: "id" Optional,
+wire_struct!(InputMessageItem ["type" = "message"] {
+    role: Required = 0,
+    content: Optional = 1,
+    id: Optional = 2,
 });
 
 impl InputMessageItem {
@@ -516,11 +505,11 @@ pub struct OutputMessageInput {
     pub extra: Extra,
 }
 
-wire_struct!(OutputMessageInput ["role" = "\"assistant\"", "type" = "\"message\""] {
-    0 content: "content" Nullable,
-    1 id: "id" Required,
-    2 phase: "phase" Optional,
-    3 status: "status" Optional,
+wire_struct!(OutputMessageInput ["role" = "assistant", "type" = "message"] {
+    content: Nullable = 0,
+    id: Required = 1,
+    phase: Optional = 2,
+    status: Optional = 3,
 });
 
 impl OutputMessageInput {
@@ -552,15 +541,13 @@ pub enum OutputMessageInputContent {
 }
 
 wire_union!(OutputMessageInputContent {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -605,11 +592,11 @@ pub struct LocalShellCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(LocalShellCallItem ["type" = "\"local_shell_call\""] {
-    0 action: "action" Required,
-    1 call_id: "call_id" Required,
-    2 id: "id" Required,
-    3 status: "status" Required,
+wire_struct!(LocalShellCallItem ["type" = "local_shell_call"] {
+    action: Required = 0,
+    call_id: Required = 1,
+    id: Required = 2,
+    status: Required = 3,
 });
 
 impl LocalShellCallItem {
@@ -653,12 +640,12 @@ pub struct LocalShellCallItemAction {
     pub extra: Extra,
 }
 
-wire_struct!(LocalShellCallItemAction ["type" = "\"exec\""] {
-    0 command: "command" Required,
-    1 env: "env" Required,
-    2 timeout_ms: "timeout_ms" Optional,
-    3 user: "user" Optional,
-    4 working_directory: "working_directory" Optional,
+wire_struct!(LocalShellCallItemAction ["type" = "exec"] {
+    command: Required = 0,
+    env: Required = 1,
+    timeout_ms: Optional = 2,
+    user: Optional = 3,
+    working_directory: Optional = 4,
 });
 
 impl LocalShellCallItemAction {
@@ -701,10 +688,10 @@ pub struct LocalShellCallOutputItem {
     pub extra: Extra,
 }
 
-wire_struct!(LocalShellCallOutputItem ["type" = "\"local_shell_call_output\""] {
-    0 id: "id" Required,
-    1 output: "output" Required,
-    2 status: "status" Optional,
+wire_struct!(LocalShellCallOutputItem ["type" = "local_shell_call_output"] {
+    id: Required = 0,
+    output: Required = 1,
+    status: Optional = 2,
 });
 
 impl LocalShellCallOutputItem {
@@ -741,13 +728,13 @@ pub struct ShellCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(ShellCallItem ["type" = "\"shell_call\""] {
-    0 action: "action" Required,
-    1 call_id: "call_id" Required,
-    2 arguments: "arguments" Optional,
-    3 environment: "environment" Optional,
-    4 id: "id" Optional,
-    5 status: "status" Optional,
+wire_struct!(ShellCallItem ["type" = "shell_call"] {
+    action: Required = 0,
+    call_id: Required = 1,
+    arguments: Optional = 2,
+    environment: Optional = 3,
+    id: Optional = 4,
+    status: Optional = 5,
 });
 
 impl ShellCallItem {
@@ -799,15 +786,15 @@ pub struct ShellCallOutputItem {
     pub extra: Extra,
 }
 
-wire_struct!(ShellCallOutputItem ["type" = "\"shell_call_output\""] {
-    0 call_id: "call_id" Required,
-    1 output: "output" Required,
-    2 container_id: "container_id" Optional,
-    3 error: "error" Optional,
-    4 files: "files" Optional,
-    5 id: "id" Optional,
-    6 max_output_length: "max_output_length" Optional,
-    7 status: "status" Optional,
+wire_struct!(ShellCallOutputItem ["type" = "shell_call_output"] {
+    call_id: Required = 0,
+    output: Required = 1,
+    container_id: Optional = 2,
+    error: Optional = 3,
+    files: Optional = 4,
+    id: Optional = 5,
+    max_output_length: Optional = 6,
+    status: Optional = 7,
 });
 
 impl ShellCallOutputItem {
@@ -837,143 +824,6 @@ wire_setters!(ShellCallOutputItem {
     status: into ItemStatus,
 });
 
-/// Records which tools an MCP server was found to offer.
-///
-/// Schema `McpListToolsItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct McpListToolsItem {
-    /// Identifier of this listing among the items of the response.
-    pub id: String,
-    /// Label of the MCP server that was queried.
-    pub server_label: String,
-    /// Tools that the server offers, with their input schemas.
-    pub tools: Vec<McpListToolsItemTool>,
-    /// Why the tools could not be listed; null when they could.
-    pub error: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(McpListToolsItem ["type" = "\"mcp_list_tools\""] {
-    0 id: "id" Required,
-    1 server_label: "server_label" Required,
-    2 tools: "tools" Required,
-    3 error: "error" Optional,
-});
-
-impl McpListToolsItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new<Tools>(
-        id: impl Into<String>,
-        server_label: impl Into<String>,
-        tools: impl IntoList<McpListToolsItemTool, Tools>,
-    ) -> Self {
-        Self {
-            id: id.into(),
-            server_label: server_label.into(),
-            tools: tools.into_list(),
-            error: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(McpListToolsItem {
-    error: into String,
-});
-
-/// The object at `McpListToolsItem.tools[]`.
-///
-/// At `McpListToolsItem.tools[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct McpListToolsItemTool {
-    /// JSON Schema that the arguments of the tool must satisfy.
-    pub input_schema: JsonObject,
-    /// Name by which the tool is called.
-    pub name: String,
-    /// Further hints about the tool from the server, as free-form JSON.
-    pub annotations: Option<Json>,
-    /// What the tool does, in words meant for the model; null when not given.
-    pub description: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(McpListToolsItemTool {
-    0 input_schema: "input_schema" Required,
-    1 name: "name" Required,
-    2 annotations: "annotations" Optional,
-    3 description: "description" Optional,
-});
-
-impl McpListToolsItemTool {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(input_schema: impl Into<JsonObject>, name: impl Into<String>) -> Self {
-        Self {
-            input_schema: input_schema.into(),
-            name: name.into(),
-            annotations: None,
-            description: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(McpListToolsItemTool {
-    annotations: into Json,
-    description: into String,
-});
-
-/// Asks for your consent before a tool on an MCP server is run.
-///
-/// Schema `McpApprovalRequestItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct McpApprovalRequestItem {
-    /// Arguments the tool would get, as a string of JSON; review them before consenting.
-    pub arguments: String,
-    /// Identifier to quote in the approval response.
-    pub id: String,
-    /// Tool that the model wants to run.
-    pub name: String,
-    /// Label of the MCP server that offers the tool.
-    pub server_label: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(McpApprovalRequestItem ["type" = "\"mcp_approval_request\""] {
-    0 arguments: "arguments" Required,
-    1 id: "id" Required,
-    2 name: "name" Required,
-    3 server_label: "server_label" Required,
-});
-
-impl McpApprovalRequestItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        arguments: impl Into<String>,
-        id: impl Into<String>,
-        name: impl Into<String>,
-        server_label: impl Into<String>,
-    ) -> Self {
-        Self {
-            arguments: arguments.into(),
-            id: id.into(),
-            name: name.into(),
-            server_label: server_label.into(),
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(McpApprovalRequestItem {});
-
 /// Your answer to a request for consent to run an MCP tool.
 ///
 /// Schema `McpApprovalResponseItem` of the API document.
@@ -992,11 +842,11 @@ pub struct McpApprovalResponseItem {
     pub extra: Extra,
 }
 
-wire_struct!(McpApprovalResponseItem ["type" = "\"mcp_approval_response\""] {
-    0 approval_request_id: "approval_request_id" Required,
-    1 approve: "approve" Required,
-    2 id: "id" Optional,
-    3 reason: "reason" Optional,
+wire_struct!(McpApprovalResponseItem ["type" = "mcp_approval_response"] {
+    approval_request_id: Required = 0,
+    approve: Required = 1,
+    id: Optional = 2,
+    reason: Optional = 3,
 });
 
 impl McpApprovalResponseItem {
@@ -1012,222 +862,6 @@ wire_setters!(McpApprovalResponseItem {
     reason: into String,
 });
 
-/// Records one run of a tool on an MCP server, with what it returned or why it failed.
-///
-/// Schema `McpCallItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct McpCallItem {
-    /// Arguments passed to the tool, as a string of JSON.
-    pub arguments: String,
-    /// Identifier of this call among the items of the response.
-    pub id: String,
-    /// Tool that was run on the server.
-    pub name: String,
-    /// Label of the MCP server that ran the tool.
-    pub server_label: String,
-    /// Why the tool call failed; null when it did not.
-    pub error: Option<McpToolCallError>,
-    /// What the tool returned; null when it gave no result.
-    pub output: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(McpCallItem ["type" = "\"mcp_call\""] {
-    0 arguments: "arguments" Required,
-    1 id: "id" Required,
-    2 name: "name" Required,
-    3 server_label: "server_label" Required,
-    4 error: "error" Optional,
-    5 output: "output" Optional,
-});
-
-impl McpCallItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        arguments: impl Into<String>,
-        id: impl Into<String>,
-        name: impl Into<String>,
-        server_label: impl Into<String>,
-    ) -> Self {
-        Self {
-            arguments: arguments.into(),
-            id: id.into(),
-            name: name.into(),
-            server_label: server_label.into(),
-            error: None,
-            output: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(McpCallItem {
-    error: into McpToolCallError,
-    output: into String,
-});
-
-/// Error that an MCP server returned under the MCP protocol, such as an unknown method.
-///
-/// Schema `McpProtocolError` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct McpProtocolError {
-    /// Error code as the MCP server returned it; JSON-RPC codes such as -32601 are negative.
-    pub code: i64,
-    /// Readable explanation of the error from the server.
-    pub message: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(McpProtocolError ["type" = "\"mcp_protocol_error\""] {
-    0 code: "code" Required,
-    1 message: "message" Required,
-});
-
-impl McpProtocolError {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(code: impl IntoNumber<i64>, message: impl Into<String>) -> Self {
-        Self { code: code.into_number(), message: message.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(McpProtocolError {});
-
-/// Failure that the MCP tool itself reported, as opposed to a failure of its server or the connection.
-///
-/// Schema `McpToolExecutionError` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct McpToolExecutionError {
-    /// What the tool returned about its failure, as arbitrary JSON.
-    pub content: Option<Json>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(McpToolExecutionError ["type" = "\"mcp_tool_execution_error\""] {
-    0 content: "content" Optional,
-});
-
-impl McpToolExecutionError {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(McpToolExecutionError {
-    content: into Json,
-});
-
-/// HTTP failure of the request to an MCP server.
-///
-/// Schema `McpHttpError` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct McpHttpError {
-    /// HTTP status code of the failed request.
-    pub code: i64,
-    /// Readable explanation of the failure.
-    pub message: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(McpHttpError ["type" = "\"http_error\""] {
-    0 code: "code" Required,
-    1 message: "message" Required,
-});
-
-impl McpHttpError {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(code: impl IntoNumber<i64>, message: impl Into<String>) -> Self {
-        Self { code: code.into_number(), message: message.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(McpHttpError {});
-
-/// Why a call of an MCP tool failed, as text or as an object that tells HTTP, protocol and tool failures apart.
-///
-/// Schema `McpToolCallError` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum McpToolCallError {
-    /// Plain text.
-    Text(String),
-    /// Error that an MCP server returned under the MCP protocol, such as an unknown method.
-    ///
-    /// `type` is `mcp_protocol_error`.
-    McpProtocolError(McpProtocolError),
-    /// Failure that the MCP tool itself reported, as opposed to a failure of its server or the connection.
-    ///
-    /// `type` is `mcp_tool_execution_error`.
-    McpToolExecutionError(McpToolExecutionError),
-    /// HTTP failure of the request to an MCP server.
-    ///
-    /// `type` is `http_error`.
-    HttpError(McpHttpError),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(McpToolCallError {
-    tag "type" {
-        "http_error" => HttpError,
-        "mcp_protocol_error" => McpProtocolError,
-        "mcp_tool_execution_error" => McpToolExecutionError,
-    }
-    objects {}
-    shapes {
-        String => Text,
-    }
-    variants {
-        0 Text,
-        1 McpProtocolError,
-        2 McpToolExecutionError,
-        3 HttpError,
-    }
-});
-
-wire_text!(McpToolCallError, text => Self::Text(text));
-
-impl From<McpProtocolError> for McpToolCallError {
-    #[inline]
-    fn from(value: McpProtocolError) -> Self {
-        Self::McpProtocolError(value)
-    }
-}
-
-impl From<McpToolExecutionError> for McpToolCallError {
-    #[inline]
-    fn from(value: McpToolExecutionError) -> Self {
-        Self::McpToolExecutionError(value)
-    }
-}
-
-impl From<McpHttpError> for McpToolCallError {
-    #[inline]
-    fn from(value: McpHttpError) -> Self {
-        Self::HttpError(value)
-    }
-}
-
-impl McpToolCallError {
-    /// Returns the object whose `type` is `mcp_tool_execution_error`, without further settings; [`McpToolExecutionError`] has those.
-    #[inline]
-    pub fn mcp_tool_execution_error() -> Self {
-        Self::McpToolExecutionError(McpToolExecutionError::new())
-    }
-}
-
 /// Stands in for earlier turns that were condensed; the summary inside is opaque to you.
 ///
 /// Schema `CompactionItem` of the API document.
@@ -1242,9 +876,9 @@ pub struct CompactionItem {
     pub extra: Extra,
 }
 
-wire_struct!(CompactionItem ["type" = "\"compaction\""] {
-    0 encrypted_content: "encrypted_content" Required,
-    1 id: "id" Optional,
+wire_struct!(CompactionItem ["type" = "compaction"] {
+    encrypted_content: Required = 0,
+    id: Optional = 1,
 });
 
 impl CompactionItem {
@@ -1273,9 +907,9 @@ pub struct ContextCompactionItem {
     pub extra: Extra,
 }
 
-wire_struct!(ContextCompactionItem ["type" = "\"context_compaction\""] {
-    0 encrypted_content: "encrypted_content" Optional,
-    1 id: "id" Optional,
+wire_struct!(ContextCompactionItem ["type" = "context_compaction"] {
+    encrypted_content: Optional = 0,
+    id: Optional = 1,
 });
 
 impl ContextCompactionItem {
@@ -1303,8 +937,8 @@ pub struct ItemReferenceItem {
     pub extra: Extra,
 }
 
-wire_struct!(ItemReferenceItem ["type" = "\"item_reference\""] {
-    0 id: "id" Required,
+wire_struct!(ItemReferenceItem ["type" = "item_reference"] {
+    id: Required = 0,
 });
 
 impl ItemReferenceItem {
@@ -1333,10 +967,10 @@ pub struct AdditionalToolsItem {
     pub extra: Extra,
 }
 
-wire_struct!(AdditionalToolsItem ["type" = "\"additional_tools\""] {
-    0 role: "role" Required,
-    1 tools: "tools" Required,
-    2 id: "id" Optional,
+wire_struct!(AdditionalToolsItem ["type" = "additional_tools"] {
+    role: Required = 0,
+    tools: Required = 1,
+    id: Optional = 2,
 });
 
 impl AdditionalToolsItem {
@@ -1388,576 +1022,6 @@ wire_enum!(AdditionalToolsItemRole {
     Tool = "tool",
 });
 
-/// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
-///
-/// Schema `ApplyPatchServerTool_OpenRouter` of the API document.
-#[doc(alias = "ApplyPatchServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ApplyPatchServerToolOpenRouter {
-    /// Settings of the patch tool; leave out to use the standard behaviour.
-    pub parameters: Option<ApplyPatchServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ApplyPatchServerToolOpenRouter ["type" = "\"openrouter:apply_patch\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl ApplyPatchServerToolOpenRouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ApplyPatchServerToolOpenRouter {
-    parameters: into ApplyPatchServerToolConfig,
-});
-
-/// Settings of the hosted `openrouter:apply_patch` tool.
-///
-/// Schema `ApplyPatchServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ApplyPatchServerToolConfig {
-    /// Who handles patches: the provider's native tool or OpenRouter's validator.
-    pub engine: Option<ToolEngine>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ApplyPatchServerToolConfig {
-    0 engine: "engine" Optional,
-});
-
-impl ApplyPatchServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ApplyPatchServerToolConfig {
-    engine: into ToolEngine,
-});
-
-/// What `AdditionalToolsItem.tools[]` may be.
-///
-/// At `AdditionalToolsItem.tools[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ResponsesTool {
-    /// One of the forms this value may have.
-    ///
-    /// `type` is `function`.
-    Function(ResponsesFunctionTool),
-    /// Web search tool under its undated preview type name, as older Responses clients send it.
-    ///
-    /// `type` is `web_search_preview`.
-    WebSearchPreview(Box<PreviewWebSearchServerTool>),
-    /// Web search tool under its dated preview type name, for clients pinned to the March 2025 release.
-    ///
-    /// `type` is `web_search_preview_2025_03_11`.
-    WebSearchPreview2025_03_11(Box<Preview20250311WebSearchServerTool>),
-    /// Older form of the Responses tool that lets the model search the web.
-    ///
-    /// `type` is `web_search`.
-    WebSearch(Box<LegacyWebSearchServerTool>),
-    /// Web search tool of the Responses API, in the form dated 2025-08-26.
-    ///
-    /// `type` is `web_search_2025_08_26`.
-    WebSearch2025_08_26(Box<WebSearchServerTool>),
-    /// Lets the model search documents that you keep in vector stores.
-    ///
-    /// `type` is `file_search`.
-    FileSearch(Box<FileSearchServerTool>),
-    /// Lets the model operate a screen by asking your program for clicks, key presses and screenshots.
-    ///
-    /// `type` is `computer_use_preview`.
-    ComputerUsePreview(ComputerUseServerTool),
-    /// Lets the model write and run programs in a sandboxed container.
-    ///
-    /// `type` is `code_interpreter`.
-    CodeInterpreter(CodeInterpreterServerTool),
-    /// Gives the model access to the tools of a remote MCP server or of a built-in connector.
-    ///
-    /// `type` is `mcp`.
-    Mcp(Box<McpServerTool>),
-    /// Responses tool that lets the model draw or edit images in the course of its answer.
-    ///
-    /// `type` is `image_generation`.
-    ImageGeneration(Box<ImageGenerationServerTool>),
-    /// Lets the model issue shell commands that your own program runs locally, as Codex does.
-    ///
-    /// `type` is `local_shell`.
-    LocalShell(CodexLocalShellTool),
-    /// Offers the model a shell in the Responses API, so that it may issue commands.
-    ///
-    /// `type` is `shell`.
-    Shell(ShellServerTool),
-    /// Offers the model the `apply_patch` tool, with which it proposes file changes as diffs.
-    ///
-    /// `type` is `apply_patch`.
-    ApplyPatch(ApplyPatchServerTool),
-    /// A tool that takes free text, or text bound by a grammar, in place of JSON arguments.
-    ///
-    /// `type` is `custom`.
-    Custom(CustomTool),
-    /// Bundles related function and custom tools under one name, so the model sees them as a group.
-    ///
-    /// `type` is `namespace`.
-    Namespace(NamespaceTool),
-    /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
-    ///
-    /// `type` is `openrouter:advisor`.
-    OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
-    /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
-    ///
-    /// `type` is `openrouter:subagent`.
-    OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
-    /// Lets the model ask OpenRouter for the present date and time.
-    ///
-    /// `type` is `openrouter:datetime`.
-    OpenRouterDatetime(DatetimeServerTool),
-    /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
-    ///
-    /// `type` is `openrouter:files`.
-    OpenRouterFiles(FilesServerTool),
-    /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
-    ///
-    /// `type` is `openrouter:fusion`.
-    OpenRouterFusion(Box<FusionServerToolOpenRouter>),
-    /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
-    ///
-    /// `type` is `openrouter:image_generation`.
-    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
-    /// Lets the model look through the OpenRouter catalogue for suitable models; OpenRouter runs the search.
-    ///
-    /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(SearchModelsServerTool),
-    /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
-    ///
-    /// `type` is `openrouter:web_fetch`.
-    OpenRouterWebFetch(WebFetchServerTool),
-    /// Tool definition that lets the model search the web for fresh information; OpenRouter runs it on the server.
-    ///
-    /// `type` is `openrouter:web_search`.
-    OpenRouterWebSearch(Box<OpenRouterWebSearchServerTool>),
-    /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
-    ///
-    /// `type` is `openrouter:apply_patch`.
-    OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter),
-    /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
-    ///
-    /// `type` is `openrouter:bash`.
-    OpenRouterBash(Box<BashServerTool>),
-    /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
-    ///
-    /// `type` is `openrouter:shell`.
-    OpenRouterShell(Box<ShellServerToolOpenRouter>),
-    /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
-    ///
-    /// `type` is `openrouter:tool_search`.
-    OpenRouterToolSearch(ToolSearchServerTool),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ResponsesTool {
-    tag "type" {
-        "apply_patch" => ApplyPatch,
-        "code_interpreter" => CodeInterpreter,
-        "computer_use_preview" => ComputerUsePreview,
-        "custom" => Custom,
-        "file_search" => FileSearch,
-        "function" => Function,
-        "image_generation" => ImageGeneration,
-        "local_shell" => LocalShell,
-        "mcp" => Mcp,
-        "namespace" => Namespace,
-        "openrouter:advisor" => OpenRouterAdvisor,
-        "openrouter:apply_patch" => OpenRouterApplyPatch,
-        "openrouter:bash" => OpenRouterBash,
-        "openrouter:datetime" => OpenRouterDatetime,
-        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
-        "openrouter:files" => OpenRouterFiles,
-        "openrouter:fusion" => OpenRouterFusion,
-        "openrouter:image_generation" => OpenRouterImageGeneration,
-        "openrouter:shell" => OpenRouterShell,
-        "openrouter:subagent" => OpenRouterSubagent,
-        "openrouter:tool_search" => OpenRouterToolSearch,
-        "openrouter:web_fetch" => OpenRouterWebFetch,
-        "openrouter:web_search" => OpenRouterWebSearch,
-        "shell" => Shell,
-        "web_search" => WebSearch,
-        "web_search_2025_08_26" => WebSearch2025_08_26,
-        "web_search_preview" => WebSearchPreview,
-        "web_search_preview_2025_03_11" => WebSearchPreview2025_03_11,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 Function,
-        1 WebSearchPreview,
-        2 WebSearchPreview2025_03_11,
-        3 WebSearch,
-        4 WebSearch2025_08_26,
-        5 FileSearch,
-        6 ComputerUsePreview,
-        7 CodeInterpreter,
-        8 Mcp,
-        9 ImageGeneration,
-        10 LocalShell,
-        11 Shell,
-        12 ApplyPatch,
-        13 Custom,
-        14 Namespace,
-        15 OpenRouterAdvisor,
-        16 OpenRouterSubagent,
-        17 OpenRouterDatetime,
-        18 OpenRouterFiles,
-        19 OpenRouterFusion,
-        20 OpenRouterImageGeneration,
-        21 OpenRouterExperimentalSearchModels,
-        22 OpenRouterWebFetch,
-        23 OpenRouterWebSearch,
-        24 OpenRouterApplyPatch,
-        25 OpenRouterBash,
-        26 OpenRouterShell,
-        27 OpenRouterToolSearch,
-    }
-});
-
-wire_text!(ResponsesTool, text => of_tag("type", text));
-
-impl From<ResponsesFunctionTool> for ResponsesTool {
-    #[inline]
-    fn from(value: ResponsesFunctionTool) -> Self {
-        Self::Function(value)
-    }
-}
-
-impl From<PreviewWebSearchServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: PreviewWebSearchServerTool) -> Self {
-        Self::WebSearchPreview(Box::new(value))
-    }
-}
-
-impl From<Preview20250311WebSearchServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: Preview20250311WebSearchServerTool) -> Self {
-        Self::WebSearchPreview2025_03_11(Box::new(value))
-    }
-}
-
-impl From<LegacyWebSearchServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: LegacyWebSearchServerTool) -> Self {
-        Self::WebSearch(Box::new(value))
-    }
-}
-
-impl From<WebSearchServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: WebSearchServerTool) -> Self {
-        Self::WebSearch2025_08_26(Box::new(value))
-    }
-}
-
-impl From<FileSearchServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: FileSearchServerTool) -> Self {
-        Self::FileSearch(Box::new(value))
-    }
-}
-
-impl From<ComputerUseServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: ComputerUseServerTool) -> Self {
-        Self::ComputerUsePreview(value)
-    }
-}
-
-impl From<CodeInterpreterServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: CodeInterpreterServerTool) -> Self {
-        Self::CodeInterpreter(value)
-    }
-}
-
-impl From<McpServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: McpServerTool) -> Self {
-        Self::Mcp(Box::new(value))
-    }
-}
-
-impl From<ImageGenerationServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: ImageGenerationServerTool) -> Self {
-        Self::ImageGeneration(Box::new(value))
-    }
-}
-
-impl From<CodexLocalShellTool> for ResponsesTool {
-    #[inline]
-    fn from(value: CodexLocalShellTool) -> Self {
-        Self::LocalShell(value)
-    }
-}
-
-impl From<ShellServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: ShellServerTool) -> Self {
-        Self::Shell(value)
-    }
-}
-
-impl From<ApplyPatchServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: ApplyPatchServerTool) -> Self {
-        Self::ApplyPatch(value)
-    }
-}
-
-impl From<CustomTool> for ResponsesTool {
-    #[inline]
-    fn from(value: CustomTool) -> Self {
-        Self::Custom(value)
-    }
-}
-
-impl From<NamespaceTool> for ResponsesTool {
-    #[inline]
-    fn from(value: NamespaceTool) -> Self {
-        Self::Namespace(value)
-    }
-}
-
-impl From<AdvisorServerToolOpenRouter> for ResponsesTool {
-    #[inline]
-    fn from(value: AdvisorServerToolOpenRouter) -> Self {
-        Self::OpenRouterAdvisor(Box::new(value))
-    }
-}
-
-impl From<SubagentServerToolOpenRouter> for ResponsesTool {
-    #[inline]
-    fn from(value: SubagentServerToolOpenRouter) -> Self {
-        Self::OpenRouterSubagent(Box::new(value))
-    }
-}
-
-impl From<DatetimeServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: DatetimeServerTool) -> Self {
-        Self::OpenRouterDatetime(value)
-    }
-}
-
-impl From<FilesServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: FilesServerTool) -> Self {
-        Self::OpenRouterFiles(value)
-    }
-}
-
-impl From<FusionServerToolOpenRouter> for ResponsesTool {
-    #[inline]
-    fn from(value: FusionServerToolOpenRouter) -> Self {
-        Self::OpenRouterFusion(Box::new(value))
-    }
-}
-
-impl From<ImageGenerationServerToolOpenRouter> for ResponsesTool {
-    #[inline]
-    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
-        Self::OpenRouterImageGeneration(value)
-    }
-}
-
-impl From<SearchModelsServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: SearchModelsServerTool) -> Self {
-        Self::OpenRouterExperimentalSearchModels(value)
-    }
-}
-
-impl From<WebFetchServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: WebFetchServerTool) -> Self {
-        Self::OpenRouterWebFetch(value)
-    }
-}
-
-impl From<OpenRouterWebSearchServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: OpenRouterWebSearchServerTool) -> Self {
-        Self::OpenRouterWebSearch(Box::new(value))
-    }
-}
-
-impl From<ApplyPatchServerToolOpenRouter> for ResponsesTool {
-    #[inline]
-    fn from(value: ApplyPatchServerToolOpenRouter) -> Self {
-        Self::OpenRouterApplyPatch(value)
-    }
-}
-
-impl From<BashServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: BashServerTool) -> Self {
-        Self::OpenRouterBash(Box::new(value))
-    }
-}
-
-impl From<ShellServerToolOpenRouter> for ResponsesTool {
-    #[inline]
-    fn from(value: ShellServerToolOpenRouter) -> Self {
-        Self::OpenRouterShell(Box::new(value))
-    }
-}
-
-impl From<ToolSearchServerTool> for ResponsesTool {
-    #[inline]
-    fn from(value: ToolSearchServerTool) -> Self {
-        Self::OpenRouterToolSearch(value)
-    }
-}
-
-impl ResponsesTool {
-    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ApplyPatchServerTool`] has those.
-    #[inline]
-    pub fn apply_patch() -> Self {
-        Self::ApplyPatch(ApplyPatchServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `image_generation`, without further settings; [`ImageGenerationServerTool`] has those.
-    #[inline]
-    pub fn image_generation() -> Self {
-        Self::ImageGeneration(Box::new(ImageGenerationServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `local_shell`, without further settings; [`CodexLocalShellTool`] has those.
-    #[inline]
-    pub fn local_shell() -> Self {
-        Self::LocalShell(CodexLocalShellTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:advisor`, without further settings; [`AdvisorServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_advisor() -> Self {
-        Self::OpenRouterAdvisor(Box::new(AdvisorServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:apply_patch`, without further settings; [`ApplyPatchServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_apply_patch() -> Self {
-        Self::OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
-    #[inline]
-    pub fn openrouter_bash() -> Self {
-        Self::OpenRouterBash(Box::new(BashServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
-    #[inline]
-    pub fn openrouter_datetime() -> Self {
-        Self::OpenRouterDatetime(DatetimeServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerTool`] has those.
-    #[inline]
-    pub fn openrouter_experimental_search_models() -> Self {
-        Self::OpenRouterExperimentalSearchModels(SearchModelsServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:files`, without further settings; [`FilesServerTool`] has those.
-    #[inline]
-    pub fn openrouter_files() -> Self {
-        Self::OpenRouterFiles(FilesServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:fusion`, without further settings; [`FusionServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_fusion() -> Self {
-        Self::OpenRouterFusion(Box::new(FusionServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_image_generation() -> Self {
-        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:shell`, without further settings; [`ShellServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_shell() -> Self {
-        Self::OpenRouterShell(Box::new(ShellServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:subagent`, without further settings; [`SubagentServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_subagent() -> Self {
-        Self::OpenRouterSubagent(Box::new(SubagentServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:tool_search`, without further settings; [`ToolSearchServerTool`] has those.
-    #[inline]
-    pub fn openrouter_tool_search() -> Self {
-        Self::OpenRouterToolSearch(ToolSearchServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
-    #[inline]
-    pub fn openrouter_web_fetch() -> Self {
-        Self::OpenRouterWebFetch(WebFetchServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`OpenRouterWebSearchServerTool`] has those.
-    #[inline]
-    pub fn openrouter_web_search() -> Self {
-        Self::OpenRouterWebSearch(Box::new(OpenRouterWebSearchServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `shell`, without further settings; [`ShellServerTool`] has those.
-    #[inline]
-    pub fn shell() -> Self {
-        Self::Shell(ShellServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `web_search`, without further settings; [`LegacyWebSearchServerTool`] has those.
-    #[inline]
-    pub fn web_search() -> Self {
-        Self::WebSearch(Box::new(LegacyWebSearchServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `web_search_2025_08_26`, without further settings; [`WebSearchServerTool`] has those.
-    #[inline]
-    pub fn web_search_2025_08_26() -> Self {
-        Self::WebSearch2025_08_26(Box::new(WebSearchServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`PreviewWebSearchServerTool`] has those.
-    #[inline]
-    pub fn web_search_preview() -> Self {
-        Self::WebSearchPreview(Box::new(PreviewWebSearchServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`Preview20250311WebSearchServerTool`] has those.
-    #[inline]
-    pub fn web_search_preview_2025_03_11() -> Self {
-        Self::WebSearchPreview2025_03_11(Box::new(Preview20250311WebSearchServerTool::new()))
-    }
-}
-
 /// Message that one agent sends to another within a session of several cooperating agents.
 ///
 /// Schema `AgentMessageItem` of the API document.
@@ -1978,12 +1042,12 @@ pub struct AgentMessageItem {
     pub extra: Extra,
 }
 
-wire_struct!(AgentMessageItem ["type" = "\"agent_message\""] {
-    0 author: "author" Required,
-    1 content: "content" Required,
-    2 recipient: "recipient" Required,
-    3 agent: "agent" Optional,
-    4 id: "id" Optional,
+wire_struct!(AgentMessageItem ["type" = "agent_message"] {
+    author: Required = 0,
+    content: Required = 1,
+    recipient: Required = 2,
+    agent: Optional = 3,
+    id: Optional = 4,
 });
 
 impl AgentMessageItem {
@@ -2022,9 +1086,7 @@ pub struct AgentMessageItemAgent {
     pub extra: Extra,
 }
 
-wire_struct!(AgentMessageItemAgent {
-    0 agent_name: "agent_name" Required,
-});
+wire_struct!(AgentMessageItemAgent { agent_name: Required = 0 });
 
 impl AgentMessageItemAgent {
     /// With what the API requires.
@@ -2048,8 +1110,8 @@ pub struct AgentMessageEncryptedContent {
     pub extra: Extra,
 }
 
-wire_struct!(AgentMessageEncryptedContent ["type" = "\"encrypted_content\""] {
-    0 encrypted_content: "encrypted_content" Required,
+wire_struct!(AgentMessageEncryptedContent ["type" = "encrypted_content"] {
+    encrypted_content: Required = 0,
 });
 
 impl AgentMessageEncryptedContent {
@@ -2090,12 +1152,10 @@ wire_union!(AgentMessageContentPart {
         "input_image" => InputImage,
         "input_text" => InputText,
     }
-    objects {}
-    shapes {}
     variants {
-        0 InputText,
-        1 InputImage,
-        2 EncryptedContent,
+        InputText = 0,
+        InputImage = 1,
+        EncryptedContent = 2,
     }
 });
 
@@ -2142,12 +1202,12 @@ pub struct ToolSearchCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(ToolSearchCallItem ["type" = "\"tool_search_call\""] {
-    0 call_id: "call_id" Required,
-    1 execution: "execution" Required,
-    2 arguments: "arguments" Optional,
-    3 id: "id" Optional,
-    4 status: "status" Optional,
+wire_struct!(ToolSearchCallItem ["type" = "tool_search_call"] {
+    call_id: Required = 0,
+    execution: Required = 1,
+    arguments: Optional = 2,
+    id: Optional = 3,
+    status: Optional = 4,
 });
 
 impl ToolSearchCallItem {
@@ -2167,77 +1227,6 @@ impl ToolSearchCallItem {
 
 wire_setters!(ToolSearchCallItem {
     arguments: into Json,
-    id: into String,
-    status: into ItemStatus,
-});
-
-/// Whether the server or your program ran the search.
-///
-/// At `ToolSearchCallItem.execution` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ToolSearchExecution {
-    /// The value `server`.
-    Server,
-    /// The value `client`.
-    Client,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ToolSearchExecution {
-    Server = "server",
-    Client = "client",
-});
-
-/// Result of a tool search that your program ran: the tools that the model may call from now on.
-///
-/// Schema `ToolSearchOutputItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ToolSearchOutputItem {
-    /// Identifier of the search call that this item answers.
-    pub call_id: String,
-    /// Whether the server or your program ran the search.
-    pub execution: ToolSearchExecution,
-    /// Definitions of the tools that the search found.
-    pub tools: Vec<ResponsesTool>,
-    /// Identifier of the item; null when it has none.
-    pub id: Option<String>,
-    /// Progress of the search; null when it is not stated.
-    pub status: Option<ItemStatus>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ToolSearchOutputItem ["type" = "\"tool_search_output\""] {
-    0 call_id: "call_id" Required,
-    1 execution: "execution" Required,
-    2 tools: "tools" Required,
-    3 id: "id" Optional,
-    4 status: "status" Optional,
-});
-
-impl ToolSearchOutputItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new<Tools>(
-        call_id: impl Into<String>,
-        execution: impl Into<ToolSearchExecution>,
-        tools: impl IntoList<ResponsesTool, Tools>,
-    ) -> Self {
-        Self {
-            call_id: call_id.into(),
-            execution: execution.into(),
-            tools: tools.into_list(),
-            id: None,
-            status: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(ToolSearchOutputItem {
     id: into String,
     status: into ItemStatus,
 });
@@ -2508,58 +1497,57 @@ wire_union!(InputItem {
     objects {
         if (Lacks("type")) => EasyInputMessage,
     }
-    shapes {}
     variants {
-        0 Reasoning,
-        1 EasyInputMessage,
-        2 InputMessageItem,
-        3 FunctionCallOutput,
-        4 ApplyPatchCall,
-        5 ApplyPatchCallOutput,
-        6 OutputMessageInput,
-        7 WebSearchCall,
-        8 FileSearchCall,
-        9 ImageGenerationCall,
-        10 CodeInterpreterCall,
-        11 ComputerCall,
-        12 OpenRouterDatetime,
-        13 OpenRouterWebSearch,
-        14 OpenRouterCodeInterpreter,
-        15 OpenRouterFileSearch,
-        16 OpenRouterImageGeneration,
-        17 OpenRouterBrowserUse,
-        18 OpenRouterBash,
-        19 OpenRouterTextEditor,
-        20 OpenRouterApplyPatch,
-        21 OpenRouterWebFetch,
-        22 OpenRouterToolSearch,
-        23 OpenRouterMemory,
-        24 OpenRouterArmorBlocked,
-        25 OpenRouterMcp,
-        26 OpenRouterExperimentalSearchModels,
-        27 OpenRouterFusion,
-        28 OpenRouterAdvisor,
-        29 OpenRouterSubagent,
-        30 OpenRouterFiles,
-        31 OpenRouterShell,
-        32 LocalShellCall,
-        33 LocalShellCallOutput,
-        34 ShellCall,
-        35 ShellCallOutput,
-        36 McpListTools,
-        37 McpApprovalRequest,
-        38 McpApprovalResponse,
-        39 McpCall,
-        40 CustomToolCall,
-        41 CustomToolCallOutput,
-        42 Compaction,
-        43 ContextCompaction,
-        44 ItemReference,
-        45 AdditionalTools,
-        46 AgentMessage,
-        47 ConfigurationUpdate,
-        48 ToolSearchCall,
-        49 ToolSearchOutput,
+        Reasoning = 0,
+        EasyInputMessage = 1,
+        InputMessageItem = 2,
+        FunctionCallOutput = 3,
+        ApplyPatchCall = 4,
+        ApplyPatchCallOutput = 5,
+        OutputMessageInput = 6,
+        WebSearchCall = 7,
+        FileSearchCall = 8,
+        ImageGenerationCall = 9,
+        CodeInterpreterCall = 10,
+        ComputerCall = 11,
+        OpenRouterDatetime = 12,
+        OpenRouterWebSearch = 13,
+        OpenRouterCodeInterpreter = 14,
+        OpenRouterFileSearch = 15,
+        OpenRouterImageGeneration = 16,
+        OpenRouterBrowserUse = 17,
+        OpenRouterBash = 18,
+        OpenRouterTextEditor = 19,
+        OpenRouterApplyPatch = 20,
+        OpenRouterWebFetch = 21,
+        OpenRouterToolSearch = 22,
+        OpenRouterMemory = 23,
+        OpenRouterArmorBlocked = 24,
+        OpenRouterMcp = 25,
+        OpenRouterExperimentalSearchModels = 26,
+        OpenRouterFusion = 27,
+        OpenRouterAdvisor = 28,
+        OpenRouterSubagent = 29,
+        OpenRouterFiles = 30,
+        OpenRouterShell = 31,
+        LocalShellCall = 32,
+        LocalShellCallOutput = 33,
+        ShellCall = 34,
+        ShellCallOutput = 35,
+        McpListTools = 36,
+        McpApprovalRequest = 37,
+        McpApprovalResponse = 38,
+        McpCall = 39,
+        CustomToolCall = 40,
+        CustomToolCallOutput = 41,
+        Compaction = 42,
+        ContextCompaction = 43,
+        ItemReference = 44,
+        AdditionalTools = 45,
+        AgentMessage = 46,
+        ConfigurationUpdate = 47,
+        ToolSearchCall = 48,
+        ToolSearchOutput = 49,
     }
 });
 
@@ -2937,15 +1925,13 @@ pub enum ResponsesInput {
 }
 
 wire_union!(ResponsesInput {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -3015,12 +2001,12 @@ pub struct ReasoningConfig {
 }
 
 wire_struct!(ReasoningConfig {
-    0 context: "context" Optional,
-    1 effort: "effort" Optional,
-    2 mode: "mode" Optional,
-    3 summary: "summary" Optional,
-    4 enabled: "enabled" Optional,
-    5 max_tokens: "max_tokens" Optional,
+    context: Optional = 0,
+    effort: Optional = 1,
+    mode: Optional = 2,
+    summary: Optional = 3,
+    enabled: Optional = 4,
+    max_tokens: Optional = 5,
 });
 
 impl ReasoningConfig {

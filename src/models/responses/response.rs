@@ -12,23 +12,25 @@ use crate::models::responses::{
     CodeInterpreterServerTool, CodexLocalShellTool, ComputerUseServerTool, ConfigurationUpdateItem, CustomTool,
     CustomToolCallItem, CustomToolCallOutputItem, FileSearchServerTool, FunctionCallOutputItem,
     ImageGenerationServerTool, ImageGenerationStatus, InputAudio, InputFile, InputImage, InputMessageRole, InputText,
-    ItemStatus, LegacyWebSearchServerTool, McpServerTool, MessagePhase, MessageRole, NamespaceTool,
-    OutputAdvisorServerToolItem, OutputApplyPatchServerToolItem, OutputArmorBlockedItem, OutputBashServerToolItem,
-    OutputBrowserUseServerToolItem, OutputCodeInterpreterCallItem, OutputCodeInterpreterServerToolItem,
-    OutputComputerCallItem, OutputDatetimeItem, OutputFileSearchCallItem, OutputFileSearchServerToolItem,
-    OutputFilesServerToolItem, OutputFusionServerToolItem, OutputImageGenerationCallItem,
-    OutputImageGenerationServerToolItem, OutputMcpServerToolItem, OutputMemoryServerToolItem, OutputMessageContentPart,
-    OutputReasoningItem, OutputSearchModelsServerToolItem, OutputShellServerToolItem, OutputSubagentServerToolItem,
-    OutputTextEditorServerToolItem, OutputToolSearchServerToolItem, OutputWebFetchServerToolItem,
-    OutputWebSearchCallItem, OutputWebSearchServerToolItem, Preview20250311WebSearchServerTool,
-    PreviewWebSearchServerTool, ReasoningContext, ReasoningMode, ReasoningSummaryText, ReasoningTextContent,
-    ResponsesFunctionTool, ResponsesToolChoice, ShellCallOutputContent, ShellServerTool, StoredPromptTemplate,
-    TextExtendedConfig, Truncation, WebSearchServerTool,
+    ItemStatus, LegacyWebSearchServerTool, McpApprovalRequestItem, McpCallItem, McpListToolsItem, McpServerTool,
+    MessagePhase, MessageRole, NamespaceTool, OutputAdvisorServerToolItem, OutputApplyPatchServerToolItem,
+    OutputArmorBlockedItem, OutputBashServerToolItem, OutputBrowserUseServerToolItem, OutputCodeInterpreterCallItem,
+    OutputCodeInterpreterServerToolItem, OutputComputerCallItem, OutputDatetimeItem, OutputFileSearchCallItem,
+    OutputFileSearchServerToolItem, OutputFilesServerToolItem, OutputFusionServerToolItem,
+    OutputImageGenerationCallItem, OutputImageGenerationServerToolItem, OutputMcpServerToolItem,
+    OutputMemoryServerToolItem, OutputMessageContentPart, OutputReasoningItem, OutputSearchModelsServerToolItem,
+    OutputShellServerToolItem, OutputSubagentServerToolItem, OutputTextEditorServerToolItem,
+    OutputToolSearchServerToolItem, OutputWebFetchServerToolItem, OutputWebSearchCallItem,
+    OutputWebSearchServerToolItem, Preview20250311WebSearchServerTool, PreviewWebSearchServerTool, ReasoningContext,
+    ReasoningMode, ReasoningSummaryText, ReasoningTextContent, ResponsesFunctionTool, ResponsesToolChoice,
+    ShellCallOutputContent, ShellServerTool, StoredPromptTemplate, TextExtendedConfig, ToolSearchOutputItem,
+    Truncation, WebSearchServerTool,
 };
 use crate::models::routing::{ApiErrorType, OpenRouterMetadata};
 use crate::models::server_tools::ServerToolUseDetails;
 use crate::models::shared::{
-    ChatToolCall, ContentPartImage, PromptCacheOptions, ReasoningEffort, ReasoningSummaryVerbosity, ToolOutputFile,
+    ChatToolCallFunction, ContentPartImage, PromptCacheOptions, ReasoningEffort, ReasoningSummaryVerbosity,
+    ToolOutputFile,
 };
 
 /// Whole result of a Responses call: status, output items and usage, plus what OpenRouter adds.
@@ -118,45 +120,45 @@ pub struct ResponsesResult {
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesResult ["object" = "\"response\""] {
-    0 completed_at: "completed_at" Nullable,
-    1 created_at: "created_at" Required,
-    2 error: "error" Nullable,
-    3 frequency_penalty: "frequency_penalty" Nullable,
-    4 id: "id" Required,
-    5 incomplete_details: "incomplete_details" Nullable,
-    6 instructions: "instructions" Nullable,
-    7 metadata: "metadata" Nullable,
-    8 model: "model" Required,
-    9 output: "output" Required,
-    10 parallel_tool_calls: "parallel_tool_calls" Required,
-    11 presence_penalty: "presence_penalty" Nullable,
-    12 status: "status" Required,
-    13 temperature: "temperature" Nullable,
-    14 tool_choice: "tool_choice" Required,
-    15 tools: "tools" Required,
-    16 top_p: "top_p" Nullable,
-    17 background: "background" Optional,
-    18 max_output_tokens: "max_output_tokens" Optional,
-    19 max_tool_calls: "max_tool_calls" Optional,
-    20 output_text: "output_text" Optional,
-    21 previous_response_id: "previous_response_id" Optional,
-    22 prompt: "prompt" Optional,
-    23 prompt_cache_key: "prompt_cache_key" Optional,
-    24 prompt_cache_options: "prompt_cache_options" Optional,
-    25 reasoning: "reasoning" Optional,
-    26 safety_identifier: "safety_identifier" Optional,
-    27 service_tier: "service_tier" Optional,
-    28 store: "store" Optional,
-    29 text: "text" Optional,
-    30 top_logprobs: "top_logprobs" Optional,
-    31 truncation: "truncation" Optional,
-    32 usage: "usage" Optional,
-    33 user: "user" Optional,
-    34 alignment: "alignment" Optional,
-    35 error_type: "error_type" Optional,
-    36 openrouter_metadata: "openrouter_metadata" Optional,
-    37 safeguard_results: "safeguard_results" Optional,
+wire_struct!(ResponsesResult ["object" = "response"] {
+    completed_at: Nullable = 0,
+    created_at: Required = 1,
+    error: Nullable = 2,
+    frequency_penalty: Nullable = 3,
+    id: Required = 4,
+    incomplete_details: Nullable = 5,
+    instructions: Nullable = 6,
+    metadata: Nullable = 7,
+    model: Required = 8,
+    output: Required = 9,
+    parallel_tool_calls: Required = 10,
+    presence_penalty: Nullable = 11,
+    status: Required = 12,
+    temperature: Nullable = 13,
+    tool_choice: Required = 14,
+    tools: Required = 15,
+    top_p: Nullable = 16,
+    background: Optional = 17,
+    max_output_tokens: Optional = 18,
+    max_tool_calls: Optional = 19,
+    output_text: Optional = 20,
+    previous_response_id: Optional = 21,
+    prompt: Optional = 22,
+    prompt_cache_key: Optional = 23,
+    prompt_cache_options: Optional = 24,
+    reasoning: Optional = 25,
+    safety_identifier: Optional = 26,
+    service_tier: Optional = 27,
+    store: Optional = 28,
+    text: Optional = 29,
+    top_logprobs: Optional = 30,
+    truncation: Optional = 31,
+    usage: Optional = 32,
+    user: Optional = 33,
+    alignment: Optional = 34,
+    error_type: Optional = 35,
+    openrouter_metadata: Optional = 36,
+    safeguard_results: Optional = 37,
 });
 
 /// Why a response failed, as a code and a message with optional details from OpenRouter; null when it did not fail.
@@ -176,11 +178,7 @@ pub struct ResponsesError {
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesError {
-    0 code: "code" Required,
-    1 message: "message" Required,
-    2 metadata: "metadata" Optional,
-});
+wire_struct!(ResponsesError { code: Required = 0, message: Required = 1, metadata: Optional = 2 });
 
 /// Machine-readable reason for the failure; branch on it to decide how to react.
 ///
@@ -277,9 +275,7 @@ pub struct ResponsesErrorMetadata {
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesErrorMetadata {
-    0 alignment: "alignment" Optional,
-});
+wire_struct!(ResponsesErrorMetadata { alignment: Optional = 0 });
 
 /// Findings of the alignment plugin for the failed request; a beta feature whose format may still change.
 ///
@@ -295,10 +291,7 @@ pub struct ResponsesErrorMetadataAlignment {
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesErrorMetadataAlignment {
-    0 calls: "calls" Required,
-    1 rejected: "rejected" Optional,
-});
+wire_struct!(ResponsesErrorMetadataAlignment { calls: Required = 0, rejected: Optional = 1 });
 
 /// Message written by the assistant, holding text or refusal parts.
 ///
@@ -319,11 +312,11 @@ pub struct OutputMessage {
     pub extra: Extra,
 }
 
-wire_struct!(OutputMessage ["role" = "\"assistant\"", "type" = "\"message\""] {
-    0 content: "content" Required,
-    1 id: "id" Required,
-    2 phase: "phase" Optional,
-    3 status: "status" Optional,
+wire_struct!(OutputMessage ["role" = "assistant", "type" = "message"] {
+    content: Required = 0,
+    id: Required = 1,
+    phase: Optional = 2,
+    status: Optional = 3,
 });
 
 /// Reasoning the model did before answering; send the item back unchanged to keep context across turns.
@@ -346,12 +339,12 @@ pub struct OutputItemReasoning {
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemReasoning ["type" = "\"reasoning\""] {
-    0 id: "id" Required,
-    1 summary: "summary" Required,
-    2 content: "content" Optional,
-    3 encrypted_content: "encrypted_content" Optional,
-    4 status: "status" Optional,
+wire_struct!(OutputItemReasoning ["type" = "reasoning"] {
+    id: Required = 0,
+    summary: Required = 1,
+    content: Optional = 2,
+    encrypted_content: Optional = 3,
+    status: Optional = 4,
 });
 
 /// Call the model makes to one of your functions; run it and reply with a `function_call_output` item.
@@ -378,14 +371,14 @@ pub struct OutputItemFunctionCall {
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemFunctionCall ["type" = "\"function_call\""] {
-    0 arguments: "arguments" Required,
-    1 call_id: "call_id" Required,
-    2 name: "name" Required,
-    3 r#async: "async" Optional,
-    4 id: "id" Optional,
-    5 namespace: "namespace" Optional,
-    6 status: "status" Optional,
+wire_struct!(OutputItemFunctionCall ["type" = "function_call"] {
+    arguments: Required = 0,
+    call_id: Required = 1,
+    name: Required = 2,
+    r#async as "async": Optional = 3,
+    id: Optional = 4,
+    namespace: Optional = 5,
+    status: Optional = 6,
 });
 
 /// Image generation the model asked for, holding the picture once it is ready.
@@ -404,10 +397,10 @@ pub struct OutputItemImageGenerationCall {
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemImageGenerationCall ["type" = "\"image_generation_call\""] {
-    0 id: "id" Required,
-    1 status: "status" Required,
-    2 result: "result" Optional,
+wire_struct!(OutputItemImageGenerationCall ["type" = "image_generation_call"] {
+    id: Required = 0,
+    status: Required = 1,
+    result: Optional = 2,
 });
 
 /// Request from the model to create, update or delete a file by applying a patch.
@@ -430,12 +423,12 @@ pub struct OutputItemApplyPatchCall {
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemApplyPatchCall ["type" = "\"apply_patch_call\""] {
-    0 call_id: "call_id" Required,
-    1 id: "id" Required,
-    2 operation: "operation" Required,
-    3 status: "status" Required,
-    4 created_by: "created_by" Optional,
+wire_struct!(OutputItemApplyPatchCall ["type" = "apply_patch_call"] {
+    call_id: Required = 0,
+    id: Required = 1,
+    operation: Required = 2,
+    status: Required = 3,
+    created_by: Optional = 4,
 });
 
 /// What `AlignmentResponsesRejected[]` may be.
@@ -496,18 +489,16 @@ wire_union!(AlignmentResponsesRejectedItem {
         "reasoning" => Reasoning,
         "web_search_call" => WebSearchCall,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Message,
-        1 Reasoning,
-        2 FunctionCall,
-        3 CustomToolCall,
-        4 WebSearchCall,
-        5 FileSearchCall,
-        6 ImageGenerationCall,
-        7 ApplyPatchCall,
-        8 CodeInterpreterCall,
+        Message = 0,
+        Reasoning = 1,
+        FunctionCall = 2,
+        CustomToolCall = 3,
+        WebSearchCall = 4,
+        FileSearchCall = 5,
+        ImageGenerationCall = 6,
+        ApplyPatchCall = 7,
+        CodeInterpreterCall = 8,
     }
 });
 
@@ -608,17 +599,17 @@ pub struct AlignmentChatRejected {
     /// Images that the withheld message contained.
     pub images: Option<Vec<ContentPartImage>>,
     /// Tool calls that the withheld message contained; inspect them, but do not run them.
-    pub tool_calls: Option<Vec<ChatToolCall>>,
+    pub tool_calls: Option<Vec<AlignmentChatToolCall>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AlignmentChatRejected ["role" = "\"assistant\""] {
-    0 content: "content" Nullable,
-    1 refusal: "refusal" Nullable,
-    2 audio: "audio" Optional,
-    3 images: "images" Optional,
-    4 tool_calls: "tool_calls" Optional,
+wire_struct!(AlignmentChatRejected ["role" = "assistant"] {
+    content: Nullable = 0,
+    refusal: Nullable = 1,
+    audio: Optional = 2,
+    images: Optional = 3,
+    tool_calls: Optional = 4,
 });
 
 /// Audio of a withheld assistant message, reduced to its identifier and transcript.
@@ -637,9 +628,25 @@ pub struct AlignmentChatAudio {
     pub extra: Extra,
 }
 
-wire_struct!(AlignmentChatAudio {
-    0 transcript: "transcript" Required,
-    1 id: "id" Optional,
+wire_struct!(AlignmentChatAudio { transcript: Required = 0, id: Optional = 1 });
+
+/// Function call that was part of a withheld assistant message.
+///
+/// Schema `AlignmentChatToolCall` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AlignmentChatToolCall {
+    /// Function that the model wanted to call, with its arguments.
+    pub function: ChatToolCallFunction,
+    /// Identifier that tells this call apart from the others in the message.
+    pub id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AlignmentChatToolCall ["type" = "function"] {
+    function: Required = 0,
+    id: Required = 1,
 });
 
 /// Turn that the alignment plugin withheld, as a chat message or as a list of output items.
@@ -662,13 +669,12 @@ wire_union!(AlignmentRejected {
     tag "role" {
         "assistant" => Assistant,
     }
-    objects {}
     shapes {
         Array(Object) => List,
     }
     variants {
-        0 List,
-        1 Assistant,
+        List = 0,
+        Assistant = 1,
     }
 });
 
@@ -712,9 +718,7 @@ pub struct IncompleteDetails {
     pub extra: Extra,
 }
 
-wire_struct!(IncompleteDetails {
-    0 reason: "reason" Optional,
-});
+wire_struct!(IncompleteDetails { reason: Optional = 0 });
 
 /// What made the response stop before it was complete.
 ///
@@ -751,10 +755,10 @@ pub struct InstructionItemMessage {
     pub extra: Extra,
 }
 
-wire_struct!(InstructionItemMessage ["type" = "\"message\""] {
-    0 content: "content" Required,
-    1 role: "role" Required,
-    2 phase: "phase" Optional,
+wire_struct!(InstructionItemMessage ["type" = "message"] {
+    content: Required = 0,
+    role: Required = 1,
+    phase: Optional = 2,
 });
 
 /// What `BaseInputs[]|message.content[]` may be.
@@ -790,13 +794,11 @@ wire_union!(InstructionContentPart {
         "input_image" => InputImage,
         "input_text" => InputText,
     }
-    objects {}
-    shapes {}
     variants {
-        0 InputText,
-        1 InputImage,
-        2 InputFile,
-        3 InputAudio,
+        InputText = 0,
+        InputImage = 1,
+        InputFile = 2,
+        InputAudio = 3,
     }
 });
 
@@ -845,15 +847,13 @@ pub enum InstructionItemMessageContent {
 }
 
 wire_union!(InstructionItemMessageContent {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -897,10 +897,10 @@ pub struct OpenAiInputMessageItem {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiInputMessageItem ["type" = "\"message\""] {
-    0 content: "content" Required,
-    1 id: "id" Required,
-    2 role: "role" Required,
+wire_struct!(OpenAiInputMessageItem ["type" = "message"] {
+    content: Required = 0,
+    id: Required = 1,
+    role: Required = 2,
 });
 
 /// Call to one of your functions, as generated by the model.
@@ -932,16 +932,16 @@ pub struct OutputFunctionCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputFunctionCallItem ["type" = "\"function_call\""] {
-    0 arguments: "arguments" Required,
-    1 call_id: "call_id" Required,
-    2 name: "name" Required,
-    3 r#async: "async" Optional,
-    4 id: "id" Optional,
-    5 namespace: "namespace" Optional,
-    6 status: "status" Optional,
-    7 subagent_id: "subagent_id" Optional,
-    8 subagent_items: "subagent_items" Optional,
+wire_struct!(OutputFunctionCallItem ["type" = "function_call"] {
+    arguments: Required = 0,
+    call_id: Required = 1,
+    name: Required = 2,
+    r#async as "async": Optional = 3,
+    id: Optional = 4,
+    namespace: Optional = 5,
+    status: Optional = 6,
+    subagent_id: Optional = 7,
+    subagent_items: Optional = 8,
 });
 
 /// The object at `OpenAIResponseFunctionToolCall.subagent_items[]`.
@@ -957,7 +957,7 @@ pub struct OutputFunctionCallItemSubagentItem {
 }
 
 wire_struct!(OutputFunctionCallItemSubagentItem {
-    0 r#type: "type" Required,
+    r#type as "type": Required = 0,
 });
 
 /// Call to a custom tool, whose input is free text instead of JSON arguments.
@@ -983,13 +983,13 @@ pub struct OpenAiCustomToolCall {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiCustomToolCall ["type" = "\"custom_tool_call\""] {
-    0 call_id: "call_id" Required,
-    1 input: "input" Required,
-    2 name: "name" Required,
-    3 r#async: "async" Optional,
-    4 id: "id" Optional,
-    5 namespace: "namespace" Optional,
+wire_struct!(OpenAiCustomToolCall ["type" = "custom_tool_call"] {
+    call_id: Required = 0,
+    input: Required = 1,
+    name: Required = 2,
+    r#async as "async": Optional = 3,
+    id: Optional = 4,
+    namespace: Optional = 5,
 });
 
 /// What `BaseInputs[]` may be.
@@ -1063,19 +1063,18 @@ wire_union!(InstructionItem {
     objects {
         if (Lacks("type")) => Message,
     }
-    shapes {}
     variants {
-        0 Message,
-        1 OpenAiInputMessageItem,
-        2 FunctionCallOutput,
-        3 FunctionCall,
-        4 ImageGenerationCall,
-        5 OutputMessage,
-        6 CustomToolCall,
-        7 CustomToolCallOutput,
-        8 ApplyPatchCall,
-        9 ApplyPatchCallOutput,
-        10 ConfigurationUpdate,
+        Message = 0,
+        OpenAiInputMessageItem = 1,
+        FunctionCallOutput = 2,
+        FunctionCall = 3,
+        ImageGenerationCall = 4,
+        OutputMessage = 5,
+        CustomToolCall = 6,
+        CustomToolCallOutput = 7,
+        ApplyPatchCall = 8,
+        ApplyPatchCallOutput = 9,
+        ConfigurationUpdate = 10,
     }
 });
 
@@ -1172,15 +1171,13 @@ pub enum ResponsesInstructions {
 }
 
 wire_union!(ResponsesInstructions {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -1225,11 +1222,11 @@ pub struct OutputApplyPatchCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputApplyPatchCallItem ["type" = "\"apply_patch_call\""] {
-    0 call_id: "call_id" Required,
-    1 id: "id" Required,
-    2 operation: "operation" Required,
-    3 status: "status" Required,
+wire_struct!(OutputApplyPatchCallItem ["type" = "apply_patch_call"] {
+    call_id: Required = 0,
+    id: Required = 1,
+    operation: Required = 2,
+    status: Required = 3,
 });
 
 /// Commands the model runs through the sandboxed `shell` tool, in the same format as the `shell_call` of OpenAI.
@@ -1252,12 +1249,12 @@ pub struct OutputShellCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputShellCallItem ["type" = "\"shell_call\""] {
-    0 call_id: "call_id" Required,
-    1 id: "id" Required,
-    2 status: "status" Required,
-    3 action: "action" Optional,
-    4 arguments: "arguments" Optional,
+wire_struct!(OutputShellCallItem ["type" = "shell_call"] {
+    call_id: Required = 0,
+    id: Required = 1,
+    status: Required = 2,
+    action: Optional = 3,
+    arguments: Optional = 4,
 });
 
 /// Commands to run, together with their time and output limits.
@@ -1277,9 +1274,9 @@ pub struct OutputShellCallItemAction {
 }
 
 wire_struct!(OutputShellCallItemAction {
-    0 commands: "commands" Required,
-    1 max_output_length: "max_output_length" Nullable,
-    2 timeout_ms: "timeout_ms" Nullable,
+    commands: Required = 0,
+    max_output_length: Nullable = 1,
+    timeout_ms: Nullable = 2,
 });
 
 /// Results of a `shell_call`, command by command: both streams and how each command ended.
@@ -1308,15 +1305,15 @@ pub struct OutputShellCallOutputItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputShellCallOutputItem ["type" = "\"shell_call_output\""] {
-    0 call_id: "call_id" Required,
-    1 id: "id" Required,
-    2 output: "output" Required,
-    3 status: "status" Required,
-    4 container_id: "container_id" Optional,
-    5 error: "error" Optional,
-    6 files: "files" Optional,
-    7 max_output_length: "max_output_length" Optional,
+wire_struct!(OutputShellCallOutputItem ["type" = "shell_call_output"] {
+    call_id: Required = 0,
+    id: Required = 1,
+    output: Required = 2,
+    status: Required = 3,
+    container_id: Optional = 4,
+    error: Optional = 5,
+    files: Optional = 6,
+    max_output_length: Optional = 7,
 });
 
 /// Request by the model for a tool search that your program runs; send it back, followed by the tools found as `tool_search_output`.
@@ -1337,11 +1334,11 @@ pub struct OutputToolSearchCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputToolSearchCallItem ["execution" = "\"client\"", "type" = "\"tool_search_call\""] {
-    0 call_id: "call_id" Required,
-    1 status: "status" Required,
-    2 arguments: "arguments" Optional,
-    3 id: "id" Optional,
+wire_struct!(OutputToolSearchCallItem ["execution" = "client", "type" = "tool_search_call"] {
+    call_id: Required = 0,
+    status: Required = 1,
+    arguments: Optional = 2,
+    id: Optional = 3,
 });
 
 /// Any one entry of a Responses result: message, reasoning, function call or the record of a server tool.
@@ -1483,6 +1480,22 @@ pub enum OutputItem {
     ///
     /// `type` is `openrouter:armor_blocked`.
     OpenRouterArmorBlocked(Box<OutputArmorBlockedItem>),
+    /// Records which tools an MCP server was found to offer.
+    ///
+    /// `type` is `mcp_list_tools`.
+    McpListTools(McpListToolsItem),
+    /// Records one run of a tool on an MCP server, with what it returned or why it failed.
+    ///
+    /// `type` is `mcp_call`.
+    McpCall(Box<McpCallItem>),
+    /// Asks for your consent before a tool on an MCP server is run.
+    ///
+    /// `type` is `mcp_approval_request`.
+    McpApprovalRequest(McpApprovalRequestItem),
+    /// Result of a tool search that your program ran: the tools that the model may call from now on.
+    ///
+    /// `type` is `tool_search_output`.
+    ToolSearchOutput(ToolSearchOutputItem),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -1496,6 +1509,9 @@ wire_union!(OutputItem {
         "file_search_call" => FileSearchCall,
         "function_call" => FunctionCall,
         "image_generation_call" => ImageGenerationCall,
+        "mcp_approval_request" => McpApprovalRequest,
+        "mcp_call" => McpCall,
+        "mcp_list_tools" => McpListTools,
         "message" => Message,
         "openrouter:advisor" => OpenRouterAdvisor,
         "openrouter:apply_patch" => OpenRouterApplyPatch,
@@ -1521,44 +1537,47 @@ wire_union!(OutputItem {
         "shell_call" => ShellCall,
         "shell_call_output" => ShellCallOutput,
         "tool_search_call" => ToolSearchCall,
+        "tool_search_output" => ToolSearchOutput,
         "web_search_call" => WebSearchCall,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Message,
-        1 Reasoning,
-        2 FunctionCall,
-        3 WebSearchCall,
-        4 FileSearchCall,
-        5 ImageGenerationCall,
-        6 CodeInterpreterCall,
-        7 ComputerCall,
-        8 OpenRouterDatetime,
-        9 OpenRouterWebSearch,
-        10 OpenRouterCodeInterpreter,
-        11 OpenRouterFileSearch,
-        12 OpenRouterImageGeneration,
-        13 OpenRouterBrowserUse,
-        14 OpenRouterBash,
-        15 OpenRouterTextEditor,
-        16 OpenRouterApplyPatch,
-        17 ApplyPatchCall,
-        18 ShellCall,
-        19 ShellCallOutput,
-        20 OpenRouterShell,
-        21 OpenRouterWebFetch,
-        22 OpenRouterToolSearch,
-        23 OpenRouterMemory,
-        24 OpenRouterMcp,
-        25 OpenRouterExperimentalSearchModels,
-        26 OpenRouterFusion,
-        27 OpenRouterAdvisor,
-        28 OpenRouterSubagent,
-        29 OpenRouterFiles,
-        30 CustomToolCall,
-        31 ToolSearchCall,
-        32 OpenRouterArmorBlocked,
+        Message = 0,
+        Reasoning = 1,
+        FunctionCall = 2,
+        WebSearchCall = 3,
+        FileSearchCall = 4,
+        ImageGenerationCall = 5,
+        CodeInterpreterCall = 6,
+        ComputerCall = 7,
+        OpenRouterDatetime = 8,
+        OpenRouterWebSearch = 9,
+        OpenRouterCodeInterpreter = 10,
+        OpenRouterFileSearch = 11,
+        OpenRouterImageGeneration = 12,
+        OpenRouterBrowserUse = 13,
+        OpenRouterBash = 14,
+        OpenRouterTextEditor = 15,
+        OpenRouterApplyPatch = 16,
+        ApplyPatchCall = 17,
+        ShellCall = 18,
+        ShellCallOutput = 19,
+        OpenRouterShell = 20,
+        OpenRouterWebFetch = 21,
+        OpenRouterToolSearch = 22,
+        OpenRouterMemory = 23,
+        OpenRouterMcp = 24,
+        OpenRouterExperimentalSearchModels = 25,
+        OpenRouterFusion = 26,
+        OpenRouterAdvisor = 27,
+        OpenRouterSubagent = 28,
+        OpenRouterFiles = 29,
+        CustomToolCall = 30,
+        ToolSearchCall = 31,
+        OpenRouterArmorBlocked = 32,
+        McpListTools = 33,
+        McpCall = 34,
+        McpApprovalRequest = 35,
+        ToolSearchOutput = 36,
     }
 });
 
@@ -1793,6 +1812,34 @@ impl From<OutputArmorBlockedItem> for OutputItem {
     }
 }
 
+impl From<McpListToolsItem> for OutputItem {
+    #[inline]
+    fn from(value: McpListToolsItem) -> Self {
+        Self::McpListTools(value)
+    }
+}
+
+impl From<McpCallItem> for OutputItem {
+    #[inline]
+    fn from(value: McpCallItem) -> Self {
+        Self::McpCall(Box::new(value))
+    }
+}
+
+impl From<McpApprovalRequestItem> for OutputItem {
+    #[inline]
+    fn from(value: McpApprovalRequestItem) -> Self {
+        Self::McpApprovalRequest(value)
+    }
+}
+
+impl From<ToolSearchOutputItem> for OutputItem {
+    #[inline]
+    fn from(value: ToolSearchOutputItem) -> Self {
+        Self::ToolSearchOutput(value)
+    }
+}
+
 impl OutputItem {
     /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
     #[inline]
@@ -1831,6 +1878,10 @@ impl OutputItem {
             Self::CustomToolCall(value) => value.id.as_deref(),
             Self::ToolSearchCall(value) => value.id.as_deref(),
             Self::OpenRouterArmorBlocked(value) => Some(&value.id),
+            Self::McpListTools(value) => Some(&value.id),
+            Self::McpCall(value) => Some(&value.id),
+            Self::McpApprovalRequest(value) => Some(&value.id),
+            Self::ToolSearchOutput(value) => value.id.as_deref(),
             Self::Unrecognized(_) => None,
         }
     }
@@ -1855,10 +1906,10 @@ pub struct BaseReasoningConfig {
 }
 
 wire_struct!(BaseReasoningConfig {
-    0 context: "context" Optional,
-    1 effort: "effort" Optional,
-    2 mode: "mode" Optional,
-    3 summary: "summary" Optional,
+    context: Optional = 0,
+    effort: Optional = 1,
+    mode: Optional = 2,
+    summary: Optional = 3,
 });
 
 /// Where a response stands between being queued and being finished.
@@ -1981,24 +2032,22 @@ wire_union!(BaseResponsesResultTool {
         "web_search_preview" => WebSearchPreview,
         "web_search_preview_2025_03_11" => WebSearchPreview2025_03_11,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Function,
-        1 WebSearchPreview,
-        2 WebSearchPreview2025_03_11,
-        3 WebSearch,
-        4 WebSearch2025_08_26,
-        5 FileSearch,
-        6 ComputerUsePreview,
-        7 CodeInterpreter,
-        8 Mcp,
-        9 ImageGeneration,
-        10 LocalShell,
-        11 Shell,
-        12 ApplyPatch,
-        13 Custom,
-        14 Namespace,
+        Function = 0,
+        WebSearchPreview = 1,
+        WebSearchPreview2025_03_11 = 2,
+        WebSearch = 3,
+        WebSearch2025_08_26 = 4,
+        FileSearch = 5,
+        ComputerUsePreview = 6,
+        CodeInterpreter = 7,
+        Mcp = 8,
+        ImageGeneration = 9,
+        LocalShell = 10,
+        Shell = 11,
+        ApplyPatch = 12,
+        Custom = 13,
+        Namespace = 14,
     }
 });
 
@@ -2137,15 +2186,15 @@ pub struct ResponsesUsage {
 }
 
 wire_struct!(ResponsesUsage {
-    0 input_tokens: "input_tokens" Required,
-    1 input_tokens_details: "input_tokens_details" Required,
-    2 output_tokens: "output_tokens" Required,
-    3 output_tokens_details: "output_tokens_details" Required,
-    4 total_tokens: "total_tokens" Required,
-    5 cost: "cost" Optional,
-    6 cost_details: "cost_details" Optional,
-    7 is_byok: "is_byok" Optional,
-    8 server_tool_use_details: "server_tool_use_details" Optional,
+    input_tokens: Required = 0,
+    input_tokens_details: Required = 1,
+    output_tokens: Required = 2,
+    output_tokens_details: Required = 3,
+    total_tokens: Required = 4,
+    cost: Optional = 5,
+    cost_details: Optional = 6,
+    is_byok: Optional = 7,
+    server_tool_use_details: Optional = 8,
 });
 
 /// How the input tokens relate to the prompt cache.
@@ -2162,10 +2211,7 @@ pub struct ResponsesInputTokensDetails {
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesInputTokensDetails {
-    0 cached_tokens: "cached_tokens" Required,
-    1 cache_write_tokens: "cache_write_tokens" Optional,
-});
+wire_struct!(ResponsesInputTokensDetails { cached_tokens: Required = 0, cache_write_tokens: Optional = 1 });
 
 /// What the output tokens were spent on.
 ///
@@ -2179,9 +2225,7 @@ pub struct ResponsesOutputTokensDetails {
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesOutputTokensDetails {
-    0 reasoning_tokens: "reasoning_tokens" Required,
-});
+wire_struct!(ResponsesOutputTokensDetails { reasoning_tokens: Required = 0 });
 
 /// Splits the cost into what the upstream provider charged for input and for output.
 ///
@@ -2202,8 +2246,8 @@ pub struct ResponsesUsageCostDetails {
 }
 
 wire_struct!(ResponsesUsageCostDetails {
-    0 upstream_inference_input_cost: "upstream_inference_input_cost" Required,
-    1 upstream_inference_output_cost: "upstream_inference_output_cost" Required,
-    2 server_tool_cost: "server_tool_cost" Optional,
-    3 upstream_inference_cost: "upstream_inference_cost" Optional,
+    upstream_inference_input_cost: Required = 0,
+    upstream_inference_output_cost: Required = 1,
+    server_tool_cost: Optional = 2,
+    upstream_inference_cost: Optional = 3,
 });
