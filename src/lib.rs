@@ -62,6 +62,8 @@ mod documents;
 pub mod funcs;
 pub mod helpers;
 pub mod models;
+#[cfg(feature = "oauth")]
+pub mod oauth;
 pub mod sdk;
 
 pub use sdk::OpenRouter;

@@ -21,7 +21,7 @@ use support::{GET, LIST, POST, Script, Thing, answer, body, get, post, response,
 const OK: &str = r#"{"id":"one"}"#;
 
 static TWO: Operation =
-    Operation::new("two", Method::GET, "/a/{first}/b/{second}").authentication(Authentication::Optional);
+    Operation::new("two", Method::GET, "/a/{first}/b/{second}").with_authentication(Authentication::Optional);
 
 /// What is sent for `parts`.
 async fn sent(parts: Parts) -> support::Sent {

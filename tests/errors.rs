@@ -874,7 +874,8 @@ async fn what_is_generated_comes_whole_however_it_begins() {
 /// One error of each kind, with what a program sees.
 async fn all_errors() -> Vec<Error> {
     static NAMED: openrouter_kit::core::Operation =
-        openrouter_kit::core::Operation::new("createThing", http::Method::POST, "/things").function("things_create");
+        openrouter_kit::core::Operation::new("createThing", http::Method::POST, "/things")
+            .with_function("things_create");
     let statuses =
         [400, 401, 402, 403, 404, 408, 409, 410, 412, 413, 422, 429, 499, 500, 502, 503, 504, 524, 529, 599, 302, 304];
     let mut steps: Vec<Step> =

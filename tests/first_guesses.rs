@@ -389,7 +389,7 @@ async fn requests_are_sent_by_value_or_by_reference_and_parameters_when_there_ar
     let client = server.client();
     let request = ChatRequest::new("Hello").model("m");
     client.chat().send(&request).await.unwrap();
-    client.chat().stream(&request).await.unwrap();
+    let _ = client.chat().stream(&request).await.unwrap();
     funcs::chat_send(client.core(), request).await.unwrap();
     for sent in server.requests() {
         assert_eq!(sent.json()["messages"], json!([{"role": "user", "content": "Hello"}]));
@@ -420,7 +420,7 @@ async fn a_file_is_uploaded_by_its_path_or_its_bytes() {
     }
     let uploaded = client.files().upload(path).await.unwrap();
     assert_eq!(uploaded.id(), Some("file-1"));
-    client.files().upload(FilePart::bytes("paper.pdf", PDF)).await.unwrap();
+    client.files().upload(FilePart::from_bytes("paper.pdf", PDF)).await.unwrap();
     for request in server.requests() {
         let body = String::from_utf8_lossy(&request.body).into_owned();
         assert!(body.contains("filename=\"paper.pdf\"") && body.contains("%PDF-1.7"), "{body}");

@@ -11,10 +11,10 @@
 use std::collections::HashSet;
 
 use openrouter_kit::errors::Error;
-use openrouter_kit::helpers::CreateAuthorizationUrlRequest;
 use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::ExchangeAuthCodeForApiKeyRequest;
-use openrouter_kit::{OpenRouter, OpenRouterCore, funcs};
+use openrouter_kit::oauth::{self, CreateAuthorizationUrlRequest};
+use openrouter_kit::{OpenRouter, OpenRouterCore};
 use serde_json::json;
 
 /// The pair of RFC 7636, appendix B.
@@ -34,22 +34,22 @@ fn is_mistake<T: std::fmt::Debug>(outcome: Result<T, Error>, argument: &str) -> 
 
 #[test]
 fn the_challenge_is_the_one_of_the_standard() {
-    let pair = funcs::oauth_create_sha256_code_challenge(Some(VERIFIER.into())).unwrap();
+    let pair = oauth::create_sha256_code_challenge(Some(VERIFIER.into())).unwrap();
     assert_eq!(pair.code_challenge, CHALLENGE);
     assert_eq!(pair.code_verifier.expose(), VERIFIER);
     let longest = "a".repeat(128);
-    assert!(funcs::oauth_create_sha256_code_challenge(Some(longest.into())).is_ok());
+    assert!(oauth::create_sha256_code_challenge(Some(longest.into())).is_ok());
 }
 
 #[test]
 fn without_a_verifier_a_new_one_is_made_each_time() {
     let mut seen = HashSet::new();
     for _ in 0..100 {
-        let pair = funcs::oauth_create_sha256_code_challenge(None).unwrap();
+        let pair = oauth::create_sha256_code_challenge(None).unwrap();
         let verifier = pair.code_verifier.expose().clone();
         assert_eq!(verifier.len(), 43, "32 bytes in base64url");
         assert!(verifier.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
-        let again = funcs::oauth_create_sha256_code_challenge(Some(pair.code_verifier)).unwrap();
+        let again = oauth::create_sha256_code_challenge(Some(pair.code_verifier)).unwrap();
         assert_eq!(again.code_challenge, pair.code_challenge);
         assert!(seen.insert(verifier));
     }
@@ -58,7 +58,7 @@ fn without_a_verifier_a_new_one_is_made_each_time() {
 #[test]
 fn a_verifier_outside_the_standard_is_refused_and_not_shown() {
     for verifier in ["a".repeat(42), "a".repeat(129), String::new(), "secret!".repeat(10), "ü".repeat(50)] {
-        let outcome = funcs::oauth_create_sha256_code_challenge(Some(verifier.clone().into()));
+        let outcome = oauth::create_sha256_code_challenge(Some(verifier.clone().into()));
         let message = is_mistake(outcome, "code_verifier");
         assert!(message.contains("43 to 128"), "{message}");
         assert!(verifier.is_empty() || !message.contains(&verifier), "{message}");
@@ -68,12 +68,12 @@ fn a_verifier_outside_the_standard_is_refused_and_not_shown() {
 #[test]
 fn the_address_has_what_the_page_needs() {
     let request = CreateAuthorizationUrlRequest::new("http://localhost:3000/call back?a=b&c".replace(' ', "%20"));
-    let url = funcs::oauth_create_authorization_url(&core(), request).unwrap();
+    let url = oauth::create_authorization_url(&core(), request).unwrap();
     let expected = "https://openrouter.ai/auth?callback_url=http%3A%2F%2Flocalhost%3A3000%2Fcall%2520back%3Fa%3Db%26c";
     assert_eq!(url, expected);
 
     let request = CreateAuthorizationUrlRequest::new("https://example.com").code_challenge(CHALLENGE).limit(2.5);
-    let url = funcs::oauth_create_authorization_url(&core(), request).unwrap();
+    let url = oauth::create_authorization_url(&core(), request).unwrap();
     let expected = format!(
         "https://openrouter.ai/auth?callback_url=https%3A%2F%2Fexample.com&code_challenge={CHALLENGE}\
          &code_challenge_method=S256&limit=2.5"
@@ -84,7 +84,7 @@ fn the_address_has_what_the_page_needs() {
     let request = CreateAuthorizationUrlRequest::new("app://callback")
         .code_challenge(plain.as_str())
         .code_challenge_method("plain");
-    let url = funcs::oauth_create_authorization_url(&core(), request).unwrap();
+    let url = oauth::create_authorization_url(&core(), request).unwrap();
     assert!(url.ends_with(&format!("&code_challenge={plain}&code_challenge_method=plain")), "{url}");
 }
 
@@ -98,7 +98,7 @@ fn the_page_is_on_the_host_of_the_server_url() {
 
 #[test]
 fn arguments_that_cannot_be_right_are_refused() {
-    let create = |request| funcs::oauth_create_authorization_url(&core(), request);
+    let create = |request| oauth::create_authorization_url(&core(), request);
     for callback in ["", "/callback", "example.com", "https://", "https://exa mple.com", "https://a\nb"] {
         is_mistake(create(CreateAuthorizationUrlRequest::new(callback)), "callback_url");
     }
@@ -116,7 +116,7 @@ fn arguments_that_cannot_be_right_are_refused() {
 
 #[test]
 fn debug_shows_no_secret() {
-    let pair = funcs::oauth_create_sha256_code_challenge(Some(VERIFIER.into())).unwrap();
+    let pair = oauth::create_sha256_code_challenge(Some(VERIFIER.into())).unwrap();
     let request = CreateAuthorizationUrlRequest::new("https://example.com").code_challenge(VERIFIER);
     let text = format!("{pair:?} {request:?}");
     assert!(!text.contains(VERIFIER) && text.contains(CHALLENGE), "{text}");

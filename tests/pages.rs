@@ -68,10 +68,10 @@ impl Page for Numbers {
 }
 
 static LIMITED: Operation =
-    Operation::new("listNumbers", Method::GET, "/numbers").paged(Paging::Offset { default_limit: Some(3) });
+    Operation::new("listNumbers", Method::GET, "/numbers").with_paging(Paging::Offset { default_limit: Some(3) });
 static UNLIMITED: Operation =
-    Operation::new("listNumbers", Method::GET, "/numbers").paged(Paging::Offset { default_limit: None });
-static CURSOR: Operation = Operation::new("listNumbers", Method::GET, "/numbers").paged(Paging::Cursor("cursor"));
+    Operation::new("listNumbers", Method::GET, "/numbers").with_paging(Paging::Offset { default_limit: None });
+static CURSOR: Operation = Operation::new("listNumbers", Method::GET, "/numbers").with_paging(Paging::Cursor("cursor"));
 static WHOLE: Operation = Operation::new("getNumbers", Method::GET, "/numbers");
 
 fn page(numbers: &[i64]) -> Answer {

@@ -374,7 +374,7 @@ async fn uploads_arrive_as_they_were_given() {
                     1 => random_text(&mut rng).into_bytes(),
                     _ => (0..rng.usize(..5000)).map(|_| rng.u8(..)).collect(),
                 };
-                let part = FilePart::bytes(&*file_name, content.clone()).media_type("audio/wav");
+                let part = FilePart::from_bytes(&*file_name, content.clone()).media_type("audio/wav");
                 form = form.file(name, Some(part));
                 expected.push(Field {
                     name: name.to_owned(),

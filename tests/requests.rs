@@ -20,7 +20,7 @@ use support::{Script, Thing, answer};
 
 static POST: Operation = Operation::new("createThing", Method::POST, "/things");
 static ELSEWHERE: Operation =
-    Operation::new("createThing", Method::POST, "/things").server("https://things.openrouter.ai/api/v2");
+    Operation::new("createThing", Method::POST, "/things").with_server("https://things.openrouter.ai/api/v2");
 
 async fn send(parts: Parts) -> Result<RecordedRequest, Error> {
     let server = MockServer::start().await;

@@ -193,7 +193,7 @@ impl Drop for Folder {
 #[tokio::test]
 async fn a_form_holds_its_files_and_fields_in_their_order() {
     let form = Multipart::new()
-        .file("file", Some(FilePart::bytes("speech.wav", vec![0, 1, 2, 255])))
+        .file("file", Some(FilePart::from_bytes("speech.wav", vec![0, 1, 2, 255])))
         .text("language", Some("en"))
         .text("note", Some("Grüße & 100 %".to_owned()))
         .text("temperature", Some(0.5))
@@ -225,13 +225,13 @@ async fn content_comes_from_memory_files_and_streams() {
     let folder = Folder::new();
     let large: Vec<u8> = (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect();
     let form = Multipart::new()
-        .file("bytes", Some(FilePart::bytes("a.txt", "text")))
+        .file("bytes", Some(FilePart::from_bytes("a.txt", "text")))
         .file("vector", Some(FilePart::from(vec![1, 2, 3])))
         .file("path", Some(FilePart::from(folder.file("large.bin", &large))))
         .file("borrowed", Some(FilePart::from(folder.file("b.PDF", "%PDF").as_path())))
         .file("empty", Some(FilePart::from_path(folder.file("empty.md", ""))))
-        .file("stream", Some(FilePart::stream("c.json", Chunks::of(&[b"[1,", b"", b"2]"]))))
-        .file("nothing", Some(FilePart::stream("d.json", Chunks::of(&[]))));
+        .file("stream", Some(FilePart::from_stream("c.json", Chunks::of(&[b"[1,", b"", b"2]"]))))
+        .file("nothing", Some(FilePart::from_stream("d.json", Chunks::of(&[]))));
     let parts = parts_of(&sent(form).await);
     let expected = [
         file("bytes", "a.txt", "text/plain", "text"),
@@ -250,7 +250,7 @@ async fn names_and_media_types_are_what_the_program_sets() {
     let folder = Folder::new();
     let path = folder.file("tmp0815", "x");
     let part = FilePart::from_path(path).name("song.flac").media_type("audio/x-flac; rate=44100");
-    let guessed = FilePart::bytes("song.unheard-of", "x").name("song.mp3");
+    let guessed = FilePart::from_bytes("song.unheard-of", "x").name("song.mp3");
     let form = Multipart::new().file("file", Some(part)).file("other", Some(guessed));
     let expected =
         [file("file", "song.flac", "audio/x-flac; rate=44100", "x"), file("other", "song.mp3", "audio/mpeg", "x")];
@@ -263,18 +263,18 @@ async fn the_length_is_sent_where_every_part_has_one() {
     let form = || {
         Multipart::new()
             .text("field", Some("value"))
-            .file("bytes", Some(FilePart::bytes("a", "abc")))
+            .file("bytes", Some(FilePart::from_bytes("a", "abc")))
             .file("path", Some(FilePart::from_path(folder.file("b", vec![7; 200_000]))))
     };
     let known = form()
-        .file("stream", Some(FilePart::stream("c", Chunks::with_length(&[b"ab", b"c"]))))
-        .file("told", Some(FilePart::stream("d", Chunks::of(&[b"ab", b"c"])).length(3)));
+        .file("stream", Some(FilePart::from_stream("c", Chunks::with_length(&[b"ab", b"c"]))))
+        .file("told", Some(FilePart::from_stream("d", Chunks::of(&[b"ab", b"c"])).length(3)));
     let request = sent(known).await;
     assert_eq!(request.header("content-length").unwrap(), request.body.len().to_string());
     assert_eq!(request.header("transfer-encoding"), None);
     assert_eq!(parts_of(&request).len(), 5);
 
-    let unknown = form().file("stream", Some(FilePart::stream("c", Chunks::of(&[b"ab", b"c"]))));
+    let unknown = form().file("stream", Some(FilePart::from_stream("c", Chunks::of(&[b"ab", b"c"]))));
     let request = sent(unknown).await;
     assert_eq!(request.header("content-length"), None);
     assert_eq!(request.header("transfer-encoding"), Some("chunked"));
@@ -300,7 +300,7 @@ async fn a_stream_is_sent_as_it_comes() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let core = client(&format!("http://{}", listener.local_addr().unwrap()));
     let (sender, receiver) = mpsc::channel(1);
-    let form = Multipart::new().file("file", Some(FilePart::stream("talk.wav", Channel(receiver))));
+    let form = Multipart::new().file("file", Some(FilePart::from_stream("talk.wav", Channel(receiver))));
     let server = async {
         let (mut socket, _) = listener.accept().await.unwrap();
         let mut seen = Vec::new();
@@ -339,7 +339,7 @@ async fn hostile_names_stay_names() {
         " ",
     ];
     for name in names {
-        let form = Multipart::new().file("file", Some(FilePart::bytes(name, "content").media_type("text/plain")));
+        let form = Multipart::new().file("file", Some(FilePart::from_bytes(name, "content").media_type("text/plain")));
         let parts = parts_of(&sent(form).await);
         let [part] = &parts[..] else { panic!("{name:?} makes other parts: {parts:?}") };
         // The escape of the form cannot tell an escaped quote from one that the name spells.
@@ -350,11 +350,11 @@ async fn hostile_names_stay_names() {
 
 #[tokio::test]
 async fn content_that_looks_like_a_form_is_content() {
-    let request = sent(Multipart::new().file("file", Some(FilePart::bytes("a", "x")))).await;
+    let request = sent(Multipart::new().file("file", Some(FilePart::from_bytes("a", "x")))).await;
     // What an earlier form looked like does not tell what the next one will: each has a boundary of its own.
     let hostile = [&request.body[..], b"\r\n--\r\n\r\n"].concat();
     let form = Multipart::new()
-        .file("file", Some(FilePart::bytes("a", hostile.clone())))
+        .file("file", Some(FilePart::from_bytes("a", hostile.clone())))
         .text("text", Some(String::from_utf8(hostile.clone()).unwrap()));
     let parts = parts_of(&sent(form).await);
     assert_eq!(parts.len(), 2);
@@ -367,7 +367,7 @@ async fn a_form_of_bytes_and_files_is_sent_again() {
     let server = MockServer::start().await;
     server.answer(Answer::error(503, "busy").times(2)).answer(Answer::json(200, json!({"id": "file"})));
     let form = Multipart::new()
-        .file("bytes", Some(FilePart::bytes("a", "abc")))
+        .file("bytes", Some(FilePart::from_bytes("a", "abc")))
         .file("path", Some(FilePart::from_path(folder.file("b", vec![7; 100_000]))));
     upload(&client(&server.url()), form).await.unwrap();
     let requests = server.requests();
@@ -379,14 +379,14 @@ async fn a_form_of_bytes_and_files_is_sent_again() {
 async fn a_form_with_a_stream_is_sent_once_and_the_error_says_so() {
     let server = MockServer::start().await;
     server.answer(Answer::error(503, "busy").always());
-    let form = Multipart::new().file("file", Some(FilePart::stream("a", Chunks::of(&[b"abc"]))));
+    let form = Multipart::new().file("file", Some(FilePart::from_stream("a", Chunks::of(&[b"abc"]))));
     let error = upload(&client(&server.url()), form).await.unwrap_err();
     assert_eq!(server.requests().len(), 1);
     assert_eq!(error.status().unwrap().as_u16(), 503);
     assert!(error.to_string().contains("it was not sent again, since its body is a stream"), "{error}");
 
     let script = Script::new([Step::Fail(TransportErrorKind::NotSent)]);
-    let form = Multipart::new().file("file", Some(FilePart::stream("a", Chunks::of(&[b"abc"]))));
+    let form = Multipart::new().file("file", Some(FilePart::from_stream("a", Chunks::of(&[b"abc"]))));
     let error = upload(&script.core(), form).await.unwrap_err();
     assert_eq!(script.sent().len(), 1);
     assert!(error.to_string().contains("it was not sent again, since its body is a stream"), "{error}");
@@ -396,7 +396,7 @@ async fn a_form_with_a_stream_is_sent_once_and_the_error_says_so() {
 async fn an_error_that_is_never_retried_says_nothing_of_streams() {
     let server = MockServer::start().await;
     server.answer(Answer::error(402, "no credits"));
-    let form = Multipart::new().file("file", Some(FilePart::stream("a", Chunks::of(&[b"abc"]))));
+    let form = Multipart::new().file("file", Some(FilePart::from_stream("a", Chunks::of(&[b"abc"]))));
     let error = upload(&client(&server.url()), form).await.unwrap_err();
     assert!(!error.to_string().contains("stream"), "{error}");
 }
@@ -438,10 +438,10 @@ async fn an_upload_tells_how_far_each_of_its_files_has_come() {
     let path = folder.file("large.bin", vec![7; 150_000]);
     let ((of_bytes, bytes), (of_path, report), (of_stream, stream)) = (noting(), noting(), noting());
     let form = Multipart::new()
-        .file("bytes", Some(FilePart::bytes("a", vec![1; 150_000]).on_progress(bytes)))
+        .file("bytes", Some(FilePart::from_bytes("a", vec![1; 150_000]).on_progress(bytes)))
         .file("path", Some(FilePart::from_path(path).on_progress(report)))
-        .file("stream", Some(FilePart::stream("c", Chunks::of(&[b"ab", b"c"])).on_progress(stream)))
-        .file("silent", Some(FilePart::bytes("d", vec![1; 150_000])));
+        .file("stream", Some(FilePart::from_stream("c", Chunks::of(&[b"ab", b"c"])).on_progress(stream)))
+        .file("silent", Some(FilePart::from_bytes("d", vec![1; 150_000])));
     assert_eq!(parts_of(&sent(form).await).len(), 4);
     let pieces = [65_536, 131_072, 150_000].map(|bytes| (bytes, Some(150_000)));
     assert_eq!(*of_bytes.lock().unwrap(), pieces);
@@ -454,7 +454,7 @@ async fn progress_begins_anew_when_a_form_is_sent_again() {
     let server = MockServer::start().await;
     server.answer(Answer::error(503, "busy")).answer(Answer::json(200, json!({"id": "file"})));
     let (told, report) = noting();
-    let form = Multipart::new().file("file", Some(FilePart::bytes("a", "abc").on_progress(report)));
+    let form = Multipart::new().file("file", Some(FilePart::from_bytes("a", "abc").on_progress(report)));
     upload(&client(&server.url()), form).await.unwrap();
     assert_eq!(*told.lock().unwrap(), [(3, Some(3)), (3, Some(3))]);
 }
@@ -464,10 +464,10 @@ async fn a_wrong_part_is_told_before_anything_is_sent() {
     let file = |part: FilePart| Multipart::new().file("file", Some(part));
     let cases = [
         (file(FilePart::from(Path::new("/"))), "has no file name"),
-        (file(FilePart::bytes("", "x")), "has no file name"),
-        (file(FilePart::bytes("a", "x").media_type("wav")), "has the media type \"wav\""),
-        (file(FilePart::bytes("a", "x").media_type("")), "has the media type \"\""),
-        (file(FilePart::bytes("a", "x").media_type("a/b\r\nX: y")), "has the media type"),
+        (file(FilePart::from_bytes("", "x")), "has no file name"),
+        (file(FilePart::from_bytes("a", "x").media_type("wav")), "has the media type \"wav\""),
+        (file(FilePart::from_bytes("a", "x").media_type("")), "has the media type \"\""),
+        (file(FilePart::from_bytes("a", "x").media_type("a/b\r\nX: y")), "has the media type"),
         (Multipart::new().text("temperature", Some(f64::NAN)), "`temperature` is not a finite number"),
     ];
     for (form, expected) in cases {
@@ -481,7 +481,7 @@ async fn a_stream_of_another_length_than_told_breaks_the_upload_off() {
     for (length, expected) in [(2, "longer than the length"), (4, "ended before the length")] {
         let server = MockServer::start().await;
         server.answer(Answer::json(200, json!({})).always());
-        let part = FilePart::stream("a", Chunks::of(&[b"ab", b"c"])).length(length);
+        let part = FilePart::from_stream("a", Chunks::of(&[b"ab", b"c"])).length(length);
         let error = upload(&client(&server.url()), Multipart::new().file("file", Some(part))).await.unwrap_err();
         assert!(error.is_connection(), "{error:?}");
         let mut causes = String::new();
@@ -498,9 +498,9 @@ async fn a_stream_of_another_length_than_told_breaks_the_upload_off() {
 #[test]
 fn debug_shows_no_content() {
     let parts = [
-        FilePart::bytes("a.txt", "secret text"),
-        FilePart::stream("b.txt", Chunks::of(&[b"secret text"])),
-        FilePart::stream("c.txt", Chunks::with_length(&[b"secret text"])),
+        FilePart::from_bytes("a.txt", "secret text"),
+        FilePart::from_stream("b.txt", Chunks::of(&[b"secret text"])),
+        FilePart::from_stream("c.txt", Chunks::with_length(&[b"secret text"])),
     ];
     for part in parts {
         let text = format!("{part:?}");
@@ -518,7 +518,7 @@ async fn a_recording_is_uploaded_for_transcription() {
     server.on("POST", "/audio/transcriptions", Answer::json(200, json!({"text": "Hello"})));
     let client = openrouter_kit::OpenRouter::from(client(&server.url()));
     let request = Request::new("openai/whisper-1")
-        .file(FilePart::bytes("hello.wav", "RIFF"))
+        .file(FilePart::from_bytes("hello.wav", "RIFF"))
         .language("en")
         .temperature(0.0)
         .response_format("verbose_json")

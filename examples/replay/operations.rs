@@ -188,7 +188,7 @@ async fn at(core: &OpenRouterCore, recording: &Recording, operation: (&str, &[&s
         ("GET", ["models", author, slug, "endpoints"]) => get!(endpoints_list, author, slug),
         ("GET", ["files"]) => get!(files_list),
         ("POST", ["files"]) => {
-            let file = UploadFileRequest::new(FilePart::bytes("file", Bytes::new()));
+            let file = UploadFileRequest::new(FilePart::from_bytes("file", Bytes::new()));
             value(funcs::files_upload(core, file)).await
         }
         ("GET", ["files", id, "content"]) => bytes(funcs::files_download(core, id)).await,

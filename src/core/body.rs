@@ -72,11 +72,23 @@ impl Default for Body {
     }
 }
 
-impl<T: Into<Bytes>> From<T> for Body {
-    fn from(bytes: T) -> Self {
-        Self(Kind::Full(Some(bytes.into()).filter(|bytes: &Bytes| !bytes.is_empty())))
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self(Kind::Full(Some(bytes).filter(|bytes| !bytes.is_empty())))
     }
 }
+
+macro_rules! from_bytes {
+    ($($ty:ty)*) => {$(
+        impl From<$ty> for Body {
+            fn from(bytes: $ty) -> Self {
+                Bytes::from(bytes).into()
+            }
+        }
+    )*};
+}
+
+from_bytes!(Vec<u8> String &'static [u8] &'static str);
 
 impl fmt::Debug for Body {
     /// Prints the size where it is known, never the content.

@@ -10,86 +10,24 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Extensions, HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode};
 
-use super::client::{Key, OpenRouterCore, ServerUrl, Timeouts};
+use super::answer::Answer;
+use super::client::OpenRouterCore;
 use super::event_stream::{EventStream, StreamItem};
-use super::execute::{Exchange, Expected, execute};
+use super::exchange::{Exchange, Expected};
+use super::execute::execute;
 use super::hidden::Headers;
-use super::operation::{Parameters, Parts, QueryValue};
+use super::key::Key;
+use super::operation::{Parameters, Parts};
+use super::options::Options;
+use super::query::QueryValue;
 use super::raw_events::RawEvents;
 use super::retry::RetryConfig;
-use super::sse::SseDecoder;
-use super::wire::{self, Json, Root};
-use crate::errors::{ApiError, Cause, Error, ResponseValidationError};
-
-/// What a call may answer with: a model type (a JSON body), an [`EventStream`], a
-/// [`Download`](super::Download), or `()` where the body says nothing; [`RawEvents`] and [`Bytes`] for raw calls.
-///
-/// It is implemented for these and cannot be implemented outside of this crate.
-pub trait Answer: sealed::FromExchange {}
-
-impl<T: sealed::FromExchange> Answer for T {}
-
-pub(crate) mod sealed {
-    use crate::core::execute::{Exchange, Expected};
-    use crate::errors::Error;
-
-    pub trait FromExchange: Sized {
-        #[doc(hidden)]
-        const EXPECTED: Expected;
-
-        #[doc(hidden)]
-        fn from_exchange(exchange: Exchange) -> Result<Self, Error>;
-    }
-}
-
-impl<T: Root> sealed::FromExchange for T {
-    const EXPECTED: Expected = Expected::Json;
-
-    fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        let decoded = exchange.text().and_then(|text| wire::decode_root::<T>(text));
-        match decoded {
-            Ok(value) if !value.reports_error() => Ok(value),
-            Ok(_) => Err(exchange.into_api_error()),
-            Err(_) if exchange.is_error_body() => Err(exchange.into_api_error()),
-            Err(error) => match exchange.events()? {
-                Some(events) => T::from_events(&events.iter().map(String::as_str).collect::<Vec<_>>()),
-                None => exchange.text().ok().and_then(wire::decode_inside),
-            }
-            .ok_or_else(|| exchange.into_misfit(error)),
-        }
-    }
-}
-
-impl sealed::FromExchange for Bytes {
-    const EXPECTED: Expected = Expected::Json;
-
-    fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        Ok(exchange.body.as_bytes().cloned().unwrap_or_default())
-    }
-}
-
-impl sealed::FromExchange for () {
-    const EXPECTED: Expected = Expected::Nothing;
-
-    fn from_exchange(_: Exchange) -> Result<Self, Error> {
-        Ok(())
-    }
-}
-
-/// The options of one call.
-#[derive(Clone, Default)]
-pub(crate) struct Options {
-    pub(crate) timeouts: Timeouts,
-    pub(crate) retry_config: Option<RetryConfig>,
-    pub(crate) repeat_received: bool,
-    pub(crate) server: Option<ServerUrl>,
-    pub(crate) key: Option<Key>,
-    pub(crate) extra_body: Vec<(String, Json)>,
-    pub(crate) metadata: bool,
-    pub(crate) extensions: Extensions,
-}
+use super::server_url::ServerUrl;
+use super::timeouts::Timeouts;
+use super::wire::{Json, Root};
+use crate::errors::Error;
 
 /// A request with its client and options, before it is sent.
 pub(crate) struct Draft {
@@ -429,13 +367,13 @@ impl<T> Response<T> {
         expected: Expected,
         read: fn(Exchange) -> Result<T, Error>,
     ) -> Result<Self, Error> {
-        let (status, headers, attempts) = (exchange.status, exchange.headers.clone(), exchange.progress.attempts);
+        let (head, attempts) = (exchange.head.clone(), exchange.progress.attempts);
         let body = match expected {
             Expected::Json | Expected::Nothing => exchange.body.as_bytes().cloned().unwrap_or_default(),
             Expected::Events | Expected::Bytes => Bytes::new(),
         };
-        let generation_id = generation_id(&headers).map(str::to_owned);
-        Ok(Self { value: read(exchange)?, status, headers, generation_id, body, attempts })
+        let generation_id = head.generation_id().map(str::to_owned);
+        Ok(Self { value: read(exchange)?, status: head.status, headers: head.headers, generation_id, body, attempts })
     }
 }
 
@@ -449,85 +387,5 @@ impl<T: fmt::Debug> fmt::Debug for Response<T> {
             .field("body", &format_args!("{} bytes", self.body.len()))
             .field("attempts", &self.attempts)
             .finish()
-    }
-}
-
-pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get("x-generation-id")?.to_str().ok()
-}
-
-impl Exchange {
-    /// The body without what some servers put around a value: a byte order mark, stream comments, NUL bytes.
-    fn value(&self) -> &[u8] {
-        let body = self.body.as_bytes().map(|body| &**body).unwrap_or_default();
-        let mut value = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-        while let [b':', comment @ ..] = value.trim_ascii_start() {
-            let end = comment.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(comment.len());
-            value = comment.get(end..).unwrap_or_default();
-        }
-        while let [before @ .., 0] = value.trim_ascii_end() {
-            value = before;
-        }
-        value
-    }
-
-    /// The data of the events, if the body is an event stream, or the error that one of them reports.
-    fn events(&self) -> Result<Option<Vec<String>>, Error> {
-        let start = self.value().trim_ascii_start();
-        if !["data:", "event:", "id:", "retry:"].iter().any(|field| start.starts_with(field.as_bytes())) {
-            return Ok(None);
-        }
-        let mut decoder = SseDecoder::new(usize::MAX);
-        decoder.push(self.body.as_bytes().map(|body| body.slice_ref(start)).unwrap_or_default());
-        // The last event may lack its blank line.
-        decoder.push(Bytes::from_static(b"\n\n"));
-        let mut events = Vec::new();
-        while let Some(Ok(event)) = decoder.next() {
-            if event.event == "error" || ApiError::is_error_body(event.data.as_bytes()) {
-                let error: Error = self.api_error(Bytes::copy_from_slice(event.data.as_bytes())).into();
-                return Err(error.hiding(self.authorization.clone()));
-            }
-            events.push(event.data.to_owned());
-        }
-        Ok(Some(events))
-    }
-
-    /// The value, if the body was read and is JSON.
-    pub(crate) fn json(&self) -> Option<&str> {
-        self.text().ok().filter(|text| text.trim_ascii_start().starts_with(['{', '[']))
-    }
-
-    /// The value as text.
-    pub(super) fn text(&self) -> Result<&str, wire::DecodeError> {
-        str::from_utf8(self.value()).map_err(|_| wire::DecodeError::new("the body is not UTF-8"))
-    }
-
-    /// The error that a body with a success status reports.
-    pub(crate) fn into_api_error(self) -> Error {
-        let body = self.body.as_bytes().cloned().unwrap_or_default();
-        let error: Error = self.api_error(body.slice_ref(self.value())).with_body(body).into();
-        error.hiding(self.authorization)
-    }
-
-    fn api_error(&self, body: Bytes) -> ApiError {
-        let head = (self.status, self.headers.clone());
-        ApiError::read(self.operation_id, head, body, super::time::now())
-    }
-
-    /// Whether the body is an error in one of the other forms that servers have for it.
-    pub(super) fn is_error_body(&self) -> bool {
-        ApiError::is_error_body(self.value())
-    }
-
-    /// A body that is not the expected response.
-    pub(crate) fn into_misfit(self, error: wire::DecodeError) -> Error {
-        let path = error.path().to_owned();
-        self.into_invalid(path, error)
-    }
-
-    pub(super) fn into_invalid(self, path: String, error: impl Into<Cause>) -> Error {
-        let body = self.body.as_bytes().cloned().unwrap_or_default();
-        let head = (self.status, self.headers);
-        ResponseValidationError::new(self.operation_id, head, body, path, error).into()
     }
 }

@@ -13,8 +13,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use tokio::task::spawn_blocking;
 
-use super::call::{generation_id, sealed};
-use super::execute::{Exchange, Expected, Progress};
+use super::answer::sealed;
+use super::exchange::{Exchange, Expected, Progress};
+use super::head::Head;
 use super::incoming::Incoming;
 use super::transfer::{Reporter, TransferProgress, regular_file};
 use crate::errors::{Error, UnexpectedError};
@@ -24,10 +25,9 @@ use crate::errors::{Error, UnexpectedError};
 /// Read it with [`next`](Self::next) or as a [`futures_core::Stream`], whole with [`collect`](Self::collect), or into a
 /// file with [`save_to`](Self::save_to). A body that breaks off is [`Error::Connection`], never a shorter file. Dropping it
 /// before its end closes the connection (HTTP/1.1) or resets the stream (HTTP/2) at once.
+#[must_use = "dropping a download closes its connection"]
 pub struct Download {
-    operation_id: &'static str,
-    status: StatusCode,
-    headers: HeaderMap,
+    head: Head,
     progress: Progress,
     incoming: Incoming,
     length: Option<u64>,
@@ -39,7 +39,7 @@ pub struct Download {
 impl Download {
     /// Returns the media type of the file (`audio/mpeg`), if the server sends it.
     pub fn media_type(&self) -> Option<&str> {
-        self.headers.get(CONTENT_TYPE)?.to_str().ok()
+        self.head.headers.get(CONTENT_TYPE)?.to_str().ok()
     }
 
     /// Returns the size of the whole file in bytes; `None` if the server does not announce it, as with speech that is
@@ -50,17 +50,17 @@ impl Download {
 
     /// Returns the HTTP status of the response.
     pub const fn status(&self) -> StatusCode {
-        self.status
+        self.head.status
     }
 
     /// Returns the headers of the response.
     pub const fn headers(&self) -> &HeaderMap {
-        &self.headers
+        &self.head.headers
     }
 
     /// Returns the id of the generation (`X-Generation-Id`), if the operation generates.
     pub fn generation_id(&self) -> Option<&str> {
-        generation_id(&self.headers)
+        self.head.generation_id()
     }
 
     /// Sets a function that is called for each chunk that arrives, no matter how the file is read. It runs between two
@@ -76,7 +76,6 @@ impl Download {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn on_progress(mut self, report: impl FnMut(TransferProgress) + Send + 'static) -> Self {
         self.reporter = Some(Reporter::new(report).starting(self.received, self.length));
         self
@@ -114,7 +113,7 @@ impl Download {
     /// written.
     pub async fn save_to(mut self, path: impl AsRef<Path>) -> Result<u64, Error> {
         let path = path.as_ref().to_owned();
-        let (id, progress) = (self.operation_id, self.progress);
+        let (id, progress) = (self.head.operation_id, self.progress);
         let failed = |error: io::Error| progress.add_to(unwritable(id, &path, error).into());
         let target = path.clone();
         let mut part = blocking(move || PartFile::create(target)).await.map_err(failed)?;
@@ -157,8 +156,8 @@ fn unwritable(operation_id: &'static str, path: &Path, error: io::Error) -> Unex
 /// A file that is not complete yet. It is removed when it is dropped before it is.
 struct PartFile {
     file: File,
-    /// Where the file is until it is complete.
-    part: PathBuf,
+    /// Where the file is until it is complete; `None` afterwards.
+    part: Option<PathBuf>,
     /// Where it goes then.
     path: PathBuf,
 }
@@ -180,7 +179,7 @@ impl PartFile {
         if replaced.is_some() {
             private(&mut options);
         }
-        let new = Self { file: options.open(&part)?, part, path };
+        let new = Self { file: options.open(&part)?, part: Some(part), path };
         if let Some(replaced) = replaced {
             inherit(&new.file, &replaced)?;
         }
@@ -189,18 +188,20 @@ impl PartFile {
 
     fn complete(mut self) -> io::Result<()> {
         self.file.sync_all()?;
-        std::fs::rename(&self.part, &self.path)?;
+        if let Some(part) = &self.part {
+            std::fs::rename(part, &self.path)?;
+        }
         // Nothing is left to remove.
-        self.part = PathBuf::new();
+        self.part = None;
         Ok(())
     }
 }
 
 impl Drop for PartFile {
     fn drop(&mut self) {
-        if !self.part.as_os_str().is_empty() {
+        if let Some(part) = &self.part {
             // The first error is the one to tell; a part that cannot be removed changes nothing about it.
-            let _ = std::fs::remove_file(&self.part);
+            let _ = std::fs::remove_file(part);
         }
     }
 }
@@ -291,27 +292,17 @@ impl sealed::FromExchange for Download {
     const EXPECTED: Expected = Expected::Bytes;
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        let Exchange { operation_id, status, headers, body, progress, idle, .. } = exchange;
-        let incoming = Incoming::new(operation_id, body, idle);
+        let Exchange { head, body, progress, idle, .. } = exchange;
+        let incoming = Incoming::new(head.operation_id, body, idle);
         let length = incoming.length();
-        Ok(Self {
-            operation_id,
-            status,
-            headers,
-            progress,
-            incoming,
-            length,
-            received: 0,
-            reporter: None,
-            is_over: false,
-        })
+        Ok(Self { head, progress, incoming, length, received: 0, reporter: None, is_over: false })
     }
 }
 
 impl fmt::Debug for Download {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Download")
-            .field("status", &self.status)
+            .field("status", &self.head.status)
             .field("media_type", &self.media_type())
             .field("content_length", &self.length)
             .finish_non_exhaustive()

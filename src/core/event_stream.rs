@@ -12,8 +12,9 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::call::{generation_id, sealed};
-use super::execute::{Exchange, Expected, Progress};
+use super::answer::sealed;
+use super::exchange::{Exchange, Expected, Progress};
+use super::head::Head;
 use super::incoming::Incoming;
 use super::raw_events::RawEvent;
 use super::sse::{SseDecoder, SseEvent};
@@ -82,6 +83,7 @@ pub trait StreamItem: Wire {
 /// **A single JSON value instead of a stream**, which some servers send, is converted to the equivalent events.
 ///
 /// Dropping it before its end closes the connection (HTTP/1.1) or resets the stream (HTTP/2) at once.
+#[must_use = "dropping a stream closes its connection"]
 pub struct EventStream<T> {
     source: Source,
     item: PhantomData<fn() -> T>,
@@ -89,9 +91,7 @@ pub struct EventStream<T> {
 
 /// The part of a stream that does not depend on the type of its events.
 pub(super) struct Source {
-    operation_id: &'static str,
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
+    pub(super) head: Head,
     progress: Progress,
     /// The key that was sent, for redaction in errors.
     authorization: Option<HeaderValue>,
@@ -130,12 +130,12 @@ impl<T: StreamItem> EventStream<T> {
 impl<T> EventStream<T> {
     /// The HTTP status of the answer.
     pub const fn status(&self) -> StatusCode {
-        self.source.status
+        self.source.head.status
     }
 
     /// The headers of the answer.
     pub const fn headers(&self) -> &HeaderMap {
-        &self.source.headers
+        &self.source.head.headers
     }
 
     /// The error of a stream that did not contain what it should have.
@@ -145,7 +145,7 @@ impl<T> EventStream<T> {
 
     /// The id of the generation (`X-Generation-Id`).
     pub fn generation_id(&self) -> Option<&str> {
-        generation_id(&self.source.headers)
+        self.source.head.generation_id()
     }
 }
 
@@ -220,14 +220,12 @@ impl Source {
         let events = exchange.json().map(from_answer);
         if events.as_ref().is_some_and(Vec::is_empty) {
             let error = DecodeError::new("expected an event stream, found a JSON value that is not a response");
-            return Err(exchange.into_misfit(error));
+            return Err(exchange.into_decode_error(error));
         }
-        let Exchange { operation_id, status, headers, authorization, body, progress, idle, event, max_event } =
-            exchange;
+        let Exchange { head, authorization, body, progress, idle, event, max_event } = exchange;
+        let operation_id = head.operation_id;
         let mut source = Self {
-            operation_id,
-            status,
-            headers,
+            head,
             progress,
             authorization,
             incoming: Incoming::new(operation_id, body, idle).with_event_limit(event),
@@ -394,7 +392,7 @@ impl Source {
     }
 
     pub(super) fn api_error(&self, data: Bytes) -> Error {
-        let error: Error = ApiError::read(self.operation_id, self.head(), data, super::time::now()).into();
+        let error: Error = ApiError::read(self.head.clone(), data, super::time::now()).into();
         self.progress.add_to(error.hiding(self.authorization.clone()))
     }
 
@@ -409,15 +407,11 @@ impl Source {
     }
 
     pub(super) fn invalid(&self, path: &str, data: Bytes, source: impl Into<Cause>) -> Error {
-        self.progress.add_to(ResponseValidationError::new(self.operation_id, self.head(), data, path, source).into())
+        self.progress.add_to(ResponseValidationError::new(self.head.clone(), data, path, source).into())
     }
 
     fn incomplete(&self, why: &'static str) -> Error {
-        self.progress.add_to(ConnectionError::incomplete(self.operation_id, why).into())
-    }
-
-    fn head(&self) -> (StatusCode, HeaderMap) {
-        (self.status, self.headers.clone())
+        self.progress.add_to(ConnectionError::incomplete(self.head.operation_id, why).into())
     }
 }
 
@@ -432,7 +426,7 @@ impl<T: StreamItem> sealed::FromExchange for EventStream<T> {
 impl<T> fmt::Debug for EventStream<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventStream")
-            .field("status", &self.source.status)
+            .field("status", &self.source.head.status)
             .field("generation_id", &self.generation_id())
             .field("state", &self.source.state)
             .finish_non_exhaustive()

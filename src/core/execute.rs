@@ -10,79 +10,31 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 
 use super::body::Body;
-use super::call::Options;
-use super::client::{Inner, Key, OpenRouterCore, ServerUrl, Timeouts};
+use super::client::{Inner, OpenRouterCore};
+use super::exchange::{Exchange, Expected, Progress};
+use super::head::Head;
 use super::hidden::{self, hide_values};
 use super::incoming::{Collected, End, Incoming};
+use super::key::Key;
 use super::operation::{Authentication, OperationRef, Parts, Payload};
+use super::options::Options;
 use super::retry::{Failure, RetryConfig};
 use super::runtime;
+use super::server_url::ServerUrl;
 use super::time::{self, Instant, sleep};
+use super::timeouts::Timeouts;
 use super::transport::{CONNECT_TIMEOUT, ConnectTimeout, Connecting};
 use super::within::within;
 use crate::errors::{
     ApiError, Error, ResponseValidationError, TimeoutError, TimeoutPhase, UnexpectedError, coding, is_page,
 };
-use crate::hooks::{HookContext, RequestInput};
+use crate::hooks::{HookContext, Hooks, RequestInput};
 
 const METADATA: HeaderName = HeaderName::from_static("x-openrouter-metadata");
 
 /// How long the body of an error is read, in total. The status is already known, and the body nearly always arrives
 /// with the head; after this time, what has arrived is used as the body.
 const ERROR_BODY: Duration = Duration::from_secs(5);
-
-/// What the body of an answer is expected to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
-    /// One JSON value, read whole.
-    Json,
-    /// Server-sent events, read later.
-    Events,
-    /// Bytes, read later.
-    Bytes,
-    /// Whatever it is, it is read and dropped.
-    Nothing,
-}
-
-impl Expected {
-    const fn media_type(self) -> HeaderValue {
-        HeaderValue::from_static(match self {
-            Self::Json | Self::Nothing => "application/json",
-            Self::Events => "text/event-stream",
-            Self::Bytes => "*/*",
-        })
-    }
-}
-
-/// An answer with a success status, its body read or still to come, as [`Expected`] says.
-#[derive(Debug)]
-pub struct Exchange {
-    pub(crate) operation_id: &'static str,
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    /// The key that was sent, for redaction in errors.
-    pub(crate) authorization: Option<HeaderValue>,
-    pub(crate) body: Body,
-    pub(crate) progress: Progress,
-    pub(crate) idle: Option<Duration>,
-    pub(crate) event: Option<Duration>,
-    pub(crate) max_event: usize,
-}
-
-/// The function that made a call, how often its request was sent, and when it started.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Progress {
-    function: &'static str,
-    pub(crate) attempts: u32,
-    began: Instant,
-}
-
-impl Progress {
-    /// Adds this progress to an error.
-    pub(crate) fn add_to(self, error: Error) -> Error {
-        error.of_function(self.function).with_progress(self.attempts, self.began.elapsed())
-    }
-}
 
 /// Sends a request, with all its attempts.
 pub(crate) async fn execute(
@@ -94,7 +46,7 @@ pub(crate) async fn execute(
     let operation = parts.operation().clone();
     if let Err(reason) = runtime::current() {
         let error = Error::invalid("runtime", reason).of_operation(operation.id());
-        return Err(error.of_function(operation.function_name()));
+        return Err(error.of_function(operation.function()));
     }
     let total = options.timeouts.total;
     let began = Instant::now();
@@ -108,7 +60,7 @@ pub(crate) async fn execute(
         let error = TimeoutError::new(operation.id(), TimeoutPhase::Total, limit);
         Err(error.into())
     });
-    let function = operation.function_name();
+    let function = operation.function();
     let progress = Progress { function, attempts: attempts.load(Ordering::Relaxed), began };
     match outcome {
         Ok(exchange) => Ok(Exchange { progress, ..exchange }),
@@ -139,14 +91,14 @@ impl<'a> Plan<'a> {
     /// Checks everything; from here on nothing is wrong with the arguments.
     fn new(client: &'a Inner, parts: Parts, options: Options, expected: Expected) -> Result<Self, Error> {
         let operation = parts.operation().clone();
-        let own_server = match operation.own_server().filter(|_| client.server.is_default()) {
+        let own_server = match operation.server().filter(|_| client.server.is_default()) {
             Some(server) if options.server.is_none() => Some(ServerUrl::parse(server)?),
             _ => options.server,
         };
         let server = own_server.as_ref().unwrap_or(&client.server);
         let request = parts.finish(options.extra_body)?;
         options.timeouts.check()?;
-        if options.metadata && !operation.takes_metadata_header() {
+        if options.metadata && !operation.metadata_header() {
             return Err(Error::invalid("metadata", "is not known to this operation; leave it out"));
         }
         if let Some(config) = &options.retry_config {
@@ -170,7 +122,7 @@ impl<'a> Plan<'a> {
         }
         headers.extend(request.headers);
         let key = options.key.as_ref().unwrap_or(&client.key);
-        let wants_key = operation.wants() == Authentication::Required;
+        let wants_key = operation.authentication() == Authentication::Required;
         if wants_key && !key.is_set() && !headers.contains_key(AUTHORIZATION) {
             let message = "is not set, and this operation needs it; set it on the builder, or OPENROUTER_API_KEY in the \
                            environment and use `from_env`";
@@ -197,14 +149,12 @@ impl<'a> Plan<'a> {
     /// `attempts`.
     async fn run(&self, began: Instant, attempts: &AtomicU32) -> Result<Exchange, Error> {
         let retry_config = self.retry_config.as_ref().unwrap_or(&self.client.retry_config);
-        let mut context = self.context(retry_config);
+        let mut hooks = self.hooks(retry_config);
         let mut attempt = 1;
         loop {
             attempts.store(attempt, Ordering::Relaxed);
-            if let Some(context) = &mut context {
-                context.begin(attempt);
-            }
-            let error = match self.attempt(context.as_ref()).await {
+            hooks.begin(attempt);
+            let error = match self.attempt(&hooks).await {
                 Ok(exchange) => {
                     self.client.budget.succeeded();
                     return Ok(exchange);
@@ -224,60 +174,57 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// What hooks are told; nothing is made of it where there are none.
-    fn context(&self, retry_config: &RetryConfig) -> Option<HookContext> {
-        if self.client.hooks.is_empty() {
-            return None;
-        }
-        let base_url = self.base_url.clone().unwrap_or_else(|| self.client.server.as_str().to_owned());
-        let is_stream = self.expected == Expected::Events;
-        let context = HookContext::new(self.operation.clone(), base_url, retry_config.clone(), self.timeouts);
-        Some(context.with_call(is_stream, self.wants_metadata, self.extensions.clone()))
+    fn hooks(&self, retry_config: &RetryConfig) -> Hooks<'_> {
+        Hooks::new(&self.client.hooks, || {
+            let base_url = self.base_url.clone().unwrap_or_else(|| self.client.server.as_str().to_owned());
+            let is_stream = self.expected == Expected::Events;
+            HookContext::new(self.operation.clone(), base_url, retry_config.clone(), self.timeouts).with_call(
+                is_stream,
+                self.wants_metadata,
+                self.extensions.clone(),
+            )
+        })
     }
 
-    async fn attempt(&self, context: Option<&HookContext>) -> Result<Exchange, Error> {
-        let request = self.request(context).await?;
+    async fn attempt(&self, hooks: &Hooks<'_>) -> Result<Exchange, Error> {
+        let request = self.request(hooks).await?;
         let authorization = request.headers().get(AUTHORIZATION).cloned();
-        match self.exchange(context, request).await {
+        match self.exchange(hooks, request).await {
             Ok(exchange) => Ok(Exchange { authorization, ..exchange }),
             Err(error) => Err(error.hiding(authorization)),
         }
     }
 
-    async fn exchange(&self, context: Option<&HookContext>, request: Request<Body>) -> Result<Exchange, Error> {
-        let outcome = match self.send(request).await {
+    async fn exchange(&self, hooks: &Hooks<'_>, request: Request<Body>) -> Result<Exchange, Error> {
+        let failure = match self.send(request).await {
             Ok(response) if response.status().is_success() => {
-                let response = self.after_success(context, response).await?;
-                if !response.status().is_success() {
-                    return Err(self.refused(self.at_hand(response).await));
-                }
-                match self.receive(response).await {
+                match self.accept(hooks.after_success(response).await?).await {
                     Err(error @ (Error::Connection(_) | Error::Timeout(_) | Error::Cancelled(_))) => Err(error),
-                    received => return received,
+                    outcome => return outcome,
                 }
             }
-            Ok(response) => Ok(self.at_hand(response).await),
+            Ok(response) => Ok(self.buffered(response).await),
             Err(error) => Err(error),
         };
-        match self.after_error(context, outcome).await? {
-            response if response.status().is_success() => self.receive(response).await,
-            response => Err(self.refused(self.at_hand(response).await)),
+        self.accept(hooks.after_error(failure).await?).await
+    }
+
+    /// Receives a response with a success status; any other is an error.
+    async fn accept(&self, response: Response<Body>) -> Result<Exchange, Error> {
+        if response.status().is_success() {
+            return self.receive(response).await;
         }
+        Err(self.error_for_status(self.buffered(response).await))
     }
 
     /// Makes the HTTP request, with what hooks change and with the API key, which goes to no other origin than that of the
     /// server URL.
-    async fn request(&self, context: Option<&HookContext>) -> Result<Request<Body>, Error> {
+    async fn request(&self, hooks: &Hooks<'_>) -> Result<Request<Body>, Error> {
         let mut input = RequestInput::new(self.url.clone(), self.headers.clone(), self.payload.body().await?);
-        if let Some(context) = context {
-            for hook in &self.client.hooks {
-                hook.before_create_request(context, &mut input).await?;
-                hide_values(&mut input.headers);
-            }
-        }
-        let wants_key = self.operation.wants() != Authentication::None
+        hooks.before_create_request(&mut input).await?;
+        let wants_key = self.operation.authentication() != Authentication::None
             && !input.headers.contains_key(AUTHORIZATION)
-            && (context.is_none() || same_origin(&input.url, &self.url));
+            && same_origin(&input.url, &self.url);
         let key = self.key.as_ref().unwrap_or(&self.client.key);
         let key = if wants_key { key.authorization().await? } else { None };
         if let Some(key) = &key {
@@ -290,15 +237,10 @@ impl<'a> Plan<'a> {
         if let Some(limit) = self.timeouts.connect.filter(|_| self.timeouts.connect != self.client.transport_limit) {
             request.extensions_mut().insert(ConnectTimeout(limit));
         }
-        if let Some(context) = context {
-            for hook in &self.client.hooks {
-                hook.before_request(context, &mut request).await?;
-                hide_values(request.headers_mut());
-            }
-            let is_ours = key.is_some() && request.headers().get(AUTHORIZATION) == key.as_ref();
-            if is_ours && !same_origin(request.uri(), &self.url) {
-                request.headers_mut().remove(AUTHORIZATION);
-            }
+        hooks.before_request(&mut request).await?;
+        let is_ours = key.is_some() && request.headers().get(AUTHORIZATION) == key.as_ref();
+        if is_ours && !same_origin(request.uri(), &self.url) {
+            request.headers_mut().remove(AUTHORIZATION);
         }
         Ok(request)
     }
@@ -319,39 +261,8 @@ impl<'a> Plan<'a> {
         Ok(response)
     }
 
-    async fn after_success(
-        &self,
-        context: Option<&HookContext>,
-        mut response: Response<Body>,
-    ) -> Result<Response<Body>, Error> {
-        if let Some(context) = context {
-            for hook in &self.client.hooks {
-                response = hook.after_success(context, response).await?;
-                hide_values(response.headers_mut());
-            }
-        }
-        Ok(response)
-    }
-
-    async fn after_error(
-        &self,
-        context: Option<&HookContext>,
-        mut outcome: Result<Response<Body>, Error>,
-    ) -> Result<Response<Body>, Error> {
-        if let Some(context) = context {
-            for hook in &self.client.hooks {
-                outcome = hook.after_error(context, outcome).await;
-                if let Ok(response) = &mut outcome {
-                    hide_values(response.headers_mut());
-                }
-                match &outcome {
-                    Err(Error::Hook(_)) => break,
-                    Ok(response) if response.status().is_success() => break,
-                    _ => {}
-                }
-            }
-        }
-        outcome
+    fn head(&self, status: StatusCode, headers: HeaderMap) -> Head {
+        Head { operation_id: self.operation.id(), status, headers }
     }
 
     fn incoming(&self, body: Body) -> Incoming {
@@ -359,7 +270,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The response with the body of an error, read into memory.
-    async fn at_hand(&self, response: Response<Body>) -> Response<Body> {
+    async fn buffered(&self, response: Response<Body>) -> Response<Body> {
         let (head, body) = response.into_parts();
         // It is rare too.
         let body = Box::pin(self.error_text(body)).await.into();
@@ -378,12 +289,12 @@ impl<'a> Plan<'a> {
     }
 
     /// The error for an answer that is no success.
-    fn refused(&self, response: Response<Body>) -> Error {
+    fn error_for_status(&self, response: Response<Body>) -> Error {
         let (head, body) = response.into_parts();
         if head.status.is_client_error() || head.status.is_server_error() {
             let body = body.as_bytes().cloned().unwrap_or_default();
-            let head = (head.status, head.headers);
-            return ApiError::read(self.operation.id(), head, body, time::now()).into();
+            let head = self.head(head.status, head.headers);
+            return ApiError::read(head, body, time::now()).into();
         }
         let message = if head.status.is_redirection() {
             format!(
@@ -406,22 +317,20 @@ impl<'a> Plan<'a> {
     async fn receive(&self, response: Response<Body>) -> Result<Exchange, Error> {
         let (head, body) = response.into_parts();
         let mut exchange = Exchange {
-            operation_id: self.operation.id(),
-            status: head.status,
-            headers: head.headers,
+            head: self.head(head.status, head.headers),
             authorization: None,
             body,
-            progress: Progress { function: self.operation.function_name(), attempts: 0, began: Instant::now() },
+            progress: Progress { function: self.operation.function(), attempts: 0, began: Instant::now() },
             idle: self.timeouts.idle,
             event: self.timeouts.event,
             max_event: self.client.limits.event,
         };
-        if let Some(coding) = coding(&exchange.headers) {
+        if let Some(coding) = coding(&exchange.head.headers) {
             let message = format!("the body is compressed as {coding}, which was not requested");
-            return Err(Box::pin(self.misfit(exchange, message)).await);
+            return Err(Box::pin(self.unexpected_body(exchange, message)).await);
         }
         match self.expected {
-            Expected::Events if is_labelled_events(&exchange.headers) => Ok(exchange),
+            Expected::Events if is_labelled_events(&exchange.head.headers) => Ok(exchange),
             Expected::Events => Box::pin(self.receive_events(exchange)).await,
             // A stored file may contain anything, even something that looks like an error.
             Expected::Bytes if self.operation.method() == Method::POST => {
@@ -442,7 +351,7 @@ impl<'a> Plan<'a> {
                     End::Broken(error) => Err(error),
                     End::TooLarge => {
                         let message = format!("the body exceeds `max_body` ({} bytes)", self.client.limits.body);
-                        Err(Box::pin(self.misfit(exchange, message)).await)
+                        Err(Box::pin(self.unexpected_body(exchange, message)).await)
                     }
                 }
             }
@@ -478,7 +387,7 @@ impl<'a> Plan<'a> {
             let reading = within(Some(ERROR_BODY), pin!(self.read_unless_events(&mut incoming, &mut read))).await;
             match reading {
                 Ok(end) => break end,
-                Err(_) if is_error_text(&exchange.headers, read.as_bytes()) => break None,
+                Err(_) if is_error_text(&exchange.head.headers, read.as_bytes()) => break None,
                 // What may be a whole response or events may take its time.
                 Err(_) => {}
             }
@@ -491,10 +400,10 @@ impl<'a> Plan<'a> {
             exchange.body = read.into_bytes(self.client.limits.body).into();
             return Ok(exchange);
         }
-        let kind = media_type(&exchange.headers).unwrap_or("a response without a media type");
+        let kind = media_type(&exchange.head.headers).unwrap_or("a response without a media type");
         let message = format!("expected an event stream, found {kind}");
         exchange.body = read.into_bytes(self.client.limits.error_body).into();
-        Err(self.misfit(exchange, message).await)
+        Err(self.unexpected_body(exchange, message).await)
     }
 
     /// A response that should be a generated file, such as audio. An HTML page is not one, and what starts like JSON
@@ -504,7 +413,7 @@ impl<'a> Plan<'a> {
         let mut incoming = self.incoming(std::mem::take(&mut exchange.body));
         let mut read = Collected::default();
         let mut end = self.read_beginning(&mut incoming, &mut read).await;
-        let is_page = is_page(&exchange.headers, read.as_bytes());
+        let is_page = is_page(&exchange.head.headers, read.as_bytes());
         let is_json = [b"{", b"["].iter().any(|start| beginning(read.as_bytes()).starts_with(*start));
         if end.is_none() && (is_page || is_json) {
             end = within(Some(ERROR_BODY), pin!(incoming.collect(&mut read, limit))).await.ok();
@@ -512,7 +421,7 @@ impl<'a> Plan<'a> {
         let is_error = is_json && matches!(end, Some(End::Whole)) && ApiError::is_error_body(read.as_bytes());
         if is_page || is_error {
             exchange.body = read.into_bytes(limit).into();
-            return Err(self.misfit(exchange, "expected a file, found a page".to_owned()).await);
+            return Err(self.unexpected_body(exchange, "expected a file, found a page".to_owned()).await);
         }
         exchange.body = Self::resumed(incoming, read, end)?;
         Ok(exchange)
@@ -529,13 +438,13 @@ impl<'a> Plan<'a> {
     }
 
     /// A response that does not match the operation: an error with a success status, or something else.
-    async fn misfit(&self, exchange: Exchange, message: String) -> Error {
-        let Exchange { operation_id, status, headers, body, .. } = exchange;
+    async fn unexpected_body(&self, exchange: Exchange, message: String) -> Error {
+        let Exchange { head, body, .. } = exchange;
         let body = self.error_text(body).await;
         if ApiError::is_error_body(&body) {
-            return ApiError::read(operation_id, (status, headers), body, time::now()).into();
+            return ApiError::read(head, body, time::now()).into();
         }
-        ResponseValidationError::new(operation_id, (status, headers), body, "", message).into()
+        ResponseValidationError::new(head, body, "", message).into()
     }
 }
 

@@ -15,7 +15,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::body::Body;
-use super::operation::QueryValue;
+use super::query::QueryValue;
 use super::transfer::{Reporter, TransferProgress, regular_file};
 use crate::errors::{Cause, InvalidRequestError};
 
@@ -24,9 +24,9 @@ use crate::errors::{Cause, InvalidRequestError};
 /// ```
 /// use openrouter_kit::core::FilePart;
 ///
-/// let from_memory = FilePart::bytes("notes.txt", "Remember the milk.");
+/// let from_memory = FilePart::from_bytes("notes.txt", "Remember the milk.");
 /// let from_disk = FilePart::from_path("recordings/interview.mp3");
-/// let with_type = FilePart::bytes("export", vec![0x25, 0x50, 0x44, 0x46]).media_type("application/pdf");
+/// let with_type = FilePart::from_bytes("export", vec![0x25, 0x50, 0x44, 0x46]).media_type("application/pdf");
 /// ```
 ///
 /// The media type is guessed from the extension of the name unless [`media_type`](Self::media_type) sets it; where neither
@@ -34,12 +34,12 @@ use crate::errors::{Cause, InvalidRequestError};
 pub struct FilePart {
     name: String,
     media_type: Option<String>,
-    content: Content,
+    content: PartContent,
     reporter: Option<Reporter>,
 }
 
 /// Where the content of a part comes from.
-enum Content {
+enum PartContent {
     Bytes(Bytes),
     Path(PathBuf),
     /// Taken out when it is sent. The lock only makes it [`Sync`]; nobody ever waits for it.
@@ -47,13 +47,13 @@ enum Content {
 }
 
 impl FilePart {
-    const fn new(name: String, content: Content) -> Self {
+    const fn new(name: String, content: PartContent) -> Self {
         Self { name, media_type: None, content, reporter: None }
     }
 
     /// Creates a file with this name and its content in memory.
-    pub fn bytes(name: impl Into<String>, content: impl Into<Bytes>) -> Self {
-        Self::new(name.into(), Content::Bytes(content.into()))
+    pub fn from_bytes(name: impl Into<String>, content: impl Into<Bytes>) -> Self {
+        Self::new(name.into(), PartContent::Bytes(content.into()))
     }
 
     /// Creates a part from a file on disk, named by the last component of its path.
@@ -61,12 +61,12 @@ impl FilePart {
     /// It is opened when the call is sent, once for each attempt, and read as it is sent, never whole in memory. If it
     /// cannot be read the call fails with [`Error::InvalidRequest`](crate::Error::InvalidRequest) and nothing is sent.
     /// The same applies to anything that is not a regular file, such as a directory, a device or a FIFO, and to files
-    /// that the system generates on read, such as those in `/proc`: send their content with [`stream`](Self::stream) or
-    /// [`bytes`](Self::bytes).
+    /// that the system generates on read, such as those in `/proc`: send their content with [`stream`](Self::from_stream) or
+    /// [`bytes`](Self::from_bytes).
     pub fn from_path(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Self::new(name, Content::Path(path))
+        Self::new(name, PartContent::Path(path))
     }
 
     /// Creates a file with this name whose content is read from `body` as it is sent.
@@ -75,13 +75,13 @@ impl FilePart {
     /// says. Its length is the exact one that `body` reports ([`http_body::Body::size_hint`]) or the one set with
     /// [`length`](Self::length). Without a length the request is sent with chunked encoding, which not every server
     /// accepts.
-    pub fn stream<B>(name: impl Into<String>, body: B) -> Self
+    pub fn from_stream<B>(name: impl Into<String>, body: B) -> Self
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let length = body.size_hint().exact();
-        Self::new(name.into(), Content::Stream(Mutex::new(Some(Body::wrap(body))), length))
+        Self::new(name.into(), PartContent::Stream(Mutex::new(Some(Body::wrap(body))), length))
     }
 
     /// Sets the name that the server is told, such as `speech.wav`. Some operations take the format from its extension.
@@ -99,7 +99,7 @@ impl FilePart {
     }
 
     /// Sets a function that is called for each chunk of the file that is handed to the connection, of at most 64 KiB
-    /// unless it is a [`stream`](Self::stream). It runs between two writes, so it must not block. If the request is
+    /// unless it is a [`stream`](Self::from_stream). It runs between two writes, so it must not block. If the request is
     /// sent again, progress restarts at zero.
     ///
     /// ```
@@ -114,11 +114,11 @@ impl FilePart {
         self
     }
 
-    /// Sets the length in bytes of a [`stream`](Self::stream) that does not tell it. If another number of bytes comes,
+    /// Sets the length in bytes of a [`stream`](Self::from_stream) that does not tell it. If another number of bytes comes,
     /// the upload breaks off. Content in memory and files have their own length, which stays.
     #[must_use]
     pub fn length(mut self, length: u64) -> Self {
-        if let Content::Stream(_, known) = &mut self.content {
+        if let PartContent::Stream(_, known) = &mut self.content {
             *known = Some(length);
         }
         self
@@ -136,7 +136,7 @@ impl fmt::Debug for FilePart {
     }
 }
 
-impl fmt::Debug for Content {
+impl fmt::Debug for PartContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
@@ -161,10 +161,10 @@ impl From<&Path> for FilePart {
     }
 }
 
-/// As [`FilePart::bytes`] with the name `file`. Give a name with an extension where the operation takes the format from it.
+/// As [`FilePart::from_bytes`] with the name `file`. Give a name with an extension where the operation takes the format from it.
 impl From<Vec<u8>> for FilePart {
     fn from(content: Vec<u8>) -> Self {
-        Self::bytes("file", content)
+        Self::from_bytes("file", content)
     }
 }
 
@@ -184,7 +184,7 @@ struct Part {
     name: &'static str,
     /// From the delimiter to the empty line.
     head: String,
-    content: Content,
+    content: PartContent,
     reporter: Option<Reporter>,
 }
 
@@ -229,7 +229,7 @@ impl Multipart {
 
     fn field(&mut self, name: &'static str, text: &str) {
         let head = format!("Content-Disposition: form-data; name=\"{}\"\r\n", escaped(name));
-        self.push(name, head, Content::Bytes(Bytes::copy_from_slice(text.as_bytes())), None);
+        self.push(name, head, PartContent::Bytes(Bytes::copy_from_slice(text.as_bytes())), None);
     }
 
     fn attach(&mut self, name: &'static str, file: FilePart) {
@@ -250,7 +250,7 @@ impl Multipart {
         self.push(name, head, file.content, file.reporter);
     }
 
-    fn push(&mut self, name: &'static str, headers: String, content: Content, reporter: Option<Reporter>) {
+    fn push(&mut self, name: &'static str, headers: String, content: PartContent, reporter: Option<Reporter>) {
         let line_end = if self.parts.is_empty() { "" } else { "\r\n" };
         let head = format!("{line_end}--{}\r\n{headers}\r\n", self.boundary);
         self.parts.push(Part { name, head, content, reporter });
@@ -272,7 +272,7 @@ impl Multipart {
 
     /// True where [`body`](Self::body) can be called again.
     pub(crate) fn can_repeat(&self) -> bool {
-        !self.parts.iter().any(|part| matches!(part.content, Content::Stream(..)))
+        !self.parts.iter().any(|part| matches!(part.content, PartContent::Stream(..)))
     }
 
     /// The body to send, with its files open.
@@ -299,8 +299,8 @@ impl Default for Multipart {
 impl Part {
     async fn open(&self) -> Result<Segment, InvalidRequestError> {
         match &self.content {
-            Content::Bytes(bytes) => Ok(Segment::Bytes(bytes.clone())),
-            Content::Path(path) => {
+            PartContent::Bytes(bytes) => Ok(Segment::Bytes(bytes.clone())),
+            PartContent::Path(path) => {
                 let opening = path.clone();
                 let opened = spawn_blocking(move || open(&opening)).await.unwrap_or_else(|error| Err(error.into()));
                 let file = opened.map_err(|error| match error.get_ref() {
@@ -315,7 +315,7 @@ impl Part {
                 })?;
                 Ok(Segment::File(file))
             }
-            Content::Stream(body, length) => {
+            PartContent::Stream(body, length) => {
                 let body = body.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let body = body.ok_or_else(|| {
                     InvalidRequestError::new(self.name, "is a stream that was sent already; give a new one")

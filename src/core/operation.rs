@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Method;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::body::Body;
+use super::header::parse_header;
 use super::hidden;
 use super::multipart::Multipart;
-use super::pages::Paging;
+use super::query::QueryValue;
 use super::wire::{self, DecodeError, Json, Reader, Wire, Writer};
 use crate::errors::InvalidRequestError;
 
@@ -30,17 +31,29 @@ pub enum Authentication {
     None,
 }
 
+/// How an operation is asked for the next page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Paging {
+    /// By the query parameters `offset` and `limit`.
+    Offset {
+        /// The limit where the request sets none, if the API document states it.
+        default_limit: Option<u32>,
+    },
+    /// By the query parameter of this name, which takes the [`Page::cursor`](super::Page::cursor) of the page before.
+    Cursor(&'static str),
+}
+
 /// One operation of the API: what all requests for it have in common.
 #[derive(Debug)]
 pub struct Operation {
     id: &'static str,
-    /// Empty if it is not known.
-    function: &'static str,
+    function: Option<&'static str>,
     method: Method,
     path: Cow<'static, str>,
     repeatable: bool,
     authentication: Authentication,
-    metadata: bool,
+    metadata_header: bool,
     server: Option<&'static str>,
     paging: Option<Paging>,
 }
@@ -52,57 +65,56 @@ impl Operation {
     pub const fn new(id: &'static str, method: Method, path: &'static str) -> Self {
         Self {
             id,
-            function: "",
+            function: None,
             method,
             path: Cow::Borrowed(path),
             repeatable: false,
             authentication: Authentication::Required,
-            metadata: false,
+            metadata_header: false,
             server: None,
             paging: None,
         }
     }
 
-    /// Names the function that calls the operation, such as `responses_send`. Error messages start with it instead of
-    /// the [`id`](Self::id).
+    /// Sets the name of the function that calls the operation, such as `responses_send`. Error messages start with it
+    /// instead of the [`id`](Self::id).
     #[must_use]
-    pub const fn function(mut self, name: &'static str) -> Self {
-        self.function = name;
+    pub const fn with_function(mut self, name: &'static str) -> Self {
+        self.function = Some(name);
         self
     }
 
-    /// Declares that the request may be repeated although its method does not say so.
+    /// Allows repeating the request even if its method is not idempotent.
     #[must_use]
-    pub const fn repeatable(mut self) -> Self {
+    pub const fn with_repetition(mut self) -> Self {
         self.repeatable = true;
         self
     }
 
-    /// Sets whether the operation wants the API key.
+    /// Sets whether the operation needs the API key. Default: [`Authentication::Required`].
     #[must_use]
-    pub const fn authentication(mut self, authentication: Authentication) -> Self {
+    pub const fn with_authentication(mut self, authentication: Authentication) -> Self {
         self.authentication = authentication;
         self
     }
 
-    /// Declares that the operation takes the header `X-OpenRouter-Metadata`.
+    /// Declares that the operation supports the header `X-OpenRouter-Metadata`.
     #[must_use]
     pub const fn with_metadata_header(mut self) -> Self {
-        self.metadata = true;
+        self.metadata_header = true;
         self
     }
 
-    /// Declares that the operation lives on a server of its own. It is used where neither the call nor the client names
-    /// a server URL.
+    /// Sets the server of the operation, which is used unless the call or the client sets a server URL.
     #[must_use]
-    pub const fn server(mut self, server_url: &'static str) -> Self {
+    pub const fn with_server(mut self, server_url: &'static str) -> Self {
         self.server = Some(server_url);
         self
     }
 
-    /// Declares that the answer is a [`Page`](super::Page) of a list. The operation is one without a body.
+    /// Declares that the response is a [`Page`](super::Page) of a list. The operation must not have a body.
     #[must_use]
-    pub const fn paged(mut self, paging: Paging) -> Self {
+    pub const fn with_paging(mut self, paging: Paging) -> Self {
         self.paging = Some(paging);
         self
     }
@@ -125,10 +137,10 @@ impl Operation {
     /// Describes a request that a program makes with [`OpenRouterCore::request`](super::OpenRouterCore::request).
     pub(super) fn of_program(method: Method, path: String) -> Self {
         let operation = Self { path: Cow::Owned(path), ..Self::new("request", method, "") };
-        operation.function("request").authentication(Authentication::Optional).with_metadata_header()
+        operation.with_function("request").with_authentication(Authentication::Optional).with_metadata_header()
     }
 
-    pub(crate) const fn function_name(&self) -> &'static str {
+    pub(crate) const fn function(&self) -> Option<&'static str> {
         self.function
     }
 
@@ -136,15 +148,15 @@ impl Operation {
         self.repeatable || self.method.is_idempotent()
     }
 
-    pub(crate) const fn wants(&self) -> Authentication {
+    pub(crate) const fn authentication(&self) -> Authentication {
         self.authentication
     }
 
-    pub(crate) const fn takes_metadata_header(&self) -> bool {
-        self.metadata
+    pub(crate) const fn metadata_header(&self) -> bool {
+        self.metadata_header
     }
 
-    pub(crate) const fn own_server(&self) -> Option<&'static str> {
+    pub(crate) const fn server(&self) -> Option<&'static str> {
         self.server
     }
 
@@ -168,50 +180,6 @@ impl Deref for OperationRef {
             Self::Static(operation) => operation,
             Self::Shared(operation) => operation,
         }
-    }
-}
-
-/// A value of a query parameter: text, a number or a boolean.
-pub trait QueryValue {
-    /// The text before it is percent-encoded; `None` for a number that is not finite.
-    fn query_text(&self) -> Option<Cow<'_, str>>;
-}
-
-impl QueryValue for str {
-    fn query_text(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(self))
-    }
-}
-
-impl QueryValue for String {
-    fn query_text(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(self))
-    }
-}
-
-impl QueryValue for bool {
-    fn query_text(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(if *self { "true" } else { "false" }))
-    }
-}
-
-macro_rules! numbers {
-    ($($ty:ident)*, $is_valid:expr) => {$(
-        impl QueryValue for $ty {
-            fn query_text(&self) -> Option<Cow<'_, str>> {
-                let is_valid: fn(&Self) -> bool = $is_valid;
-                is_valid(self).then(|| Cow::Owned(self.to_string()))
-            }
-        }
-    )*};
-}
-
-numbers!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize, |_| true);
-numbers!(f32 f64, |number| number.is_finite());
-
-impl<T: QueryValue + ?Sized> QueryValue for &T {
-    fn query_text(&self) -> Option<Cow<'_, str>> {
-        (**self).query_text()
     }
 }
 
@@ -418,7 +386,7 @@ impl Parts {
         if !extra_body.is_empty() {
             content = Content::Json(add_members(content, extra_body)?);
         }
-        Ok(Finished { target: self.target, headers: self.headers, payload: Payload::of(content) })
+        Ok(Finished { target: self.target, headers: self.headers, payload: Payload::new(content) })
     }
 
     /// Takes the request, and leaves one that cannot be sent.
@@ -486,43 +454,43 @@ pub(crate) struct Finished {
 /// The body of a request, made anew for each attempt.
 pub(crate) struct Payload {
     pub(crate) media_type: Option<HeaderValue>,
-    source: Source,
+    source: PayloadSource,
 }
 
-enum Source {
+enum PayloadSource {
     Bytes(Bytes),
     Multipart(Multipart),
 }
 
 impl Payload {
-    fn of(content: Content) -> Self {
+    fn new(content: Content) -> Self {
         let of_bytes = |media_type, bytes: Bytes| Self {
             media_type: Some(HeaderValue::from_static(media_type)),
-            source: Source::Bytes(bytes),
+            source: PayloadSource::Bytes(bytes),
         };
         match content {
-            Content::None => Self { media_type: None, source: Source::Bytes(Bytes::new()) },
+            Content::None => Self { media_type: None, source: PayloadSource::Bytes(Bytes::new()) },
             Content::Json(json) => of_bytes("application/json", json.into()),
             Content::Form(form) => of_bytes("application/x-www-form-urlencoded", form.into()),
             Content::Multipart(multipart) => {
-                Self { media_type: multipart.content_type().ok(), source: Source::Multipart(multipart) }
+                Self { media_type: multipart.content_type().ok(), source: PayloadSource::Multipart(multipart) }
             }
         }
     }
 
-    /// True where the body can be made a second time.
+    /// Returns `true` if the body can be made a second time.
     pub(crate) fn can_repeat(&self) -> bool {
         match &self.source {
-            Source::Bytes(_) => true,
-            Source::Multipart(multipart) => multipart.can_repeat(),
+            PayloadSource::Bytes(_) => true,
+            PayloadSource::Multipart(multipart) => multipart.can_repeat(),
         }
     }
 
     /// The body for one attempt.
     pub(crate) async fn body(&self) -> Result<Body, InvalidRequestError> {
         match &self.source {
-            Source::Bytes(bytes) => Ok(bytes.clone().into()),
-            Source::Multipart(multipart) => multipart.body().await,
+            PayloadSource::Bytes(bytes) => Ok(bytes.clone().into()),
+            PayloadSource::Multipart(multipart) => multipart.body().await,
         }
     }
 }
@@ -629,32 +597,4 @@ fn object(members: &[(String, &str)]) -> Vec<u8> {
     writer.byte(b'}');
     // Only a value that JSON cannot hold fails, and these are JSON.
     writer.finish().unwrap_or_default()
-}
-
-/// Checks a header that a program sets. `argument` is what the mistake is told of.
-pub(crate) fn parse_header(
-    argument: &'static str,
-    name: &str,
-    value: &str,
-) -> Result<(HeaderName, HeaderValue), InvalidRequestError> {
-    let wrong = |message: String| InvalidRequestError::new(argument, message);
-    // If the arguments are swapped, the value ends up as the name.
-    let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|error| {
-        wrong(format!(
-            "has the name {:?}, which HTTP does not allow; use letters, digits and hyphens",
-            hidden::text(name)
-        ))
-        .caused_by(error)
-    })?;
-    if matches!(
-        parsed.as_str(),
-        "host" | "content-length" | "transfer-encoding" | "connection" | "upgrade" | "te" | "trailer" | "keep-alive"
-    ) {
-        return Err(wrong(format!("sets `{parsed}`, which belongs to the connection; leave it out")));
-    }
-    let mut value = HeaderValue::from_str(value).map_err(|error| {
-        wrong(format!("sets `{parsed}` to a value with control characters; remove them")).caused_by(error)
-    })?;
-    value.set_sensitive(!hidden::is_harmless(&parsed));
-    Ok((parsed, value))
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use super::call::{Call, CallWithResponse, Draft, Response};
+use super::operation::Paging;
 use super::wire::Root;
 use crate::errors::{Error, UnexpectedError};
 
@@ -38,19 +39,6 @@ pub trait Page: Root {
     fn cursor_parameter(&self) -> Option<&'static str> {
         None
     }
-}
-
-/// How an operation is asked for the next page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Paging {
-    /// By the query parameters `offset` and `limit`.
-    Offset {
-        /// The limit where the request sets none, if the API document states it.
-        default_limit: Option<u32>,
-    },
-    /// By the query parameter of this name, which takes the [`Page::cursor`] of the page before.
-    Cursor(&'static str),
 }
 
 impl<T: Page, P> Call<T, P> {
@@ -150,7 +138,7 @@ impl<T: Page> Pages<T> {
                     let message = "the server gave the same cursor twice, so that the list would never end";
                     let error: Error =
                         UnexpectedError::status(self.draft.parts.operation().id(), page.status, message).into();
-                    return State::Endless(error.of_function(self.draft.parts.operation().function_name()));
+                    return State::Endless(error.of_function(self.draft.parts.operation().function()));
                 }
                 self.draft.parts.set_query(page.value.cursor_parameter().unwrap_or(name), cursor);
                 State::Next
@@ -185,7 +173,7 @@ impl<T: Page> Stream for Pages<T> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let pages = &mut *self;
         let operation = pages.draft.parts.operation();
-        let (id, function) = (operation.id(), operation.function_name());
+        let (id, function) = (operation.id(), operation.function());
         loop {
             match &mut pages.state {
                 State::Over => return Poll::Ready(None),

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, StatusCode};
 
-use super::call::{generation_id, sealed};
+use super::answer::sealed;
 use super::event_stream::{ERROR, Kind, Seen, Source, StreamItem, read};
-use super::execute::{Exchange, Expected};
+use super::exchange::{Exchange, Expected};
 use super::sse::{self, Field, SseDecoder, SseEvent};
 use super::wire::{self, DecodeError, Json, Wire};
 use crate::errors::{ApiError, Error};
@@ -49,6 +49,7 @@ const TAIL: usize = 8;
 /// an error. A single JSON value instead of a stream is converted to the equivalent events.
 ///
 /// Dropping the stream before its end closes the connection (HTTP/1.1) or resets the stream (HTTP/2) at once.
+#[must_use = "dropping a stream closes its connection"]
 pub struct RawEvents<T> {
     source: Source,
     comments: bool,
@@ -58,7 +59,6 @@ pub struct RawEvents<T> {
 impl<T> RawEvents<T> {
     /// Sets whether blocks without data are returned too: comments, which servers send as keep-alives
     /// (`: OPENROUTER PROCESSING`), and events that have only a name, an id or a time to reconnect. The default is `false`.
-    #[must_use]
     pub const fn comments(mut self, wanted: bool) -> Self {
         self.comments = wanted;
         self
@@ -66,17 +66,17 @@ impl<T> RawEvents<T> {
 
     /// Returns the HTTP status of the response.
     pub const fn status(&self) -> StatusCode {
-        self.source.status
+        self.source.head.status
     }
 
     /// Returns the headers of the response.
     pub const fn headers(&self) -> &HeaderMap {
-        &self.source.headers
+        &self.source.head.headers
     }
 
     /// Returns the id of the generation (`X-Generation-Id`).
     pub fn generation_id(&self) -> Option<&str> {
-        generation_id(&self.source.headers)
+        self.source.head.generation_id()
     }
 }
 
@@ -153,7 +153,7 @@ impl<T: StreamItem> sealed::FromExchange for RawEvents<T> {
 impl<T> fmt::Debug for RawEvents<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RawEvents")
-            .field("status", &self.source.status)
+            .field("status", &self.source.head.status)
             .field("generation_id", &self.generation_id())
             .field("state", &self.source.state)
             .finish_non_exhaustive()

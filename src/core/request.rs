@@ -9,7 +9,7 @@ use super::call::Call;
 use super::client::OpenRouterCore;
 use super::download::Download;
 use super::event_stream::StreamItem;
-use super::execute::Exchange;
+use super::exchange::Exchange;
 use super::operation::{Operation, Parts};
 use super::raw_events::RawEvents;
 use super::wire::{Json, Root};
@@ -117,7 +117,7 @@ fn decode<T: DeserializeOwned>(exchange: Exchange) -> Result<T, Error> {
     match exchange.text().map(serde_json::from_str) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(exchange.into_invalid(String::new(), error)),
-        Err(error) => Err(exchange.into_misfit(error)),
+        Err(error) => Err(exchange.into_decode_error(error)),
     }
 }
 

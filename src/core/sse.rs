@@ -49,7 +49,7 @@ pub struct SseDecoder {
     /// The data of the event that is copied, then the beginning of a line that is cut.
     buffer: Vec<u8>,
     data: Data,
-    fields: Fields,
+    fields: EventFields,
     /// The bytes of the event's lines so far.
     size: usize,
     /// The event was lent out: its data and name are forgotten before the next one.
@@ -79,7 +79,7 @@ enum Data {
 }
 
 #[derive(Default)]
-struct Fields {
+struct EventFields {
     event: String,
     id: String,
     retry: Option<Duration>,
@@ -137,7 +137,7 @@ impl SseDecoder {
             in_comment: false,
             buffer: Vec::new(),
             data: Data::Absent,
-            fields: Fields { event: String::new(), id: String::new(), retry: None },
+            fields: EventFields { event: String::new(), id: String::new(), retry: None },
             size: 0,
             lent: false,
             failed: false,
@@ -508,7 +508,7 @@ impl Field {
     }
 }
 
-impl Fields {
+impl EventFields {
     fn set(&mut self, field: Field, value: &[u8]) {
         match field {
             Field::Event => {

@@ -10,8 +10,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use super::{ApiErrorKind, CallInfo, LONGEST, LONGEST_WORD, OneLine};
+use crate::core::head::Head;
 use crate::core::hidden;
-use crate::core::retry::{Hints, TRANSIENT, may_be_processed};
+use crate::core::retry_hints::{Hints, TRANSIENT, may_be_processed};
 use crate::core::sse::SseDecoder;
 use crate::core::wire::Json;
 
@@ -199,14 +200,9 @@ pub struct ApiError {
 
 impl ApiError {
     /// Reads the error from an answer. `body` may be anything. `now` counts for dates in `Retry-After`.
-    pub(crate) fn read(
-        operation_id: &'static str,
-        (status, headers): (StatusCode, HeaderMap),
-        body: Bytes,
-        now: SystemTime,
-    ) -> Self {
+    pub(crate) fn read(Head { operation_id, status, headers }: Head, body: Bytes, now: SystemTime) -> Self {
         let json = tree(&body);
-        let place = Place::of(&json);
+        let place = ErrorFields::of(&json);
         let code = place.text("code").or_else(|| place.text("status")).or_else(|| place.word());
         let error_type = place.error_type();
         let no_message = || if json.is_null() { text_of(&headers, &body) } else { String::new() };
@@ -273,7 +269,7 @@ impl ApiError {
             return false;
         }
         let json = tree(body);
-        let place = Place::of(&json);
+        let place = ErrorFields::of(&json);
         let is = |name, text| place.root.get(name).and_then(Value::as_str) == Some(text);
         !std::ptr::eq(place.root, place.error)
             || is("type", "error")
@@ -384,7 +380,7 @@ impl ApiError {
     /// Whether the API itself reports, in its own error format, that the request failed. An HTML page or plain text
     /// from a gateway does not count, nor does an API error that says it gave up waiting for a provider.
     fn is_failure(&self) -> bool {
-        let place = Place::of(&self.json);
+        let place = ErrorFields::of(&self.json);
         let is_timeout = |word: &String| match word.parse() {
             Ok(status) => may_be_processed(status, true),
             Err(_) => matches!(
@@ -434,7 +430,7 @@ impl ApiError {
     }
 
     fn member(&self, name: &str) -> Option<&Value> {
-        Place::of(&self.json).error.get(name).filter(|value| !value.is_null())
+        ErrorFields::of(&self.json).error.get(name).filter(|value| !value.is_null())
     }
 }
 
@@ -525,14 +521,14 @@ fn scalar(value: &Value) -> Option<String> {
 }
 
 /// Where the parts of an error stand in a body.
-struct Place<'a> {
+struct ErrorFields<'a> {
     /// The whole body, or the element of the list it is wrapped in.
     root: &'a Value,
     /// The object (or the text) that describes the error.
     error: &'a Value,
 }
 
-impl<'a> Place<'a> {
+impl<'a> ErrorFields<'a> {
     fn of(json: &'a Value) -> Self {
         // Some servers wrap the error in a list.
         let root = json.get(0).unwrap_or(json);

@@ -21,12 +21,11 @@ pub(crate) use api::{coding, is_page};
 pub use kind::ApiErrorKind;
 pub(crate) use text::{Chain, LONGEST, LONGEST_WORD, OneLine};
 
+use crate::core::head::Head;
 use crate::core::hidden;
+pub(crate) use crate::core::transport::Cause;
 use crate::core::transport::{TransportError, TransportErrorKind, advice};
 use crate::core::wire::DecodeError;
-
-/// A cause of any type.
-pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
 
 /// Why a call failed.
 ///
@@ -83,7 +82,7 @@ impl Error {
 
     /// The operation that failed, as the API names it (`createResponses`); `None` while a client is built.
     pub fn operation_id(&self) -> Option<&'static str> {
-        Some(self.call().operation_id).filter(|id| !id.is_empty())
+        self.call().operation_id
     }
 
     /// How many attempts the call had made when it failed; 0 if it failed before the first one, such as for an invalid
@@ -139,14 +138,12 @@ impl Error {
     /// The same error, told of the operation it happened in.
     pub(crate) fn of_operation(mut self, id: &'static str) -> Self {
         let call = self.call_mut();
-        if call.operation_id.is_empty() {
-            call.operation_id = id;
-        }
+        call.operation_id.get_or_insert(id);
         self
     }
 
     /// Adds the function that made the call.
-    pub(crate) fn of_function(mut self, name: &'static str) -> Self {
+    pub(crate) fn of_function(mut self, name: Option<&'static str>) -> Self {
         self.call_mut().function = name;
         self
     }
@@ -275,10 +272,10 @@ variants!(
 /// What an error says about the call that failed.
 #[derive(Debug, Default)]
 struct CallInfo {
-    /// Empty while a client is built.
-    operation_id: &'static str,
-    /// The function that made the call; empty if unknown.
-    function: &'static str,
+    /// `None` while a client is built.
+    operation_id: Option<&'static str>,
+    /// The function that made the call, if known.
+    function: Option<&'static str>,
     attempts: u32,
     elapsed: Duration,
     /// The request was not sent again because its body could be read only once.
@@ -287,13 +284,18 @@ struct CallInfo {
 
 impl CallInfo {
     const fn of(operation_id: &'static str) -> Self {
-        Self { operation_id, function: "", attempts: 0, elapsed: Duration::ZERO, is_body_spent: false }
+        Self {
+            operation_id: Some(operation_id),
+            function: None,
+            attempts: 0,
+            elapsed: Duration::ZERO,
+            is_body_spent: false,
+        }
     }
 
     /// The start of every message: what was called, if known.
     fn begin(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if self.function.is_empty() { self.operation_id } else { self.function };
-        if name.is_empty() { Ok(()) } else { write!(f, "{name}: ") }
+        self.function.or(self.operation_id).map_or(Ok(()), |name| write!(f, "{name}: "))
     }
 
     /// The end of every message: what happened with retries.
@@ -537,17 +539,12 @@ pub struct ResponseValidationError {
 }
 
 impl ResponseValidationError {
-    pub(crate) fn new(
-        operation_id: &'static str,
-        (status, headers): (StatusCode, HeaderMap),
-        body: Bytes,
-        path: impl Into<String>,
-        source: impl Into<Cause>,
-    ) -> Self {
+    pub(crate) fn new(head: Head, body: Bytes, path: impl Into<String>, source: impl Into<Cause>) -> Self {
         // The path is part of this error.
         let source = source.into().downcast::<DecodeError>();
         let message = |error: Box<DecodeError>| OneLine::new(error.message(), LONGEST, "").to_string();
         let source = source.map_or_else(|other| other, |error| message(error).into());
+        let Head { operation_id, status, headers } = head;
         Self { call: CallInfo::of(operation_id), status, headers, body, path: path.into(), source }
     }
 
@@ -668,12 +665,17 @@ impl UnexpectedError {
         Self { call: CallInfo::of(operation_id), status: Some(status), message: message.into(), source: None }
     }
 
-    pub(crate) fn new(operation_id: &'static str, message: impl Into<String>, source: impl Into<Cause>) -> Self {
+    pub(crate) fn new(
+        operation_id: impl Into<Option<&'static str>>,
+        message: impl Into<String>,
+        source: impl Into<Cause>,
+    ) -> Self {
         Self { source: Some(source.into()), ..Self::without_source(operation_id, message) }
     }
 
-    pub(crate) fn without_source(operation_id: &'static str, message: impl Into<String>) -> Self {
-        Self { call: CallInfo::of(operation_id), status: None, message: message.into(), source: None }
+    pub(crate) fn without_source(operation_id: impl Into<Option<&'static str>>, message: impl Into<String>) -> Self {
+        let call = CallInfo { operation_id: operation_id.into(), ..CallInfo::default() };
+        Self { call, status: None, message: message.into(), source: None }
     }
 }
 

@@ -10,8 +10,8 @@ use crate::models::system_one::{DecisionsRequest, DecisionsResponse};
 
 static ALPHA_DECISIONS_CREATE: Operation =
     Operation::new("createApiAlphaDecisions", Method::POST, "/api/alpha/decisions")
-        .function("alpha_decisions_create")
-        .server("https://openrouter.ai");
+        .with_function("alpha_decisions_create")
+        .with_server("https://openrouter.ai");
 
 /// Asks a Decisions model typed questions about some content and returns the answers; an alpha operation that may still change.
 ///

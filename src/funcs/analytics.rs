@@ -12,7 +12,7 @@ use crate::models::analytics::{
 };
 
 static ANALYTICS_GET_USER_ACTIVITY: Operation =
-    Operation::new("getUserActivity", Method::GET, "/activity").function("analytics_get_user_activity");
+    Operation::new("getUserActivity", Method::GET, "/activity").with_function("analytics_get_user_activity");
 
 /// Lists usage per endpoint for the last 30 complete UTC days; rows span all workspaces unless you filter or group by workspace.
 ///
@@ -26,7 +26,7 @@ pub fn analytics_get_user_activity(core: &OpenRouterCore) -> Call<ActivityRespon
 }
 
 static ANALYTICS_GET_ANALYTICS_META: Operation =
-    Operation::new("getAnalyticsMeta", Method::GET, "/analytics/meta").function("analytics_get_analytics_meta");
+    Operation::new("getAnalyticsMeta", Method::GET, "/analytics/meta").with_function("analytics_get_analytics_meta");
 
 /// Lists what analytics queries accept: metrics, dimensions, time granularities and comparison operators; needs a management key.
 ///
@@ -40,8 +40,8 @@ pub fn analytics_get_analytics_meta(core: &OpenRouterCore) -> Call<GetAnalyticsM
 }
 
 static ANALYTICS_QUERY_ANALYTICS: Operation = Operation::new("queryAnalytics", Method::POST, "/analytics/query")
-    .function("analytics_query_analytics")
-    .repeatable();
+    .with_function("analytics_query_analytics")
+    .with_repetition();
 
 /// Runs a usage query built from metrics, dimensions, filters and a time span, and returns the matching rows; needs a management key.
 ///

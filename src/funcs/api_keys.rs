@@ -13,7 +13,7 @@ use crate::models::api_keys::{
 use crate::models::shared::DeletedResponse;
 
 static API_KEYS_GET_CURRENT_KEY_METADATA: Operation =
-    Operation::new("getCurrentKey", Method::GET, "/key").function("api_keys_get_current_key_metadata");
+    Operation::new("getCurrentKey", Method::GET, "/key").with_function("api_keys_get_current_key_metadata");
 
 /// Returns limits, spending and settings of the API key that authenticates this very call.
 ///
@@ -27,8 +27,8 @@ pub fn api_keys_get_current_key_metadata(core: &OpenRouterCore) -> Call<GetCurre
 }
 
 static API_KEYS_LIST: Operation = Operation::new("list", Method::GET, "/keys")
-    .function("api_keys_list")
-    .paged(Paging::Offset { default_limit: None });
+    .with_function("api_keys_list")
+    .with_paging(Paging::Offset { default_limit: None });
 
 /// Lists the API keys of your account in one workspace, without their secrets; needs a management key.
 ///
@@ -41,7 +41,8 @@ pub fn api_keys_list(core: &OpenRouterCore) -> Call<ListKeysResponse, ApiKeysLis
     Call::new(core, Parts::new(&API_KEYS_LIST)).taking()
 }
 
-static API_KEYS_CREATE: Operation = Operation::new("createKeys", Method::POST, "/keys").function("api_keys_create");
+static API_KEYS_CREATE: Operation =
+    Operation::new("createKeys", Method::POST, "/keys").with_function("api_keys_create");
 
 /// Creates an API key and returns its record plus the secret, which is never shown again; needs a management key.
 ///
@@ -55,7 +56,7 @@ pub fn api_keys_create(core: &OpenRouterCore, request: impl Borrow<CreateKeyRequ
 }
 
 static API_KEYS_DELETE: Operation =
-    Operation::new("deleteKeys", Method::DELETE, "/keys/{hash}").function("api_keys_delete");
+    Operation::new("deleteKeys", Method::DELETE, "/keys/{hash}").with_function("api_keys_delete");
 
 /// Deletes an API key, so that requests with it fail, and returns a confirmation; needs a management key.
 ///
@@ -71,7 +72,7 @@ pub fn api_keys_delete(core: &OpenRouterCore, hash: impl AsRef<str>) -> Call<Del
     Call::new(core, Parts::new(&API_KEYS_DELETE).path("hash", hash.as_ref()))
 }
 
-static API_KEYS_GET: Operation = Operation::new("getKey", Method::GET, "/keys/{hash}").function("api_keys_get");
+static API_KEYS_GET: Operation = Operation::new("getKey", Method::GET, "/keys/{hash}").with_function("api_keys_get");
 
 /// Returns limits, spending and settings of one API key, found by hash; needs a management key.
 ///
@@ -88,7 +89,7 @@ pub fn api_keys_get(core: &OpenRouterCore, hash: impl AsRef<str>) -> Call<ApiKey
 }
 
 static API_KEYS_UPDATE: Operation =
-    Operation::new("updateKeys", Method::PATCH, "/keys/{hash}").function("api_keys_update");
+    Operation::new("updateKeys", Method::PATCH, "/keys/{hash}").with_function("api_keys_update");
 
 /// Changes name, cap or state of one API key and returns its new record; needs a management key.
 ///

@@ -8,8 +8,9 @@ use std::borrow::Borrow;
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::batch::{BatchDeletedObject, BatchListParams, BatchListResponse, BatchObject, CreateBatchRequest};
 
-static BATCH_LIST: Operation =
-    Operation::new("listBatches", Method::GET, "/batches").function("batch_list").paged(Paging::Cursor("after"));
+static BATCH_LIST: Operation = Operation::new("listBatches", Method::GET, "/batches")
+    .with_function("batch_list")
+    .with_paging(Paging::Cursor("after"));
 
 /// Lists the batches of the API key's workspace, newest first and without their results, one page at a time.
 ///
@@ -23,7 +24,7 @@ pub fn batch_list(core: &OpenRouterCore) -> Call<BatchListResponse, BatchListPar
 }
 
 static BATCH_CREATE_BATCHES: Operation =
-    Operation::new("createBatches", Method::POST, "/batches").function("batch_create_batches");
+    Operation::new("createBatches", Method::POST, "/batches").with_function("batch_create_batches");
 
 /// Submits requests to run asynchronously on one model and endpoint, and returns the new batch, which you poll for progress and results.
 ///
@@ -37,7 +38,7 @@ pub fn batch_create_batches(core: &OpenRouterCore, request: impl Borrow<CreateBa
 }
 
 static BATCH_DELETE: Operation =
-    Operation::new("deleteBatch", Method::DELETE, "/batches/{id}").function("batch_delete");
+    Operation::new("deleteBatch", Method::DELETE, "/batches/{id}").with_function("batch_delete");
 
 /// Deletes a finished batch with its stored requests and results; a batch still in progress is refused.
 ///
@@ -54,7 +55,7 @@ pub fn batch_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<BatchDel
 }
 
 static BATCH_GET_BATCHES: Operation =
-    Operation::new("getBatches", Method::GET, "/batches/{id}").function("batch_get_batches");
+    Operation::new("getBatches", Method::GET, "/batches/{id}").with_function("batch_get_batches");
 
 /// Returns one batch with its status and progress, and with its results once it has finished.
 ///

@@ -8,7 +8,7 @@ use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::benchmarks::{BenchmarksGetBenchmarksParams, UnifiedBenchmarksResponse};
 
 static BENCHMARKS_GET_BENCHMARKS: Operation =
-    Operation::new("getBenchmarks", Method::GET, "/benchmarks").function("benchmarks_get_benchmarks");
+    Operation::new("getBenchmarks", Method::GET, "/benchmarks").with_function("benchmarks_get_benchmarks");
 
 /// Lists model benchmark scores gathered from Artificial Analysis, Design Arena and OpenRouter evaluations, narrowed by source, task or benchmark.
 ///

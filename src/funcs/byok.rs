@@ -12,8 +12,8 @@ use crate::models::byok::{
 use crate::models::shared::DeletedResponse;
 
 static BYOK_LIST: Operation = Operation::new("listBYOKKeys", Method::GET, "/byok")
-    .function("byok_list")
-    .paged(Paging::Offset { default_limit: Some(50) });
+    .with_function("byok_list")
+    .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the provider credentials you brought yourself (BYOK) in one workspace, the default unless told otherwise; needs a management key.
 ///
@@ -26,7 +26,7 @@ pub fn byok_list(core: &OpenRouterCore) -> Call<ListByokKeysResponse, ByokListPa
     Call::new(core, Parts::new(&BYOK_LIST)).taking()
 }
 
-static BYOK_CREATE: Operation = Operation::new("createBYOKKey", Method::POST, "/byok").function("byok_create");
+static BYOK_CREATE: Operation = Operation::new("createBYOKKey", Method::POST, "/byok").with_function("byok_create");
 
 /// Stores a provider credential of your own, encrypted, and returns its record without the raw key; needs a management key.
 ///
@@ -39,7 +39,8 @@ pub fn byok_create(core: &OpenRouterCore, request: impl Borrow<CreateByokKeyRequ
     Call::new(core, Parts::new(&BYOK_CREATE).json(request.borrow()))
 }
 
-static BYOK_DELETE: Operation = Operation::new("deleteBYOKKey", Method::DELETE, "/byok/{id}").function("byok_delete");
+static BYOK_DELETE: Operation =
+    Operation::new("deleteBYOKKey", Method::DELETE, "/byok/{id}").with_function("byok_delete");
 
 /// Soft-deletes one provider credential, wipes its encrypted key material and confirms the removal; needs a management key.
 ///
@@ -55,7 +56,7 @@ pub fn byok_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<DeletedRe
     Call::new(core, Parts::new(&BYOK_DELETE).path("id", id.as_ref()))
 }
 
-static BYOK_GET: Operation = Operation::new("getBYOKKey", Method::GET, "/byok/{id}").function("byok_get");
+static BYOK_GET: Operation = Operation::new("getBYOKKey", Method::GET, "/byok/{id}").with_function("byok_get");
 
 /// Fetches the record of one provider credential, never its raw key; needs a management key.
 ///
@@ -71,7 +72,8 @@ pub fn byok_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<ByokKeyRespo
     Call::new(core, Parts::new(&BYOK_GET).path("id", id.as_ref()))
 }
 
-static BYOK_UPDATE: Operation = Operation::new("updateBYOKKey", Method::PATCH, "/byok/{id}").function("byok_update");
+static BYOK_UPDATE: Operation =
+    Operation::new("updateBYOKKey", Method::PATCH, "/byok/{id}").with_function("byok_update");
 
 /// Changes a provider credential, rotates its raw key when `key` is sent, and returns the updated record; needs a management key.
 ///

@@ -9,7 +9,7 @@ use crate::core::{Call, EventStream, OpenRouterCore, Operation, Parts};
 use crate::models::chat::{ChatRequest, ChatResult, ChatStreamChunk};
 
 static CHAT_SEND: Operation = Operation::new("sendChatCompletionRequest", Method::POST, "/chat/completions")
-    .function("chat_send")
+    .with_function("chat_send")
     .with_metadata_header();
 
 /// Sends a conversation to a model and returns its answer, either whole or as a stream of chunks.
@@ -24,7 +24,7 @@ pub fn chat_send(core: &OpenRouterCore, request: impl Borrow<ChatRequest>) -> Ca
 }
 
 static CHAT_STREAM: Operation = Operation::new("sendChatCompletionRequest", Method::POST, "/chat/completions")
-    .function("chat_stream")
+    .with_function("chat_stream")
     .with_metadata_header();
 
 /// Sends a conversation to a model and returns its answer, either whole or as a stream of chunks.

@@ -9,7 +9,7 @@ use crate::models::classifications::{TaskClassificationResponse, TaskClassificat
 
 static CLASSIFICATIONS_GET_TASK_CLASSIFICATIONS: Operation =
     Operation::new("getTaskClassifications", Method::GET, "/classifications/task")
-        .function("classifications_get_task_classifications");
+        .with_function("classifications_get_task_classifications");
 
 /// Returns how OpenRouter traffic divides among task classes, as shares of sampled requests and tokens over a recent window.
 ///

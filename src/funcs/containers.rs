@@ -10,8 +10,8 @@ use crate::models::files::FileResponse;
 
 static CONTAINERS_LIST_CONTAINER_FILES: Operation =
     Operation::new("listContainerFiles", Method::GET, "/containers/{container_id}/files")
-        .function("containers_list_container_files")
-        .paged(Paging::Cursor("after"));
+        .with_function("containers_list_container_files")
+        .with_paging(Paging::Cursor("after"));
 
 /// Lists the files in a container of a shell tool, sorted by path, one page at a time.
 ///
@@ -32,7 +32,7 @@ pub fn containers_list_container_files(
 
 static CONTAINERS_GET_CONTAINER_FILE: Operation =
     Operation::new("getContainerFile", Method::GET, "/containers/{container_id}/files/{file_id}")
-        .function("containers_get_container_file");
+        .with_function("containers_get_container_file");
 
 /// Returns the metadata of one file in a container, without its content.
 ///
@@ -60,7 +60,7 @@ pub fn containers_get_container_file(
 
 static CONTAINERS_DOWNLOAD_CONTAINER_FILE_CONTENT: Operation =
     Operation::new("downloadContainerFileContent", Method::GET, "/containers/{container_id}/files/{file_id}/content")
-        .function("containers_download_container_file_content");
+        .with_function("containers_download_container_file_content");
 
 /// Downloads the bytes of one file in a container.
 ///
@@ -88,7 +88,7 @@ pub fn containers_download_container_file_content(
 
 static CONTAINERS_PROMOTE_CONTAINER_FILE: Operation =
     Operation::new("promoteContainerFile", Method::POST, "/containers/{container_id}/files/{file_id}/promote")
-        .function("containers_promote_container_file");
+        .with_function("containers_promote_container_file");
 
 /// Copies a file from a container to the workspace's files, to keep it after the container is gone, and returns the downloadable copy, which counts toward the storage quota.
 ///

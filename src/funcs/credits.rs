@@ -8,7 +8,7 @@ use crate::core::{Authentication, Call, OpenRouterCore, Operation, Parts};
 use crate::models::credits::GetCreditsResponse;
 
 static CREDITS_GET_CREDITS: Operation =
-    Operation::new("getCredits", Method::GET, "/credits").function("credits_get_credits");
+    Operation::new("getCredits", Method::GET, "/credits").with_function("credits_get_credits");
 
 /// Returns how many credits the account has bought and spent so far; needs a management key.
 ///
@@ -23,8 +23,8 @@ pub fn credits_get_credits(core: &OpenRouterCore) -> Call<GetCreditsResponse> {
 
 static CREDITS_CREATE_COINBASE_CHARGE: Operation =
     Operation::new("createCoinbaseCharge", Method::POST, "/credits/coinbase")
-        .function("credits_create_coinbase_charge")
-        .authentication(Authentication::None);
+        .with_function("credits_create_coinbase_charge")
+        .with_authentication(Authentication::None);
 
 /// Formerly created Coinbase Commerce charges, which no longer exist; buy credits on the website instead.
 ///

@@ -11,8 +11,8 @@ use crate::models::datasets::{
 };
 
 static DATASETS_GET_APP_RANKINGS: Operation = Operation::new("getAppRankings", Method::GET, "/datasets/app-rankings")
-    .function("datasets_get_app_rankings")
-    .paged(Paging::Offset { default_limit: Some(50) });
+    .with_function("datasets_get_app_rankings")
+    .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Ranks public apps by token usage or growth within a date window and returns one page, hidden and private apps left out.
 ///
@@ -26,7 +26,8 @@ pub fn datasets_get_app_rankings(core: &OpenRouterCore) -> Call<AppRankingsRespo
 }
 
 static DATASETS_GET_RANKINGS_DAILY: Operation =
-    Operation::new("getRankingsDaily", Method::GET, "/datasets/rankings-daily").function("datasets_get_rankings_daily");
+    Operation::new("getRankingsDaily", Method::GET, "/datasets/rankings-daily")
+        .with_function("datasets_get_rankings_daily");
 
 /// Returns token totals of the leading public models for each period, with one `other` row that sums the rest.
 ///
@@ -42,8 +43,8 @@ pub fn datasets_get_rankings_daily(
 }
 
 static DATASETS_GET_SESSION_COST: Operation = Operation::new("getSessionCost", Method::GET, "/datasets/session-cost")
-    .function("datasets_get_session_cost")
-    .paged(Paging::Offset { default_limit: Some(100) });
+    .with_function("datasets_get_session_cost")
+    .with_paging(Paging::Offset { default_limit: Some(100) });
 
 /// Returns weekly aggregates of what a session costs in USD per harness and model, with medians and no individual data.
 ///

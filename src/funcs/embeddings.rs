@@ -10,7 +10,7 @@ use crate::models::embeddings::{CreateEmbeddingsRequest, CreateEmbeddingsRespons
 use crate::models::model_info::ModelsListResponse;
 
 static EMBEDDINGS_GENERATE: Operation =
-    Operation::new("createEmbeddings", Method::POST, "/embeddings").function("embeddings_generate");
+    Operation::new("createEmbeddings", Method::POST, "/embeddings").with_function("embeddings_generate");
 
 /// Computes embedding vectors for one or more inputs and returns them with token usage and cost.
 ///
@@ -27,9 +27,9 @@ pub fn embeddings_generate(
 }
 
 static EMBEDDINGS_LIST_MODELS: Operation = Operation::new("listEmbeddingsModels", Method::GET, "/embeddings/models")
-    .function("embeddings_list_models")
-    .authentication(Authentication::Optional)
-    .paged(Paging::Offset { default_limit: Some(500) });
+    .with_function("embeddings_list_models")
+    .with_authentication(Authentication::Optional)
+    .with_paging(Paging::Offset { default_limit: Some(500) });
 
 /// Lists every embedding model on offer and returns its properties, in pages if asked.
 ///

@@ -8,8 +8,8 @@ use crate::core::{Authentication, Call, OpenRouterCore, Operation, Parts};
 use crate::models::endpoints::{ListEndpointsZdrResponse, ListModelEndpointsResponse};
 
 static ENDPOINTS_LIST_ZDR_ENDPOINTS: Operation = Operation::new("listEndpointsZdr", Method::GET, "/endpoints/zdr")
-    .function("endpoints_list_zdr_endpoints")
-    .authentication(Authentication::Optional);
+    .with_function("endpoints_list_zdr_endpoints")
+    .with_authentication(Authentication::Optional);
 
 /// Lists the endpoints that remain available when zero data retention (ZDR) is enforced.
 ///
@@ -23,8 +23,8 @@ pub fn endpoints_list_zdr_endpoints(core: &OpenRouterCore) -> Call<ListEndpoints
 }
 
 static ENDPOINTS_LIST: Operation = Operation::new("listEndpoints", Method::GET, "/models/{author}/{slug}/endpoints")
-    .function("endpoints_list")
-    .authentication(Authentication::Optional);
+    .with_function("endpoints_list")
+    .with_authentication(Authentication::Optional);
 
 /// Lists the provider endpoints that serve one model and returns their properties.
 ///

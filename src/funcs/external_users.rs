@@ -12,8 +12,8 @@ use crate::models::external_users::{
 };
 
 static EXTERNAL_USERS_LIST: Operation = Operation::new("listExternalUsers", Method::GET, "/external-users")
-    .function("external_users_list")
-    .paged(Paging::Offset { default_limit: Some(50) });
+    .with_function("external_users_list")
+    .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the end users registered with the organization, in pages; needs a management key.
 ///
@@ -27,7 +27,7 @@ pub fn external_users_list(core: &OpenRouterCore) -> Call<ListExternalUsersRespo
 }
 
 static EXTERNAL_USERS_CREATE: Operation =
-    Operation::new("createExternalUser", Method::POST, "/external-users").function("external_users_create");
+    Operation::new("createExternalUser", Method::POST, "/external-users").with_function("external_users_create");
 
 /// Registers an end user of yours with the organization for tracking usage, without any account or credentials; needs a management key.
 ///
@@ -44,7 +44,8 @@ pub fn external_users_create(
 }
 
 static EXTERNAL_USERS_DELETE: Operation =
-    Operation::new("deleteExternalUser", Method::DELETE, "/external-users/{user}").function("external_users_delete");
+    Operation::new("deleteExternalUser", Method::DELETE, "/external-users/{user}")
+        .with_function("external_users_delete");
 
 /// Deactivates a registered end user but keeps the identifier, and does not block requests; needs a management key.
 ///
@@ -61,7 +62,7 @@ pub fn external_users_delete(core: &OpenRouterCore, user: impl AsRef<str>) -> Ca
 }
 
 static EXTERNAL_USERS_GET: Operation =
-    Operation::new("getExternalUser", Method::GET, "/external-users/{user}").function("external_users_get");
+    Operation::new("getExternalUser", Method::GET, "/external-users/{user}").with_function("external_users_get");
 
 /// Returns one registered end user, active or not; needs a management key.
 ///
@@ -77,8 +78,8 @@ pub fn external_users_get(core: &OpenRouterCore, user: impl AsRef<str>) -> Call<
     Call::new(core, Parts::new(&EXTERNAL_USERS_GET).path("user", user.as_ref()))
 }
 
-static EXTERNAL_USERS_UPDATE: Operation =
-    Operation::new("updateExternalUser", Method::PATCH, "/external-users/{user}").function("external_users_update");
+static EXTERNAL_USERS_UPDATE: Operation = Operation::new("updateExternalUser", Method::PATCH, "/external-users/{user}")
+    .with_function("external_users_update");
 
 /// Activates or deactivates a registered end user, which has no effect on their requests; needs a management key.
 ///

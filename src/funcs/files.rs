@@ -10,8 +10,9 @@ use crate::models::files::{
     FilesRetrieveParams, FilesUploadParams, UploadFileRequest,
 };
 
-static FILES_LIST: Operation =
-    Operation::new("listFiles", Method::GET, "/files").function("files_list").paged(Paging::Cursor("cursor"));
+static FILES_LIST: Operation = Operation::new("listFiles", Method::GET, "/files")
+    .with_function("files_list")
+    .with_paging(Paging::Cursor("cursor"));
 
 /// Lists the files stored in the workspace of the calling API key, one page at a time.
 ///
@@ -24,7 +25,7 @@ pub fn files_list(core: &OpenRouterCore) -> Call<FileListResponse, FilesListPara
     Call::new(core, Parts::new(&FILES_LIST)).taking()
 }
 
-static FILES_UPLOAD: Operation = Operation::new("uploadFile", Method::POST, "/files").function("files_upload");
+static FILES_UPLOAD: Operation = Operation::new("uploadFile", Method::POST, "/files").with_function("files_upload");
 
 /// Uploads a document, image, audio or text file of at most 100 MB for later requests, and returns its metadata.
 ///
@@ -41,7 +42,7 @@ pub fn files_upload(
 }
 
 static FILES_DELETE: Operation =
-    Operation::new("deleteFile", Method::DELETE, "/files/{file_id}").function("files_delete");
+    Operation::new("deleteFile", Method::DELETE, "/files/{file_id}").with_function("files_delete");
 
 /// Permanently removes one file from the workspace and returns a confirmation.
 ///
@@ -58,7 +59,7 @@ pub fn files_delete(core: &OpenRouterCore, file_id: impl AsRef<str>) -> Call<Fil
 }
 
 static FILES_RETRIEVE: Operation =
-    Operation::new("getFileMetadata", Method::GET, "/files/{file_id}").function("files_retrieve");
+    Operation::new("getFileMetadata", Method::GET, "/files/{file_id}").with_function("files_retrieve");
 
 /// Returns the metadata of one file in the workspace, without its content.
 ///
@@ -75,7 +76,7 @@ pub fn files_retrieve(core: &OpenRouterCore, file_id: impl AsRef<str>) -> Call<F
 }
 
 static FILES_DOWNLOAD: Operation =
-    Operation::new("downloadFileContent", Method::GET, "/files/{file_id}/content").function("files_download");
+    Operation::new("downloadFileContent", Method::GET, "/files/{file_id}/content").with_function("files_download");
 
 /// Returns the stored bytes of a server-created file; files you uploaded yourself answer 400.
 ///

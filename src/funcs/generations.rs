@@ -11,7 +11,7 @@ use crate::models::generations::{
 };
 
 static GENERATIONS_GET_GENERATION: Operation =
-    Operation::new("getGeneration", Method::GET, "/generation").function("generations_get_generation");
+    Operation::new("getGeneration", Method::GET, "/generation").with_function("generations_get_generation");
 
 /// Returns request details and usage of one past generation, such as its tokens and cost.
 ///
@@ -29,7 +29,7 @@ pub fn generations_get_generation(core: &OpenRouterCore, id: impl AsRef<str>) ->
 
 static GENERATIONS_LIST_GENERATION_CONTENT: Operation =
     Operation::new("listGenerationContent", Method::GET, "/generation/content")
-        .function("generations_list_generation_content");
+        .with_function("generations_list_generation_content");
 
 /// Returns the prompt, completion and error text kept for one past generation.
 ///
@@ -50,7 +50,7 @@ pub fn generations_list_generation_content(
 
 static GENERATIONS_SUBMIT_FEEDBACK: Operation =
     Operation::new("submitGenerationFeedback", Method::POST, "/generation/feedback")
-        .function("generations_submit_feedback");
+        .with_function("generations_submit_feedback");
 
 /// Records structured feedback on one of your own generations and returns a confirmation; needs a management key.
 ///

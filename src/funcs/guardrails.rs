@@ -15,8 +15,8 @@ use crate::models::guardrails::{
 use crate::models::shared::DeletedResponse;
 
 static GUARDRAILS_LIST: Operation = Operation::new("listGuardrails", Method::GET, "/guardrails")
-    .function("guardrails_list")
-    .paged(Paging::Offset { default_limit: Some(50) });
+    .with_function("guardrails_list")
+    .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists your guardrails in one workspace and returns a page of them; needs a management key.
 ///
@@ -30,7 +30,7 @@ pub fn guardrails_list(core: &OpenRouterCore) -> Call<ListGuardrailsResponse, Gu
 }
 
 static GUARDRAILS_CREATE: Operation =
-    Operation::new("createGuardrail", Method::POST, "/guardrails").function("guardrails_create");
+    Operation::new("createGuardrail", Method::POST, "/guardrails").with_function("guardrails_create");
 
 /// Creates a guardrail and returns it; it takes effect only once assigned to keys or members. Needs a management key.
 ///
@@ -48,8 +48,8 @@ pub fn guardrails_create(
 
 static GUARDRAILS_LIST_KEY_ASSIGNMENTS: Operation =
     Operation::new("listKeyAssignments", Method::GET, "/guardrails/assignments/keys")
-        .function("guardrails_list_key_assignments")
-        .paged(Paging::Offset { default_limit: Some(50) });
+        .with_function("guardrails_list_key_assignments")
+        .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists which API keys are bound to which guardrails across your account; needs a management key.
 ///
@@ -66,8 +66,8 @@ pub fn guardrails_list_key_assignments(
 
 static GUARDRAILS_LIST_MEMBER_ASSIGNMENTS: Operation =
     Operation::new("listMemberAssignments", Method::GET, "/guardrails/assignments/members")
-        .function("guardrails_list_member_assignments")
-        .paged(Paging::Offset { default_limit: Some(50) });
+        .with_function("guardrails_list_member_assignments")
+        .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists which organization members are bound to which guardrails across your account; needs a management key.
 ///
@@ -83,7 +83,7 @@ pub fn guardrails_list_member_assignments(
 }
 
 static GUARDRAILS_DELETE: Operation =
-    Operation::new("deleteGuardrail", Method::DELETE, "/guardrails/{id}").function("guardrails_delete");
+    Operation::new("deleteGuardrail", Method::DELETE, "/guardrails/{id}").with_function("guardrails_delete");
 
 /// Removes one guardrail and returns a confirmation; needs a management key.
 ///
@@ -100,7 +100,7 @@ pub fn guardrails_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<Del
 }
 
 static GUARDRAILS_GET: Operation =
-    Operation::new("getGuardrail", Method::GET, "/guardrails/{id}").function("guardrails_get");
+    Operation::new("getGuardrail", Method::GET, "/guardrails/{id}").with_function("guardrails_get");
 
 /// Returns one guardrail with its settings; needs a management key.
 ///
@@ -117,7 +117,7 @@ pub fn guardrails_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<Guardr
 }
 
 static GUARDRAILS_UPDATE: Operation =
-    Operation::new("updateGuardrail", Method::PATCH, "/guardrails/{id}").function("guardrails_update");
+    Operation::new("updateGuardrail", Method::PATCH, "/guardrails/{id}").with_function("guardrails_update");
 
 /// Changes a guardrail, replacing each list you send as a whole, and returns the new state; needs a management key.
 ///
@@ -139,8 +139,8 @@ pub fn guardrails_update(
 
 static GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS: Operation =
     Operation::new("listGuardrailKeyAssignments", Method::GET, "/guardrails/{id}/assignments/keys")
-        .function("guardrails_list_guardrail_key_assignments")
-        .paged(Paging::Offset { default_limit: Some(50) });
+        .with_function("guardrails_list_guardrail_key_assignments")
+        .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the API keys bound to one guardrail, in pages; needs a management key.
 ///
@@ -161,7 +161,7 @@ pub fn guardrails_list_guardrail_key_assignments(
 
 static GUARDRAILS_BULK_ASSIGN_KEYS: Operation =
     Operation::new("bulkAssignKeysToGuardrail", Method::POST, "/guardrails/{id}/assignments/keys")
-        .function("guardrails_bulk_assign_keys");
+        .with_function("guardrails_bulk_assign_keys");
 
 /// Binds several API keys to one guardrail, displacing any they had before, and returns the outcome; needs a management key.
 ///
@@ -183,7 +183,7 @@ pub fn guardrails_bulk_assign_keys(
 
 static GUARDRAILS_BULK_UNASSIGN_KEYS: Operation =
     Operation::new("bulkUnassignKeysFromGuardrail", Method::POST, "/guardrails/{id}/assignments/keys/remove")
-        .function("guardrails_bulk_unassign_keys");
+        .with_function("guardrails_bulk_unassign_keys");
 
 /// Releases several API keys from one guardrail and returns the outcome; needs a management key.
 ///
@@ -205,8 +205,8 @@ pub fn guardrails_bulk_unassign_keys(
 
 static GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS: Operation =
     Operation::new("listGuardrailMemberAssignments", Method::GET, "/guardrails/{id}/assignments/members")
-        .function("guardrails_list_guardrail_member_assignments")
-        .paged(Paging::Offset { default_limit: Some(50) });
+        .with_function("guardrails_list_guardrail_member_assignments")
+        .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the organization members bound to one guardrail, in pages; needs a management key.
 ///
@@ -227,7 +227,7 @@ pub fn guardrails_list_guardrail_member_assignments(
 
 static GUARDRAILS_BULK_ASSIGN_MEMBERS: Operation =
     Operation::new("bulkAssignMembersToGuardrail", Method::POST, "/guardrails/{id}/assignments/members")
-        .function("guardrails_bulk_assign_members");
+        .with_function("guardrails_bulk_assign_members");
 
 /// Binds several organization members to one guardrail and returns the outcome; needs a management key.
 ///
@@ -249,7 +249,7 @@ pub fn guardrails_bulk_assign_members(
 
 static GUARDRAILS_BULK_UNASSIGN_MEMBERS: Operation =
     Operation::new("bulkUnassignMembersFromGuardrail", Method::POST, "/guardrails/{id}/assignments/members/remove")
-        .function("guardrails_bulk_unassign_members");
+        .with_function("guardrails_bulk_unassign_members");
 
 /// Releases several organization members from one guardrail and returns the outcome; needs a management key.
 ///

@@ -11,7 +11,8 @@ use crate::models::images::{
     ImageStreamEvent,
 };
 
-static IMAGES_GENERATE: Operation = Operation::new("createImages", Method::POST, "/images").function("images_generate");
+static IMAGES_GENERATE: Operation =
+    Operation::new("createImages", Method::POST, "/images").with_function("images_generate");
 
 /// Generates images from a text prompt through the image router and returns them.
 ///
@@ -27,7 +28,8 @@ pub fn images_generate(
     Call::new(core, Parts::new(&IMAGES_GENERATE).json(request.borrow()).stream(false))
 }
 
-static IMAGES_STREAM: Operation = Operation::new("createImages", Method::POST, "/images").function("images_stream");
+static IMAGES_STREAM: Operation =
+    Operation::new("createImages", Method::POST, "/images").with_function("images_stream");
 
 /// Generates images from a text prompt through the image router and returns them.
 ///
@@ -44,8 +46,8 @@ pub fn images_stream(
 }
 
 static IMAGES_LIST_MODELS: Operation = Operation::new("listImageModels", Method::GET, "/images/models")
-    .function("images_list_models")
-    .authentication(Authentication::Optional);
+    .with_function("images_list_models")
+    .with_authentication(Authentication::Optional);
 
 /// Lists all image models with the parameters each can support and a link to its endpoint records.
 ///
@@ -60,8 +62,8 @@ pub fn images_list_models(core: &OpenRouterCore) -> Call<ImageModelsListResponse
 
 static IMAGES_LIST_MODEL_ENDPOINTS: Operation =
     Operation::new("listImageModelEndpoints", Method::GET, "/images/models/{author}/{slug}/endpoints")
-        .function("images_list_model_endpoints")
-        .authentication(Authentication::Optional);
+        .with_function("images_list_model_endpoints")
+        .with_authentication(Authentication::Optional);
 
 /// Lists the endpoints serving one image model, each with exact parameters, prices and allowed passthrough options.
 ///

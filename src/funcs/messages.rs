@@ -9,7 +9,7 @@ use crate::core::{Call, EventStream, OpenRouterCore, Operation, Parts};
 use crate::models::messages::{MessagesRequest, MessagesResult, MessagesStreamEvent};
 
 static MESSAGES_CREATE: Operation =
-    Operation::new("createMessages", Method::POST, "/messages").function("messages_create").with_metadata_header();
+    Operation::new("createMessages", Method::POST, "/messages").with_function("messages_create").with_metadata_header();
 
 /// Sends a conversation in the Anthropic Messages format and returns the reply; handles tools, extended thinking, images and PDFs.
 ///
@@ -23,7 +23,7 @@ pub fn messages_create(core: &OpenRouterCore, request: impl Borrow<MessagesReque
 }
 
 static MESSAGES_STREAM: Operation =
-    Operation::new("createMessages", Method::POST, "/messages").function("messages_stream").with_metadata_header();
+    Operation::new("createMessages", Method::POST, "/messages").with_function("messages_stream").with_metadata_header();
 
 /// Sends a conversation in the Anthropic Messages format and returns the reply; handles tools, extended thinking, images and PDFs.
 ///

@@ -198,5 +198,3 @@ pub use self::workspaces::{
     workspaces_delete_budget, workspaces_get, workspaces_get_budget, workspaces_list, workspaces_list_budgets,
     workspaces_list_members, workspaces_set_budget, workspaces_update,
 };
-#[cfg(feature = "oauth")]
-pub use crate::helpers::oauth::{oauth_create_authorization_url, oauth_create_sha256_code_challenge};

@@ -11,8 +11,8 @@ use crate::models::models::{
 };
 
 static MODELS_GET: Operation = Operation::new("getModel", Method::GET, "/model/{author}/{slug}")
-    .function("models_get")
-    .authentication(Authentication::Optional);
+    .with_function("models_get")
+    .with_authentication(Authentication::Optional);
 
 /// Returns everything known about one model, named by author and slug; variant suffixes and known aliases work too.
 ///
@@ -30,8 +30,8 @@ pub fn models_get(core: &OpenRouterCore, author: impl AsRef<str>, slug: impl AsR
 }
 
 static MODELS_LIST: Operation = Operation::new("getModels", Method::GET, "/models")
-    .function("models_list")
-    .paged(Paging::Offset { default_limit: Some(500) });
+    .with_function("models_list")
+    .with_paging(Paging::Offset { default_limit: Some(500) });
 
 /// Lists the available models with prices, context length and other properties, filtered and sorted as asked.
 ///
@@ -45,8 +45,8 @@ pub fn models_list(core: &OpenRouterCore) -> Call<ModelsListResponse, ModelsList
 }
 
 static MODELS_COUNT: Operation = Operation::new("listModelsCount", Method::GET, "/models/count")
-    .function("models_count")
-    .authentication(Authentication::Optional);
+    .with_function("models_count")
+    .with_authentication(Authentication::Optional);
 
 /// Returns how many models are available, counted for the chosen output modalities.
 ///
@@ -60,8 +60,8 @@ pub fn models_count(core: &OpenRouterCore) -> Call<ModelsCountResponse, ModelsCo
 }
 
 static MODELS_LIST_FOR_USER: Operation = Operation::new("listModelsUser", Method::GET, "/models/user")
-    .function("models_list_for_user")
-    .paged(Paging::Offset { default_limit: Some(500) });
+    .with_function("models_list_for_user")
+    .with_paging(Paging::Offset { default_limit: Some(500) });
 
 /// Lists the models left after your guardrails, privacy settings and provider preferences; regional hostnames also restrict to that region.
 ///

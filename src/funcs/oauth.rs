@@ -13,8 +13,8 @@ use crate::models::oauth::{
 
 static OAUTH_EXCHANGE_AUTH_CODE_FOR_API_KEY: Operation =
     Operation::new("exchangeAuthCodeForAPIKey", Method::POST, "/auth/keys")
-        .function("oauth_exchange_auth_code_for_api_key")
-        .authentication(Authentication::Optional);
+        .with_function("oauth_exchange_auth_code_for_api_key")
+        .with_authentication(Authentication::Optional);
 
 /// Trades the code from a finished PKCE login for an API key that the user controls, and returns that key.
 ///
@@ -31,7 +31,7 @@ pub fn oauth_exchange_auth_code_for_api_key(
 }
 
 static OAUTH_CREATE_AUTH_CODE: Operation =
-    Operation::new("createAuthKeysCode", Method::POST, "/auth/keys/code").function("oauth_create_auth_code");
+    Operation::new("createAuthKeysCode", Method::POST, "/auth/keys/code").with_function("oauth_create_auth_code");
 
 /// Creates a PKCE authorization code and returns it with its app ID, ready to be exchanged for a user-controlled key.
 ///
@@ -48,8 +48,8 @@ pub fn oauth_create_auth_code(
 }
 
 static OAUTH_LIST_OAUTH_JWKS: Operation = Operation::new("listOauthJwks", Method::GET, "/oauth/jwks")
-    .function("oauth_list_oauth_jwks")
-    .authentication(Authentication::Optional);
+    .with_function("oauth_list_oauth_jwks")
+    .with_authentication(Authentication::Optional);
 
 /// Returns the public keys with which to verify the signature of OpenRouter access tokens.
 ///
@@ -63,8 +63,8 @@ pub fn oauth_list_oauth_jwks(core: &OpenRouterCore) -> Call<OAuthJwks> {
 }
 
 static OAUTH_CREATE_OAUTH_TOKEN: Operation = Operation::new("createOauthToken", Method::POST, "/oauth/token")
-    .function("oauth_create_oauth_token")
-    .authentication(Authentication::Optional);
+    .with_function("oauth_create_oauth_token")
+    .with_authentication(Authentication::Optional);
 
 /// Trades a JWT of an identity provider that your organization trusts for a short-lived access token, so that workloads need no stored API key.
 ///

@@ -14,8 +14,8 @@ use crate::models::shared::DeletedResponse;
 
 static OBSERVABILITY_LIST: Operation =
     Operation::new("listObservabilityDestinations", Method::GET, "/observability/destinations")
-        .function("observability_list")
-        .paged(Paging::Offset { default_limit: Some(50) });
+        .with_function("observability_list")
+        .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the stable-release observability destinations set up in one workspace, in pages; needs a management key.
 ///
@@ -32,7 +32,7 @@ pub fn observability_list(
 
 static OBSERVABILITY_CREATE: Operation =
     Operation::new("createObservabilityDestination", Method::POST, "/observability/destinations")
-        .function("observability_create");
+        .with_function("observability_create");
 
 /// Adds an observability destination, up to five of each type, and returns it; needs a management key.
 ///
@@ -50,7 +50,7 @@ pub fn observability_create(
 
 static OBSERVABILITY_DELETE: Operation =
     Operation::new("deleteObservabilityDestination", Method::DELETE, "/observability/destinations/{id}")
-        .function("observability_delete");
+        .with_function("observability_delete");
 
 /// Soft-deletes one observability destination and returns a confirmation; needs a management key.
 ///
@@ -68,7 +68,7 @@ pub fn observability_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<
 
 static OBSERVABILITY_GET: Operation =
     Operation::new("getObservabilityDestination", Method::GET, "/observability/destinations/{id}")
-        .function("observability_get");
+        .with_function("observability_get");
 
 /// Returns one observability destination with its configuration; needs a management key.
 ///
@@ -86,7 +86,7 @@ pub fn observability_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<Obs
 
 static OBSERVABILITY_UPDATE: Operation =
     Operation::new("updateObservabilityDestination", Method::PATCH, "/observability/destinations/{id}")
-        .function("observability_update");
+        .with_function("observability_update");
 
 /// Changes the fields you send on one observability destination and returns it; needs a management key.
 ///

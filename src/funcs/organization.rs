@@ -13,8 +13,8 @@ use crate::models::organization::{
 
 static ORGANIZATION_LIST_MEMBERS: Operation =
     Operation::new("listOrganizationMembers", Method::GET, "/organization/members")
-        .function("organization_list_members")
-        .paged(Paging::Offset { default_limit: Some(50) });
+        .with_function("organization_list_members")
+        .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the people in the organization behind the management key you authenticate with, in pages.
 ///
@@ -31,7 +31,7 @@ pub fn organization_list_members(
 
 static ORGANIZATION_GET_SETTINGS: Operation =
     Operation::new("getOrganizationSettings", Method::GET, "/organization/settings")
-        .function("organization_get_settings");
+        .with_function("organization_get_settings");
 
 /// Returns the settings of the organization that the management key belongs to.
 ///
@@ -46,7 +46,7 @@ pub fn organization_get_settings(core: &OpenRouterCore) -> Call<OrganizationSett
 
 static ORGANIZATION_UPDATE_SETTINGS: Operation =
     Operation::new("updateOrganizationSettings", Method::PATCH, "/organization/settings")
-        .function("organization_update_settings");
+        .with_function("organization_update_settings");
 
 /// Changes settings of the organization that the management key belongs to, and returns all of them.
 ///

@@ -15,8 +15,8 @@ use crate::models::presets::{
 use crate::models::responses::ResponsesRequest;
 
 static PRESETS_LIST: Operation = Operation::new("listPresets", Method::GET, "/presets")
-    .function("presets_list")
-    .paged(Paging::Offset { default_limit: Some(50) });
+    .with_function("presets_list")
+    .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists your presets, the most recently changed first, and returns one page.
 ///
@@ -29,7 +29,8 @@ pub fn presets_list(core: &OpenRouterCore) -> Call<ListPresetsResponse, PresetsL
     Call::new(core, Parts::new(&PRESETS_LIST)).taking()
 }
 
-static PRESETS_GET: Operation = Operation::new("getPreset", Method::GET, "/presets/{slug}").function("presets_get");
+static PRESETS_GET: Operation =
+    Operation::new("getPreset", Method::GET, "/presets/{slug}").with_function("presets_get");
 
 /// Returns one preset, found by slug, with the version currently in force included.
 ///
@@ -47,7 +48,7 @@ pub fn presets_get(core: &OpenRouterCore, slug: impl AsRef<str>) -> Call<PresetR
 
 static PRESETS_CREATE_PRESETS_CHAT_COMPLETIONS: Operation =
     Operation::new("createPresetsChatCompletions", Method::POST, "/presets/{slug}/chat/completions")
-        .function("presets_create_presets_chat_completions");
+        .with_function("presets_create_presets_chat_completions");
 
 /// Saves the settings of a chat completions body as a preset or its next version and returns it; messages are dropped.
 ///
@@ -72,7 +73,7 @@ pub fn presets_create_presets_chat_completions(
 
 static PRESETS_CREATE_PRESETS_MESSAGES: Operation =
     Operation::new("createPresetsMessages", Method::POST, "/presets/{slug}/messages")
-        .function("presets_create_presets_messages");
+        .with_function("presets_create_presets_messages");
 
 /// Saves the settings of a Messages body as a preset or its next version and returns it; messages are dropped.
 ///
@@ -94,7 +95,7 @@ pub fn presets_create_presets_messages(
 
 static PRESETS_CREATE_PRESETS_RESPONSES: Operation =
     Operation::new("createPresetsResponses", Method::POST, "/presets/{slug}/responses")
-        .function("presets_create_presets_responses");
+        .with_function("presets_create_presets_responses");
 
 /// Saves the settings of a Responses body as a preset or its next version and returns it; unrelated fields are dropped.
 ///
@@ -115,8 +116,8 @@ pub fn presets_create_presets_responses(
 }
 
 static PRESETS_LIST_VERSIONS: Operation = Operation::new("listPresetVersions", Method::GET, "/presets/{slug}/versions")
-    .function("presets_list_versions")
-    .paged(Paging::Offset { default_limit: Some(50) });
+    .with_function("presets_list_versions")
+    .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists every version of one preset, starting from the first, and returns one page.
 ///
@@ -137,7 +138,7 @@ pub fn presets_list_versions(
 
 static PRESETS_GET_VERSION: Operation =
     Operation::new("getPresetVersion", Method::GET, "/presets/{slug}/versions/{version}")
-        .function("presets_get_version");
+        .with_function("presets_get_version");
 
 /// Returns one numbered version of a preset with its configuration.
 ///

@@ -14,7 +14,7 @@ use crate::models::private_endpoints::{
 };
 
 static PRIVATE_ENDPOINTS_LIST: Operation =
-    Operation::new("listPrivateEndpoints", Method::GET, "/private-endpoints").function("private_endpoints_list");
+    Operation::new("listPrivateEndpoints", Method::GET, "/private-endpoints").with_function("private_endpoints_list");
 
 /// Lists all private endpoints of your organization, whatever their status; needs a management key.
 ///
@@ -28,7 +28,8 @@ pub fn private_endpoints_list(core: &OpenRouterCore) -> Call<ListPrivateEndpoint
 }
 
 static PRIVATE_ENDPOINTS_CREATE: Operation =
-    Operation::new("createPrivateEndpoint", Method::POST, "/private-endpoints").function("private_endpoints_create");
+    Operation::new("createPrivateEndpoint", Method::POST, "/private-endpoints")
+        .with_function("private_endpoints_create");
 
 /// Registers your own model deployment as a draft, which takes requests once validated and activated, and returns it; needs a management key.
 ///
@@ -53,7 +54,7 @@ pub fn private_endpoints_create(
 
 static PRIVATE_ENDPOINTS_DELETE: Operation =
     Operation::new("deletePrivateEndpoint", Method::DELETE, "/private-endpoints/{id}")
-        .function("private_endpoints_delete");
+        .with_function("private_endpoints_delete");
 
 /// Deletes a private endpoint, ending all routing to it, and returns its ID; needs a management key.
 ///
@@ -73,7 +74,7 @@ pub fn private_endpoints_delete(
 }
 
 static PRIVATE_ENDPOINTS_GET: Operation =
-    Operation::new("getPrivateEndpoint", Method::GET, "/private-endpoints/{id}").function("private_endpoints_get");
+    Operation::new("getPrivateEndpoint", Method::GET, "/private-endpoints/{id}").with_function("private_endpoints_get");
 
 /// Returns one private endpoint in full, including its deployment, rates and parameters; needs a management key.
 ///
@@ -91,7 +92,7 @@ pub fn private_endpoints_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call
 
 static PRIVATE_ENDPOINTS_UPDATE: Operation =
     Operation::new("updatePrivateEndpoint", Method::PATCH, "/private-endpoints/{id}")
-        .function("private_endpoints_update");
+        .with_function("private_endpoints_update");
 
 /// Changes the fields you send and returns the whole private endpoint; if any of them is invalid, nothing changes; needs a management key.
 ///
@@ -113,7 +114,7 @@ pub fn private_endpoints_update(
 
 static PRIVATE_ENDPOINTS_ACTIVATE: Operation =
     Operation::new("activatePrivateEndpoint", Method::POST, "/private-endpoints/{id}/activate")
-        .function("private_endpoints_activate");
+        .with_function("private_endpoints_activate");
 
 /// Starts routing to a draft that passed validation, and returns it; a draft that changed since then must be validated again; needs a management key.
 ///
@@ -131,7 +132,7 @@ pub fn private_endpoints_activate(core: &OpenRouterCore, id: impl AsRef<str>) ->
 
 static PRIVATE_ENDPOINTS_DISABLE: Operation =
     Operation::new("disablePrivateEndpoint", Method::POST, "/private-endpoints/{id}/disable")
-        .function("private_endpoints_disable");
+        .with_function("private_endpoints_disable");
 
 /// Pauses routing to an active private endpoint, which you can enable again later, and returns it; needs a management key.
 ///
@@ -149,7 +150,7 @@ pub fn private_endpoints_disable(core: &OpenRouterCore, id: impl AsRef<str>) -> 
 
 static PRIVATE_ENDPOINTS_ENABLE: Operation =
     Operation::new("enablePrivateEndpoint", Method::POST, "/private-endpoints/{id}/enable")
-        .function("private_endpoints_enable");
+        .with_function("private_endpoints_enable");
 
 /// Ends the pause of a disabled private endpoint and returns it; needs a management key.
 ///
@@ -167,7 +168,7 @@ pub fn private_endpoints_enable(core: &OpenRouterCore, id: impl AsRef<str>) -> C
 
 static PRIVATE_ENDPOINTS_UPDATE_PARAMETERS: Operation =
     Operation::new("updatePrivateEndpointParameters", Method::PUT, "/private-endpoints/{id}/parameters")
-        .function("private_endpoints_update_parameters");
+        .with_function("private_endpoints_update_parameters");
 
 /// Replaces the declared request parameters of a private endpoint and returns it; deprecated, since a general update can do the same; needs a management key.
 ///
@@ -190,7 +191,7 @@ pub fn private_endpoints_update_parameters(
 
 static PRIVATE_ENDPOINTS_UPDATE_PRICING: Operation =
     Operation::new("updatePrivateEndpointPricing", Method::PUT, "/private-endpoints/{id}/pricing")
-        .function("private_endpoints_update_pricing");
+        .with_function("private_endpoints_update_pricing");
 
 /// Replaces all rates of a private endpoint and returns it; deprecated, since a general update can do the same; needs a management key.
 ///
@@ -213,7 +214,7 @@ pub fn private_endpoints_update_pricing(
 
 static PRIVATE_ENDPOINTS_VALIDATE: Operation =
     Operation::new("validatePrivateEndpoint", Method::POST, "/private-endpoints/{id}/validate")
-        .function("private_endpoints_validate");
+        .with_function("private_endpoints_validate");
 
 /// Tests a draft with a live request and returns the result of each check, also if some failed; needs a management key.
 ///

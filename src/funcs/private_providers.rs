@@ -12,7 +12,7 @@ use crate::models::private_providers::{
 };
 
 static PRIVATE_PROVIDERS_LIST: Operation =
-    Operation::new("listPrivateProviders", Method::GET, "/private-providers").function("private_providers_list");
+    Operation::new("listPrivateProviders", Method::GET, "/private-providers").with_function("private_providers_list");
 
 /// Lists the private providers of your organization; needs a management key.
 ///
@@ -26,7 +26,8 @@ pub fn private_providers_list(core: &OpenRouterCore) -> Call<ListPrivateProvider
 }
 
 static PRIVATE_PROVIDERS_CREATE: Operation =
-    Operation::new("createPrivateProvider", Method::POST, "/private-providers").function("private_providers_create");
+    Operation::new("createPrivateProvider", Method::POST, "/private-providers")
+        .with_function("private_providers_create");
 
 /// Creates a provider that only your organization can use and returns it; needs a management key.
 ///
@@ -44,7 +45,7 @@ pub fn private_providers_create(
 
 static PRIVATE_PROVIDERS_DELETE: Operation =
     Operation::new("deletePrivateProvider", Method::DELETE, "/private-providers/{slug}")
-        .function("private_providers_delete");
+        .with_function("private_providers_delete");
 
 /// Deletes a private provider, unless endpoints still run under it, and confirms the removal; needs a management key.
 ///
@@ -61,7 +62,8 @@ pub fn private_providers_delete(core: &OpenRouterCore, slug: impl AsRef<str>) ->
 }
 
 static PRIVATE_PROVIDERS_GET: Operation =
-    Operation::new("getPrivateProvider", Method::GET, "/private-providers/{slug}").function("private_providers_get");
+    Operation::new("getPrivateProvider", Method::GET, "/private-providers/{slug}")
+        .with_function("private_providers_get");
 
 /// Returns one private provider of your organization; needs a management key.
 ///
@@ -79,7 +81,7 @@ pub fn private_providers_get(core: &OpenRouterCore, slug: impl AsRef<str>) -> Ca
 
 static PRIVATE_PROVIDERS_UPDATE: Operation =
     Operation::new("updatePrivateProvider", Method::PATCH, "/private-providers/{slug}")
-        .function("private_providers_update");
+        .with_function("private_providers_update");
 
 /// Changes the details or the declared data policy of a private provider and returns it; needs a management key.
 ///

@@ -8,8 +8,8 @@ use crate::core::{Authentication, Call, OpenRouterCore, Operation, Parts};
 use crate::models::providers::ListProvidersResponse;
 
 static PROVIDERS_LIST: Operation = Operation::new("listProviders", Method::GET, "/providers")
-    .function("providers_list")
-    .authentication(Authentication::Optional);
+    .with_function("providers_list")
+    .with_authentication(Authentication::Optional);
 
 /// Lists the inference providers with their locations, policies and status pages.
 ///

@@ -8,7 +8,8 @@ use std::borrow::Borrow;
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::rerank::{CreateRerankRequest, CreateRerankResponse};
 
-static RERANK_RERANK: Operation = Operation::new("createRerank", Method::POST, "/rerank").function("rerank_rerank");
+static RERANK_RERANK: Operation =
+    Operation::new("createRerank", Method::POST, "/rerank").with_function("rerank_rerank");
 
 /// Scores documents against a query and returns them from most to least relevant, with usage.
 ///

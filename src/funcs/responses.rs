@@ -8,8 +8,9 @@ use std::borrow::Borrow;
 use crate::core::{Call, EventStream, OpenRouterCore, Operation, Parts};
 use crate::models::responses::{ResponsesRequest, ResponsesResult, ResponsesStreamEvent};
 
-static RESPONSES_SEND: Operation =
-    Operation::new("createResponses", Method::POST, "/responses").function("responses_send").with_metadata_header();
+static RESPONSES_SEND: Operation = Operation::new("createResponses", Method::POST, "/responses")
+    .with_function("responses_send")
+    .with_metadata_header();
 
 /// Sends input in the OpenResponses format and returns the model output, whole or as a stream of events.
 ///
@@ -28,8 +29,9 @@ pub fn beta_responses_send(core: &OpenRouterCore, request: impl Borrow<Responses
     responses_send(core, request)
 }
 
-static RESPONSES_STREAM: Operation =
-    Operation::new("createResponses", Method::POST, "/responses").function("responses_stream").with_metadata_header();
+static RESPONSES_STREAM: Operation = Operation::new("createResponses", Method::POST, "/responses")
+    .with_function("responses_stream")
+    .with_metadata_header();
 
 /// Sends input in the OpenResponses format and returns the model output, whole or as a stream of events.
 ///

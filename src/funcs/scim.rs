@@ -13,8 +13,8 @@ use crate::models::scim::{
 use crate::models::shared::DeletedResponse;
 
 static SCIM_LIST_MAPPINGS: Operation = Operation::new("listScimGroupMappings", Method::GET, "/scim/group-mappings")
-    .function("scim_list_mappings")
-    .paged(Paging::Offset { default_limit: Some(50) });
+    .with_function("scim_list_mappings")
+    .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists which SCIM groups map to which workspaces in your organization, in pages; needs a management key.
 ///
@@ -28,7 +28,7 @@ pub fn scim_list_mappings(core: &OpenRouterCore) -> Call<ListScimGroupMappingsRe
 }
 
 static SCIM_CREATE: Operation =
-    Operation::new("createScimGroupMapping", Method::POST, "/scim/group-mappings").function("scim_create");
+    Operation::new("createScimGroupMapping", Method::POST, "/scim/group-mappings").with_function("scim_create");
 
 /// Grants a SCIM group a role in a workspace and returns the new mapping; needs a management key.
 ///
@@ -45,7 +45,7 @@ pub fn scim_create(
 }
 
 static SCIM_DELETE: Operation =
-    Operation::new("deleteScimGroupMapping", Method::DELETE, "/scim/group-mappings/{id}").function("scim_delete");
+    Operation::new("deleteScimGroupMapping", Method::DELETE, "/scim/group-mappings/{id}").with_function("scim_delete");
 
 /// Removes one mapping between SCIM group and workspace and returns a confirmation; needs a management key.
 ///
@@ -63,7 +63,7 @@ pub fn scim_delete(core: &OpenRouterCore, id: impl AsRef<str>, keep_members: boo
 }
 
 static SCIM_READ: Operation =
-    Operation::new("getScimGroupMapping", Method::GET, "/scim/group-mappings/{id}").function("scim_read");
+    Operation::new("getScimGroupMapping", Method::GET, "/scim/group-mappings/{id}").with_function("scim_read");
 
 /// Returns one mapping between SCIM group and workspace; needs a management key.
 ///
@@ -80,7 +80,7 @@ pub fn scim_read(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<ScimGroupMa
 }
 
 static SCIM_UPDATE: Operation =
-    Operation::new("updateScimGroupMapping", Method::PATCH, "/scim/group-mappings/{id}").function("scim_update");
+    Operation::new("updateScimGroupMapping", Method::PATCH, "/scim/group-mappings/{id}").with_function("scim_update");
 
 /// Changes the role that a SCIM group mapping grants and returns the mapping; needs a management key.
 ///
@@ -101,8 +101,8 @@ pub fn scim_update(
 }
 
 static SCIM_LIST_GROUPS: Operation = Operation::new("listScimGroups", Method::GET, "/scim/groups")
-    .function("scim_list_groups")
-    .paged(Paging::Offset { default_limit: Some(50) });
+    .with_function("scim_list_groups")
+    .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the SCIM groups known to your organization, in pages; needs a management key.
 ///
@@ -116,7 +116,7 @@ pub fn scim_list_groups(core: &OpenRouterCore) -> Call<ListScimGroupsResponse, S
 }
 
 static SCIM_CREATE_SYNC_JOB: Operation =
-    Operation::new("createScimSyncJob", Method::POST, "/scim/sync-jobs").function("scim_create_sync_job");
+    Operation::new("createScimSyncJob", Method::POST, "/scim/sync-jobs").with_function("scim_create_sync_job");
 
 /// Starts bringing SCIM groups up to date with the identity provider and returns the job; needs a management key.
 ///
@@ -130,7 +130,7 @@ pub fn scim_create_sync_job(core: &OpenRouterCore) -> Call<ScimSyncJobResponse> 
 }
 
 static SCIM_GET_SYNC_JOB: Operation =
-    Operation::new("getScimSyncJob", Method::GET, "/scim/sync-jobs/{id}").function("scim_get_sync_job");
+    Operation::new("getScimSyncJob", Method::GET, "/scim/sync-jobs/{id}").with_function("scim_get_sync_job");
 
 /// Returns the progress of one directory sync; needs a management key.
 ///

@@ -10,7 +10,7 @@ use crate::models::stt::{SttMultipartRequest, SttRequest, SttResponse};
 
 static STT_CREATE_TRANSCRIPTION: Operation =
     Operation::new("createAudioTranscriptions", Method::POST, "/audio/transcriptions")
-        .function("stt_create_transcription");
+        .with_function("stt_create_transcription");
 
 /// Converts speech to text from base64 audio in JSON or from a multipart upload, and returns the transcript.
 ///
@@ -25,7 +25,7 @@ pub fn stt_create_transcription(core: &OpenRouterCore, request: impl Borrow<SttR
 
 static STT_CREATE_TRANSCRIPTION_MULTIPART: Operation =
     Operation::new("createAudioTranscriptions", Method::POST, "/audio/transcriptions")
-        .function("stt_create_transcription_multipart");
+        .with_function("stt_create_transcription_multipart");
 
 /// Converts speech to text from base64 audio in JSON or from a multipart upload, and returns the transcript.
 ///

@@ -9,7 +9,7 @@ use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::system_one::{DecisionsRequest, DecisionsResponse};
 
 static SYSTEM_ONE_CREATE: Operation =
-    Operation::new("createSystemone", Method::POST, "/systemone").function("system_one_create");
+    Operation::new("createSystemone", Method::POST, "/systemone").with_function("system_one_create");
 
 /// Asks a System One model typed questions about some content and returns the answers; also takes short model names such as `jev-latest`.
 ///

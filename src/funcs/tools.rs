@@ -8,8 +8,8 @@ use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::tools::{GetToolResponse, ListToolsResponse, ToolsListToolsParams};
 
 static TOOLS_LIST_TOOLS: Operation = Operation::new("listTools", Method::GET, "/tools")
-    .function("tools_list_tools")
-    .paged(Paging::Offset { default_limit: Some(50) });
+    .with_function("tools_list_tools")
+    .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the server tools that models can use through OpenRouter, with their names, engines and prices.
 ///
@@ -22,7 +22,8 @@ pub fn tools_list_tools(core: &OpenRouterCore) -> Call<ListToolsResponse, ToolsL
     Call::new(core, Parts::new(&TOOLS_LIST_TOOLS)).taking()
 }
 
-static TOOLS_GET_TOOL: Operation = Operation::new("getTool", Method::GET, "/tools/{name}").function("tools_get_tool");
+static TOOLS_GET_TOOL: Operation =
+    Operation::new("getTool", Method::GET, "/tools/{name}").with_function("tools_get_tool");
 
 /// Returns one server tool with its engines, prices and the models that have it built in.
 ///

@@ -9,7 +9,7 @@ use crate::core::{Call, Download, OpenRouterCore, Operation, Parts};
 use crate::models::tts::SpeechRequest;
 
 static TTS_CREATE_SPEECH: Operation =
-    Operation::new("createAudioSpeech", Method::POST, "/audio/speech").function("tts_create_speech");
+    Operation::new("createAudioSpeech", Method::POST, "/audio/speech").with_function("tts_create_speech");
 
 /// Turns text into spoken audio and returns the raw bytes in the format asked for, such as MP3, PCM or WAV.
 ///

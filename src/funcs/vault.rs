@@ -14,7 +14,7 @@ use crate::models::vault::{
 
 static VAULT_LIST_INTERN_CONNECTIONS: Operation =
     Operation::new("listInternConnections", Method::GET, "/vault/interns/{internId}/connections")
-        .function("vault_list_intern_connections");
+        .with_function("vault_list_intern_connections");
 
 /// Lists the services and MCP servers an intern can use and, when called with the intern's own key, the credentials that would be used for them.
 ///
@@ -35,8 +35,8 @@ pub fn vault_list_intern_connections(
 
 static VAULT_LIST_INTERN_EFFECTIVE_VAULT_SECRETS: Operation =
     Operation::new("listInternEffectiveVaultSecrets", Method::GET, "/vault/interns/{internId}/effective-secrets")
-        .function("vault_list_intern_effective_vault_secrets")
-        .paged(Paging::Offset { default_limit: Some(100) });
+        .with_function("vault_list_intern_effective_vault_secrets")
+        .with_paging(Paging::Offset { default_limit: Some(100) });
 
 /// Lists the secrets that requests of an intern actually get, after its own vault, attached vaults and the workspace vault are combined in that order of precedence.
 ///
@@ -58,8 +58,8 @@ pub fn vault_list_intern_effective_vault_secrets(
 
 static VAULT_LIST_INTERN_VAULT_SECRETS: Operation =
     Operation::new("listInternVaultSecrets", Method::GET, "/vault/interns/{internId}/secrets")
-        .function("vault_list_intern_vault_secrets")
-        .paged(Paging::Offset { default_limit: Some(100) });
+        .with_function("vault_list_intern_vault_secrets")
+        .with_paging(Paging::Offset { default_limit: Some(100) });
 
 /// Lists the secrets stored for one intern, in pages and without their values; older ones from the dashboard are included.
 ///
@@ -80,7 +80,7 @@ pub fn vault_list_intern_vault_secrets(
 
 static VAULT_COPY_VAULT_SECRETS_TO_INTERN: Operation =
     Operation::new("copyVaultSecretsToIntern", Method::POST, "/vault/interns/{internId}/secrets/copy")
-        .function("vault_copy_vault_secrets_to_intern");
+        .with_function("vault_copy_vault_secrets_to_intern");
 
 /// Copies workspace secrets to an intern, overwriting those of the same name, and returns descriptions of the copies; either all are copied or none.
 ///
@@ -105,7 +105,7 @@ pub fn vault_copy_vault_secrets_to_intern(
 
 static VAULT_DELETE_INTERN_VAULT_SECRET: Operation =
     Operation::new("deleteInternVaultSecret", Method::DELETE, "/vault/interns/{internId}/secrets/{name}")
-        .function("vault_delete_intern_vault_secret");
+        .with_function("vault_delete_intern_vault_secret");
 
 /// Deletes one secret of an intern.
 ///
@@ -131,7 +131,7 @@ pub fn vault_delete_intern_vault_secret(
 
 static VAULT_STORE_INTERN_VAULT_SECRET: Operation =
     Operation::new("storeInternVaultSecret", Method::PUT, "/vault/interns/{internId}/secrets/{name}")
-        .function("vault_store_intern_vault_secret");
+        .with_function("vault_store_intern_vault_secret");
 
 /// Stores a secret for one intern, overwriting one of the same name, and returns its description without the value.
 ///
@@ -160,8 +160,8 @@ pub fn vault_store_intern_vault_secret(
 }
 
 static VAULT_LIST_VAULT_SECRETS: Operation = Operation::new("listVaultSecrets", Method::GET, "/vault/secrets")
-    .function("vault_list_vault_secrets")
-    .paged(Paging::Offset { default_limit: Some(100) });
+    .with_function("vault_list_vault_secrets")
+    .with_paging(Paging::Offset { default_limit: Some(100) });
 
 /// Lists the secrets of the workspace that the API key belongs to, in pages and without their values; older ones from the dashboard are included.
 ///
@@ -175,7 +175,8 @@ pub fn vault_list_vault_secrets(core: &OpenRouterCore) -> Call<VaultSecretListRe
 }
 
 static VAULT_DELETE_VAULT_SECRET: Operation =
-    Operation::new("deleteVaultSecret", Method::DELETE, "/vault/secrets/{name}").function("vault_delete_vault_secret");
+    Operation::new("deleteVaultSecret", Method::DELETE, "/vault/secrets/{name}")
+        .with_function("vault_delete_vault_secret");
 
 /// Deletes one secret of the workspace that the API key belongs to.
 ///
@@ -192,7 +193,7 @@ pub fn vault_delete_vault_secret(core: &OpenRouterCore, name: impl AsRef<str>) -
 }
 
 static VAULT_STORE_VAULT_SECRET: Operation =
-    Operation::new("storeVaultSecret", Method::PUT, "/vault/secrets/{name}").function("vault_store_vault_secret");
+    Operation::new("storeVaultSecret", Method::PUT, "/vault/secrets/{name}").with_function("vault_store_vault_secret");
 
 /// Stores a secret in the workspace that the API key belongs to, overwriting one of the same name, and returns its description without the value.
 ///

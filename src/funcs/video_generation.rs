@@ -11,7 +11,7 @@ use crate::models::video_generation::{
 };
 
 static VIDEO_GENERATION_GENERATE: Operation =
-    Operation::new("createVideos", Method::POST, "/videos").function("video_generation_generate");
+    Operation::new("createVideos", Method::POST, "/videos").with_function("video_generation_generate");
 
 /// Starts a video generation job and returns an address to poll for its progress.
 ///
@@ -29,8 +29,8 @@ pub fn video_generation_generate(
 
 static VIDEO_GENERATION_LIST_VIDEOS_MODELS: Operation =
     Operation::new("listVideosModels", Method::GET, "/videos/models")
-        .function("video_generation_list_videos_models")
-        .authentication(Authentication::Optional);
+        .with_function("video_generation_list_videos_models")
+        .with_authentication(Authentication::Optional);
 
 /// Lists the models that generate video and returns the properties of each.
 ///
@@ -44,7 +44,7 @@ pub fn video_generation_list_videos_models(core: &OpenRouterCore) -> Call<VideoM
 }
 
 static VIDEO_GENERATION_GET_GENERATION: Operation =
-    Operation::new("getVideos", Method::GET, "/videos/{jobId}").function("video_generation_get_generation");
+    Operation::new("getVideos", Method::GET, "/videos/{jobId}").with_function("video_generation_get_generation");
 
 /// Returns the state of a video job and, once it is finished, where to fetch the content.
 ///
@@ -65,7 +65,7 @@ pub fn video_generation_get_generation(
 
 static VIDEO_GENERATION_GET_VIDEO_CONTENT: Operation =
     Operation::new("listVideosContent", Method::GET, "/videos/{jobId}/content")
-        .function("video_generation_get_video_content");
+        .with_function("video_generation_get_video_content");
 
 /// Streams the bytes of a finished video from the provider that made it.
 ///

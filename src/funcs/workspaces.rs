@@ -15,8 +15,8 @@ use crate::models::workspaces::{
 };
 
 static WORKSPACES_LIST: Operation = Operation::new("listWorkspaces", Method::GET, "/workspaces")
-    .function("workspaces_list")
-    .paged(Paging::Offset { default_limit: Some(50) });
+    .with_function("workspaces_list")
+    .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the workspaces of your account and returns one page; needs a management key.
 ///
@@ -30,7 +30,7 @@ pub fn workspaces_list(core: &OpenRouterCore) -> Call<ListWorkspacesResponse, Wo
 }
 
 static WORKSPACES_CREATE: Operation =
-    Operation::new("createWorkspace", Method::POST, "/workspaces").function("workspaces_create");
+    Operation::new("createWorkspace", Method::POST, "/workspaces").with_function("workspaces_create");
 
 /// Creates a workspace in your account and returns it; needs a management key.
 ///
@@ -47,7 +47,7 @@ pub fn workspaces_create(
 }
 
 static WORKSPACES_DELETE: Operation =
-    Operation::new("deleteWorkspace", Method::DELETE, "/workspaces/{id}").function("workspaces_delete");
+    Operation::new("deleteWorkspace", Method::DELETE, "/workspaces/{id}").with_function("workspaces_delete");
 
 /// Deletes a workspace without active keys, along with its budgets and guardrails, and returns a confirmation; needs a management key.
 ///
@@ -64,7 +64,7 @@ pub fn workspaces_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<Del
 }
 
 static WORKSPACES_GET: Operation =
-    Operation::new("getWorkspace", Method::GET, "/workspaces/{id}").function("workspaces_get");
+    Operation::new("getWorkspace", Method::GET, "/workspaces/{id}").with_function("workspaces_get");
 
 /// Returns one workspace, found by UUID or slug; needs a management key.
 ///
@@ -81,7 +81,7 @@ pub fn workspaces_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<Worksp
 }
 
 static WORKSPACES_UPDATE: Operation =
-    Operation::new("updateWorkspace", Method::PATCH, "/workspaces/{id}").function("workspaces_update");
+    Operation::new("updateWorkspace", Method::PATCH, "/workspaces/{id}").with_function("workspaces_update");
 
 /// Changes the settings of one workspace and returns it; needs a management key.
 ///
@@ -103,8 +103,8 @@ pub fn workspaces_update(
 
 static WORKSPACES_LIST_MEMBERS: Operation =
     Operation::new("listWorkspaceMembers", Method::GET, "/workspaces/{id}/members")
-        .function("workspaces_list_members")
-        .paged(Paging::Offset { default_limit: Some(50) });
+        .with_function("workspaces_list_members")
+        .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the members of one workspace in pages; the default workspace includes the whole organization. Needs a management key.
 ///
@@ -125,7 +125,7 @@ pub fn workspaces_list_members(
 
 static WORKSPACES_BULK_ADD_MEMBERS: Operation =
     Operation::new("bulkAddWorkspaceMembers", Method::POST, "/workspaces/{id}/members/add")
-        .function("workspaces_bulk_add_members");
+        .with_function("workspaces_bulk_add_members");
 
 /// Adds several organization members to a workspace in their organization roles and returns the outcome; needs a management key.
 ///
@@ -147,7 +147,7 @@ pub fn workspaces_bulk_add_members(
 
 static WORKSPACES_BULK_REMOVE_MEMBERS: Operation =
     Operation::new("bulkRemoveWorkspaceMembers", Method::POST, "/workspaces/{id}/members/remove")
-        .function("workspaces_bulk_remove_members");
+        .with_function("workspaces_bulk_remove_members");
 
 /// Removes several members from a workspace and returns the outcome; holders of active keys and SCIM-managed members cannot be removed.
 ///
@@ -169,7 +169,7 @@ pub fn workspaces_bulk_remove_members(
 
 static WORKSPACES_LIST_BUDGETS: Operation =
     Operation::new("listWorkspaceBudgets", Method::GET, "/workspaces/{workspace_ref}/budgets")
-        .function("workspaces_list_budgets");
+        .with_function("workspaces_list_budgets");
 
 /// Lists every spending budget set on one workspace; needs a management key.
 ///
@@ -190,7 +190,7 @@ pub fn workspaces_list_budgets(
 
 static WORKSPACES_DELETE_BUDGET: Operation =
     Operation::new("deleteWorkspaceBudget", Method::DELETE, "/workspaces/{workspace_ref}/budgets/{interval}")
-        .function("workspaces_delete_budget");
+        .with_function("workspaces_delete_budget");
 
 /// Removes the budget of one interval from a workspace and returns a confirmation; needs a management key.
 ///
@@ -218,7 +218,7 @@ pub fn workspaces_delete_budget(
 
 static WORKSPACES_GET_BUDGET: Operation =
     Operation::new("getWorkspaceBudget", Method::GET, "/workspaces/{workspace_ref}/budgets/{interval}")
-        .function("workspaces_get_budget");
+        .with_function("workspaces_get_budget");
 
 /// Returns the budget a workspace has for one interval; needs a management key.
 ///
@@ -246,7 +246,7 @@ pub fn workspaces_get_budget(
 
 static WORKSPACES_SET_BUDGET: Operation =
     Operation::new("upsertWorkspaceBudget", Method::PUT, "/workspaces/{workspace_ref}/budgets/{interval}")
-        .function("workspaces_set_budget");
+        .with_function("workspaces_set_budget");
 
 /// Sets the budget of one interval and returns it; shorter intervals need strictly smaller limits. Needs a management key.
 ///

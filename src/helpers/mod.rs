@@ -28,8 +28,6 @@ mod media;
 mod messages;
 #[cfg(feature = "messages")]
 mod messages_stream;
-#[cfg(feature = "oauth")]
-pub(crate) mod oauth;
 mod partial_json;
 #[cfg(any(feature = "embeddings", feature = "endpoints", feature = "models"))]
 mod pricing;
@@ -41,14 +39,12 @@ mod responses_stream;
 mod structured;
 mod text;
 #[cfg(feature = "video-generation")]
-pub(crate) mod video_generation;
+mod video_generation;
 
 #[cfg(feature = "chat")]
 pub use chat_stream::ChatAccumulator;
 #[cfg(feature = "messages")]
 pub use messages_stream::MessagesAccumulator;
-#[cfg(feature = "oauth")]
-pub use oauth::{CreateAuthorizationUrlRequest, CreateSha256CodeChallengeResponse};
 pub use partial_json::PartialJson;
 #[cfg(feature = "responses")]
 pub use responses_stream::ResponsesAccumulator;

@@ -119,6 +119,7 @@ impl<E: TextEvent> EventStream<E> {
 /// **Early ends and errors.** A program may stop reading at any time: [`snapshot`](Self::snapshot) is the response as far
 /// as it has arrived, after an error too. Dropping the stream closes its connection, so that many providers stop
 /// generating.
+#[must_use = "dropping a stream closes its connection"]
 pub struct TextStream<E: TextEvent> {
     events: EventStream<E>,
     accumulator: E::Accumulator,

@@ -11,6 +11,7 @@ use futures_core::Stream;
 use http::Method;
 
 use crate::core::call::{Call, CallWithResponse, Draft, Response};
+use crate::core::head::Head;
 use crate::errors::{ApiError, Error, InvalidRequestError, TimeoutError, TimeoutPhase};
 use crate::models::{VideoGenerationResponse, VideoGenerationResponseStatus};
 
@@ -191,7 +192,8 @@ impl VideoWait {
         match self.last {
             Some(last) if last.value.status == VideoGenerationResponseStatus::Completed => Ok(last.value),
             Some(last) if last.value.status.is_final() => {
-                Err(ApiError::read(id, (last.status, last.headers), last.body, time::now()).into())
+                let head = Head { operation_id: id, status: last.status, headers: last.headers };
+                Err(ApiError::read(head, last.body, time::now()).into())
             }
             _ => Err(Error::invalid("until_done", "ended with an error before; make a new one").of_operation(id)),
         }

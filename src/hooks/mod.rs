@@ -26,6 +26,8 @@
 //! - Values of headers that may hold a secret are marked as sensitive, whichever hook set them, so that `Debug` of a request
 //!   or response does not print them.
 
+mod chain;
+
 use std::fmt;
 use std::future::{Future, ready};
 use std::io::Write;
@@ -36,6 +38,7 @@ use crate::core::time::Instant;
 use http::header::HeaderMap;
 use http::{Extensions, Request, Response, Uri};
 
+pub(crate) use self::chain::Hooks;
 use crate::core::body::Body;
 use crate::core::hidden::{self, Headers};
 use crate::core::operation::OperationRef;
@@ -359,10 +362,7 @@ impl DebugLog {
         let operation = context.operation();
         let (url, attempt, elapsed) = (context.base_url(), context.attempt(), context.elapsed());
         let (method, path) = (operation.method(), operation.path());
-        let name = match operation.function_name() {
-            "" => operation.id(),
-            name => name,
-        };
+        let name = operation.function().unwrap_or(operation.id());
         let line = format!("openrouter: {name} attempt {attempt}: {method} {url}{path}: {outcome} after {elapsed:?}");
         // A failed log write must not affect the call. Error causes also come from hooks and transports, and may
         // contain anything.

@@ -81,18 +81,18 @@ async fn exchange(
     }
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
     let prepared = shared.take(RecordedRequest::new(head.method, target, head.headers, body.into()));
-    Exchange { response, stream: None, orders }.answer(&prepared).await
+    Responding { response, stream: None, orders }.answer(&prepared).await
 }
 
 /// The answering side of a stream.
-struct Exchange {
+struct Responding {
     response: SendResponse<Bytes>,
     /// Present once the head was sent.
     stream: Option<SendStream<Bytes>>,
     orders: mpsc::UnboundedSender<Order>,
 }
 
-impl Exchange {
+impl Responding {
     async fn answer(mut self, prepared: &Prepared) -> Result<(), Gone> {
         let answer = &prepared.answer;
         self.pause(answer.delay).await?;

@@ -79,8 +79,8 @@ impl StreamItem for Thing {
 pub static POST: Operation = Operation::new("createThing", Method::POST, "/things").with_metadata_header();
 pub static GET: Operation = Operation::new("getThing", Method::GET, "/things/{id}");
 pub static LIST: Operation =
-    Operation::new("listThings", Method::GET, "/things").authentication(Authentication::Optional);
-pub static LOGIN: Operation = Operation::new("login", Method::POST, "/login").authentication(Authentication::None);
+    Operation::new("listThings", Method::GET, "/things").with_authentication(Authentication::Optional);
+pub static LOGIN: Operation = Operation::new("login", Method::POST, "/login").with_authentication(Authentication::None);
 
 pub fn body() -> Thing {
     Thing::of(serde_json::json!({"model": "a/b"}))

@@ -158,7 +158,6 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
             exports.push_str("#[expect(deprecated, reason = \"each function says what to use in its place\")]\n");
         }
         exports.push_str(&format!("{gate}pub use self::{namespace}::{{{}}};\n", names.join(", ")));
-        exports.push_str(&context.functions_by_hand(namespace));
         files.insert(format!("src/funcs/{namespace}.rs"), file(context, namespace, operations));
     }
     root.push('\n');
@@ -212,25 +211,27 @@ fn describe(operation: &Operation, function: &str) -> String {
         operation.method,
         literal(&operation.path)
     );
-    text.push_str(&format!(".function({})", literal(function)));
+    text.push_str(&format!(".with_function({})", literal(function)));
     if operation.authentication != "Required" {
-        text.push_str(&format!(".authentication(Authentication::{})", operation.authentication));
+        text.push_str(&format!(".with_authentication(Authentication::{})", operation.authentication));
     }
     if operation.repeatable {
-        text.push_str(".repeatable()");
+        text.push_str(".with_repetition()");
     }
     if operation.metadata {
         text.push_str(".with_metadata_header()");
     }
     match &operation.paging {
-        Some(Paging::Offset(limit)) => text.push_str(&format!(".paged(Paging::Offset {{ default_limit: {limit:?} }})")),
+        Some(Paging::Offset(limit)) => {
+            text.push_str(&format!(".with_paging(Paging::Offset {{ default_limit: {limit:?} }})"))
+        }
         Some(Paging::Cursor { parameter, .. }) => {
-            text.push_str(&format!(".paged(Paging::Cursor({}))", literal(parameter)));
+            text.push_str(&format!(".with_paging(Paging::Cursor({}))", literal(parameter)));
         }
         None => {}
     }
     if let Some(server) = &operation.server {
-        text.push_str(&format!(".server({})", literal(server)));
+        text.push_str(&format!(".with_server({})", literal(server)));
     }
     text
 }

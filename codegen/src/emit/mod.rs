@@ -31,8 +31,7 @@ pub struct Context<'a> {
     pub about: &'a BTreeMap<String, String>,
     /// Types that stand in `models` too, besides their module.
     pub front: &'a BTreeSet<String>,
-    /// Types for which a part is written by hand: `roots`, `streams`, `pages`; and what is written by hand as a whole:
-    /// `functions of oauth`.
+    /// Types for which a part is written by hand: `roots`, `streams`, `pages`.
     pub by_hand: &'a BTreeMap<String, Vec<String>>,
     /// The kinds of errors by status.
     pub error_kinds: &'a BTreeMap<u16, ErrorKind>,
@@ -55,17 +54,6 @@ impl Context<'_> {
     /// True where this part of the type is written by hand.
     pub fn is_by_hand(&self, part: &str, name: &str) -> bool {
         self.by_hand.get(part).is_some_and(|names| names.iter().any(|own| own == name))
-    }
-
-    /// The `use` of the functions that are written by hand for a namespace.
-    pub fn functions_by_hand(&self, namespace: &str) -> String {
-        match self.by_hand.get(&format!("functions of {namespace}")) {
-            Some(names) => {
-                let gate = gate([&namespace.to_owned()]);
-                format!("{gate}pub use crate::helpers::{namespace}::{{{}}};\n", names.join(", "))
-            }
-            None => String::new(),
-        }
     }
 
     /// The path of a type for users of the crate, below `models`.

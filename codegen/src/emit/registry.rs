@@ -142,7 +142,7 @@ fn given(field: &Field, text: &str) -> String {
             format!("[{text}.parse::<{}>().expect(\"a value\")]", of.rust())
         }
         Ty::List(_) => format!("[{text}]"),
-        Ty::Bytes => format!("FilePart::bytes(\"file.bin\", {text})"),
+        Ty::Bytes => format!("FilePart::from_bytes(\"file.bin\", {text})"),
         _ => text.to_owned(),
     }
 }

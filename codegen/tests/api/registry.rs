@@ -2048,7 +2048,7 @@ fn stt_create_transcription_multipart<'a>(client: &'a OpenRouter, given: &'a Giv
                 all = all.diarize(text.parse::<bool>().expect("a value"));
             }
             if let Some(text) = given.optional("file") {
-                all = all.file(FilePart::bytes("file.bin", text));
+                all = all.file(FilePart::from_bytes("file.bin", text));
             }
             if let Some(text) = given.optional("keyterms[]") {
                 all = all.keyterms([text]);
@@ -2088,7 +2088,7 @@ fn stt_create_transcription_multipart<'a>(client: &'a OpenRouter, given: &'a Giv
                 all = all.diarize(text.parse::<bool>().expect("a value"));
             }
             if let Some(text) = given.optional("file") {
-                all = all.file(FilePart::bytes("file.bin", text));
+                all = all.file(FilePart::from_bytes("file.bin", text));
             }
             if let Some(text) = given.optional("keyterms[]") {
                 all = all.keyterms([text]);
@@ -2780,8 +2780,24 @@ fn files_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 fn files_upload<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(
-            funcs::files_upload(client.core(), UploadFileRequest::new(FilePart::bytes("file.bin", given.text("file"))))
-                .params({
+            funcs::files_upload(
+                client.core(),
+                UploadFileRequest::new(FilePart::from_bytes("file.bin", given.text("file"))),
+            )
+            .params({
+                let mut all = FilesUploadParams::new();
+                if let Some(text) = given.optional("workspace_id") {
+                    all = all.workspace_id(text);
+                }
+                if let Some(text) = given.optional("provider") {
+                    all = all.provider(text);
+                }
+                all
+            }),
+        ),
+        value(
+            client.files().upload(UploadFileRequest::new(FilePart::from_bytes("file.bin", given.text("file")))).params(
+                {
                     let mut all = FilesUploadParams::new();
                     if let Some(text) = given.optional("workspace_id") {
                         all = all.workspace_id(text);
@@ -2790,18 +2806,9 @@ fn files_upload<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
                         all = all.provider(text);
                     }
                     all
-                }),
+                },
+            ),
         ),
-        value(client.files().upload(UploadFileRequest::new(FilePart::bytes("file.bin", given.text("file")))).params({
-            let mut all = FilesUploadParams::new();
-            if let Some(text) = given.optional("workspace_id") {
-                all = all.workspace_id(text);
-            }
-            if let Some(text) = given.optional("provider") {
-                all = all.provider(text);
-            }
-            all
-        })),
     ]
 }
 

@@ -1,9 +1,7 @@
 //! How a connection is made: the name, TCP, the proxy, TLS.
 
-use std::error::Error as StdError;
-use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -13,22 +11,20 @@ use std::time::Duration;
 
 use http::Uri;
 use http::uri::Scheme;
-use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
+use hyper::rt::{Read, ReadBuf, Write};
 #[cfg(feature = "socks")]
 use hyper_util::client::legacy::connect::proxy::SocksV5;
-use hyper_util::client::legacy::connect::{Connected as Negotiated, Connection};
-use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{Instant, sleep};
 use tower_service::Service;
 
-use super::hyper::TransportBuildError;
+use super::error::{Cause, ConnectError, TransportBuildError};
 use super::proxy::{Proxies, Proxy, ProxyKind, bare_host};
-use super::socket::{Socket, SocketState};
+use super::socket::Socket;
+use super::stream::{Connected, Link};
 #[cfg(feature = "_tls")]
 use super::tls::{ALPN, Tls, TlsOptions};
-use crate::errors::Cause;
 
 /// How long an address of a name is tried alone, before the next one is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -82,85 +78,6 @@ const CHECK_PROXY: &str = "check the proxy (the option `proxy`, `HTTPS_PROXY`, `
 
 fn authority(uri: &Uri) -> &str {
     uri.authority().map_or("", |authority| authority.as_str())
-}
-
-/// A stream of bytes in both directions, with or without TLS. It is one type for both, so that hyper's state machine is
-/// compiled once; the virtual call is small beside the system call behind it.
-pub(super) type Stream = Box<dyn Duplex>;
-
-pub(super) trait Duplex: Read + Write + Send + Unpin {}
-
-impl<T: Read + Write + Send + Unpin> Duplex for T {}
-
-/// A new connection, before HTTP.
-pub(super) struct Connected {
-    pub(super) stream: Stream,
-    /// The state of the socket below `stream`.
-    pub(super) socket: Arc<SocketState>,
-    /// HTTP/2 was agreed on.
-    #[cfg_attr(not(feature = "http2"), expect(dead_code, reason = "it is never agreed on"))]
-    pub(super) is_http2: bool,
-    /// A proxy reads the requests, and needs the whole URL in them.
-    pub(super) is_proxied: bool,
-}
-
-/// The stream to the server, below its TLS.
-pub(super) struct Link {
-    stream: Stream,
-    pub(super) socket: Arc<SocketState>,
-    /// A proxy reads what is sent; false below TLS and inside a tunnel.
-    is_proxied: bool,
-}
-
-impl Link {
-    fn new(socket: Socket) -> Self {
-        let state = socket.state().clone();
-        Self { stream: Box::new(TokioIo::new(socket)), socket: state, is_proxied: false }
-    }
-
-    /// Returns the same stream with TLS on top.
-    #[cfg(feature = "_tls")]
-    pub(super) fn over_tls(stream: Stream, socket: Arc<SocketState>) -> Self {
-        Self { stream, socket, is_proxied: false }
-    }
-}
-
-impl Read for Link {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl Write for Link {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-}
-
-impl Connection for Link {
-    fn connected(&self) -> Negotiated {
-        Negotiated::new()
-    }
 }
 
 type Linking = Pin<Box<dyn Future<Output = Result<Link, ConnectError>> + Send>>;
@@ -254,7 +171,7 @@ pub(super) struct Tcp(DialOptions);
 impl Tcp {
     async fn dial(self, uri: Uri) -> io::Result<Link> {
         let addresses = self.addresses(&uri).await?;
-        let stream = dial_first(by_turns(addresses), self.0.local_address).await?;
+        let stream = happy_eyeballs(interleave_families(addresses), self.0.local_address).await?;
         stream.set_nodelay(true)?;
         let probes = TcpKeepalive::new().with_time(Duration::from_secs(60));
         #[cfg(any(
@@ -350,7 +267,7 @@ impl Service<Uri> for Made {
 
 /// The addresses with the families in turns, beginning with that of the first one, which the system prefers (RFC 8305,
 /// section 4).
-fn by_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+fn interleave_families(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let prefers_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (preferred, others): (Vec<_>, Vec<_>) =
         addresses.into_iter().partition(|address| address.is_ipv6() == prefers_v6);
@@ -363,7 +280,7 @@ fn by_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 /// Tries the addresses in order until one answers. The next one is tried when one has failed, and beside those before it
 /// when they have had their head start, so that an address that is dead costs no more than that.
-async fn dial_first(addresses: Vec<SocketAddr>, local: Option<IpAddr>) -> io::Result<TcpStream> {
+async fn happy_eyeballs(addresses: Vec<SocketAddr>, local: Option<IpAddr>) -> io::Result<TcpStream> {
     let mut waiting = addresses.into_iter();
     let mut attempts: Vec<Attempt> = Vec::new();
     let mut failure = None;
@@ -484,47 +401,6 @@ fn status(response: &[u8]) -> Option<&[u8]> {
     rest.get(..3).filter(|status| status.iter().all(u8::is_ascii_digit))
 }
 
-/// Why there is no connection.
-#[derive(Debug)]
-pub(super) struct ConnectError {
-    text: String,
-    source: Option<Cause>,
-    advice: Option<&'static str>,
-}
-
-impl ConnectError {
-    pub(super) fn new(text: impl Into<String>, source: impl Into<Cause>) -> Self {
-        Self { text: text.into(), source: Some(source.into()), advice: None }
-    }
-
-    pub(super) fn text(text: impl Into<String>) -> Self {
-        Self { text: text.into(), source: None, advice: None }
-    }
-
-    /// Adds advice to the error.
-    pub(super) const fn advising(mut self, advice: &'static str) -> Self {
-        self.advice = Some(advice);
-        self
-    }
-
-    /// Advice, if there is something better than to check the network, the proxy and the server URL.
-    pub(super) const fn advice(&self) -> Option<&'static str> {
-        self.advice
-    }
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl StdError for ConnectError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "in a test a panic is a finding")]
 mod tests {
@@ -540,7 +416,7 @@ mod tests {
             (&["1.1.1.1:1", "2.2.2.2:1"], &["1.1.1.1:1", "2.2.2.2:1"]),
             (&[], &[]),
         ] {
-            let turns = by_turns(given.iter().map(|address| address.parse().unwrap()).collect());
+            let turns = interleave_families(given.iter().map(|address| address.parse().unwrap()).collect());
             assert_eq!(turns.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
         }
     }
@@ -560,7 +436,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let before = Instant::now();
 
-        let stream = dial_first(vec![first, second, listener.local_addr().unwrap()], None).await.unwrap();
+        let stream = happy_eyeballs(vec![first, second, listener.local_addr().unwrap()], None).await.unwrap();
 
         assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
         assert!(before.elapsed() < HEAD_START, "the clock jumps only while nothing can be done");
@@ -570,11 +446,11 @@ mod tests {
     async fn where_no_address_answers_the_error_is_that_of_the_first() {
         let (_first, first) = refusing();
         let unusable = "255.255.255.255:1".parse().unwrap();
-        let error = dial_first(vec![first, unusable], None).await.unwrap_err();
+        let error = happy_eyeballs(vec![first, unusable], None).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-        let error = dial_first(vec![unusable, first], None).await.unwrap_err();
+        let error = happy_eyeballs(vec![unusable, first], None).await.unwrap_err();
         assert_ne!(error.kind(), io::ErrorKind::ConnectionRefused);
-        assert_eq!(dial_first(Vec::new(), None).await.unwrap_err().to_string(), "the name has no address");
+        assert_eq!(happy_eyeballs(Vec::new(), None).await.unwrap_err().to_string(), "the name has no address");
     }
 
     /// Linux answers nothing where the queue of a listener is full.
@@ -589,7 +465,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let before = Instant::now();
 
-        let stream = dial_first(vec![silent, listener.local_addr().unwrap()], None).await.unwrap();
+        let stream = happy_eyeballs(vec![silent, listener.local_addr().unwrap()], None).await.unwrap();
 
         assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
         assert_eq!(before.elapsed().as_millis() / 10, HEAD_START.as_millis() / 10);

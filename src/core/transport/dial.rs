@@ -7,8 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::connect::ConnectError;
-use crate::errors::Cause;
+use super::error::{Cause, ConnectError};
 
 /// An attempt to make a connection, for all calls that could share it. A server may allow many calls on one HTTP/2
 /// connection, so a burst of first calls needs one TLS handshake instead of one each.

@@ -15,10 +15,10 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use tokio::runtime::Id;
 
-use super::connect::{Connected, Stream};
+use super::error::{Failed, TransportError};
 use super::pool::Pool;
 use super::socket::SocketState;
-use super::{Failed, TransportError};
+use super::stream::{Connected, Stream};
 use crate::core::body::Body;
 
 /// The maximum size of a connection's buffers, and so of a response head. An idle connection keeps its buffers, and
@@ -98,7 +98,7 @@ impl Http1 {
         let mut answer = pin!(self.sender.try_send_request(request));
         let socket = self.socket.clone();
         let written = socket.written();
-        let mut exchange = Exchange { connection: Some(self), failure: None };
+        let mut exchange = Driven { connection: Some(self), failure: None };
         let answer = poll_fn(|cx| {
             // Before the response is awaited: this sends the request and reads the response.
             exchange.drive(cx);
@@ -144,14 +144,14 @@ fn path_of(uri: &Uri) -> Uri {
 }
 
 /// A connection while it is used.
-struct Exchange {
+struct Driven {
     /// `None` when it has ended, or was given back.
     connection: Option<Box<Http1>>,
     /// Why it ended, where hyper tells it nobody else.
     failure: Option<hyper::Error>,
 }
 
-impl Exchange {
+impl Driven {
     /// Does what can be done now. A connection that has ended is let go of, so that hyper tells who waits for it.
     fn drive(&mut self, cx: &mut Context<'_>) {
         if let Some(connection) = &mut self.connection
@@ -166,7 +166,7 @@ impl Exchange {
 /// The body of an answer, which drives its connection as it is read.
 struct Http1Body {
     body: Incoming,
-    exchange: Exchange,
+    exchange: Driven,
     pool: Arc<Pool>,
 }
 

@@ -19,9 +19,9 @@ use tokio::runtime::{Handle, Id};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use super::connect::Connected;
+use super::error::{Failed, TransportError, sources};
 use super::socket::SocketState;
-use super::{Failed, TransportError, sources};
+use super::stream::Connected;
 use crate::core::body::Body;
 
 /// The stream limit until the server announces its own: a number that no server can announce.

@@ -2,14 +2,15 @@
 
 #[cfg(feature = "transport")]
 mod connect;
+#[cfg(feature = "transport")]
+mod default;
 #[cfg(feature = "http2")]
 mod dial;
+mod error;
 #[cfg(feature = "transport")]
 mod http1;
 #[cfg(feature = "http2")]
 mod http2;
-#[cfg(feature = "transport")]
-mod hyper;
 #[cfg(feature = "transport")]
 mod pool;
 #[cfg(feature = "transport")]
@@ -20,10 +21,11 @@ mod service;
 #[cfg(feature = "transport")]
 mod socket;
 #[cfg(feature = "transport")]
+mod stream;
+#[cfg(feature = "transport")]
 #[cfg_attr(not(feature = "_tls"), path = "no_tls.rs")]
 mod tls;
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -32,53 +34,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[cfg(feature = "transport")]
-use self::connect::ConnectError;
+pub(crate) use self::default::runtime_is_gone;
 #[cfg(feature = "transport")]
-pub(crate) use self::hyper::runtime_is_gone;
+pub use self::default::{HyperTransport, HyperTransportBuilder};
 #[cfg(feature = "transport")]
-pub use self::hyper::{HyperTransport, HyperTransportBuilder, TransportBuildError};
+pub use self::error::TransportBuildError;
+pub(crate) use self::error::{Cause, advice};
+pub use self::error::{TransportError, TransportErrorKind};
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::ReqwestTransport;
 pub use self::service::ServiceTransport;
 use super::body::Body;
-use crate::errors::Cause;
-
-/// Why an exchange failed before the head of its response.
-#[cfg(feature = "transport")]
-struct Failed {
-    error: ::hyper::client::conn::TrySendError<http::Request<Body>>,
-    /// The server has not processed the request.
-    is_unsent: bool,
-}
-
-/// Returns the error and everything below it.
-#[cfg(feature = "transport")]
-fn sources<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error| (*error).source())
-}
 
 /// The default limit for making a connection.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Returns advice for a failed connection attempt, if its cause has any.
-#[cfg(feature = "transport")]
-pub(crate) fn advice(error: &TransportError) -> Option<&'static str> {
-    sources(error).find_map(|source| {
-        source
-            .downcast_ref::<ConnectError>()
-            .or_else(|| {
-                // Several calls may have waited for the same connection.
-                source.downcast_ref::<Arc<ConnectError>>().map(|error| &**error)
-            })?
-            .advice()
-    })
-}
-
-/// A custom transport gives no advice.
-#[cfg(not(feature = "transport"))]
-pub(crate) const fn advice(_error: &TransportError) -> Option<&'static str> {
-    None
-}
 
 /// The future of [`Transport::send`].
 pub type TransportFuture<'a> = Pin<Box<dyn Future<Output = Result<http::Response<Body>, TransportError>> + Send + 'a>>;
@@ -120,75 +89,5 @@ impl Connecting {
         let output = connect.await;
         set(false);
         output
-    }
-}
-
-/// How far an exchange had come when it failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TransportErrorKind {
-    /// No connection was made (name resolution, refused, TLS, proxy). The server has not received the request.
-    Connect,
-    /// No connection was made within the limit for connecting. The server has not received the request.
-    ConnectTimeout,
-    /// The connection was closed before any byte of the request was processed, as when a server closes an idle
-    /// connection. The server has not processed the request.
-    NotSent,
-    /// The connection failed after the request began to be sent and before the head of the response was complete. The
-    /// server may have received the request.
-    Exchange,
-    /// The body of the response broke off.
-    Body,
-    /// The request cannot be sent by this transport, whatever the network does (a scheme that is not supported, say).
-    Request,
-}
-
-/// Why a transport could not carry a request or a body. Its [`source`](StdError::source) is the cause.
-#[derive(Debug)]
-pub struct TransportError {
-    kind: TransportErrorKind,
-    source: Cause,
-}
-
-impl TransportError {
-    /// An error of the given kind with its cause. A text is a cause too.
-    pub fn new(kind: TransportErrorKind, source: impl Into<Cause>) -> Self {
-        Self { kind, source: source.into() }
-    }
-
-    pub(crate) fn body(source: impl Into<Cause>) -> Self {
-        Self::new(TransportErrorKind::Body, source)
-    }
-
-    /// How far the exchange had come.
-    pub const fn kind(&self) -> TransportErrorKind {
-        self.kind
-    }
-
-    /// True where the server has not processed the request, so that sending it again repeats nothing.
-    pub const fn is_unsent(&self) -> bool {
-        matches!(
-            self.kind,
-            TransportErrorKind::Connect | TransportErrorKind::ConnectTimeout | TransportErrorKind::NotSent
-        )
-    }
-}
-
-impl fmt::Display for TransportError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            TransportErrorKind::Connect => "no connection could be made",
-            TransportErrorKind::ConnectTimeout => "no connection was made in time",
-            TransportErrorKind::NotSent => "the connection closed before the request was sent",
-            TransportErrorKind::Exchange => "the connection failed before the response arrived",
-            TransportErrorKind::Body => "the body broke off",
-            TransportErrorKind::Request => "the request cannot be sent",
-        })
-    }
-}
-
-impl StdError for TransportError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(&*self.source)
     }
 }

@@ -2,7 +2,8 @@
 
 use http::{Request, Response};
 
-use super::{Transport, TransportError, TransportErrorKind, TransportFuture};
+use super::error::{TransportError, TransportErrorKind};
+use super::{Transport, TransportFuture};
 use crate::core::body::Body;
 
 /// A [`reqwest::Client`] as a [`Transport`], for programs that already configure one.

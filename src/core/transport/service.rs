@@ -9,7 +9,8 @@ use http::{Request, Response};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
-use super::{Transport, TransportError, TransportErrorKind, TransportFuture};
+use super::error::{TransportError, TransportErrorKind};
+use super::{Transport, TransportFuture};
 use crate::core::body::Body;
 use crate::errors::Cause;
 

@@ -12,9 +12,8 @@ use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tower_service::Service;
 
-use super::connect::{ConnectError, Connected, Link};
-use super::hyper::TransportBuildError;
-use crate::errors::Cause;
+use super::error::{Cause, ConnectError, TransportBuildError};
+use super::stream::{Connected, Link};
 
 /// The protocols offered to a server, in order of preference.
 pub(super) const ALPN: &[&[u8]] = if cfg!(feature = "http2") { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };

@@ -107,7 +107,7 @@ async fn whole(core: &OpenRouterCore, case: &Case) -> Result<(), Error> {
         "files.upload" => {
             let file = body.map(|body| &body["file"]);
             let file = |name| read::<String>(file.map(|file| &file[name]));
-            let request = UploadFileRequest::new(FilePart::bytes(file("file_name"), file("content")));
+            let request = UploadFileRequest::new(FilePart::from_bytes(file("file_name"), file("content")));
             let params = params!(FilesUploadParams, values, workspace_id, provider);
             drop(funcs::files_upload(core, request).params(params).await?);
         }

@@ -15,23 +15,20 @@ use tokio::runtime::{Handle, Id, is_rt_shutdown_err};
 #[cfg(feature = "http2")]
 use tokio::sync::watch;
 
-use super::connect::{ConnectError, Connector, DialOptions};
+use super::connect::{Connector, DialOptions};
 #[cfg(feature = "http2")]
 use super::dial::{Dial, Progress};
+use super::error::{Cause, ConnectError, Failed, TransportBuildError, TransportError, TransportErrorKind, sources};
 use super::http1::Http1;
 #[cfg(feature = "http2")]
 use super::http2::Http2;
 use super::pool::{Connection, Pool};
 use super::proxy::{Proxies, Proxy};
 use super::tls::TlsOptions;
-use super::{
-    CONNECT_TIMEOUT, ConnectTimeout, Connecting, Failed, Transport, TransportError, TransportErrorKind,
-    TransportFuture, sources,
-};
+use super::{CONNECT_TIMEOUT, ConnectTimeout, Connecting, Transport, TransportFuture};
 use crate::core::body::Body;
 use crate::core::runtime;
 use crate::core::within::within;
-use crate::errors::Cause;
 
 pub(super) const NO_TLS: &str = "https:// is not built in: enable the feature `tls` of openrouter-kit (or `tls-ring` or \
                                  `tls-aws-lc-rs` together with `roots-bundled` or `roots-platform`)";
@@ -470,42 +467,5 @@ impl fmt::Debug for HyperTransportBuilder {
             .field("client_certificate", &self.tls.client_certificate.is_some())
             .field("dial", &self.dial)
             .finish()
-    }
-}
-
-/// Why a [`HyperTransport`] could not be built.
-#[derive(Debug)]
-pub struct TransportBuildError {
-    option: &'static str,
-    reason: &'static str,
-    source: Option<Cause>,
-}
-
-impl TransportBuildError {
-    pub(super) const fn new(option: &'static str, reason: &'static str) -> Self {
-        Self { option, reason, source: None }
-    }
-
-    #[cfg(feature = "_tls")]
-    pub(super) fn caused_by(mut self, source: impl Into<Cause>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    /// The option that is not usable.
-    pub const fn option(&self) -> &'static str {
-        self.option
-    }
-}
-
-impl fmt::Display for TransportBuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the option `{}` is not usable: {}", self.option, self.reason)
-    }
-}
-
-impl StdError for TransportBuildError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as _)
     }
 }

@@ -1,4 +1,5 @@
-//! The two steps of signing users in that need no request: the secret pair of PKCE, and the address to send the user to.
+//! The two steps of signing users in that send no request: making the PKCE pair, and the URL to send the user to.
+//! The functions are also methods of [`OpenRouter::oauth`](crate::OpenRouter::oauth).
 
 use http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -14,7 +15,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 
 /// What the page on which a user allows a program to act has to know.
 ///
-/// For [`oauth_create_authorization_url`].
+/// For [`create_authorization_url`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateAuthorizationUrlRequest {
@@ -37,7 +38,7 @@ impl CreateAuthorizationUrlRequest {
         Self { callback_url: callback_url.into(), code_challenge: None, code_challenge_method: None, limit: None }
     }
 
-    /// Sets `code_challenge`, as [`oauth_create_sha256_code_challenge`] makes it.
+    /// Sets `code_challenge`, as [`create_sha256_code_challenge`] makes it.
     #[must_use]
     #[inline]
     pub fn code_challenge(mut self, code_challenge: impl Into<Secret>) -> Self {
@@ -62,7 +63,7 @@ impl CreateAuthorizationUrlRequest {
     }
 }
 
-/// The secret pair of PKCE (RFC 7636), made by [`oauth_create_sha256_code_challenge`].
+/// The secret pair of PKCE (RFC 7636), made by [`create_sha256_code_challenge`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreateSha256CodeChallengeResponse {
@@ -77,15 +78,15 @@ pub struct CreateSha256CodeChallengeResponse {
 /// `https://openrouter.ai/auth`. Nothing is sent; show it to the user, in a browser.
 ///
 /// ```
-/// use openrouter_kit::helpers::CreateAuthorizationUrlRequest;
-/// /// use openrouter_kit::models::ExchangeAuthCodeForApiKeyRequest;
-/// use openrouter_kit::{OpenRouterCore, funcs};
+/// use openrouter_kit::OpenRouterCore;
+/// use openrouter_kit::models::ExchangeAuthCodeForApiKeyRequest;
+/// use openrouter_kit::oauth::{self, CreateAuthorizationUrlRequest};
 ///
 /// # fn main() -> Result<(), openrouter_kit::Error> {
 /// let core = OpenRouterCore::builder().build()?;
-/// let pair = funcs::oauth_create_sha256_code_challenge(None)?;
+/// let pair = oauth::create_sha256_code_challenge(None)?;
 /// let request = CreateAuthorizationUrlRequest::new("https://example.com/callback").code_challenge(pair.code_challenge);
-/// let url = funcs::oauth_create_authorization_url(&core, request)?;
+/// let url = oauth::create_authorization_url(&core, request)?;
 /// assert!(url.starts_with("https://openrouter.ai/auth?callback_url=https%3A%2F%2Fexample.com%2Fcallback"));
 ///
 /// // Once the user is back at the callback URL with a code:
@@ -98,14 +99,14 @@ pub struct CreateSha256CodeChallengeResponse {
 /// [`Error::InvalidRequest`] for a callback URL that is not absolute, a challenge that is none, a method without a
 /// challenge, and a limit that is negative or not finite.
 #[inline]
-pub fn oauth_create_authorization_url(
+pub fn create_authorization_url(
     core: &OpenRouterCore,
     request: CreateAuthorizationUrlRequest,
 ) -> Result<String, Error> {
     let CreateAuthorizationUrlRequest { callback_url, code_challenge, code_challenge_method, limit } = request;
     let server = core.server_url();
     // Checked when the client was built.
-    let server: Uri = server.parse().map_err(|error| UnexpectedError::new("", "the server URL is none", error))?;
+    let server: Uri = server.parse().map_err(|error| UnexpectedError::new(None, "the server URL is none", error))?;
     let (scheme, host) = (server.scheme_str().unwrap_or("https"), server.authority().map_or("", |host| host.as_str()));
     check_callback(&callback_url)?;
     let encode = |text| utf8_percent_encode(text, RESERVED);
@@ -141,9 +142,7 @@ pub fn oauth_create_authorization_url(
 /// [`Error::InvalidRequest`] for a verifier that is not 43 to 128 letters, digits and `-._~` (RFC 7636, section 4.1), and
 /// [`Error::Unexpected`] if the system has no randomness to give.
 #[inline]
-pub fn oauth_create_sha256_code_challenge(
-    code_verifier: Option<Secret>,
-) -> Result<CreateSha256CodeChallengeResponse, Error> {
+pub fn create_sha256_code_challenge(code_verifier: Option<Secret>) -> Result<CreateSha256CodeChallengeResponse, Error> {
     let code_verifier = match code_verifier {
         Some(verifier) => {
             check_verifier("code_verifier", verifier.expose())?;
@@ -152,7 +151,7 @@ pub fn oauth_create_sha256_code_challenge(
         None => {
             let mut bytes = [0; 32];
             getrandom::fill(&mut bytes).map_err(|error| {
-                UnexpectedError::new("", "the system gave no randomness; give a code verifier of your own", error)
+                UnexpectedError::new(None, "the system gave no randomness; give a code verifier of your own", error)
             })?;
             Secret::from(base64url(&bytes))
         }
@@ -170,18 +169,18 @@ fn base64url(bytes: &[u8]) -> String {
 impl OAuth<'_> {
     /// The address of the page on which the user allows this program to act.
     ///
-    /// The same as [`funcs::oauth_create_authorization_url`](crate::funcs::oauth_create_authorization_url).
+    /// The same as [`oauth::create_authorization_url`](create_authorization_url).
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] for arguments that cannot be right.
     #[inline]
     pub fn create_authorization_url(self, request: CreateAuthorizationUrlRequest) -> Result<String, Error> {
-        oauth_create_authorization_url(self.core, request)
+        create_authorization_url(self.core, request)
     }
 
     /// Makes the secret pair of PKCE.
     ///
-    /// The same as [`funcs::oauth_create_sha256_code_challenge`](crate::funcs::oauth_create_sha256_code_challenge).
+    /// The same as [`oauth::create_sha256_code_challenge`](create_sha256_code_challenge).
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] for a verifier that cannot be one.
@@ -190,7 +189,7 @@ impl OAuth<'_> {
         self,
         code_verifier: Option<Secret>,
     ) -> Result<CreateSha256CodeChallengeResponse, Error> {
-        oauth_create_sha256_code_challenge(code_verifier)
+        create_sha256_code_challenge(code_verifier)
     }
 }
 
@@ -211,7 +210,7 @@ fn check_challenge(challenge: &str, method: &Method) -> Result<(), InvalidReques
     const ARGUMENT: &str = "code_challenge";
     if *method == Method::S256 && !matches!(base64::decode(challenge), Ok(hash) if hash.len() == 32) {
         let message = "is no SHA-256 in base64url without padding (43 characters); make it with \
-                       `oauth_create_sha256_code_challenge`";
+                       `create_sha256_code_challenge`";
         return Err(InvalidRequestError::new(ARGUMENT, message));
     }
     check_verifier(ARGUMENT, challenge)

@@ -1,0 +1,465 @@
+//! The options of a client.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue, USER_AGENT};
+
+use super::client::{Inner, Limits, OpenRouterCore};
+use super::config::ClientConfig;
+use super::header::parse_header;
+use super::hidden;
+use super::key::Key;
+use super::retry::{RetryBudget, RetryConfig};
+use super::server_url::{DEFAULT_SERVER_URL, ServerUrl};
+use super::timeouts::Timeouts;
+#[cfg(feature = "transport")]
+use super::transport::HyperTransport;
+use super::transport::Transport;
+use crate::errors::{Error, InvalidRequestError};
+use crate::hooks::{DebugLog, Hook};
+
+const DEFAULT_USER_AGENT: &str = concat!("openrouter-kit/", env!("CARGO_PKG_VERSION"));
+
+const HTTP_REFERER: HeaderName = HeaderName::from_static("http-referer");
+const APP_TITLE: HeaderName = HeaderName::from_static("x-openrouter-title");
+const APP_CATEGORIES: HeaderName = HeaderName::from_static("x-openrouter-categories");
+
+impl OpenRouterCore {
+    /// A client with this API key and the defaults of every other option. The environment is not read.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the key cannot be one, see [`ClientBuilder::api_key`].
+    pub fn new(api_key: impl Into<String>) -> Result<Self, Error> {
+        Self::builder().api_key(api_key).build()
+    }
+
+    /// A client that takes its options from the environment; see [`ClientBuilder::env`].
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if a variable has a wrong value. A missing API key is no error until a call needs it.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::builder().env().build()
+    }
+
+    /// Starts a client with options.
+    pub fn builder() -> ClientBuilder<Self> {
+        ClientBuilder::default()
+    }
+}
+
+/// Builder for a client: an [`OpenRouter`](crate::OpenRouter) if it was started with
+/// [`OpenRouter::builder`](crate::OpenRouter::builder), an [`OpenRouterCore`] if with [`OpenRouterCore::builder`].
+///
+/// Setters accept any value; [`build`](Self::build) validates them and reports the first invalid option.
+#[must_use = "no client is created before `build` is called"]
+pub struct ClientBuilder<C> {
+    settings: Settings,
+    client: PhantomData<fn() -> C>,
+}
+
+/// The options, without the type of the client.
+#[derive(Clone, Default)]
+struct Settings {
+    api_key: Option<String>,
+    source: Key,
+    server_url: Option<String>,
+    http_referer: Option<String>,
+    app_title: Option<String>,
+    app_categories: Option<Vec<String>>,
+    user_agent: Option<String>,
+    headers: Vec<(String, String)>,
+    retry_config: Option<RetryConfig>,
+    timeouts: Timeouts,
+    hooks: Vec<Arc<dyn Hook>>,
+    debug: bool,
+    transport: Option<Arc<dyn Transport>>,
+    proxy: Option<String>,
+    max_error_body: Option<usize>,
+    max_event: Option<usize>,
+    max_body: Option<usize>,
+}
+
+impl<C> ClientBuilder<C> {
+    /// Sets the API key. It is sent as `Authorization: Bearer <key>`, or as it is if it already begins with `bearer `.
+    ///
+    /// Surrounding whitespace is trimmed. It may be absent; a call that needs it then fails with
+    /// [`Error::InvalidRequest`] before anything is sent. An empty key, a key with several lines, and a key with
+    /// anything but printable ASCII are refused by `build`.
+    pub fn api_key(mut self, api_key: impl Into<String>) -> Self {
+        self.settings.api_key = Some(api_key.into());
+        self.settings.source = Key::None;
+        self
+    }
+
+    /// Sets a function that is called for the API key on each attempt, for keys that change. It replaces
+    /// [`api_key`](Self::api_key), and surrounding whitespace is trimmed too. If it fails, the call fails with
+    /// [`Error::InvalidRequest`] and nothing is sent.
+    ///
+    /// ```no_run
+    /// # use openrouter_kit::core::OpenRouterCore;
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// let core = OpenRouterCore::builder().api_key_source(|| async { std::fs::read_to_string("/run/key") }).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn api_key_source<F, R, K, E>(mut self, source: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<K, E>> + Send + 'static,
+        K: Into<String>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.settings.api_key = None;
+        self.settings.source = Key::Source(Arc::new(move || {
+            let asked = source();
+            Box::pin(async move { asked.await.map(Into::into).map_err(Into::into) })
+        }));
+        self
+    }
+
+    /// Sets where requests go: scheme, host and any base path. Paths are appended to it. Default:
+    /// `https://openrouter.ai/api/v1`.
+    ///
+    /// Surrounding whitespace is trimmed, and characters not allowed in a URL path are percent-encoded. A non-ASCII
+    /// host must be given in its encoded form (`xn--...`).
+    pub fn server_url(mut self, server_url: impl AsRef<str>) -> Self {
+        self.settings.server_url = Some(server_url.as_ref().to_owned());
+        self
+    }
+
+    /// Sets the URL of the program's site, for the ranking on openrouter.ai (`HTTP-Referer`).
+    pub fn http_referer(mut self, http_referer: impl Into<String>) -> Self {
+        self.settings.http_referer = Some(http_referer.into());
+        self
+    }
+
+    /// Sets the name of the program, for the ranking on openrouter.ai (`X-OpenRouter-Title`).
+    pub fn app_title(mut self, app_title: impl Into<String>) -> Self {
+        self.settings.app_title = Some(app_title.into());
+        self
+    }
+
+    /// Sets the categories of the program (`X-OpenRouter-Categories`), each of at most 30 lower-case letters, digits and
+    /// hyphens.
+    pub fn app_categories(mut self, app_categories: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.settings.app_categories = Some(app_categories.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Sets the `User-Agent` header. Default: `openrouter-kit/` and the version.
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.settings.user_agent = Some(user_agent.into());
+        self
+    }
+
+    /// Sets a header for every request. A call can override it.
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        self.settings.headers.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets when a failed request is retried. Default: [`RetryConfig::backoff`].
+    pub fn retry_config(mut self, retry_config: RetryConfig) -> Self {
+        self.settings.retry_config = Some(retry_config);
+        self
+    }
+
+    /// Sets all time limits, replacing those set before.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.settings.timeouts = timeouts;
+        self
+    }
+
+    /// Sets the limit for making a connection, [`Timeouts::connect`]; `None` leaves it to the transport.
+    pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.timeouts.connect = limit.into();
+        self
+    }
+
+    /// Sets the limit for the head of a response, [`Timeouts::response`]; `None` for no limit.
+    pub fn response_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.timeouts.response = limit.into();
+        self
+    }
+
+    /// Sets the limit between two chunks of a body, [`Timeouts::idle`]; `None` for no limit.
+    pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.timeouts.idle = limit.into();
+        self
+    }
+
+    /// Sets the limit between two events of a stream, [`Timeouts::event`]; `None` for no limit.
+    pub fn event_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.timeouts.event = limit.into();
+        self
+    }
+
+    /// Sets the limit for a whole call, [`Timeouts::total`]; `None` for no limit.
+    pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.timeouts.total = limit.into();
+        self
+    }
+
+    /// Adds a hook. Hooks run in the order in which they were added.
+    pub fn hook(mut self, hook: impl Hook) -> Self {
+        self.settings.hooks.push(Arc::new(hook));
+        self
+    }
+
+    /// Sets the transport. Default: a [`HyperTransport`] of its own for this client.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.settings.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Sets the proxy of the default transport; see
+    /// [`HyperTransportBuilder::proxy`](super::transport::HyperTransportBuilder::proxy). Default: what the environment
+    /// says. It is refused together with [`transport`](Self::transport), whose own options say what it does.
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.settings.proxy = Some(url.into());
+        self
+    }
+
+    /// Sets how many bytes of an error's body are read; the rest is dropped. Default: 1 MiB.
+    ///
+    /// JSON of up to 1 MiB is searched for an error, which may take a hundred times as much memory while it is parsed.
+    pub fn max_error_body(mut self, bytes: usize) -> Self {
+        self.settings.max_error_body = Some(bytes);
+        self
+    }
+
+    /// Sets the maximum size of one event of a stream, in bytes. A larger one ends the stream with
+    /// [`Error::ResponseValidation`]. Default: 16 MiB.
+    ///
+    /// The memory for an event is bounded as for a [body](Self::max_body).
+    pub fn max_event(mut self, bytes: usize) -> Self {
+        self.settings.max_event = Some(bytes);
+        self
+    }
+
+    /// Sets the maximum size of the body of a non-streaming response, in bytes. A larger one fails the call with
+    /// [`Error::ResponseValidation`]. Streams and downloads have no such limit. Default: 64 MiB, enough for ten large
+    /// images or 2,048 embeddings.
+    ///
+    /// Whatever a server sends, decoding a response takes at most 12 times the length of its body plus 128 MiB of
+    /// memory; typical responses take twice their length. A response that would take more, such as a list of a million
+    /// empty objects, is refused with [`Error::ResponseValidation`].
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.settings.max_body = Some(bytes);
+        self
+    }
+
+    /// Reads from the environment what the code has not set, as the official SDKs do. Surrounding whitespace of a
+    /// variable is trimmed, and an empty one counts as absent.
+    ///
+    /// | variable | option |
+    /// | --- | --- |
+    /// | `OPENROUTER_API_KEY` | [`api_key`](Self::api_key) |
+    /// | `OPENROUTER_BASE_URL` | [`server_url`](Self::server_url), with the version path |
+    /// | `OPENROUTER_HTTP_REFERER` | [`http_referer`](Self::http_referer) |
+    /// | `OPENROUTER_APP_TITLE` | [`app_title`](Self::app_title) |
+    /// | `OPENROUTER_APP_CATEGORIES` | [`app_categories`](Self::app_categories), separated by commas |
+    /// | `OPENROUTER_DEBUG` | one line to standard error for each attempt, unless it is `0` or `false`: method, URL, status and time, never the key, headers or bodies |
+    ///
+    /// The order of calls does not matter: what the code sets wins.
+    pub fn env(mut self) -> Self {
+        self.settings.read_variables(|name| std::env::var(name).ok());
+        self
+    }
+
+    /// Builds the client. Nothing is sent.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`], which names the option that is wrong; [`Error::Hook`] if a hook refuses in
+    /// [`sdk_init`](Hook::sdk_init).
+    pub fn build(self) -> Result<C, Error>
+    where
+        C: From<OpenRouterCore>,
+    {
+        self.settings.build().map(C::from)
+    }
+}
+
+impl Settings {
+    fn read_variables(&mut self, read: impl Fn(&str) -> Option<String>) {
+        let read = |name| Some(read(name)?.trim().to_owned()).filter(|value| !value.is_empty());
+        if self.api_key.is_none() && matches!(self.source, Key::None) {
+            self.api_key = read("OPENROUTER_API_KEY");
+        }
+        let or_read = |option: &mut Option<String>, name| *option = option.take().or_else(|| read(name));
+        or_read(&mut self.server_url, "OPENROUTER_BASE_URL");
+        or_read(&mut self.http_referer, "OPENROUTER_HTTP_REFERER");
+        or_read(&mut self.app_title, "OPENROUTER_APP_TITLE");
+        if self.app_categories.is_none() {
+            let list = read("OPENROUTER_APP_CATEGORIES");
+            self.app_categories = list.map(|list| list.split(',').map(|name| name.trim().to_owned()).collect());
+        }
+        self.debug |= read("OPENROUTER_DEBUG").is_some_and(|value| value != "0" && value != "false");
+    }
+
+    fn build(self) -> Result<OpenRouterCore, Error> {
+        let key = match &self.api_key {
+            Some(key) => Key::fixed(key)?,
+            None => self.source.clone(),
+        };
+        let limits = Limits {
+            error_body: limit("max_error_body", self.max_error_body, 1024 * 1024)?,
+            event: limit("max_event", self.max_event, 16 * 1024 * 1024)?,
+            body: limit("max_body", self.max_body, 64 * 1024 * 1024)?,
+        };
+        self.timeouts.check()?;
+        let headers = self.headers()?;
+        let (transport, transport_limit) = self.make_transport()?;
+        let made = transport.clone();
+        let mut config = ClientConfig {
+            server_url: self.server_url.unwrap_or_else(|| DEFAULT_SERVER_URL.to_owned()),
+            headers,
+            retry_config: self.retry_config.unwrap_or_default(),
+            timeouts: self.timeouts,
+            transport,
+        };
+        let mut hooks = self.hooks;
+        if self.debug {
+            hooks.push(Arc::new(DebugLog));
+        }
+        for hook in &hooks {
+            hook.sdk_init(&mut config)?;
+            hidden::hide_values(&mut config.headers);
+        }
+        config.retry_config.check()?;
+        config.timeouts.check()?;
+        let server = ServerUrl::parse(&config.server_url)?;
+        let inner = Inner {
+            // A transport that a hook put in its place may have a different limit.
+            transport_limit: transport_limit.filter(|_| Arc::ptr_eq(&made, &config.transport)),
+            transport: config.transport,
+            server,
+            headers: config.headers,
+            key,
+            retry_config: config.retry_config,
+            budget: RetryBudget::new(),
+            timeouts: config.timeouts,
+            hooks,
+            limits,
+        };
+        Ok(OpenRouterCore::from_inner(inner))
+    }
+
+    /// The transport, and the limit for connecting that it keeps by itself if that is known.
+    fn make_transport(&self) -> Result<(Arc<dyn Transport>, Option<Duration>), Error> {
+        if let Some(transport) = &self.transport {
+            return match self.proxy {
+                Some(_) => Err(Error::invalid("proxy", "has no effect beside `transport`; set it on the transport")),
+                None => Ok((transport.clone(), None)),
+            };
+        }
+        self.default_transport()
+    }
+
+    #[cfg(not(feature = "transport"))]
+    fn default_transport(&self) -> Result<(Arc<dyn Transport>, Option<Duration>), Error> {
+        Err(Error::invalid("transport", "is not set, and none is built in; set one, or enable the feature `tls`"))
+    }
+
+    #[cfg(feature = "transport")]
+    fn default_transport(&self) -> Result<(Arc<dyn Transport>, Option<Duration>), Error> {
+        let mut builder = HyperTransport::builder();
+        if let Some(limit) = self.timeouts.connect {
+            builder = builder.connect_timeout(limit);
+        }
+        if let Some(url) = &self.proxy {
+            builder = builder.proxy(url);
+        }
+        let transport = builder.build().map_err(|error| {
+            InvalidRequestError::new(error.option(), "is refused by the transport; see the source").caused_by(error)
+        })?;
+        Ok((Arc::new(transport), self.timeouts.connect))
+    }
+
+    fn headers(&self) -> Result<HeaderMap, Error> {
+        let mut headers = HeaderMap::with_capacity(16);
+        let user_agent = self.user_agent.as_deref().unwrap_or(DEFAULT_USER_AGENT);
+        headers.insert(USER_AGENT, text("user_agent", user_agent)?);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        // Without this header a server may choose any coding.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(referer) = &self.http_referer {
+            headers.insert(HTTP_REFERER, text("http_referer", referer)?);
+        }
+        if let Some(title) = &self.app_title {
+            headers.insert(APP_TITLE, text("app_title", title)?);
+        }
+        if let Some(categories) = &self.app_categories {
+            let is_category = |category: &String| {
+                (1..=30).contains(&category.len())
+                    && category.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+            };
+            if !categories.iter().all(is_category) {
+                let message = "must each have 1 to 30 lower-case letters, digits and hyphens, as in `cli-agent`";
+                return Err(Error::invalid("app_categories", message));
+            }
+            if !categories.is_empty() {
+                headers.insert(APP_CATEGORIES, text("app_categories", &categories.join(","))?);
+            }
+        }
+        for (name, value) in &self.headers {
+            let (name, value) = parse_header("header", name, value)?;
+            headers.insert(name, value);
+        }
+        Ok(headers)
+    }
+}
+
+impl<C> Clone for ClientBuilder<C> {
+    fn clone(&self) -> Self {
+        Self { settings: self.settings.clone(), client: PhantomData }
+    }
+}
+
+impl<C> Default for ClientBuilder<C> {
+    fn default() -> Self {
+        Self { settings: Settings::default(), client: PhantomData }
+    }
+}
+
+impl<C> fmt::Debug for ClientBuilder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = &self.settings;
+        let headers: Vec<&str> = settings.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("ClientBuilder")
+            .field("server_url", &settings.server_url.as_deref().map(hidden::url))
+            .field("http_referer", &settings.http_referer)
+            .field("app_title", &settings.app_title)
+            .field("app_categories", &settings.app_categories)
+            .field("headers", &headers)
+            .field("retry_config", &settings.retry_config)
+            .field("timeouts", &settings.timeouts)
+            .field("hooks", &settings.hooks)
+            .field("transport", &settings.transport)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The value of a header that an option stands for.
+fn text(option: &'static str, value: &str) -> Result<HeaderValue, InvalidRequestError> {
+    if value.trim().is_empty() {
+        return Err(InvalidRequestError::new(option, "is empty; leave the option out"));
+    }
+    HeaderValue::from_bytes(value.as_bytes()).map_err(|error| {
+        InvalidRequestError::new(option, "has control characters, which no header may have; remove them")
+            .caused_by(error)
+    })
+}
+
+fn limit(option: &'static str, bytes: Option<usize>, default: usize) -> Result<usize, InvalidRequestError> {
+    match bytes {
+        Some(0) => Err(InvalidRequestError::new(option, "is zero; give a number of bytes")),
+        bytes => Ok(bytes.unwrap_or(default)),
+    }
+}

@@ -1,0 +1,86 @@
+//! The API key.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use crate::errors::{Cause, Error, InvalidRequestError};
+
+pub(super) type KeyFuture = Pin<Box<dyn Future<Output = Result<String, Cause>> + Send>>;
+
+/// Where the API key comes from.
+#[derive(Clone, Default)]
+pub(crate) enum Key {
+    #[default]
+    None,
+    Fixed(HeaderValue),
+    Source(Arc<dyn Fn() -> KeyFuture + Send + Sync>),
+}
+
+impl Key {
+    /// Parses a key given as text.
+    pub(crate) fn fixed(key: &str) -> Result<Self, InvalidRequestError> {
+        authorization("api_key", key).map(Self::Fixed)
+    }
+
+    pub(crate) const fn is_set(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+
+    /// The value of the `Authorization` header, if there is a key.
+    pub(crate) async fn authorization(&self) -> Result<Option<HeaderValue>, Error> {
+        match self {
+            Self::None => Ok(None),
+            Self::Fixed(value) => Ok(Some(value.clone())),
+            Self::Source(source) => match source().await {
+                Ok(key) => Ok(Some(authorization("api_key_source", &key)?)),
+                Err(cause) => {
+                    let mistake =
+                        InvalidRequestError::new("api_key_source", "gave no key; see the source of this error");
+                    Err(mistake.caused_by(cause).into())
+                }
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Fixed(_) => "[hidden]",
+            Self::Source(_) => "from a source",
+        })
+    }
+}
+
+/// The `Authorization` header for a key. The key never stands in the error.
+fn authorization(option: &'static str, key: &str) -> Result<HeaderValue, InvalidRequestError> {
+    let wrong = |message| Err(InvalidRequestError::new(option, message));
+    // A key from a file ends with a line break.
+    let key = key.trim();
+    let (scheme, key) = match key.get(..7) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("bearer ") => (scheme, key.get(7..).unwrap_or_default().trim()),
+        _ if key.eq_ignore_ascii_case("bearer") => ("", ""),
+        _ => ("Bearer ", key),
+    };
+    if key.is_empty() {
+        return wrong("is empty; give the key that https://openrouter.ai/settings/keys shows");
+    }
+    if key.contains(['\n', '\r']) {
+        return wrong("has more than one line; pass only the key");
+    }
+    if key.bytes().any(|byte| !byte.is_ascii_graphic()) {
+        return wrong(
+            "contains a space, a control character or a non-ASCII character, which no key does; copy it again",
+        );
+    }
+    let Ok(mut value) = HeaderValue::from_str(&format!("{scheme}{key}")) else {
+        return wrong("is not a valid header value; copy it again");
+    };
+    value.set_sensitive(true);
+    Ok(value)
+}

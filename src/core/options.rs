@@ -1,0 +1,22 @@
+//! The options of one call.
+
+use http::Extensions;
+
+use super::key::Key;
+use super::retry::RetryConfig;
+use super::server_url::ServerUrl;
+use super::timeouts::Timeouts;
+use super::wire::Json;
+
+/// The options of one call.
+#[derive(Clone, Default)]
+pub(crate) struct Options {
+    pub(crate) timeouts: Timeouts,
+    pub(crate) retry_config: Option<RetryConfig>,
+    pub(crate) repeat_received: bool,
+    pub(crate) server: Option<ServerUrl>,
+    pub(crate) key: Option<Key>,
+    pub(crate) extra_body: Vec<(String, Json)>,
+    pub(crate) metadata: bool,
+    pub(crate) extensions: Extensions,
+}

@@ -1,0 +1,95 @@
+//! The URL of the server.
+
+use http::Uri;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
+
+use super::hidden;
+use crate::errors::InvalidRequestError;
+
+/// Where requests go unless an option or the environment says otherwise.
+pub(super) const DEFAULT_SERVER_URL: &str = "https://openrouter.ai/api/v1";
+
+/// What people write in URL paths but a request line must not contain, besides non-ASCII characters. Control characters
+/// are kept, so that they are refused later.
+const UNSAFE_IN_PATH: &AsciiSet = &AsciiSet::EMPTY
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// The address of a server, taken apart once.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerUrl {
+    text: String,
+    scheme: Scheme,
+    authority: Authority,
+    /// How long the path at the end of `text` is.
+    path: usize,
+}
+
+impl ServerUrl {
+    pub(crate) fn parse(url: &str) -> Result<Self, InvalidRequestError> {
+        const OPTION: &str = "server_url";
+        let wrong = |message: &str| InvalidRequestError::new(OPTION, format!("is {:?}, {message}", hidden::url(url)));
+        let text = url.trim().trim_end_matches('/');
+        let host = text.find("://").map_or(0, |at| at + "://".len());
+        let path = text.get(host..).and_then(|rest| rest.find(['/', '?', '#'])).map_or(text.len(), |at| host + at);
+        let (host, path) = text.split_at(path);
+        if !host.is_ascii() {
+            return Err(wrong("whose host is not ASCII; pass its encoded form, which starts with `xn--`"));
+        }
+        let text = format!("{host}{}", utf8_percent_encode(path, UNSAFE_IN_PATH));
+        let uri = text.parse::<Uri>().map_err(|error| {
+            wrong("which is not a URL; pass one such as https://openrouter.ai/api/v1").caused_by(error)
+        })?;
+        let parts = uri.into_parts();
+        let scheme = match parts.scheme {
+            Some(scheme) if scheme == Scheme::HTTP || scheme == Scheme::HTTPS => scheme,
+            Some(_) => return Err(wrong("whose scheme is not supported; use https or http")),
+            None => return Err(wrong("which is not absolute; begin with https://")),
+        };
+        let authority = parts.authority.filter(|authority| !authority.host().is_empty());
+        let authority =
+            authority.ok_or_else(|| wrong("which has no host; pass one such as https://openrouter.ai/api/v1"))?;
+        if authority.as_str().contains('@') {
+            return Err(wrong("since it holds a user name or a password; remove them"));
+        }
+        if authority.as_str() != authority.host() && authority.port_u16().is_none() {
+            return Err(wrong("whose port is not a number up to 65535; correct it"));
+        }
+        if text.contains(['?', '#']) {
+            return Err(wrong("which has a query or a fragment; give the part before it"));
+        }
+        // "/" alone is how a URL without a path is told.
+        let path = parts.path_and_query.filter(|path| path != "/").map_or(0, |path| path.as_str().len());
+        Ok(Self { text, scheme, authority, path })
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn is_default(&self) -> bool {
+        self.text == DEFAULT_SERVER_URL
+    }
+
+    /// The URL of `target`, which begins with a slash, below this one. The two are joined, not resolved.
+    pub(crate) fn join(&self, target: &str) -> Result<Uri, http::Error> {
+        let base = self.text.get(self.text.len() - self.path..).unwrap_or_default();
+        let mut path = String::with_capacity(base.len() + target.len());
+        path.push_str(base);
+        path.push_str(target);
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(bytes::Bytes::from(path))?);
+        Ok(Uri::from_parts(parts)?)
+    }
+}

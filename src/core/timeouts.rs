@@ -1,0 +1,57 @@
+//! The time limits.
+
+use std::time::Duration;
+
+use crate::errors::InvalidRequestError;
+
+/// The time limits of a client or a call. `None` means no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// For making a connection. `None` leaves it to the transport; `HyperTransport` has 10 s. Default: `None`.
+    pub connect: Option<Duration>,
+    /// From the start of an attempt, connecting included, to the head of the answer. Default: 10 minutes, since a model
+    /// may think before it answers.
+    pub response: Option<Duration>,
+    /// Between two chunks of a body, and between the head and the first chunk. Only time the program spends waiting for
+    /// the chunk counts: if it does something else in between, the wait starts over when it returns. The body of an
+    /// error is read for at most 5 s in total; what arrived by then is used. Default: 5 minutes.
+    pub idle: Option<Duration>,
+    /// Between two events of a stream, and between the head and the first event, no matter how many comments and empty
+    /// events arrive in between as keep-alives. Time is counted as for `idle`. Default: `None`.
+    pub event: Option<Duration>,
+    /// For the whole call with its retries, hooks and waits, up to the whole body, or up to the head of the answer
+    /// for a stream or a download. Default: `None`.
+    pub total: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: None,
+            response: Some(Duration::from_secs(600)),
+            idle: Some(Duration::from_secs(300)),
+            event: None,
+            total: None,
+        }
+    }
+}
+
+impl Timeouts {
+    /// Refuses limits of zero.
+    pub(crate) fn check(&self) -> Result<(), InvalidRequestError> {
+        let named = [
+            ("connect_timeout", self.connect),
+            ("response_timeout", self.response),
+            ("idle_timeout", self.idle),
+            ("event_timeout", self.event),
+            ("timeout", self.total),
+        ];
+        match named.iter().find(|(_, limit)| limit.is_some_and(|limit| limit.is_zero())) {
+            Some((option, _)) => {
+                Err(InvalidRequestError::new(option, "is zero, so that no call could succeed; use `None` for no limit"))
+            }
+            None => Ok(()),
+        }
+    }
+}
