@@ -27,8 +27,10 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
 ];
 
 /// The names of the runtime that a layer may import although it may not import the runtime.
-const NAMES: &[(&str, &[&str])] =
-    &[("models", &["core::FilePart", "core::Multipart", "core::Page", "core::Parts", "core::QueryValue"])];
+const NAMES: &[(&str, &[&str])] = &[(
+    "models",
+    &["core::FilePart", "core::Multipart", "core::Page", "core::Parameters", "core::Parts", "core::QueryValue"],
+)];
 
 /// The layers of generated code, which import the runtime only by the names that `core` and `errors` export.
 const GENERATED: &[&str] = &["models", "funcs", "sdk"];
