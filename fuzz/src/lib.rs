@@ -56,7 +56,7 @@ fn events(text: &[u8], size: usize, limit: usize) -> (Vec<Event>, bool) {
 /// What is JSON is what serde_json takes for it, and it means the same.
 pub fn json(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    let read = Json::new(text);
+    let read = Json::parse(text);
     let known = serde_json::from_str::<IgnoredAny>(text);
     assert_eq!(read.is_ok(), known.is_ok(), "{read:?} {known:?}");
     let Ok(json) = read else { return };
@@ -93,7 +93,7 @@ pub fn models(data: &[u8]) {
 }
 
 fn model<T: Wire>(text: &str) {
-    let Ok(before) = Json::new(text) else {
+    let Ok(before) = Json::parse(text) else {
         assert!(wire::decode_event::<T>(text).is_err(), "it is no JSON");
         return;
     };
@@ -102,7 +102,7 @@ fn model<T: Wire>(text: &str) {
         return;
     };
     let written = String::from_utf8(wire::encode(&value).expect("what was read can be written")).expect("UTF-8");
-    let after = Json::new(&*written).expect("what is written is JSON");
+    let after = Json::parse(&*written).expect("what is written is JSON");
     assert_eq!(before.difference(&after), None, "{written}");
     assert_eq!(wire::decode_event::<T>(&written).expect("what was written can be read"), value);
 }

@@ -137,7 +137,7 @@ fn see(event: SseEvent<'_>, has_ended: bool, comments: bool) -> Seen<RawEvent> {
     match Kind::of(event.data) {
         Kind::Done => Seen::Done(Some(raw())),
         Kind::KeepAlive => Seen::KeepAlive(comments.then(raw)),
-        Kind::Event => match Json::new(event.data).err().filter(|_| has_ended) {
+        Kind::Event => match Json::parse(event.data).err().filter(|_| has_ended) {
             Some(error) => Seen::Misfit(error, Bytes::copy_from_slice(event.data.as_bytes())),
             None => Seen::Item(raw(), false),
         },
