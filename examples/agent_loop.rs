@@ -7,7 +7,7 @@
 
 use openrouter_kit::OpenRouter;
 use openrouter_kit::mock::{Answer, MockServer};
-use openrouter_kit::models::{InputItem, ResponsesRequest, ResponsesRequestTool};
+use openrouter_kit::models::{InputItem, ResponsesRequest, ResponsesTool};
 use serde_json::{Value, json};
 
 type Failure = Box<dyn std::error::Error>;
@@ -35,7 +35,7 @@ async fn answer(client: &OpenRouter, question: &str) -> Result<String, Failure> 
         "required": ["city"],
         "additionalProperties": false,
     });
-    let weather = ResponsesRequestTool::function("get_current_weather", parameters)
+    let weather = ResponsesTool::function("get_current_weather", parameters)
         .description("The weather in a city at this moment")
         .strict(true);
     let mut items = vec![InputItem::user(question)];

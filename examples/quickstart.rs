@@ -9,7 +9,7 @@ use std::io::Write;
 
 use openrouter_kit::OpenRouter;
 use openrouter_kit::mock::MockServer;
-use openrouter_kit::models::{ResponsesRequest, ResponsesStreamEvent, ResponsesUsage};
+use openrouter_kit::models::{ResponsesRequest, ResponsesUsage};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -31,18 +31,12 @@ async fn ask(client: &OpenRouter) -> Result<(), Failure> {
         .max_output_tokens(200);
 
     println!("\nStreamed:");
-    let mut stream = client.responses().stream(request.clone()).await?;
-    while let Some(event) = stream.next().await {
-        match event? {
-            ResponsesStreamEvent::OutputTextDelta(delta) => {
-                print!("{}", delta.delta);
-                std::io::stdout().flush()?;
-            }
-            ResponsesStreamEvent::Completed(event) => print_usage(event.response.usage.as_ref()),
-            ResponsesStreamEvent::Incomplete(event) => print_usage(event.response.usage.as_ref()),
-            _ => {}
-        }
+    let mut texts = client.responses().stream(request.clone()).await?.text_deltas();
+    while let Some(text) = texts.next().await {
+        print!("{}", text?);
+        std::io::stdout().flush()?;
     }
+    print_usage(texts.finish().await?.usage.as_ref());
 
     println!("\nWhole:");
     let response = client.responses().send(request).await?;

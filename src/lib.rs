@@ -3,17 +3,19 @@
 //! ```no_run
 //! # #[cfg(all(feature = "responses", feature = "tls"))]
 //! # async fn ask() -> Result<(), openrouter_kit::Error> {
+//! use std::io::Write;
+//!
 //! use openrouter_kit::OpenRouter;
-//! use openrouter_kit::models::{ResponsesRequest, ResponsesStreamEvent};
+//! use openrouter_kit::models::ResponsesRequest;
 //!
 //! let client = OpenRouter::from_env()?; // OPENROUTER_API_KEY
 //! let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input("Why is the sky blue?");
-//! let mut stream = client.responses().stream(request).await?;
-//! while let Some(event) = stream.next().await {
-//!     if let ResponsesStreamEvent::OutputTextDelta(delta) = event? {
-//!         print!("{}", delta.delta);
-//!     }
+//! let mut texts = client.responses().stream(request).await?.text_deltas();
+//! while let Some(text) = texts.next().await {
+//!     print!("{}", text?);
+//!     std::io::stdout().flush().ok(); // show each piece at once
 //! }
+//! println!("\n{:?} US dollars", texts.finish().await?.cost());
 //! # Ok(())
 //! # }
 //! ```

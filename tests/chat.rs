@@ -415,6 +415,30 @@ async fn images_of_deltas_are_images_of_the_message() {
 }
 
 #[tokio::test]
+async fn annotations_of_deltas_are_annotations_of_the_message() {
+    let citation =
+        |url: &str| json!({"type": "url_citation", "url_citation": {"url": url, "title": "T", "start_index": 0}});
+    let file =
+        json!({"type": "file", "file": {"hash": "h", "name": "a.pdf", "content": [{"type": "text", "text": "x"}]}});
+    let deltas = [
+        json!({"content": "See", "annotations": [citation("https://a.example")]}),
+        json!({"annotations": [citation("https://b.example"), file, {"type": "of_tomorrow", "n": 1}]}),
+    ];
+    let result = collected(deltas.into_iter().map(chunk).chain([end()]).collect()).await;
+    let annotations = result.message().unwrap().annotations.clone().unwrap();
+    let [ChatAnnotation::UrlCitation(first), _, ChatAnnotation::File(file), ChatAnnotation::Unrecognized(_)] =
+        annotations.as_slice()
+    else {
+        panic!("{annotations:?}")
+    };
+    assert_eq!(first.url_citation.as_ref().unwrap().url, "https://a.example");
+    assert_eq!(file.file.as_ref().unwrap().hash, "h");
+    // What is sent back holds them all, so that the file is not parsed again.
+    let sent = serde_json::to_value(result.to_message().unwrap()).unwrap();
+    assert_eq!(sent["annotations"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
 async fn a_content_of_parts_stays_a_content_of_parts() {
     let message = message(vec![
         json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}]}),

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use openrouter_kit::Error;
 use openrouter_kit::core::wire::{self, Wire};
 use openrouter_kit::mock::{Answer, MockServer};
+use openrouter_kit::models::routing::ProviderPreferencesSort;
 use openrouter_kit::models::*;
 use serde_json::{Value, json};
 
@@ -219,13 +220,13 @@ fn settings_are_taken_as_json_and_members_that_do_not_fit_are_sent_too() {
 #[test]
 fn plugins_and_server_tools_are_named_by_what_is_sent() {
     let web = json!([{"id": "web"}]);
-    assert_eq!(member("plugins", |chat| chat.plugins([ChatRequestPlugin::web()])), web);
-    assert_eq!(member("plugins", |chat| chat.plugins(ChatRequestPlugin::web())), web);
+    assert_eq!(member("plugins", |chat| chat.plugins([Plugin::web()])), web);
+    assert_eq!(member("plugins", |chat| chat.plugins(Plugin::web())), web);
     assert_eq!(member("plugins", |chat| chat.plugins(["web"])), web);
     assert_eq!(member("plugins", |chat| chat.plugins([WebSearchPlugin::new()])), web);
     let request = ResponsesRequest::new()
-        .tools([ResponsesRequestTool::web_search(), ResponsesRequestTool::openrouter_web_search()])
-        .plugins([ResponsesRequestPlugin::file_parser()]);
+        .tools([ResponsesTool::web_search(), ResponsesTool::openrouter_web_search()])
+        .plugins([Plugin::file_parser()]);
     assert_eq!(
         sent(request),
         json!({"tools": [{"type": "web_search"}, {"type": "openrouter:web_search"}], "plugins": [{"id": "file-parser"}]})
@@ -261,7 +262,7 @@ fn parts_are_made_from_files_whose_format_is_recognized() {
     assert_eq!(sent(ChatContentPart::image_path(&png).unwrap()), image, "the bytes tell, not the extension");
     assert_eq!(sent(ChatContentPart::image_bytes(PNG).unwrap()), image);
     assert_eq!(sent(ChatContentPart::image_data("image/png", PNG)), image);
-    assert_eq!(sent(EasyInputMessageContentItem::image_path(&png).unwrap())["image_url"], url);
+    assert_eq!(sent(InputContentPart::image_path(&png).unwrap())["image_url"], url);
     assert_eq!(
         sent(MessagesContentBlockParam::image_path(&png).unwrap())["source"],
         json!({"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgouLi4u"})
@@ -273,7 +274,7 @@ fn parts_are_made_from_files_whose_format_is_recognized() {
         json!({"type": "file", "file": {"filename": "paper.pdf", "file_data": data}})
     );
     assert_eq!(sent(ChatContentPart::file_bytes("a.pdf", PDF).unwrap())["file"]["file_data"], data);
-    assert_eq!(sent(EasyInputMessageContentItem::file_path(&pdf).unwrap())["file_data"], data);
+    assert_eq!(sent(InputContentPart::file_path(&pdf).unwrap())["file_data"], data);
     assert_eq!(sent(MessagesContentBlockParam::pdf_path(&pdf).unwrap())["source"]["data"], "JVBERi0xLjcgLi4u");
     let wav = scratch.file("a.wav", WAV);
     let audio = sent(ChatContentPart::audio_path(&wav).unwrap());
@@ -282,7 +283,7 @@ fn parts_are_made_from_files_whose_format_is_recognized() {
         sent(ChatContentPart::input_audio("AAAA", "mp3"))["input_audio"],
         json!({"data": "AAAA", "format": "mp3"})
     );
-    assert_eq!(sent(EasyInputMessageContentItem::audio_bytes(WAV).unwrap())["input_audio"]["format"], "wav");
+    assert_eq!(sent(InputContentPart::audio_bytes(WAV).unwrap())["input_audio"]["format"], "wav");
     let video = sent(ChatContentPart::video_bytes(MP4).unwrap());
     assert!(video["video_url"]["url"].as_str().unwrap().starts_with("data:video/mp4;base64,"), "{video}");
     let notes = scratch.file("notes.TXT", b"plain");
@@ -299,7 +300,7 @@ fn a_file_that_cannot_be_a_part_is_an_error_before_anything_is_sent() {
         (ChatContentPart::image_path(scratch.0.join("none.png")).unwrap_err(), "cannot be read"),
         (ChatContentPart::image_path(&scratch.0).unwrap_err(), "cannot be read"),
         (ChatContentPart::image_path(&pdf).unwrap_err(), "application/pdf, which is not an image"),
-        (EasyInputMessageContentItem::audio_path(&pdf).unwrap_err(), "which is not audio"),
+        (InputContentPart::audio_path(&pdf).unwrap_err(), "which is not audio"),
         (MessagesContentBlockParam::image_path(&unknown).unwrap_err(), "no known format of an image"),
         (MessagesContentBlockParam::pdf_path(&unknown).unwrap_err(), "no known format of a PDF"),
         (ChatContentPart::file_bytes("data.xyz", b"?").unwrap_err(), "no known format of a document"),

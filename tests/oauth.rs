@@ -11,8 +11,9 @@
 use std::collections::HashSet;
 
 use openrouter_kit::errors::Error;
+use openrouter_kit::helpers::CreateAuthorizationUrlRequest;
 use openrouter_kit::mock::{Answer, MockServer};
-use openrouter_kit::models::{CreateAuthorizationUrlRequest, ExchangeAuthCodeForApiKeyRequest};
+use openrouter_kit::models::ExchangeAuthCodeForApiKeyRequest;
 use openrouter_kit::{OpenRouter, OpenRouterCore, funcs};
 use serde_json::json;
 

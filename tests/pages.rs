@@ -310,7 +310,7 @@ fn pages_and_items_are_streams_that_can_be_sent() {
 #[cfg(feature = "vault")]
 #[tokio::test]
 async fn a_page_that_tells_whether_another_follows_has_the_last_word() {
-    use openrouter_kit::models::VaultListVaultSecretsParams;
+    use openrouter_kit::models::vault::VaultListVaultSecretsParams;
     let page = |names: &[&str], has_more: bool| {
         let secret =
             |name: &&str| json!({"name": name, "hosts": null, "fingerprint": null, "created_at": "2026-10-30"});
@@ -327,7 +327,7 @@ async fn a_page_that_tells_whether_another_follows_has_the_last_word() {
 #[cfg(feature = "containers")]
 #[tokio::test]
 async fn files_of_containers_are_paged_by_the_last_id_until_there_are_no_more() {
-    use openrouter_kit::models::ContainersListContainerFilesParams;
+    use openrouter_kit::models::containers::ContainersListContainerFilesParams;
     let page = |ids: &[&str], last: &str, has_more: bool| {
         let file =
             |id: &&str| json!({"id": id, "object": "container.file", "path": id, "container_id": "c", "bytes": 1});

@@ -7,6 +7,7 @@
     reason = "in a test a panic is a finding"
 )]
 
+use openrouter_kit::core::wire::Json;
 use openrouter_kit::helpers::PartialJson;
 use serde_json::{Value, json};
 
@@ -235,6 +236,7 @@ fn a_type_whose_fields_may_be_missing_is_read_too() {
     partial.push(r#"ve", "steps": ["pack", "dri"#);
     assert_eq!(partial.parse(), Some(Plan { title: Some("Move".into()), steps: vec!["pack".into(), "dri".into()] }));
     assert_eq!(partial.parse::<Vec<u8>>(), None);
+    assert_eq!(partial.parse::<Json>().as_ref().map(Json::to_value).as_ref(), partial.value());
 }
 
 #[test]

@@ -25,6 +25,7 @@ use openrouter_kit::errors::Error;
 use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::*;
 use openrouter_kit::{OpenRouterCore, RetryConfig};
+use roots::types::*;
 use roots::with_roots;
 use serde_json::json;
 use shapes::{Shapes, Tree, random_text};

@@ -10,15 +10,21 @@
 
 mod support;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http_body::Frame;
+use http_body_util::StreamBody;
 use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::RawEvent;
+use openrouter_kit::core::body::Body;
+use openrouter_kit::core::sse::SseDecoder;
 use openrouter_kit::errors::{ApiErrorKind, Error};
 use openrouter_kit::mock::{Answer, Event, Fault, MockServer, Place};
 use serde_json::json;
-use support::{Thing, post, stream};
+use support::{Script, Step, Thing, post, stream};
 
 async fn server(answer: Answer) -> (MockServer, OpenRouterCore) {
     let server = MockServer::start().await;
@@ -190,6 +196,92 @@ async fn a_body_that_is_no_stream_is_an_error_in_raw_streams_too() {
     assert!(matches!(&events[..], [Err(Error::ResponseValidation(_))]), "{events:?}");
     let (_server, core) = server(Answer::text(200, error)).await;
     assert!(matches!(stream(&core).raw().await, Err(Error::Api(_))));
+}
+
+#[tokio::test]
+async fn an_event_that_lies_whole_in_a_chunk_is_not_copied() {
+    let chunk = Bytes::from("data: {\"n\":1}\n\n".repeat(100) + "data: [DONE]\n\n");
+    let response = http::Response::builder().header("content-type", "text/event-stream");
+    let core = Script::new([Step::Answer(response.body(chunk.clone().into()).unwrap())]).core();
+    let mut events = stream(&core).raw().await.unwrap();
+    let mut place = chunk.as_ptr() as usize;
+    while let Some(event) = events.next().await {
+        let event = event.unwrap();
+        assert_eq!(event.as_bytes().as_ptr() as usize, place);
+        assert!(matches!(event.data(), Cow::Borrowed(_)));
+        place += event.as_bytes().len();
+    }
+    assert_eq!(place, chunk.as_ptr() as usize + chunk.len());
+}
+
+/// The events of `chunks` that have data, by a call without a network, and whether the stream ended with an error.
+async fn events(chunks: Vec<Bytes>) -> (Vec<String>, bool) {
+    let frames = futures_util::stream::iter(chunks.into_iter().map(|chunk| Ok::<_, Error>(Frame::data(chunk))));
+    let response = http::Response::builder().header("content-type", "text/event-stream");
+    let response = response.body(Body::wrap(StreamBody::new(frames))).unwrap();
+    let mut events = stream(&Script::new([Step::Answer(response)]).core()).raw().await.unwrap();
+    let mut datas = Vec::new();
+    while let Some(event) = events.next().await {
+        let Ok(event) = event else { return (datas, true) };
+        datas.push(event.data().into_owned());
+    }
+    (datas, false)
+}
+
+#[tokio::test]
+async fn raw_events_are_those_of_the_decoder_whatever_the_text() {
+    const PARTS: [&str; 14] = [
+        "data: {\"n\":1}",
+        "data: x",
+        "data:",
+        "data",
+        ": comment",
+        "event: e",
+        "id: 1",
+        "junk",
+        "\n",
+        "\n\n",
+        "\r\n",
+        "\r",
+        "\r\n\r\n",
+        "\u{feff}",
+    ];
+    let mut random = fastrand::Rng::with_seed(5);
+    for _ in 0..3000 {
+        let mut text: String = (0..random.usize(..30)).map(|_| PARTS[random.usize(..PARTS.len())]).collect();
+        text += "\n\n";
+        let mut decoder = SseDecoder::new(1 << 20);
+        decoder.push(text.clone().into());
+        let mut expected = Vec::new();
+        while let Some(event) = decoder.next() {
+            expected.extend(
+                Some(event.unwrap().data.to_owned())
+                    .filter(|data| !data.trim().is_empty() && !data.trim().starts_with(":")),
+            );
+        }
+        let chunks = text.as_bytes().chunks(random.usize(1..20)).map(Bytes::copy_from_slice).collect();
+        let (datas, failed) = events(chunks).await;
+        assert_eq!(datas, expected, "{text:?}");
+        assert!(failed, "no event ends a stream: {text:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_raw_event_takes_no_memory() {
+    let text = "event: a\ndata: {\"n\":1}\n\n: comment\n\n".repeat(1000) + "data: [DONE]\n\n";
+    let response = http::Response::builder().header("content-type", "text/event-stream");
+    let core = Script::new([Step::Answer(response.body(Bytes::from(text).into()).unwrap())]).core();
+    let mut events = stream(&core).raw().await.unwrap().comments(true);
+    let mut read = |count: usize| {
+        for _ in 0..count {
+            let event = events.next().now_or_never().unwrap().unwrap().unwrap();
+            assert!(event.is_comment() || event.name().as_deref() == Some("a") && !event.is_done());
+        }
+    };
+    // The first ones make the buffers.
+    read(20);
+    let taken = allocation_counter::measure(|| read(1900));
+    assert_eq!(taken.count_total, 0, "{taken:?}");
 }
 
 #[tokio::test]

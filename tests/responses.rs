@@ -14,6 +14,7 @@ use std::path::Path;
 use openrouter_kit::core::wire::{Json, decode, decode_event};
 use openrouter_kit::helpers::ResponsesAccumulator;
 use openrouter_kit::mock::{Answer, MockServer};
+use openrouter_kit::models::responses::ResponsesToolChoiceWebSearchPreview;
 use openrouter_kit::models::*;
 use openrouter_kit::{Error, OpenRouter};
 use serde_json::{Value, json};
@@ -59,7 +60,7 @@ fn call_item(arguments: &str) -> Value {
 #[tokio::test]
 async fn the_example_of_the_documentation_is_short() {
     let server = MockServer::start().await;
-    let weather = ResponsesRequestTool::function(
+    let weather = ResponsesTool::function(
         "get_current_weather",
         json!({"type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"]}),
     )
@@ -94,12 +95,12 @@ fn input_is_text_an_item_or_a_list_of_items() {
         InputItem::system("Be brief"),
         InputItem::developer("Be kind"),
         InputItem::user([
-            EasyInputMessageContentItem::text("What is this?"),
-            EasyInputMessageContentItem::image_url("https://example.com/cat.png"),
-            EasyInputMessageContentItem::input_audio("AAAA", "wav"),
-            EasyInputMessageContentItem::video_url("https://example.com/cat.mp4"),
-            EasyInputMessageContentItem::file("a.pdf", "data:application/pdf;base64,AAAA"),
-            EasyInputMessageContentItem::file_url("https://example.com/a.pdf"),
+            InputContentPart::text("What is this?"),
+            InputContentPart::image_url("https://example.com/cat.png"),
+            InputContentPart::input_audio("AAAA", "wav"),
+            InputContentPart::video_url("https://example.com/cat.mp4"),
+            InputContentPart::file("a.pdf", "data:application/pdf;base64,AAAA"),
+            InputContentPart::file_url("https://example.com/a.pdf"),
         ]),
         InputItem::assistant("A cat."),
         InputItem::function_call_output("call_1", "{}"),

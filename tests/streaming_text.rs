@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 async fn client(answer: Answer) -> OpenRouter {
     let server = MockServer::start().await;
     server.answer(answer);
-    let client = server.client_builder().build().unwrap().into();
+    let client = server.client();
     // It runs as long as the runtime of the test.
     std::mem::forget(server);
     client

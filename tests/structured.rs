@@ -74,7 +74,7 @@ fn body(request: &impl serde::Serialize) -> Value {
 }
 
 fn schema_of<T: JsonSchema>() -> (Value, Value) {
-    let tool = body(&ResponsesRequestTool::from_type::<T>("f"));
+    let tool = body(&ResponsesTool::from_type::<T>("f"));
     (tool["parameters"].clone(), tool["strict"].clone())
 }
 
@@ -152,7 +152,7 @@ fn all_three_protocols_ask_for_the_same_schema() {
 #[test]
 fn a_tool_is_described_by_its_type() {
     let chat = body(&ChatFunctionTool::from_type::<Weather>("tell"));
-    let responses = body(&ResponsesRequestTool::from_type::<Weather>("tell"));
+    let responses = body(&ResponsesTool::from_type::<Weather>("tell"));
     let messages = body(&MessagesRequestTool::from_type::<Weather>("tell"));
     let schema = &chat["function"]["parameters"];
     check_strict(schema);

@@ -15,9 +15,10 @@ use std::time::Duration;
 use futures_core::Stream;
 use openrouter_kit::core::transport::TransportErrorKind;
 use openrouter_kit::errors::{Error, TimeoutPhase};
+use openrouter_kit::helpers::VideoWait;
 use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::{
-    VideoGenerationGetVideoContentParams, VideoGenerationRequest, VideoGenerationResponseStatus as Status, VideoWait,
+    VideoGenerationGetVideoContentParams, VideoGenerationRequest, VideoGenerationResponseStatus as Status,
 };
 use openrouter_kit::{OpenRouter, OpenRouterCore, RetryConfig, funcs};
 use serde_json::{Value, json};

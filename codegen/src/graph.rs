@@ -246,9 +246,11 @@ pub fn place(api: &mut Api, modules: &Node) -> BTreeMap<String, Module> {
     let composite: BTreeSet<String> = listed.chain(composites(api)).collect();
     let namespaces: BTreeSet<String> = api.operations.iter().map(|operation| operation.namespace.clone()).collect();
     let shared: Vec<_> = modules.get("shared").map_or(&[][..], Node::members).to_vec();
+    let apart = modules.texts_of("apart");
     let home = |name: &str, namespaces: &BTreeSet<String>| {
         let own: Vec<_> = namespaces.difference(&composite).collect();
         match own.as_slice() {
+            [_] if namespaces.len() > 1 && apart.iter().any(|pattern| matches(pattern, name)) => "shared".to_owned(),
             [one] => (*one).clone(),
             [] => namespaces.first().cloned().unwrap_or_else(|| "shared".to_owned()),
             _ => {

@@ -7,6 +7,7 @@
 pub mod branches;
 pub mod diff;
 pub mod emit;
+pub mod equal;
 pub mod graph;
 pub mod lower;
 pub mod model;
@@ -20,7 +21,7 @@ pub mod references;
 mod secret_names;
 pub mod unions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,10 +30,13 @@ use emit::pages::{self, Pages};
 use emit::{Context, Files, registry};
 use graph::Module;
 use lower::Lowering;
-use model::{Api, ErrorKind, Ty};
+use model::{Api, ErrorKind, Ty, Type};
 use node::Node;
 use overlay::Overlay;
 use prose::Prose;
+
+/// Names of types above this length are refused: a reader cannot tell them apart.
+const LONGEST_NAME: usize = 40;
 
 /// Why the generator stopped. One line for each thing a person has to decide.
 #[derive(Debug, Clone)]
@@ -72,11 +76,15 @@ pub struct Generated {
     pub prose: Prose,
     /// Decisions a person should make before the tree is written: names and schemas the generator had to guess.
     pub notes: Vec<String>,
+    /// Types that are equal, without a reason to stay apart: the line to write for each group.
+    pub equal: Vec<String>,
     /// Overlay entries that match nothing in this document. Other versions of it may need them.
     pub unused: Vec<String>,
     /// Remarks that need no decision.
     pub remarks: Vec<String>,
     by_hand: BTreeMap<String, Vec<String>>,
+    /// The types that stand in `models` itself.
+    front: BTreeSet<String>,
     /// The type of each component.
     components: BTreeMap<String, String>,
     error_kinds: BTreeMap<u16, ErrorKind>,
@@ -108,7 +116,8 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
         if !endless.is_empty() {
             return Err(Failure(endless));
         }
-        let operations = lowering.operations(&document);
+        let mut operations = lowering.operations(&document);
+        lowering.unify(&mut operations);
         if lowering.clashes.is_empty() {
             break (lowering, operations);
         }
@@ -129,6 +138,14 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
     }
     graph::spread(&mut api);
     api.types.retain(|ty| !ty.namespaces.is_empty());
+    equal::share_prose(&mut api, &prose);
+    let equal = equal::without_reason(&api.types, overlay);
+    for ty in api.types.iter().filter(|ty| ty.name.len() > LONGEST_NAME) {
+        let Type { key, name, .. } = ty;
+        let length = name.len();
+        notes
+            .push(format!("{key}: `{name}` has {length} letters; add a line for a shorter name to overlay/names.yaml"));
+    }
     // What is only sent need not be told apart.
     let received = |key: &str| api.types.iter().any(|ty| ty.key == key && ty.response);
     problems.extend(unreadable.into_iter().filter(|(key, _)| received(key)).map(|(_, text)| text));
@@ -147,6 +164,10 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
     for (id, names) in rules.get("aliases").map_or(&[][..], Node::members) {
         by_hand.insert(format!("aliases of {id}"), names.elements().iter().map(ToString::to_string).collect());
     }
+    let front: BTreeSet<String> = rules.texts_of("front").into_iter().map(str::to_owned).collect();
+    for name in front.iter().filter(|name| api.find(name).is_none()) {
+        notes.push(format!("overlay/modules.yaml: `front` has `{name}`, and there is no such type"));
+    }
     let error_kinds = operations::error_kinds(&document, overlay, &mut notes);
     let unused = overlay.unused().into_iter().map(|entry| format!("overlay/{entry} applies to nothing here")).collect();
     let exists = |ty: &Ty| ty.named().is_none_or(|name| api.find(name).is_some());
@@ -160,18 +181,33 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
         format!("the keyword `{keyword}` is passed over at {first}{others}")
     });
     let remarks = remarks.collect();
-    Ok(Generated { notes, unused, remarks, components, api, modules, prose, by_hand, document, error_kinds })
+    Ok(Generated {
+        notes,
+        equal,
+        unused,
+        remarks,
+        components,
+        api,
+        modules,
+        prose,
+        by_hand,
+        front,
+        document,
+        error_kinds,
+    })
 }
 
 impl Generated {
     /// The files, formatted.
     pub fn files(&self) -> Result<Files, Failure> {
-        let Self { api, prose, modules, by_hand, error_kinds, .. } = self;
-        let context = Context { api, prose, modules, by_hand, error_kinds };
+        let Self { api, prose, modules, by_hand, front, error_kinds, .. } = self;
+        let pages = Pages::load(&home().join("pages"))?;
+        let homes = api.types.iter().map(|ty| (ty.name.as_str(), ty.home())).collect();
+        let context = Context { api, prose, modules, homes, about: &pages.about, front, by_hand, error_kinds };
         let mut files = emit::all(&context);
         registry::emit(&context, &self.components, &mut files);
         registry::emit_roots(&context, &mut files);
-        pages::emit(&context, &Pages::load(&home().join("pages"))?, &mut files);
+        pages::emit(&context, &pages, &mut files);
         let mut files = format_rust(files)?;
         pages::splice(&mut files);
         Ok(files)
@@ -190,6 +226,15 @@ impl Generated {
     }
 }
 
+/// A line, and the end of a line that is a module with its end replaced.
+fn replaced_end(line: &str, end: &str, by: &str) -> String {
+    let is_module = line.starts_with("mod ") || line.starts_with("pub mod ");
+    match line.strip_suffix(end).filter(|_| is_module) {
+        Some(start) => format!("{start}{by}\n"),
+        None => format!("{line}\n"),
+    }
+}
+
 /// Runs rustfmt over the Rust files, all in one process.
 fn format_rust(mut files: Files) -> Result<Files, Failure> {
     let failed = |error: std::io::Error| Failure::new(format!("cannot format the generated code: {error}"));
@@ -203,9 +248,10 @@ fn format_rust(mut files: Files) -> Result<Files, Failure> {
     command.args(["--edition", "2024", "--config", "skip_children=true"]);
     command.args(["--config-path"]).arg(home().join("..").join("rustfmt.toml"));
     for (index, name) in names.iter().enumerate() {
-        // Flat names, so that rustfmt does not follow `mod` lines.
+        // Flat names, and modules that are written in place, so that rustfmt does not look for their files.
         let path = folder.join(format!("{index}.rs"));
-        let text = files.get(name).cloned().unwrap_or_default().replace("\nmod ", "\n//mod ");
+        let text = files.get(name).map_or("", String::as_str);
+        let text: String = text.lines().map(|line| replaced_end(line, ";", " {}")).collect();
         std::fs::write(&path, text).map_err(failed)?;
         command.arg(path);
     }
@@ -216,7 +262,7 @@ fn format_rust(mut files: Files) -> Result<Files, Failure> {
     }
     for (index, name) in names.iter().enumerate() {
         let text = std::fs::read_to_string(folder.join(format!("{index}.rs"))).map_err(failed)?;
-        files.insert(name.clone(), text.replace("\n//mod ", "\nmod "));
+        files.insert(name.clone(), text.lines().map(|line| replaced_end(line, " {}", ";")).collect());
     }
     let _ = std::fs::remove_dir_all(&folder);
     Ok(files)

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::equal::{candidate, plain};
 use crate::model::{Field, Kind, Presence, Struct, Ty, Type, Value, facts};
 use crate::names::{apart, element, identifier, join, pascal, spelled, variant, words};
 use crate::node::Node;
@@ -39,9 +40,6 @@ const NOT_UNDERSTOOD: &[&str] = &[
 
 /// Families of extensions that are understood or known to say nothing about values.
 const EXTENSIONS: &[&str] = &["x-speakeasy-", "x-openrouter-", "x-fern-", "x-hidden", "x-displayName"];
-
-/// Names of types above this length are refused: a reader cannot tell them apart.
-const LONGEST_NAME: usize = 40;
 
 /// A schema in use: its type, and whether null may stand for it.
 #[derive(Clone, Debug)]
@@ -171,6 +169,11 @@ impl<'a> Lowering<'a> {
         self.done.iter().map(|(name, used)| (name.clone(), used.ty.clone())).collect()
     }
 
+    /// The types that places of the document have become.
+    pub(crate) fn used_types(&mut self) -> impl Iterator<Item = &mut Ty> {
+        self.done.values_mut().map(|used| &mut used.ty)
+    }
+
     /// The words of a component's type.
     pub fn component_words(&self, name: &str) -> Vec<String> {
         match (self.overlay.name(name), self.contested.get(name)) {
@@ -199,7 +202,7 @@ impl<'a> Lowering<'a> {
         let used = self.lower(schema, name, &words);
         self.open.remove(name);
         if let Some(assumed) = self.done.insert(name.to_owned(), used.clone())
-            && assumed.ty != used.ty
+            && plain(&assumed.ty.rust()) != plain(&used.ty.rust())
         {
             self.problem(
                 name,
@@ -341,31 +344,36 @@ impl<'a> Lowering<'a> {
         self.register(key, words, schema, Kind::Enum(values))
     }
 
-    /// Gives a type its name. Two schemas may have the same name only when they are the same but for their prose.
+    /// Gives a type its name. Two schemas may have the same name only when they are the same but for their prose; whether
+    /// they are is known when all are types.
     pub(crate) fn register(&mut self, key: &str, words: &[String], schema: &Node, kind: Kind) -> String {
-        let name = type_name(words);
+        let mut name = type_name(words);
         let plain = schema.without_prose();
         match self.names.get(&name) {
-            Some((_, other)) if *other == plain => return name,
-            Some((other, _)) => {
-                let other = other.clone();
-                self.clash(&name, key, &other);
+            Some((_, other)) if *other == plain => {
+                if let Some(ty) = self.types.iter_mut().find(|ty| ty.name == name && ty.key != key) {
+                    ty.places.insert(key.to_owned());
+                    self.overlay.note_names_below(key);
+                }
                 return name;
+            }
+            Some(_) => {
+                name = candidate(&name, key);
+                if self.types.iter().any(|ty| ty.name == name) {
+                    return name;
+                }
             }
             None => {}
         }
         if self.contested.contains_key(key) || name.strip_prefix("Api").is_some_and(|rest| rest == pascal(words)) {
             self.note(key, format!("is called `{name}`; a line for it in overlay/names.yaml can say it better"));
         }
-        if name.len() > LONGEST_NAME {
-            let length = name.len();
-            let text = format!("`{name}` has {length} letters; add a line for a shorter name to overlay/names.yaml");
-            self.note(key, text);
-        }
-        self.names.insert(name.clone(), (key.to_owned(), plain));
+        self.names.entry(name.clone()).or_insert((key.to_owned(), plain));
         self.types.push(Type {
             name: name.clone(),
             aliases: BTreeSet::new(),
+            places: BTreeSet::new(),
+            others: Vec::new(),
             key: key.to_owned(),
             kind,
             request: false,
@@ -379,7 +387,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Two different schemas have the same name: one gets a longer one on the next way through the document.
-    fn clash(&mut self, name: &str, key: &str, other: &str) {
+    pub(crate) fn clash(&mut self, name: &str, key: &str, other: &str) {
         let component = |key: &str| self.schema(key).is_some();
         // A component keeps its name, and so does the place with the shorter way.
         let steps = |key: &str| (!component(key), key.matches(['.', '[', '{', '|', '(']).count(), key.to_owned());
@@ -433,7 +441,7 @@ impl<'a> Lowering<'a> {
         let mut used = self.lower(part, key, words);
         used.nullable |= nullable;
         // A component that only renames another keeps its own name.
-        if self.schema(key).is_some() && part.get("$ref").is_some() && pascal(words) != used.ty.rust() {
+        if self.schema(key).is_some() && part.get("$ref").is_some() && pascal(words) != plain(&used.ty.rust()) {
             let name = self.register(key, words, schema, Kind::Alias(used.ty));
             return Use { ty: Ty::Named(name), nullable: used.nullable };
         }

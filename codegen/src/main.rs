@@ -96,8 +96,12 @@ fn lines(list: &[String]) -> String {
 const FOLDERS: &[&str] = &["src/models", "src/funcs", "src/sdk", "docs/sdks", "tests/reference"];
 
 fn write(generated: &Generated, root: &Path, strict: bool) -> Result<Outcome, Failure> {
-    if strict && !generated.notes.is_empty() {
-        return Err(Failure::new(format!("to be decided before the tree is written:\n{}", lines(&generated.notes))));
+    let undecided: Vec<String> = generated.notes.iter().chain(&generated.equal).cloned().collect();
+    if strict && !undecided.is_empty() {
+        let count = generated.equal.len();
+        let text =
+            format!("to be decided before the tree is written:\n{}{count} groups of equal types", lines(&undecided));
+        return Err(Failure::new(text));
     }
     let failed = |error: std::io::Error| Failure::new(format!("cannot write below {}: {error}", root.display()));
     let files = generated.files()?;
@@ -113,12 +117,13 @@ fn write(generated: &Generated, root: &Path, strict: bool) -> Result<Outcome, Fa
     }
     let size: usize = files.values().map(|text| text.lines().count()).sum();
     let mut text = format!(
-        "{} operations, {} types, {} files, {size} lines",
+        "{} operations, {} types ({} equal to another without a reason), {} files, {size} lines",
         generated.api.operations.len(),
         generated.api.types.len(),
+        generated.equal.len(),
         files.len()
     );
-    for note in &generated.notes {
+    for note in generated.notes.iter().chain(&generated.equal) {
         text.push_str(&format!("\nnote: {note}"));
     }
     for remark in generated.unused.iter().chain(&generated.remarks) {
@@ -148,7 +153,7 @@ fn check(generated: &Generated, root: &Path) -> Result<Outcome, Failure> {
     for folder in FOLDERS {
         superfluous(root, Path::new(folder), &files, &mut differences);
     }
-    differences.extend(generated.notes.iter().chain(&generated.unused).cloned());
+    differences.extend(generated.notes.iter().chain(&generated.equal).chain(&generated.unused).cloned());
     differences.extend(missing_features(generated, root).iter().map(|line| format!("Cargo.toml lacks: {line}")));
     Ok(match differences.is_empty() {
         true => Outcome { text: format!("{} files are as the generator writes them", files.len()), clean: true },

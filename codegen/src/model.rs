@@ -29,6 +29,10 @@ pub struct Type {
     pub aliases: BTreeSet<String>,
     /// The place in the document: `ChatRequest.plugins[]`.
     pub key: String,
+    /// The other places of the document that are this type.
+    pub places: BTreeSet<String>,
+    /// Types of other places that turned out to be this one, until their prose is shared.
+    pub others: Vec<Type>,
     /// What it is.
     pub kind: Kind,
     /// It is sent.
@@ -43,6 +47,13 @@ pub struct Type {
     pub module: String,
     /// The document calls it deprecated.
     pub deprecated: bool,
+}
+
+impl Type {
+    /// The public module it stands in.
+    pub fn home(&self) -> &str {
+        self.module.split('/').next().unwrap_or_default()
+    }
 }
 
 /// What a type is.

@@ -60,6 +60,26 @@ impl Node {
         }
     }
 
+    /// Adds the members or elements that are not there yet. Returns whether there were any.
+    pub fn add(&mut self, addition: &Self) -> bool {
+        let mut added = false;
+        for (name, value) in addition.members() {
+            if self.get(name).is_none() {
+                self.set(name, value.clone());
+                added = true;
+            }
+        }
+        for element in addition.elements() {
+            if let Self::List(elements) = self
+                && !elements.contains(element)
+            {
+                elements.push(element.clone());
+                added = true;
+            }
+        }
+        added
+    }
+
     /// Takes a member out.
     pub fn remove(&mut self, name: &str) -> Option<Self> {
         let Self::Map(members) = self else { return None };

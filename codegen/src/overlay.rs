@@ -19,6 +19,8 @@ pub struct Overlay {
     unions: BTreeMap<String, Node>,
     /// What is decided about operations, by id.
     operations: BTreeMap<String, Node>,
+    /// Types that are equal and stay apart, each with its reason.
+    pub equal: Option<Node>,
     /// Namespaces and modules.
     pub modules: Option<Node>,
     /// The kinds of errors by status.
@@ -50,6 +52,7 @@ impl Overlay {
             names: texts(&read("names.yaml")?),
             unions: maps(read("unions.yaml")?),
             operations: maps(read("operations.yaml")?),
+            equal: Some(read("equal.yaml")?),
             modules: Some(read("modules.yaml")?),
             errors: error_kinds(&read("errors.yaml")?)?,
             secrets: list("secrets"),
@@ -81,6 +84,10 @@ impl Overlay {
             {
                 continue;
             }
+            let added = patch.get("add").map(|addition| place.add(addition));
+            if added == Some(false) {
+                continue;
+            }
             self.note("spec.yaml", at);
             for (name, value) in patch.get("set").map_or(&[][..], Node::members) {
                 place.set(name, value.clone());
@@ -107,6 +114,13 @@ impl Overlay {
         let name = self.names.get(key)?;
         self.note("names.yaml", key);
         Some(name)
+    }
+
+    /// Notes the names of all places below one whose schema is known from another.
+    pub fn note_names_below(&self, key: &str) {
+        let below =
+            |own: &&String| own.strip_prefix(key).is_some_and(|rest| rest.starts_with(['.', '[', '{', '|', '=']));
+        self.names.keys().filter(below).for_each(|own| self.note("names.yaml", own));
     }
 
     /// The rule for the union at this place.
@@ -147,12 +161,20 @@ impl Overlay {
         found
     }
 
+    /// Notes that an entry of `equal.yaml` applies.
+    pub fn note_equal(&self, entry: &Node) {
+        self.note("equal.yaml", &entry.texts_of("types").join(", "));
+    }
+
     /// The entries that applied to nothing in this document.
     pub fn unused(&self) -> Vec<String> {
         let used = self.used.borrow();
         let patches = self.patches.iter().filter_map(|patch| patch.text_of("at")).map(|at| format!("spec.yaml: {at}"));
+        let reasons = self.equal.as_ref().map_or(&[][..], Node::elements);
+        let equal = reasons.iter().map(|entry| format!("equal.yaml: {}", entry.texts_of("types").join(", ")));
         let entry = |file: &'static str| move |key: &String| format!("{file}: {key}");
         patches
+            .chain(equal)
             .chain(self.names.keys().map(entry("names.yaml")))
             .chain(self.unions.keys().map(entry("unions.yaml")))
             .chain(self.operations.keys().map(entry("operations.yaml")))

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::branches::branch_reference;
+use crate::equal::plain;
 use crate::lower::{Lowering, Use, types};
 use crate::model::{Kind, Shape, Ty, Type, Union, Variant};
 use crate::names::{join, pascal, variant, words};
@@ -199,7 +200,7 @@ impl Lowering<'_> {
                     variant(prefix.as_ref().and_then(|p| tag.strip_prefix(p.as_str())).unwrap_or(tag))
                 }
                 ("", _) => {
-                    let ty = branch.ty.named().map_or_else(|| "Object".to_owned(), str::to_owned);
+                    let ty = branch.ty.named().map_or_else(|| "Object".to_owned(), |name| plain(name).to_owned());
                     let of_type = words(&ty);
                     let own = own_words.iter().zip(&of_type).take_while(|(a, b)| a == b).count();
                     let rest = of_type.get(own..).unwrap_or_default();
@@ -214,7 +215,7 @@ impl Lowering<'_> {
                 || named.iter().enumerate().any(|(other, name)| other != index && name == rust);
             let Some(branch) = union.variants.get_mut(index) else { continue };
             branch.rust = match (clash, branch.ty.named()) {
-                (true, Some(ty)) => ty.to_owned(),
+                (true, Some(ty)) => plain(ty).to_owned(),
                 _ => rust.clone(),
             };
             if branch.rust.starts_with(|c: char| c.is_ascii_digit()) {

@@ -21,6 +21,7 @@ fn written_for(document: &Path) -> String {
     let files = generated.files().unwrap();
     let rust = files.iter().filter(|(name, _)| name.starts_with("src/models/") || name.starts_with("src/funcs/"));
     let mut text: String = generated.notes.iter().map(|note| format!("// note: {note}\n")).collect();
+    text.extend(generated.equal.iter().map(|line| format!("// equal: {line}\n")));
     text.extend(generated.remarks.iter().map(|remark| format!("// remark: {remark}\n")));
     for (name, content) in rust {
         let content = content.trim_start_matches(codegen::emit::HEADER);

@@ -12,6 +12,7 @@ use openrouter_kit::core::sse::SseDecoder;
 use openrouter_kit::core::transport::{Transport, TransportFuture};
 use openrouter_kit::core::wire::{self, Json, Wire};
 use openrouter_kit::core::{Call, Operation, Parts};
+use openrouter_kit::helpers::PartialJson;
 use openrouter_kit::models::{
     ChatResult, ChatStreamChunk, MessagesResult, MessagesStreamEvent, ResponsesResult, ResponsesStreamEvent,
 };
@@ -53,9 +54,15 @@ fn events(text: &[u8], size: usize, limit: usize) -> (Vec<Event>, bool) {
     (events, false)
 }
 
-/// What is JSON is what serde_json takes for it, and it means the same.
+/// What is JSON is what serde_json takes for it, and it means the same, read whole or as it grows.
 pub fn json(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
+    let mut partial = PartialJson::new();
+    for letter in text.chars() {
+        let before = partial.value().cloned();
+        let has_changed = partial.push(letter.encode_utf8(&mut [0; 4]));
+        assert_eq!(has_changed, before.as_ref() != partial.value());
+    }
     let read = Json::parse(text);
     let known = serde_json::from_str::<IgnoredAny>(text);
     assert_eq!(read.is_ok(), known.is_ok(), "{read:?} {known:?}");
@@ -65,6 +72,7 @@ pub fn json(data: &[u8]) {
     assert_eq!(json.difference(&again), None);
     let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else { return };
     assert_eq!(json.to_value(), value);
+    assert!(partial.value() == Some(&value) || value.is_number(), "{partial:?}");
     if let Some(members) = value.as_object() {
         for (name, member) in members.iter().filter(|_| !has_doubles(text)) {
             assert_eq!(json.get(name).map(|member| member.to_value()).as_ref(), Some(member));

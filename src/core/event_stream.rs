@@ -153,11 +153,7 @@ impl<T: StreamItem> Stream for EventStream<T> {
     type Item = Result<T, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.source.poll_event::<T, T>(cx, |event, _| match Kind::of(event.data) {
-            Kind::Done => Seen::Done(None),
-            Kind::KeepAlive => Seen::KeepAlive(None),
-            Kind::Event => read(event),
-        })
+        self.source.poll_event::<T, T>(cx, |event, _| read(event))
     }
 }
 
@@ -195,9 +191,14 @@ pub(super) enum Seen<U> {
     Misfit(DecodeError, Bytes),
 }
 
-/// Reads an event as an item.
+/// What a typed stream makes of an event.
 #[inline]
 pub(super) fn read<T: StreamItem>(event: SseEvent<'_>) -> Seen<T> {
+    match Kind::of(event.data) {
+        Kind::Done => return Seen::Done(None),
+        Kind::KeepAlive => return Seen::KeepAlive(None),
+        Kind::Event => {}
+    }
     let copied = || Bytes::copy_from_slice(event.data.as_bytes());
     if event.event == ERROR {
         return Seen::Error(copied());

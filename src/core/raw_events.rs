@@ -97,18 +97,15 @@ impl<T: StreamItem> RawEvents<T> {
         let mut decoder = SseDecoder::new(usize::MAX);
         decoder.push(event.text.clone());
         let event = decoder.next()?.ok()?;
-        Some(match Kind::of(event.data) {
-            Kind::Done | Kind::KeepAlive => return None,
-            Kind::Event => match read(event) {
-                Seen::Item(item, _) => Ok(item),
-                Seen::Error(data) => Err(self.source.api_error(data)),
-                Seen::Misfit(error, data) => {
-                    let path = error.path().to_owned();
-                    Err(self.source.invalid(&path, data, error))
-                }
-                Seen::Done(_) | Seen::KeepAlive(_) => return None,
-            },
-        })
+        match read(event) {
+            Seen::Done(_) | Seen::KeepAlive(_) => None,
+            Seen::Item(item, _) => Some(Ok(item)),
+            Seen::Error(data) => Some(Err(self.source.api_error(data))),
+            Seen::Misfit(error, data) => {
+                let path = error.path().to_owned();
+                Some(Err(self.source.invalid(&path, data, error)))
+            }
+        }
     }
 }
 
@@ -137,10 +134,11 @@ fn see(event: SseEvent<'_>, has_ended: bool, comments: bool) -> Seen<RawEvent> {
     match Kind::of(event.data) {
         Kind::Done => Seen::Done(Some(raw())),
         Kind::KeepAlive => Seen::KeepAlive(comments.then(raw)),
-        Kind::Event => match Json::parse(event.data).err().filter(|_| has_ended) {
-            Some(error) => Seen::Misfit(error, Bytes::copy_from_slice(event.data.as_bytes())),
-            None => Seen::Item(raw(), false),
+        Kind::Event if has_ended => match Json::parse(event.data) {
+            Ok(_) => Seen::Item(raw(), false),
+            Err(error) => Seen::Misfit(error, Bytes::copy_from_slice(event.data.as_bytes())),
         },
+        Kind::Event => Seen::Item(raw(), false),
     }
 }
 

@@ -256,11 +256,12 @@ impl SseDecoder {
             let Some(first) = rest.first() else {
                 // It is asked again before more bytes come, so that nothing is done twice.
                 if !self.chunk.is_empty() {
-                    self.keep_beginning_of_text()?;
+                    if self.keeps_text {
+                        self.keep_beginning_of_text()?;
+                    }
                     self.keep_data();
                     self.chunk = Bytes::new();
                     self.position = 0;
-                    self.text_start = 0;
                 }
                 return Ok(false);
             };
@@ -292,23 +293,23 @@ impl SseDecoder {
             } else if length > 0 {
                 self.take_line(line)?;
             } else if matches!(self.data, Data::Absent) {
-                if self.take_text() {
+                if self.keeps_text && self.take_text() {
                     return Ok(true);
                 }
                 self.fields.event.clear();
                 self.size = 0;
             } else {
-                self.take_text();
+                if self.keeps_text {
+                    self.take_text();
+                }
                 return Ok(true);
             }
         }
     }
 
     /// Takes the text of the event that ends here, and returns whether it has a comment or a field, and nothing else.
+    #[inline(never)]
     fn take_text(&mut self) -> bool {
-        if !self.keeps_text {
-            return false;
-        }
         if self.after_cr && self.chunk.get(self.position) == Some(&b'\n') {
             self.after_cr = false;
             self.position += 1;
@@ -327,10 +328,8 @@ impl SseDecoder {
     }
 
     /// Copies the text of the event under way out of the chunk, which is about to go.
+    #[inline(never)]
     fn keep_beginning_of_text(&mut self) -> Result<(), EventTooLarge> {
-        if !self.keeps_text {
-            return Ok(());
-        }
         self.text_begun.extend_from_slice(self.chunk.get(self.text_start..).unwrap_or_default());
         // Line ends do not count towards the limit, but they are never more than twice the rest. Comments do.
         if self.text_begun.len() / 3 > self.limit { Err(EventTooLarge { limit: self.limit }) } else { Ok(()) }

@@ -5,7 +5,7 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::system_one::{DecisionsRequest, DecisionsResponse};
 
 static ALPHA_DECISIONS_CREATE: Operation =
     Operation::new("createApiAlphaDecisions", Method::POST, "/api/alpha/decisions")

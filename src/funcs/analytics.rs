@@ -5,7 +5,10 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::analytics::{
+    ActivityResponse, AnalyticsGetUserActivityParams, GetAnalyticsMetaResponse, QueryAnalyticsRequest,
+    QueryAnalyticsResponse,
+};
 
 static ANALYTICS_GET_USER_ACTIVITY: Operation =
     Operation::new("getUserActivity", Method::GET, "/activity").function("analytics_get_user_activity");

@@ -5,7 +5,11 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::api_keys::{
+    ApiKeyResponse, ApiKeysListParams, CreateKeyRequest, CreateKeyResponse, GetCurrentKeyResponse, ListKeysResponse,
+    UpdateKeyRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 static API_KEYS_GET_CURRENT_KEY_METADATA: Operation =
     Operation::new("getCurrentKey", Method::GET, "/key").function("api_keys_get_current_key_metadata");
@@ -62,7 +66,7 @@ static API_KEYS_DELETE: Operation =
 /// # Arguments
 /// - `hash`: Hash of the API key to remove, not its secret.
 #[inline]
-pub fn api_keys_delete(core: &OpenRouterCore, hash: impl AsRef<str>) -> Call<DeleteKeyResponse> {
+pub fn api_keys_delete(core: &OpenRouterCore, hash: impl AsRef<str>) -> Call<DeletedResponse> {
     Call::new(core, Parts::new(&API_KEYS_DELETE).path("hash", hash.as_ref()))
 }
 
@@ -78,7 +82,7 @@ static API_KEYS_GET: Operation = Operation::new("getKey", Method::GET, "/keys/{h
 /// # Arguments
 /// - `hash`: Hash of the API key to look up, not its secret.
 #[inline]
-pub fn api_keys_get(core: &OpenRouterCore, hash: impl AsRef<str>) -> Call<GetKeyResponse> {
+pub fn api_keys_get(core: &OpenRouterCore, hash: impl AsRef<str>) -> Call<ApiKeyResponse> {
     Call::new(core, Parts::new(&API_KEYS_GET).path("hash", hash.as_ref()))
 }
 
@@ -99,6 +103,6 @@ pub fn api_keys_update(
     core: &OpenRouterCore,
     hash: impl AsRef<str>,
     request: UpdateKeyRequest,
-) -> Call<UpdateKeyResponse> {
+) -> Call<ApiKeyResponse> {
     Call::new(core, Parts::new(&API_KEYS_UPDATE).path("hash", hash.as_ref()).json(&request))
 }

@@ -5,7 +5,7 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::batch::{BatchDeletedObject, BatchListParams, BatchListResponse, BatchObject, CreateBatchRequest};
 
 static BATCH_LIST: Operation =
     Operation::new("listBatches", Method::GET, "/batches").function("batch_list").paged(Paging::Cursor("after"));

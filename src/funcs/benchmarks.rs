@@ -5,7 +5,7 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::benchmarks::{BenchmarksGetBenchmarksParams, UnifiedBenchmarksResponse};
 
 static BENCHMARKS_GET_BENCHMARKS: Operation =
     Operation::new("getBenchmarks", Method::GET, "/benchmarks").function("benchmarks_get_benchmarks");

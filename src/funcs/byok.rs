@@ -5,7 +5,10 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::byok::{
+    ByokKeyResponse, ByokListParams, CreateByokKeyRequest, ListByokKeysResponse, UpdateByokKeyRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 static BYOK_LIST: Operation = Operation::new("listBYOKKeys", Method::GET, "/byok")
     .function("byok_list")
@@ -31,7 +34,7 @@ static BYOK_CREATE: Operation = Operation::new("createBYOKKey", Method::POST, "/
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn byok_create(core: &OpenRouterCore, request: CreateByokKeyRequest) -> Call<CreateByokKeyResponse> {
+pub fn byok_create(core: &OpenRouterCore, request: CreateByokKeyRequest) -> Call<ByokKeyResponse> {
     Call::new(core, Parts::new(&BYOK_CREATE).json(&request))
 }
 
@@ -47,7 +50,7 @@ static BYOK_DELETE: Operation = Operation::new("deleteBYOKKey", Method::DELETE, 
 /// # Arguments
 /// - `id`: UUID of the credential to remove.
 #[inline]
-pub fn byok_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<DeleteByokKeyResponse> {
+pub fn byok_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<DeletedResponse> {
     Call::new(core, Parts::new(&BYOK_DELETE).path("id", id.as_ref()))
 }
 
@@ -63,7 +66,7 @@ static BYOK_GET: Operation = Operation::new("getBYOKKey", Method::GET, "/byok/{i
 /// # Arguments
 /// - `id`: UUID of the credential to look up.
 #[inline]
-pub fn byok_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetByokKeyResponse> {
+pub fn byok_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<ByokKeyResponse> {
     Call::new(core, Parts::new(&BYOK_GET).path("id", id.as_ref()))
 }
 
@@ -79,10 +82,6 @@ static BYOK_UPDATE: Operation = Operation::new("updateBYOKKey", Method::PATCH, "
 /// # Arguments
 /// - `id`: UUID of the credential to change.
 #[inline]
-pub fn byok_update(
-    core: &OpenRouterCore,
-    id: impl AsRef<str>,
-    request: UpdateByokKeyRequest,
-) -> Call<UpdateByokKeyResponse> {
+pub fn byok_update(core: &OpenRouterCore, id: impl AsRef<str>, request: UpdateByokKeyRequest) -> Call<ByokKeyResponse> {
     Call::new(core, Parts::new(&BYOK_UPDATE).path("id", id.as_ref()).json(&request))
 }

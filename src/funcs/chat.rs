@@ -5,7 +5,7 @@
 use http::Method;
 
 use crate::core::{Call, EventStream, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::chat::{ChatRequest, ChatResult, ChatStreamChunk};
 
 static CHAT_SEND: Operation = Operation::new("sendChatCompletionRequest", Method::POST, "/chat/completions")
     .function("chat_send")

@@ -5,7 +5,7 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::classifications::{TaskClassificationResponse, TaskClassificationsParams};
 
 static CLASSIFICATIONS_GET_TASK_CLASSIFICATIONS: Operation =
     Operation::new("getTaskClassifications", Method::GET, "/classifications/task")

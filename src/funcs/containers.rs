@@ -5,7 +5,8 @@
 use http::Method;
 
 use crate::core::{Call, Download, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::containers::{ContainerFile, ContainerFileListResponse, ContainersListContainerFilesParams};
+use crate::models::files::FileResponse;
 
 static CONTAINERS_LIST_CONTAINER_FILES: Operation =
     Operation::new("listContainerFiles", Method::GET, "/containers/{container_id}/files")

@@ -5,7 +5,7 @@
 use http::Method;
 
 use crate::core::{Authentication, Call, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::credits::GetCreditsResponse;
 
 static CREDITS_GET_CREDITS: Operation =
     Operation::new("getCredits", Method::GET, "/credits").function("credits_get_credits");

@@ -5,7 +5,10 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::datasets::{
+    AppRankingsResponse, DatasetsGetAppRankingsParams, DatasetsGetRankingsDailyParams, DatasetsGetSessionCostParams,
+    RankingsDailyResponse, SessionCostResponse,
+};
 
 static DATASETS_GET_APP_RANKINGS: Operation = Operation::new("getAppRankings", Method::GET, "/datasets/app-rankings")
     .function("datasets_get_app_rankings")

@@ -5,7 +5,8 @@
 use http::Method;
 
 use crate::core::{Authentication, Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::embeddings::{CreateEmbeddingsRequest, CreateEmbeddingsResponse, EmbeddingsListModelsParams};
+use crate::models::model_info::ModelsListResponse;
 
 static EMBEDDINGS_GENERATE: Operation =
     Operation::new("createEmbeddings", Method::POST, "/embeddings").function("embeddings_generate");

@@ -5,7 +5,7 @@
 use http::Method;
 
 use crate::core::{Authentication, Call, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::endpoints::{ListEndpointsZdrResponse, ListModelEndpointsResponse};
 
 static ENDPOINTS_LIST_ZDR_ENDPOINTS: Operation = Operation::new("listEndpointsZdr", Method::GET, "/endpoints/zdr")
     .function("endpoints_list_zdr_endpoints")

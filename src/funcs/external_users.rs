@@ -5,7 +5,10 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::external_users::{
+    CreateExternalUserRequest, ExternalUserResponse, ExternalUsersListParams, ListExternalUsersResponse,
+    UpdateExternalUserRequest,
+};
 
 static EXTERNAL_USERS_LIST: Operation = Operation::new("listExternalUsers", Method::GET, "/external-users")
     .function("external_users_list")

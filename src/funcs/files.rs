@@ -5,7 +5,10 @@
 use http::Method;
 
 use crate::core::{Call, Download, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::files::{
+    FileDeleteResponse, FileListResponse, FileResponse, FilesDeleteParams, FilesDownloadParams, FilesListParams,
+    FilesRetrieveParams, FilesUploadParams, UploadFileRequest,
+};
 
 static FILES_LIST: Operation =
     Operation::new("listFiles", Method::GET, "/files").function("files_list").paged(Paging::Cursor("cursor"));

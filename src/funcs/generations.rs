@@ -5,7 +5,9 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::generations::{
+    GenerationContentResponse, GenerationResponse, SubmitGenerationFeedbackRequest, SubmitGenerationFeedbackResponse,
+};
 
 static GENERATIONS_GET_GENERATION: Operation =
     Operation::new("getGeneration", Method::GET, "/generation").function("generations_get_generation");

@@ -5,7 +5,13 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::guardrails::{
+    BulkAssignResponse, BulkKeysRequest, BulkMembersRequest, BulkUnassignResponse, CreateGuardrailRequest,
+    GuardrailKeyAssignmentsParams, GuardrailMemberAssignmentsParams, GuardrailResponse,
+    GuardrailsListKeyAssignmentsParams, GuardrailsListMemberAssignmentsParams, GuardrailsListParams,
+    ListGuardrailsResponse, ListKeyAssignmentsResponse, ListMemberAssignmentsResponse, UpdateGuardrailRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 static GUARDRAILS_LIST: Operation = Operation::new("listGuardrails", Method::GET, "/guardrails")
     .function("guardrails_list")
@@ -32,7 +38,7 @@ static GUARDRAILS_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn guardrails_create(core: &OpenRouterCore, request: CreateGuardrailRequest) -> Call<CreateGuardrailResponse> {
+pub fn guardrails_create(core: &OpenRouterCore, request: CreateGuardrailRequest) -> Call<GuardrailResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_CREATE).json(&request))
 }
 
@@ -87,7 +93,7 @@ static GUARDRAILS_DELETE: Operation =
 /// # Arguments
 /// - `id`: UUID of the guardrail to remove.
 #[inline]
-pub fn guardrails_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<DeleteGuardrailResponse> {
+pub fn guardrails_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<DeletedResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_DELETE).path("id", id.as_ref()))
 }
 
@@ -104,7 +110,7 @@ static GUARDRAILS_GET: Operation =
 /// # Arguments
 /// - `id`: UUID of the guardrail to fetch.
 #[inline]
-pub fn guardrails_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetGuardrailResponse> {
+pub fn guardrails_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GuardrailResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_GET).path("id", id.as_ref()))
 }
 
@@ -125,7 +131,7 @@ pub fn guardrails_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: UpdateGuardrailRequest,
-) -> Call<UpdateGuardrailResponse> {
+) -> Call<GuardrailResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_UPDATE).path("id", id.as_ref()).json(&request))
 }
 
@@ -169,8 +175,8 @@ static GUARDRAILS_BULK_ASSIGN_KEYS: Operation =
 pub fn guardrails_bulk_assign_keys(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkAssignKeysRequest,
-) -> Call<BulkAssignKeysResponse> {
+    request: BulkKeysRequest,
+) -> Call<BulkAssignResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_KEYS).path("id", id.as_ref()).json(&request))
 }
 
@@ -191,8 +197,8 @@ static GUARDRAILS_BULK_UNASSIGN_KEYS: Operation =
 pub fn guardrails_bulk_unassign_keys(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkUnassignKeysRequest,
-) -> Call<BulkUnassignKeysResponse> {
+    request: BulkKeysRequest,
+) -> Call<BulkUnassignResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_KEYS).path("id", id.as_ref()).json(&request))
 }
 
@@ -236,8 +242,8 @@ static GUARDRAILS_BULK_ASSIGN_MEMBERS: Operation =
 pub fn guardrails_bulk_assign_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkAssignMembersRequest,
-) -> Call<BulkAssignMembersResponse> {
+    request: BulkMembersRequest,
+) -> Call<BulkAssignResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_MEMBERS).path("id", id.as_ref()).json(&request))
 }
 
@@ -258,7 +264,7 @@ static GUARDRAILS_BULK_UNASSIGN_MEMBERS: Operation =
 pub fn guardrails_bulk_unassign_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkUnassignMembersRequest,
-) -> Call<BulkUnassignMembersResponse> {
+    request: BulkMembersRequest,
+) -> Call<BulkUnassignResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_MEMBERS).path("id", id.as_ref()).json(&request))
 }

@@ -5,7 +5,10 @@
 use http::Method;
 
 use crate::core::{Authentication, Call, EventStream, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::images::{
+    ImageGenerationRequest, ImageGenerationResponse, ImageModelEndpointsResponse, ImageModelsListResponse,
+    ImageStreamEvent,
+};
 
 static IMAGES_GENERATE: Operation = Operation::new("createImages", Method::POST, "/images").function("images_generate");
 

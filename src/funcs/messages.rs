@@ -5,7 +5,7 @@
 use http::Method;
 
 use crate::core::{Call, EventStream, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::messages::{MessagesRequest, MessagesResult, MessagesStreamEvent};
 
 static MESSAGES_CREATE: Operation =
     Operation::new("createMessages", Method::POST, "/messages").function("messages_create").with_metadata_header();

@@ -79,79 +79,124 @@ mod vault;
 mod video_generation;
 #[cfg(feature = "workspaces")]
 mod workspaces;
+
 #[cfg(feature = "alpha-decisions")]
-pub use self::alpha_decisions::*;
+pub use self::alpha_decisions::alpha_decisions_create;
 #[cfg(feature = "analytics")]
-pub use self::analytics::*;
+pub use self::analytics::{analytics_get_analytics_meta, analytics_get_user_activity, analytics_query_analytics};
 #[cfg(feature = "api-keys")]
-pub use self::api_keys::*;
+pub use self::api_keys::{
+    api_keys_create, api_keys_delete, api_keys_get, api_keys_get_current_key_metadata, api_keys_list, api_keys_update,
+};
 #[cfg(feature = "batch")]
-pub use self::batch::*;
+pub use self::batch::{batch_create_batches, batch_delete, batch_get_batches, batch_list};
 #[cfg(feature = "benchmarks")]
-pub use self::benchmarks::*;
+pub use self::benchmarks::benchmarks_get_benchmarks;
 #[cfg(feature = "byok")]
-pub use self::byok::*;
+pub use self::byok::{byok_create, byok_delete, byok_get, byok_list, byok_update};
 #[cfg(feature = "chat")]
-pub use self::chat::*;
+pub use self::chat::{chat_send, chat_stream};
 #[cfg(feature = "classifications")]
-pub use self::classifications::*;
+pub use self::classifications::classifications_get_task_classifications;
 #[cfg(feature = "containers")]
-pub use self::containers::*;
+pub use self::containers::{
+    containers_download_container_file_content, containers_get_container_file, containers_list_container_files,
+    containers_promote_container_file,
+};
+#[expect(deprecated, reason = "each function says what to use in its place")]
 #[cfg(feature = "credits")]
-pub use self::credits::*;
+pub use self::credits::{credits_create_coinbase_charge, credits_get_credits};
 #[cfg(feature = "datasets")]
-pub use self::datasets::*;
+pub use self::datasets::{datasets_get_app_rankings, datasets_get_rankings_daily, datasets_get_session_cost};
 #[cfg(feature = "embeddings")]
-pub use self::embeddings::*;
+pub use self::embeddings::{embeddings_generate, embeddings_list_models};
 #[cfg(feature = "endpoints")]
-pub use self::endpoints::*;
+pub use self::endpoints::{endpoints_list, endpoints_list_zdr_endpoints};
 #[cfg(feature = "external-users")]
-pub use self::external_users::*;
+pub use self::external_users::{
+    external_users_create, external_users_delete, external_users_get, external_users_list, external_users_update,
+};
 #[cfg(feature = "files")]
-pub use self::files::*;
+pub use self::files::{files_delete, files_download, files_list, files_retrieve, files_upload};
 #[cfg(feature = "generations")]
-pub use self::generations::*;
+pub use self::generations::{
+    generations_get_generation, generations_list_generation_content, generations_submit_feedback,
+};
 #[cfg(feature = "guardrails")]
-pub use self::guardrails::*;
+pub use self::guardrails::{
+    guardrails_bulk_assign_keys, guardrails_bulk_assign_members, guardrails_bulk_unassign_keys,
+    guardrails_bulk_unassign_members, guardrails_create, guardrails_delete, guardrails_get, guardrails_list,
+    guardrails_list_guardrail_key_assignments, guardrails_list_guardrail_member_assignments,
+    guardrails_list_key_assignments, guardrails_list_member_assignments, guardrails_update,
+};
 #[cfg(feature = "images")]
-pub use self::images::*;
+pub use self::images::{images_generate, images_list_model_endpoints, images_list_models, images_stream};
 #[cfg(feature = "messages")]
-pub use self::messages::*;
+pub use self::messages::{messages_create, messages_stream};
 #[cfg(feature = "models")]
-pub use self::models::*;
+pub use self::models::{models_count, models_get, models_list, models_list_for_user};
 #[cfg(feature = "oauth")]
-pub use self::oauth::*;
+pub use self::oauth::{
+    oauth_create_auth_code, oauth_create_oauth_token, oauth_exchange_auth_code_for_api_key, oauth_list_oauth_jwks,
+};
 #[cfg(feature = "observability")]
-pub use self::observability::*;
+pub use self::observability::{
+    observability_create, observability_delete, observability_get, observability_list, observability_update,
+};
 #[cfg(feature = "organization")]
-pub use self::organization::*;
+pub use self::organization::{organization_get_settings, organization_list_members, organization_update_settings};
 #[cfg(feature = "presets")]
-pub use self::presets::*;
+pub use self::presets::{
+    presets_create_presets_chat_completions, presets_create_presets_messages, presets_create_presets_responses,
+    presets_get, presets_get_version, presets_list, presets_list_versions,
+};
+#[expect(deprecated, reason = "each function says what to use in its place")]
 #[cfg(feature = "private-endpoints")]
-pub use self::private_endpoints::*;
+pub use self::private_endpoints::{
+    private_endpoints_activate, private_endpoints_create, private_endpoints_delete, private_endpoints_disable,
+    private_endpoints_enable, private_endpoints_get, private_endpoints_list, private_endpoints_update,
+    private_endpoints_update_parameters, private_endpoints_update_pricing, private_endpoints_validate,
+};
 #[cfg(feature = "private-providers")]
-pub use self::private_providers::*;
+pub use self::private_providers::{
+    private_providers_create, private_providers_delete, private_providers_get, private_providers_list,
+    private_providers_update,
+};
 #[cfg(feature = "providers")]
-pub use self::providers::*;
+pub use self::providers::providers_list;
 #[cfg(feature = "rerank")]
-pub use self::rerank::*;
+pub use self::rerank::rerank_rerank;
 #[cfg(feature = "responses")]
-pub use self::responses::*;
+pub use self::responses::{beta_responses_send, beta_responses_stream, responses_send, responses_stream};
 #[cfg(feature = "scim")]
-pub use self::scim::*;
+pub use self::scim::{
+    scim_create, scim_create_sync_job, scim_delete, scim_get_sync_job, scim_list_groups, scim_list_mappings, scim_read,
+    scim_update,
+};
 #[cfg(feature = "stt")]
-pub use self::stt::*;
+pub use self::stt::{stt_create_transcription, stt_create_transcription_multipart};
 #[cfg(feature = "system-one")]
-pub use self::system_one::*;
+pub use self::system_one::system_one_create;
 #[cfg(feature = "tools")]
-pub use self::tools::*;
+pub use self::tools::{tools_get_tool, tools_list_tools};
 #[cfg(feature = "tts")]
-pub use self::tts::*;
+pub use self::tts::tts_create_speech;
 #[cfg(feature = "vault")]
-pub use self::vault::*;
+pub use self::vault::{
+    vault_copy_vault_secrets_to_intern, vault_delete_intern_vault_secret, vault_delete_vault_secret,
+    vault_list_intern_connections, vault_list_intern_effective_vault_secrets, vault_list_intern_vault_secrets,
+    vault_list_vault_secrets, vault_store_intern_vault_secret, vault_store_vault_secret,
+};
 #[cfg(feature = "video-generation")]
-pub use self::video_generation::*;
+pub use self::video_generation::{
+    video_generation_generate, video_generation_get_generation, video_generation_get_video_content,
+    video_generation_list_videos_models,
+};
 #[cfg(feature = "workspaces")]
-pub use self::workspaces::*;
+pub use self::workspaces::{
+    workspaces_bulk_add_members, workspaces_bulk_remove_members, workspaces_create, workspaces_delete,
+    workspaces_delete_budget, workspaces_get, workspaces_get_budget, workspaces_list, workspaces_list_budgets,
+    workspaces_list_members, workspaces_set_budget, workspaces_update,
+};
 #[cfg(feature = "oauth")]
 pub use crate::helpers::oauth::{oauth_create_authorization_url, oauth_create_sha256_code_challenge};

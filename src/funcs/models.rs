@@ -5,7 +5,10 @@
 use http::Method;
 
 use crate::core::{Authentication, Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::model_info::ModelsListResponse;
+use crate::models::models::{
+    ModelResponse, ModelsCountParams, ModelsCountResponse, ModelsListForUserParams, ModelsListParams,
+};
 
 static MODELS_GET: Operation = Operation::new("getModel", Method::GET, "/model/{author}/{slug}")
     .function("models_get")

@@ -5,7 +5,10 @@
 use http::Method;
 
 use crate::core::{Authentication, Call, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::oauth::{
+    CreateAuthKeysCodeRequest, CreateAuthKeysCodeResponse, ExchangeAuthCodeForApiKeyRequest,
+    ExchangeAuthCodeForApiKeyResponse, OAuthJwks, TokenExchangeRequest, TokenExchangeResponse,
+};
 
 static OAUTH_EXCHANGE_AUTH_CODE_FOR_API_KEY: Operation =
     Operation::new("exchangeAuthCodeForAPIKey", Method::POST, "/auth/keys")

@@ -5,7 +5,11 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::observability::{
+    CreateObservabilityDestinationRequest, ListObservabilityDestinationsResponse, ObservabilityDestinationResponse,
+    ObservabilityListParams, UpdateObservabilityDestinationRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 static OBSERVABILITY_LIST: Operation =
     Operation::new("listObservabilityDestinations", Method::GET, "/observability/destinations")
@@ -40,7 +44,7 @@ static OBSERVABILITY_CREATE: Operation =
 pub fn observability_create(
     core: &OpenRouterCore,
     request: CreateObservabilityDestinationRequest,
-) -> Call<CreateObservabilityDestinationResponse> {
+) -> Call<ObservabilityDestinationResponse> {
     Call::new(core, Parts::new(&OBSERVABILITY_CREATE).json(&request))
 }
 
@@ -58,10 +62,7 @@ static OBSERVABILITY_DELETE: Operation =
 /// # Arguments
 /// - `id`: UUID of the destination to remove.
 #[inline]
-pub fn observability_delete(
-    core: &OpenRouterCore,
-    id: impl AsRef<str>,
-) -> Call<DeleteObservabilityDestinationResponse> {
+pub fn observability_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<DeletedResponse> {
     Call::new(core, Parts::new(&OBSERVABILITY_DELETE).path("id", id.as_ref()))
 }
 
@@ -79,7 +80,7 @@ static OBSERVABILITY_GET: Operation =
 /// # Arguments
 /// - `id`: UUID of the destination to fetch.
 #[inline]
-pub fn observability_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetObservabilityDestinationResponse> {
+pub fn observability_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<ObservabilityDestinationResponse> {
     Call::new(core, Parts::new(&OBSERVABILITY_GET).path("id", id.as_ref()))
 }
 
@@ -101,6 +102,6 @@ pub fn observability_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: UpdateObservabilityDestinationRequest,
-) -> Call<UpdateObservabilityDestinationResponse> {
+) -> Call<ObservabilityDestinationResponse> {
     Call::new(core, Parts::new(&OBSERVABILITY_UPDATE).path("id", id.as_ref()).json(&request))
 }

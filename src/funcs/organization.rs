@@ -5,7 +5,10 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::organization::{
+    ListOrganizationMembersResponse, OrganizationListMembersParams, OrganizationSettingsResponse,
+    UpdateOrganizationSettingsRequest,
+};
 
 static ORGANIZATION_LIST_MEMBERS: Operation =
     Operation::new("listOrganizationMembers", Method::GET, "/organization/members")
@@ -37,7 +40,7 @@ static ORGANIZATION_GET_SETTINGS: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn organization_get_settings(core: &OpenRouterCore) -> Call<GetOrganizationSettingsResponse> {
+pub fn organization_get_settings(core: &OpenRouterCore) -> Call<OrganizationSettingsResponse> {
     Call::new(core, Parts::new(&ORGANIZATION_GET_SETTINGS))
 }
 
@@ -55,6 +58,6 @@ static ORGANIZATION_UPDATE_SETTINGS: Operation =
 pub fn organization_update_settings(
     core: &OpenRouterCore,
     request: UpdateOrganizationSettingsRequest,
-) -> Call<UpdateOrganizationSettingsResponse> {
+) -> Call<OrganizationSettingsResponse> {
     Call::new(core, Parts::new(&ORGANIZATION_UPDATE_SETTINGS).json(&request))
 }

@@ -5,7 +5,13 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::chat::ChatRequest;
+use crate::models::messages::MessagesRequest;
+use crate::models::presets::{
+    GetPresetVersionResponse, ListPresetVersionsResponse, ListPresetsResponse, PresetResponse, PresetsListParams,
+    PresetsListVersionsParams,
+};
+use crate::models::responses::ResponsesRequest;
 
 static PRESETS_LIST: Operation = Operation::new("listPresets", Method::GET, "/presets")
     .function("presets_list")
@@ -34,7 +40,7 @@ static PRESETS_GET: Operation = Operation::new("getPreset", Method::GET, "/prese
 /// # Arguments
 /// - `slug`: URL-safe name of the preset to fetch.
 #[inline]
-pub fn presets_get(core: &OpenRouterCore, slug: impl AsRef<str>) -> Call<GetPresetResponse> {
+pub fn presets_get(core: &OpenRouterCore, slug: impl AsRef<str>) -> Call<PresetResponse> {
     Call::new(core, Parts::new(&PRESETS_GET).path("slug", slug.as_ref()))
 }
 
@@ -56,7 +62,7 @@ pub fn presets_create_presets_chat_completions(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
     request: ChatRequest,
-) -> Call<CreatePresetFromInferenceResponse> {
+) -> Call<PresetResponse> {
     Call::new(core, Parts::new(&PRESETS_CREATE_PRESETS_CHAT_COMPLETIONS).path("slug", slug.as_ref()).json(&request))
 }
 
@@ -78,7 +84,7 @@ pub fn presets_create_presets_messages(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
     request: MessagesRequest,
-) -> Call<CreatePresetFromInferenceResponse> {
+) -> Call<PresetResponse> {
     Call::new(core, Parts::new(&PRESETS_CREATE_PRESETS_MESSAGES).path("slug", slug.as_ref()).json(&request))
 }
 
@@ -100,7 +106,7 @@ pub fn presets_create_presets_responses(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
     request: ResponsesRequest,
-) -> Call<CreatePresetFromInferenceResponse> {
+) -> Call<PresetResponse> {
     Call::new(core, Parts::new(&PRESETS_CREATE_PRESETS_RESPONSES).path("slug", slug.as_ref()).json(&request))
 }
 

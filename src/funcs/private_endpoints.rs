@@ -5,7 +5,12 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::private_endpoints::{
+    CreatePrivateEndpointRequest, DeletePrivateEndpointResponse, ListPrivateEndpointsResponse,
+    ManagedPrivateEndpointResponse, PrivateEndpointResponse, PrivateEndpointValidationResponse,
+    PrivateEndpointsDeleteParams, UpdatePrivateEndpointParametersRequest, UpdatePrivateEndpointPricingRequest,
+    UpdatePrivateEndpointRequest, ValidatePrivateEndpointRequest,
+};
 
 static PRIVATE_ENDPOINTS_LIST: Operation =
     Operation::new("listPrivateEndpoints", Method::GET, "/private-endpoints").function("private_endpoints_list");

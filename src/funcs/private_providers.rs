@@ -5,7 +5,10 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::private_providers::{
+    CreatePrivateProviderRequest, DeletePrivateProviderResponse, ListPrivateProvidersResponse, PrivateProviderResponse,
+    UpdatePrivateProviderRequest,
+};
 
 static PRIVATE_PROVIDERS_LIST: Operation =
     Operation::new("listPrivateProviders", Method::GET, "/private-providers").function("private_providers_list");
@@ -34,7 +37,7 @@ static PRIVATE_PROVIDERS_CREATE: Operation =
 pub fn private_providers_create(
     core: &OpenRouterCore,
     request: CreatePrivateProviderRequest,
-) -> Call<CreatePrivateProviderResponse> {
+) -> Call<PrivateProviderResponse> {
     Call::new(core, Parts::new(&PRIVATE_PROVIDERS_CREATE).json(&request))
 }
 
@@ -69,7 +72,7 @@ static PRIVATE_PROVIDERS_GET: Operation =
 /// # Arguments
 /// - `slug`: Slug of the provider to return.
 #[inline]
-pub fn private_providers_get(core: &OpenRouterCore, slug: impl AsRef<str>) -> Call<GetPrivateProviderResponse> {
+pub fn private_providers_get(core: &OpenRouterCore, slug: impl AsRef<str>) -> Call<PrivateProviderResponse> {
     Call::new(core, Parts::new(&PRIVATE_PROVIDERS_GET).path("slug", slug.as_ref()))
 }
 
@@ -91,6 +94,6 @@ pub fn private_providers_update(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
     request: UpdatePrivateProviderRequest,
-) -> Call<UpdatePrivateProviderResponse> {
+) -> Call<PrivateProviderResponse> {
     Call::new(core, Parts::new(&PRIVATE_PROVIDERS_UPDATE).path("slug", slug.as_ref()).json(&request))
 }

@@ -5,7 +5,7 @@
 use http::Method;
 
 use crate::core::{Authentication, Call, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::providers::ListProvidersResponse;
 
 static PROVIDERS_LIST: Operation = Operation::new("listProviders", Method::GET, "/providers")
     .function("providers_list")

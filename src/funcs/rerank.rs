@@ -5,7 +5,7 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::rerank::{CreateRerankRequest, CreateRerankResponse};
 
 static RERANK_RERANK: Operation = Operation::new("createRerank", Method::POST, "/rerank").function("rerank_rerank");
 

@@ -5,7 +5,7 @@
 use http::Method;
 
 use crate::core::{Call, EventStream, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::responses::{ResponsesRequest, ResponsesResult, ResponsesStreamEvent};
 
 static RESPONSES_SEND: Operation =
     Operation::new("createResponses", Method::POST, "/responses").function("responses_send").with_metadata_header();

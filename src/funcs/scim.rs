@@ -5,7 +5,11 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::scim::{
+    CreateScimGroupMappingRequest, ListScimGroupMappingsResponse, ListScimGroupsResponse, ScimGroupMappingResponse,
+    ScimListGroupsParams, ScimListMappingsParams, ScimSyncJobResponse, UpdateScimGroupMappingRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 static SCIM_LIST_MAPPINGS: Operation = Operation::new("listScimGroupMappings", Method::GET, "/scim/group-mappings")
     .function("scim_list_mappings")
@@ -35,10 +39,7 @@ static SCIM_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants where no answer came.
 #[inline]
-pub fn scim_create(
-    core: &OpenRouterCore,
-    request: CreateScimGroupMappingRequest,
-) -> Call<CreateScimGroupMappingResponse> {
+pub fn scim_create(core: &OpenRouterCore, request: CreateScimGroupMappingRequest) -> Call<ScimGroupMappingResponse> {
     Call::new(core, Parts::new(&SCIM_CREATE).json(&request))
 }
 
@@ -56,11 +57,7 @@ static SCIM_DELETE: Operation =
 /// - `id`: ID of the mapping to remove.
 /// - `keep_members`: Decides whether people admitted by the mapping stay in the workspace; always state it, since omitting it fails with 400.
 #[inline]
-pub fn scim_delete(
-    core: &OpenRouterCore,
-    id: impl AsRef<str>,
-    keep_members: bool,
-) -> Call<DeleteScimGroupMappingResponse> {
+pub fn scim_delete(core: &OpenRouterCore, id: impl AsRef<str>, keep_members: bool) -> Call<DeletedResponse> {
     Call::new(core, Parts::new(&SCIM_DELETE).path("id", id.as_ref()).query("keep_members", Some(keep_members)))
 }
 
@@ -77,7 +74,7 @@ static SCIM_READ: Operation =
 /// # Arguments
 /// - `id`: ID of the mapping to fetch.
 #[inline]
-pub fn scim_read(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetScimGroupMappingResponse> {
+pub fn scim_read(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<ScimGroupMappingResponse> {
     Call::new(core, Parts::new(&SCIM_READ).path("id", id.as_ref()))
 }
 
@@ -98,7 +95,7 @@ pub fn scim_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: UpdateScimGroupMappingRequest,
-) -> Call<UpdateScimGroupMappingResponse> {
+) -> Call<ScimGroupMappingResponse> {
     Call::new(core, Parts::new(&SCIM_UPDATE).path("id", id.as_ref()).json(&request))
 }
 
@@ -127,7 +124,7 @@ static SCIM_CREATE_SYNC_JOB: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn scim_create_sync_job(core: &OpenRouterCore) -> Call<CreateScimSyncJobResponse> {
+pub fn scim_create_sync_job(core: &OpenRouterCore) -> Call<ScimSyncJobResponse> {
     Call::new(core, Parts::new(&SCIM_CREATE_SYNC_JOB))
 }
 
@@ -144,6 +141,6 @@ static SCIM_GET_SYNC_JOB: Operation =
 /// # Arguments
 /// - `id`: ID of the sync job to look up.
 #[inline]
-pub fn scim_get_sync_job(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetScimSyncJobResponse> {
+pub fn scim_get_sync_job(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<ScimSyncJobResponse> {
     Call::new(core, Parts::new(&SCIM_GET_SYNC_JOB).path("id", id.as_ref()))
 }

@@ -5,7 +5,7 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::stt::{SttMultipartRequest, SttRequest, SttResponse};
 
 static STT_CREATE_TRANSCRIPTION: Operation =
     Operation::new("createAudioTranscriptions", Method::POST, "/audio/transcriptions")

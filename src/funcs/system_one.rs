@@ -5,7 +5,7 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::system_one::{DecisionsRequest, DecisionsResponse};
 
 static SYSTEM_ONE_CREATE: Operation =
     Operation::new("createSystemone", Method::POST, "/systemone").function("system_one_create");

@@ -5,7 +5,7 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::tools::{GetToolResponse, ListToolsResponse, ToolsListToolsParams};
 
 static TOOLS_LIST_TOOLS: Operation = Operation::new("listTools", Method::GET, "/tools")
     .function("tools_list_tools")

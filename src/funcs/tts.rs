@@ -5,7 +5,7 @@
 use http::Method;
 
 use crate::core::{Call, Download, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::tts::SpeechRequest;
 
 static TTS_CREATE_SPEECH: Operation =
     Operation::new("createAudioSpeech", Method::POST, "/audio/speech").function("tts_create_speech");

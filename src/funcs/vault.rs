@@ -5,7 +5,11 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::vault::{
+    ListInternConnectionsResponse, VaultEffectiveSecretListResponse, VaultEffectiveSecretsParams,
+    VaultListInternVaultSecretsParams, VaultListVaultSecretsParams, VaultSecretCopyRequest, VaultSecretCopyResponse,
+    VaultSecretListResponse, VaultSecretResponse, VaultSecretWriteRequest,
+};
 
 static VAULT_LIST_INTERN_CONNECTIONS: Operation =
     Operation::new("listInternConnections", Method::GET, "/vault/interns/{internId}/connections")

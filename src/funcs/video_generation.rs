@@ -5,7 +5,9 @@
 use http::Method;
 
 use crate::core::{Authentication, Call, Download, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::video_generation::{
+    VideoGenerationGetVideoContentParams, VideoGenerationRequest, VideoGenerationResponse, VideoModelsListResponse,
+};
 
 static VIDEO_GENERATION_GENERATE: Operation =
     Operation::new("createVideos", Method::POST, "/videos").function("video_generation_generate");

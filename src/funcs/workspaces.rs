@@ -5,7 +5,13 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::shared::DeletedResponse;
+use crate::models::workspaces::{
+    BulkAddWorkspaceMembersResponse, BulkRemoveWorkspaceMembersResponse, BulkWorkspaceMembersRequest,
+    CreateWorkspaceRequest, ListWorkspaceBudgetsResponse, ListWorkspaceMembersResponse, ListWorkspacesResponse,
+    UpdateWorkspaceRequest, UpsertWorkspaceBudgetRequest, WorkspaceBudgetInterval, WorkspaceBudgetResponse,
+    WorkspaceResponse, WorkspacesDeleteParams, WorkspacesListMembersParams, WorkspacesListParams,
+};
 
 static WORKSPACES_LIST: Operation = Operation::new("listWorkspaces", Method::GET, "/workspaces")
     .function("workspaces_list")
@@ -32,7 +38,7 @@ static WORKSPACES_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn workspaces_create(core: &OpenRouterCore, request: CreateWorkspaceRequest) -> Call<CreateWorkspaceResponse> {
+pub fn workspaces_create(core: &OpenRouterCore, request: CreateWorkspaceRequest) -> Call<WorkspaceResponse> {
     Call::new(core, Parts::new(&WORKSPACES_CREATE).json(&request))
 }
 
@@ -53,7 +59,7 @@ pub fn workspaces_delete(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     params: WorkspacesDeleteParams,
-) -> Call<DeleteWorkspaceResponse> {
+) -> Call<DeletedResponse> {
     Call::new(core, params.write(Parts::new(&WORKSPACES_DELETE).path("id", id.as_ref())))
 }
 
@@ -70,7 +76,7 @@ static WORKSPACES_GET: Operation =
 /// # Arguments
 /// - `id`: UUID or slug of the workspace to fetch.
 #[inline]
-pub fn workspaces_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetWorkspaceResponse> {
+pub fn workspaces_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<WorkspaceResponse> {
     Call::new(core, Parts::new(&WORKSPACES_GET).path("id", id.as_ref()))
 }
 
@@ -91,7 +97,7 @@ pub fn workspaces_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: UpdateWorkspaceRequest,
-) -> Call<UpdateWorkspaceResponse> {
+) -> Call<WorkspaceResponse> {
     Call::new(core, Parts::new(&WORKSPACES_UPDATE).path("id", id.as_ref()).json(&request))
 }
 
@@ -135,7 +141,7 @@ static WORKSPACES_BULK_ADD_MEMBERS: Operation =
 pub fn workspaces_bulk_add_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkAddWorkspaceMembersRequest,
+    request: BulkWorkspaceMembersRequest,
 ) -> Call<BulkAddWorkspaceMembersResponse> {
     Call::new(core, Parts::new(&WORKSPACES_BULK_ADD_MEMBERS).path("id", id.as_ref()).json(&request))
 }
@@ -157,7 +163,7 @@ static WORKSPACES_BULK_REMOVE_MEMBERS: Operation =
 pub fn workspaces_bulk_remove_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkRemoveWorkspaceMembersRequest,
+    request: BulkWorkspaceMembersRequest,
 ) -> Call<BulkRemoveWorkspaceMembersResponse> {
     Call::new(core, Parts::new(&WORKSPACES_BULK_REMOVE_MEMBERS).path("id", id.as_ref()).json(&request))
 }
@@ -202,7 +208,7 @@ pub fn workspaces_delete_budget(
     core: &OpenRouterCore,
     workspace_ref: impl AsRef<str>,
     interval: impl Into<WorkspaceBudgetInterval>,
-) -> Call<DeleteWorkspaceBudgetResponse> {
+) -> Call<DeletedResponse> {
     Call::new(
         core,
         Parts::new(&WORKSPACES_DELETE_BUDGET)
@@ -230,7 +236,7 @@ pub fn workspaces_get_budget(
     core: &OpenRouterCore,
     workspace_ref: impl AsRef<str>,
     interval: impl Into<WorkspaceBudgetInterval>,
-) -> Call<GetWorkspaceBudgetResponse> {
+) -> Call<WorkspaceBudgetResponse> {
     Call::new(
         core,
         Parts::new(&WORKSPACES_GET_BUDGET)
@@ -259,7 +265,7 @@ pub fn workspaces_set_budget(
     workspace_ref: impl AsRef<str>,
     interval: impl Into<WorkspaceBudgetInterval>,
     request: UpsertWorkspaceBudgetRequest,
-) -> Call<UpsertWorkspaceBudgetResponse> {
+) -> Call<WorkspaceBudgetResponse> {
     Call::new(
         core,
         Parts::new(&WORKSPACES_SET_BUDGET)

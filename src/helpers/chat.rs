@@ -13,6 +13,10 @@ use super::{holds, holds_error, objects, whole_stream};
 use crate::Error;
 use crate::core::wire::{self, IntoText, Root};
 use crate::core::{StreamItem, base64};
+use crate::models::chat::{
+    ChatAssistantImage, ChatContentFileFile, ChatContentVideoInput, ChatFunctionToolFunction,
+    ChatFunctionToolFunctionFunction, ChatNamedToolChoiceFunction,
+};
 use crate::models::*;
 
 impl Root for ChatResult {
@@ -143,32 +147,32 @@ impl ChatMessage {
     /// # let _ = (question, about_a_picture);
     /// ```
     #[inline]
-    pub fn user(content: impl Into<ChatUserMessageContent>) -> Self {
+    pub fn user(content: impl Into<ChatMessageContent>) -> Self {
         ChatUserMessage::new(content).into()
     }
 
     /// How the model shall behave, above everything the user says.
     #[inline]
-    pub fn system(content: impl Into<ChatSystemMessageContent>) -> Self {
+    pub fn system(content: impl Into<ChatTextContent>) -> Self {
         ChatSystemMessage::new(content).into()
     }
 
     /// How the model shall behave, by the name newer models have for it.
     #[inline]
-    pub fn developer(content: impl Into<ChatDeveloperMessageContent>) -> Self {
+    pub fn developer(content: impl Into<ChatTextContent>) -> Self {
         ChatDeveloperMessage::new(content).into()
     }
 
     /// What the model said, as written by the program. An answer that came is sent back whole with
     /// `ChatMessage::from(choice)`.
     #[inline]
-    pub fn assistant(content: impl Into<ChatAssistantMessageContent>) -> Self {
+    pub fn assistant(content: impl Into<ChatMessageContent>) -> Self {
         ChatAssistantMessage::new().content(content).into()
     }
 
     /// What the tool call with this id answers: text, or parts.
     #[inline]
-    pub fn tool(tool_call_id: impl Into<String>, content: impl Into<ChatToolMessageContent>) -> Self {
+    pub fn tool(tool_call_id: impl Into<String>, content: impl Into<ChatMessageContent>) -> Self {
         ChatToolMessage::new(content, tool_call_id).into()
     }
 }
@@ -197,7 +201,7 @@ impl ChatContentPart {
     /// Audio: its bytes in base64 and their format, such as `wav` or `mp3`.
     #[inline]
     pub fn input_audio(base64: impl Into<String>, format: impl Into<String>) -> Self {
-        ChatContentAudio::new(ChatContentAudioInputAudio::new(base64, format)).into()
+        ChatContentAudio::new(InlineAudio::new(base64, format)).into()
     }
 
     /// A video by its URL, or inline as a `data:` URL.
@@ -474,10 +478,10 @@ impl ChatAssistantMessage {
     #[inline]
     pub fn text(&self) -> Option<Cow<'_, str>> {
         match self.content.as_ref()? {
-            ChatAssistantMessageContent::Text(text) if text.is_empty() => None,
-            ChatAssistantMessageContent::Text(text) => Some(text.into()),
-            ChatAssistantMessageContent::List(parts) => text_of_parts(parts).map(Cow::Owned),
-            ChatAssistantMessageContent::Unrecognized(_) => None,
+            ChatMessageContent::Text(text) if text.is_empty() => None,
+            ChatMessageContent::Text(text) => Some(text.into()),
+            ChatMessageContent::List(parts) => text_of_parts(parts).map(Cow::Owned),
+            ChatMessageContent::Unrecognized(_) => None,
         }
     }
 

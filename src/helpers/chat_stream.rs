@@ -9,9 +9,10 @@ use super::text::{Half, Piece, TextEvent, tell};
 use super::{members_of, read_as, update};
 use crate::core::wire::{self, Json, Wire};
 use crate::models::{
-    ChatAssistantMessage, ChatAssistantMessageContent, ChatAudioOutput, ChatChoice, ChatContentPart, ChatContentText,
-    ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamToolCall, ChatTokenLogprobs,
-    ChatToolCall, ChatToolCallFunction, ChatUsage, Extra, ReasoningDetail, ReasoningDetailSummary, ReasoningDetailText,
+    ChatAssistantMessage, ChatAudioOutput, ChatChoice, ChatContentPart, ChatContentText, ChatMessageContent,
+    ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamToolCall, ChatToolCall,
+    ChatToolCallFunction, ChatUsage, Extra, ReasoningDetail,
+    chat::{ChatTokenLogprobs, ReasoningDetailSummary, ReasoningDetailText},
 };
 
 impl Sealed for ChatStreamChunk {}
@@ -236,6 +237,12 @@ impl Choice {
         if let Some(audio) = &delta.audio {
             join_audio(message.audio.get_or_insert_default(), &mut self.halves.transcript, audio);
         }
+        if let Some(annotations) = &delta.annotations {
+            message.annotations.get_or_insert_default().extend_from_slice(annotations);
+        }
+        if let Some(images) = &delta.images {
+            message.images.get_or_insert_default().extend_from_slice(images);
+        }
         for detail in delta.reasoning_details.iter().flatten() {
             self.push_detail(detail);
         }
@@ -256,7 +263,8 @@ impl Choice {
                     }
                 }
                 "role" if value.as_text() == "\"\"" => {}
-                "content" | "tool_calls" | "reasoning" | "refusal" | "reasoning_details" | "audio" => {
+                "content" | "tool_calls" | "reasoning" | "refusal" | "reasoning_details" | "audio" | "annotations"
+                | "images" => {
                     self.unrecognized.extend(Json::of(&BTreeMap::from([(name, value)])));
                 }
                 _ => self.unknown.push(name, value),
@@ -409,11 +417,11 @@ impl Content {
     }
 
     #[inline]
-    fn finish(self) -> Option<ChatAssistantMessageContent> {
+    fn finish(self) -> Option<ChatMessageContent> {
         match self {
             Self::Nothing => None,
-            Self::Text(text) => Some(ChatAssistantMessageContent::Text(text)),
-            Self::Parts(parts) => Some(ChatAssistantMessageContent::List(parts)),
+            Self::Text(text) => Some(ChatMessageContent::Text(text)),
+            Self::Parts(parts) => Some(ChatMessageContent::List(parts)),
         }
     }
 }

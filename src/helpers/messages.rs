@@ -12,7 +12,15 @@ use super::{retyped, whole_stream};
 use crate::Error;
 use crate::core::wire::{self, IntoText, Json, Root, Wire};
 use crate::core::{StreamItem, base64};
+use crate::models::messages::MessagesRequestToolChoiceTool;
 use crate::models::*;
+use crate::models::{
+    messages::{
+        AnthropicBase64ImageSource, AnthropicBase64PdfSource, AnthropicImageMimeType, MessagesRequestToolCustom,
+        MessagesRequestToolCustomInputSchema, MessagesToolResultContent,
+    },
+    shared::UrlSource,
+};
 
 impl Root for MessagesResult {
     #[inline]
@@ -146,7 +154,7 @@ impl MessagesContentBlockParam {
     /// An image by its URL.
     #[inline]
     pub fn image_url(url: impl Into<String>) -> Self {
-        AnthropicImageBlockParam::new(AnthropicUrlImageSource::new(url)).into()
+        AnthropicImageBlockParam::new(UrlSource::new(url)).into()
     }
 
     /// An image inline: its bytes in base64 and their media type, such as `image/png`.
@@ -182,7 +190,7 @@ impl MessagesContentBlockParam {
     /// A PDF by its URL.
     #[inline]
     pub fn pdf_url(url: impl Into<String>) -> Self {
-        AnthropicDocumentBlockParam::new(AnthropicUrlPdfSource::new(url)).into()
+        AnthropicDocumentBlockParam::new(UrlSource::new(url)).into()
     }
 
     /// A PDF inline: its bytes in base64.

@@ -31,6 +31,8 @@ mod messages_stream;
 #[cfg(feature = "oauth")]
 pub(crate) mod oauth;
 mod partial_json;
+#[cfg(any(feature = "embeddings", feature = "endpoints", feature = "models"))]
+mod pricing;
 #[cfg(feature = "responses")]
 mod responses;
 #[cfg(feature = "responses")]
@@ -45,10 +47,17 @@ pub(crate) mod video_generation;
 pub use chat_stream::ChatAccumulator;
 #[cfg(feature = "messages")]
 pub use messages_stream::MessagesAccumulator;
+#[cfg(feature = "oauth")]
+pub use oauth::{CreateAuthorizationUrlRequest, CreateSha256CodeChallengeResponse};
 pub use partial_json::PartialJson;
 #[cfg(feature = "responses")]
 pub use responses_stream::ResponsesAccumulator;
 pub use text::{JsonStream, ParseError, TextEvent, TextStream};
+#[cfg(feature = "video-generation")]
+pub use video_generation::VideoWait;
+
+#[cfg(any(feature = "embeddings", feature = "endpoints", feature = "models"))]
+pub use pricing::{Consumption, ModelNeeds, ParseUsdError, PriceError, Usd};
 
 #[cfg(any(feature = "chat", feature = "images", feature = "messages", feature = "responses"))]
 use std::collections::BTreeMap;

@@ -77,7 +77,8 @@ pub struct CreateSha256CodeChallengeResponse {
 /// `https://openrouter.ai/auth`. Nothing is sent; show it to the user, in a browser.
 ///
 /// ```
-/// use openrouter_kit::models::{CreateAuthorizationUrlRequest, ExchangeAuthCodeForApiKeyRequest};
+/// use openrouter_kit::helpers::CreateAuthorizationUrlRequest;
+/// /// use openrouter_kit::models::ExchangeAuthCodeForApiKeyRequest;
 /// use openrouter_kit::{OpenRouterCore, funcs};
 ///
 /// # fn main() -> Result<(), openrouter_kit::Error> {

@@ -12,6 +12,10 @@ use super::{holds_error, retyped, whole_stream};
 use crate::Error;
 use crate::core::wire::{self, IntoText, Root};
 use crate::core::{StreamItem, base64};
+use crate::models::responses::{
+    EasyInputMessageContent, InputAudioInputAudio, InputAudioInputAudioFormat, OutputImageGenerationCallItem,
+    ResponsesToolChoiceFunction,
+};
 use crate::models::*;
 
 impl Root for ResponsesResult {
@@ -100,47 +104,47 @@ impl From<OutputItem> for InputItem {
 }
 
 impl InputItem {
-    /// What the user says: text, or parts ([`EasyInputMessageContentItem`]).
+    /// What the user says: text, or parts ([`InputContentPart`]).
     ///
     /// ```
-    /// use openrouter_kit::models::{EasyInputMessageContentItem, InputItem, ResponsesRequest};
+    /// use openrouter_kit::models::{InputContentPart, InputItem, ResponsesRequest};
     ///
     /// let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input([
     ///     InputItem::system("You are brief."),
     ///     InputItem::user([
-    ///         EasyInputMessageContentItem::text("What is this?"),
-    ///         EasyInputMessageContentItem::image_url("https://example.com/cat.png"),
+    ///         InputContentPart::text("What is this?"),
+    ///         InputContentPart::image_url("https://example.com/cat.png"),
     ///     ]),
     /// ]);
     /// # let _ = request;
     /// ```
     #[inline]
     pub fn user(content: impl Into<EasyInputMessageContent>) -> Self {
-        EasyInputMessage::new(EasyInputMessageRole::User).content(content).into()
+        EasyInputMessage::new(MessageRole::User).content(content).into()
     }
 
     /// How the model shall behave, above everything the user says.
     #[inline]
     pub fn system(content: impl Into<EasyInputMessageContent>) -> Self {
-        EasyInputMessage::new(EasyInputMessageRole::System).content(content).into()
+        EasyInputMessage::new(MessageRole::System).content(content).into()
     }
 
     /// How the model shall behave, by the name newer models have for it.
     #[inline]
     pub fn developer(content: impl Into<EasyInputMessageContent>) -> Self {
-        EasyInputMessage::new(EasyInputMessageRole::Developer).content(content).into()
+        EasyInputMessage::new(MessageRole::Developer).content(content).into()
     }
 
     /// What the model said, as written by the program. Output that came is sent back whole with
     /// [`ResponsesResult::to_input`].
     #[inline]
     pub fn assistant(content: impl Into<EasyInputMessageContent>) -> Self {
-        EasyInputMessage::new(EasyInputMessageRole::Assistant).content(content).into()
+        EasyInputMessage::new(MessageRole::Assistant).content(content).into()
     }
 
     /// What the function call with this `call_id` answers: text (mostly JSON), or parts.
     #[inline]
-    pub fn function_call_output(call_id: impl Into<String>, output: impl Into<FunctionCallOutputItemOutput>) -> Self {
+    pub fn function_call_output(call_id: impl Into<String>, output: impl Into<ToolCallOutput>) -> Self {
         FunctionCallOutputItem::new(call_id, output).into()
     }
 }
@@ -153,7 +157,7 @@ impl<T: IntoText> From<T> for InputItem {
     }
 }
 
-impl EasyInputMessageContentItem {
+impl InputContentPart {
     /// Text beside other parts.
     #[inline]
     pub fn text(text: impl Into<String>) -> Self {
@@ -163,7 +167,7 @@ impl EasyInputMessageContentItem {
     /// A picture by its address, or in itself as a `data:` URL; how closely the model looks is left to it.
     #[inline]
     pub fn image_url(url: impl Into<String>) -> Self {
-        InputImage::new(InputImageDetail::Auto).image_url(url).into()
+        InputImage::new(ImageDetail::Auto).image_url(url).into()
     }
 
     /// Audio: its bytes in base64 and their format, `mp3` or `wav`.
@@ -335,14 +339,14 @@ impl ResponsesStreamEvent {
     }
 }
 
-impl ResponsesRequestTool {
+impl ResponsesTool {
     /// A function that the model may call, with the JSON schema of its parameters.
     ///
     /// ```
-    /// use openrouter_kit::models::{ResponsesRequest, ResponsesRequestTool};
+    /// use openrouter_kit::models::{ResponsesRequest, ResponsesTool};
     /// use openrouter_kit::serde_json::json;
     ///
-    /// let weather = ResponsesRequestTool::function(
+    /// let weather = ResponsesTool::function(
     ///     "get_current_weather",
     ///     json!({"type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"]}),
     /// )
@@ -356,8 +360,8 @@ impl ResponsesRequestTool {
     /// # let _ = request;
     /// ```
     #[inline]
-    pub fn function(name: impl Into<String>, parameters: impl Into<JsonObject>) -> ResponsesRequestToolFunction {
-        ResponsesRequestToolFunction::new(name).parameters(parameters)
+    pub fn function(name: impl Into<String>, parameters: impl Into<JsonObject>) -> ResponsesFunctionTool {
+        ResponsesFunctionTool::new(name).parameters(parameters)
     }
 }
 
@@ -377,7 +381,7 @@ impl ResponsesResult {
             _ => None,
         });
         let texts = contents.flatten().filter_map(|part| match part {
-            OutputMessageContentItem::OutputText(part) => Some(part.text.as_str()),
+            OutputMessageContentPart::OutputText(part) => Some(part.text.as_str()),
             _ => None,
         });
         texts.collect()
@@ -442,7 +446,7 @@ impl ResponsesResult {
             _ => None,
         });
         let refusals = contents.flatten().filter_map(|part| match part {
-            OutputMessageContentItem::Refusal(part) => Some(part.refusal.as_str()),
+            OutputMessageContentPart::Refusal(part) => Some(part.refusal.as_str()),
             _ => None,
         });
         refusals.collect()

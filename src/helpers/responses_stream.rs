@@ -7,9 +7,9 @@ use super::text::{Half, Piece, TextEvent, tell};
 use super::{members_of, overlay, read_as, retyped, update};
 use crate::core::wire::{self, Json, Wire};
 use crate::models::{
-    ContentPartDoneEventPart, Extra, OutputCustomToolCallItem, OutputFunctionCallItem, OutputItem, OutputMessage,
-    OutputMessageContentItem, OutputReasoningItem, ReasoningSummaryText, ReasoningTextContent, ResponseOutputText,
-    ResponsesRefusal, ResponsesResult, ResponsesStreamEvent,
+    Extra, OutputContentPart, OutputFunctionCallItem, OutputItem, OutputMessage, OutputMessageContentPart,
+    OutputReasoningItem, ResponseOutputText, ResponsesResult, ResponsesStreamEvent,
+    responses::{CustomToolCallItem, ReasoningSummaryText, ReasoningTextContent, ResponsesRefusal},
 };
 
 impl Sealed for ResponsesStreamEvent {}
@@ -59,7 +59,7 @@ impl TextEvent for ResponsesStreamEvent {
 #[inline]
 fn text_of(message: &OutputMessage) -> String {
     let texts = message.content.iter().filter_map(|part| match part {
-        OutputMessageContentItem::OutputText(part) => Some(part.text.as_str()),
+        OutputMessageContentPart::OutputText(part) => Some(part.text.as_str()),
         _ => None,
     });
     texts.collect()
@@ -163,8 +163,7 @@ impl Kind {
                 OutputFunctionCallItem { id: own_id, extra: Extra::new(), ..OutputFunctionCallItem::missing() }.into()
             }
             Self::CustomToolCall => {
-                OutputCustomToolCallItem { id: own_id, extra: Extra::new(), ..OutputCustomToolCallItem::missing() }
-                    .into()
+                CustomToolCallItem { id: own_id, extra: Extra::new(), ..CustomToolCallItem::missing() }.into()
             }
             Self::Other => return None,
         })
@@ -441,8 +440,8 @@ impl ResponsesAccumulator {
 
     /// Sets a whole part. Returns `false` if it fits no item.
     #[inline]
-    fn set_part(&mut self, index: i64, id: &str, content_index: i64, part: &ContentPartDoneEventPart) -> bool {
-        if let ContentPartDoneEventPart::ReasoningText(part) = part {
+    fn set_part(&mut self, index: i64, id: &str, content_index: i64, part: &OutputContentPart) -> bool {
+        if let OutputContentPart::ReasoningText(part) = part {
             return self.end(Kind::Reasoning, index, id, |item| {
                 update(reasoning_part(item, content_index)?.0, &part.text);
                 Some(())
@@ -450,7 +449,7 @@ impl ResponsesAccumulator {
         }
         self.end(Kind::Message, index, id, |item| {
             let OutputItem::Message(message) = &mut item.item else { return None };
-            let mut new: OutputMessageContentItem = retyped(part);
+            let mut new: OutputMessageContentPart = retyped(part);
             let known = element(&mut message.content, &mut item.parts, List::Content, content_index, || new.clone())?;
             fill_part(&mut new, known);
             *known = new;
@@ -494,7 +493,7 @@ fn text_part(item: &mut Item, index: i64) -> Option<(&mut ResponseOutputText, &m
     let OutputItem::Message(message) = &mut item.item else { return None };
     let new = || ResponseOutputText::new("").into();
     match element(&mut message.content, &mut item.parts, List::Content, index, new)? {
-        OutputMessageContentItem::OutputText(part) => Some((part, &mut item.half)),
+        OutputMessageContentPart::OutputText(part) => Some((part, &mut item.half)),
         _ => None,
     }
 }
@@ -505,7 +504,7 @@ fn refusal_part(item: &mut Item, index: i64) -> Option<(&mut String, &mut Half)>
     let OutputItem::Message(message) = &mut item.item else { return None };
     let new = || ResponsesRefusal::new("").into();
     match element(&mut message.content, &mut item.parts, List::Content, index, new)? {
-        OutputMessageContentItem::Refusal(part) => Some((&mut part.refusal, &mut item.half)),
+        OutputMessageContentPart::Refusal(part) => Some((&mut part.refusal, &mut item.half)),
         _ => None,
     }
 }
@@ -631,15 +630,15 @@ fn keep_parts<T>(parts: &mut Vec<T>, before: &mut Vec<T>, fill: fn(&mut T, &mut 
 }
 
 #[inline]
-fn fill_part(part: &mut OutputMessageContentItem, before: &mut OutputMessageContentItem) {
+fn fill_part(part: &mut OutputMessageContentPart, before: &mut OutputMessageContentPart) {
     match (part, before) {
-        (OutputMessageContentItem::OutputText(part), OutputMessageContentItem::OutputText(before)) => {
+        (OutputMessageContentPart::OutputText(part), OutputMessageContentPart::OutputText(before)) => {
             keep(&mut part.text, &mut before.text);
             keep(&mut part.annotations, &mut before.annotations);
             keep(&mut part.logprobs, &mut before.logprobs);
             part.extra.fill(&mut before.extra);
         }
-        (OutputMessageContentItem::Refusal(part), OutputMessageContentItem::Refusal(before)) => {
+        (OutputMessageContentPart::Refusal(part), OutputMessageContentPart::Refusal(before)) => {
             keep(&mut part.refusal, &mut before.refusal);
         }
         _ => {}

@@ -6,6 +6,10 @@ use serde_json::{Map, Value};
 
 #[allow(clippy::wildcard_imports, unused_imports, reason = "a build without these namespaces has no use for them")]
 use crate::models::*;
+use crate::models::{
+    chat::ChatFunctionToolFunction,
+    messages::{MessagesOutputConfig, MessagesOutputConfigFormat, MessagesRequestToolCustom},
+};
 
 /// What OpenAI's strict mode does not take, and what only says more than the type does: left out, the answer still fits.
 const LEFT_OUT: [&str; 8] =
@@ -196,11 +200,11 @@ impl ResponsesRequest {
 }
 
 #[cfg(feature = "responses")]
-impl ResponsesRequestTool {
+impl ResponsesTool {
     /// A function whose parameters are the fields of `T`. It is described by the doc comment of the type; a struct that
     /// needs no map is strict. Read the arguments with [`OutputFunctionCallItem::parse_arguments`].
     #[inline]
-    pub fn from_type<T: JsonSchema>(name: impl Into<String>) -> ResponsesRequestToolFunction {
+    pub fn from_type<T: JsonSchema>(name: impl Into<String>) -> ResponsesFunctionTool {
         let asked = Asked::of::<T>();
         let mut tool = Self::function(name, asked.schema).strict(asked.is_strict);
         tool.description = asked.description;

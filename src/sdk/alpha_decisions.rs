@@ -4,7 +4,7 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::system_one::{DecisionsRequest, DecisionsResponse};
 
 /// The operations of `alpha-decisions`, by [`OpenRouter::alpha_decisions`](crate::OpenRouter::alpha_decisions).
 #[derive(Clone, Copy, Debug)]

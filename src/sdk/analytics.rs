@@ -4,7 +4,10 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::analytics::{
+    ActivityResponse, AnalyticsGetUserActivityParams, GetAnalyticsMetaResponse, QueryAnalyticsRequest,
+    QueryAnalyticsResponse,
+};
 
 /// The operations of `analytics`, by [`OpenRouter::analytics`](crate::OpenRouter::analytics).
 #[derive(Clone, Copy, Debug)]

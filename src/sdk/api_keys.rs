@@ -4,7 +4,11 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::api_keys::{
+    ApiKeyResponse, ApiKeysListParams, CreateKeyRequest, CreateKeyResponse, GetCurrentKeyResponse, ListKeysResponse,
+    UpdateKeyRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 /// The operations of `api-keys`, by [`OpenRouter::api_keys`](crate::OpenRouter::api_keys).
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +57,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_delete`].
     #[inline]
-    pub fn delete(self, hash: impl AsRef<str>) -> Call<DeleteKeyResponse> {
+    pub fn delete(self, hash: impl AsRef<str>) -> Call<DeletedResponse> {
         funcs::api_keys_delete(self.core, hash)
     }
 
@@ -63,7 +67,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_get`].
     #[inline]
-    pub fn get(self, hash: impl AsRef<str>) -> Call<GetKeyResponse> {
+    pub fn get(self, hash: impl AsRef<str>) -> Call<ApiKeyResponse> {
         funcs::api_keys_get(self.core, hash)
     }
 
@@ -73,7 +77,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_update`].
     #[inline]
-    pub fn update(self, hash: impl AsRef<str>, request: UpdateKeyRequest) -> Call<UpdateKeyResponse> {
+    pub fn update(self, hash: impl AsRef<str>, request: UpdateKeyRequest) -> Call<ApiKeyResponse> {
         funcs::api_keys_update(self.core, hash, request)
     }
 }

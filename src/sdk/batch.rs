@@ -4,7 +4,7 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::batch::{BatchDeletedObject, BatchListParams, BatchListResponse, BatchObject, CreateBatchRequest};
 
 /// The operations of `batch`, by [`OpenRouter::batch`](crate::OpenRouter::batch).
 #[derive(Clone, Copy, Debug)]

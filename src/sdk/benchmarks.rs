@@ -4,7 +4,7 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::benchmarks::{BenchmarksGetBenchmarksParams, UnifiedBenchmarksResponse};
 
 /// The operations of `benchmarks`, by [`OpenRouter::benchmarks`](crate::OpenRouter::benchmarks).
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,10 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::byok::{
+    ByokKeyResponse, ByokListParams, CreateByokKeyRequest, ListByokKeysResponse, UpdateByokKeyRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 /// The operations of `byok`, by [`OpenRouter::byok`](crate::OpenRouter::byok).
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +36,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_create`].
     #[inline]
-    pub fn create(self, request: CreateByokKeyRequest) -> Call<CreateByokKeyResponse> {
+    pub fn create(self, request: CreateByokKeyRequest) -> Call<ByokKeyResponse> {
         funcs::byok_create(self.core, request)
     }
 
@@ -43,7 +46,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>) -> Call<DeleteByokKeyResponse> {
+    pub fn delete(self, id: impl AsRef<str>) -> Call<DeletedResponse> {
         funcs::byok_delete(self.core, id)
     }
 
@@ -53,7 +56,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_get`].
     #[inline]
-    pub fn get(self, id: impl AsRef<str>) -> Call<GetByokKeyResponse> {
+    pub fn get(self, id: impl AsRef<str>) -> Call<ByokKeyResponse> {
         funcs::byok_get(self.core, id)
     }
 
@@ -63,7 +66,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_update`].
     #[inline]
-    pub fn update(self, id: impl AsRef<str>, request: UpdateByokKeyRequest) -> Call<UpdateByokKeyResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: UpdateByokKeyRequest) -> Call<ByokKeyResponse> {
         funcs::byok_update(self.core, id, request)
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::core::{Call, EventStream, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::chat::{ChatRequest, ChatResult, ChatStreamChunk};
 
 /// The operations of `chat`, by [`OpenRouter::chat`](crate::OpenRouter::chat).
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::classifications::{TaskClassificationResponse, TaskClassificationsParams};
 
 /// The operations of `classifications`, by [`OpenRouter::classifications`](crate::OpenRouter::classifications).
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,8 @@
 
 use crate::core::{Call, Download, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::containers::{ContainerFile, ContainerFileListResponse, ContainersListContainerFilesParams};
+use crate::models::files::FileResponse;
 
 /// The operations of `containers`, by [`OpenRouter::containers`](crate::OpenRouter::containers).
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::credits::GetCreditsResponse;
 
 /// The operations of `credits`, by [`OpenRouter::credits`](crate::OpenRouter::credits).
 #[derive(Clone, Copy, Debug)]

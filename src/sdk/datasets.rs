@@ -4,7 +4,10 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::datasets::{
+    AppRankingsResponse, DatasetsGetAppRankingsParams, DatasetsGetRankingsDailyParams, DatasetsGetSessionCostParams,
+    RankingsDailyResponse, SessionCostResponse,
+};
 
 /// The operations of `datasets`, by [`OpenRouter::datasets`](crate::OpenRouter::datasets).
 #[derive(Clone, Copy, Debug)]

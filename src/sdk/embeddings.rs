@@ -4,7 +4,8 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::embeddings::{CreateEmbeddingsRequest, CreateEmbeddingsResponse, EmbeddingsListModelsParams};
+use crate::models::model_info::ModelsListResponse;
 
 /// The operations of `embeddings`, by [`OpenRouter::embeddings`](crate::OpenRouter::embeddings).
 #[derive(Clone, Copy, Debug)]

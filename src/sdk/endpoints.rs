@@ -4,7 +4,7 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::endpoints::{ListEndpointsZdrResponse, ListModelEndpointsResponse};
 
 /// The operations of `endpoints`, by [`OpenRouter::endpoints`](crate::OpenRouter::endpoints).
 #[derive(Clone, Copy, Debug)]

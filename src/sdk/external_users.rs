@@ -4,7 +4,10 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::external_users::{
+    CreateExternalUserRequest, ExternalUserResponse, ExternalUsersListParams, ListExternalUsersResponse,
+    UpdateExternalUserRequest,
+};
 
 /// The operations of `external-users`, by [`OpenRouter::external_users`](crate::OpenRouter::external_users).
 #[derive(Clone, Copy, Debug)]

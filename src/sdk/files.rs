@@ -4,7 +4,10 @@
 
 use crate::core::{Call, Download, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::files::{
+    FileDeleteResponse, FileListResponse, FileResponse, FilesDeleteParams, FilesDownloadParams, FilesListParams,
+    FilesRetrieveParams, FilesUploadParams, UploadFileRequest,
+};
 
 /// The operations of `files`, by [`OpenRouter::files`](crate::OpenRouter::files).
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,9 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::generations::{
+    GenerationContentResponse, GenerationResponse, SubmitGenerationFeedbackRequest, SubmitGenerationFeedbackResponse,
+};
 
 /// The operations of `generations`, by [`OpenRouter::generations`](crate::OpenRouter::generations).
 #[derive(Clone, Copy, Debug)]

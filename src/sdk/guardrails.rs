@@ -4,7 +4,13 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::guardrails::{
+    BulkAssignResponse, BulkKeysRequest, BulkMembersRequest, BulkUnassignResponse, CreateGuardrailRequest,
+    GuardrailKeyAssignmentsParams, GuardrailMemberAssignmentsParams, GuardrailResponse,
+    GuardrailsListKeyAssignmentsParams, GuardrailsListMemberAssignmentsParams, GuardrailsListParams,
+    ListGuardrailsResponse, ListKeyAssignmentsResponse, ListMemberAssignmentsResponse, UpdateGuardrailRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 /// The operations of `guardrails`, by [`OpenRouter::guardrails`](crate::OpenRouter::guardrails).
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +39,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_create`].
     #[inline]
-    pub fn create(self, request: CreateGuardrailRequest) -> Call<CreateGuardrailResponse> {
+    pub fn create(self, request: CreateGuardrailRequest) -> Call<GuardrailResponse> {
         funcs::guardrails_create(self.core, request)
     }
 
@@ -66,7 +72,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>) -> Call<DeleteGuardrailResponse> {
+    pub fn delete(self, id: impl AsRef<str>) -> Call<DeletedResponse> {
         funcs::guardrails_delete(self.core, id)
     }
 
@@ -76,7 +82,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_get`].
     #[inline]
-    pub fn get(self, id: impl AsRef<str>) -> Call<GetGuardrailResponse> {
+    pub fn get(self, id: impl AsRef<str>) -> Call<GuardrailResponse> {
         funcs::guardrails_get(self.core, id)
     }
 
@@ -86,7 +92,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_update`].
     #[inline]
-    pub fn update(self, id: impl AsRef<str>, request: UpdateGuardrailRequest) -> Call<UpdateGuardrailResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: UpdateGuardrailRequest) -> Call<GuardrailResponse> {
         funcs::guardrails_update(self.core, id, request)
     }
 
@@ -110,7 +116,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_assign_keys`].
     #[inline]
-    pub fn bulk_assign_keys(self, id: impl AsRef<str>, request: BulkAssignKeysRequest) -> Call<BulkAssignKeysResponse> {
+    pub fn bulk_assign_keys(self, id: impl AsRef<str>, request: BulkKeysRequest) -> Call<BulkAssignResponse> {
         funcs::guardrails_bulk_assign_keys(self.core, id, request)
     }
 
@@ -120,11 +126,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_unassign_keys`].
     #[inline]
-    pub fn bulk_unassign_keys(
-        self,
-        id: impl AsRef<str>,
-        request: BulkUnassignKeysRequest,
-    ) -> Call<BulkUnassignKeysResponse> {
+    pub fn bulk_unassign_keys(self, id: impl AsRef<str>, request: BulkKeysRequest) -> Call<BulkUnassignResponse> {
         funcs::guardrails_bulk_unassign_keys(self.core, id, request)
     }
 
@@ -148,11 +150,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_assign_members`].
     #[inline]
-    pub fn bulk_assign_members(
-        self,
-        id: impl AsRef<str>,
-        request: BulkAssignMembersRequest,
-    ) -> Call<BulkAssignMembersResponse> {
+    pub fn bulk_assign_members(self, id: impl AsRef<str>, request: BulkMembersRequest) -> Call<BulkAssignResponse> {
         funcs::guardrails_bulk_assign_members(self.core, id, request)
     }
 
@@ -162,11 +160,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_unassign_members`].
     #[inline]
-    pub fn bulk_unassign_members(
-        self,
-        id: impl AsRef<str>,
-        request: BulkUnassignMembersRequest,
-    ) -> Call<BulkUnassignMembersResponse> {
+    pub fn bulk_unassign_members(self, id: impl AsRef<str>, request: BulkMembersRequest) -> Call<BulkUnassignResponse> {
         funcs::guardrails_bulk_unassign_members(self.core, id, request)
     }
 }

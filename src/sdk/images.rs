@@ -4,7 +4,10 @@
 
 use crate::core::{Call, EventStream, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::images::{
+    ImageGenerationRequest, ImageGenerationResponse, ImageModelEndpointsResponse, ImageModelsListResponse,
+    ImageStreamEvent,
+};
 
 /// The operations of `images`, by [`OpenRouter::images`](crate::OpenRouter::images).
 #[derive(Clone, Copy, Debug)]

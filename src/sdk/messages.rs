@@ -4,7 +4,7 @@
 
 use crate::core::{Call, EventStream, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::messages::{MessagesRequest, MessagesResult, MessagesStreamEvent};
 
 /// The operations of `messages`, by [`OpenRouter::messages`](crate::OpenRouter::messages).
 #[derive(Clone, Copy, Debug)]

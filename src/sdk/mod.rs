@@ -85,6 +85,7 @@ mod vault;
 mod video_generation;
 #[cfg(feature = "workspaces")]
 mod workspaces;
+
 #[cfg(feature = "alpha-decisions")]
 pub use self::alpha_decisions::AlphaDecisions;
 #[cfg(feature = "analytics")]

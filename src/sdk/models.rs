@@ -4,7 +4,10 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::model_info::ModelsListResponse;
+use crate::models::models::{
+    ModelResponse, ModelsCountParams, ModelsCountResponse, ModelsListForUserParams, ModelsListParams,
+};
 
 /// The operations of `models`, by [`OpenRouter::models`](crate::OpenRouter::models).
 #[derive(Clone, Copy, Debug)]

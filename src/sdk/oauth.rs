@@ -4,7 +4,10 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::oauth::{
+    CreateAuthKeysCodeRequest, CreateAuthKeysCodeResponse, ExchangeAuthCodeForApiKeyRequest,
+    ExchangeAuthCodeForApiKeyResponse, OAuthJwks, TokenExchangeRequest, TokenExchangeResponse,
+};
 
 /// The operations of `oauth`, by [`OpenRouter::oauth`](crate::OpenRouter::oauth).
 #[derive(Clone, Copy, Debug)]

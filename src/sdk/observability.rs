@@ -4,7 +4,11 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::observability::{
+    CreateObservabilityDestinationRequest, ListObservabilityDestinationsResponse, ObservabilityDestinationResponse,
+    ObservabilityListParams, UpdateObservabilityDestinationRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 /// The operations of `observability`, by [`OpenRouter::observability`](crate::OpenRouter::observability).
 #[derive(Clone, Copy, Debug)]
@@ -33,10 +37,7 @@ impl<'a> Observability<'a> {
     ///
     /// The same as [`funcs::observability_create`].
     #[inline]
-    pub fn create(
-        self,
-        request: CreateObservabilityDestinationRequest,
-    ) -> Call<CreateObservabilityDestinationResponse> {
+    pub fn create(self, request: CreateObservabilityDestinationRequest) -> Call<ObservabilityDestinationResponse> {
         funcs::observability_create(self.core, request)
     }
 
@@ -46,7 +47,7 @@ impl<'a> Observability<'a> {
     ///
     /// The same as [`funcs::observability_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>) -> Call<DeleteObservabilityDestinationResponse> {
+    pub fn delete(self, id: impl AsRef<str>) -> Call<DeletedResponse> {
         funcs::observability_delete(self.core, id)
     }
 
@@ -56,7 +57,7 @@ impl<'a> Observability<'a> {
     ///
     /// The same as [`funcs::observability_get`].
     #[inline]
-    pub fn get(self, id: impl AsRef<str>) -> Call<GetObservabilityDestinationResponse> {
+    pub fn get(self, id: impl AsRef<str>) -> Call<ObservabilityDestinationResponse> {
         funcs::observability_get(self.core, id)
     }
 
@@ -70,7 +71,7 @@ impl<'a> Observability<'a> {
         self,
         id: impl AsRef<str>,
         request: UpdateObservabilityDestinationRequest,
-    ) -> Call<UpdateObservabilityDestinationResponse> {
+    ) -> Call<ObservabilityDestinationResponse> {
         funcs::observability_update(self.core, id, request)
     }
 }

@@ -4,7 +4,10 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::organization::{
+    ListOrganizationMembersResponse, OrganizationListMembersParams, OrganizationSettingsResponse,
+    UpdateOrganizationSettingsRequest,
+};
 
 /// The operations of `organization`, by [`OpenRouter::organization`](crate::OpenRouter::organization).
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +36,7 @@ impl<'a> Organization<'a> {
     ///
     /// The same as [`funcs::organization_get_settings`].
     #[inline]
-    pub fn get_settings(self) -> Call<GetOrganizationSettingsResponse> {
+    pub fn get_settings(self) -> Call<OrganizationSettingsResponse> {
         funcs::organization_get_settings(self.core)
     }
 
@@ -43,10 +46,7 @@ impl<'a> Organization<'a> {
     ///
     /// The same as [`funcs::organization_update_settings`].
     #[inline]
-    pub fn update_settings(
-        self,
-        request: UpdateOrganizationSettingsRequest,
-    ) -> Call<UpdateOrganizationSettingsResponse> {
+    pub fn update_settings(self, request: UpdateOrganizationSettingsRequest) -> Call<OrganizationSettingsResponse> {
         funcs::organization_update_settings(self.core, request)
     }
 }

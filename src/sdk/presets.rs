@@ -4,7 +4,13 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::chat::ChatRequest;
+use crate::models::messages::MessagesRequest;
+use crate::models::presets::{
+    GetPresetVersionResponse, ListPresetVersionsResponse, ListPresetsResponse, PresetResponse, PresetsListParams,
+    PresetsListVersionsParams,
+};
+use crate::models::responses::ResponsesRequest;
 
 /// The operations of `presets`, by [`OpenRouter::presets`](crate::OpenRouter::presets).
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +39,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_get`].
     #[inline]
-    pub fn get(self, slug: impl AsRef<str>) -> Call<GetPresetResponse> {
+    pub fn get(self, slug: impl AsRef<str>) -> Call<PresetResponse> {
         funcs::presets_get(self.core, slug)
     }
 
@@ -43,11 +49,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_create_presets_chat_completions`].
     #[inline]
-    pub fn create_presets_chat_completions(
-        self,
-        slug: impl AsRef<str>,
-        request: ChatRequest,
-    ) -> Call<CreatePresetFromInferenceResponse> {
+    pub fn create_presets_chat_completions(self, slug: impl AsRef<str>, request: ChatRequest) -> Call<PresetResponse> {
         funcs::presets_create_presets_chat_completions(self.core, slug, request)
     }
 
@@ -57,11 +59,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_create_presets_messages`].
     #[inline]
-    pub fn create_presets_messages(
-        self,
-        slug: impl AsRef<str>,
-        request: MessagesRequest,
-    ) -> Call<CreatePresetFromInferenceResponse> {
+    pub fn create_presets_messages(self, slug: impl AsRef<str>, request: MessagesRequest) -> Call<PresetResponse> {
         funcs::presets_create_presets_messages(self.core, slug, request)
     }
 
@@ -71,11 +69,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_create_presets_responses`].
     #[inline]
-    pub fn create_presets_responses(
-        self,
-        slug: impl AsRef<str>,
-        request: ResponsesRequest,
-    ) -> Call<CreatePresetFromInferenceResponse> {
+    pub fn create_presets_responses(self, slug: impl AsRef<str>, request: ResponsesRequest) -> Call<PresetResponse> {
         funcs::presets_create_presets_responses(self.core, slug, request)
     }
 

@@ -4,7 +4,12 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::private_endpoints::{
+    CreatePrivateEndpointRequest, DeletePrivateEndpointResponse, ListPrivateEndpointsResponse,
+    ManagedPrivateEndpointResponse, PrivateEndpointResponse, PrivateEndpointValidationResponse,
+    PrivateEndpointsDeleteParams, UpdatePrivateEndpointParametersRequest, UpdatePrivateEndpointPricingRequest,
+    UpdatePrivateEndpointRequest, ValidatePrivateEndpointRequest,
+};
 
 /// The operations of `private-endpoints`, by [`OpenRouter::private_endpoints`](crate::OpenRouter::private_endpoints).
 #[derive(Clone, Copy, Debug)]

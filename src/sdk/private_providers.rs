@@ -4,7 +4,10 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::private_providers::{
+    CreatePrivateProviderRequest, DeletePrivateProviderResponse, ListPrivateProvidersResponse, PrivateProviderResponse,
+    UpdatePrivateProviderRequest,
+};
 
 /// The operations of `private-providers`, by [`OpenRouter::private_providers`](crate::OpenRouter::private_providers).
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +36,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// The same as [`funcs::private_providers_create`].
     #[inline]
-    pub fn create(self, request: CreatePrivateProviderRequest) -> Call<CreatePrivateProviderResponse> {
+    pub fn create(self, request: CreatePrivateProviderRequest) -> Call<PrivateProviderResponse> {
         funcs::private_providers_create(self.core, request)
     }
 
@@ -53,7 +56,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// The same as [`funcs::private_providers_get`].
     #[inline]
-    pub fn get(self, slug: impl AsRef<str>) -> Call<GetPrivateProviderResponse> {
+    pub fn get(self, slug: impl AsRef<str>) -> Call<PrivateProviderResponse> {
         funcs::private_providers_get(self.core, slug)
     }
 
@@ -63,11 +66,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// The same as [`funcs::private_providers_update`].
     #[inline]
-    pub fn update(
-        self,
-        slug: impl AsRef<str>,
-        request: UpdatePrivateProviderRequest,
-    ) -> Call<UpdatePrivateProviderResponse> {
+    pub fn update(self, slug: impl AsRef<str>, request: UpdatePrivateProviderRequest) -> Call<PrivateProviderResponse> {
         funcs::private_providers_update(self.core, slug, request)
     }
 }

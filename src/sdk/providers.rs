@@ -4,7 +4,7 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::providers::ListProvidersResponse;
 
 /// The operations of `providers`, by [`OpenRouter::providers`](crate::OpenRouter::providers).
 #[derive(Clone, Copy, Debug)]

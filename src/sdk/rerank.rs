@@ -4,7 +4,7 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::rerank::{CreateRerankRequest, CreateRerankResponse};
 
 /// The operations of `rerank`, by [`OpenRouter::rerank`](crate::OpenRouter::rerank).
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@
 
 use crate::core::{Call, EventStream, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::responses::{ResponsesRequest, ResponsesResult, ResponsesStreamEvent};
 
 /// The operations of `responses`, by [`OpenRouter::responses`](crate::OpenRouter::responses).
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,11 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::scim::{
+    CreateScimGroupMappingRequest, ListScimGroupMappingsResponse, ListScimGroupsResponse, ScimGroupMappingResponse,
+    ScimListGroupsParams, ScimListMappingsParams, ScimSyncJobResponse, UpdateScimGroupMappingRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 /// The operations of `scim`, by [`OpenRouter::scim`](crate::OpenRouter::scim).
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +37,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_create`].
     #[inline]
-    pub fn create(self, request: CreateScimGroupMappingRequest) -> Call<CreateScimGroupMappingResponse> {
+    pub fn create(self, request: CreateScimGroupMappingRequest) -> Call<ScimGroupMappingResponse> {
         funcs::scim_create(self.core, request)
     }
 
@@ -43,7 +47,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>, keep_members: bool) -> Call<DeleteScimGroupMappingResponse> {
+    pub fn delete(self, id: impl AsRef<str>, keep_members: bool) -> Call<DeletedResponse> {
         funcs::scim_delete(self.core, id, keep_members)
     }
 
@@ -53,7 +57,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_read`].
     #[inline]
-    pub fn read(self, id: impl AsRef<str>) -> Call<GetScimGroupMappingResponse> {
+    pub fn read(self, id: impl AsRef<str>) -> Call<ScimGroupMappingResponse> {
         funcs::scim_read(self.core, id)
     }
 
@@ -63,11 +67,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_update`].
     #[inline]
-    pub fn update(
-        self,
-        id: impl AsRef<str>,
-        request: UpdateScimGroupMappingRequest,
-    ) -> Call<UpdateScimGroupMappingResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: UpdateScimGroupMappingRequest) -> Call<ScimGroupMappingResponse> {
         funcs::scim_update(self.core, id, request)
     }
 
@@ -87,7 +87,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_create_sync_job`].
     #[inline]
-    pub fn create_sync_job(self) -> Call<CreateScimSyncJobResponse> {
+    pub fn create_sync_job(self) -> Call<ScimSyncJobResponse> {
         funcs::scim_create_sync_job(self.core)
     }
 
@@ -97,7 +97,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_get_sync_job`].
     #[inline]
-    pub fn get_sync_job(self, id: impl AsRef<str>) -> Call<GetScimSyncJobResponse> {
+    pub fn get_sync_job(self, id: impl AsRef<str>) -> Call<ScimSyncJobResponse> {
         funcs::scim_get_sync_job(self.core, id)
     }
 }

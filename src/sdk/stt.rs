@@ -4,7 +4,7 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::stt::{SttMultipartRequest, SttRequest, SttResponse};
 
 /// The operations of `stt`, by [`OpenRouter::stt`](crate::OpenRouter::stt).
 #[derive(Clone, Copy, Debug)]

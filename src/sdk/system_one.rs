@@ -4,7 +4,7 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::system_one::{DecisionsRequest, DecisionsResponse};
 
 /// The operations of `system-one`, by [`OpenRouter::system_one`](crate::OpenRouter::system_one).
 #[derive(Clone, Copy, Debug)]

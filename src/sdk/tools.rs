@@ -4,7 +4,7 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::tools::{GetToolResponse, ListToolsResponse, ToolsListToolsParams};
 
 /// The operations of `tools`, by [`OpenRouter::tools`](crate::OpenRouter::tools).
 #[derive(Clone, Copy, Debug)]

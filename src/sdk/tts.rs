@@ -4,7 +4,7 @@
 
 use crate::core::{Call, Download, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::tts::SpeechRequest;
 
 /// The operations of `tts`, by [`OpenRouter::tts`](crate::OpenRouter::tts).
 #[derive(Clone, Copy, Debug)]

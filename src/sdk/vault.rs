@@ -4,7 +4,11 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::vault::{
+    ListInternConnectionsResponse, VaultEffectiveSecretListResponse, VaultEffectiveSecretsParams,
+    VaultListInternVaultSecretsParams, VaultListVaultSecretsParams, VaultSecretCopyRequest, VaultSecretCopyResponse,
+    VaultSecretListResponse, VaultSecretResponse, VaultSecretWriteRequest,
+};
 
 /// The operations of `vault`, by [`OpenRouter::vault`](crate::OpenRouter::vault).
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,9 @@
 
 use crate::core::{Call, Download, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::video_generation::{
+    VideoGenerationGetVideoContentParams, VideoGenerationRequest, VideoGenerationResponse, VideoModelsListResponse,
+};
 
 /// The operations of `video-generation`, by [`OpenRouter::video_generation`](crate::OpenRouter::video_generation).
 #[derive(Clone, Copy, Debug)]

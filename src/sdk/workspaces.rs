@@ -4,7 +4,13 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::shared::DeletedResponse;
+use crate::models::workspaces::{
+    BulkAddWorkspaceMembersResponse, BulkRemoveWorkspaceMembersResponse, BulkWorkspaceMembersRequest,
+    CreateWorkspaceRequest, ListWorkspaceBudgetsResponse, ListWorkspaceMembersResponse, ListWorkspacesResponse,
+    UpdateWorkspaceRequest, UpsertWorkspaceBudgetRequest, WorkspaceBudgetInterval, WorkspaceBudgetResponse,
+    WorkspaceResponse, WorkspacesDeleteParams, WorkspacesListMembersParams, WorkspacesListParams,
+};
 
 /// The operations of `workspaces`, by [`OpenRouter::workspaces`](crate::OpenRouter::workspaces).
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +39,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_create`].
     #[inline]
-    pub fn create(self, request: CreateWorkspaceRequest) -> Call<CreateWorkspaceResponse> {
+    pub fn create(self, request: CreateWorkspaceRequest) -> Call<WorkspaceResponse> {
         funcs::workspaces_create(self.core, request)
     }
 
@@ -43,7 +49,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>, params: WorkspacesDeleteParams) -> Call<DeleteWorkspaceResponse> {
+    pub fn delete(self, id: impl AsRef<str>, params: WorkspacesDeleteParams) -> Call<DeletedResponse> {
         funcs::workspaces_delete(self.core, id, params)
     }
 
@@ -53,7 +59,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_get`].
     #[inline]
-    pub fn get(self, id: impl AsRef<str>) -> Call<GetWorkspaceResponse> {
+    pub fn get(self, id: impl AsRef<str>) -> Call<WorkspaceResponse> {
         funcs::workspaces_get(self.core, id)
     }
 
@@ -63,7 +69,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_update`].
     #[inline]
-    pub fn update(self, id: impl AsRef<str>, request: UpdateWorkspaceRequest) -> Call<UpdateWorkspaceResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: UpdateWorkspaceRequest) -> Call<WorkspaceResponse> {
         funcs::workspaces_update(self.core, id, request)
     }
 
@@ -90,7 +96,7 @@ impl<'a> Workspaces<'a> {
     pub fn bulk_add_members(
         self,
         id: impl AsRef<str>,
-        request: BulkAddWorkspaceMembersRequest,
+        request: BulkWorkspaceMembersRequest,
     ) -> Call<BulkAddWorkspaceMembersResponse> {
         funcs::workspaces_bulk_add_members(self.core, id, request)
     }
@@ -104,7 +110,7 @@ impl<'a> Workspaces<'a> {
     pub fn bulk_remove_members(
         self,
         id: impl AsRef<str>,
-        request: BulkRemoveWorkspaceMembersRequest,
+        request: BulkWorkspaceMembersRequest,
     ) -> Call<BulkRemoveWorkspaceMembersResponse> {
         funcs::workspaces_bulk_remove_members(self.core, id, request)
     }
@@ -129,7 +135,7 @@ impl<'a> Workspaces<'a> {
         self,
         workspace_ref: impl AsRef<str>,
         interval: impl Into<WorkspaceBudgetInterval>,
-    ) -> Call<DeleteWorkspaceBudgetResponse> {
+    ) -> Call<DeletedResponse> {
         funcs::workspaces_delete_budget(self.core, workspace_ref, interval)
     }
 
@@ -143,7 +149,7 @@ impl<'a> Workspaces<'a> {
         self,
         workspace_ref: impl AsRef<str>,
         interval: impl Into<WorkspaceBudgetInterval>,
-    ) -> Call<GetWorkspaceBudgetResponse> {
+    ) -> Call<WorkspaceBudgetResponse> {
         funcs::workspaces_get_budget(self.core, workspace_ref, interval)
     }
 
@@ -158,7 +164,7 @@ impl<'a> Workspaces<'a> {
         workspace_ref: impl AsRef<str>,
         interval: impl Into<WorkspaceBudgetInterval>,
         request: UpsertWorkspaceBudgetRequest,
-    ) -> Call<UpsertWorkspaceBudgetResponse> {
+    ) -> Call<WorkspaceBudgetResponse> {
         funcs::workspaces_set_budget(self.core, workspace_ref, interval, request)
     }
 }

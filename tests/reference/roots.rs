@@ -2,47 +2,69 @@
 
 //! The types of all responses.
 
+/// Those of the types that stand in modules of their namespaces only.
+pub(crate) mod types {
+    pub(crate) use openrouter_kit::models::{
+        analytics::ActivityResponse, analytics::GetAnalyticsMetaResponse, analytics::QueryAnalyticsResponse,
+        api_keys::ApiKeyResponse, api_keys::GetCurrentKeyResponse, api_keys::ListKeysResponse,
+        batch::BatchDeletedObject, batch::BatchListResponse, benchmarks::UnifiedBenchmarksResponse,
+        byok::ByokKeyResponse, byok::ListByokKeysResponse, classifications::TaskClassificationResponse,
+        containers::ContainerFile, containers::ContainerFileListResponse, credits::GetCreditsResponse,
+        datasets::AppRankingsResponse, datasets::RankingsDailyResponse, datasets::SessionCostResponse,
+        endpoints::ListEndpointsZdrResponse, endpoints::ListModelEndpointsResponse,
+        external_users::ExternalUserResponse, external_users::ListExternalUsersResponse, files::FileDeleteResponse,
+        generations::GenerationContentResponse, generations::SubmitGenerationFeedbackResponse,
+        guardrails::BulkAssignResponse, guardrails::BulkUnassignResponse, guardrails::GuardrailResponse,
+        guardrails::ListGuardrailsResponse, guardrails::ListKeyAssignmentsResponse,
+        guardrails::ListMemberAssignmentsResponse, images::ImageModelEndpointsResponse,
+        images::ImageModelsListResponse, models::ModelsCountResponse, oauth::CreateAuthKeysCodeResponse,
+        oauth::ExchangeAuthCodeForApiKeyResponse, oauth::OAuthJwks, oauth::TokenExchangeResponse,
+        observability::ListObservabilityDestinationsResponse, observability::ObservabilityDestinationResponse,
+        organization::ListOrganizationMembersResponse, organization::OrganizationSettingsResponse,
+        presets::GetPresetVersionResponse, presets::ListPresetVersionsResponse, presets::ListPresetsResponse,
+        presets::PresetResponse, private_endpoints::DeletePrivateEndpointResponse,
+        private_endpoints::ListPrivateEndpointsResponse, private_endpoints::ManagedPrivateEndpointResponse,
+        private_endpoints::PrivateEndpointResponse, private_endpoints::PrivateEndpointValidationResponse,
+        private_providers::DeletePrivateProviderResponse, private_providers::ListPrivateProvidersResponse,
+        private_providers::PrivateProviderResponse, providers::ListProvidersResponse,
+        scim::ListScimGroupMappingsResponse, scim::ListScimGroupsResponse, scim::ScimGroupMappingResponse,
+        scim::ScimSyncJobResponse, shared::DeletedResponse, system_one::DecisionsResponse, tools::GetToolResponse,
+        tools::ListToolsResponse, vault::ListInternConnectionsResponse, vault::VaultEffectiveSecretListResponse,
+        vault::VaultSecretCopyResponse, vault::VaultSecretListResponse, vault::VaultSecretResponse,
+        video_generation::VideoModelsListResponse, workspaces::BulkAddWorkspaceMembersResponse,
+        workspaces::BulkRemoveWorkspaceMembersResponse, workspaces::ListWorkspaceBudgetsResponse,
+        workspaces::ListWorkspaceMembersResponse, workspaces::ListWorkspacesResponse,
+        workspaces::WorkspaceBudgetResponse, workspaces::WorkspaceResponse,
+    };
+}
+
 /// Hands the types of all responses and events to a macro.
 macro_rules! with_roots {
     ($macro:ident) => {
         $macro! {
             ActivityResponse
+            ApiKeyResponse
             AppRankingsResponse
             BatchDeletedObject
             BatchListResponse
             BatchObject
             BulkAddWorkspaceMembersResponse
-            BulkAssignKeysResponse
-            BulkAssignMembersResponse
+            BulkAssignResponse
             BulkRemoveWorkspaceMembersResponse
-            BulkUnassignKeysResponse
-            BulkUnassignMembersResponse
+            BulkUnassignResponse
+            ByokKeyResponse
             ChatResult
             ChatStreamChunk
             ContainerFile
             ContainerFileListResponse
             CreateAuthKeysCodeResponse
-            CreateByokKeyResponse
             CreateEmbeddingsResponse
-            CreateGuardrailResponse
             CreateKeyResponse
-            CreateObservabilityDestinationResponse
-            CreatePresetFromInferenceResponse
-            CreatePrivateProviderResponse
             CreateRerankResponse
-            CreateScimGroupMappingResponse
-            CreateScimSyncJobResponse
-            CreateWorkspaceResponse
             DecisionsResponse
-            DeleteByokKeyResponse
-            DeleteGuardrailResponse
-            DeleteKeyResponse
-            DeleteObservabilityDestinationResponse
             DeletePrivateEndpointResponse
             DeletePrivateProviderResponse
-            DeleteScimGroupMappingResponse
-            DeleteWorkspaceBudgetResponse
-            DeleteWorkspaceResponse
+            DeletedResponse
             ExchangeAuthCodeForApiKeyResponse
             ExternalUserResponse
             FileDeleteResponse
@@ -51,21 +73,11 @@ macro_rules! with_roots {
             GenerationContentResponse
             GenerationResponse
             GetAnalyticsMetaResponse
-            GetByokKeyResponse
             GetCreditsResponse
             GetCurrentKeyResponse
-            GetGuardrailResponse
-            GetKeyResponse
-            GetObservabilityDestinationResponse
-            GetOrganizationSettingsResponse
-            GetPresetResponse
             GetPresetVersionResponse
-            GetPrivateProviderResponse
-            GetScimGroupMappingResponse
-            GetScimSyncJobResponse
             GetToolResponse
-            GetWorkspaceBudgetResponse
-            GetWorkspaceResponse
+            GuardrailResponse
             ImageGenerationResponse
             ImageModelEndpointsResponse
             ImageModelsListResponse
@@ -99,33 +111,32 @@ macro_rules! with_roots {
             ModelsCountResponse
             ModelsListResponse
             OAuthJwks
+            ObservabilityDestinationResponse
+            OrganizationSettingsResponse
+            PresetResponse
             PrivateEndpointResponse
             PrivateEndpointValidationResponse
+            PrivateProviderResponse
             QueryAnalyticsResponse
             RankingsDailyResponse
             ResponsesResult
             ResponsesStreamEvent
+            ScimGroupMappingResponse
+            ScimSyncJobResponse
             SessionCostResponse
             SttResponse
             SubmitGenerationFeedbackResponse
             TaskClassificationResponse
             TokenExchangeResponse
             UnifiedBenchmarksResponse
-            UpdateByokKeyResponse
-            UpdateGuardrailResponse
-            UpdateKeyResponse
-            UpdateObservabilityDestinationResponse
-            UpdateOrganizationSettingsResponse
-            UpdatePrivateProviderResponse
-            UpdateScimGroupMappingResponse
-            UpdateWorkspaceResponse
-            UpsertWorkspaceBudgetResponse
             VaultEffectiveSecretListResponse
             VaultSecretCopyResponse
             VaultSecretListResponse
             VaultSecretResponse
             VideoGenerationResponse
             VideoModelsListResponse
+            WorkspaceBudgetResponse
+            WorkspaceResponse
         }
     };
 }

@@ -1,9 +1,9 @@
 //! The free functions, one an operation.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::models::has_no_text;
-use super::{Context, Files, HEADER, doc, feature, gate, literal, mentions_models};
+use super::{Context, Files, HEADER, doc, feature, gate, imports_of, literal, names_in};
 use crate::model::{Answer, Body, Field, Operation, Paging, Ty};
 use crate::names::{identifier, pascal, words};
 
@@ -108,6 +108,17 @@ fn scalar(field: &Field) -> (String, String) {
     }
 }
 
+/// The types that a function mentions in its signature.
+pub fn mentioned(function: &Function) -> String {
+    let arguments = function.arguments.iter().map(|(_, ty)| ty.as_str());
+    arguments.chain([function.answer.as_str()]).flat_map(|ty| [ty, " "]).collect()
+}
+
+/// The name of a function under another namespace.
+fn alias_name(alias: &str, function: &Function) -> String {
+    format!("{}_{}", alias.replace('.', "_"), function.method.trim_start_matches("r#"))
+}
+
 /// The name of the static that describes an operation.
 fn constant(function: &str) -> String {
     function.to_uppercase()
@@ -127,8 +138,18 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
     for (namespace, operations) in &by_namespace {
         let gate = gate([&(*namespace).to_owned()]);
         root.push_str(&format!("{gate}mod {namespace};\n"));
-        exports.push_str(&format!("{gate}pub use self::{namespace}::*;\n"));
-        exports.push_str(&context.written("functions", namespace));
+        let mut names = Vec::new();
+        for operation in operations {
+            for function in functions(operation) {
+                let others = aliases(context, operation).into_iter().map(|alias| alias_name(alias, &function));
+                names.extend([function.name.clone()].into_iter().chain(others));
+            }
+        }
+        if operations.iter().any(|operation| operation.deprecated.is_some()) {
+            exports.push_str("#[expect(deprecated, reason = \"each function says what to use in its place\")]\n");
+        }
+        exports.push_str(&format!("{gate}pub use self::{namespace}::{{{}}};\n", names.join(", ")));
+        exports.push_str(&context.functions_by_hand(namespace));
         files.insert(format!("src/funcs/{namespace}.rs"), file(context, namespace, operations));
     }
     root.push('\n');
@@ -138,8 +159,11 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
 
 fn file(context: &Context<'_>, namespace: &str, operations: &[&Operation]) -> String {
     let mut body = String::new();
+    let mut types = String::new();
     for operation in operations {
         for function in functions(operation) {
+            types.push_str(&mentioned(&function));
+            types.push_str(&function.body);
             let described = describe(operation, &function.name);
             body.push_str(&format!("\nstatic {}: Operation = {described};\n", constant(&function.name)));
             write_function(context, operation, &function, None, &mut body);
@@ -149,7 +173,7 @@ fn file(context: &Context<'_>, namespace: &str, operations: &[&Operation]) -> St
         }
     }
     let used = imports(&body);
-    let models = if mentions_models(context, &body, &BTreeSet::new()) { "use crate::models::*;\n" } else { "" };
+    let models = imports_of(context, names_in(&types));
     format!("{HEADER}//! The operations of `{}`.\n\n{used}{models}{body}", feature(namespace))
 }
 
@@ -254,7 +278,7 @@ fn write_function(
 ) {
     out.push('\n');
     if let Some(alias) = alias {
-        let name = format!("{}_{}", alias.replace('.', "_"), function.method.trim_start_matches("r#"));
+        let name = alias_name(alias, function);
         out.push_str(&format!("/// The same as [`{}`], under the name of the namespace `{alias}`.\n", function.name));
         let names: Vec<_> = function.arguments.iter().map(|(name, _)| name.clone()).collect();
         out.push_str(&deprecation(operation, ""));

@@ -25,8 +25,14 @@ pub struct Context<'a> {
     pub prose: &'a Prose,
     /// The files of models.
     pub modules: &'a BTreeMap<String, Module>,
+    /// The public module of each type.
+    pub homes: BTreeMap<&'a str, &'a str>,
+    /// A sentence about each module.
+    pub about: &'a BTreeMap<String, String>,
+    /// Types that stand in `models` too, besides their module.
+    pub front: &'a BTreeSet<String>,
     /// Types for which a part is written by hand: `roots`, `streams`, `pages`; and what is written by hand as a whole:
-    /// `functions of oauth`, `types of oauth`.
+    /// `functions of oauth`.
     pub by_hand: &'a BTreeMap<String, Vec<String>>,
     /// The kinds of errors by status.
     pub error_kinds: &'a BTreeMap<u16, ErrorKind>,
@@ -51,14 +57,22 @@ impl Context<'_> {
         self.by_hand.get(part).is_some_and(|names| names.iter().any(|own| own == name))
     }
 
-    /// The `use` of what is written by hand for a namespace: its `functions`, or its `types`.
-    pub fn written(&self, part: &str, namespace: &str) -> String {
-        match self.by_hand.get(&format!("{part} of {namespace}")) {
+    /// The `use` of the functions that are written by hand for a namespace.
+    pub fn functions_by_hand(&self, namespace: &str) -> String {
+        match self.by_hand.get(&format!("functions of {namespace}")) {
             Some(names) => {
                 let gate = gate([&namespace.to_owned()]);
                 format!("{gate}pub use crate::helpers::{namespace}::{{{}}};\n", names.join(", "))
             }
             None => String::new(),
+        }
+    }
+
+    /// The path of a type for users of the crate, below `models`.
+    pub fn path(&self, name: &str) -> String {
+        match self.homes.get(name) {
+            Some(home) if !self.front.contains(name) => format!("{home}::{name}"),
+            _ => name.to_owned(),
         }
     }
 
@@ -89,15 +103,32 @@ pub fn literal(text: &str) -> String {
     format!("{text:?}")
 }
 
-/// Whether generated code mentions a name of `crate::models` that is not in `own`.
-pub fn mentions_models(context: &Context<'_>, code: &str, own: &BTreeSet<&str>) -> bool {
-    const OTHERS: &[&str] = &["Extra", "FilePart", "Json", "JsonObject", "Patch", "Secret", "Unrecognized"];
-    let names: BTreeSet<&str> =
-        context.api.types.iter().map(|ty| ty.name.as_str()).chain(OTHERS.iter().copied()).collect();
-    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-    lines
-        .flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'))
-        .any(|word| names.contains(word) && !own.contains(word))
+/// The `use` lines for types: each name from the module that it stands in, so that the compiler can say which feature a
+/// missing one needs.
+pub fn imports_of<'a>(context: &Context<'_>, names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut by_module: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for name in names {
+        let module = match (context.homes.get(name), name) {
+            (Some(home), _) => format!("crate::models::{home}"),
+            (None, "FilePart") => "crate::core".to_owned(),
+            (None, "Extra" | "Json" | "JsonObject" | "Patch" | "Secret" | "Unrecognized") => {
+                "crate::core::wire".to_owned()
+            }
+            (None, _) => continue,
+        };
+        by_module.entry(module).or_default().insert(name);
+    }
+    let line = |(module, names): (String, BTreeSet<&str>)| {
+        format!("use {module}::{{{}}};\n", names.into_iter().collect::<Vec<_>>().join(", "))
+    };
+    by_module.into_iter().map(line).collect()
+}
+
+/// The names in code that is no more than types and calls.
+pub fn names_in(code: &str) -> impl Iterator<Item = &str> {
+    // What stands between quotes is text.
+    let code = code.split('"').step_by(2);
+    code.flat_map(|part| part.split(|c: char| !c.is_alphanumeric() && c != '_')).filter(|word| !word.is_empty())
 }
 
 /// Doc lines from a sentence and facts.

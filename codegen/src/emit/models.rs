@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Context, Files, HEADER, doc, feature, field_doc, literal, mentions_models};
+use super::{Context, Files, HEADER, doc, escape, feature, field_doc, imports_of, literal};
+use crate::graph::mentioned;
 use crate::model::{Answer, Condition, Field, Kind, Operation, Paging, Presence, Struct, Ty, Type, Union, Variant};
 use crate::names::{identifier, pascal, words};
 
@@ -25,14 +26,16 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
             body.push('\n');
             write_type(context, &answers, ty, &mut body);
         }
-        let out = format!("{HEADER}//! {}\n\n{}{body}", title(home, part), imports(context, types, &body));
+        let about = if part.is_empty() { about(context, home) } else { format!("//! {}\n", title(home, part)) };
+        let out = format!("{HEADER}{about}\n{}{body}", imports(context, types, &body));
         let path =
             if part.is_empty() { format!("src/models/{home}.rs") } else { format!("src/models/{home}/{part}.rs") };
         files.insert(path, out);
     }
 
     let mut root = format!(
-        "{HEADER}//! Every type of the API: plain data, one type a schema.\n//!\n\
+        "{HEADER}//! Every type of the API: plain data, one type for one thing.\n//!\n\
+         //! Each namespace is a module. The types that most programs write stand here too.\n//!\n\
          //! Requests are made with `new` (what the API requires) and setters named like the fields. Everything that arrives \
          keeps what\n//! this version does not know: open enums and unions have a variant `Unrecognized`, objects a field \
          `extra`.\n\n\
@@ -44,38 +47,49 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
         if *home == "models" {
             root.push_str("#[expect(clippy::module_inception, reason = \"it is the name of a namespace\")]\n");
         }
-        root.push_str(&format!("mod {home};\n"));
+        root.push_str(&format!("pub mod {home};\n"));
         if !own.is_empty() {
-            let mut out = format!("{HEADER}//! {}\n\n", title(home, ""));
+            let mut out = format!("{HEADER}{}\n", about(context, home));
             for part in own {
                 out.push_str(&format!("mod {part};\n"));
             }
-            out.push('\n');
             for part in own {
-                out.push_str(&format!("pub use self::{part}::*;\n"));
+                let types = by_module.get(format!("{home}/{part}").as_str()).into_iter().flatten();
+                let names: BTreeSet<_> = types.map(|ty| ty.name.as_str()).collect();
+                out.push_str(&format!("\npub use self::{part}::{};\n", list(names)));
             }
             files.insert(format!("src/models/{home}/mod.rs"), out);
         }
     }
     root.push('\n');
     for home in parts.keys() {
-        root.push_str(&context.gate(home));
-        root.push_str(&format!("pub use self::{home}::*;\n"));
-    }
-    let namespaces: BTreeSet<_> = context.api.operations.iter().map(|operation| &operation.namespace).collect();
-    for namespace in namespaces {
-        root.push_str(&context.written("types", namespace));
+        let is_front = |name: &&str| context.homes.get(name) == Some(home) && context.front.contains(*name);
+        let names: BTreeSet<_> = context.homes.keys().copied().filter(is_front).collect();
+        if !names.is_empty() {
+            root.push_str(&format!("{}pub use self::{home}::{};\n", context.gate(home), list(names)));
+        }
     }
     files.insert("src/models/mod.rs".to_owned(), root);
 }
 
+/// Names in braces.
+fn list(names: BTreeSet<&str>) -> String {
+    format!("{{{}}}", names.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+/// What a module holds, as its doc lines.
+fn about(context: &Context<'_>, home: &str) -> String {
+    let sentence = context.about.get(home).map_or_else(String::new, |text| format!("//!\n//! {}\n", escape(text)));
+    format!("//! The types of `{}`.\n{sentence}", feature(home))
+}
+
 /// The `use` lines for what a file of models mentions.
 fn imports(context: &Context<'_>, types: &[&Type], body: &str) -> String {
-    let list = |path: &str, mentioned: &[(&str, &str)]| {
-        let names: Vec<_> = mentioned.iter().filter(|(sign, _)| body.contains(sign)).map(|(_, name)| *name).collect();
+    let maps = if body.contains("BTreeMap<") { "use std::collections::BTreeMap;\n\n" } else { "" };
+    let list = |path: &str, signs: &[(&str, &str)]| {
+        let names: Vec<_> = signs.iter().filter(|(sign, _)| body.contains(sign)).map(|(_, name)| *name).collect();
         if names.is_empty() { String::new() } else { format!("use {path}::{{{}}};\n", names.join(", ")) }
     };
-    let maps = if body.contains("BTreeMap<") { "use std::collections::BTreeMap;\n\n" } else { "" };
     let macros = [
         ("impl Root for", "Root"),
         ("impl StreamItem for", "Wire"),
@@ -97,11 +111,65 @@ fn imports(context: &Context<'_>, types: &[&Type], body: &str) -> String {
         ("parts: Parts", "Parts"),
         ("impl StreamItem for", "StreamItem"),
     ];
-    // The variant of an enum of texts has this name too.
-    let variant = (!body.contains("(Unrecognized)")).then_some("Unrecognized");
-    let own = types.iter().map(|ty| ty.name.as_str()).chain(variant).collect();
-    let types = if mentions_models(context, body, &own) { "use crate::models::*;\n" } else { "" };
+    let mut used: BTreeSet<String> = types.iter().flat_map(|ty| mentioned(&ty.kind)).collect();
+    for ty in types {
+        used.extend(plain_names(&ty.kind).into_iter().map(str::to_owned));
+        used.extend(shared_fields(context, ty).filter(|name| is_used(body, name)));
+        used.remove(&ty.name);
+    }
+    let own: BTreeSet<&str> = types.iter().map(|ty| ty.name.as_str()).collect();
+    let types = imports_of(context, used.iter().map(String::as_str).filter(|name| !own.contains(name)));
     format!("{maps}{}{}{types}", list("crate::core::wire", &macros), list("crate::core", &core))
+}
+
+/// The types of the fields of a union's objects, of which methods of the union may speak.
+fn shared_fields<'a>(context: &'a Context<'_>, ty: &'a Type) -> impl Iterator<Item = String> + 'a {
+    let union = match &ty.kind {
+        Kind::Union(union) => branches(context, union).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    union.into_iter().flat_map(|(_, own)| &own.fields).filter_map(|field| field.ty.named().map(str::to_owned))
+}
+
+/// Whether code uses a name as a type: as an argument of another, or behind a reference.
+fn is_used(code: &str, name: &str) -> bool {
+    [format!("<{name}>"), format!("&{name}"), format!("[{name}]")].iter().any(|sign| code.contains(sign))
+}
+
+/// The types of the runtime that a type mentions.
+fn plain_names(kind: &Kind) -> BTreeSet<&'static str> {
+    fn of(ty: &Ty) -> Option<&'static str> {
+        match ty {
+            Ty::Json => Some("Json"),
+            Ty::JsonObject => Some("JsonObject"),
+            Ty::Bytes => Some("FilePart"),
+            Ty::List(of_list) | Ty::Map(of_list) => of(of_list),
+            _ => None,
+        }
+    }
+    let secret = |ty: &Ty| match ty {
+        Ty::Secret(inner) => vec![Some("Secret"), of(inner)],
+        other => vec![of(other)],
+    };
+    let fields: &[Field] = match kind {
+        Kind::Struct(own) => &own.fields,
+        Kind::Parameters(fields) | Kind::Form(fields) => fields,
+        _ => &[],
+    };
+    let mut names: BTreeSet<_> = fields.iter().flat_map(|field| secret(&field.ty)).flatten().collect();
+    match kind {
+        Kind::Struct(own) => {
+            names.insert("Extra");
+            names.extend(own.fields.iter().any(|field| field.presence == Presence::Patched).then_some("Patch"));
+        }
+        Kind::Union(union) => {
+            names.insert("Unrecognized");
+            names.extend(union.variants.iter().flat_map(|variant| secret(&variant.ty)).flatten());
+        }
+        Kind::Alias(ty) => names.extend(secret(ty).into_iter().flatten()),
+        _ => {}
+    }
+    names
 }
 
 fn title(home: &str, part: &str) -> String {

@@ -19,8 +19,8 @@ use crate::node::{Node, quote};
 pub struct Pages {
     /// Values for examples; the file says by which names.
     examples: Node,
-    /// A sentence for each namespace.
-    namespaces: Node,
+    /// A sentence for each namespace, and for each module of types that several share.
+    pub about: BTreeMap<String, String>,
     /// Markdown by the name of its file, without the ending.
     sections: BTreeMap<String, String>,
 }
@@ -38,7 +38,9 @@ impl Pages {
             }
         }
         let examples = Node::load(&folder.join("examples.yaml"))?;
-        Ok(Self { examples, namespaces: Node::load(&folder.join("namespaces.yaml"))?, sections })
+        let namespaces = Node::load(&folder.join("namespaces.yaml"))?;
+        let about = namespaces.members().iter().map(|(name, text)| (name.clone(), text.to_string())).collect();
+        Ok(Self { examples, about, sections })
     }
 }
 
@@ -164,7 +166,7 @@ fn title(part: &str) -> String {
 fn write(context: &Context<'_>, pages: &Pages, page: &Page<'_>, files: &mut Files) -> String {
     let mut out =
         format!("<!-- {} -->\n\n# {}\n\n## Overview\n\n", HEADER.trim().trim_start_matches("// "), page.title);
-    if let Some(sentence) = pages.namespaces.text_of(page.namespace) {
+    if let Some(sentence) = pages.about.get(page.namespace) {
         out.push_str(&format!("{sentence}\n\n"));
     }
     let feature = feature(page.namespace);
@@ -325,8 +327,9 @@ fn program(
     let mut models: Vec<_> = capitalized(&body)
         .into_iter()
         .filter(|name| {
-            context.api.find(name).is_some() || matches!(*name, "FilePart" | "Json" | "JsonObject" | "Patch" | "Secret")
+            context.homes.contains_key(name) || matches!(*name, "FilePart" | "Json" | "JsonObject" | "Patch" | "Secret")
         })
+        .map(|name| context.path(name))
         .collect();
     models.sort_unstable();
     models.dedup();

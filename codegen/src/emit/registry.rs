@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::funcs::{Function, aliases, functions};
-use super::{Context, Files, HEADER, literal};
+use super::{Context, Files, HEADER, literal, names_in};
 use crate::model::{Answer, Body, Field, Kind, Operation, Presence, Ty};
 
 /// Writes `codegen/tests/api/registry.rs`.
@@ -14,7 +14,7 @@ pub fn emit(context: &Context<'_>, components: &BTreeMap<String, String>, files:
     let mut types: BTreeMap<String, String> = components.clone();
     for ty in &context.api.types {
         if !matches!(ty.kind, Kind::Parameters(_) | Kind::Form(_)) {
-            types.insert(ty.key.clone(), ty.name.clone());
+            types.extend([&ty.key].into_iter().chain(&ty.places).map(|place| (place.clone(), ty.name.clone())));
         }
     }
     let mut entries = String::new();
@@ -35,9 +35,13 @@ pub fn emit(context: &Context<'_>, components: &BTreeMap<String, String>, files:
             }
         }
     }
+    let modules: BTreeSet<_> = context.homes.values().map(|home| format!("{home}::*")).collect();
+    let used: BTreeSet<&str> = types.values().flat_map(|ty| names_in(ty)).chain(names_in(&bodies)).collect();
+    let plain = ["FilePart", "Json", "JsonObject"].into_iter().filter(|name| used.contains(name)).map(str::to_owned);
+    let modules = plain.chain(modules).collect::<Vec<_>>().join(", ");
     let mut out = format!(
         "{HEADER}//! Every type of the crate by its place in the document, and every operation with the two ways to call it.\n\n\
-         use std::collections::BTreeMap;\n\nuse openrouter_kit::models::*;\nuse openrouter_kit::{{OpenRouter, funcs}};\n\n\
+         use std::collections::BTreeMap;\n\nuse openrouter_kit::models::{{{modules}}};\nuse openrouter_kit::{{OpenRouter, funcs}};\n\n\
          use crate::support::{{Both, Calling, Given, RoundTrip, bytes, events, nothing, round_trip, value}};\n\n\
          /// The place of a type, and a way through it from JSON to JSON.\n\
          pub(crate) const TYPES: &[(&str, RoundTrip)] = &[\n"
@@ -65,9 +69,13 @@ pub fn emit_roots(context: &Context<'_>, files: &mut Files) {
         let received = parts(operation).into_iter().filter(|(part, _)| *part != "request");
         roots.extend(received.filter(|(_, ty)| matches!(ty, Ty::Named(_))).map(|(_, ty)| ty.rust()));
     }
+    let paths = roots.iter().filter(|name| !context.front.contains(*name)).map(|name| context.path(name));
+    let paths = paths.collect::<Vec<_>>().join(", ");
     let list: String = roots.iter().map(|name| format!("            {name}\n")).collect();
     let text = format!(
         "{HEADER}//! The types of all responses.\n\n\
+         /// Those of the types that stand in modules of their namespaces only.\n\
+         pub(crate) mod types {{\n    pub(crate) use openrouter_kit::models::{{{paths}}};\n}}\n\n\
          /// Hands the types of all responses and events to a macro.\n\
          macro_rules! with_roots {{\n    ($macro:ident) => {{\n        $macro! {{\n{list}        }}\n    }};\n}}\n\n\
          pub(crate) use with_roots;\n"

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::funcs::{Function, aliases, deprecation, facade_name, functions, imports, operation_doc};
-use super::{Context, Files, HEADER, feature, gate, mentions_models};
+use super::funcs::{Function, aliases, deprecation, facade_name, functions, imports, mentioned, operation_doc};
+use super::{Context, Files, HEADER, feature, gate, imports_of, names_in};
 use crate::model::Operation;
 
 /// Writes `src/sdk`.
@@ -91,22 +91,25 @@ fn file(context: &Context<'_>, namespace: &str, operations: &[&Operation]) -> St
             feature(namespace)
         ),
     );
+    let mut types = String::new();
     for operation in operations {
         for function in functions(operation) {
+            types.push_str(&mentioned(&function));
             method(context, operation, &function, &facade, &mut body);
         }
     }
     body.push_str("}\n");
     let mut used = imports(&body);
     used.push_str("use crate::funcs;\n");
-    let models = if mentions_models(context, &body, &BTreeSet::new()) { "use crate::models::*;\n" } else { "" };
+    let models = imports_of(context, names_in(&types).filter(|name| *name != facade));
     format!("{HEADER}//! The namespace `{}`.\n\n{used}{models}\n{body}", feature(namespace))
 }
 
 fn method(context: &Context<'_>, operation: &Operation, function: &Function, facade: &str, out: &mut String) {
     // The struct of the namespace stands before a type of the same name.
-    let seen = |ty: &str| {
-        if context.api.find(facade).is_some() { qualified(ty, facade) } else { ty.to_owned() }
+    let seen = |ty: &str| match context.homes.get(facade) {
+        Some(home) => qualified(ty, facade, home),
+        None => ty.to_owned(),
     };
     out.push('\n');
     operation_doc(context, operation, function, out, "    ");
@@ -127,7 +130,7 @@ fn method(context: &Context<'_>, operation: &Operation, function: &Function, fac
 }
 
 /// A type in which the name `name` is written with its path.
-fn qualified(ty: &str, name: &str) -> String {
+fn qualified(ty: &str, name: &str, module: &str) -> String {
     let mut out = String::new();
     let mut word = String::new();
     for character in ty.chars().chain(['\0']) {
@@ -136,7 +139,7 @@ fn qualified(ty: &str, name: &str) -> String {
             continue;
         }
         if word == name {
-            out.push_str("crate::models::");
+            out.push_str(&format!("crate::models::{module}::"));
         }
         out.push_str(&std::mem::take(&mut word));
         out.push(character);

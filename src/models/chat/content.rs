@@ -2,8 +2,12 @@
 
 //! Types of `chat`. What is sent and received.
 
-use crate::core::wire::{json, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
-use crate::models::*;
+use crate::core::wire::{Extra, Unrecognized};
+use crate::core::wire::{json, wire_setters, wire_struct, wire_text, wire_union};
+use crate::models::shared::{
+    CacheControl, ChatToolCallFunction, ImageDetail, InlineAudio, MediaUrl, PromptCacheBreakpoint, ReasoningFormat,
+    VideoProcessing,
+};
 
 /// A turn spoken by the model, either received in a reply or sent back as history.
 ///
@@ -14,7 +18,7 @@ pub struct ChatAssistantMessage {
     /// Spoken form of the reply, or a reference to it, when audio output was requested.
     pub audio: Option<ChatAudioOutput>,
     /// What the model said, as text or content parts; `null` when it only calls tools or refuses.
-    pub content: Option<ChatAssistantMessageContent>,
+    pub content: Option<ChatMessageContent>,
     /// Pictures generated along with the reply.
     pub images: Option<Vec<ChatAssistantImage>>,
     /// Slug of the model that wrote this turn.
@@ -29,6 +33,10 @@ pub struct ChatAssistantMessage {
     pub refusal: Option<String>,
     /// Tools the model wants run before it continues; answer each with a tool message.
     pub tool_calls: Option<Vec<ChatToolCall>>,
+    /// Web pages and files that the reply is based on.
+    pub annotations: Option<Vec<ChatAnnotation>>,
+    /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -43,6 +51,8 @@ wire_struct!(ChatAssistantMessage ["role" = "assistant"] {
     reasoning_details: Optional = 6,
     refusal: Optional = 7,
     tool_calls: Optional = 8,
+    annotations: Optional = 9,
+    cache_control: Optional = 10,
 });
 
 impl ChatAssistantMessage {
@@ -55,7 +65,7 @@ impl ChatAssistantMessage {
 
 wire_setters!(ChatAssistantMessage {
     audio: into ChatAudioOutput,
-    content: into ChatAssistantMessageContent,
+    content: into ChatMessageContent,
     images: list ChatAssistantImage,
     model: into String,
     name: into String,
@@ -63,6 +73,8 @@ wire_setters!(ChatAssistantMessage {
     reasoning_details: list ReasoningDetail,
     refusal: into String,
     tool_calls: list ChatToolCall,
+    annotations: list ChatAnnotation,
+    cache_control: into CacheControl,
 });
 
 /// Sound produced by the model, given inline or by reference.
@@ -177,7 +189,7 @@ pub struct ChatContentImageUrl {
     /// Link to the picture, or the picture itself as a `data:` URL.
     pub url: String,
     /// How finely the model examines the picture; more detail costs more tokens, and unsupported `original` falls back to `high`.
-    pub detail: Option<ChatContentImageUrlDetail>,
+    pub detail: Option<ImageDetail>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -193,32 +205,7 @@ impl ChatContentImageUrl {
 }
 
 wire_setters!(ChatContentImageUrl {
-    detail: into ChatContentImageUrlDetail,
-});
-
-/// How finely the model examines the picture; more detail costs more tokens, and unsupported `original` falls back to `high`.
-///
-/// At `ChatContentImage.image_url.detail` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ChatContentImageUrlDetail {
-    /// Leaves the choice of resolution to the model.
-    Auto,
-    /// Coarse view that saves tokens and time.
-    Low,
-    /// Fine view for small text and intricate pictures.
-    High,
-    /// Full native resolution, where the provider offers it.
-    Original,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ChatContentImageUrlDetail {
-    Auto = "auto",
-    Low = "low",
-    High = "high",
-    Original = "original",
+    detail: into ImageDetail,
 });
 
 /// A sound clip given to the model as part of a message; which formats work depends on the provider.
@@ -228,7 +215,7 @@ wire_enum!(ChatContentImageUrlDetail {
 #[non_exhaustive]
 pub struct ChatContentAudio {
     /// The clip and the format it is encoded in.
-    pub input_audio: ChatContentAudioInputAudio,
+    pub input_audio: InlineAudio,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -240,38 +227,12 @@ wire_struct!(ChatContentAudio ["type" = "input_audio"] {
 impl ChatContentAudio {
     /// With what the API requires.
     #[inline]
-    pub fn new(input_audio: impl Into<ChatContentAudioInputAudio>) -> Self {
+    pub fn new(input_audio: impl Into<InlineAudio>) -> Self {
         Self { input_audio: input_audio.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(ChatContentAudio {});
-
-/// The clip and the format it is encoded in.
-///
-/// At `ChatContentAudio.input_audio` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ChatContentAudioInputAudio {
-    /// The clip itself, as base64 text.
-    pub data: String,
-    /// Encoding of the clip, such as `wav`, `mp3` or `flac`; providers differ in what they accept.
-    pub format: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatContentAudioInputAudio { data: Required = 0, format: Required = 1 });
-
-impl ChatContentAudioInputAudio {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(data: impl Into<String>, format: impl Into<String>) -> Self {
-        Self { data: data.into(), format: format.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ChatContentAudioInputAudio {});
 
 /// Video part of a chat message in its old form; use the current video part in new code.
 ///
@@ -283,7 +244,7 @@ wire_setters!(ChatContentAudioInputAudio {});
 #[non_exhaustive]
 pub struct LegacyChatContentVideo {
     /// Wrapper around the address of the video.
-    pub video_url: LegacyChatContentVideoInput,
+    pub video_url: ChatContentVideoInput,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -295,7 +256,7 @@ wire_struct!(LegacyChatContentVideo ["type" = "input_video"] {
 impl LegacyChatContentVideo {
     /// With what the API requires.
     #[inline]
-    pub fn new(video_url: impl Into<LegacyChatContentVideoInput>) -> Self {
+    pub fn new(video_url: impl Into<ChatContentVideoInput>) -> Self {
         Self { video_url: video_url.into(), extra: Extra::new() }
     }
 }
@@ -308,18 +269,18 @@ wire_setters!(LegacyChatContentVideo {});
 #[doc(alias = "Legacy_ChatContentVideoInput")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct LegacyChatContentVideoInput {
+pub struct ChatContentVideoInput {
     /// Web address of the video, or a data URL that contains it.
     pub url: String,
     /// How the provider processes the clip, if it offers a choice (Google Gemini does).
-    pub processing: Option<LegacyChatContentVideoInputProcessing>,
+    pub processing: Option<VideoProcessing>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(LegacyChatContentVideoInput { url: Required = 0, processing: Optional = 1 });
+wire_struct!(ChatContentVideoInput { url: Required = 0, processing: Optional = 1 });
 
-impl LegacyChatContentVideoInput {
+impl ChatContentVideoInput {
     /// With what the API requires.
     #[inline]
     pub fn new(url: impl Into<String>) -> Self {
@@ -327,27 +288,8 @@ impl LegacyChatContentVideoInput {
     }
 }
 
-wire_setters!(LegacyChatContentVideoInput {
-    processing: into LegacyChatContentVideoInputProcessing,
-});
-
-/// How the provider processes the clip, if it offers a choice (Google Gemini does).
-///
-/// At `Legacy_ChatContentVideoInput.processing` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum LegacyChatContentVideoInputProcessing {
-    /// Agentic processing, in which the model examines the clip step by step.
-    Agentic,
-    /// The clip is sampled at a fixed frame rate.
-    Static,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(LegacyChatContentVideoInputProcessing {
-    Agentic = "agentic",
-    Static = "static",
+wire_setters!(ChatContentVideoInput {
+    processing: into VideoProcessing,
 });
 
 /// A film clip given to the model as part of a message.
@@ -375,53 +317,6 @@ impl ChatContentVideo {
 }
 
 wire_setters!(ChatContentVideo {});
-
-/// Location of a film clip, remote or inline.
-///
-/// Schema `ChatContentVideoInput` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ChatContentVideoInput {
-    /// Link to the clip, or the clip itself as a `data:` URL.
-    pub url: String,
-    /// How the provider processes the clip, if it offers a choice (Google Gemini does).
-    pub processing: Option<ChatContentVideoInputProcessing>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatContentVideoInput { url: Required = 0, processing: Optional = 1 });
-
-impl ChatContentVideoInput {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), processing: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(ChatContentVideoInput {
-    processing: into ChatContentVideoInputProcessing,
-});
-
-/// How the provider processes the clip, if it offers a choice (Google Gemini does).
-///
-/// At `ChatContentVideoInput.processing` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ChatContentVideoInputProcessing {
-    /// Agentic processing, in which the model examines the clip step by step.
-    Agentic,
-    /// The clip is sampled at a fixed frame rate.
-    Static,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ChatContentVideoInputProcessing {
-    Agentic = "agentic",
-    Static = "static",
-});
 
 /// A document, such as a PDF, given to the model as part of a message.
 ///
@@ -604,7 +499,7 @@ impl ChatContentPart {
 /// At `ChatAssistantMessage.content` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ChatAssistantMessageContent {
+pub enum ChatMessageContent {
     /// Plain text.
     Text(String),
     /// A list.
@@ -613,7 +508,7 @@ pub enum ChatAssistantMessageContent {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ChatAssistantMessageContent {
+wire_union!(ChatMessageContent {
     shapes {
         Array(Object) => List,
         String => Text,
@@ -624,23 +519,23 @@ wire_union!(ChatAssistantMessageContent {
     }
 });
 
-wire_text!(ChatAssistantMessageContent, text => Self::Text(text));
+wire_text!(ChatMessageContent, text => Self::Text(text));
 
-impl From<Vec<ChatContentPart>> for ChatAssistantMessageContent {
+impl From<Vec<ChatContentPart>> for ChatMessageContent {
     #[inline]
     fn from(value: Vec<ChatContentPart>) -> Self {
         Self::List(value)
     }
 }
 
-impl<T: Into<ChatContentPart>, const N: usize> From<[T; N]> for ChatAssistantMessageContent {
+impl<T: Into<ChatContentPart>, const N: usize> From<[T; N]> for ChatMessageContent {
     #[inline]
     fn from(value: [T; N]) -> Self {
         Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
-impl From<ChatContentPart> for ChatAssistantMessageContent {
+impl From<ChatContentPart> for ChatMessageContent {
     #[inline]
     fn from(value: ChatContentPart) -> Self {
         Self::List(vec![value])
@@ -654,46 +549,29 @@ impl From<ChatContentPart> for ChatAssistantMessageContent {
 #[non_exhaustive]
 pub struct ChatAssistantImage {
     /// Wrapper around the location of one generated picture.
-    pub image_url: ChatAssistantImageUrl,
+    pub image_url: MediaUrl,
+    /// Position of this picture among those of the reply, counting from zero.
+    pub index: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ChatAssistantImage { image_url: Required = 0 });
+wire_struct!(ChatAssistantImage ["type" = "image_url"] {
+    image_url: Required = 0,
+    index: Optional = 1,
+});
 
 impl ChatAssistantImage {
     /// With what the API requires.
     #[inline]
-    pub fn new(image_url: impl Into<ChatAssistantImageUrl>) -> Self {
-        Self { image_url: image_url.into(), extra: Extra::new() }
+    pub fn new(image_url: impl Into<MediaUrl>) -> Self {
+        Self { image_url: image_url.into(), index: None, extra: Extra::new() }
     }
 }
 
-wire_setters!(ChatAssistantImage {});
-
-/// Wrapper around the location of one generated picture.
-///
-/// At `ChatAssistantImages[].image_url` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ChatAssistantImageUrl {
-    /// Where to fetch the picture, or the picture itself encoded in base64.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatAssistantImageUrl { url: Required = 0 });
-
-impl ChatAssistantImageUrl {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ChatAssistantImageUrl {});
+wire_setters!(ChatAssistantImage {
+    index: number i64,
+});
 
 /// Reasoning given as a condensed account instead of the full text.
 ///
@@ -1001,6 +879,8 @@ pub struct ChatToolCall {
     pub function: ChatToolCallFunction,
     /// Names the call; repeat it in the tool message that answers it.
     pub id: String,
+    /// Position of this call among those of the reply, counting from zero.
+    pub index: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1008,40 +888,204 @@ pub struct ChatToolCall {
 wire_struct!(ChatToolCall ["type" = "function"] {
     function: Required = 0,
     id: Required = 1,
+    index: Optional = 2,
 });
 
 impl ChatToolCall {
     /// With what the API requires.
     #[inline]
     pub fn new(function: impl Into<ChatToolCallFunction>, id: impl Into<String>) -> Self {
-        Self { function: function.into(), id: id.into(), extra: Extra::new() }
+        Self { function: function.into(), id: id.into(), index: None, extra: Extra::new() }
     }
 }
 
-wire_setters!(ChatToolCall {});
+wire_setters!(ChatToolCall {
+    index: number i64,
+});
 
-/// Which function to run and with what.
+/// A web page that the response cites.
 ///
-/// At `ChatToolCall.function` in the API document.
-#[derive(Clone, Debug, PartialEq)]
+/// Schema `ChatUrlCitation` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ChatToolCallFunction {
-    /// Arguments as JSON text; parse and validate them, since the model may produce mistakes.
-    pub arguments: String,
-    /// Name of the declared function to run.
-    pub name: String,
+pub struct ChatUrlCitation {
+    /// The page, and which part of the text it supports.
+    pub url_citation: Option<ChatUrlCitationUrlCitation>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ChatToolCallFunction { arguments: Required = 0, name: Required = 1 });
+wire_struct!(ChatUrlCitation ["type" = "url_citation"] {
+    url_citation: Optional = 0,
+});
 
-impl ChatToolCallFunction {
-    /// With what the API requires.
+impl ChatUrlCitation {
+    /// Without members.
     #[inline]
-    pub fn new(arguments: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { arguments: arguments.into(), name: name.into(), extra: Extra::new() }
+    pub fn new() -> Self {
+        Self::default()
     }
 }
 
-wire_setters!(ChatToolCallFunction {});
+wire_setters!(ChatUrlCitation {
+    url_citation: into ChatUrlCitationUrlCitation,
+});
+
+/// The page, and which part of the text it supports.
+///
+/// At `ChatUrlCitation.url_citation` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChatUrlCitationUrlCitation {
+    /// Address of the page.
+    pub url: String,
+    /// Title of the page.
+    pub title: Option<String>,
+    /// Excerpt of the page that the model was given.
+    pub content: Option<String>,
+    /// Where the cited part of the text begins, in characters.
+    pub start_index: Option<i64>,
+    /// Where the cited part of the text ends, in characters.
+    pub end_index: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatUrlCitationUrlCitation {
+    url: Required = 0,
+    title: Optional = 1,
+    content: Optional = 2,
+    start_index: Optional = 3,
+    end_index: Optional = 4,
+});
+
+impl ChatUrlCitationUrlCitation {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), title: None, content: None, start_index: None, end_index: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ChatUrlCitationUrlCitation {
+    title: into String,
+    content: into String,
+    start_index: number i64,
+    end_index: number i64,
+});
+
+/// A file as OpenRouter parsed it; send it back with the message so that the file is not parsed, and charged, again.
+///
+/// Schema `ChatFileAnnotation` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ChatFileAnnotation {
+    /// The file and its parsed content.
+    pub file: Option<ChatFileAnnotationFile>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatFileAnnotation ["type" = "file"] {
+    file: Optional = 0,
+});
+
+impl ChatFileAnnotation {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ChatFileAnnotation {
+    file: into ChatFileAnnotationFile,
+});
+
+/// The file and its parsed content.
+///
+/// At `ChatFileAnnotation.file` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChatFileAnnotationFile {
+    /// Identifies the file by its content.
+    pub hash: String,
+    /// Name that the request gave the file.
+    pub name: Option<String>,
+    /// Text and images found in the file.
+    pub content: Option<Vec<ChatContentPart>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatFileAnnotationFile { hash: Required = 0, name: Optional = 1, content: Optional = 2 });
+
+impl ChatFileAnnotationFile {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(hash: impl Into<String>) -> Self {
+        Self { hash: hash.into(), name: None, content: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ChatFileAnnotationFile {
+    name: into String,
+    content: list ChatContentPart,
+});
+
+/// A source that the response is based on: a web page or a file.
+///
+/// Schema `ChatAnnotation` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ChatAnnotation {
+    /// A web page that the response cites.
+    ///
+    /// `type` is `url_citation`.
+    UrlCitation(ChatUrlCitation),
+    /// A file as OpenRouter parsed it; send it back with the message so that the file is not parsed, and charged, again.
+    ///
+    /// `type` is `file`.
+    File(ChatFileAnnotation),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ChatAnnotation {
+    tag "type" {
+        "file" => File,
+        "url_citation" => UrlCitation,
+    }
+    variants {
+        UrlCitation = 0,
+        File = 1,
+    }
+});
+
+impl From<ChatUrlCitation> for ChatAnnotation {
+    #[inline]
+    fn from(value: ChatUrlCitation) -> Self {
+        Self::UrlCitation(value)
+    }
+}
+
+impl From<ChatFileAnnotation> for ChatAnnotation {
+    #[inline]
+    fn from(value: ChatFileAnnotation) -> Self {
+        Self::File(value)
+    }
+}
+
+impl ChatAnnotation {
+    /// Returns the object whose `type` is `file`, without further settings; [`ChatFileAnnotation`] has those.
+    #[inline]
+    pub fn file() -> Self {
+        Self::File(ChatFileAnnotation::new())
+    }
+
+    /// Returns the object whose `type` is `url_citation`, without further settings; [`ChatUrlCitation`] has those.
+    #[inline]
+    pub fn url_citation() -> Self {
+        Self::UrlCitation(ChatUrlCitation::new())
+    }
+}

@@ -2,8 +2,14 @@
 
 //! Types of `chat`. What streams of this namespace hold.
 
+use crate::core::wire::Extra;
 use crate::core::wire::wire_struct;
-use crate::models::*;
+use crate::models::chat::{
+    ChatAnnotation, ChatAssistantImage, ChatAudioOutput, ChatFinishReason, ChatTokenLogprobs, ChatUsage,
+    ReasoningDetail,
+};
+use crate::models::plugins::{Alignment, ArmorSafeguardResult};
+use crate::models::routing::{ApiErrorType, OpenRouterMetadata};
 
 /// One server-sent event of a streamed chat answer.
 ///
@@ -100,6 +106,10 @@ pub struct ChatStreamDelta {
     pub refusal: Option<String>,
     /// Pieces of tool calls; join those that share an `index`.
     pub tool_calls: Option<Vec<ChatStreamToolCall>>,
+    /// Web pages and files that the reply is based on.
+    pub annotations: Option<Vec<ChatAnnotation>>,
+    /// Pictures generated since the last chunk.
+    pub images: Option<Vec<ChatAssistantImage>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -111,6 +121,8 @@ wire_struct!(ChatStreamDelta ["role" = "assistant"] {
     reasoning_details: Optional = 3,
     refusal: Optional = 4,
     tool_calls: Optional = 5,
+    annotations: Optional = 6,
+    images: Optional = 7,
 });
 
 /// Piece of a tool call; name and identifier usually come first, arguments follow bit by bit.

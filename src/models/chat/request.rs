@@ -4,10 +4,22 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{
-    IntoList, json, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
+use crate::core::wire::{Extra, JsonObject, Unrecognized};
+use crate::core::wire::{IntoList, json, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
+use crate::models::chat::{ChatAssistantMessage, ChatContentText, ChatMessageContent};
+use crate::models::plugins::Plugin;
+use crate::models::routing::ProviderPreferences;
+use crate::models::server_tools::{
+    AdvisorServerToolOpenRouter, BashServerTool, DatetimeServerTool, DeferredToolsControl, DynamicServerTool,
+    FilesServerTool, FusionServerToolOpenRouter, ImageGenerationServerToolOpenRouter, OpenRouterWebSearchServerTool,
+    SearchModelsServerTool, SearchQualityLevel, StopServerToolsWhenCondition, SubagentServerToolOpenRouter,
+    WebFetchServerTool, WebSearchConfig, WebSearchMode, WebSearchToolEngine, WebSearchUserLocation, XSearchOptions,
 };
-use crate::models::*;
+use crate::models::shared::{
+    CacheControl, ChatDebugOptions, ConfigurationUpdateReasoning, ContentPartText, DeprecatedRoute,
+    FormatJsonObjectConfig, FormatTextConfig, ImageConfigValue, PromptCacheOptions, ReasoningEffort,
+    ReasoningSummaryVerbosity, ServiceTier, StopSequences, ToolChoiceMode, TraceConfig,
+};
 
 /// Everything one chat completion call may carry: conversation, model choice, sampling, tools and routing.
 ///
@@ -50,7 +62,7 @@ pub struct ChatRequest {
     /// Lets the model request several tools at once; false makes it ask for one at a time.
     pub parallel_tool_calls: Option<bool>,
     /// OpenRouter extensions to run around the request, such as web search or file parsing, each with its settings.
-    pub plugins: Option<Vec<ChatRequestPlugin>>,
+    pub plugins: Option<Vec<Plugin>>,
     /// Text you expect to see again in the output, which lets supporting models answer faster.
     pub prediction: Option<Prediction>,
     /// Pushes down tokens that occurred at all, favouring new topics; negative values do the opposite.
@@ -64,7 +76,7 @@ pub struct ChatRequest {
     /// How much a reasoning model should think and how it reports its thinking.
     pub reasoning: Option<ChatRequestReasoning>,
     /// Shortcut for `reasoning.effort`; when both are given they have to agree.
-    pub reasoning_effort: Option<ChatRequestReasoningEffort>,
+    pub reasoning_effort: Option<ReasoningEffort>,
     /// Discourages tokens already present in the text; values above 1 do so more strongly, and some providers ignore it.
     pub repetition_penalty: Option<f64>,
     /// Shape the answer must take: free text, JSON, schema-bound JSON, a grammar, or Python.
@@ -74,13 +86,13 @@ pub struct ChatRequest {
     /// Fixes the random choices so that repeated requests tend to give the same answer.
     pub seed: Option<i64>,
     /// Trades price against speed at providers that sell several processing tiers; `fast` means the same as `priority`.
-    pub service_tier: Option<ChatRequestServiceTier>,
+    pub service_tier: Option<ServiceTier>,
     /// Ties together requests of one conversation or workflow, keeping them on one provider for cache hits; wins over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
     /// One or more strings that end generation as soon as the model writes them.
-    pub stop: Option<ChatRequestStop>,
+    pub stop: Option<StopSequences>,
     /// Conditions that end the loop in which OpenRouter runs server tools.
     pub stop_server_tools_when: Option<Vec<StopServerToolsWhenCondition>>,
     /// Settings that apply only to streamed answers.
@@ -103,6 +115,10 @@ pub struct ChatRequest {
     pub trace: Option<TraceConfig>,
     /// Stable pseudonym for your end user, so abuse blocks hit that user alone; providers only ever see a hash.
     pub user: Option<String>,
+    /// How many candidate answers to generate; most models only support one.
+    pub n: Option<i64>,
+    /// Asked for usage in the response; the API now always sends it.
+    pub usage: Option<ChatRequestUsage>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -150,6 +166,8 @@ wire_struct!(ChatRequest {
     top_p: Optional = 39,
     trace: Optional = 40,
     user: Optional = 41,
+    n: Optional = 42,
+    usage: Optional = 43,
 });
 
 impl ChatRequest {
@@ -199,6 +217,8 @@ impl ChatRequest {
             top_p: None,
             trace: None,
             user: None,
+            n: None,
+            usage: None,
             extra: Extra::new(),
         }
     }
@@ -220,21 +240,21 @@ wire_setters!(ChatRequest {
     model: into String,
     models: list String,
     parallel_tool_calls: exact bool,
-    plugins: list ChatRequestPlugin,
+    plugins: list Plugin,
     prediction: into Prediction,
     presence_penalty: number f64,
     prompt_cache_key: into String,
     prompt_cache_options: into PromptCacheOptions,
     provider: into ProviderPreferences,
     reasoning: into ChatRequestReasoning,
-    reasoning_effort: into ChatRequestReasoningEffort,
+    reasoning_effort: into ReasoningEffort,
     repetition_penalty: number f64,
     response_format: into ChatRequestResponseFormat,
     route: into DeprecatedRoute,
     seed: number i64,
-    service_tier: into ChatRequestServiceTier,
+    service_tier: into ServiceTier,
     session_id: into String,
-    stop: into ChatRequestStop,
+    stop: into StopSequences,
     stop_server_tools_when: list StopServerToolsWhenCondition,
     stream_options: into ChatStreamOptions,
     temperature: number f64,
@@ -246,6 +266,8 @@ wire_setters!(ChatRequest {
     top_p: number f64,
     trace: into TraceConfig,
     user: into String,
+    n: number i64,
+    usage: into ChatRequestUsage,
 });
 
 /// Instructions that set how the model behaves throughout the conversation.
@@ -255,11 +277,13 @@ wire_setters!(ChatRequest {
 #[non_exhaustive]
 pub struct ChatSystemMessage {
     /// The instructions, as one string or as text parts.
-    pub content: ChatSystemMessageContent,
+    pub content: ChatTextContent,
     /// Switches the reasoning effort for the rest of the conversation and keeps the cached prompt valid; put it on an empty system message ahead of a user message and leave it there on later turns.
     pub configuration_update: Option<ConfigurationUpdate>,
     /// Tells apart several sources of system instructions.
     pub name: Option<String>,
+    /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -268,19 +292,27 @@ wire_struct!(ChatSystemMessage ["role" = "system"] {
     content: Required = 0,
     configuration_update: Optional = 1,
     name: Optional = 2,
+    cache_control: Optional = 3,
 });
 
 impl ChatSystemMessage {
     /// With what the API requires.
     #[inline]
-    pub fn new(content: impl Into<ChatSystemMessageContent>) -> Self {
-        Self { content: content.into(), configuration_update: None, name: None, extra: Extra::new() }
+    pub fn new(content: impl Into<ChatTextContent>) -> Self {
+        Self {
+            content: content.into(),
+            configuration_update: None,
+            name: None,
+            cache_control: None,
+            extra: Extra::new(),
+        }
     }
 }
 
 wire_setters!(ChatSystemMessage {
     configuration_update: into ConfigurationUpdate,
     name: into String,
+    cache_control: into CacheControl,
 });
 
 /// Change of settings in the middle of a conversation, which leaves the cached prompt before it valid.
@@ -312,7 +344,7 @@ wire_setters!(ConfigurationUpdate {});
 /// At `ChatSystemMessage.content` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ChatSystemMessageContent {
+pub enum ChatTextContent {
     /// Plain text.
     Text(String),
     /// A list.
@@ -321,7 +353,7 @@ pub enum ChatSystemMessageContent {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ChatSystemMessageContent {
+wire_union!(ChatTextContent {
     shapes {
         Array(Object) => List,
         String => Text,
@@ -332,23 +364,23 @@ wire_union!(ChatSystemMessageContent {
     }
 });
 
-wire_text!(ChatSystemMessageContent, text => Self::Text(text));
+wire_text!(ChatTextContent, text => Self::Text(text));
 
-impl From<Vec<ChatContentText>> for ChatSystemMessageContent {
+impl From<Vec<ChatContentText>> for ChatTextContent {
     #[inline]
     fn from(value: Vec<ChatContentText>) -> Self {
         Self::List(value)
     }
 }
 
-impl<T: Into<ChatContentText>, const N: usize> From<[T; N]> for ChatSystemMessageContent {
+impl<T: Into<ChatContentText>, const N: usize> From<[T; N]> for ChatTextContent {
     #[inline]
     fn from(value: [T; N]) -> Self {
         Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
-impl From<ChatContentText> for ChatSystemMessageContent {
+impl From<ChatContentText> for ChatTextContent {
     #[inline]
     fn from(value: ChatContentText) -> Self {
         Self::List(vec![value])
@@ -362,9 +394,11 @@ impl From<ChatContentText> for ChatSystemMessageContent {
 #[non_exhaustive]
 pub struct ChatUserMessage {
     /// What the user says, as one string or as text, media and file parts.
-    pub content: ChatUserMessageContent,
+    pub content: ChatMessageContent,
     /// Tells apart several participants that share the user role.
     pub name: Option<String>,
+    /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -372,67 +406,21 @@ pub struct ChatUserMessage {
 wire_struct!(ChatUserMessage ["role" = "user"] {
     content: Required = 0,
     name: Optional = 1,
+    cache_control: Optional = 2,
 });
 
 impl ChatUserMessage {
     /// With what the API requires.
     #[inline]
-    pub fn new(content: impl Into<ChatUserMessageContent>) -> Self {
-        Self { content: content.into(), name: None, extra: Extra::new() }
+    pub fn new(content: impl Into<ChatMessageContent>) -> Self {
+        Self { content: content.into(), name: None, cache_control: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(ChatUserMessage {
     name: into String,
+    cache_control: into CacheControl,
 });
-
-/// What the user says, as one string or as text, media and file parts.
-///
-/// At `ChatUserMessage.content` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ChatUserMessageContent {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<ChatContentPart>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ChatUserMessageContent {
-    shapes {
-        Array(Object) => List,
-        String => Text,
-    }
-    variants {
-        Text = 0,
-        List = 1,
-    }
-});
-
-wire_text!(ChatUserMessageContent, text => Self::Text(text));
-
-impl From<Vec<ChatContentPart>> for ChatUserMessageContent {
-    #[inline]
-    fn from(value: Vec<ChatContentPart>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<T: Into<ChatContentPart>, const N: usize> From<[T; N]> for ChatUserMessageContent {
-    #[inline]
-    fn from(value: [T; N]) -> Self {
-        Self::List(value.into_iter().map(Into::into).collect())
-    }
-}
-
-impl From<ChatContentPart> for ChatUserMessageContent {
-    #[inline]
-    fn from(value: ChatContentPart) -> Self {
-        Self::List(vec![value])
-    }
-}
 
 /// Instructions from the application developer, which newer OpenAI models read in place of a system message.
 ///
@@ -441,7 +429,7 @@ impl From<ChatContentPart> for ChatUserMessageContent {
 #[non_exhaustive]
 pub struct ChatDeveloperMessage {
     /// The instructions, as one string or as text parts.
-    pub content: ChatDeveloperMessageContent,
+    pub content: ChatTextContent,
     /// Switches the reasoning effort for the rest of the conversation, in the same way as on a system message.
     pub configuration_update: Option<ConfigurationUpdate>,
     /// Tells apart several authors of developer instructions.
@@ -459,7 +447,7 @@ wire_struct!(ChatDeveloperMessage ["role" = "developer"] {
 impl ChatDeveloperMessage {
     /// With what the API requires.
     #[inline]
-    pub fn new(content: impl Into<ChatDeveloperMessageContent>) -> Self {
+    pub fn new(content: impl Into<ChatTextContent>) -> Self {
         Self { content: content.into(), configuration_update: None, name: None, extra: Extra::new() }
     }
 }
@@ -469,54 +457,6 @@ wire_setters!(ChatDeveloperMessage {
     name: into String,
 });
 
-/// The instructions, as one string or as text parts.
-///
-/// At `ChatDeveloperMessage.content` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ChatDeveloperMessageContent {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<ChatContentText>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ChatDeveloperMessageContent {
-    shapes {
-        Array(Object) => List,
-        String => Text,
-    }
-    variants {
-        Text = 0,
-        List = 1,
-    }
-});
-
-wire_text!(ChatDeveloperMessageContent, text => Self::Text(text));
-
-impl From<Vec<ChatContentText>> for ChatDeveloperMessageContent {
-    #[inline]
-    fn from(value: Vec<ChatContentText>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<T: Into<ChatContentText>, const N: usize> From<[T; N]> for ChatDeveloperMessageContent {
-    #[inline]
-    fn from(value: [T; N]) -> Self {
-        Self::List(value.into_iter().map(Into::into).collect())
-    }
-}
-
-impl From<ChatContentText> for ChatDeveloperMessageContent {
-    #[inline]
-    fn from(value: ChatContentText) -> Self {
-        Self::List(vec![value])
-    }
-}
-
 /// Result of a tool call, handed back to the model.
 ///
 /// Schema `ChatToolMessage` of the API document.
@@ -524,9 +464,13 @@ impl From<ChatContentText> for ChatDeveloperMessageContent {
 #[non_exhaustive]
 pub struct ChatToolMessage {
     /// What the tool returned, as one string or as content parts.
-    pub content: ChatToolMessageContent,
+    pub content: ChatMessageContent,
     /// Identifier of the call being answered, copied from the preceding assistant turn.
     pub tool_call_id: String,
+    /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
+    pub cache_control: Option<CacheControl>,
+    /// Name of the tool whose result this is; some providers require it.
+    pub name: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -534,65 +478,28 @@ pub struct ChatToolMessage {
 wire_struct!(ChatToolMessage ["role" = "tool"] {
     content: Required = 0,
     tool_call_id: Required = 1,
+    cache_control: Optional = 2,
+    name: Optional = 3,
 });
 
 impl ChatToolMessage {
     /// With what the API requires.
     #[inline]
-    pub fn new(content: impl Into<ChatToolMessageContent>, tool_call_id: impl Into<String>) -> Self {
-        Self { content: content.into(), tool_call_id: tool_call_id.into(), extra: Extra::new() }
+    pub fn new(content: impl Into<ChatMessageContent>, tool_call_id: impl Into<String>) -> Self {
+        Self {
+            content: content.into(),
+            tool_call_id: tool_call_id.into(),
+            cache_control: None,
+            name: None,
+            extra: Extra::new(),
+        }
     }
 }
 
-wire_setters!(ChatToolMessage {});
-
-/// What the tool returned, as one string or as content parts.
-///
-/// At `ChatToolMessage.content` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ChatToolMessageContent {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<ChatContentPart>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ChatToolMessageContent {
-    shapes {
-        Array(Object) => List,
-        String => Text,
-    }
-    variants {
-        Text = 0,
-        List = 1,
-    }
+wire_setters!(ChatToolMessage {
+    cache_control: into CacheControl,
+    name: into String,
 });
-
-wire_text!(ChatToolMessageContent, text => Self::Text(text));
-
-impl From<Vec<ChatContentPart>> for ChatToolMessageContent {
-    #[inline]
-    fn from(value: Vec<ChatContentPart>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<T: Into<ChatContentPart>, const N: usize> From<[T; N]> for ChatToolMessageContent {
-    #[inline]
-    fn from(value: [T; N]) -> Self {
-        Self::List(value.into_iter().map(Into::into).collect())
-    }
-}
-
-impl From<ChatContentPart> for ChatToolMessageContent {
-    #[inline]
-    fn from(value: ChatContentPart) -> Self {
-        Self::List(vec![value])
-    }
-}
 
 /// One turn of a conversation; `role` decides which kind it is.
 ///
@@ -677,6 +584,25 @@ impl From<ChatToolMessage> for ChatMessage {
     }
 }
 
+impl ChatMessage {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::System(part) => part.cache_control = Some(mark),
+            Self::User(part) => part.cache_control = Some(mark),
+            Self::Developer(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::Assistant(part) => part.cache_control = Some(mark),
+            Self::Tool(part) => part.cache_control = Some(mark),
+            Self::Unrecognized(_) => {}
+        }
+        self
+    }
+}
+
 /// The values of `ChatRequest.modalities[]`.
 ///
 /// At `ChatRequest.modalities[]` in the API document.
@@ -698,287 +624,6 @@ wire_enum!(ChatRequestModality {
     Image = "image",
     Audio = "audio",
 });
-
-/// What `ChatRequest.plugins[]` may be.
-///
-/// At `ChatRequest.plugins[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ChatRequestPlugin {
-    /// Settings of the auto router, which picks a model for each request by task type.
-    ///
-    /// `id` is `auto-router`.
-    AutoRouter(AutoRouterPlugin),
-    /// Settings of the beta auto router, which picks a model for each request by task type.
-    ///
-    /// `id` is `auto-beta-router`.
-    AutoBetaRouter(AutoBetaRouterPlugin),
-    /// Plugin entry that switches on content moderation for the request.
-    ///
-    /// `id` is `moderation`.
-    Moderation(ModerationPlugin),
-    /// Plugin that enriches a request with web search results.
-    ///
-    /// `id` is `web`.
-    Web(Box<WebSearchPlugin>),
-    /// Plugin that lets the model open web pages during a request.
-    ///
-    /// `id` is `web-fetch`.
-    WebFetch(WebFetchPlugin),
-    /// Extracts the contents of attached documents so that models without native file input can read them.
-    ///
-    /// `id` is `file-parser`.
-    FileParser(FileParserPlugin),
-    /// Repairs malformed structured output, such as broken JSON, before you receive it.
-    ///
-    /// `id` is `response-healing`.
-    ResponseHealing(ResponseHealingPlugin),
-    /// Shortens prompts that would overflow the context window of the model.
-    ///
-    /// `id` is `context-compression`.
-    ContextCompression(ContextCompressionPlugin),
-    /// Routes to a coding model picked for its balance of quality against price.
-    ///
-    /// `id` is `pareto-router`.
-    ParetoRouter(ParetoRouterPlugin),
-    /// Has several models answer in parallel, an analyst compare them, and one model write the final answer.
-    ///
-    /// `id` is `fusion`.
-    Fusion(FusionPlugin),
-    /// Settings of the Switchyard router, which sends each request to a cheaper or a stronger model by its difficulty.
-    ///
-    /// `id` is `switchyard-router`.
-    SwitchyardRouter(SwitchyardRouterPlugin),
-    /// Settings of the Jev router, which picks a model for each request.
-    ///
-    /// `id` is `jev-router`.
-    JevRouter(JevRouterPlugin),
-    /// Tells the model your rules and checks each turn for compliance; in beta, so its settings and results can still change.
-    ///
-    /// `id` is `alignment`.
-    Alignment(AlignmentPlugin),
-    /// Judges the calls of your own tools by allow and deny rules before you receive them; verdicts are found in `safeguard_results`.
-    ///
-    /// `id` is `armor`.
-    Armor(Box<ArmorPlugin>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ChatRequestPlugin {
-    tag "id" {
-        "alignment" => Alignment,
-        "armor" => Armor,
-        "auto-beta-router" => AutoBetaRouter,
-        "auto-router" => AutoRouter,
-        "context-compression" => ContextCompression,
-        "file-parser" => FileParser,
-        "fusion" => Fusion,
-        "jev-router" => JevRouter,
-        "moderation" => Moderation,
-        "pareto-router" => ParetoRouter,
-        "response-healing" => ResponseHealing,
-        "switchyard-router" => SwitchyardRouter,
-        "web" => Web,
-        "web-fetch" => WebFetch,
-    }
-    variants {
-        AutoRouter = 0,
-        AutoBetaRouter = 1,
-        Moderation = 2,
-        Web = 3,
-        WebFetch = 4,
-        FileParser = 5,
-        ResponseHealing = 6,
-        ContextCompression = 7,
-        ParetoRouter = 8,
-        Fusion = 9,
-        SwitchyardRouter = 10,
-        JevRouter = 11,
-        Alignment = 12,
-        Armor = 13,
-    }
-});
-
-wire_text!(ChatRequestPlugin, text => of_tag("id", text));
-
-impl From<AutoRouterPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: AutoRouterPlugin) -> Self {
-        Self::AutoRouter(value)
-    }
-}
-
-impl From<AutoBetaRouterPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: AutoBetaRouterPlugin) -> Self {
-        Self::AutoBetaRouter(value)
-    }
-}
-
-impl From<ModerationPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: ModerationPlugin) -> Self {
-        Self::Moderation(value)
-    }
-}
-
-impl From<WebSearchPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: WebSearchPlugin) -> Self {
-        Self::Web(Box::new(value))
-    }
-}
-
-impl From<WebFetchPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: WebFetchPlugin) -> Self {
-        Self::WebFetch(value)
-    }
-}
-
-impl From<FileParserPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: FileParserPlugin) -> Self {
-        Self::FileParser(value)
-    }
-}
-
-impl From<ResponseHealingPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: ResponseHealingPlugin) -> Self {
-        Self::ResponseHealing(value)
-    }
-}
-
-impl From<ContextCompressionPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: ContextCompressionPlugin) -> Self {
-        Self::ContextCompression(value)
-    }
-}
-
-impl From<ParetoRouterPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: ParetoRouterPlugin) -> Self {
-        Self::ParetoRouter(value)
-    }
-}
-
-impl From<FusionPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: FusionPlugin) -> Self {
-        Self::Fusion(value)
-    }
-}
-
-impl From<SwitchyardRouterPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: SwitchyardRouterPlugin) -> Self {
-        Self::SwitchyardRouter(value)
-    }
-}
-
-impl From<JevRouterPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: JevRouterPlugin) -> Self {
-        Self::JevRouter(value)
-    }
-}
-
-impl From<AlignmentPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: AlignmentPlugin) -> Self {
-        Self::Alignment(value)
-    }
-}
-
-impl From<ArmorPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: ArmorPlugin) -> Self {
-        Self::Armor(Box::new(value))
-    }
-}
-
-impl ChatRequestPlugin {
-    /// Returns the object whose `id` is `armor`, without further settings; [`ArmorPlugin`] has those.
-    #[inline]
-    pub fn armor() -> Self {
-        Self::Armor(Box::new(ArmorPlugin::new()))
-    }
-
-    /// Returns the object whose `id` is `auto-beta-router`, without further settings; [`AutoBetaRouterPlugin`] has those.
-    #[inline]
-    pub fn auto_beta_router() -> Self {
-        Self::AutoBetaRouter(AutoBetaRouterPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `auto-router`, without further settings; [`AutoRouterPlugin`] has those.
-    #[inline]
-    pub fn auto_router() -> Self {
-        Self::AutoRouter(AutoRouterPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `context-compression`, without further settings; [`ContextCompressionPlugin`] has those.
-    #[inline]
-    pub fn context_compression() -> Self {
-        Self::ContextCompression(ContextCompressionPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `file-parser`, without further settings; [`FileParserPlugin`] has those.
-    #[inline]
-    pub fn file_parser() -> Self {
-        Self::FileParser(FileParserPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `fusion`, without further settings; [`FusionPlugin`] has those.
-    #[inline]
-    pub fn fusion() -> Self {
-        Self::Fusion(FusionPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `jev-router`, without further settings; [`JevRouterPlugin`] has those.
-    #[inline]
-    pub fn jev_router() -> Self {
-        Self::JevRouter(JevRouterPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `moderation`, without further settings; [`ModerationPlugin`] has those.
-    #[inline]
-    pub fn moderation() -> Self {
-        Self::Moderation(ModerationPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `pareto-router`, without further settings; [`ParetoRouterPlugin`] has those.
-    #[inline]
-    pub fn pareto_router() -> Self {
-        Self::ParetoRouter(ParetoRouterPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `response-healing`, without further settings; [`ResponseHealingPlugin`] has those.
-    #[inline]
-    pub fn response_healing() -> Self {
-        Self::ResponseHealing(ResponseHealingPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `switchyard-router`, without further settings; [`SwitchyardRouterPlugin`] has those.
-    #[inline]
-    pub fn switchyard_router() -> Self {
-        Self::SwitchyardRouter(SwitchyardRouterPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `web`, without further settings; [`WebSearchPlugin`] has those.
-    #[inline]
-    pub fn web() -> Self {
-        Self::Web(Box::new(WebSearchPlugin::new()))
-    }
-
-    /// Returns the object whose `id` is `web-fetch`, without further settings; [`WebFetchPlugin`] has those.
-    #[inline]
-    pub fn web_fetch() -> Self {
-        Self::WebFetch(WebFetchPlugin::new())
-    }
-}
 
 /// Text you expect the answer to repeat, such as a file being lightly edited; speeds up models that support it.
 ///
@@ -1006,34 +651,6 @@ impl Prediction {
 
 wire_setters!(Prediction {});
 
-/// One piece of text within a predicted output.
-///
-/// Schema `PredictionContentText` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct PredictionContentText {
-    /// Wording that you expect the model to reproduce.
-    pub text: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(PredictionContentText ["type" = "text"] {
-    text: Required = 0,
-});
-
-impl PredictionContentText {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), extra: Extra::new() }
-    }
-}
-
-wire_text!(PredictionContentText, text => Self::new(text));
-
-wire_setters!(PredictionContentText {});
-
 /// Expected output, either as one string or as a list of text parts.
 ///
 /// At `Prediction.content` in the API document.
@@ -1043,7 +660,7 @@ pub enum PredictionContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<PredictionContentText>),
+    List(Vec<ContentPartText>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -1061,23 +678,23 @@ wire_union!(PredictionContent {
 
 wire_text!(PredictionContent, text => Self::Text(text));
 
-impl From<Vec<PredictionContentText>> for PredictionContent {
+impl From<Vec<ContentPartText>> for PredictionContent {
     #[inline]
-    fn from(value: Vec<PredictionContentText>) -> Self {
+    fn from(value: Vec<ContentPartText>) -> Self {
         Self::List(value)
     }
 }
 
-impl<T: Into<PredictionContentText>, const N: usize> From<[T; N]> for PredictionContent {
+impl<T: Into<ContentPartText>, const N: usize> From<[T; N]> for PredictionContent {
     #[inline]
     fn from(value: [T; N]) -> Self {
         Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
-impl From<PredictionContentText> for PredictionContent {
+impl From<ContentPartText> for PredictionContent {
     #[inline]
-    fn from(value: PredictionContentText) -> Self {
+    fn from(value: ContentPartText) -> Self {
         Self::List(vec![value])
     }
 }
@@ -1089,14 +706,26 @@ impl From<PredictionContentText> for PredictionContent {
 #[non_exhaustive]
 pub struct ChatRequestReasoning {
     /// How hard the model thinks before answering; more effort takes more time and tokens.
-    pub effort: Option<ChatRequestReasoningEffort>,
+    pub effort: Option<ReasoningEffort>,
     /// Whether and how extensively the model summarises its thinking.
-    pub summary: Option<ChatReasoningSummaryVerbosity>,
+    pub summary: Option<ReasoningSummaryVerbosity>,
+    /// Turns reasoning on with the default settings of the model, or off.
+    pub enabled: Option<bool>,
+    /// Lets the model reason without returning its reasoning.
+    pub exclude: Option<bool>,
+    /// Most tokens to spend on reasoning; an alternative to `effort`.
+    pub max_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ChatRequestReasoning { effort: Optional = 0, summary: Optional = 1 });
+wire_struct!(ChatRequestReasoning {
+    effort: Optional = 0,
+    summary: Optional = 1,
+    enabled: Optional = 2,
+    exclude: Optional = 3,
+    max_tokens: Optional = 4,
+});
 
 impl ChatRequestReasoning {
     /// Without members.
@@ -1107,110 +736,12 @@ impl ChatRequestReasoning {
 }
 
 wire_setters!(ChatRequestReasoning {
-    effort: into ChatRequestReasoningEffort,
-    summary: into ChatReasoningSummaryVerbosity,
+    effort: into ReasoningEffort,
+    summary: into ReasoningSummaryVerbosity,
+    enabled: exact bool,
+    exclude: exact bool,
+    max_tokens: number i64,
 });
-
-/// How hard the model thinks before answering; more effort takes more time and tokens.
-///
-/// At `ChatRequest.reasoning.effort` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ChatRequestReasoningEffort {
-    /// As much thinking as the model can give.
-    Max,
-    /// More thinking than `high`, for very hard problems.
-    Xhigh,
-    /// Thorough thinking for difficult problems.
-    High,
-    /// Balance between depth and speed.
-    Medium,
-    /// Light thinking for simple problems.
-    Low,
-    /// Barely any thinking, for quick answers.
-    Minimal,
-    /// Answers without thinking first.
-    None,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ChatRequestReasoningEffort {
-    Max = "max",
-    Xhigh = "xhigh",
-    High = "high",
-    Medium = "medium",
-    Low = "low",
-    Minimal = "minimal",
-    None = "none",
-});
-
-/// How extensive a summary of its thinking the model should hand over.
-///
-/// Schema `ChatReasoningSummaryVerbosityEnum` of the API document.
-#[doc(alias = "ChatReasoningSummaryVerbosityEnum")]
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ChatReasoningSummaryVerbosity {
-    /// The model picks a suitable level of detail.
-    Auto,
-    /// A brief account of the main steps.
-    Concise,
-    /// A thorough account of the thinking.
-    Detailed,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ChatReasoningSummaryVerbosity {
-    Auto = "auto",
-    Concise = "concise",
-    Detailed = "detailed",
-});
-
-/// Lets the model answer in free text, which is what happens without any format.
-///
-/// Schema `ChatFormatTextConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ChatFormatTextConfig {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatFormatTextConfig ["type" = "text"] {});
-
-impl ChatFormatTextConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ChatFormatTextConfig {});
-
-/// Makes the model answer with some valid JSON object, without fixing its shape.
-///
-/// Schema `ChatFormatJsonObjectConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ChatFormatJsonObjectConfig {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatFormatJsonObjectConfig ["type" = "json_object"] {});
-
-impl ChatFormatJsonObjectConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ChatFormatJsonObjectConfig {});
 
 /// Makes the model answer with JSON that follows a schema of yours.
 ///
@@ -1333,14 +864,14 @@ wire_setters!(ChatFormatPythonConfig {});
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ChatRequestResponseFormat {
-    /// Lets the model answer in free text, which is what happens without any format.
+    /// Leaves the input free of any constraint.
     ///
     /// `type` is `text`.
-    Text(ChatFormatTextConfig),
+    Text(FormatTextConfig),
     /// Makes the model answer with some valid JSON object, without fixing its shape.
     ///
     /// `type` is `json_object`.
-    JsonObject(ChatFormatJsonObjectConfig),
+    JsonObject(FormatJsonObjectConfig),
     /// Makes the model answer with JSON that follows a schema of yours.
     ///
     /// `type` is `json_schema`.
@@ -1376,16 +907,16 @@ wire_union!(ChatRequestResponseFormat {
 
 wire_text!(ChatRequestResponseFormat, text => of_tag("type", text));
 
-impl From<ChatFormatTextConfig> for ChatRequestResponseFormat {
+impl From<FormatTextConfig> for ChatRequestResponseFormat {
     #[inline]
-    fn from(value: ChatFormatTextConfig) -> Self {
+    fn from(value: FormatTextConfig) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<ChatFormatJsonObjectConfig> for ChatRequestResponseFormat {
+impl From<FormatJsonObjectConfig> for ChatRequestResponseFormat {
     #[inline]
-    fn from(value: ChatFormatJsonObjectConfig) -> Self {
+    fn from(value: FormatJsonObjectConfig) -> Self {
         Self::JsonObject(value)
     }
 }
@@ -1412,10 +943,10 @@ impl From<ChatFormatPythonConfig> for ChatRequestResponseFormat {
 }
 
 impl ChatRequestResponseFormat {
-    /// Returns the object whose `type` is `json_object`, without further settings; [`ChatFormatJsonObjectConfig`] has those.
+    /// Returns the object whose `type` is `json_object`, without further settings; [`FormatJsonObjectConfig`] has those.
     #[inline]
     pub fn json_object() -> Self {
-        Self::JsonObject(ChatFormatJsonObjectConfig::new())
+        Self::JsonObject(FormatJsonObjectConfig::new())
     }
 
     /// Returns the object whose `type` is `python`, without further settings; [`ChatFormatPythonConfig`] has those.
@@ -1424,75 +955,12 @@ impl ChatRequestResponseFormat {
         Self::Python(ChatFormatPythonConfig::new())
     }
 
-    /// Returns the object whose `type` is `text`, without further settings; [`ChatFormatTextConfig`] has those.
+    /// Returns the object whose `type` is `text`, without further settings; [`FormatTextConfig`] has those.
     #[inline]
     pub fn text() -> Self {
-        Self::Text(ChatFormatTextConfig::new())
+        Self::Text(FormatTextConfig::new())
     }
 }
-
-/// Trades price against speed at providers that sell several processing tiers; `fast` means the same as `priority`.
-///
-/// At `ChatRequest.service_tier` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ChatRequestServiceTier {
-    /// Leaves the tier to the provider.
-    Auto,
-    /// Standard speed at the standard price.
-    Default,
-    /// Another spelling of `priority`.
-    Fast,
-    /// Slower processing in exchange for a lower price.
-    Flex,
-    /// Preferential processing for latency-sensitive work.
-    Priority,
-    /// Capacity bought in advance from the provider.
-    Scale,
-    /// The value `ultrafast`.
-    Ultrafast,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ChatRequestServiceTier {
-    Auto = "auto",
-    Default = "default",
-    Fast = "fast",
-    Flex = "flex",
-    Priority = "priority",
-    Scale = "scale",
-    Ultrafast = "ultrafast",
-});
-
-/// One or more strings that end generation as soon as the model writes them.
-///
-/// At `ChatRequest.stop` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ChatRequestStop {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<String>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ChatRequestStop {
-    shapes {
-        Array(String) => List,
-        String => Text,
-    }
-    variants {
-        Text = 0,
-        List = 1,
-    }
-});
-
-wire_text!(ChatRequestStop, text => Self::Text(text));
-
-wire_texts!(ChatRequestStop, List);
 
 /// Options for streamed answers, kept for compatibility with OpenAI clients.
 ///
@@ -1520,28 +988,6 @@ impl ChatStreamOptions {
 
 wire_setters!(ChatStreamOptions {
     include_usage: exact bool,
-});
-
-/// The values of `ChatToolChoice|string`.
-///
-/// At `ChatToolChoice|string` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ChatToolChoiceMode {
-    /// The value `none`.
-    None,
-    /// The value `auto`.
-    Auto,
-    /// The value `required`.
-    Required,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ChatToolChoiceMode {
-    None = "none",
-    Auto = "auto",
-    Required = "required",
 });
 
 /// Obliges the model to call one particular function.
@@ -1627,7 +1073,7 @@ wire_setters!(ChatServerToolChoice {});
 #[non_exhaustive]
 pub enum ChatToolChoice {
     /// One of the forms this value may have.
-    Mode(ChatToolChoiceMode),
+    Mode(ToolChoiceMode),
     /// Obliges the model to call one particular function.
     ///
     /// `type` is `function`.
@@ -1655,9 +1101,9 @@ wire_union!(ChatToolChoice {
     }
 });
 
-impl From<ChatToolChoiceMode> for ChatToolChoice {
+impl From<ToolChoiceMode> for ChatToolChoice {
     #[inline]
-    fn from(value: ChatToolChoiceMode) -> Self {
+    fn from(value: ToolChoiceMode) -> Self {
         Self::Mode(value)
     }
 }
@@ -1679,17 +1125,17 @@ impl From<ChatServerToolChoice> for ChatToolChoice {
 }
 
 impl ChatToolChoice {
-    /// [`ChatToolChoiceMode::None`] as a value of this type.
+    /// [`ToolChoiceMode::Auto`] as a value of this type.
     #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const None: Self = Self::Mode(ChatToolChoiceMode::None);
+    pub const Auto: Self = Self::Mode(ToolChoiceMode::Auto);
 
-    /// [`ChatToolChoiceMode::Auto`] as a value of this type.
+    /// [`ToolChoiceMode::None`] as a value of this type.
     #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const Auto: Self = Self::Mode(ChatToolChoiceMode::Auto);
+    pub const None: Self = Self::Mode(ToolChoiceMode::None);
 
-    /// [`ChatToolChoiceMode::Required`] as a value of this type.
+    /// [`ToolChoiceMode::Required`] as a value of this type.
     #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const Required: Self = Self::Mode(ChatToolChoiceMode::Required);
+    pub const Required: Self = Self::Mode(ToolChoiceMode::Required);
 }
 
 /// A function that your own code carries out whenever the model calls it.
@@ -1779,34 +1225,6 @@ wire_setters!(ChatFunctionToolFunctionFunction {
     strict: exact bool,
 });
 
-/// Lets the model look through the OpenRouter catalogue for suitable models; OpenRouter runs the search.
-///
-/// Schema `ChatSearchModelsServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ChatSearchModelsServerTool {
-    /// Settings for the search through the catalogue.
-    pub parameters: Option<SearchModelsServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatSearchModelsServerTool ["type" = "openrouter:experimental__search_models"] {
-    parameters: Optional = 0,
-});
-
-impl ChatSearchModelsServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ChatSearchModelsServerTool {
-    parameters: into SearchModelsServerToolConfig,
-});
-
 /// Web search tool in the notation of the OpenAI Responses API; OpenRouter turns it into its own search tool.
 ///
 /// Schema `ChatWebSearchShorthand` of the API document.
@@ -1836,7 +1254,7 @@ pub struct ChatWebSearchShorthand {
     /// How much material from the web to put before the model.
     pub search_context_size: Option<SearchQualityLevel>,
     /// Approximate whereabouts of the user, for locally relevant hits.
-    pub user_location: Option<WebSearchUserLocationServerTool>,
+    pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts on X to the search, optionally filtered; works with native search on SpaceXAI endpoints, which charge extra for it.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -1893,7 +1311,7 @@ wire_setters!(ChatWebSearchShorthand {
     mode: into WebSearchMode,
     parameters: into WebSearchConfig,
     search_context_size: into SearchQualityLevel,
-    user_location: into WebSearchUserLocationServerTool,
+    user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
 });
 
@@ -1920,37 +1338,6 @@ wire_enum!(ChatWebSearchShorthandType {
     WebSearchPreview = "web_search_preview",
     WebSearchPreview2025_03_11 = "web_search_preview_2025_03_11",
     WebSearch2025_08_26 = "web_search_2025_08_26",
-});
-
-/// Any server tool by its name, for tools that have no type of their own here.
-///
-/// Schema `ChatDynamicServerTool` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ChatDynamicServerTool {
-    /// Name of the server tool, such as `openrouter:web_search`.
-    pub r#type: String,
-    /// Settings of the tool, which OpenRouter checks against the tool's own definition.
-    pub parameters: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatDynamicServerTool {
-    r#type as "type": Required = 0,
-    parameters: Optional = 1,
-});
-
-impl ChatDynamicServerTool {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(r#type: impl Into<String>) -> Self {
-        Self { r#type: r#type.into(), parameters: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(ChatDynamicServerTool {
-    parameters: into JsonObject,
 });
 
 /// A tool the model may use: a function of your own, or one that OpenRouter runs on its servers.
@@ -1987,10 +1374,10 @@ pub enum ChatFunctionTool {
     ///
     /// `type` is `openrouter:image_generation`.
     OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
-    /// Lets the model look through the OpenRouter catalogue for suitable models; OpenRouter runs the search.
+    /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(ChatSearchModelsServerTool),
+    OpenRouterExperimentalSearchModels(SearchModelsServerTool),
     /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
     ///
     /// `type` is `openrouter:subagent`.
@@ -1999,7 +1386,7 @@ pub enum ChatFunctionTool {
     ///
     /// `type` is `openrouter:web_fetch`.
     OpenRouterWebFetch(WebFetchServerTool),
-    /// Tool definition that lets the model search the web for fresh information; OpenRouter runs it on the server.
+    /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
     ///
     /// `type` is `openrouter:web_search`.
     OpenRouterWebSearch(Box<OpenRouterWebSearchServerTool>),
@@ -2007,8 +1394,8 @@ pub enum ChatFunctionTool {
     ///
     /// `type` is `web_search` or `web_search_preview` or `web_search_preview_2025_03_11` or `web_search_2025_08_26`.
     WebSearchShorthand(Box<ChatWebSearchShorthand>),
-    /// Any server tool by its name, for tools that have no type of their own here.
-    DynamicServerTool(ChatDynamicServerTool),
+    /// Tool lent to the subagent; must be an OpenRouter server tool other than the subagent itself, never a client function.
+    DynamicServerTool(DynamicServerTool),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -2102,9 +1489,9 @@ impl From<ImageGenerationServerToolOpenRouter> for ChatFunctionTool {
     }
 }
 
-impl From<ChatSearchModelsServerTool> for ChatFunctionTool {
+impl From<SearchModelsServerTool> for ChatFunctionTool {
     #[inline]
-    fn from(value: ChatSearchModelsServerTool) -> Self {
+    fn from(value: SearchModelsServerTool) -> Self {
         Self::OpenRouterExperimentalSearchModels(value)
     }
 }
@@ -2137,9 +1524,9 @@ impl From<ChatWebSearchShorthand> for ChatFunctionTool {
     }
 }
 
-impl From<ChatDynamicServerTool> for ChatFunctionTool {
+impl From<DynamicServerTool> for ChatFunctionTool {
     #[inline]
-    fn from(value: ChatDynamicServerTool) -> Self {
+    fn from(value: DynamicServerTool) -> Self {
         Self::DynamicServerTool(value)
     }
 }
@@ -2163,10 +1550,10 @@ impl ChatFunctionTool {
         Self::OpenRouterDatetime(DatetimeServerTool::new())
     }
 
-    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`ChatSearchModelsServerTool`] has those.
+    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerTool`] has those.
     #[inline]
     pub fn openrouter_experimental_search_models() -> Self {
-        Self::OpenRouterExperimentalSearchModels(ChatSearchModelsServerTool::new())
+        Self::OpenRouterExperimentalSearchModels(SearchModelsServerTool::new())
     }
 
     /// Returns the object whose `type` is `openrouter:files`, without further settings; [`FilesServerTool`] has those.
@@ -2256,3 +1643,29 @@ impl ChatFunctionTool {
         self
     }
 }
+
+/// Asked for usage in the response; the API now always sends it.
+///
+/// At `ChatRequest.usage` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ChatRequestUsage {
+    /// Whether to include the usage.
+    pub include: Option<bool>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatRequestUsage { include: Optional = 0 });
+
+impl ChatRequestUsage {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ChatRequestUsage {
+    include: exact bool,
+});

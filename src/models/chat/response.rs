@@ -2,8 +2,15 @@
 
 //! Types of `chat`. What is only received.
 
+use std::collections::BTreeMap;
+
+use crate::core::wire::{Extra, Secret};
 use crate::core::wire::{wire_enum, wire_struct};
-use crate::models::*;
+use crate::models::chat::ChatAssistantMessage;
+use crate::models::plugins::{Alignment, ArmorSafeguardResult};
+use crate::models::routing::OpenRouterMetadata;
+use crate::models::server_tools::ServerToolUseDetails;
+use crate::models::shared::CostDetails;
 
 /// Complete answer to a chat request that was not streamed.
 ///
@@ -118,11 +125,26 @@ pub struct ChatTokenLogprobs {
     pub content: Option<Vec<ChatTokenLogprob>>,
     /// Likelihoods for the tokens of a refusal, in order.
     pub refusal: Option<Vec<ChatTokenLogprob>>,
+    /// The tokens, in the form of the completions protocol.
+    pub tokens: Option<Secret<Vec<String>>>,
+    /// Log probability of each token, in the form of the completions protocol.
+    pub token_logprobs: Option<Vec<f64>>,
+    /// The likeliest tokens at each position with their log probabilities, in the form of the completions protocol.
+    pub top_logprobs: Option<Vec<BTreeMap<String, f64>>>,
+    /// Where each token begins in the text, in the form of the completions protocol.
+    pub text_offset: Option<Vec<i64>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ChatTokenLogprobs { content: Nullable = 0, refusal: Optional = 1 });
+wire_struct!(ChatTokenLogprobs {
+    content: Nullable = 0,
+    refusal: Optional = 1,
+    tokens: Optional = 2,
+    token_logprobs: Optional = 3,
+    top_logprobs: Optional = 4,
+    text_offset: Optional = 5,
+});
 
 /// One generated token with its likelihood and the alternatives considered.
 ///
@@ -221,6 +243,8 @@ pub struct ChatUsageCompletionTokensDetails {
     pub reasoning_tokens: Option<i64>,
     /// Tokens of your predicted output that the answer did not use.
     pub rejected_prediction_tokens: Option<i64>,
+    /// Generated tokens that encode pictures.
+    pub image_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -230,6 +254,7 @@ wire_struct!(ChatUsageCompletionTokensDetails {
     audio_tokens: Optional = 1,
     reasoning_tokens: Optional = 2,
     rejected_prediction_tokens: Optional = 3,
+    image_tokens: Optional = 4,
 });
 
 /// Splits the input tokens by kind and caching; `null` when the provider gives no split.
@@ -246,6 +271,10 @@ pub struct ChatUsagePromptTokensDetails {
     pub cached_tokens: Option<i64>,
     /// Input tokens that stem from film clips.
     pub video_tokens: Option<i64>,
+    /// Prompt tokens that come from pictures.
+    pub image_tokens: Option<i64>,
+    /// Prompt tokens that come from files.
+    pub file_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -255,4 +284,6 @@ wire_struct!(ChatUsagePromptTokensDetails {
     cache_write_tokens: Optional = 1,
     cached_tokens: Optional = 2,
     video_tokens: Optional = 3,
+    image_tokens: Optional = 4,
+    file_tokens: Optional = 5,
 });

@@ -2,8 +2,225 @@
 
 //! Types of `messages`. What is sent and received.
 
-use crate::core::wire::{wire_setters, wire_struct};
-use crate::models::*;
+use crate::core::wire::{Extra, JsonObject};
+use crate::core::wire::{IntoNumber, wire_enum, wire_setters, wire_struct};
+use crate::models::shared::ToolOutputFile;
+
+/// Citation in a response that points at a page found by the web search tool.
+///
+/// Schema `AnthropicCitationWebSearchResultLocation` of the API document.
+#[doc(alias = "AnthropicCitationWebSearchResultLocation")]
+#[doc(alias = "AnthropicCitationWebSearchResultLocationParam")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicWebSearchCitation {
+    /// Excerpt of the web page that supports the claim.
+    pub cited_text: String,
+    /// Opaque reference to the cited passage; send it back unchanged in later turns.
+    pub encrypted_index: String,
+    /// Title of the cited web page; null when unknown.
+    pub title: Option<String>,
+    /// Address of the cited web page.
+    pub url: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicWebSearchCitation ["type" = "web_search_result_location"] {
+    cited_text: Required = 0,
+    encrypted_index: Required = 1,
+    title: Nullable = 2,
+    url: Required = 3,
+});
+
+impl AnthropicWebSearchCitation {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(cited_text: impl Into<String>, encrypted_index: impl Into<String>, url: impl Into<String>) -> Self {
+        Self {
+            cited_text: cited_text.into(),
+            encrypted_index: encrypted_index.into(),
+            title: None,
+            url: url.into(),
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(AnthropicWebSearchCitation {
+    title: into String,
+});
+
+/// Citation in a response that points into a search result you supplied.
+///
+/// Schema `AnthropicCitationSearchResultLocation` of the API document.
+#[doc(alias = "AnthropicCitationSearchResultLocation")]
+#[doc(alias = "AnthropicCitationSearchResultLocationParam")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicSearchResultCitation {
+    /// Text of the cited blocks that supports the claim.
+    pub cited_text: String,
+    /// Index just past the last cited block within the search result, counted from zero.
+    pub end_block_index: i64,
+    /// Zero-based position of the cited result among all search results in the request.
+    pub search_result_index: i64,
+    /// Origin of the cited search result, as you gave it, often a link.
+    pub source: String,
+    /// Index of the first cited block within the search result, counted from zero.
+    pub start_block_index: i64,
+    /// Title of the cited search result; null when it had none.
+    pub title: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicSearchResultCitation ["type" = "search_result_location"] {
+    cited_text: Required = 0,
+    end_block_index: Required = 1,
+    search_result_index: Required = 2,
+    source: Required = 3,
+    start_block_index: Required = 4,
+    title: Nullable = 5,
+});
+
+impl AnthropicSearchResultCitation {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        cited_text: impl Into<String>,
+        end_block_index: impl IntoNumber<i64>,
+        search_result_index: impl IntoNumber<i64>,
+        source: impl Into<String>,
+        start_block_index: impl IntoNumber<i64>,
+    ) -> Self {
+        Self {
+            cited_text: cited_text.into(),
+            end_block_index: end_block_index.into_number(),
+            search_result_index: search_result_index.into_number(),
+            source: source.into(),
+            start_block_index: start_block_index.into_number(),
+            title: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(AnthropicSearchResultCitation {
+    title: into String,
+});
+
+/// Thinking the model did before its answer; replay it unmodified when you continue a tool-use turn.
+///
+/// Schema `AnthropicThinkingBlock` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicThinkingBlock {
+    /// Opaque proof that the thinking came from the model; send it back unchanged.
+    pub signature: String,
+    /// Readable thinking or its summary; may be empty when display is omitted.
+    pub thinking: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicThinkingBlock ["type" = "thinking"] {
+    signature: Required = 0,
+    thinking: Required = 1,
+});
+
+impl AnthropicThinkingBlock {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(signature: impl Into<String>, thinking: impl Into<String>) -> Self {
+        Self { signature: signature.into(), thinking: thinking.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicThinkingBlock {});
+
+/// Thinking that the provider withheld and returned encrypted; replay it unchanged to keep the model's train of thought.
+///
+/// Schema `AnthropicRedactedThinkingBlock` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicRedactedThinkingBlock {
+    /// Encrypted thinking, opaque to the client.
+    pub data: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicRedactedThinkingBlock ["type" = "redacted_thinking"] {
+    data: Required = 0,
+});
+
+impl AnthropicRedactedThinkingBlock {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(data: impl Into<String>) -> Self {
+        Self { data: data.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicRedactedThinkingBlock {});
+
+/// Says why a web search failed.
+///
+/// Schema `AnthropicWebSearchToolResultError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicWebSearchToolResultError {
+    /// Machine-readable reason for the failed search.
+    pub error_code: AnthropicWebSearchToolResultErrorCode,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicWebSearchToolResultError ["type" = "web_search_tool_result_error"] {
+    error_code: Required = 0,
+});
+
+impl AnthropicWebSearchToolResultError {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(error_code: impl Into<AnthropicWebSearchToolResultErrorCode>) -> Self {
+        Self { error_code: error_code.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicWebSearchToolResultError {});
+
+/// Machine-readable reason for the failed search.
+///
+/// At `AnthropicWebSearchToolResultError.error_code` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnthropicWebSearchToolResultErrorCode {
+    /// The model passed arguments that the tool rejects.
+    InvalidToolInput,
+    /// The search service could not be reached.
+    Unavailable,
+    /// The request used up its quota of searches.
+    MaxUsesExceeded,
+    /// The tool is rate limited at the moment.
+    TooManyRequests,
+    /// The search query exceeds the permitted length.
+    QueryTooLong,
+    /// The request as a whole is too big to search.
+    RequestTooLarge,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AnthropicWebSearchToolResultErrorCode {
+    InvalidToolInput = "invalid_tool_input",
+    Unavailable = "unavailable",
+    MaxUsesExceeded = "max_uses_exceeded",
+    TooManyRequests = "too_many_requests",
+    QueryTooLong = "query_too_long",
+    RequestTooLarge = "request_too_large",
+});
 
 /// PDF document supplied inline as base64 text.
 ///
@@ -56,3 +273,182 @@ impl AnthropicPlainTextSource {
 }
 
 wire_setters!(AnthropicPlainTextSource {});
+
+/// Points to a tool that a tool search found; the model can use that tool afterwards.
+///
+/// Schema `AnthropicToolReference` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicToolReference {
+    /// Name of the found tool, as declared in the request.
+    pub tool_name: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicToolReference ["type" = "tool_reference"] {
+    tool_name: Required = 0,
+});
+
+impl AnthropicToolReference {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(tool_name: impl Into<String>) -> Self {
+        Self { tool_name: tool_name.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicToolReference {});
+
+/// Content block of a Messages response that carries what the advisor tool returned.
+///
+/// Schema `AnthropicAdvisorToolResult` of the API document.
+#[doc(alias = "MessagesAdvisorToolResultBlock")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicAdvisorToolResult {
+    /// Payload the advisor returned, kept as an open JSON object.
+    pub content: JsonObject,
+    /// Links the result to the tool-use block that asked the advisor.
+    pub tool_use_id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicAdvisorToolResult ["type" = "advisor_tool_result"] {
+    content: Required = 0,
+    tool_use_id: Required = 1,
+});
+
+impl AnthropicAdvisorToolResult {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(content: impl Into<JsonObject>, tool_use_id: impl Into<String>) -> Self {
+        Self { content: content.into(), tool_use_id: tool_use_id.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicAdvisorToolResult {});
+
+/// Result block of an `openrouter:shell` call that ran inside OpenRouter's sandbox.
+///
+/// Schema `ORAnthropicShellToolResult` of the API document.
+#[doc(alias = "MessagesShellToolResultBlock")]
+#[doc(alias = "ORAnthropicShellToolResult")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MessagesShellToolResult {
+    /// Payload the shell returned, kept as an open object.
+    pub content: JsonObject,
+    /// Identifier of the server tool use block this result answers.
+    pub tool_use_id: String,
+    /// Container in which the commands ran; use this identifier to fetch files from it or to run there again.
+    pub container_id: Option<String>,
+    /// Files that the commands created or changed, most recent first; download them from the container.
+    pub files: Option<Vec<ToolOutputFile>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(MessagesShellToolResult ["type" = "openrouter_shell_tool_result"] {
+    content: Required = 0,
+    tool_use_id: Required = 1,
+    container_id: Optional = 2,
+    files: Optional = 3,
+});
+
+impl MessagesShellToolResult {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(content: impl Into<JsonObject>, tool_use_id: impl Into<String>) -> Self {
+        Self {
+            content: content.into(),
+            tool_use_id: tool_use_id.into(),
+            container_id: None,
+            files: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(MessagesShellToolResult {
+    container_id: into String,
+    files: list ToolOutputFile,
+});
+
+/// Result block of an `openrouter:bash` call that ran inside OpenRouter's sandbox.
+///
+/// Schema `ORAnthropicBashToolResult` of the API document.
+#[doc(alias = "MessagesBashToolResultBlock")]
+#[doc(alias = "ORAnthropicBashToolResult")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MessagesBashToolResult {
+    /// Payload the command returned, kept as an open object.
+    pub content: JsonObject,
+    /// Identifier of the server tool use block this result answers.
+    pub tool_use_id: String,
+    /// Container in which the command ran; use this identifier to fetch files from it or to run there again.
+    pub container_id: Option<String>,
+    /// Files that the command created or changed, most recent first; download them from the container.
+    pub files: Option<Vec<ToolOutputFile>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(MessagesBashToolResult ["type" = "openrouter_bash_tool_result"] {
+    content: Required = 0,
+    tool_use_id: Required = 1,
+    container_id: Optional = 2,
+    files: Optional = 3,
+});
+
+impl MessagesBashToolResult {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(content: impl Into<JsonObject>, tool_use_id: impl Into<String>) -> Self {
+        Self {
+            content: content.into(),
+            tool_use_id: tool_use_id.into(),
+            container_id: None,
+            files: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(MessagesBashToolResult {
+    container_id: into String,
+    files: list ToolOutputFile,
+});
+
+/// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next turn.
+///
+/// Schema `ORAnthropicToolSearchResult` of the API document.
+#[doc(alias = "ORAnthropicToolSearchResult")]
+#[doc(alias = "ORAnthropicToolSearchResultParam")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MessagesToolSearchResult {
+    /// The tools found, with their definitions, as an open object.
+    pub content: JsonObject,
+    /// Identifier of the search call that this result answers.
+    pub tool_use_id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(MessagesToolSearchResult ["type" = "openrouter_tool_search_result"] {
+    content: Required = 0,
+    tool_use_id: Required = 1,
+});
+
+impl MessagesToolSearchResult {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(content: impl Into<JsonObject>, tool_use_id: impl Into<String>) -> Self {
+        Self { content: content.into(), tool_use_id: tool_use_id.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(MessagesToolSearchResult {});

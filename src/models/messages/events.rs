@@ -2,8 +2,14 @@
 
 //! Types of `messages`. What streams of this namespace hold.
 
+use crate::core::wire::{Extra, Json, Unrecognized};
 use crate::core::wire::{wire_enum, wire_struct, wire_union};
-use crate::models::*;
+use crate::models::messages::{
+    AnthropicContainer, AnthropicInputTransformation, AnthropicOutputTokensDetails, AnthropicRefusalStopDetails,
+    AnthropicSafeguardResult, AnthropicTextCitation, MessagesContentBlock, MessagesServerToolUsage, MessagesStopReason,
+};
+use crate::models::routing::{ApiErrorType, OpenRouterMetadata, ProviderName};
+use crate::models::shared::{AnthropicCacheCreation, AnthropicSpeed, AnthropicUsageIteration, CostDetails};
 
 /// First event of a Messages stream; carries the message envelope before any content arrives.
 ///
@@ -46,7 +52,7 @@ pub struct MessagesStartEventMessage {
     /// Changes that Anthropic made to the input before the model read it; null when not reported.
     pub input_transformations: Option<Vec<AnthropicInputTransformation>>,
     /// Name of the upstream provider serving the stream.
-    pub provider: Option<MessagesStartEventMessageProvider>,
+    pub provider: Option<ProviderName>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -62,460 +68,6 @@ wire_struct!(MessagesStartEventMessage ["role" = "assistant", "type" = "message"
     usage: Required = 7,
     input_transformations: Optional = 8,
     provider: Optional = 9,
-});
-
-/// Name of the upstream provider serving the stream.
-///
-/// At `MessagesStartEvent.message.provider` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum MessagesStartEventMessageProvider {
-    /// The value `AnyScale`.
-    AnyScale,
-    /// The value `Atoma`.
-    Atoma,
-    /// The value `Cent-ML`.
-    CentMl,
-    /// The value `CrofAI`.
-    CrofAi,
-    /// The value `Enfer`.
-    Enfer,
-    /// The value `GoPomelo`.
-    GoPomelo,
-    /// The value `HuggingFace`.
-    HuggingFace,
-    /// The value `Hyperbolic`.
-    Hyperbolic,
-    /// The value `Hyperbolic 2`.
-    Hyperbolic2,
-    /// The value `InoCloud`.
-    InoCloud,
-    /// The value `Kluster`.
-    Kluster,
-    /// The value `Lambda`.
-    Lambda,
-    /// The value `Lepton`.
-    Lepton,
-    /// The value `Lynn 2`.
-    Lynn2,
-    /// The value `Lynn`.
-    Lynn,
-    /// The value `Mancer`.
-    Mancer,
-    /// The value `Modal`.
-    Modal,
-    /// The value `NCompass`.
-    NCompass,
-    /// The value `Nineteen`.
-    Nineteen,
-    /// The value `OctoAI`.
-    OctoAi,
-    /// The value `Recursal`.
-    Recursal,
-    /// The value `Reflection`.
-    Reflection,
-    /// The value `Replicate`.
-    Replicate,
-    /// The value `SambaNova 2`.
-    SambaNova2,
-    /// The value `SF Compute`.
-    SfCompute,
-    /// The value `Targon`.
-    Targon,
-    /// The value `Together 2`.
-    Together2,
-    /// The value `Ubicloud`.
-    Ubicloud,
-    /// The value `01.AI`.
-    V01Ai,
-    /// The value `AkashML`.
-    AkashMl,
-    /// The value `AI21`.
-    Ai21,
-    /// The value `AionLabs`.
-    AionLabs,
-    /// The value `Alibaba`.
-    Alibaba,
-    /// The value `Ambient`.
-    Ambient,
-    /// The value `Baidu`.
-    Baidu,
-    /// The value `Amazon Bedrock`.
-    AmazonBedrock,
-    /// The value `Amazon Nova`.
-    AmazonNova,
-    /// The value `Anthropic`.
-    Anthropic,
-    /// The value `Arcee AI`.
-    ArceeAi,
-    /// The value `AssemblyAI`.
-    AssemblyAi,
-    /// The value `AtlasCloud`.
-    AtlasCloud,
-    /// The value `Avian`.
-    Avian,
-    /// The value `Azure`.
-    Azure,
-    /// The value `BaseTen`.
-    BaseTen,
-    /// The value `BytePlus`.
-    BytePlus,
-    /// The value `Black Forest Labs`.
-    BlackForestLabs,
-    /// The value `Cerebras`.
-    Cerebras,
-    /// The value `Chutes`.
-    Chutes,
-    /// The value `Cirrascale`.
-    Cirrascale,
-    /// The value `Claude Platform on AWS`.
-    ClaudePlatformOnAws,
-    /// The value `Clarifai`.
-    Clarifai,
-    /// The value `Cloudflare`.
-    Cloudflare,
-    /// The value `Cohere`.
-    Cohere,
-    /// The value `CoreWeave`.
-    CoreWeave,
-    /// The value `Cosine`.
-    Cosine,
-    /// The value `Crucible`.
-    Crucible,
-    /// The value `Crusoe`.
-    Crusoe,
-    /// The value `Darkbloom`.
-    Darkbloom,
-    /// The value `Databricks`.
-    Databricks,
-    /// The value `Decart`.
-    Decart,
-    /// The value `Deepgram`.
-    Deepgram,
-    /// The value `DeepInfra`.
-    DeepInfra,
-    /// The value `DeepSeek`.
-    DeepSeek,
-    /// The value `DekaLLM`.
-    DekaLlm,
-    /// The value `DigitalOcean`.
-    DigitalOcean,
-    /// The value `ElevenLabs`.
-    ElevenLabs,
-    /// The value `Featherless`.
-    Featherless,
-    /// The value `Fireworks`.
-    Fireworks,
-    /// The value `Fish Audio`.
-    FishAudio,
-    /// The value `Friendli`.
-    Friendli,
-    /// The value `GMICloud`.
-    GmiCloud,
-    /// The value `Google`.
-    Google,
-    /// The value `Google AI Studio`.
-    GoogleAiStudio,
-    /// The value `Groq`.
-    Groq,
-    /// The value `HeyGen`.
-    HeyGen,
-    /// The value `Inception`.
-    Inception,
-    /// The value `Inceptron`.
-    Inceptron,
-    /// The value `InferenceNet`.
-    InferenceNet,
-    /// The value `Ionstream`.
-    Ionstream,
-    /// The value `Infermatic`.
-    Infermatic,
-    /// The value `Io Net`.
-    IoNet,
-    /// The value `Inferact vLLM`.
-    InferactVLlm,
-    /// The value `Inflection`.
-    Inflection,
-    /// The value `KT`.
-    Kt,
-    /// The value `Liquid`.
-    Liquid,
-    /// The value `Makora`.
-    Makora,
-    /// The value `Mara`.
-    Mara,
-    /// The value `Mancer 2`.
-    Mancer2,
-    /// The value `Meta`.
-    Meta,
-    /// The value `Minimax`.
-    Minimax,
-    /// The value `ModelRun`.
-    ModelRun,
-    /// The value `Mistral`.
-    Mistral,
-    /// The value `Modular`.
-    Modular,
-    /// The value `Moonshot AI`.
-    MoonshotAi,
-    /// The value `Morph`.
-    Morph,
-    /// The value `VoyageAI by MongoDB`.
-    VoyageAiByMongoDb,
-    /// The value `TypeSafe`.
-    TypeSafe,
-    /// The value `Near AI`.
-    NearAi,
-    /// The value `Nebius`.
-    Nebius,
-    /// The value `Nex AGI`.
-    NexAgi,
-    /// The value `NextBit`.
-    NextBit,
-    /// The value `Novita`.
-    Novita,
-    /// The value `Nvidia`.
-    Nvidia,
-    /// The value `Ollama`.
-    Ollama,
-    /// The value `OpenAI`.
-    OpenAi,
-    /// The value `OpenInference`.
-    OpenInference,
-    /// The value `Parasail`.
-    Parasail,
-    /// The value `ParetoAlpha`.
-    ParetoAlpha,
-    /// The value `Particle AI`.
-    ParticleAi,
-    /// The value `Poolside`.
-    Poolside,
-    /// The value `PrimaLabs`.
-    PrimaLabs,
-    /// The value `PrimeIntellect`.
-    PrimeIntellect,
-    /// The value `Perceptron`.
-    Perceptron,
-    /// The value `Perplexity`.
-    Perplexity,
-    /// The value `Phala`.
-    Phala,
-    /// The value `Recraft`.
-    Recraft,
-    /// The value `Recursive`.
-    Recursive,
-    /// The value `Reka`.
-    Reka,
-    /// The value `Relace`.
-    Relace,
-    /// The value `Respan`.
-    Respan,
-    /// The value `Sail Research`.
-    SailResearch,
-    /// The value `Sakana AI`.
-    SakanaAi,
-    /// The value `SambaNova`.
-    SambaNova,
-    /// The value `ScaleDown`.
-    ScaleDown,
-    /// The value `Seed`.
-    Seed,
-    /// The value `SiliconFlow`.
-    SiliconFlow,
-    /// The value `Sourceful`.
-    Sourceful,
-    /// The value `StepFun`.
-    StepFun,
-    /// The value `Stealth`.
-    Stealth,
-    /// The value `StreamLake`.
-    StreamLake,
-    /// The value `Switchpoint`.
-    Switchpoint,
-    /// The value `Tencent`.
-    Tencent,
-    /// The value `Tenstorrent`.
-    Tenstorrent,
-    /// The value `Thinking Machines`.
-    ThinkingMachines,
-    /// The value `Together`.
-    Together,
-    /// The value `Unbiased`.
-    Unbiased,
-    /// The value `Upstage`.
-    Upstage,
-    /// The value `Venice`.
-    Venice,
-    /// The value `Wafer`.
-    Wafer,
-    /// The value `WandB`.
-    WandB,
-    /// The value `Quiver`.
-    Quiver,
-    /// The value `Krea`.
-    Krea,
-    /// The value `Runway`.
-    Runway,
-    /// The value `Xiaomi`.
-    Xiaomi,
-    /// The value `xAI`.
-    XAi,
-    /// The value `Z.AI`.
-    ZAi,
-    /// The value `FakeProvider`.
-    FakeProvider,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(MessagesStartEventMessageProvider {
-    AnyScale = "AnyScale",
-    Atoma = "Atoma",
-    CentMl = "Cent-ML",
-    CrofAi = "CrofAI",
-    Enfer = "Enfer",
-    GoPomelo = "GoPomelo",
-    HuggingFace = "HuggingFace",
-    Hyperbolic = "Hyperbolic",
-    Hyperbolic2 = "Hyperbolic 2",
-    InoCloud = "InoCloud",
-    Kluster = "Kluster",
-    Lambda = "Lambda",
-    Lepton = "Lepton",
-    Lynn2 = "Lynn 2",
-    Lynn = "Lynn",
-    Mancer = "Mancer",
-    Modal = "Modal",
-    NCompass = "NCompass",
-    Nineteen = "Nineteen",
-    OctoAi = "OctoAI",
-    Recursal = "Recursal",
-    Reflection = "Reflection",
-    Replicate = "Replicate",
-    SambaNova2 = "SambaNova 2",
-    SfCompute = "SF Compute",
-    Targon = "Targon",
-    Together2 = "Together 2",
-    Ubicloud = "Ubicloud",
-    V01Ai = "01.AI",
-    AkashMl = "AkashML",
-    Ai21 = "AI21",
-    AionLabs = "AionLabs",
-    Alibaba = "Alibaba",
-    Ambient = "Ambient",
-    Baidu = "Baidu",
-    AmazonBedrock = "Amazon Bedrock",
-    AmazonNova = "Amazon Nova",
-    Anthropic = "Anthropic",
-    ArceeAi = "Arcee AI",
-    AssemblyAi = "AssemblyAI",
-    AtlasCloud = "AtlasCloud",
-    Avian = "Avian",
-    Azure = "Azure",
-    BaseTen = "BaseTen",
-    BytePlus = "BytePlus",
-    BlackForestLabs = "Black Forest Labs",
-    Cerebras = "Cerebras",
-    Chutes = "Chutes",
-    Cirrascale = "Cirrascale",
-    ClaudePlatformOnAws = "Claude Platform on AWS",
-    Clarifai = "Clarifai",
-    Cloudflare = "Cloudflare",
-    Cohere = "Cohere",
-    CoreWeave = "CoreWeave",
-    Cosine = "Cosine",
-    Crucible = "Crucible",
-    Crusoe = "Crusoe",
-    Darkbloom = "Darkbloom",
-    Databricks = "Databricks",
-    Decart = "Decart",
-    Deepgram = "Deepgram",
-    DeepInfra = "DeepInfra",
-    DeepSeek = "DeepSeek",
-    DekaLlm = "DekaLLM",
-    DigitalOcean = "DigitalOcean",
-    ElevenLabs = "ElevenLabs",
-    Featherless = "Featherless",
-    Fireworks = "Fireworks",
-    FishAudio = "Fish Audio",
-    Friendli = "Friendli",
-    GmiCloud = "GMICloud",
-    Google = "Google",
-    GoogleAiStudio = "Google AI Studio",
-    Groq = "Groq",
-    HeyGen = "HeyGen",
-    Inception = "Inception",
-    Inceptron = "Inceptron",
-    InferenceNet = "InferenceNet",
-    Ionstream = "Ionstream",
-    Infermatic = "Infermatic",
-    IoNet = "Io Net",
-    InferactVLlm = "Inferact vLLM",
-    Inflection = "Inflection",
-    Kt = "KT",
-    Liquid = "Liquid",
-    Makora = "Makora",
-    Mara = "Mara",
-    Mancer2 = "Mancer 2",
-    Meta = "Meta",
-    Minimax = "Minimax",
-    ModelRun = "ModelRun",
-    Mistral = "Mistral",
-    Modular = "Modular",
-    MoonshotAi = "Moonshot AI",
-    Morph = "Morph",
-    VoyageAiByMongoDb = "VoyageAI by MongoDB",
-    TypeSafe = "TypeSafe",
-    NearAi = "Near AI",
-    Nebius = "Nebius",
-    NexAgi = "Nex AGI",
-    NextBit = "NextBit",
-    Novita = "Novita",
-    Nvidia = "Nvidia",
-    Ollama = "Ollama",
-    OpenAi = "OpenAI",
-    OpenInference = "OpenInference",
-    Parasail = "Parasail",
-    ParetoAlpha = "ParetoAlpha",
-    ParticleAi = "Particle AI",
-    Poolside = "Poolside",
-    PrimaLabs = "PrimaLabs",
-    PrimeIntellect = "PrimeIntellect",
-    Perceptron = "Perceptron",
-    Perplexity = "Perplexity",
-    Phala = "Phala",
-    Recraft = "Recraft",
-    Recursive = "Recursive",
-    Reka = "Reka",
-    Relace = "Relace",
-    Respan = "Respan",
-    SailResearch = "Sail Research",
-    SakanaAi = "Sakana AI",
-    SambaNova = "SambaNova",
-    ScaleDown = "ScaleDown",
-    Seed = "Seed",
-    SiliconFlow = "SiliconFlow",
-    Sourceful = "Sourceful",
-    StepFun = "StepFun",
-    Stealth = "Stealth",
-    StreamLake = "StreamLake",
-    Switchpoint = "Switchpoint",
-    Tencent = "Tencent",
-    Tenstorrent = "Tenstorrent",
-    ThinkingMachines = "Thinking Machines",
-    Together = "Together",
-    Unbiased = "Unbiased",
-    Upstage = "Upstage",
-    Venice = "Venice",
-    Wafer = "Wafer",
-    WandB = "WandB",
-    Quiver = "Quiver",
-    Krea = "Krea",
-    Runway = "Runway",
-    Xiaomi = "Xiaomi",
-    XAi = "xAI",
-    ZAi = "Z.AI",
-    FakeProvider = "FakeProvider",
 });
 
 /// Token counts known at the start, chiefly input tokens; output counts grow in later events.
@@ -612,6 +164,8 @@ pub struct MessagesDeltaEvent {
     pub delta: MessagesDeltaEventDelta,
     /// Token counts of the message so far; cumulative, so replace earlier figures and do not add.
     pub usage: MessagesDeltaEventUsage,
+    /// What context management changed in the conversation; null if nothing.
+    pub context_management: Option<MessagesAppliedContextManagement>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -619,6 +173,7 @@ pub struct MessagesDeltaEvent {
 wire_struct!(MessagesDeltaEvent ["type" = "message_delta"] {
     delta: Required = 0,
     usage: Required = 1,
+    context_management: Optional = 2,
 });
 
 /// Message properties that have changed, mainly how it ended.
@@ -671,6 +226,16 @@ pub struct MessagesDeltaEventUsage {
     pub cache_creation: Option<AnthropicCacheCreation>,
     /// Usage of each separate sampling pass that made up the message.
     pub iterations: Option<Vec<AnthropicUsageIteration>>,
+    /// Total charge for the call, in USD.
+    pub cost: Option<f64>,
+    /// The parts that the charge consists of.
+    pub cost_details: Option<CostDetails>,
+    /// Whether a provider key of your own served the call.
+    pub is_byok: Option<bool>,
+    /// Capacity tier that served the call.
+    pub service_tier: Option<String>,
+    /// Speed mode that served the call.
+    pub speed: Option<AnthropicSpeed>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -684,7 +249,26 @@ wire_struct!(MessagesDeltaEventUsage {
     server_tool_use: Nullable = 5,
     cache_creation: Optional = 6,
     iterations: Optional = 7,
+    cost: Optional = 8,
+    cost_details: Optional = 9,
+    is_byok: Optional = 10,
+    service_tier: Optional = 11,
+    speed: Optional = 12,
 });
+
+/// What context management changed in the conversation; null if nothing.
+///
+/// At `MessagesDeltaEvent.context_management` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MessagesAppliedContextManagement {
+    /// The edits that were applied, in order.
+    pub applied_edits: Option<Vec<Json>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(MessagesAppliedContextManagement { applied_edits: Optional = 0 });
 
 /// Last event of a Messages stream; no further content follows.
 ///
@@ -709,7 +293,7 @@ wire_struct!(MessagesStopEvent ["type" = "message_stop"] {
 #[non_exhaustive]
 pub struct MessagesContentBlockStartEvent {
     /// The new block in its initial state, which later deltas fill in.
-    pub content_block: MessagesStartedContentBlock,
+    pub content_block: MessagesContentBlock,
     /// Position of the opened block within the message content, counted from zero.
     pub index: i64,
     /// Members beyond the typed ones; see [`Extra`].
@@ -720,244 +304,6 @@ wire_struct!(MessagesContentBlockStartEvent ["type" = "content_block_start"] {
     content_block: Required = 0,
     index: Required = 1,
 });
-
-/// The new block in its initial state, which later deltas fill in.
-///
-/// At `MessagesContentBlockStartEvent.content_block` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum MessagesStartedContentBlock {
-    /// Text the model wrote, with any citations that back it.
-    ///
-    /// `type` is `text`.
-    Text(AnthropicTextBlock),
-    /// Asks the client to run one of its tools; answer with a tool result that carries the same identifier.
-    ///
-    /// `type` is `tool_use`.
-    ToolUse(AnthropicToolUseBlock),
-    /// Thinking the model did before its answer; replay it unmodified when you continue a tool-use turn.
-    ///
-    /// `type` is `thinking`.
-    Thinking(AnthropicThinkingBlock),
-    /// Thinking that the provider withheld and returned encrypted; replay it unchanged to keep the model's train of thought.
-    ///
-    /// `type` is `redacted_thinking`.
-    RedactedThinking(AnthropicRedactedThinkingBlock),
-    /// Call to a tool that runs on the server, so the client has nothing to execute.
-    ///
-    /// `type` is `server_tool_use`.
-    ServerToolUse(MessagesServerToolUseBlock),
-    /// Content block holding the outcome of a web search.
-    ///
-    /// `type` is `web_search_tool_result`.
-    WebSearchToolResult(AnthropicWebSearchToolResult),
-    /// Content block holding the outcome of a web fetch.
-    ///
-    /// `type` is `web_fetch_tool_result`.
-    WebFetchToolResult(AnthropicWebFetchToolResult),
-    /// Content block holding the outcome of code that ran in the code execution sandbox.
-    ///
-    /// `type` is `code_execution_tool_result`.
-    CodeExecutionToolResult(AnthropicCodeExecutionToolResult),
-    /// Content block holding the outcome of a shell command that ran in the code execution sandbox.
-    ///
-    /// `type` is `bash_code_execution_tool_result`.
-    BashCodeExecutionToolResult(AnthropicBashCodeExecutionToolResult),
-    /// Content block holding the outcome of a file command in the code execution sandbox.
-    ///
-    /// `type` is `text_editor_code_execution_tool_result`.
-    TextEditorCodeExecutionToolResult(AnthropicTextEditorToolResult),
-    /// Content block holding the outcome of a tool search.
-    ///
-    /// `type` is `tool_search_tool_result`.
-    ToolSearchToolResult(AnthropicToolSearchToolResult),
-    /// Content block that represents a file placed in the code execution container.
-    ///
-    /// `type` is `container_upload`.
-    ContainerUpload(AnthropicContainerUpload),
-    /// Content block that stands in for earlier conversation after the context was compacted; send it back on later turns.
-    ///
-    /// `type` is `compaction`.
-    Compaction(AnthropicCompactionBlock),
-    /// Content block of a Messages response that carries what the advisor tool returned.
-    ///
-    /// `type` is `advisor_tool_result`.
-    AdvisorToolResult(AnthropicAdvisorToolResult),
-    /// Result block of an `openrouter:shell` call that ran inside OpenRouter's sandbox.
-    ///
-    /// `type` is `openrouter_shell_tool_result`.
-    OpenRouterShellToolResult(MessagesShellToolResult),
-    /// Result block of an `openrouter:bash` call that ran inside OpenRouter's sandbox.
-    ///
-    /// `type` is `openrouter_bash_tool_result`.
-    OpenRouterBashToolResult(MessagesBashToolResult),
-    /// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next turn.
-    ///
-    /// `type` is `openrouter_tool_search_result`.
-    OpenRouterToolSearchResult(MessagesToolSearchResult),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(MessagesStartedContentBlock {
-    tag "type" {
-        "advisor_tool_result" => AdvisorToolResult,
-        "bash_code_execution_tool_result" => BashCodeExecutionToolResult,
-        "code_execution_tool_result" => CodeExecutionToolResult,
-        "compaction" => Compaction,
-        "container_upload" => ContainerUpload,
-        "openrouter_bash_tool_result" => OpenRouterBashToolResult,
-        "openrouter_shell_tool_result" => OpenRouterShellToolResult,
-        "openrouter_tool_search_result" => OpenRouterToolSearchResult,
-        "redacted_thinking" => RedactedThinking,
-        "server_tool_use" => ServerToolUse,
-        "text" => Text,
-        "text_editor_code_execution_tool_result" => TextEditorCodeExecutionToolResult,
-        "thinking" => Thinking,
-        "tool_search_tool_result" => ToolSearchToolResult,
-        "tool_use" => ToolUse,
-        "web_fetch_tool_result" => WebFetchToolResult,
-        "web_search_tool_result" => WebSearchToolResult,
-    }
-    variants {
-        Text = 0,
-        ToolUse = 1,
-        Thinking = 2,
-        RedactedThinking = 3,
-        ServerToolUse = 4,
-        WebSearchToolResult = 5,
-        WebFetchToolResult = 6,
-        CodeExecutionToolResult = 7,
-        BashCodeExecutionToolResult = 8,
-        TextEditorCodeExecutionToolResult = 9,
-        ToolSearchToolResult = 10,
-        ContainerUpload = 11,
-        Compaction = 12,
-        AdvisorToolResult = 13,
-        OpenRouterShellToolResult = 14,
-        OpenRouterBashToolResult = 15,
-        OpenRouterToolSearchResult = 16,
-    }
-});
-
-impl From<AnthropicTextBlock> for MessagesStartedContentBlock {
-    #[inline]
-    fn from(value: AnthropicTextBlock) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<AnthropicToolUseBlock> for MessagesStartedContentBlock {
-    #[inline]
-    fn from(value: AnthropicToolUseBlock) -> Self {
-        Self::ToolUse(value)
-    }
-}
-
-impl From<AnthropicThinkingBlock> for MessagesStartedContentBlock {
-    #[inline]
-    fn from(value: AnthropicThinkingBlock) -> Self {
-        Self::Thinking(value)
-    }
-}
-
-impl From<AnthropicRedactedThinkingBlock> for MessagesStartedContentBlock {
-    #[inline]
-    fn from(value: AnthropicRedactedThinkingBlock) -> Self {
-        Self::RedactedThinking(value)
-    }
-}
-
-impl From<MessagesServerToolUseBlock> for MessagesStartedContentBlock {
-    #[inline]
-    fn from(value: MessagesServerToolUseBlock) -> Self {
-        Self::ServerToolUse(value)
-    }
-}
-
-impl From<AnthropicWebSearchToolResult> for MessagesStartedContentBlock {
-    #[inline]
-    fn from(value: AnthropicWebSearchToolResult) -> Self {
-        Self::WebSearchToolResult(value)
-    }
-}
-
-impl From<AnthropicWebFetchToolResult> for MessagesStartedContentBlock {
-    #[inline]
-    fn from(value: AnthropicWebFetchToolResult) -> Self {
-        Self::WebFetchToolResult(value)
-    }
-}
-
-impl From<AnthropicCodeExecutionToolResult> for MessagesStartedContentBlock {
-    #[inline]
-    fn from(value: AnthropicCodeExecutionToolResult) -> Self {
-        Self::CodeExecutionToolResult(value)
-    }
-}
-
-impl From<AnthropicBashCodeExecutionToolResult> for MessagesStartedContentBlock {
-    #[inline]
-    fn from(value: AnthropicBashCodeExecutionToolResult) -> Self {
-        Self::BashCodeExecutionToolResult(value)
-    }
-}
-
-impl From<AnthropicTextEditorToolResult> for MessagesStartedContentBlock {
-    #[inline]
-    fn from(value: AnthropicTextEditorToolResult) -> Self {
-        Self::TextEditorCodeExecutionToolResult(value)
-    }
-}
-
-impl From<AnthropicToolSearchToolResult> for MessagesStartedContentBlock {
-    #[inline]
-    fn from(value: AnthropicToolSearchToolResult) -> Self {
-        Self::ToolSearchToolResult(value)
-    }
-}
-
-impl From<AnthropicContainerUpload> for MessagesStartedContentBlock {
-    #[inline]
-    fn from(value: AnthropicContainerUpload) -> Self {
-        Self::ContainerUpload(value)
-    }
-}
-
-impl From<AnthropicCompactionBlock> for MessagesStartedContentBlock {
-    #[inline]
-    fn from(value: AnthropicCompactionBlock) -> Self {
-        Self::Compaction(value)
-    }
-}
-
-impl From<AnthropicAdvisorToolResult> for MessagesStartedContentBlock {
-    #[inline]
-    fn from(value: AnthropicAdvisorToolResult) -> Self {
-        Self::AdvisorToolResult(value)
-    }
-}
-
-impl From<MessagesShellToolResult> for MessagesStartedContentBlock {
-    #[inline]
-    fn from(value: MessagesShellToolResult) -> Self {
-        Self::OpenRouterShellToolResult(value)
-    }
-}
-
-impl From<MessagesBashToolResult> for MessagesStartedContentBlock {
-    #[inline]
-    fn from(value: MessagesBashToolResult) -> Self {
-        Self::OpenRouterBashToolResult(value)
-    }
-}
-
-impl From<MessagesToolSearchResult> for MessagesStartedContentBlock {
-    #[inline]
-    fn from(value: MessagesToolSearchResult) -> Self {
-        Self::OpenRouterToolSearchResult(value)
-    }
-}
 
 /// Messages stream event that extends a content block by a further piece.
 ///
@@ -1049,7 +395,7 @@ wire_struct!(MessagesSignatureDelta ["type" = "signature_delta"] {
 #[non_exhaustive]
 pub struct MessagesCitationsDelta {
     /// Source passage that supports the text, to add to the citations of the block.
-    pub citation: MessagesCitationsDeltaCitation,
+    pub citation: AnthropicTextCitation,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1057,103 +403,6 @@ pub struct MessagesCitationsDelta {
 wire_struct!(MessagesCitationsDelta ["type" = "citations_delta"] {
     citation: Required = 0,
 });
-
-/// Source passage that supports the text, to add to the citations of the block.
-///
-/// At `MessagesContentBlockDeltaEvent.delta|citations_delta.citation` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum MessagesCitationsDeltaCitation {
-    /// Citation in a response that points at a character range of a plain-text document.
-    ///
-    /// `type` is `char_location`.
-    CharLocation(AnthropicCharCitation),
-    /// Citation in a response that points at a page range of a PDF document.
-    ///
-    /// `type` is `page_location`.
-    PageLocation(AnthropicPageCitation),
-    /// Citation in a response that points at a range of blocks in a custom-content document.
-    ///
-    /// `type` is `content_block_location`.
-    ContentBlockLocation(AnthropicContentBlockCitation),
-    /// Citation in a response that points at a page found by the web search tool.
-    ///
-    /// `type` is `web_search_result_location`.
-    WebSearchResultLocation(AnthropicWebSearchCitation),
-    /// Citation in a response that points into a search result you supplied.
-    ///
-    /// `type` is `search_result_location`.
-    SearchResultLocation(AnthropicSearchResultCitation),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(MessagesCitationsDeltaCitation {
-    tag "type" {
-        "char_location" => CharLocation,
-        "content_block_location" => ContentBlockLocation,
-        "page_location" => PageLocation,
-        "search_result_location" => SearchResultLocation,
-        "web_search_result_location" => WebSearchResultLocation,
-    }
-    variants {
-        CharLocation = 0,
-        PageLocation = 1,
-        ContentBlockLocation = 2,
-        WebSearchResultLocation = 3,
-        SearchResultLocation = 4,
-    }
-});
-
-impl From<AnthropicCharCitation> for MessagesCitationsDeltaCitation {
-    #[inline]
-    fn from(value: AnthropicCharCitation) -> Self {
-        Self::CharLocation(value)
-    }
-}
-
-impl From<AnthropicPageCitation> for MessagesCitationsDeltaCitation {
-    #[inline]
-    fn from(value: AnthropicPageCitation) -> Self {
-        Self::PageLocation(value)
-    }
-}
-
-impl From<AnthropicContentBlockCitation> for MessagesCitationsDeltaCitation {
-    #[inline]
-    fn from(value: AnthropicContentBlockCitation) -> Self {
-        Self::ContentBlockLocation(value)
-    }
-}
-
-impl From<AnthropicWebSearchCitation> for MessagesCitationsDeltaCitation {
-    #[inline]
-    fn from(value: AnthropicWebSearchCitation) -> Self {
-        Self::WebSearchResultLocation(value)
-    }
-}
-
-impl From<AnthropicSearchResultCitation> for MessagesCitationsDeltaCitation {
-    #[inline]
-    fn from(value: AnthropicSearchResultCitation) -> Self {
-        Self::SearchResultLocation(value)
-    }
-}
-
-impl MessagesCitationsDeltaCitation {
-    /// Returns the field `cited_text`, which all variants have; `None` where it is absent or the variant is unknown.
-    #[inline]
-    pub fn cited_text(&self) -> Option<&str> {
-        match self {
-            Self::CharLocation(value) => Some(&value.cited_text),
-            Self::PageLocation(value) => Some(&value.cited_text),
-            Self::ContentBlockLocation(value) => Some(&value.cited_text),
-            Self::WebSearchResultLocation(value) => Some(&value.cited_text),
-            Self::SearchResultLocation(value) => Some(&value.cited_text),
-            Self::Unrecognized(_) => None,
-        }
-    }
-}
 
 /// Content of a compaction block, which sums up earlier conversation.
 ///

@@ -2,10 +2,23 @@
 
 //! Types of `messages`. What is only sent.
 
+use crate::core::wire::{Extra, Json, JsonObject, Unrecognized};
 use crate::core::wire::{
     IntoList, IntoNumber, json, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
 };
-use crate::models::*;
+use crate::models::messages::{
+    AnthropicAdvisorToolResult, AnthropicBase64PdfSource, AnthropicPlainTextSource, AnthropicRedactedThinkingBlock,
+    AnthropicSearchResultCitation, AnthropicThinkingBlock, AnthropicToolReference, AnthropicWebSearchCitation,
+    AnthropicWebSearchToolResultError, MessagesBashToolResult, MessagesShellToolResult, MessagesToolSearchResult,
+};
+use crate::models::plugins::Plugin;
+use crate::models::routing::ProviderPreferences;
+use crate::models::server_tools::{
+    BashServerTool, DatetimeServerTool, DeferredToolsControl, ImageGenerationServerToolOpenRouter,
+    OpenRouterWebSearchServerTool, SearchModelsServerTool, ShellServerToolOpenRouter, StopServerToolsWhenCondition,
+    ToolSearchServerTool, WebFetchServerTool, WebSearchUserLocation,
+};
+use crate::models::shared::{AnthropicSpeed, CacheControl, DeprecatedRoute, TraceConfig, UrlSource};
 
 /// Asks a model for its next turn by the Anthropic Messages protocol.
 ///
@@ -34,7 +47,7 @@ pub struct MessagesRequest {
     /// Effort, task budget and structured format of the answer.
     pub output_config: Option<MessagesOutputConfig>,
     /// OpenRouter plugins to run with this request, each with its settings.
-    pub plugins: Option<Vec<MessagesRequestPlugin>>,
+    pub plugins: Option<Vec<Plugin>>,
     /// Which providers may serve the request and how to choose among them.
     pub provider: Option<ProviderPreferences>,
     /// Old routing switch, kept for compatibility; leave it out of new code.
@@ -156,7 +169,7 @@ wire_setters!(MessagesRequest {
     metadata: into MessagesRequestMetadata,
     models: list String,
     output_config: into MessagesOutputConfig,
-    plugins: list MessagesRequestPlugin,
+    plugins: list Plugin,
     provider: into ProviderPreferences,
     route: into DeprecatedRoute,
     safeguards: list AnthropicSafeguard,
@@ -209,13 +222,13 @@ wire_setters!(MessagesRequestContextManagement {
 #[non_exhaustive]
 pub struct ContextEditClearToolUses20250919 {
     /// Fewest tokens each clearing must free, so that breaking the prompt cache pays off.
-    pub clear_at_least: Option<AnthropicInputTokensClearAtLeast>,
+    pub clear_at_least: Option<AnthropicInputTokens>,
     /// Whether tool inputs go along with the results: all, none, or those of the tools named.
     pub clear_tool_inputs: Option<ContextEditClearToolInputs>,
     /// Tools whose calls and results are never cleared.
     pub exclude_tools: Option<Vec<String>>,
     /// How many of the latest tool uses to spare.
-    pub keep: Option<AnthropicToolUsesKeep>,
+    pub keep: Option<AnthropicToolUses>,
     /// Size of the context, in tokens or tool uses, at which clearing sets in.
     pub trigger: Option<ContextEditClearToolUses20250919Trigger>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -239,30 +252,32 @@ impl ContextEditClearToolUses20250919 {
 }
 
 wire_setters!(ContextEditClearToolUses20250919 {
-    clear_at_least: into AnthropicInputTokensClearAtLeast,
+    clear_at_least: into AnthropicInputTokens,
     clear_tool_inputs: into ContextEditClearToolInputs,
     exclude_tools: list String,
-    keep: into AnthropicToolUsesKeep,
+    keep: into AnthropicToolUses,
     trigger: into ContextEditClearToolUses20250919Trigger,
 });
 
 /// Least amount of context a clearing step must free to be worthwhile; null sets no such floor.
 ///
 /// Schema `AnthropicInputTokensClearAtLeast` of the API document.
+#[doc(alias = "AnthropicInputTokensClearAtLeast")]
+#[doc(alias = "AnthropicInputTokensTrigger")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicInputTokensClearAtLeast {
+pub struct AnthropicInputTokens {
     /// Number of input tokens that must be freed for the edit to take place.
     pub value: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicInputTokensClearAtLeast ["type" = "input_tokens"] {
+wire_struct!(AnthropicInputTokens ["type" = "input_tokens"] {
     value: Required = 0,
 });
 
-impl AnthropicInputTokensClearAtLeast {
+impl AnthropicInputTokens {
     /// With what the API requires.
     #[inline]
     pub fn new(value: impl IntoNumber<i64>) -> Self {
@@ -270,7 +285,7 @@ impl AnthropicInputTokensClearAtLeast {
     }
 }
 
-wire_setters!(AnthropicInputTokensClearAtLeast {});
+wire_setters!(AnthropicInputTokens {});
 
 /// Whether tool inputs go along with the results: all, none, or those of the tools named.
 ///
@@ -309,20 +324,22 @@ wire_texts!(ContextEditClearToolInputs, List);
 /// Says how many recent tool uses survive when older ones are cleared from the context.
 ///
 /// Schema `AnthropicToolUsesKeep` of the API document.
+#[doc(alias = "AnthropicToolUsesKeep")]
+#[doc(alias = "AnthropicToolUsesTrigger")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolUsesKeep {
+pub struct AnthropicToolUses {
     /// Number of most recent tool uses to leave untouched.
     pub value: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolUsesKeep ["type" = "tool_uses"] {
+wire_struct!(AnthropicToolUses ["type" = "tool_uses"] {
     value: Required = 0,
 });
 
-impl AnthropicToolUsesKeep {
+impl AnthropicToolUses {
     /// With what the API requires.
     #[inline]
     pub fn new(value: impl IntoNumber<i64>) -> Self {
@@ -330,59 +347,7 @@ impl AnthropicToolUsesKeep {
     }
 }
 
-wire_setters!(AnthropicToolUsesKeep {});
-
-/// Starts a context edit once the prompt has grown to a given number of input tokens.
-///
-/// Schema `AnthropicInputTokensTrigger` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicInputTokensTrigger {
-    /// Threshold, in input tokens, at which the edit starts.
-    pub value: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicInputTokensTrigger ["type" = "input_tokens"] {
-    value: Required = 0,
-});
-
-impl AnthropicInputTokensTrigger {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(value: impl IntoNumber<i64>) -> Self {
-        Self { value: value.into_number(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(AnthropicInputTokensTrigger {});
-
-/// Starts a context edit once the conversation holds a given number of tool uses.
-///
-/// Schema `AnthropicToolUsesTrigger` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicToolUsesTrigger {
-    /// Threshold, in tool uses, at which the edit starts.
-    pub value: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicToolUsesTrigger ["type" = "tool_uses"] {
-    value: Required = 0,
-});
-
-impl AnthropicToolUsesTrigger {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(value: impl IntoNumber<i64>) -> Self {
-        Self { value: value.into_number(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(AnthropicToolUsesTrigger {});
+wire_setters!(AnthropicToolUses {});
 
 /// Size of the context, in tokens or tool uses, at which clearing sets in.
 ///
@@ -390,14 +355,14 @@ wire_setters!(AnthropicToolUsesTrigger {});
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ContextEditClearToolUses20250919Trigger {
-    /// Starts a context edit once the prompt has grown to a given number of input tokens.
+    /// Least amount of context a clearing step must free to be worthwhile; null sets no such floor.
     ///
     /// `type` is `input_tokens`.
-    InputTokens(AnthropicInputTokensTrigger),
-    /// Starts a context edit once the conversation holds a given number of tool uses.
+    InputTokens(AnthropicInputTokens),
+    /// Says how many recent tool uses survive when older ones are cleared from the context.
     ///
     /// `type` is `tool_uses`.
-    ToolUses(AnthropicToolUsesTrigger),
+    ToolUses(AnthropicToolUses),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -413,16 +378,16 @@ wire_union!(ContextEditClearToolUses20250919Trigger {
     }
 });
 
-impl From<AnthropicInputTokensTrigger> for ContextEditClearToolUses20250919Trigger {
+impl From<AnthropicInputTokens> for ContextEditClearToolUses20250919Trigger {
     #[inline]
-    fn from(value: AnthropicInputTokensTrigger) -> Self {
+    fn from(value: AnthropicInputTokens) -> Self {
         Self::InputTokens(value)
     }
 }
 
-impl From<AnthropicToolUsesTrigger> for ContextEditClearToolUses20250919Trigger {
+impl From<AnthropicToolUses> for ContextEditClearToolUses20250919Trigger {
     #[inline]
-    fn from(value: AnthropicToolUsesTrigger) -> Self {
+    fn from(value: AnthropicToolUses) -> Self {
         Self::ToolUses(value)
     }
 }
@@ -596,7 +561,7 @@ pub struct ContextEditCompact20260112 {
     /// Return after writing the summary so that you can adjust the context before going on.
     pub pause_after_compaction: Option<bool>,
     /// Input token count at which condensing sets in; null leaves the threshold to the provider.
-    pub trigger: Option<AnthropicInputTokensTrigger>,
+    pub trigger: Option<AnthropicInputTokens>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -618,7 +583,7 @@ impl ContextEditCompact20260112 {
 wire_setters!(ContextEditCompact20260112 {
     instructions: into String,
     pause_after_compaction: exact bool,
-    trigger: into AnthropicInputTokensTrigger,
+    trigger: into AnthropicInputTokens,
 });
 
 /// What `MessagesRequest.context_management.edits[]` may be.
@@ -976,108 +941,6 @@ wire_setters!(AnthropicContentBlockCitationParam {
     document_title: into String,
 });
 
-/// Web-search citation sent back in a request when you replay an earlier assistant turn.
-///
-/// Schema `AnthropicCitationWebSearchResultLocationParam` of the API document.
-#[doc(alias = "AnthropicCitationWebSearchResultLocationParam")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicWebSearchCitationParam {
-    /// Excerpt of the web page, exactly as the response reported it.
-    pub cited_text: String,
-    /// Opaque passage reference from the response; it must be passed along unmodified.
-    pub encrypted_index: String,
-    /// Title of the cited web page; null when unknown.
-    pub title: Option<String>,
-    /// Address of the cited web page.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicWebSearchCitationParam ["type" = "web_search_result_location"] {
-    cited_text: Required = 0,
-    encrypted_index: Required = 1,
-    title: Nullable = 2,
-    url: Required = 3,
-});
-
-impl AnthropicWebSearchCitationParam {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(cited_text: impl Into<String>, encrypted_index: impl Into<String>, url: impl Into<String>) -> Self {
-        Self {
-            cited_text: cited_text.into(),
-            encrypted_index: encrypted_index.into(),
-            title: None,
-            url: url.into(),
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(AnthropicWebSearchCitationParam {
-    title: into String,
-});
-
-/// Search-result citation sent back in a request when you replay an earlier assistant turn.
-///
-/// Schema `AnthropicCitationSearchResultLocationParam` of the API document.
-#[doc(alias = "AnthropicCitationSearchResultLocationParam")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicSearchResultCitationParam {
-    /// Text of the cited blocks, exactly as the response reported it.
-    pub cited_text: String,
-    /// Index just past the last cited block within the search result, counted from zero.
-    pub end_block_index: i64,
-    /// Zero-based position of the cited result among all search results in the conversation.
-    pub search_result_index: i64,
-    /// Origin of the cited search result, repeated as the response reported it.
-    pub source: String,
-    /// Index of the first cited block within the search result, counted from zero.
-    pub start_block_index: i64,
-    /// Title of the cited search result; null when it had none.
-    pub title: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicSearchResultCitationParam ["type" = "search_result_location"] {
-    cited_text: Required = 0,
-    end_block_index: Required = 1,
-    search_result_index: Required = 2,
-    source: Required = 3,
-    start_block_index: Required = 4,
-    title: Nullable = 5,
-});
-
-impl AnthropicSearchResultCitationParam {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        cited_text: impl Into<String>,
-        end_block_index: impl IntoNumber<i64>,
-        search_result_index: impl IntoNumber<i64>,
-        source: impl Into<String>,
-        start_block_index: impl IntoNumber<i64>,
-    ) -> Self {
-        Self {
-            cited_text: cited_text.into(),
-            end_block_index: end_block_index.into_number(),
-            search_result_index: search_result_index.into_number(),
-            source: source.into(),
-            start_block_index: start_block_index.into_number(),
-            title: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(AnthropicSearchResultCitationParam {
-    title: into String,
-});
-
 /// What `AnthropicTextBlockParam.citations[]` may be.
 ///
 /// At `AnthropicTextBlockParam.citations[]` in the API document.
@@ -1096,14 +959,14 @@ pub enum AnthropicTextBlockParamCitation {
     ///
     /// `type` is `content_block_location`.
     ContentBlockLocation(AnthropicContentBlockCitationParam),
-    /// Web-search citation sent back in a request when you replay an earlier assistant turn.
+    /// Citation in a response that points at a page found by the web search tool.
     ///
     /// `type` is `web_search_result_location`.
-    WebSearchResultLocation(AnthropicWebSearchCitationParam),
-    /// Search-result citation sent back in a request when you replay an earlier assistant turn.
+    WebSearchResultLocation(AnthropicWebSearchCitation),
+    /// Citation in a response that points into a search result you supplied.
     ///
     /// `type` is `search_result_location`.
-    SearchResultLocation(AnthropicSearchResultCitationParam),
+    SearchResultLocation(AnthropicSearchResultCitation),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -1146,16 +1009,16 @@ impl From<AnthropicContentBlockCitationParam> for AnthropicTextBlockParamCitatio
     }
 }
 
-impl From<AnthropicWebSearchCitationParam> for AnthropicTextBlockParamCitation {
+impl From<AnthropicWebSearchCitation> for AnthropicTextBlockParamCitation {
     #[inline]
-    fn from(value: AnthropicWebSearchCitationParam) -> Self {
+    fn from(value: AnthropicWebSearchCitation) -> Self {
         Self::WebSearchResultLocation(value)
     }
 }
 
-impl From<AnthropicSearchResultCitationParam> for AnthropicTextBlockParamCitation {
+impl From<AnthropicSearchResultCitation> for AnthropicTextBlockParamCitation {
     #[inline]
-    fn from(value: AnthropicSearchResultCitationParam) -> Self {
+    fn from(value: AnthropicSearchResultCitation) -> Self {
         Self::SearchResultLocation(value)
     }
 }
@@ -1245,32 +1108,6 @@ wire_enum!(AnthropicImageMimeType {
     ImageWebp = "image/webp",
 });
 
-/// Image that the provider downloads from a web address.
-///
-/// Schema `AnthropicUrlImageSource` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicUrlImageSource {
-    /// Address of the image; it must be publicly reachable.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicUrlImageSource ["type" = "url"] {
-    url: Required = 0,
-});
-
-impl AnthropicUrlImageSource {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(AnthropicUrlImageSource {});
-
 /// Document taken from a file uploaded earlier through the Files API.
 ///
 /// Schema `AnthropicFileDocumentSource` of the API document.
@@ -1307,10 +1144,10 @@ pub enum AnthropicImageBlockParamSource {
     ///
     /// `type` is `base64`.
     Base64(AnthropicBase64ImageSource),
-    /// Image that the provider downloads from a web address.
+    /// A page that a web search call drew on.
     ///
     /// `type` is `url`.
-    Url(AnthropicUrlImageSource),
+    Url(UrlSource),
     /// Document taken from a file uploaded earlier through the Files API.
     ///
     /// `type` is `file`.
@@ -1339,9 +1176,9 @@ impl From<AnthropicBase64ImageSource> for AnthropicImageBlockParamSource {
     }
 }
 
-impl From<AnthropicUrlImageSource> for AnthropicImageBlockParamSource {
+impl From<UrlSource> for AnthropicImageBlockParamSource {
     #[inline]
-    fn from(value: AnthropicUrlImageSource) -> Self {
+    fn from(value: UrlSource) -> Self {
         Self::Url(value)
     }
 }
@@ -1364,7 +1201,7 @@ pub struct AnthropicDocumentBlockParam {
     /// Sets a prompt cache breakpoint at the end of this document; handy for long documents that many requests share.
     pub cache_control: Option<CacheControl>,
     /// Citation settings for the document; null leaves them unconfigured.
-    pub citations: Option<AnthropicDocumentBlockParamCitations>,
+    pub citations: Option<AnthropicCitationsParam>,
     /// Background about the document that the model sees but never cites, such as its origin or date.
     pub context: Option<String>,
     /// Name of the document, shown to the model and repeated in citations; null for an untitled one.
@@ -1398,7 +1235,7 @@ impl AnthropicDocumentBlockParam {
 
 wire_setters!(AnthropicDocumentBlockParam {
     cache_control: into CacheControl,
-    citations: into AnthropicDocumentBlockParamCitations,
+    citations: into AnthropicCitationsParam,
     context: into String,
     title: into String,
 });
@@ -1408,16 +1245,16 @@ wire_setters!(AnthropicDocumentBlockParam {
 /// At `AnthropicDocumentBlockParam.citations` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicDocumentBlockParamCitations {
+pub struct AnthropicCitationsParam {
     /// Set to `true` to let the model quote and cite this document.
     pub enabled: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicDocumentBlockParamCitations { enabled: Optional = 0 });
+wire_struct!(AnthropicCitationsParam { enabled: Optional = 0 });
 
-impl AnthropicDocumentBlockParamCitations {
+impl AnthropicCitationsParam {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -1425,7 +1262,7 @@ impl AnthropicDocumentBlockParamCitations {
     }
 }
 
-wire_setters!(AnthropicDocumentBlockParamCitations {
+wire_setters!(AnthropicCitationsParam {
     enabled: exact bool,
 });
 
@@ -1564,32 +1401,6 @@ impl From<AnthropicContentSourcePart> for AnthropicContentSourceContent {
     }
 }
 
-/// PDF document that the provider downloads from a web address.
-///
-/// Schema `AnthropicUrlPdfSource` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicUrlPdfSource {
-    /// Address of the PDF; it must be publicly reachable.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicUrlPdfSource ["type" = "url"] {
-    url: Required = 0,
-});
-
-impl AnthropicUrlPdfSource {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(AnthropicUrlPdfSource {});
-
 /// Where the document comes from: inline PDF, inline text, content blocks, a PDF address or an uploaded file.
 ///
 /// At `AnthropicDocumentBlockParam.source` in the API document.
@@ -1608,10 +1419,10 @@ pub enum AnthropicDocumentBlockParamSource {
     ///
     /// `type` is `content`.
     Content(AnthropicContentSource),
-    /// PDF document that the provider downloads from a web address.
+    /// A page that a web search call drew on.
     ///
     /// `type` is `url`.
-    Url(AnthropicUrlPdfSource),
+    Url(UrlSource),
     /// Document taken from a file uploaded earlier through the Files API.
     ///
     /// `type` is `file`.
@@ -1658,9 +1469,9 @@ impl From<AnthropicContentSource> for AnthropicDocumentBlockParamSource {
     }
 }
 
-impl From<AnthropicUrlPdfSource> for AnthropicDocumentBlockParamSource {
+impl From<UrlSource> for AnthropicDocumentBlockParamSource {
     #[inline]
-    fn from(value: AnthropicUrlPdfSource) -> Self {
+    fn from(value: UrlSource) -> Self {
         Self::Url(value)
     }
 }
@@ -1755,32 +1566,6 @@ wire_setters!(MessagesToolResultBlockParam {
     is_error: exact bool,
 });
 
-/// Points to a deferred tool whose definition should now be loaded.
-///
-/// At `MessagesMessageParam.content[]|tool_result.content[]|tool_reference` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesToolReferenceBlockParam {
-    /// Name of the tool to load.
-    pub tool_name: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesToolReferenceBlockParam ["type" = "tool_reference"] {
-    tool_name: Required = 0,
-});
-
-impl MessagesToolReferenceBlockParam {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(tool_name: impl Into<String>) -> Self {
-        Self { tool_name: tool_name.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(MessagesToolReferenceBlockParam {});
-
 /// Search hit from your own retrieval, passed to the model so that it can cite it.
 ///
 /// Schema `AnthropicSearchResultBlockParam` of the API document.
@@ -1796,7 +1581,7 @@ pub struct AnthropicSearchResultBlockParam {
     /// Sets a prompt cache breakpoint at this search result.
     pub cache_control: Option<CacheControl>,
     /// Citation settings for this search result.
-    pub citations: Option<AnthropicSearchResultBlockParamCitations>,
+    pub citations: Option<AnthropicCitationsParam>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1830,33 +1615,7 @@ impl AnthropicSearchResultBlockParam {
 
 wire_setters!(AnthropicSearchResultBlockParam {
     cache_control: into CacheControl,
-    citations: into AnthropicSearchResultBlockParamCitations,
-});
-
-/// Citation settings for this search result.
-///
-/// At `AnthropicSearchResultBlockParam.citations` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicSearchResultBlockParamCitations {
-    /// Set to `true` to let the model cite this search result.
-    pub enabled: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicSearchResultBlockParamCitations { enabled: Optional = 0 });
-
-impl AnthropicSearchResultBlockParamCitations {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(AnthropicSearchResultBlockParamCitations {
-    enabled: exact bool,
+    citations: into AnthropicCitationsParam,
 });
 
 /// What `MessagesMessageParam.content[]|tool_result.content[]` may be.
@@ -1873,10 +1632,10 @@ pub enum MessagesToolResultContentPart {
     ///
     /// `type` is `image`.
     Image(AnthropicImageBlockParam),
-    /// Points to a deferred tool whose definition should now be loaded.
+    /// Points to a tool that a tool search found; the model can use that tool afterwards.
     ///
     /// `type` is `tool_reference`.
-    ToolReference(MessagesToolReferenceBlockParam),
+    ToolReference(AnthropicToolReference),
     /// Search hit from your own retrieval, passed to the model so that it can cite it.
     ///
     /// `type` is `search_result`.
@@ -1922,9 +1681,9 @@ impl From<AnthropicImageBlockParam> for MessagesToolResultContentPart {
     }
 }
 
-impl From<MessagesToolReferenceBlockParam> for MessagesToolResultContentPart {
+impl From<AnthropicToolReference> for MessagesToolResultContentPart {
     #[inline]
-    fn from(value: MessagesToolReferenceBlockParam) -> Self {
+    fn from(value: AnthropicToolReference) -> Self {
         Self::ToolReference(value)
     }
 }
@@ -2009,61 +1768,6 @@ impl From<MessagesToolResultContentPart> for MessagesToolResultContent {
         Self::List(vec![value])
     }
 }
-
-/// Reasoning from an earlier assistant turn, sent back unchanged.
-///
-/// At `MessagesMessageParam.content[]|thinking` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesThinkingBlockParam {
-    /// Opaque proof that the reasoning came from the model unaltered.
-    pub signature: String,
-    /// Reasoning text as the model gave it.
-    pub thinking: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesThinkingBlockParam ["type" = "thinking"] {
-    signature: Required = 0,
-    thinking: Required = 1,
-});
-
-impl MessagesThinkingBlockParam {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(signature: impl Into<String>, thinking: impl Into<String>) -> Self {
-        Self { signature: signature.into(), thinking: thinking.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(MessagesThinkingBlockParam {});
-
-/// Encrypted reasoning from an earlier assistant turn, sent back unchanged.
-///
-/// At `MessagesMessageParam.content[]|redacted_thinking` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesRedactedThinkingBlockParam {
-    /// Encrypted reasoning, readable only to the provider.
-    pub data: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesRedactedThinkingBlockParam ["type" = "redacted_thinking"] {
-    data: Required = 0,
-});
-
-impl MessagesRedactedThinkingBlockParam {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(data: impl Into<String>) -> Self {
-        Self { data: data.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(MessagesRedactedThinkingBlockParam {});
 
 /// Call to a server-side tool that the model made in an earlier turn.
 ///
@@ -2180,63 +1884,6 @@ wire_setters!(AnthropicWebSearchResultBlockParam {
     page_age: into String,
 });
 
-/// Says that the search failed and why.
-///
-/// At `MessagesMessageParam.content[]|web_search_tool_result.content|web_search_tool_result_error` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesWebSearchError {
-    /// What made the search fail, as a code.
-    pub error_code: MessagesWebSearchErrorCode,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesWebSearchError ["type" = "web_search_tool_result_error"] {
-    error_code: Required = 0,
-});
-
-impl MessagesWebSearchError {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(error_code: impl Into<MessagesWebSearchErrorCode>) -> Self {
-        Self { error_code: error_code.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(MessagesWebSearchError {});
-
-/// What made the search fail, as a code.
-///
-/// At `MessagesMessageParam.content[]|web_search_tool_result.content|web_search_tool_result_error.error_code` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum MessagesWebSearchErrorCode {
-    /// The search arguments were not valid.
-    InvalidToolInput,
-    /// The search service could not be used.
-    Unavailable,
-    /// The permitted number of searches was used up.
-    MaxUsesExceeded,
-    /// The search rate limit was hit.
-    TooManyRequests,
-    /// The search query was too long.
-    QueryTooLong,
-    /// The value `request_too_large`.
-    RequestTooLarge,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(MessagesWebSearchErrorCode {
-    InvalidToolInput = "invalid_tool_input",
-    Unavailable = "unavailable",
-    MaxUsesExceeded = "max_uses_exceeded",
-    TooManyRequests = "too_many_requests",
-    QueryTooLong = "query_too_long",
-    RequestTooLarge = "request_too_large",
-});
-
 /// Pages found, or an error when the search failed.
 ///
 /// At `MessagesMessageParam.content[]|web_search_tool_result.content` in the API document.
@@ -2245,10 +1892,10 @@ wire_enum!(MessagesWebSearchErrorCode {
 pub enum MessagesWebSearchResultContent {
     /// A list.
     List(Vec<AnthropicWebSearchResultBlockParam>),
-    /// Says that the search failed and why.
+    /// Says why a web search failed.
     ///
     /// `type` is `web_search_tool_result_error`.
-    WebSearchToolResultError(MessagesWebSearchError),
+    WebSearchToolResultError(AnthropicWebSearchToolResultError),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -2287,9 +1934,9 @@ impl From<AnthropicWebSearchResultBlockParam> for MessagesWebSearchResultContent
     }
 }
 
-impl From<MessagesWebSearchError> for MessagesWebSearchResultContent {
+impl From<AnthropicWebSearchToolResultError> for MessagesWebSearchResultContent {
     #[inline]
-    fn from(value: MessagesWebSearchError) -> Self {
+    fn from(value: AnthropicWebSearchToolResultError) -> Self {
         Self::WebSearchToolResultError(value)
     }
 }
@@ -2330,35 +1977,6 @@ wire_setters!(MessagesCompactionBlockParam {
     encrypted_content: into String,
 });
 
-/// Advice that the `advisor_20260301` tool gave in an earlier turn, sent back so that the model keeps it in view.
-///
-/// Schema `MessagesAdvisorToolResultBlock` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesAdvisorToolResultBlock {
-    /// What the advisor returned; pass it back unchanged.
-    pub content: JsonObject,
-    /// Identifier of the advisor call that this result answers.
-    pub tool_use_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesAdvisorToolResultBlock ["type" = "advisor_tool_result"] {
-    content: Required = 0,
-    tool_use_id: Required = 1,
-});
-
-impl MessagesAdvisorToolResultBlock {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(content: impl Into<JsonObject>, tool_use_id: impl Into<String>) -> Self {
-        Self { content: content.into(), tool_use_id: tool_use_id.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(MessagesAdvisorToolResultBlock {});
-
 /// Brings a tool declared with `defer_loading: true` into play mid-conversation while keeping the prompt cache; belongs in `system` messages only.
 ///
 /// Schema `MessagesToolAdditionBlock` of the API document.
@@ -2395,18 +2013,18 @@ wire_setters!(MessagesToolAdditionBlock {
 /// At `MessagesToolAdditionBlock.tool|tool_reference` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesAddedToolToolReference {
+pub struct MessagesToolReference {
     /// Name under which the deferred tool was declared.
     pub name: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesAddedToolToolReference ["type" = "tool_reference"] {
+wire_struct!(MessagesToolReference ["type" = "tool_reference"] {
     name: Required = 0,
 });
 
-impl MessagesAddedToolToolReference {
+impl MessagesToolReference {
     /// With what the API requires.
     #[inline]
     pub fn new(name: impl Into<String>) -> Self {
@@ -2414,14 +2032,14 @@ impl MessagesAddedToolToolReference {
     }
 }
 
-wire_setters!(MessagesAddedToolToolReference {});
+wire_setters!(MessagesToolReference {});
 
 /// Points at a single tool offered by an MCP server.
 ///
 /// At `MessagesToolAdditionBlock.tool|mcp_tool_reference` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesAddedToolMcpToolReference {
+pub struct MessagesMcpToolReference {
     /// Tool name as the MCP server exposes it.
     pub name: String,
     /// Name of the configured MCP server that offers the tool.
@@ -2430,12 +2048,12 @@ pub struct MessagesAddedToolMcpToolReference {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesAddedToolMcpToolReference ["type" = "mcp_tool_reference"] {
+wire_struct!(MessagesMcpToolReference ["type" = "mcp_tool_reference"] {
     name: Required = 0,
     server_name: Required = 1,
 });
 
-impl MessagesAddedToolMcpToolReference {
+impl MessagesMcpToolReference {
     /// With what the API requires.
     #[inline]
     pub fn new(name: impl Into<String>, server_name: impl Into<String>) -> Self {
@@ -2443,25 +2061,25 @@ impl MessagesAddedToolMcpToolReference {
     }
 }
 
-wire_setters!(MessagesAddedToolMcpToolReference {});
+wire_setters!(MessagesMcpToolReference {});
 
 /// Points at every tool of one MCP server at once.
 ///
 /// At `MessagesToolAdditionBlock.tool|mcp_toolset_reference` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesAddedToolMcpToolsetReference {
+pub struct MessagesMcpToolsetReference {
     /// Name of the configured MCP server whose toolset is loaded.
     pub server_name: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesAddedToolMcpToolsetReference ["type" = "mcp_toolset_reference"] {
+wire_struct!(MessagesMcpToolsetReference ["type" = "mcp_toolset_reference"] {
     server_name: Required = 0,
 });
 
-impl MessagesAddedToolMcpToolsetReference {
+impl MessagesMcpToolsetReference {
     /// With what the API requires.
     #[inline]
     pub fn new(server_name: impl Into<String>) -> Self {
@@ -2469,7 +2087,7 @@ impl MessagesAddedToolMcpToolsetReference {
     }
 }
 
-wire_setters!(MessagesAddedToolMcpToolsetReference {});
+wire_setters!(MessagesMcpToolsetReference {});
 
 /// The object at `MessagesToolAdditionBlock.tool|tool_definition`.
 ///
@@ -2588,18 +2206,18 @@ wire_setters!(AnthropicToolCustomInputSchema {
 /// At `AnthropicToolUnion|bash_20250124` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolBash20250124 {
+pub struct AnthropicBashTool20250124 {
     /// Lets the prompt be cached up to and including this tool.
     pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolBash20250124 ["name" = "bash", "type" = "bash_20250124"] {
+wire_struct!(AnthropicBashTool20250124 ["name" = "bash", "type" = "bash_20250124"] {
     cache_control: Optional = 0,
 });
 
-impl AnthropicToolBash20250124 {
+impl AnthropicBashTool20250124 {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2607,7 +2225,7 @@ impl AnthropicToolBash20250124 {
     }
 }
 
-wire_setters!(AnthropicToolBash20250124 {
+wire_setters!(AnthropicBashTool20250124 {
     cache_control: into CacheControl,
 });
 
@@ -2616,18 +2234,18 @@ wire_setters!(AnthropicToolBash20250124 {
 /// At `AnthropicToolUnion|text_editor_20250124` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolTextEditor20250124 {
+pub struct AnthropicTextEditorTool20250124 {
     /// Lets the prompt be cached up to and including this tool.
     pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolTextEditor20250124 ["name" = "str_replace_editor", "type" = "text_editor_20250124"] {
+wire_struct!(AnthropicTextEditorTool20250124 ["name" = "str_replace_editor", "type" = "text_editor_20250124"] {
     cache_control: Optional = 0,
 });
 
-impl AnthropicToolTextEditor20250124 {
+impl AnthropicTextEditorTool20250124 {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2635,7 +2253,7 @@ impl AnthropicToolTextEditor20250124 {
     }
 }
 
-wire_setters!(AnthropicToolTextEditor20250124 {
+wire_setters!(AnthropicTextEditorTool20250124 {
     cache_control: into CacheControl,
 });
 
@@ -2644,7 +2262,7 @@ wire_setters!(AnthropicToolTextEditor20250124 {
 /// At `AnthropicToolUnion|web_search_20250305` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolWebSearch20250305 {
+pub struct AnthropicWebSearchTool20250305 {
     /// Only sites from which results may come; cannot accompany `blocked_domains`.
     pub allowed_domains: Option<Vec<String>>,
     /// Sites from which no results may come; cannot accompany `allowed_domains`.
@@ -2654,12 +2272,12 @@ pub struct AnthropicToolWebSearch20250305 {
     /// Most searches in one request; null sets no limit.
     pub max_uses: Option<i64>,
     /// Approximate whereabouts of the user, for results of local relevance.
-    pub user_location: Option<AnthropicWebSearchToolUserLocation>,
+    pub user_location: Option<WebSearchUserLocation>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolWebSearch20250305 ["name" = "web_search", "type" = "web_search_20250305"] {
+wire_struct!(AnthropicWebSearchTool20250305 ["name" = "web_search", "type" = "web_search_20250305"] {
     allowed_domains: Optional = 0,
     blocked_domains: Optional = 1,
     cache_control: Optional = 2,
@@ -2667,7 +2285,7 @@ wire_struct!(AnthropicToolWebSearch20250305 ["name" = "web_search", "type" = "we
     user_location: Optional = 4,
 });
 
-impl AnthropicToolWebSearch20250305 {
+impl AnthropicWebSearchTool20250305 {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2675,52 +2293,12 @@ impl AnthropicToolWebSearch20250305 {
     }
 }
 
-wire_setters!(AnthropicToolWebSearch20250305 {
+wire_setters!(AnthropicWebSearchTool20250305 {
     allowed_domains: list String,
     blocked_domains: list String,
     cache_control: into CacheControl,
     max_uses: number i64,
-    user_location: into AnthropicWebSearchToolUserLocation,
-});
-
-/// Approximate whereabouts of the user, to localise search results; null for no localisation.
-///
-/// Schema `AnthropicWebSearchToolUserLocation` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicWebSearchToolUserLocation {
-    /// City the user is in; null when not given.
-    pub city: Option<String>,
-    /// Country the user is in, as a two-letter ISO code; null when not given.
-    pub country: Option<String>,
-    /// State, province or similar region the user is in; null when not given.
-    pub region: Option<String>,
-    /// IANA name of the user's time zone, such as `Europe/Berlin`; null when not given.
-    pub timezone: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicWebSearchToolUserLocation ["type" = "approximate"] {
-    city: Optional = 0,
-    country: Optional = 1,
-    region: Optional = 2,
-    timezone: Optional = 3,
-});
-
-impl AnthropicWebSearchToolUserLocation {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(AnthropicWebSearchToolUserLocation {
-    city: into String,
-    country: into String,
-    region: into String,
-    timezone: into String,
+    user_location: into WebSearchUserLocation,
 });
 
 /// The object at `AnthropicToolUnion|web_search_20260209`.
@@ -2728,7 +2306,7 @@ wire_setters!(AnthropicWebSearchToolUserLocation {
 /// At `AnthropicToolUnion|web_search_20260209` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolWebSearch20260209 {
+pub struct AnthropicWebSearchTool20260209 {
     /// Who may invoke the search: the model directly, or code it runs.
     pub allowed_callers: Option<Vec<AnthropicAllowedCaller>>,
     /// Only sites from which results may come; cannot accompany `blocked_domains`.
@@ -2740,12 +2318,12 @@ pub struct AnthropicToolWebSearch20260209 {
     /// Most searches in one request; null sets no limit.
     pub max_uses: Option<i64>,
     /// Approximate whereabouts of the user, for results of local relevance.
-    pub user_location: Option<AnthropicWebSearchToolUserLocation>,
+    pub user_location: Option<WebSearchUserLocation>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolWebSearch20260209 ["name" = "web_search", "type" = "web_search_20260209"] {
+wire_struct!(AnthropicWebSearchTool20260209 ["name" = "web_search", "type" = "web_search_20260209"] {
     allowed_callers: Optional = 0,
     allowed_domains: Optional = 1,
     blocked_domains: Optional = 2,
@@ -2754,7 +2332,7 @@ wire_struct!(AnthropicToolWebSearch20260209 ["name" = "web_search", "type" = "we
     user_location: Optional = 5,
 });
 
-impl AnthropicToolWebSearch20260209 {
+impl AnthropicWebSearchTool20260209 {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2762,13 +2340,13 @@ impl AnthropicToolWebSearch20260209 {
     }
 }
 
-wire_setters!(AnthropicToolWebSearch20260209 {
+wire_setters!(AnthropicWebSearchTool20260209 {
     allowed_callers: list AnthropicAllowedCaller,
     allowed_domains: list String,
     blocked_domains: list String,
     cache_control: into CacheControl,
     max_uses: number i64,
-    user_location: into AnthropicWebSearchToolUserLocation,
+    user_location: into WebSearchUserLocation,
 });
 
 /// The values of `AnthropicAllowedCallers[]`.
@@ -2807,19 +2385,19 @@ pub enum AnthropicTool {
     /// One of the forms this value may have.
     ///
     /// `type` is `bash_20250124`.
-    Bash20250124(AnthropicToolBash20250124),
+    Bash20250124(AnthropicBashTool20250124),
     /// One of the forms this value may have.
     ///
     /// `type` is `text_editor_20250124`.
-    TextEditor20250124(AnthropicToolTextEditor20250124),
+    TextEditor20250124(AnthropicTextEditorTool20250124),
     /// One of the forms this value may have.
     ///
     /// `type` is `web_search_20250305`.
-    WebSearch20250305(Box<AnthropicToolWebSearch20250305>),
+    WebSearch20250305(Box<AnthropicWebSearchTool20250305>),
     /// One of the forms this value may have.
     ///
     /// `type` is `web_search_20260209`.
-    WebSearch20260209(Box<AnthropicToolWebSearch20260209>),
+    WebSearch20260209(Box<AnthropicWebSearchTool20260209>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -2853,57 +2431,57 @@ impl From<AnthropicToolCustom> for AnthropicTool {
     }
 }
 
-impl From<AnthropicToolBash20250124> for AnthropicTool {
+impl From<AnthropicBashTool20250124> for AnthropicTool {
     #[inline]
-    fn from(value: AnthropicToolBash20250124) -> Self {
+    fn from(value: AnthropicBashTool20250124) -> Self {
         Self::Bash20250124(value)
     }
 }
 
-impl From<AnthropicToolTextEditor20250124> for AnthropicTool {
+impl From<AnthropicTextEditorTool20250124> for AnthropicTool {
     #[inline]
-    fn from(value: AnthropicToolTextEditor20250124) -> Self {
+    fn from(value: AnthropicTextEditorTool20250124) -> Self {
         Self::TextEditor20250124(value)
     }
 }
 
-impl From<AnthropicToolWebSearch20250305> for AnthropicTool {
+impl From<AnthropicWebSearchTool20250305> for AnthropicTool {
     #[inline]
-    fn from(value: AnthropicToolWebSearch20250305) -> Self {
+    fn from(value: AnthropicWebSearchTool20250305) -> Self {
         Self::WebSearch20250305(Box::new(value))
     }
 }
 
-impl From<AnthropicToolWebSearch20260209> for AnthropicTool {
+impl From<AnthropicWebSearchTool20260209> for AnthropicTool {
     #[inline]
-    fn from(value: AnthropicToolWebSearch20260209) -> Self {
+    fn from(value: AnthropicWebSearchTool20260209) -> Self {
         Self::WebSearch20260209(Box::new(value))
     }
 }
 
 impl AnthropicTool {
-    /// Returns the object whose `type` is `bash_20250124`, without further settings; [`AnthropicToolBash20250124`] has those.
+    /// Returns the object whose `type` is `bash_20250124`, without further settings; [`AnthropicBashTool20250124`] has those.
     #[inline]
     pub fn bash_20250124() -> Self {
-        Self::Bash20250124(AnthropicToolBash20250124::new())
+        Self::Bash20250124(AnthropicBashTool20250124::new())
     }
 
-    /// Returns the object whose `type` is `text_editor_20250124`, without further settings; [`AnthropicToolTextEditor20250124`] has those.
+    /// Returns the object whose `type` is `text_editor_20250124`, without further settings; [`AnthropicTextEditorTool20250124`] has those.
     #[inline]
     pub fn text_editor_20250124() -> Self {
-        Self::TextEditor20250124(AnthropicToolTextEditor20250124::new())
+        Self::TextEditor20250124(AnthropicTextEditorTool20250124::new())
     }
 
-    /// Returns the object whose `type` is `web_search_20250305`, without further settings; [`AnthropicToolWebSearch20250305`] has those.
+    /// Returns the object whose `type` is `web_search_20250305`, without further settings; [`AnthropicWebSearchTool20250305`] has those.
     #[inline]
     pub fn web_search_20250305() -> Self {
-        Self::WebSearch20250305(Box::new(AnthropicToolWebSearch20250305::new()))
+        Self::WebSearch20250305(Box::new(AnthropicWebSearchTool20250305::new()))
     }
 
-    /// Returns the object whose `type` is `web_search_20260209`, without further settings; [`AnthropicToolWebSearch20260209`] has those.
+    /// Returns the object whose `type` is `web_search_20260209`, without further settings; [`AnthropicWebSearchTool20260209`] has those.
     #[inline]
     pub fn web_search_20260209() -> Self {
-        Self::WebSearch20260209(Box::new(AnthropicToolWebSearch20260209::new()))
+        Self::WebSearch20260209(Box::new(AnthropicWebSearchTool20260209::new()))
     }
 }
 
@@ -2935,15 +2513,15 @@ pub enum MessagesAddedTool {
     /// Points at a tool from the request's `tools` array by name.
     ///
     /// `type` is `tool_reference`.
-    ToolReference(MessagesAddedToolToolReference),
+    ToolReference(MessagesToolReference),
     /// Points at a single tool offered by an MCP server.
     ///
     /// `type` is `mcp_tool_reference`.
-    McpToolReference(MessagesAddedToolMcpToolReference),
+    McpToolReference(MessagesMcpToolReference),
     /// Points at every tool of one MCP server at once.
     ///
     /// `type` is `mcp_toolset_reference`.
-    McpToolsetReference(MessagesAddedToolMcpToolsetReference),
+    McpToolsetReference(MessagesMcpToolsetReference),
     /// One of the forms this value may have.
     ///
     /// `type` is `tool_definition`.
@@ -2967,23 +2545,23 @@ wire_union!(MessagesAddedTool {
     }
 });
 
-impl From<MessagesAddedToolToolReference> for MessagesAddedTool {
+impl From<MessagesToolReference> for MessagesAddedTool {
     #[inline]
-    fn from(value: MessagesAddedToolToolReference) -> Self {
+    fn from(value: MessagesToolReference) -> Self {
         Self::ToolReference(value)
     }
 }
 
-impl From<MessagesAddedToolMcpToolReference> for MessagesAddedTool {
+impl From<MessagesMcpToolReference> for MessagesAddedTool {
     #[inline]
-    fn from(value: MessagesAddedToolMcpToolReference) -> Self {
+    fn from(value: MessagesMcpToolReference) -> Self {
         Self::McpToolReference(value)
     }
 }
 
-impl From<MessagesAddedToolMcpToolsetReference> for MessagesAddedTool {
+impl From<MessagesMcpToolsetReference> for MessagesAddedTool {
     #[inline]
-    fn from(value: MessagesAddedToolMcpToolsetReference) -> Self {
+    fn from(value: MessagesMcpToolsetReference) -> Self {
         Self::McpToolsetReference(value)
     }
 }
@@ -3026,87 +2604,6 @@ wire_setters!(MessagesToolRemovalBlock {
     cache_control: into CacheControl,
 });
 
-/// Points at a tool from the request's `tools` array by name.
-///
-/// At `MessagesToolRemovalBlock.tool|tool_reference` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesRemovedToolToolReference {
-    /// Name under which the tool to withdraw was declared.
-    pub name: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesRemovedToolToolReference ["type" = "tool_reference"] {
-    name: Required = 0,
-});
-
-impl MessagesRemovedToolToolReference {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(MessagesRemovedToolToolReference {});
-
-/// Points at a single tool offered by an MCP server.
-///
-/// At `MessagesToolRemovalBlock.tool|mcp_tool_reference` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesRemovedToolMcpToolReference {
-    /// Tool name as the MCP server exposes it.
-    pub name: String,
-    /// Name of the configured MCP server that offers the tool.
-    pub server_name: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesRemovedToolMcpToolReference ["type" = "mcp_tool_reference"] {
-    name: Required = 0,
-    server_name: Required = 1,
-});
-
-impl MessagesRemovedToolMcpToolReference {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(name: impl Into<String>, server_name: impl Into<String>) -> Self {
-        Self { name: name.into(), server_name: server_name.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(MessagesRemovedToolMcpToolReference {});
-
-/// Points at every tool of one MCP server at once.
-///
-/// At `MessagesToolRemovalBlock.tool|mcp_toolset_reference` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesRemovedToolMcpToolsetReference {
-    /// Name of the configured MCP server whose toolset is withdrawn.
-    pub server_name: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesRemovedToolMcpToolsetReference ["type" = "mcp_toolset_reference"] {
-    server_name: Required = 0,
-});
-
-impl MessagesRemovedToolMcpToolsetReference {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(server_name: impl Into<String>) -> Self {
-        Self { server_name: server_name.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(MessagesRemovedToolMcpToolsetReference {});
-
 /// Reference to what is withdrawn: a plain tool, one MCP tool, or a whole MCP toolset.
 ///
 /// At `MessagesToolRemovalBlock.tool` in the API document.
@@ -3116,15 +2613,15 @@ pub enum MessagesRemovedTool {
     /// Points at a tool from the request's `tools` array by name.
     ///
     /// `type` is `tool_reference`.
-    ToolReference(MessagesRemovedToolToolReference),
+    ToolReference(MessagesToolReference),
     /// Points at a single tool offered by an MCP server.
     ///
     /// `type` is `mcp_tool_reference`.
-    McpToolReference(MessagesRemovedToolMcpToolReference),
+    McpToolReference(MessagesMcpToolReference),
     /// Points at every tool of one MCP server at once.
     ///
     /// `type` is `mcp_toolset_reference`.
-    McpToolsetReference(MessagesRemovedToolMcpToolsetReference),
+    McpToolsetReference(MessagesMcpToolsetReference),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -3142,246 +2639,26 @@ wire_union!(MessagesRemovedTool {
     }
 });
 
-impl From<MessagesRemovedToolToolReference> for MessagesRemovedTool {
+impl From<MessagesToolReference> for MessagesRemovedTool {
     #[inline]
-    fn from(value: MessagesRemovedToolToolReference) -> Self {
+    fn from(value: MessagesToolReference) -> Self {
         Self::ToolReference(value)
     }
 }
 
-impl From<MessagesRemovedToolMcpToolReference> for MessagesRemovedTool {
+impl From<MessagesMcpToolReference> for MessagesRemovedTool {
     #[inline]
-    fn from(value: MessagesRemovedToolMcpToolReference) -> Self {
+    fn from(value: MessagesMcpToolReference) -> Self {
         Self::McpToolReference(value)
     }
 }
 
-impl From<MessagesRemovedToolMcpToolsetReference> for MessagesRemovedTool {
+impl From<MessagesMcpToolsetReference> for MessagesRemovedTool {
     #[inline]
-    fn from(value: MessagesRemovedToolMcpToolsetReference) -> Self {
+    fn from(value: MessagesMcpToolsetReference) -> Self {
         Self::McpToolsetReference(value)
     }
 }
-
-/// Replayed result of an earlier `openrouter:shell` call; OpenRouter accepts it in history and removes it before contacting the provider.
-///
-/// Schema `MessagesShellToolResultBlock` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesShellToolResultBlock {
-    /// Payload the shell call returned, kept as an open object to send back as received.
-    pub content: JsonObject,
-    /// Identifier of the tool use block whose call produced this output.
-    pub tool_use_id: String,
-    /// Container in which the commands ran; use this identifier to fetch files from it or to run there again.
-    pub container_id: Option<String>,
-    /// Files that the commands created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<MessagesShellToolResultBlockFile>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesShellToolResultBlock ["type" = "openrouter_shell_tool_result"] {
-    content: Required = 0,
-    tool_use_id: Required = 1,
-    container_id: Optional = 2,
-    files: Optional = 3,
-});
-
-impl MessagesShellToolResultBlock {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(content: impl Into<JsonObject>, tool_use_id: impl Into<String>) -> Self {
-        Self {
-            content: content.into(),
-            tool_use_id: tool_use_id.into(),
-            container_id: None,
-            files: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(MessagesShellToolResultBlock {
-    container_id: into String,
-    files: list MessagesShellToolResultBlockFile,
-});
-
-/// The object at `MessagesShellToolResultBlock.files[]`.
-///
-/// At `MessagesShellToolResultBlock.files[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesShellToolResultBlockFile {
-    /// Container that holds the file; download requests need it together with `file_id`.
-    pub container_id: String,
-    /// Index in the text at which the citation of the file ends.
-    pub end_index: i64,
-    /// Identifier of the file within its container; use it to download the content.
-    pub file_id: String,
-    /// Name of the file, to show to people or to save it under.
-    pub filename: String,
-    /// Index in the text at which the citation of the file begins.
-    pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesShellToolResultBlockFile ["type" = "container_file_citation"] {
-    container_id: Required = 0,
-    end_index: Required = 1,
-    file_id: Required = 2,
-    filename: Required = 3,
-    start_index: Required = 4,
-});
-
-impl MessagesShellToolResultBlockFile {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        container_id: impl Into<String>,
-        end_index: impl IntoNumber<i64>,
-        file_id: impl Into<String>,
-        filename: impl Into<String>,
-        start_index: impl IntoNumber<i64>,
-    ) -> Self {
-        Self {
-            container_id: container_id.into(),
-            end_index: end_index.into_number(),
-            file_id: file_id.into(),
-            filename: filename.into(),
-            start_index: start_index.into_number(),
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(MessagesShellToolResultBlockFile {});
-
-/// Earlier output of an `openrouter:bash` sandbox call; you may send it back, but it never reaches the provider.
-///
-/// Schema `MessagesBashToolResultBlock` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesBashToolResultBlock {
-    /// What the command returned; pass it back unchanged.
-    pub content: JsonObject,
-    /// Identifier of the bash call that this result answers.
-    pub tool_use_id: String,
-    /// Container in which the command ran; use this identifier to fetch files from it or to run there again.
-    pub container_id: Option<String>,
-    /// Files that the command created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<MessagesBashToolResultBlockFile>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesBashToolResultBlock ["type" = "openrouter_bash_tool_result"] {
-    content: Required = 0,
-    tool_use_id: Required = 1,
-    container_id: Optional = 2,
-    files: Optional = 3,
-});
-
-impl MessagesBashToolResultBlock {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(content: impl Into<JsonObject>, tool_use_id: impl Into<String>) -> Self {
-        Self {
-            content: content.into(),
-            tool_use_id: tool_use_id.into(),
-            container_id: None,
-            files: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(MessagesBashToolResultBlock {
-    container_id: into String,
-    files: list MessagesBashToolResultBlockFile,
-});
-
-/// The object at `MessagesBashToolResultBlock.files[]`.
-///
-/// At `MessagesBashToolResultBlock.files[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesBashToolResultBlockFile {
-    /// Container that holds the file; download requests need it together with `file_id`.
-    pub container_id: String,
-    /// Index in the text at which the citation of the file ends.
-    pub end_index: i64,
-    /// Identifier of the file within its container; use it to download the content.
-    pub file_id: String,
-    /// Name of the file, to show to people or to save it under.
-    pub filename: String,
-    /// Index in the text at which the citation of the file begins.
-    pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesBashToolResultBlockFile ["type" = "container_file_citation"] {
-    container_id: Required = 0,
-    end_index: Required = 1,
-    file_id: Required = 2,
-    filename: Required = 3,
-    start_index: Required = 4,
-});
-
-impl MessagesBashToolResultBlockFile {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        container_id: impl Into<String>,
-        end_index: impl IntoNumber<i64>,
-        file_id: impl Into<String>,
-        filename: impl Into<String>,
-        start_index: impl IntoNumber<i64>,
-    ) -> Self {
-        Self {
-            container_id: container_id.into(),
-            end_index: end_index.into_number(),
-            file_id: file_id.into(),
-            filename: filename.into(),
-            start_index: start_index.into_number(),
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(MessagesBashToolResultBlockFile {});
-
-/// Result of an earlier tool search by OpenRouter, sent back to continue the conversation.
-///
-/// Schema `ORAnthropicToolSearchResultParam` of the API document.
-#[doc(alias = "ORAnthropicToolSearchResultParam")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesToolSearchResultParam {
-    /// The tools found, exactly as the response listed them.
-    pub content: JsonObject,
-    /// Identifier of the search call that this result answers.
-    pub tool_use_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesToolSearchResultParam ["type" = "openrouter_tool_search_result"] {
-    content: Required = 0,
-    tool_use_id: Required = 1,
-});
-
-impl MessagesToolSearchResultParam {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(content: impl Into<JsonObject>, tool_use_id: impl Into<String>) -> Self {
-        Self { content: content.into(), tool_use_id: tool_use_id.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(MessagesToolSearchResultParam {});
 
 /// What `MessagesMessageParam.content[]` may be.
 ///
@@ -3409,14 +2686,14 @@ pub enum MessagesContentBlockParam {
     ///
     /// `type` is `tool_result`.
     ToolResult(MessagesToolResultBlockParam),
-    /// Reasoning from an earlier assistant turn, sent back unchanged.
+    /// Thinking the model did before its answer; replay it unmodified when you continue a tool-use turn.
     ///
     /// `type` is `thinking`.
-    Thinking(MessagesThinkingBlockParam),
-    /// Encrypted reasoning from an earlier assistant turn, sent back unchanged.
+    Thinking(AnthropicThinkingBlock),
+    /// Thinking that the provider withheld and returned encrypted; replay it unchanged to keep the model's train of thought.
     ///
     /// `type` is `redacted_thinking`.
-    RedactedThinking(MessagesRedactedThinkingBlockParam),
+    RedactedThinking(AnthropicRedactedThinkingBlock),
     /// Call to a server-side tool that the model made in an earlier turn.
     ///
     /// `type` is `server_tool_use`.
@@ -3433,10 +2710,10 @@ pub enum MessagesContentBlockParam {
     ///
     /// `type` is `compaction`.
     Compaction(MessagesCompactionBlockParam),
-    /// Advice that the `advisor_20260301` tool gave in an earlier turn, sent back so that the model keeps it in view.
+    /// Content block of a Messages response that carries what the advisor tool returned.
     ///
     /// `type` is `advisor_tool_result`.
-    AdvisorToolResult(MessagesAdvisorToolResultBlock),
+    AdvisorToolResult(AnthropicAdvisorToolResult),
     /// Brings a tool declared with `defer_loading: true` into play mid-conversation while keeping the prompt cache; belongs in `system` messages only.
     ///
     /// `type` is `tool_addition`.
@@ -3445,18 +2722,18 @@ pub enum MessagesContentBlockParam {
     ///
     /// `type` is `tool_removal`.
     ToolRemoval(MessagesToolRemovalBlock),
-    /// Replayed result of an earlier `openrouter:shell` call; OpenRouter accepts it in history and removes it before contacting the provider.
+    /// Result block of an `openrouter:shell` call that ran inside OpenRouter's sandbox.
     ///
     /// `type` is `openrouter_shell_tool_result`.
-    OpenRouterShellToolResult(MessagesShellToolResultBlock),
-    /// Earlier output of an `openrouter:bash` sandbox call; you may send it back, but it never reaches the provider.
+    OpenRouterShellToolResult(MessagesShellToolResult),
+    /// Result block of an `openrouter:bash` call that ran inside OpenRouter's sandbox.
     ///
     /// `type` is `openrouter_bash_tool_result`.
-    OpenRouterBashToolResult(MessagesBashToolResultBlock),
-    /// Result of an earlier tool search by OpenRouter, sent back to continue the conversation.
+    OpenRouterBashToolResult(MessagesBashToolResult),
+    /// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next turn.
     ///
     /// `type` is `openrouter_tool_search_result`.
-    OpenRouterToolSearchResult(MessagesToolSearchResultParam),
+    OpenRouterToolSearchResult(MessagesToolSearchResult),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -3539,16 +2816,16 @@ impl From<MessagesToolResultBlockParam> for MessagesContentBlockParam {
     }
 }
 
-impl From<MessagesThinkingBlockParam> for MessagesContentBlockParam {
+impl From<AnthropicThinkingBlock> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesThinkingBlockParam) -> Self {
+    fn from(value: AnthropicThinkingBlock) -> Self {
         Self::Thinking(value)
     }
 }
 
-impl From<MessagesRedactedThinkingBlockParam> for MessagesContentBlockParam {
+impl From<AnthropicRedactedThinkingBlock> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesRedactedThinkingBlockParam) -> Self {
+    fn from(value: AnthropicRedactedThinkingBlock) -> Self {
         Self::RedactedThinking(value)
     }
 }
@@ -3581,9 +2858,9 @@ impl From<MessagesCompactionBlockParam> for MessagesContentBlockParam {
     }
 }
 
-impl From<MessagesAdvisorToolResultBlock> for MessagesContentBlockParam {
+impl From<AnthropicAdvisorToolResult> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesAdvisorToolResultBlock) -> Self {
+    fn from(value: AnthropicAdvisorToolResult) -> Self {
         Self::AdvisorToolResult(value)
     }
 }
@@ -3602,23 +2879,23 @@ impl From<MessagesToolRemovalBlock> for MessagesContentBlockParam {
     }
 }
 
-impl From<MessagesShellToolResultBlock> for MessagesContentBlockParam {
+impl From<MessagesShellToolResult> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesShellToolResultBlock) -> Self {
+    fn from(value: MessagesShellToolResult) -> Self {
         Self::OpenRouterShellToolResult(value)
     }
 }
 
-impl From<MessagesBashToolResultBlock> for MessagesContentBlockParam {
+impl From<MessagesBashToolResult> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesBashToolResultBlock) -> Self {
+    fn from(value: MessagesBashToolResult) -> Self {
         Self::OpenRouterBashToolResult(value)
     }
 }
 
-impl From<MessagesToolSearchResultParam> for MessagesContentBlockParam {
+impl From<MessagesToolSearchResult> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesToolSearchResultParam) -> Self {
+    fn from(value: MessagesToolSearchResult) -> Self {
         Self::OpenRouterToolSearchResult(value)
     }
 }
@@ -3709,7 +2986,7 @@ impl From<MessagesContentBlockParam> for MessagesMessageParamContent {
 #[non_exhaustive]
 pub struct AnthropicMessageOutputConfig {
     /// How much effort the model puts into its output; null leaves it unset.
-    pub effort: Option<AnthropicOutputEffort>,
+    pub effort: Option<OutputEffort>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -3725,15 +3002,16 @@ impl AnthropicMessageOutputConfig {
 }
 
 wire_setters!(AnthropicMessageOutputConfig {
-    effort: into AnthropicOutputEffort,
+    effort: into OutputEffort,
 });
 
 /// How much effort the model puts into its output; more effort takes longer and costs more tokens.
 ///
 /// Schema `AnthropicOutputEffort` of the API document.
+#[doc(alias = "AnthropicOutputEffort")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AnthropicOutputEffort {
+pub enum OutputEffort {
     /// The value `low`.
     Low,
     /// The value `medium`.
@@ -3748,7 +3026,7 @@ pub enum AnthropicOutputEffort {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(AnthropicOutputEffort {
+wire_enum!(OutputEffort {
     Low = "low",
     Medium = "medium",
     High = "high",
@@ -3811,7 +3089,7 @@ wire_setters!(MessagesRequestMetadata {
 #[non_exhaustive]
 pub struct MessagesOutputConfig {
     /// How thoroughly the model works on its answer; more effort may deepen analysis but takes longer.
-    pub effort: Option<MessagesOutputConfigEffort>,
+    pub effort: Option<OutputEffort>,
     /// Structured output format that the answer must follow; null leaves the form free.
     pub format: Option<MessagesOutputConfigFormat>,
     /// Token budget the model sees counting down while it works through an agentic turn; guides its pacing without stopping it. Null sets none.
@@ -3831,37 +3109,9 @@ impl MessagesOutputConfig {
 }
 
 wire_setters!(MessagesOutputConfig {
-    effort: into MessagesOutputConfigEffort,
+    effort: into OutputEffort,
     format: into MessagesOutputConfigFormat,
     task_budget: into MessagesOutputConfigTaskBudget,
-});
-
-/// How thoroughly the model works on its answer; more effort may deepen analysis but takes longer.
-///
-/// At `MessagesOutputConfig.effort` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum MessagesOutputConfigEffort {
-    /// Answer quickly, with little effort.
-    Low,
-    /// Balance thoroughness with speed and cost.
-    Medium,
-    /// Work thoroughly on the answer.
-    High,
-    /// Work beyond the high level, below the maximum.
-    Xhigh,
-    /// Spend as much effort as the model can.
-    Max,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(MessagesOutputConfigEffort {
-    Low = "low",
-    Medium = "medium",
-    High = "high",
-    Xhigh = "xhigh",
-    Max = "max",
 });
 
 /// Structured output format that the answer must follow; null leaves the form free.
@@ -3924,287 +3174,6 @@ impl MessagesOutputConfigTaskBudget {
 wire_setters!(MessagesOutputConfigTaskBudget {
     remaining: number i64,
 });
-
-/// What `MessagesRequest.plugins[]` may be.
-///
-/// At `MessagesRequest.plugins[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum MessagesRequestPlugin {
-    /// Settings of the auto router, which picks a model for each request by task type.
-    ///
-    /// `id` is `auto-router`.
-    AutoRouter(AutoRouterPlugin),
-    /// Settings of the beta auto router, which picks a model for each request by task type.
-    ///
-    /// `id` is `auto-beta-router`.
-    AutoBetaRouter(AutoBetaRouterPlugin),
-    /// Plugin entry that switches on content moderation for the request.
-    ///
-    /// `id` is `moderation`.
-    Moderation(ModerationPlugin),
-    /// Plugin that enriches a request with web search results.
-    ///
-    /// `id` is `web`.
-    Web(Box<WebSearchPlugin>),
-    /// Plugin that lets the model open web pages during a request.
-    ///
-    /// `id` is `web-fetch`.
-    WebFetch(WebFetchPlugin),
-    /// Extracts the contents of attached documents so that models without native file input can read them.
-    ///
-    /// `id` is `file-parser`.
-    FileParser(FileParserPlugin),
-    /// Repairs malformed structured output, such as broken JSON, before you receive it.
-    ///
-    /// `id` is `response-healing`.
-    ResponseHealing(ResponseHealingPlugin),
-    /// Shortens prompts that would overflow the context window of the model.
-    ///
-    /// `id` is `context-compression`.
-    ContextCompression(ContextCompressionPlugin),
-    /// Routes to a coding model picked for its balance of quality against price.
-    ///
-    /// `id` is `pareto-router`.
-    ParetoRouter(ParetoRouterPlugin),
-    /// Has several models answer in parallel, an analyst compare them, and one model write the final answer.
-    ///
-    /// `id` is `fusion`.
-    Fusion(FusionPlugin),
-    /// Settings of the Switchyard router, which sends each request to a cheaper or a stronger model by its difficulty.
-    ///
-    /// `id` is `switchyard-router`.
-    SwitchyardRouter(SwitchyardRouterPlugin),
-    /// Settings of the Jev router, which picks a model for each request.
-    ///
-    /// `id` is `jev-router`.
-    JevRouter(JevRouterPlugin),
-    /// Tells the model your rules and checks each turn for compliance; in beta, so its settings and results can still change.
-    ///
-    /// `id` is `alignment`.
-    Alignment(AlignmentPlugin),
-    /// Judges the calls of your own tools by allow and deny rules before you receive them; verdicts are found in `safeguard_results`.
-    ///
-    /// `id` is `armor`.
-    Armor(Box<ArmorPlugin>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(MessagesRequestPlugin {
-    tag "id" {
-        "alignment" => Alignment,
-        "armor" => Armor,
-        "auto-beta-router" => AutoBetaRouter,
-        "auto-router" => AutoRouter,
-        "context-compression" => ContextCompression,
-        "file-parser" => FileParser,
-        "fusion" => Fusion,
-        "jev-router" => JevRouter,
-        "moderation" => Moderation,
-        "pareto-router" => ParetoRouter,
-        "response-healing" => ResponseHealing,
-        "switchyard-router" => SwitchyardRouter,
-        "web" => Web,
-        "web-fetch" => WebFetch,
-    }
-    variants {
-        AutoRouter = 0,
-        AutoBetaRouter = 1,
-        Moderation = 2,
-        Web = 3,
-        WebFetch = 4,
-        FileParser = 5,
-        ResponseHealing = 6,
-        ContextCompression = 7,
-        ParetoRouter = 8,
-        Fusion = 9,
-        SwitchyardRouter = 10,
-        JevRouter = 11,
-        Alignment = 12,
-        Armor = 13,
-    }
-});
-
-wire_text!(MessagesRequestPlugin, text => of_tag("id", text));
-
-impl From<AutoRouterPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: AutoRouterPlugin) -> Self {
-        Self::AutoRouter(value)
-    }
-}
-
-impl From<AutoBetaRouterPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: AutoBetaRouterPlugin) -> Self {
-        Self::AutoBetaRouter(value)
-    }
-}
-
-impl From<ModerationPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: ModerationPlugin) -> Self {
-        Self::Moderation(value)
-    }
-}
-
-impl From<WebSearchPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: WebSearchPlugin) -> Self {
-        Self::Web(Box::new(value))
-    }
-}
-
-impl From<WebFetchPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: WebFetchPlugin) -> Self {
-        Self::WebFetch(value)
-    }
-}
-
-impl From<FileParserPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: FileParserPlugin) -> Self {
-        Self::FileParser(value)
-    }
-}
-
-impl From<ResponseHealingPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: ResponseHealingPlugin) -> Self {
-        Self::ResponseHealing(value)
-    }
-}
-
-impl From<ContextCompressionPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: ContextCompressionPlugin) -> Self {
-        Self::ContextCompression(value)
-    }
-}
-
-impl From<ParetoRouterPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: ParetoRouterPlugin) -> Self {
-        Self::ParetoRouter(value)
-    }
-}
-
-impl From<FusionPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: FusionPlugin) -> Self {
-        Self::Fusion(value)
-    }
-}
-
-impl From<SwitchyardRouterPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: SwitchyardRouterPlugin) -> Self {
-        Self::SwitchyardRouter(value)
-    }
-}
-
-impl From<JevRouterPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: JevRouterPlugin) -> Self {
-        Self::JevRouter(value)
-    }
-}
-
-impl From<AlignmentPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: AlignmentPlugin) -> Self {
-        Self::Alignment(value)
-    }
-}
-
-impl From<ArmorPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: ArmorPlugin) -> Self {
-        Self::Armor(Box::new(value))
-    }
-}
-
-impl MessagesRequestPlugin {
-    /// Returns the object whose `id` is `armor`, without further settings; [`ArmorPlugin`] has those.
-    #[inline]
-    pub fn armor() -> Self {
-        Self::Armor(Box::new(ArmorPlugin::new()))
-    }
-
-    /// Returns the object whose `id` is `auto-beta-router`, without further settings; [`AutoBetaRouterPlugin`] has those.
-    #[inline]
-    pub fn auto_beta_router() -> Self {
-        Self::AutoBetaRouter(AutoBetaRouterPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `auto-router`, without further settings; [`AutoRouterPlugin`] has those.
-    #[inline]
-    pub fn auto_router() -> Self {
-        Self::AutoRouter(AutoRouterPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `context-compression`, without further settings; [`ContextCompressionPlugin`] has those.
-    #[inline]
-    pub fn context_compression() -> Self {
-        Self::ContextCompression(ContextCompressionPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `file-parser`, without further settings; [`FileParserPlugin`] has those.
-    #[inline]
-    pub fn file_parser() -> Self {
-        Self::FileParser(FileParserPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `fusion`, without further settings; [`FusionPlugin`] has those.
-    #[inline]
-    pub fn fusion() -> Self {
-        Self::Fusion(FusionPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `jev-router`, without further settings; [`JevRouterPlugin`] has those.
-    #[inline]
-    pub fn jev_router() -> Self {
-        Self::JevRouter(JevRouterPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `moderation`, without further settings; [`ModerationPlugin`] has those.
-    #[inline]
-    pub fn moderation() -> Self {
-        Self::Moderation(ModerationPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `pareto-router`, without further settings; [`ParetoRouterPlugin`] has those.
-    #[inline]
-    pub fn pareto_router() -> Self {
-        Self::ParetoRouter(ParetoRouterPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `response-healing`, without further settings; [`ResponseHealingPlugin`] has those.
-    #[inline]
-    pub fn response_healing() -> Self {
-        Self::ResponseHealing(ResponseHealingPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `switchyard-router`, without further settings; [`SwitchyardRouterPlugin`] has those.
-    #[inline]
-    pub fn switchyard_router() -> Self {
-        Self::SwitchyardRouter(SwitchyardRouterPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `web`, without further settings; [`WebSearchPlugin`] has those.
-    #[inline]
-    pub fn web() -> Self {
-        Self::Web(Box::new(WebSearchPlugin::new()))
-    }
-
-    /// Returns the object whose `id` is `web-fetch`, without further settings; [`WebFetchPlugin`] has those.
-    #[inline]
-    pub fn web_fetch() -> Self {
-        Self::WebFetch(WebFetchPlugin::new())
-    }
-}
 
 /// Safety check that Anthropic runs on its servers while the model generates.
 ///
@@ -4329,9 +3298,9 @@ pub struct AnthropicThinkingBlockBinding {
     /// Older name of `prefix_mismatch_behavior`; do not send both.
     ///
     /// Deprecated by the API.
-    pub mismatch_behavior: Option<AnthropicThinkingMismatchBehavior>,
+    pub mismatch_behavior: Option<AnthropicMismatchBehavior>,
     /// Whether a thinking block that does not fit the messages in front of it causes an error or is dropped.
-    pub prefix_mismatch_behavior: Option<AnthropicThinkingPrefixMismatchBehavior>,
+    pub prefix_mismatch_behavior: Option<AnthropicMismatchBehavior>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -4347,18 +3316,16 @@ impl AnthropicThinkingBlockBinding {
 }
 
 wire_setters!(AnthropicThinkingBlockBinding {
-    mismatch_behavior: into AnthropicThinkingMismatchBehavior,
-    prefix_mismatch_behavior: into AnthropicThinkingPrefixMismatchBehavior,
+    mismatch_behavior: into AnthropicMismatchBehavior,
+    prefix_mismatch_behavior: into AnthropicMismatchBehavior,
 });
 
 /// Older name of `prefix_mismatch_behavior`; do not send both.
 ///
 /// At `AnthropicThinkingBlockBinding.mismatch_behavior` in the API document.
-///
-/// Deprecated by the API.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AnthropicThinkingMismatchBehavior {
+pub enum AnthropicMismatchBehavior {
     /// The value `error`.
     Error,
     /// The value `drop_block`.
@@ -4367,26 +3334,7 @@ pub enum AnthropicThinkingMismatchBehavior {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(AnthropicThinkingMismatchBehavior {
-    Error = "error",
-    DropBlock = "drop_block",
-});
-
-/// Whether a thinking block that does not fit the messages in front of it causes an error or is dropped.
-///
-/// At `AnthropicThinkingBlockBinding.prefix_mismatch_behavior` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AnthropicThinkingPrefixMismatchBehavior {
-    /// The value `error`.
-    Error,
-    /// The value `drop_block`.
-    DropBlock,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(AnthropicThinkingPrefixMismatchBehavior {
+wire_enum!(AnthropicMismatchBehavior {
     Error = "error",
     DropBlock = "drop_block",
 });
@@ -4872,154 +3820,6 @@ wire_setters!(MessagesRequestToolCustomInputSchema {
     r#type: into String,
 });
 
-/// Shell tool defined by Anthropic, whose commands your program runs.
-///
-/// At `MessagesRequest.tools[]|bash_20250124` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesRequestToolBash20250124 {
-    /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesRequestToolBash20250124 ["name" = "bash", "type" = "bash_20250124"] {
-    cache_control: Optional = 0,
-});
-
-impl MessagesRequestToolBash20250124 {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(MessagesRequestToolBash20250124 {
-    cache_control: into CacheControl,
-});
-
-/// File editing tool defined by Anthropic, whose edits your program carries out.
-///
-/// At `MessagesRequest.tools[]|text_editor_20250124` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesRequestToolTextEditor20250124 {
-    /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesRequestToolTextEditor20250124 ["name" = "str_replace_editor", "type" = "text_editor_20250124"] {
-    cache_control: Optional = 0,
-});
-
-impl MessagesRequestToolTextEditor20250124 {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(MessagesRequestToolTextEditor20250124 {
-    cache_control: into CacheControl,
-});
-
-/// Web search tool defined by Anthropic, run on the server side.
-///
-/// At `MessagesRequest.tools[]|web_search_20250305` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesRequestToolWebSearch20250305 {
-    /// Only sites from which results may come; cannot accompany `blocked_domains`.
-    pub allowed_domains: Option<Vec<String>>,
-    /// Sites from which no results may come; cannot accompany `allowed_domains`.
-    pub blocked_domains: Option<Vec<String>>,
-    /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
-    /// Most searches in one request; null sets no limit.
-    pub max_uses: Option<i64>,
-    /// Approximate whereabouts of the user, for results of local relevance.
-    pub user_location: Option<AnthropicWebSearchToolUserLocation>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesRequestToolWebSearch20250305 ["name" = "web_search", "type" = "web_search_20250305"] {
-    allowed_domains: Optional = 0,
-    blocked_domains: Optional = 1,
-    cache_control: Optional = 2,
-    max_uses: Optional = 3,
-    user_location: Optional = 4,
-});
-
-impl MessagesRequestToolWebSearch20250305 {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(MessagesRequestToolWebSearch20250305 {
-    allowed_domains: list String,
-    blocked_domains: list String,
-    cache_control: into CacheControl,
-    max_uses: number i64,
-    user_location: into AnthropicWebSearchToolUserLocation,
-});
-
-/// Later version of the Anthropic web search tool, which code execution may call as well.
-///
-/// At `MessagesRequest.tools[]|web_search_20260209` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesRequestToolWebSearch20260209 {
-    /// Who may invoke the search: the model directly, or code it runs.
-    pub allowed_callers: Option<Vec<AnthropicAllowedCaller>>,
-    /// Only sites from which results may come; cannot accompany `blocked_domains`.
-    pub allowed_domains: Option<Vec<String>>,
-    /// Sites from which no results may come; cannot accompany `allowed_domains`.
-    pub blocked_domains: Option<Vec<String>>,
-    /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
-    /// Most searches in one request; null sets no limit.
-    pub max_uses: Option<i64>,
-    /// Approximate whereabouts of the user, for results of local relevance.
-    pub user_location: Option<AnthropicWebSearchToolUserLocation>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesRequestToolWebSearch20260209 ["name" = "web_search", "type" = "web_search_20260209"] {
-    allowed_callers: Optional = 0,
-    allowed_domains: Optional = 1,
-    blocked_domains: Optional = 2,
-    cache_control: Optional = 3,
-    max_uses: Optional = 4,
-    user_location: Optional = 5,
-});
-
-impl MessagesRequestToolWebSearch20260209 {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(MessagesRequestToolWebSearch20260209 {
-    allowed_callers: list AnthropicAllowedCaller,
-    allowed_domains: list String,
-    blocked_domains: list String,
-    cache_control: into CacheControl,
-    max_uses: number i64,
-    user_location: into AnthropicWebSearchToolUserLocation,
-});
-
 /// Advisor tool defined by Anthropic, which lets the model consult a second model while it works.
 ///
 /// At `MessagesRequest.tools[]|advisor_20260301` in the API document.
@@ -5073,34 +3873,6 @@ wire_setters!(MessagesRequestToolAdvisor20260301 {
     caching: into CacheControl,
     defer_loading: exact bool,
     max_uses: number i64,
-});
-
-/// Tool definition that lets the model look up and filter OpenRouter's model catalogue; OpenRouter runs it on the server.
-///
-/// Schema `MessagesSearchModelsServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesSearchModelsServerTool {
-    /// Settings of the model search tool; leave out to use its standard behaviour.
-    pub parameters: Option<SearchModelsServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesSearchModelsServerTool ["type" = "openrouter:experimental__search_models"] {
-    parameters: Optional = 0,
-});
-
-impl MessagesSearchModelsServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(MessagesSearchModelsServerTool {
-    parameters: into SearchModelsServerToolConfig,
 });
 
 /// Hosted tool with which the model looks up deferred tools by a natural-language query, ranked with BM25.
@@ -5251,22 +4023,22 @@ pub enum MessagesRequestTool {
     ///
     /// `type` is `custom`.
     Custom(Box<MessagesRequestToolCustom>),
-    /// Shell tool defined by Anthropic, whose commands your program runs.
+    /// One of the forms this value may have.
     ///
     /// `type` is `bash_20250124`.
-    Bash20250124(MessagesRequestToolBash20250124),
-    /// File editing tool defined by Anthropic, whose edits your program carries out.
+    Bash20250124(AnthropicBashTool20250124),
+    /// One of the forms this value may have.
     ///
     /// `type` is `text_editor_20250124`.
-    TextEditor20250124(MessagesRequestToolTextEditor20250124),
-    /// Web search tool defined by Anthropic, run on the server side.
+    TextEditor20250124(AnthropicTextEditorTool20250124),
+    /// One of the forms this value may have.
     ///
     /// `type` is `web_search_20250305`.
-    WebSearch20250305(Box<MessagesRequestToolWebSearch20250305>),
-    /// Later version of the Anthropic web search tool, which code execution may call as well.
+    WebSearch20250305(Box<AnthropicWebSearchTool20250305>),
+    /// One of the forms this value may have.
     ///
     /// `type` is `web_search_20260209`.
-    WebSearch20260209(Box<MessagesRequestToolWebSearch20260209>),
+    WebSearch20260209(Box<AnthropicWebSearchTool20260209>),
     /// Advisor tool defined by Anthropic, which lets the model consult a second model while it works.
     ///
     /// `type` is `advisor_20260301`.
@@ -5283,15 +4055,15 @@ pub enum MessagesRequestTool {
     ///
     /// `type` is `openrouter:image_generation`.
     OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
-    /// Tool definition that lets the model look up and filter OpenRouter's model catalogue; OpenRouter runs it on the server.
+    /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(MessagesSearchModelsServerTool),
+    OpenRouterExperimentalSearchModels(SearchModelsServerTool),
     /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
     ///
     /// `type` is `openrouter:web_fetch`.
     OpenRouterWebFetch(WebFetchServerTool),
-    /// Tool definition that lets the model search the web for fresh information; OpenRouter runs it on the server.
+    /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
     ///
     /// `type` is `openrouter:web_search`.
     OpenRouterWebSearch(Box<OpenRouterWebSearchServerTool>),
@@ -5368,30 +4140,30 @@ impl From<MessagesRequestToolCustom> for MessagesRequestTool {
     }
 }
 
-impl From<MessagesRequestToolBash20250124> for MessagesRequestTool {
+impl From<AnthropicBashTool20250124> for MessagesRequestTool {
     #[inline]
-    fn from(value: MessagesRequestToolBash20250124) -> Self {
+    fn from(value: AnthropicBashTool20250124) -> Self {
         Self::Bash20250124(value)
     }
 }
 
-impl From<MessagesRequestToolTextEditor20250124> for MessagesRequestTool {
+impl From<AnthropicTextEditorTool20250124> for MessagesRequestTool {
     #[inline]
-    fn from(value: MessagesRequestToolTextEditor20250124) -> Self {
+    fn from(value: AnthropicTextEditorTool20250124) -> Self {
         Self::TextEditor20250124(value)
     }
 }
 
-impl From<MessagesRequestToolWebSearch20250305> for MessagesRequestTool {
+impl From<AnthropicWebSearchTool20250305> for MessagesRequestTool {
     #[inline]
-    fn from(value: MessagesRequestToolWebSearch20250305) -> Self {
+    fn from(value: AnthropicWebSearchTool20250305) -> Self {
         Self::WebSearch20250305(Box::new(value))
     }
 }
 
-impl From<MessagesRequestToolWebSearch20260209> for MessagesRequestTool {
+impl From<AnthropicWebSearchTool20260209> for MessagesRequestTool {
     #[inline]
-    fn from(value: MessagesRequestToolWebSearch20260209) -> Self {
+    fn from(value: AnthropicWebSearchTool20260209) -> Self {
         Self::WebSearch20260209(Box::new(value))
     }
 }
@@ -5424,9 +4196,9 @@ impl From<ImageGenerationServerToolOpenRouter> for MessagesRequestTool {
     }
 }
 
-impl From<MessagesSearchModelsServerTool> for MessagesRequestTool {
+impl From<SearchModelsServerTool> for MessagesRequestTool {
     #[inline]
-    fn from(value: MessagesSearchModelsServerTool) -> Self {
+    fn from(value: SearchModelsServerTool) -> Self {
         Self::OpenRouterExperimentalSearchModels(value)
     }
 }
@@ -5474,10 +4246,10 @@ impl From<ToolSearchServerTool> for MessagesRequestTool {
 }
 
 impl MessagesRequestTool {
-    /// Returns the object whose `type` is `bash_20250124`, without further settings; [`MessagesRequestToolBash20250124`] has those.
+    /// Returns the object whose `type` is `bash_20250124`, without further settings; [`AnthropicBashTool20250124`] has those.
     #[inline]
     pub fn bash_20250124() -> Self {
-        Self::Bash20250124(MessagesRequestToolBash20250124::new())
+        Self::Bash20250124(AnthropicBashTool20250124::new())
     }
 
     /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
@@ -5492,10 +4264,10 @@ impl MessagesRequestTool {
         Self::OpenRouterDatetime(DatetimeServerTool::new())
     }
 
-    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`MessagesSearchModelsServerTool`] has those.
+    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerTool`] has those.
     #[inline]
     pub fn openrouter_experimental_search_models() -> Self {
-        Self::OpenRouterExperimentalSearchModels(MessagesSearchModelsServerTool::new())
+        Self::OpenRouterExperimentalSearchModels(SearchModelsServerTool::new())
     }
 
     /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
@@ -5528,10 +4300,10 @@ impl MessagesRequestTool {
         Self::OpenRouterWebSearch(Box::new(OpenRouterWebSearchServerTool::new()))
     }
 
-    /// Returns the object whose `type` is `text_editor_20250124`, without further settings; [`MessagesRequestToolTextEditor20250124`] has those.
+    /// Returns the object whose `type` is `text_editor_20250124`, without further settings; [`AnthropicTextEditorTool20250124`] has those.
     #[inline]
     pub fn text_editor_20250124() -> Self {
-        Self::TextEditor20250124(MessagesRequestToolTextEditor20250124::new())
+        Self::TextEditor20250124(AnthropicTextEditorTool20250124::new())
     }
 
     /// Returns the object whose `type` is `tool_search_tool_bm25`, without further settings; [`AnthropicToolSearchToolBm25`] has those.
@@ -5558,16 +4330,16 @@ impl MessagesRequestTool {
         Self::AnthropicToolSearchToolRegex(AnthropicToolSearchToolRegex::new("tool_search_tool_regex_20251119"))
     }
 
-    /// Returns the object whose `type` is `web_search_20250305`, without further settings; [`MessagesRequestToolWebSearch20250305`] has those.
+    /// Returns the object whose `type` is `web_search_20250305`, without further settings; [`AnthropicWebSearchTool20250305`] has those.
     #[inline]
     pub fn web_search_20250305() -> Self {
-        Self::WebSearch20250305(Box::new(MessagesRequestToolWebSearch20250305::new()))
+        Self::WebSearch20250305(Box::new(AnthropicWebSearchTool20250305::new()))
     }
 
-    /// Returns the object whose `type` is `web_search_20260209`, without further settings; [`MessagesRequestToolWebSearch20260209`] has those.
+    /// Returns the object whose `type` is `web_search_20260209`, without further settings; [`AnthropicWebSearchTool20260209`] has those.
     #[inline]
     pub fn web_search_20260209() -> Self {
-        Self::WebSearch20260209(Box::new(MessagesRequestToolWebSearch20260209::new()))
+        Self::WebSearch20260209(Box::new(AnthropicWebSearchTool20260209::new()))
     }
 }
 

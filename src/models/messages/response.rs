@@ -2,8 +2,15 @@
 
 //! Types of `messages`. What is only received.
 
+use crate::core::wire::{Extra, Json, Unrecognized};
 use crate::core::wire::{wire_enum, wire_struct, wire_union};
-use crate::models::*;
+use crate::models::messages::{
+    AnthropicAdvisorToolResult, AnthropicBase64PdfSource, AnthropicPlainTextSource, AnthropicRedactedThinkingBlock,
+    AnthropicSearchResultCitation, AnthropicThinkingBlock, AnthropicToolReference, AnthropicWebSearchCitation,
+    AnthropicWebSearchToolResultError, MessagesBashToolResult, MessagesShellToolResult, MessagesToolSearchResult,
+};
+use crate::models::routing::OpenRouterMetadata;
+use crate::models::shared::{AnthropicCacheCreation, AnthropicSpeed, AnthropicUsageIteration, CostDetails};
 
 /// Complete reply to a Messages call made without streaming: the Anthropic shape plus fields OpenRouter adds.
 ///
@@ -26,7 +33,7 @@ pub struct MessagesResult {
     /// Which of your stop sequences ended the output; null when none did.
     pub stop_sequence: Option<String>,
     /// Token counts for the call, in Anthropic's layout, extended with what OpenRouter charged for it.
-    pub usage: MessagesResultUsage,
+    pub usage: MessagesUsage,
     /// Changes that Anthropic made to the input before the model read it; null when not reported.
     pub input_transformations: Option<Vec<AnthropicInputTransformation>>,
     /// Report of the context edits applied while serving this call; null when there is nothing to report.
@@ -231,64 +238,6 @@ wire_struct!(AnthropicContentBlockCitation ["type" = "content_block_location"] {
     start_block_index: Required = 5,
 });
 
-/// Citation in a response that points at a page found by the web search tool.
-///
-/// Schema `AnthropicCitationWebSearchResultLocation` of the API document.
-#[doc(alias = "AnthropicCitationWebSearchResultLocation")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicWebSearchCitation {
-    /// Excerpt of the web page that supports the claim.
-    pub cited_text: String,
-    /// Opaque reference to the cited passage; send it back unchanged in later turns.
-    pub encrypted_index: String,
-    /// Title of the cited web page; null when unknown.
-    pub title: Option<String>,
-    /// Address of the cited web page.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicWebSearchCitation ["type" = "web_search_result_location"] {
-    cited_text: Required = 0,
-    encrypted_index: Required = 1,
-    title: Nullable = 2,
-    url: Required = 3,
-});
-
-/// Citation in a response that points into a search result you supplied.
-///
-/// Schema `AnthropicCitationSearchResultLocation` of the API document.
-#[doc(alias = "AnthropicCitationSearchResultLocation")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicSearchResultCitation {
-    /// Text of the cited blocks that supports the claim.
-    pub cited_text: String,
-    /// Index just past the last cited block within the search result, counted from zero.
-    pub end_block_index: i64,
-    /// Zero-based position of the cited result among all search results in the request.
-    pub search_result_index: i64,
-    /// Origin of the cited search result, as you gave it, often a link.
-    pub source: String,
-    /// Index of the first cited block within the search result, counted from zero.
-    pub start_block_index: i64,
-    /// Title of the cited search result; null when it had none.
-    pub title: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicSearchResultCitation ["type" = "search_result_location"] {
-    cited_text: Required = 0,
-    end_block_index: Required = 1,
-    search_result_index: Required = 2,
-    source: Required = 3,
-    start_block_index: Required = 4,
-    title: Nullable = 5,
-});
-
 /// A source behind a piece of response text; the variant tells how the passage is located.
 ///
 /// Schema `AnthropicTextCitation` of the API document.
@@ -458,6 +407,7 @@ wire_struct!(AnthropicCodeExecution20260120Caller ["type" = "code_execution_2026
 /// Tells who invoked a tool: the model directly, or code inside a code execution sandbox.
 ///
 /// Schema `AnthropicCaller` of the API document.
+#[doc(alias = "ORAnthropicNullableCaller")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AnthropicCaller {
@@ -511,41 +461,6 @@ impl From<AnthropicCodeExecution20260120Caller> for AnthropicCaller {
     }
 }
 
-/// Thinking the model did before its answer; replay it unmodified when you continue a tool-use turn.
-///
-/// Schema `AnthropicThinkingBlock` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicThinkingBlock {
-    /// Opaque proof that the thinking came from the model; send it back unchanged.
-    pub signature: String,
-    /// Readable thinking or its summary; may be empty when display is omitted.
-    pub thinking: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicThinkingBlock ["type" = "thinking"] {
-    signature: Required = 0,
-    thinking: Required = 1,
-});
-
-/// Thinking that the provider withheld and returned encrypted; replay it unchanged to keep the model's train of thought.
-///
-/// Schema `AnthropicRedactedThinkingBlock` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicRedactedThinkingBlock {
-    /// Encrypted thinking, opaque to the client.
-    pub data: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicRedactedThinkingBlock ["type" = "redacted_thinking"] {
-    data: Required = 0,
-});
-
 /// Call to a tool that runs on the server, so the client has nothing to execute.
 ///
 /// Schema `ORAnthropicServerToolUseBlock` of the API document.
@@ -558,7 +473,7 @@ pub struct MessagesServerToolUseBlock {
     /// Name of the server tool being called.
     pub name: String,
     /// Whether the model or code it was running made the call.
-    pub caller: Option<MessagesCaller>,
+    pub caller: Option<AnthropicCaller>,
     /// Arguments of the call; their shape depends on the tool.
     pub input: Option<Json>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -571,63 +486,6 @@ wire_struct!(MessagesServerToolUseBlock ["type" = "server_tool_use"] {
     caller: Optional = 2,
     input: Optional = 3,
 });
-
-/// Who triggered a tool call: the model directly, or code in a code execution container; null when not stated.
-///
-/// Schema `ORAnthropicNullableCaller` of the API document.
-#[doc(alias = "ORAnthropicNullableCaller")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum MessagesCaller {
-    /// Marks a tool call that the model made itself, not through sandboxed code.
-    ///
-    /// `type` is `direct`.
-    Direct(AnthropicDirectCaller),
-    /// Marks a tool call that was issued by code running in the `20250825` code execution tool.
-    ///
-    /// `type` is `code_execution_20250825`.
-    CodeExecution20250825(AnthropicCodeExecution20250825Caller),
-    /// Marks a tool call that was issued by code running in the `20260120` code execution tool.
-    ///
-    /// `type` is `code_execution_20260120`.
-    CodeExecution20260120(AnthropicCodeExecution20260120Caller),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(MessagesCaller {
-    tag "type" {
-        "code_execution_20250825" => CodeExecution20250825,
-        "code_execution_20260120" => CodeExecution20260120,
-        "direct" => Direct,
-    }
-    variants {
-        Direct = 0,
-        CodeExecution20250825 = 1,
-        CodeExecution20260120 = 2,
-    }
-});
-
-impl From<AnthropicDirectCaller> for MessagesCaller {
-    #[inline]
-    fn from(value: AnthropicDirectCaller) -> Self {
-        Self::Direct(value)
-    }
-}
-
-impl From<AnthropicCodeExecution20250825Caller> for MessagesCaller {
-    #[inline]
-    fn from(value: AnthropicCodeExecution20250825Caller) -> Self {
-        Self::CodeExecution20250825(value)
-    }
-}
-
-impl From<AnthropicCodeExecution20260120Caller> for MessagesCaller {
-    #[inline]
-    fn from(value: AnthropicCodeExecution20260120Caller) -> Self {
-        Self::CodeExecution20260120(value)
-    }
-}
 
 /// Content block holding the outcome of a web search.
 ///
@@ -674,53 +532,6 @@ wire_struct!(AnthropicWebSearchResult ["type" = "web_search_result"] {
     page_age: Nullable = 1,
     title: Required = 2,
     url: Required = 3,
-});
-
-/// Says why a web search failed.
-///
-/// Schema `AnthropicWebSearchToolResultError` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicWebSearchToolResultError {
-    /// Machine-readable reason for the failed search.
-    pub error_code: AnthropicWebSearchToolResultErrorCode,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicWebSearchToolResultError ["type" = "web_search_tool_result_error"] {
-    error_code: Required = 0,
-});
-
-/// Machine-readable reason for the failed search.
-///
-/// At `AnthropicWebSearchToolResultError.error_code` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AnthropicWebSearchToolResultErrorCode {
-    /// The model passed arguments that the tool rejects.
-    InvalidToolInput,
-    /// The search service could not be reached.
-    Unavailable,
-    /// The request used up its quota of searches.
-    MaxUsesExceeded,
-    /// The tool is rate limited at the moment.
-    TooManyRequests,
-    /// The search query exceeds the permitted length.
-    QueryTooLong,
-    /// The request as a whole is too big to search.
-    RequestTooLarge,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(AnthropicWebSearchToolResultErrorCode {
-    InvalidToolInput = "invalid_tool_input",
-    Unavailable = "unavailable",
-    MaxUsesExceeded = "max_uses_exceeded",
-    TooManyRequests = "too_many_requests",
-    QueryTooLong = "query_too_long",
-    RequestTooLarge = "request_too_large",
 });
 
 /// List of hits, or a single error that explains why the search failed.
@@ -1636,22 +1447,6 @@ wire_struct!(AnthropicToolSearchResult ["type" = "tool_search_tool_search_result
     tool_references: Required = 0,
 });
 
-/// Points to a tool that a tool search found; the model can use that tool afterwards.
-///
-/// Schema `AnthropicToolReference` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicToolReference {
-    /// Name of the found tool, as declared in the request.
-    pub tool_name: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicToolReference ["type" = "tool_reference"] {
-    tool_name: Required = 0,
-});
-
 /// Outcome of a tool search: either the tools found or an error.
 ///
 /// Schema `AnthropicToolSearchContent` of the API document.
@@ -1728,153 +1523,6 @@ pub struct AnthropicCompactionBlock {
 wire_struct!(AnthropicCompactionBlock ["type" = "compaction"] {
     content: Nullable = 0,
     encrypted_content: Optional = 1,
-});
-
-/// Content block of a Messages response that carries what the advisor tool returned.
-///
-/// Schema `AnthropicAdvisorToolResult` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicAdvisorToolResult {
-    /// Payload the advisor returned, kept as an open JSON object.
-    pub content: JsonObject,
-    /// Links the result to the tool-use block that asked the advisor.
-    pub tool_use_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicAdvisorToolResult ["type" = "advisor_tool_result"] {
-    content: Required = 0,
-    tool_use_id: Required = 1,
-});
-
-/// Result block of an `openrouter:shell` call that ran inside OpenRouter's sandbox.
-///
-/// Schema `ORAnthropicShellToolResult` of the API document.
-#[doc(alias = "ORAnthropicShellToolResult")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesShellToolResult {
-    /// Payload the shell returned, kept as an open object.
-    pub content: JsonObject,
-    /// Identifier of the server tool use block this result answers.
-    pub tool_use_id: String,
-    /// Container in which the commands ran; use this identifier to fetch files from it or to run there again.
-    pub container_id: Option<String>,
-    /// Files that the commands created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<MessagesShellToolResultFile>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesShellToolResult ["type" = "openrouter_shell_tool_result"] {
-    content: Required = 0,
-    tool_use_id: Required = 1,
-    container_id: Optional = 2,
-    files: Optional = 3,
-});
-
-/// The object at `ORAnthropicShellToolResult.files[]`.
-///
-/// At `ORAnthropicShellToolResult.files[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesShellToolResultFile {
-    /// Container that holds the file; download requests need it together with `file_id`.
-    pub container_id: String,
-    /// Index in the text at which the citation of the file ends.
-    pub end_index: i64,
-    /// Identifier of the file within its container; use it to download the content.
-    pub file_id: String,
-    /// Name of the file, to show to people or to save it under.
-    pub filename: String,
-    /// Index in the text at which the citation of the file begins.
-    pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesShellToolResultFile ["type" = "container_file_citation"] {
-    container_id: Required = 0,
-    end_index: Required = 1,
-    file_id: Required = 2,
-    filename: Required = 3,
-    start_index: Required = 4,
-});
-
-/// Result block of an `openrouter:bash` call that ran inside OpenRouter's sandbox.
-///
-/// Schema `ORAnthropicBashToolResult` of the API document.
-#[doc(alias = "ORAnthropicBashToolResult")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesBashToolResult {
-    /// Payload the command returned, kept as an open object.
-    pub content: JsonObject,
-    /// Identifier of the server tool use block this result answers.
-    pub tool_use_id: String,
-    /// Container in which the command ran; use this identifier to fetch files from it or to run there again.
-    pub container_id: Option<String>,
-    /// Files that the command created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<MessagesBashToolResultFile>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesBashToolResult ["type" = "openrouter_bash_tool_result"] {
-    content: Required = 0,
-    tool_use_id: Required = 1,
-    container_id: Optional = 2,
-    files: Optional = 3,
-});
-
-/// The object at `ORAnthropicBashToolResult.files[]`.
-///
-/// At `ORAnthropicBashToolResult.files[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesBashToolResultFile {
-    /// Container that holds the file; download requests need it together with `file_id`.
-    pub container_id: String,
-    /// Index in the text at which the citation of the file ends.
-    pub end_index: i64,
-    /// Identifier of the file within its container; use it to download the content.
-    pub file_id: String,
-    /// Name of the file, to show to people or to save it under.
-    pub filename: String,
-    /// Index in the text at which the citation of the file begins.
-    pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesBashToolResultFile ["type" = "container_file_citation"] {
-    container_id: Required = 0,
-    end_index: Required = 1,
-    file_id: Required = 2,
-    filename: Required = 3,
-    start_index: Required = 4,
-});
-
-/// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next turn.
-///
-/// Schema `ORAnthropicToolSearchResult` of the API document.
-#[doc(alias = "ORAnthropicToolSearchResult")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesToolSearchResult {
-    /// The tools found, with their definitions, as an open object.
-    pub content: JsonObject,
-    /// Identifier of the search call that this result answers.
-    pub tool_use_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesToolSearchResult ["type" = "openrouter_tool_search_result"] {
-    content: Required = 0,
-    tool_use_id: Required = 1,
 });
 
 /// Any block of an assistant message: text, thinking, tool use or a server tool's result, told apart by `type`.
@@ -2228,7 +1876,7 @@ wire_enum!(MessagesStopReason {
 /// At `MessagesResult.usage` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesResultUsage {
+pub struct MessagesUsage {
     /// Splits the tokens written to the prompt cache by cache lifetime; null when no split is available.
     pub cache_creation: Option<AnthropicCacheCreation>,
     /// Input tokens written to the prompt cache; null when the provider does not report them.
@@ -2261,7 +1909,7 @@ pub struct MessagesResultUsage {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesResultUsage {
+wire_struct!(MessagesUsage {
     cache_creation: Nullable = 0,
     cache_creation_input_tokens: Nullable = 1,
     cache_read_input_tokens: Nullable = 2,

@@ -4,10 +4,20 @@
 
 use std::collections::BTreeMap;
 
+use crate::core::wire::{Extra, Json, JsonObject, Secret, Unrecognized};
 use crate::core::wire::{
     IntoList, IntoNumber, wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
 };
-use crate::models::*;
+use crate::models::server_tools::{
+    AdvisorServerToolOpenRouter, BashServerTool, DatetimeServerTool, FilesServerTool, FusionServerToolOpenRouter,
+    ImageGenerationServerToolOpenRouter, OpenRouterWebSearchServerTool, SearchModelsServerTool,
+    ShellServerToolOpenRouter, SubagentServerToolOpenRouter, ToolSearchServerTool, WebFetchServerTool, WebSearchMode,
+    WebSearchToolEngine, WebSearchUserLocation, XSearchOptions,
+};
+use crate::models::shared::{
+    ConfigurationUpdateReasoning, FilterLogic, FilterValue, FormatJsonObjectConfig, FormatTextConfig, ImageBackground,
+    ImageDetail, PromptCacheBreakpoint, ReasoningFormat, ToolChoiceMode, ToolEngine, ToolOutputFile, UrlSource,
+};
 
 /// Text part of an assistant message, with citations and optional token probabilities.
 ///
@@ -322,12 +332,57 @@ impl ResponsesRefusal {
 
 wire_setters!(ResponsesRefusal {});
 
+/// What `OutputMessage.content[]` may be.
+///
+/// At `OutputMessage.content[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum OutputMessageContentPart {
+    /// Text part of an assistant message, with citations and optional token probabilities.
+    ///
+    /// `type` is `output_text`.
+    OutputText(ResponseOutputText),
+    /// Message part in which the model declines to answer.
+    ///
+    /// `type` is `refusal`.
+    Refusal(ResponsesRefusal),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(OutputMessageContentPart {
+    tag "type" {
+        "output_text" => OutputText,
+        "refusal" => Refusal,
+    }
+    variants {
+        OutputText = 0,
+        Refusal = 1,
+    }
+});
+
+impl From<ResponseOutputText> for OutputMessageContentPart {
+    #[inline]
+    fn from(value: ResponseOutputText) -> Self {
+        Self::OutputText(value)
+    }
+}
+
+wire_text!(OutputMessageContentPart, text => Self::OutputText(text.into()));
+
+impl From<ResponsesRefusal> for OutputMessageContentPart {
+    #[inline]
+    fn from(value: ResponsesRefusal) -> Self {
+        Self::Refusal(value)
+    }
+}
+
 /// Distinguishes interim `commentary` from the `final_answer`; newer Codex models want it echoed on assistant messages, or quality may drop.
 ///
 /// At `OutputMessage.phase` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OutputMessagePhase {
+pub enum MessagePhase {
     /// The value `commentary`.
     Commentary,
     /// The value `final_answer`.
@@ -336,31 +391,33 @@ pub enum OutputMessagePhase {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OutputMessagePhase {
+wire_enum!(MessagePhase {
     Commentary = "commentary",
     FinalAnswer = "final_answer",
 });
 
-/// Tells whether the model has finished writing this message.
+/// How far a tool call, or the output that answers it, has come.
 ///
-/// At `OutputMessage.status` in the API document.
+/// Schema `ToolCallStatus` of the API document.
+#[doc(alias = "ShellCallStatus")]
+#[doc(alias = "ToolCallStatus")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OutputMessageStatus {
-    /// The value `completed`.
-    Completed,
-    /// The value `incomplete`.
-    Incomplete,
-    /// The value `in_progress`.
+pub enum ItemStatus {
+    /// Still running or being produced.
     InProgress,
+    /// Finished, with nothing left to come.
+    Completed,
+    /// Stopped before it was finished.
+    Incomplete,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OutputMessageStatus {
+wire_enum!(ItemStatus {
+    InProgress = "in_progress",
     Completed = "completed",
     Incomplete = "incomplete",
-    InProgress = "in_progress",
 });
 
 /// One part of the reasoning that the model gives in the clear.
@@ -391,28 +448,6 @@ wire_text!(ReasoningTextContent, text => Self::new(text));
 
 wire_setters!(ReasoningTextContent {});
 
-/// Tells whether the model has finished writing this reasoning item.
-///
-/// At `OutputItemReasoning.status` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OutputItemReasoningStatus {
-    /// The value `completed`.
-    Completed,
-    /// The value `incomplete`.
-    Incomplete,
-    /// The value `in_progress`.
-    InProgress,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(OutputItemReasoningStatus {
-    Completed = "completed",
-    Incomplete = "incomplete",
-    InProgress = "in_progress",
-});
-
 /// One part of a reasoning summary, meant for display.
 ///
 /// Schema `ReasoningSummaryText` of the API document.
@@ -440,6 +475,66 @@ impl ReasoningSummaryText {
 wire_text!(ReasoningSummaryText, text => Self::new(text));
 
 wire_setters!(ReasoningSummaryText {});
+
+/// Call to a custom tool that takes free text instead of JSON arguments.
+///
+/// Schema `OutputItemCustomToolCall` of the API document.
+#[doc(alias = "OutputCustomToolCallItem")]
+#[doc(alias = "OutputItemCustomToolCall")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CustomToolCallItem {
+    /// Correlation id to repeat on the output item that answers this custom tool call.
+    pub call_id: String,
+    /// Raw text the model wrote for the tool; do not assume that it is JSON.
+    pub input: String,
+    /// Name of the custom tool to run, as declared in the request.
+    pub name: String,
+    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
+    pub r#async: Option<bool>,
+    /// Identifier of this custom tool call within the response output.
+    pub id: Option<String>,
+    /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
+    pub namespace: Option<String>,
+    /// Whether the model has finished writing this custom tool call.
+    pub status: Option<ItemStatus>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(CustomToolCallItem ["type" = "custom_tool_call"] {
+    call_id: Required = 0,
+    input: Required = 1,
+    name: Required = 2,
+    r#async as "async": Optional = 3,
+    id: Optional = 4,
+    namespace: Optional = 5,
+    status: Optional = 6,
+});
+
+impl CustomToolCallItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(call_id: impl Into<String>, input: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            call_id: call_id.into(),
+            input: input.into(),
+            name: name.into(),
+            r#async: None,
+            id: None,
+            namespace: None,
+            status: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(CustomToolCallItem {
+    r#async: exact bool,
+    id: into String,
+    namespace: into String,
+    status: into ItemStatus,
+});
 
 /// Web lookup performed while answering: a search, a page visit or a text match within a page.
 ///
@@ -487,7 +582,7 @@ pub struct OutputWebSearchCallItemActionSearch {
     /// All phrases searched for when the step issued more than one.
     pub queries: Option<Vec<String>>,
     /// Pages the search turned up, listed when the provider reports them.
-    pub sources: Option<Vec<WebSearchSource>>,
+    pub sources: Option<Vec<UrlSource>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -508,34 +603,8 @@ impl OutputWebSearchCallItemActionSearch {
 
 wire_setters!(OutputWebSearchCallItemActionSearch {
     queries: list String,
-    sources: list WebSearchSource,
+    sources: list UrlSource,
 });
-
-/// A page that a web search call drew on.
-///
-/// Schema `WebSearchSource` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchSource {
-    /// Address of the page that was drawn on.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchSource ["type" = "url"] {
-    url: Required = 0,
-});
-
-impl WebSearchSource {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(WebSearchSource {});
 
 /// The model opened a page to read its content.
 ///
@@ -832,6 +901,94 @@ impl ApplyPatchDeleteFileOperation {
 
 wire_setters!(ApplyPatchDeleteFileOperation {});
 
+/// File change to carry out, with its path and, except for deletions, a diff.
+///
+/// At `OutputItemApplyPatchCall.operation` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ApplyPatchCallOperation {
+    /// Patch operation that adds a new file, whose content is given as a V4A diff.
+    ///
+    /// `type` is `create_file`.
+    CreateFile(ApplyPatchCreateFileOperation),
+    /// Patch operation that edits an existing file by way of a V4A diff.
+    ///
+    /// `type` is `update_file`.
+    UpdateFile(ApplyPatchUpdateFileOperation),
+    /// Patch operation that removes a file; it carries a path and no diff.
+    ///
+    /// `type` is `delete_file`.
+    DeleteFile(ApplyPatchDeleteFileOperation),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ApplyPatchCallOperation {
+    tag "type" {
+        "create_file" => CreateFile,
+        "delete_file" => DeleteFile,
+        "update_file" => UpdateFile,
+    }
+    variants {
+        CreateFile = 0,
+        UpdateFile = 1,
+        DeleteFile = 2,
+    }
+});
+
+impl From<ApplyPatchCreateFileOperation> for ApplyPatchCallOperation {
+    #[inline]
+    fn from(value: ApplyPatchCreateFileOperation) -> Self {
+        Self::CreateFile(value)
+    }
+}
+
+impl From<ApplyPatchUpdateFileOperation> for ApplyPatchCallOperation {
+    #[inline]
+    fn from(value: ApplyPatchUpdateFileOperation) -> Self {
+        Self::UpdateFile(value)
+    }
+}
+
+impl From<ApplyPatchDeleteFileOperation> for ApplyPatchCallOperation {
+    #[inline]
+    fn from(value: ApplyPatchDeleteFileOperation) -> Self {
+        Self::DeleteFile(value)
+    }
+}
+
+impl ApplyPatchCallOperation {
+    /// Returns the field `path`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::CreateFile(value) => Some(&value.path),
+            Self::UpdateFile(value) => Some(&value.path),
+            Self::DeleteFile(value) => Some(&value.path),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
+/// Tells whether the model has finished writing this patch call.
+///
+/// At `OutputItemApplyPatchCall.status` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ApplyPatchCallStatus {
+    /// The patch is still being written.
+    InProgress,
+    /// The patch is whole and ready to apply.
+    Completed,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ApplyPatchCallStatus {
+    InProgress = "in_progress",
+    Completed = "completed",
+});
+
 /// Run of model-written code in a sandboxed container, with the outputs collected so far.
 ///
 /// Schema `OutputItemCodeInterpreterCall` of the API document.
@@ -1127,7 +1284,7 @@ wire_setters!(InputText {
 #[non_exhaustive]
 pub struct InputImage {
     /// How finely the model looks at the picture; more detail costs more tokens.
-    pub detail: InputImageDetail,
+    pub detail: ImageDetail,
     /// Identifier of an image uploaded earlier; null when the image is given by URL.
     pub file_id: Option<String>,
     /// Web address or Base64 data URL of the picture; null when none is given.
@@ -1145,7 +1302,7 @@ wire_struct!(InputImage ["type" = "input_image"] {
 impl InputImage {
     /// With what the API requires.
     #[inline]
-    pub fn new(detail: impl Into<InputImageDetail>) -> Self {
+    pub fn new(detail: impl Into<ImageDetail>) -> Self {
         Self { detail: detail.into(), file_id: None, image_url: None, extra: Extra::new() }
     }
 }
@@ -1153,31 +1310,6 @@ impl InputImage {
 wire_setters!(InputImage {
     file_id: into String,
     image_url: into String,
-});
-
-/// How finely the model looks at the picture; more detail costs more tokens.
-///
-/// At `InputImage.detail` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum InputImageDetail {
-    /// Let the model choose the level of detail.
-    Auto,
-    /// Look at the picture closely.
-    High,
-    /// Look at a coarse version to save tokens.
-    Low,
-    /// Look at the picture in its original resolution.
-    Original,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(InputImageDetail {
-    Auto = "auto",
-    High = "high",
-    Low = "low",
-    Original = "original",
 });
 
 /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
@@ -1291,26 +1423,231 @@ wire_enum!(InputAudioInputAudioFormat {
     Wav = "wav",
 });
 
-/// How far a tool call, or the output that answers it, has come.
+/// Who speaks; decides how much weight the model gives the message.
 ///
-/// Schema `ToolCallStatus` of the API document.
+/// At `BaseInputs[]|message.role` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ToolCallStatus {
-    /// Still running or being produced.
-    InProgress,
-    /// Finished, with nothing left to come.
-    Completed,
-    /// Stopped before it was finished.
-    Incomplete,
+pub enum MessageRole {
+    /// The value `user`.
+    User,
+    /// The value `system`.
+    System,
+    /// The value `assistant`.
+    Assistant,
+    /// The value `developer`.
+    Developer,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ToolCallStatus {
-    InProgress = "in_progress",
-    Completed = "completed",
-    Incomplete = "incomplete",
+wire_enum!(MessageRole {
+    User = "user",
+    System = "system",
+    Assistant = "assistant",
+    Developer = "developer",
+});
+
+/// Who speaks: the user, or the system or developer giving instructions.
+///
+/// At `OpenAIResponseInputMessageItem.role` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InputMessageRole {
+    /// The value `user`.
+    User,
+    /// The value `system`.
+    System,
+    /// The value `developer`.
+    Developer,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(InputMessageRole {
+    User = "user",
+    System = "system",
+    Developer = "developer",
+});
+
+/// Result you return for a function call.
+///
+/// Schema `OpenAIResponseFunctionToolCallOutput` of the API document.
+#[doc(alias = "OpenAIResponseFunctionToolCallOutput")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FunctionCallOutputItem {
+    /// Identifier of the function call being answered.
+    pub call_id: String,
+    /// What the function produced: plain text, often JSON, or a list of text, image and file parts.
+    pub output: ToolCallOutput,
+    /// Identifier of this output item; null when it has none.
+    pub id: Option<String>,
+    /// How far the output has got; null when not tracked.
+    pub status: Option<ItemStatus>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FunctionCallOutputItem ["type" = "function_call_output"] {
+    call_id: Required = 0,
+    output: Required = 1,
+    id: Optional = 2,
+    status: Optional = 3,
+});
+
+impl FunctionCallOutputItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(call_id: impl Into<String>, output: impl Into<ToolCallOutput>) -> Self {
+        Self { call_id: call_id.into(), output: output.into(), id: None, status: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(FunctionCallOutputItem {
+    id: into String,
+    status: into ItemStatus,
+});
+
+/// What `OpenAIResponseFunctionToolCallOutput.output[]` may be.
+///
+/// At `OpenAIResponseFunctionToolCallOutput.output[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ToolCallOutputPart {
+    /// Text passed to the model as part of a Responses input message.
+    ///
+    /// `type` is `input_text`.
+    InputText(InputText),
+    /// Picture passed to the model as part of a Responses input message.
+    ///
+    /// `type` is `input_image`.
+    InputImage(InputImage),
+    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
+    ///
+    /// `type` is `input_file`.
+    InputFile(InputFile),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ToolCallOutputPart {
+    tag "type" {
+        "input_file" => InputFile,
+        "input_image" => InputImage,
+        "input_text" => InputText,
+    }
+    variants {
+        InputText = 0,
+        InputImage = 1,
+        InputFile = 2,
+    }
+});
+
+impl From<InputText> for ToolCallOutputPart {
+    #[inline]
+    fn from(value: InputText) -> Self {
+        Self::InputText(value)
+    }
+}
+
+wire_text!(ToolCallOutputPart, text => Self::InputText(text.into()));
+
+impl From<InputImage> for ToolCallOutputPart {
+    #[inline]
+    fn from(value: InputImage) -> Self {
+        Self::InputImage(value)
+    }
+}
+
+impl From<InputFile> for ToolCallOutputPart {
+    #[inline]
+    fn from(value: InputFile) -> Self {
+        Self::InputFile(value)
+    }
+}
+
+/// What the function produced: plain text, often JSON, or a list of text, image and file parts.
+///
+/// At `OpenAIResponseFunctionToolCallOutput.output` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ToolCallOutput {
+    /// Plain text.
+    Text(String),
+    /// A list.
+    List(Vec<ToolCallOutputPart>),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ToolCallOutput {
+    shapes {
+        Array(Object) => List,
+        String => Text,
+    }
+    variants {
+        Text = 0,
+        List = 1,
+    }
+});
+
+wire_text!(ToolCallOutput, text => Self::Text(text));
+
+impl From<Vec<ToolCallOutputPart>> for ToolCallOutput {
+    #[inline]
+    fn from(value: Vec<ToolCallOutputPart>) -> Self {
+        Self::List(value)
+    }
+}
+
+impl<T: Into<ToolCallOutputPart>, const N: usize> From<[T; N]> for ToolCallOutput {
+    #[inline]
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<ToolCallOutputPart> for ToolCallOutput {
+    #[inline]
+    fn from(value: ToolCallOutputPart) -> Self {
+        Self::List(vec![value])
+    }
+}
+
+/// Result you return for a custom tool call.
+///
+/// Schema `OpenAIResponseCustomToolCallOutput` of the API document.
+#[doc(alias = "OpenAIResponseCustomToolCallOutput")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CustomToolCallOutputItem {
+    /// Identifier of the custom tool call being answered.
+    pub call_id: String,
+    /// What the tool produced: plain text, or a list of text, image and file parts.
+    pub output: ToolCallOutput,
+    /// Identifier of this output item within the conversation.
+    pub id: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(CustomToolCallOutputItem ["type" = "custom_tool_call_output"] {
+    call_id: Required = 0,
+    output: Required = 1,
+    id: Optional = 2,
+});
+
+impl CustomToolCallOutputItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(call_id: impl Into<String>, output: impl Into<ToolCallOutput>) -> Self {
+        Self { call_id: call_id.into(), output: output.into(), id: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(CustomToolCallOutputItem {
+    id: into String,
 });
 
 /// Request by the model to change a file; carry it out and report back with a matching `apply_patch_call_output`.
@@ -1358,94 +1695,6 @@ impl ApplyPatchCallItem {
 
 wire_setters!(ApplyPatchCallItem {
     id: into String,
-});
-
-/// File change the model wants; creating and updating come with a V4A diff, deleting needs only the path.
-///
-/// Schema `ApplyPatchCallOperation` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ApplyPatchCallOperation {
-    /// Patch operation that adds a new file, whose content is given as a V4A diff.
-    ///
-    /// `type` is `create_file`.
-    CreateFile(ApplyPatchCreateFileOperation),
-    /// Patch operation that edits an existing file by way of a V4A diff.
-    ///
-    /// `type` is `update_file`.
-    UpdateFile(ApplyPatchUpdateFileOperation),
-    /// Patch operation that removes a file; it carries a path and no diff.
-    ///
-    /// `type` is `delete_file`.
-    DeleteFile(ApplyPatchDeleteFileOperation),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ApplyPatchCallOperation {
-    tag "type" {
-        "create_file" => CreateFile,
-        "delete_file" => DeleteFile,
-        "update_file" => UpdateFile,
-    }
-    variants {
-        CreateFile = 0,
-        UpdateFile = 1,
-        DeleteFile = 2,
-    }
-});
-
-impl From<ApplyPatchCreateFileOperation> for ApplyPatchCallOperation {
-    #[inline]
-    fn from(value: ApplyPatchCreateFileOperation) -> Self {
-        Self::CreateFile(value)
-    }
-}
-
-impl From<ApplyPatchUpdateFileOperation> for ApplyPatchCallOperation {
-    #[inline]
-    fn from(value: ApplyPatchUpdateFileOperation) -> Self {
-        Self::UpdateFile(value)
-    }
-}
-
-impl From<ApplyPatchDeleteFileOperation> for ApplyPatchCallOperation {
-    #[inline]
-    fn from(value: ApplyPatchDeleteFileOperation) -> Self {
-        Self::DeleteFile(value)
-    }
-}
-
-impl ApplyPatchCallOperation {
-    /// Returns the field `path`, which all variants have; `None` where it is absent or the variant is unknown.
-    #[inline]
-    pub fn path(&self) -> Option<&str> {
-        match self {
-            Self::CreateFile(value) => Some(&value.path),
-            Self::UpdateFile(value) => Some(&value.path),
-            Self::DeleteFile(value) => Some(&value.path),
-            Self::Unrecognized(_) => None,
-        }
-    }
-}
-
-/// Progress of a patch call while the model writes it.
-///
-/// Schema `ApplyPatchCallStatus` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ApplyPatchCallStatus {
-    /// The model is still writing the call.
-    InProgress,
-    /// The call is fully written and ready to apply.
-    Completed,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ApplyPatchCallStatus {
-    InProgress = "in_progress",
-    Completed = "completed",
 });
 
 /// Your report to the model on a patch call: whether the change was applied, with an optional log.
@@ -1536,6 +1785,66 @@ wire_setters!(ConfigurationUpdateItem {
     id: into String,
 });
 
+/// Reasoning listed among the response output, extended with a provider format tag and a signature.
+///
+/// Schema `OutputReasoningItem` of the API document.
+#[doc(alias = "ReasoningItem")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputReasoningItem {
+    /// Identifier of this reasoning item within the response output.
+    pub id: String,
+    /// Condensed reasoning meant for display, split into parts; may be empty.
+    pub summary: Vec<ReasoningSummaryText>,
+    /// Reasoning text in the clear, for models that reveal it.
+    pub content: Option<Vec<ReasoningTextContent>>,
+    /// Opaque encrypted reasoning to replay on later turns; null when the provider gives none.
+    pub encrypted_content: Option<String>,
+    /// Tells whether the model has finished writing this reasoning item.
+    pub status: Option<ItemStatus>,
+    /// Provider dialect in which the reasoning was produced; needed to replay it correctly.
+    pub format: Option<ReasoningFormat>,
+    /// Provider seal that proves the reasoning is unaltered when replayed; null for providers that do not sign.
+    pub signature: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputReasoningItem ["type" = "reasoning"] {
+    id: Required = 0,
+    summary: Required = 1,
+    content: Optional = 2,
+    encrypted_content: Optional = 3,
+    status: Optional = 4,
+    format: Optional = 5,
+    signature: Optional = 6,
+});
+
+impl OutputReasoningItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new<Summary>(id: impl Into<String>, summary: impl IntoList<ReasoningSummaryText, Summary>) -> Self {
+        Self {
+            id: id.into(),
+            summary: summary.into_list(),
+            content: None,
+            encrypted_content: None,
+            status: None,
+            format: None,
+            signature: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(OutputReasoningItem {
+    content: list ReasoningTextContent,
+    encrypted_content: into String,
+    status: into ItemStatus,
+    format: into ReasoningFormat,
+    signature: into String,
+});
+
 /// Image generation call listed among the response output, extended with the prompt actually used.
 ///
 /// Schema `OutputImageGenerationCallItem` of the API document.
@@ -1585,7 +1894,7 @@ pub struct OutputComputerCallItem {
     /// Safety warnings to review and acknowledge before you carry the action out.
     pub pending_safety_checks: Vec<OutputComputerCallItemPendingSafetyCheck>,
     /// Tells whether the model has finished writing this computer call.
-    pub status: OutputComputerCallItemStatus,
+    pub status: ItemStatus,
     /// Interface action to perform, such as a click, keystroke, scroll or screenshot, as free-form JSON.
     pub action: Option<Json>,
     /// Identifier of this computer call within the response output.
@@ -1608,7 +1917,7 @@ impl OutputComputerCallItem {
     pub fn new<PendingSafetyChecks>(
         call_id: impl Into<String>,
         pending_safety_checks: impl IntoList<OutputComputerCallItemPendingSafetyCheck, PendingSafetyChecks>,
-        status: impl Into<OutputComputerCallItemStatus>,
+        status: impl Into<ItemStatus>,
     ) -> Self {
         Self {
             call_id: call_id.into(),
@@ -1653,28 +1962,6 @@ impl OutputComputerCallItemPendingSafetyCheck {
 }
 
 wire_setters!(OutputComputerCallItemPendingSafetyCheck {});
-
-/// Tells whether the model has finished writing this computer call.
-///
-/// At `OutputComputerCallItem.status` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OutputComputerCallItemStatus {
-    /// The call was generated in full.
-    Completed,
-    /// Generation ended before the call was whole.
-    Incomplete,
-    /// The call is still being generated.
-    InProgress,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(OutputComputerCallItemStatus {
-    Completed = "completed",
-    Incomplete = "incomplete",
-    InProgress = "in_progress",
-});
 
 /// Current date and time that OpenRouter supplied to the model through `openrouter:datetime`.
 ///
@@ -1801,7 +2088,7 @@ pub struct WebSearchServerToolAction {
     /// Phrase that the model submitted to the search engine.
     pub query: String,
     /// Links that the search engine returned, when it reports them.
-    pub sources: Option<Vec<WebSearchServerToolActionSource>>,
+    pub sources: Option<Vec<UrlSource>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1820,34 +2107,8 @@ impl WebSearchServerToolAction {
 }
 
 wire_setters!(WebSearchServerToolAction {
-    sources: list WebSearchServerToolActionSource,
+    sources: list UrlSource,
 });
-
-/// The object at `OutputWebSearchServerToolItem.action.sources[]`.
-///
-/// At `OutputWebSearchServerToolItem.action.sources[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchServerToolActionSource {
-    /// Address of a page found by the search.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchServerToolActionSource ["type" = "url"] {
-    url: Required = 0,
-});
-
-impl WebSearchServerToolActionSource {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(WebSearchServerToolActionSource {});
 
 /// Program that OpenRouter ran for the model through `openrouter:code_interpreter`, with its printed output.
 ///
@@ -1856,7 +2117,7 @@ wire_setters!(WebSearchServerToolActionSource {});
 #[non_exhaustive]
 pub struct OutputCodeInterpreterServerToolItem {
     /// Progress of the run at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Source code the model submitted to the interpreter for execution.
     pub code: Option<String>,
     /// Exit status of the program; by convention zero signals success.
@@ -1888,7 +2149,7 @@ wire_struct!(OutputCodeInterpreterServerToolItem ["type" = "openrouter:code_inte
 impl OutputCodeInterpreterServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self {
             status: status.into(),
             code: None,
@@ -1918,7 +2179,7 @@ wire_setters!(OutputCodeInterpreterServerToolItem {
 #[non_exhaustive]
 pub struct OutputFileSearchServerToolItem {
     /// Progress of the search at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Identifier of this file search item within the response output.
     pub id: Option<String>,
     /// Search phrases that the model used to look through the files.
@@ -1936,7 +2197,7 @@ wire_struct!(OutputFileSearchServerToolItem ["type" = "openrouter:file_search"] 
 impl OutputFileSearchServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self { status: status.into(), id: None, queries: None, extra: Extra::new() }
     }
 }
@@ -2024,7 +2285,7 @@ wire_setters!(OutputImageGenerationServerToolItem {
 #[non_exhaustive]
 pub struct OutputBrowserUseServerToolItem {
     /// Progress of the browser step at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Name of the browser action that the model asked for.
     pub action: Option<String>,
     /// Identifier of this browser item within the response output.
@@ -2047,7 +2308,7 @@ wire_struct!(OutputBrowserUseServerToolItem ["type" = "openrouter:browser_use"] 
 impl OutputBrowserUseServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self { status: status.into(), action: None, id: None, screenshot_b64: None, extra: Extra::new() }
     }
 }
@@ -2081,7 +2342,7 @@ pub struct OutputBashServerToolItem {
     /// On the wire `exitCode`.
     pub exit_code: Option<i64>,
     /// Files that the command created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<OutputBashServerToolItemFile>>,
+    pub files: Option<Vec<ToolOutputFile>>,
     /// Identifier of this bash item within the response output.
     pub id: Option<String>,
     /// Text the command wrote to its standard error stream.
@@ -2134,62 +2395,11 @@ wire_setters!(OutputBashServerToolItem {
     container_id: into String,
     error: into String,
     exit_code: number i64,
-    files: list OutputBashServerToolItemFile,
+    files: list ToolOutputFile,
     id: into String,
     stderr: into String,
     stdout: into String,
 });
-
-/// The object at `OutputBashServerToolItem.files[]`.
-///
-/// At `OutputBashServerToolItem.files[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputBashServerToolItemFile {
-    /// Container that holds the file; download requests need it together with `file_id`.
-    pub container_id: String,
-    /// Index in the text at which the citation of the file ends.
-    pub end_index: i64,
-    /// Identifier of the file within its container; use it to download the content.
-    pub file_id: String,
-    /// Name of the file, to show to people or to save it under.
-    pub filename: String,
-    /// Index in the text at which the citation of the file begins.
-    pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputBashServerToolItemFile ["type" = "container_file_citation"] {
-    container_id: Required = 0,
-    end_index: Required = 1,
-    file_id: Required = 2,
-    filename: Required = 3,
-    start_index: Required = 4,
-});
-
-impl OutputBashServerToolItemFile {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        container_id: impl Into<String>,
-        end_index: impl IntoNumber<i64>,
-        file_id: impl Into<String>,
-        filename: impl Into<String>,
-        start_index: impl IntoNumber<i64>,
-    ) -> Self {
-        Self {
-            container_id: container_id.into(),
-            end_index: end_index.into_number(),
-            file_id: file_id.into(),
-            filename: filename.into(),
-            start_index: start_index.into_number(),
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(OutputBashServerToolItemFile {});
 
 /// File viewing or editing step that the model performed through `openrouter:text_editor`.
 ///
@@ -2198,7 +2408,7 @@ wire_setters!(OutputBashServerToolItemFile {});
 #[non_exhaustive]
 pub struct OutputTextEditorServerToolItem {
     /// Progress of the editor command at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Which editor command the model issued on the file.
     pub command: Option<OutputTextEditorServerToolItemCommand>,
     /// Path of the file the editor command acted on.
@@ -2221,7 +2431,7 @@ wire_struct!(OutputTextEditorServerToolItem ["type" = "openrouter:text_editor"] 
 impl OutputTextEditorServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self { status: status.into(), command: None, file_path: None, id: None, extra: Extra::new() }
     }
 }
@@ -2440,7 +2650,7 @@ pub struct OutputShellServerToolItem {
     /// Progress of the shell step at the moment this item was produced.
     pub status: FailableToolCallStatus,
     /// Commands that were run, together with their time and output limits.
-    pub action: Option<OutputShellServerToolItemAction>,
+    pub action: Option<ShellAction>,
     /// Unparsed argument text exactly as the model generated it; null when it was not kept.
     pub arguments: Option<String>,
     /// Id the model gave this call on the turn that made it; null when unknown.
@@ -2450,7 +2660,7 @@ pub struct OutputShellServerToolItem {
     /// Why the sandbox could not run the commands, in which case `output` is left out; absent on success.
     pub error: Option<String>,
     /// Files that the commands created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<OutputShellServerToolItemFile>>,
+    pub files: Option<Vec<ToolOutputFile>>,
     /// Identifier of this shell item within the response output.
     pub id: Option<String>,
     /// One entry per executed command, with its streams and exit or timeout outcome.
@@ -2491,12 +2701,12 @@ impl OutputShellServerToolItem {
 }
 
 wire_setters!(OutputShellServerToolItem {
-    action: into OutputShellServerToolItemAction,
+    action: into ShellAction,
     arguments: into String,
     call_id: into String,
     container_id: into String,
     error: into String,
-    files: list OutputShellServerToolItemFile,
+    files: list ToolOutputFile,
     id: into String,
     output: list ShellCallOutputContent,
 });
@@ -2506,7 +2716,7 @@ wire_setters!(OutputShellServerToolItem {
 /// At `OutputShellServerToolItem.action` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputShellServerToolItemAction {
+pub struct ShellAction {
     /// Shell command lines that the model had executed.
     pub commands: Vec<String>,
     /// Cap on how much captured output is returned; null leaves it to the tool.
@@ -2517,13 +2727,9 @@ pub struct OutputShellServerToolItemAction {
     pub extra: Extra,
 }
 
-wire_struct!(OutputShellServerToolItemAction {
-    commands: Required = 0,
-    max_output_length: Optional = 1,
-    timeout_ms: Optional = 2,
-});
+wire_struct!(ShellAction { commands: Required = 0, max_output_length: Optional = 1, timeout_ms: Optional = 2 });
 
-impl OutputShellServerToolItemAction {
+impl ShellAction {
     /// With what the API requires.
     #[inline]
     pub fn new<Commands>(commands: impl IntoList<String, Commands>) -> Self {
@@ -2531,61 +2737,10 @@ impl OutputShellServerToolItemAction {
     }
 }
 
-wire_setters!(OutputShellServerToolItemAction {
+wire_setters!(ShellAction {
     max_output_length: number i64,
     timeout_ms: number i64,
 });
-
-/// The object at `OutputShellServerToolItem.files[]`.
-///
-/// At `OutputShellServerToolItem.files[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputShellServerToolItemFile {
-    /// Container that holds the file; download requests need it together with `file_id`.
-    pub container_id: String,
-    /// Index in the text at which the citation of the file ends.
-    pub end_index: i64,
-    /// Identifier of the file within its container; use it to download the content.
-    pub file_id: String,
-    /// Name of the file, to show to people or to save it under.
-    pub filename: String,
-    /// Index in the text at which the citation of the file begins.
-    pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputShellServerToolItemFile ["type" = "container_file_citation"] {
-    container_id: Required = 0,
-    end_index: Required = 1,
-    file_id: Required = 2,
-    filename: Required = 3,
-    start_index: Required = 4,
-});
-
-impl OutputShellServerToolItemFile {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        container_id: impl Into<String>,
-        end_index: impl IntoNumber<i64>,
-        file_id: impl Into<String>,
-        filename: impl Into<String>,
-        start_index: impl IntoNumber<i64>,
-    ) -> Self {
-        Self {
-            container_id: container_id.into(),
-            end_index: end_index.into_number(),
-            file_id: file_id.into(),
-            filename: filename.into(),
-            start_index: start_index.into_number(),
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(OutputShellServerToolItemFile {});
 
 /// Web page that OpenRouter downloaded for the model through `openrouter:web_fetch`.
 ///
@@ -2594,7 +2749,7 @@ wire_setters!(OutputShellServerToolItemFile {});
 #[non_exhaustive]
 pub struct OutputWebFetchServerToolItem {
     /// Progress of the download at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Content obtained from the page and given to the model.
     pub content: Option<String>,
     /// Explains why the page could not be downloaded.
@@ -2609,6 +2764,8 @@ pub struct OutputWebFetchServerToolItem {
     pub title: Option<String>,
     /// Address of the page that the model asked to download.
     pub url: Option<String>,
+    /// What was fetched.
+    pub action: Option<OutputWebFetchServerToolItemAction>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2621,12 +2778,13 @@ wire_struct!(OutputWebFetchServerToolItem ["type" = "openrouter:web_fetch"] {
     id: Optional = 4,
     title: Optional = 5,
     url: Optional = 6,
+    action: Optional = 7,
 });
 
 impl OutputWebFetchServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self {
             status: status.into(),
             content: None,
@@ -2635,6 +2793,7 @@ impl OutputWebFetchServerToolItem {
             id: None,
             title: None,
             url: None,
+            action: None,
             extra: Extra::new(),
         }
     }
@@ -2646,6 +2805,39 @@ wire_setters!(OutputWebFetchServerToolItem {
     http_status: number i64,
     id: into String,
     title: into String,
+    url: into String,
+    action: into OutputWebFetchServerToolItemAction,
+});
+
+/// What was fetched.
+///
+/// At `OutputWebFetchServerToolItem.action` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct OutputWebFetchServerToolItemAction {
+    /// Kind of the action: `fetch`.
+    pub r#type: Option<String>,
+    /// Address of the page.
+    pub url: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputWebFetchServerToolItemAction {
+    r#type as "type": Optional = 0,
+    url: Optional = 1,
+});
+
+impl OutputWebFetchServerToolItemAction {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(OutputWebFetchServerToolItemAction {
+    r#type: into String,
     url: into String,
 });
 
@@ -2740,7 +2932,7 @@ wire_setters!(OutputToolSearchServerToolItemMatch {});
 #[non_exhaustive]
 pub struct OutputMemoryServerToolItem {
     /// Progress of the memory access at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// What the model did with the memory entry.
     pub action: Option<OutputMemoryServerToolItemAction>,
     /// Identifier of this memory item within the response output.
@@ -2764,7 +2956,7 @@ wire_struct!(OutputMemoryServerToolItem ["type" = "openrouter:memory"] {
 impl OutputMemoryServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self { status: status.into(), action: None, id: None, key: None, value: None, extra: Extra::new() }
     }
 }
@@ -2805,7 +2997,7 @@ wire_enum!(OutputMemoryServerToolItemAction {
 #[non_exhaustive]
 pub struct OutputMcpServerToolItem {
     /// Progress of the MCP call at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Identifier of this MCP item within the response output.
     pub id: Option<String>,
     /// Label of the MCP server that received the call.
@@ -2830,7 +3022,7 @@ wire_struct!(OutputMcpServerToolItem ["type" = "openrouter:mcp"] {
 impl OutputMcpServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self { status: status.into(), id: None, server_label: None, tool_name: None, extra: Extra::new() }
     }
 }
@@ -2891,7 +3083,7 @@ wire_setters!(OutputSearchModelsServerToolItem {
 #[non_exhaustive]
 pub struct OutputFusionServerToolItem {
     /// Progress of the fusion run at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Combined findings drawn from the panel answers; absent when the run failed.
     pub analysis: Option<FusionAnalysisResult>,
     /// Explains why the run ended without any analysis.
@@ -2906,6 +3098,12 @@ pub struct OutputFusionServerToolItem {
     pub responses: Option<Vec<OutputFusionServerToolItemResponse>>,
     /// Web pages consulted by panel and analyst, each URL listed once per run; missing when nobody cited anything.
     pub sources: Option<Vec<FusionSource>>,
+    /// Points on which the models agree.
+    pub consensus: Option<Vec<String>>,
+    /// Points that none of the models considered.
+    pub blind_spots: Option<Vec<String>>,
+    /// Topics on which the models disagree.
+    pub contradictions: Option<Vec<FusionContradiction>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2919,12 +3117,15 @@ wire_struct!(OutputFusionServerToolItem ["type" = "openrouter:fusion"] {
     id: Optional = 5,
     responses: Optional = 6,
     sources: Optional = 7,
+    consensus: Optional = 8,
+    blind_spots: Optional = 9,
+    contradictions: Optional = 10,
 });
 
 impl OutputFusionServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self {
             status: status.into(),
             analysis: None,
@@ -2934,6 +3135,9 @@ impl OutputFusionServerToolItem {
             id: None,
             responses: None,
             sources: None,
+            consensus: None,
+            blind_spots: None,
+            contradictions: None,
             extra: Extra::new(),
         }
     }
@@ -2947,6 +3151,9 @@ wire_setters!(OutputFusionServerToolItem {
     id: into String,
     responses: list OutputFusionServerToolItemResponse,
     sources: list FusionSource,
+    consensus: list String,
+    blind_spots: list String,
+    contradictions: list FusionContradiction,
 });
 
 /// What the analyst found when comparing the answers of the panel models.
@@ -3195,6 +3402,64 @@ impl FusionSource {
 
 wire_setters!(FusionSource {});
 
+/// The object at `OutputFusionServerToolItem.contradictions[]`.
+///
+/// At `OutputFusionServerToolItem.contradictions[]` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FusionContradiction {
+    /// What the models disagree about.
+    pub topic: Option<String>,
+    /// What each model holds.
+    pub stances: Option<Vec<FusionStance>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FusionContradiction { topic: Optional = 0, stances: Optional = 1 });
+
+impl FusionContradiction {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FusionContradiction {
+    topic: into String,
+    stances: list FusionStance,
+});
+
+/// The object at `OutputFusionServerToolItem.contradictions[].stances[]`.
+///
+/// At `OutputFusionServerToolItem.contradictions[].stances[]` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FusionStance {
+    /// Slug of the model.
+    pub model: Option<String>,
+    /// What the model says about the topic.
+    pub stance: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FusionStance { model: Optional = 0, stance: Optional = 1 });
+
+impl FusionStance {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FusionStance {
+    model: into String,
+    stance: into String,
+});
+
 /// Output item recording one consultation of an advisor model through `openrouter:advisor`.
 ///
 /// Schema `OutputAdvisorServerToolItem` of the API document.
@@ -3337,7 +3602,7 @@ wire_setters!(OutputSubagentServerToolItem {
 #[non_exhaustive]
 pub struct OutputFilesServerToolItem {
     /// Progress of the file operation at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Unparsed argument text exactly as the model generated it; null when it was not kept.
     pub arguments: Option<String>,
     /// Id the model gave this call on the turn that made it; null when unknown.
@@ -3373,7 +3638,7 @@ wire_struct!(OutputFilesServerToolItem ["type" = "openrouter:files"] {
 impl OutputFilesServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self {
             status: status.into(),
             arguments: None,
@@ -3462,696 +3727,507 @@ wire_setters!(OutputArmorBlockedItem {
     namespace: into String,
 });
 
-/// Points to a prompt stored at the provider and fills in its placeholders; null means none.
+/// Records which tools an MCP server was found to offer.
 ///
-/// Schema `StoredPromptTemplate` of the API document.
+/// Schema `McpListToolsItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct StoredPromptTemplate {
-    /// Identifier of the stored prompt to use.
+pub struct McpListToolsItem {
+    /// Identifier of this listing among the items of the response.
     pub id: String,
-    /// Values for the placeholders in the stored prompt, keyed by placeholder name; null when it has none.
-    pub variables: Option<BTreeMap<String, StoredPromptTemplateVariable>>,
+    /// Label of the MCP server that was queried.
+    pub server_label: String,
+    /// Tools that the server offers, with their input schemas.
+    pub tools: Vec<McpListToolsItemTool>,
+    /// Why the tools could not be listed; null when they could.
+    pub error: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(StoredPromptTemplate { id: Required = 0, variables: Optional = 1 });
+wire_struct!(McpListToolsItem ["type" = "mcp_list_tools"] {
+    id: Required = 0,
+    server_label: Required = 1,
+    tools: Required = 2,
+    error: Optional = 3,
+});
 
-impl StoredPromptTemplate {
+impl McpListToolsItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), variables: None, extra: Extra::new() }
+    pub fn new<Tools>(
+        id: impl Into<String>,
+        server_label: impl Into<String>,
+        tools: impl IntoList<McpListToolsItemTool, Tools>,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            server_label: server_label.into(),
+            tools: tools.into_list(),
+            error: None,
+            extra: Extra::new(),
+        }
     }
 }
 
-wire_setters!(StoredPromptTemplate {
-    variables: map StoredPromptTemplateVariable,
+wire_setters!(McpListToolsItem {
+    error: into String,
 });
 
-/// What `StoredPromptTemplate.variables{}` may be.
+/// The object at `McpListToolsItem.tools[]`.
 ///
-/// At `StoredPromptTemplate.variables{}` in the API document.
+/// At `McpListToolsItem.tools[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum StoredPromptTemplateVariable {
+pub struct McpListToolsItemTool {
+    /// JSON Schema that the arguments of the tool must satisfy.
+    pub input_schema: JsonObject,
+    /// Name by which the tool is called.
+    pub name: String,
+    /// Further hints about the tool from the server, as free-form JSON.
+    pub annotations: Option<Json>,
+    /// What the tool does, in words meant for the model; null when not given.
+    pub description: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpListToolsItemTool {
+    input_schema: Required = 0,
+    name: Required = 1,
+    annotations: Optional = 2,
+    description: Optional = 3,
+});
+
+impl McpListToolsItemTool {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(input_schema: impl Into<JsonObject>, name: impl Into<String>) -> Self {
+        Self {
+            input_schema: input_schema.into(),
+            name: name.into(),
+            annotations: None,
+            description: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(McpListToolsItemTool {
+    annotations: into Json,
+    description: into String,
+});
+
+/// Records one run of a tool on an MCP server, with what it returned or why it failed.
+///
+/// Schema `McpCallItem` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct McpCallItem {
+    /// Arguments passed to the tool, as a string of JSON.
+    pub arguments: String,
+    /// Identifier of this call among the items of the response.
+    pub id: String,
+    /// Tool that was run on the server.
+    pub name: String,
+    /// Label of the MCP server that ran the tool.
+    pub server_label: String,
+    /// Why the tool call failed; null when it did not.
+    pub error: Option<McpToolCallError>,
+    /// What the tool returned; null when it gave no result.
+    pub output: Option<String>,
+    /// How far the call has come.
+    pub status: Option<ItemStatus>,
+    /// Identifies the approval request that this call answers; null if it needed none.
+    pub approval_request_id: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpCallItem ["type" = "mcp_call"] {
+    arguments: Required = 0,
+    id: Required = 1,
+    name: Required = 2,
+    server_label: Required = 3,
+    error: Optional = 4,
+    output: Optional = 5,
+    status: Optional = 6,
+    approval_request_id: Optional = 7,
+});
+
+impl McpCallItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        arguments: impl Into<String>,
+        id: impl Into<String>,
+        name: impl Into<String>,
+        server_label: impl Into<String>,
+    ) -> Self {
+        Self {
+            arguments: arguments.into(),
+            id: id.into(),
+            name: name.into(),
+            server_label: server_label.into(),
+            error: None,
+            output: None,
+            status: None,
+            approval_request_id: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(McpCallItem {
+    error: into McpToolCallError,
+    output: into String,
+    status: into ItemStatus,
+    approval_request_id: into String,
+});
+
+/// Error that an MCP server returned under the MCP protocol, such as an unknown method.
+///
+/// Schema `McpProtocolError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct McpProtocolError {
+    /// Error code as the MCP server returned it; JSON-RPC codes such as -32601 are negative.
+    pub code: i64,
+    /// Readable explanation of the error from the server.
+    pub message: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpProtocolError ["type" = "mcp_protocol_error"] {
+    code: Required = 0,
+    message: Required = 1,
+});
+
+impl McpProtocolError {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(code: impl IntoNumber<i64>, message: impl Into<String>) -> Self {
+        Self { code: code.into_number(), message: message.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(McpProtocolError {});
+
+/// Failure that the MCP tool itself reported, as opposed to a failure of its server or the connection.
+///
+/// Schema `McpToolExecutionError` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct McpToolExecutionError {
+    /// What the tool returned about its failure, as arbitrary JSON.
+    pub content: Option<Json>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpToolExecutionError ["type" = "mcp_tool_execution_error"] {
+    content: Optional = 0,
+});
+
+impl McpToolExecutionError {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(McpToolExecutionError {
+    content: into Json,
+});
+
+/// HTTP failure of the request to an MCP server.
+///
+/// Schema `McpHttpError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct McpHttpError {
+    /// HTTP status code of the failed request.
+    pub code: i64,
+    /// Readable explanation of the failure.
+    pub message: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpHttpError ["type" = "http_error"] {
+    code: Required = 0,
+    message: Required = 1,
+});
+
+impl McpHttpError {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(code: impl IntoNumber<i64>, message: impl Into<String>) -> Self {
+        Self { code: code.into_number(), message: message.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(McpHttpError {});
+
+/// Why a call of an MCP tool failed, as text or as an object that tells HTTP, protocol and tool failures apart.
+///
+/// Schema `McpToolCallError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum McpToolCallError {
     /// Plain text.
     Text(String),
-    /// Text passed to the model as part of a Responses input message.
+    /// Error that an MCP server returned under the MCP protocol, such as an unknown method.
     ///
-    /// `type` is `input_text`.
-    InputText(InputText),
-    /// Picture passed to the model as part of a Responses input message.
+    /// `type` is `mcp_protocol_error`.
+    McpProtocolError(McpProtocolError),
+    /// Failure that the MCP tool itself reported, as opposed to a failure of its server or the connection.
     ///
-    /// `type` is `input_image`.
-    InputImage(InputImage),
-    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
+    /// `type` is `mcp_tool_execution_error`.
+    McpToolExecutionError(McpToolExecutionError),
+    /// HTTP failure of the request to an MCP server.
     ///
-    /// `type` is `input_file`.
-    InputFile(InputFile),
+    /// `type` is `http_error`.
+    HttpError(McpHttpError),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(StoredPromptTemplateVariable {
+wire_union!(McpToolCallError {
     tag "type" {
-        "input_file" => InputFile,
-        "input_image" => InputImage,
-        "input_text" => InputText,
+        "http_error" => HttpError,
+        "mcp_protocol_error" => McpProtocolError,
+        "mcp_tool_execution_error" => McpToolExecutionError,
     }
     shapes {
         String => Text,
     }
     variants {
         Text = 0,
-        InputText = 1,
-        InputImage = 2,
-        InputFile = 3,
+        McpProtocolError = 1,
+        McpToolExecutionError = 2,
+        HttpError = 3,
     }
 });
 
-wire_text!(StoredPromptTemplateVariable, text => Self::Text(text));
+wire_text!(McpToolCallError, text => Self::Text(text));
 
-impl From<InputText> for StoredPromptTemplateVariable {
+impl From<McpProtocolError> for McpToolCallError {
     #[inline]
-    fn from(value: InputText) -> Self {
-        Self::InputText(value)
+    fn from(value: McpProtocolError) -> Self {
+        Self::McpProtocolError(value)
     }
 }
 
-impl From<InputImage> for StoredPromptTemplateVariable {
+impl From<McpToolExecutionError> for McpToolCallError {
     #[inline]
-    fn from(value: InputImage) -> Self {
-        Self::InputImage(value)
+    fn from(value: McpToolExecutionError) -> Self {
+        Self::McpToolExecutionError(value)
     }
 }
 
-impl From<InputFile> for StoredPromptTemplateVariable {
+impl From<McpHttpError> for McpToolCallError {
     #[inline]
-    fn from(value: InputFile) -> Self {
-        Self::InputFile(value)
+    fn from(value: McpHttpError) -> Self {
+        Self::HttpError(value)
     }
 }
 
-/// Decides which reasoning from the conversation the model gets to see; understood by OpenAI models from GPT-5.6 on.
-///
-/// Schema `ReasoningContext` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReasoningContext {
-    /// Let the model apply its own default.
-    Auto,
-    /// Also show reasoning from earlier turns in the input.
-    AllTurns,
-    /// Show reasoning from this turn alone.
-    CurrentTurn,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ReasoningContext {
-    Auto = "auto",
-    AllTurns = "all_turns",
-    CurrentTurn = "current_turn",
-});
-
-/// Depth of reasoning to engage, for OpenAI models from GPT-5.6 on; the token rate stays the same.
-///
-/// Schema `ReasoningMode` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReasoningMode {
-    /// The ordinary depth of reasoning.
-    Standard,
-    /// Deeper reasoning, where the model offers it.
-    Pro,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ReasoningMode {
-    Standard = "standard",
-    Pro = "pro",
-});
-
-/// How detailed the summary of the model's reasoning should be.
-///
-/// Schema `ReasoningSummaryVerbosity` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReasoningSummaryVerbosity {
-    /// Let the model choose the level of detail.
-    Auto,
-    /// Keep the summary short.
-    Concise,
-    /// Make the summary extensive.
-    Detailed,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ReasoningSummaryVerbosity {
-    Auto = "auto",
-    Concise = "concise",
-    Detailed = "detailed",
-});
-
-/// Like `TextConfig`, with a wider choice of verbosity levels.
-///
-/// Schema `TextExtendedConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct TextExtendedConfig {
-    /// Form of the text: free prose, any JSON, or JSON that follows a schema.
-    pub format: Option<ResponsesTextFormat>,
-    /// How wordy the answer should be, on the longer scale; null leaves it to the model.
-    pub verbosity: Option<TextExtendedConfigVerbosity>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(TextExtendedConfig { format: Optional = 0, verbosity: Optional = 1 });
-
-impl TextExtendedConfig {
-    /// Without members.
+impl McpToolCallError {
+    /// Returns the object whose `type` is `mcp_tool_execution_error`, without further settings; [`McpToolExecutionError`] has those.
     #[inline]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn mcp_tool_execution_error() -> Self {
+        Self::McpToolExecutionError(McpToolExecutionError::new())
     }
 }
 
-wire_setters!(TextExtendedConfig {
-    format: into ResponsesTextFormat,
-    verbosity: into TextExtendedConfigVerbosity,
-});
-
-/// Lets the model answer in plain text without further constraint.
+/// Asks for your consent before a tool on an MCP server is run.
 ///
-/// Schema `FormatTextConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FormatTextConfig {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FormatTextConfig ["type" = "text"] {});
-
-impl FormatTextConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FormatTextConfig {});
-
-/// Makes the model answer with some valid JSON object, without fixing its shape.
-///
-/// Schema `FormatJsonObjectConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FormatJsonObjectConfig {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FormatJsonObjectConfig ["type" = "json_object"] {});
-
-impl FormatJsonObjectConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FormatJsonObjectConfig {});
-
-/// Makes the model answer with JSON that follows a schema of yours.
-///
-/// Schema `FormatJsonSchemaConfig` of the API document.
+/// Schema `McpApprovalRequestItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct FormatJsonSchemaConfig {
-    /// Short identifier that the structure goes by.
+pub struct McpApprovalRequestItem {
+    /// Arguments the tool would get, as a string of JSON; review them before consenting.
+    pub arguments: String,
+    /// Identifier to quote in the approval response.
+    pub id: String,
+    /// Tool that the model wants to run.
     pub name: String,
-    /// The JSON Schema document that describes the answer.
-    pub schema: JsonObject,
-    /// Explains what the structure stands for, so the model fills it sensibly.
-    pub description: Option<String>,
-    /// Forces the answer to obey the schema exactly instead of treating it as guidance.
-    pub strict: Option<bool>,
+    /// Label of the MCP server that offers the tool.
+    pub server_label: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(FormatJsonSchemaConfig ["type" = "json_schema"] {
-    name: Required = 0,
-    schema: Required = 1,
-    description: Optional = 2,
-    strict: Optional = 3,
+wire_struct!(McpApprovalRequestItem ["type" = "mcp_approval_request"] {
+    arguments: Required = 0,
+    id: Required = 1,
+    name: Required = 2,
+    server_label: Required = 3,
 });
 
-impl FormatJsonSchemaConfig {
+impl McpApprovalRequestItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(name: impl Into<String>, schema: impl Into<JsonObject>) -> Self {
-        Self { name: name.into(), schema: schema.into(), description: None, strict: None, extra: Extra::new() }
+    pub fn new(
+        arguments: impl Into<String>,
+        id: impl Into<String>,
+        name: impl Into<String>,
+        server_label: impl Into<String>,
+    ) -> Self {
+        Self {
+            arguments: arguments.into(),
+            id: id.into(),
+            name: name.into(),
+            server_label: server_label.into(),
+            extra: Extra::new(),
+        }
     }
 }
 
-wire_setters!(FormatJsonSchemaConfig {
-    description: into String,
-    strict: exact bool,
-});
+wire_setters!(McpApprovalRequestItem {});
 
-/// Shape a Responses answer must take: plain text, any JSON object, or JSON after a schema.
+/// Result of a tool search that your program ran: the tools that the model may call from now on.
 ///
-/// Schema `Formats` of the API document.
-#[doc(alias = "Formats")]
+/// Schema `ToolSearchOutputItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ResponsesTextFormat {
-    /// Lets the model answer in plain text without further constraint.
-    ///
-    /// `type` is `text`.
-    Text(FormatTextConfig),
-    /// Makes the model answer with some valid JSON object, without fixing its shape.
-    ///
-    /// `type` is `json_object`.
-    JsonObject(FormatJsonObjectConfig),
-    /// Makes the model answer with JSON that follows a schema of yours.
-    ///
-    /// `type` is `json_schema`.
-    JsonSchema(FormatJsonSchemaConfig),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ResponsesTextFormat {
-    tag "type" {
-        "json_object" => JsonObject,
-        "json_schema" => JsonSchema,
-        "text" => Text,
-    }
-    variants {
-        Text = 0,
-        JsonObject = 1,
-        JsonSchema = 2,
-    }
-});
-
-impl From<FormatTextConfig> for ResponsesTextFormat {
-    #[inline]
-    fn from(value: FormatTextConfig) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<FormatJsonObjectConfig> for ResponsesTextFormat {
-    #[inline]
-    fn from(value: FormatJsonObjectConfig) -> Self {
-        Self::JsonObject(value)
-    }
-}
-
-impl From<FormatJsonSchemaConfig> for ResponsesTextFormat {
-    #[inline]
-    fn from(value: FormatJsonSchemaConfig) -> Self {
-        Self::JsonSchema(value)
-    }
-}
-
-impl ResponsesTextFormat {
-    /// Returns the object whose `type` is `json_object`, without further settings; [`FormatJsonObjectConfig`] has those.
-    #[inline]
-    pub fn json_object() -> Self {
-        Self::JsonObject(FormatJsonObjectConfig::new())
-    }
-
-    /// Returns the object whose `type` is `text`, without further settings; [`FormatTextConfig`] has those.
-    #[inline]
-    pub fn text() -> Self {
-        Self::Text(FormatTextConfig::new())
-    }
-}
-
-/// How wordy the answer should be, on the longer scale; null leaves it to the model.
-///
-/// At `TextExtendedConfig.verbosity` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TextExtendedConfigVerbosity {
-    /// Short, terse answers.
-    Low,
-    /// Answers of moderate length.
-    Medium,
-    /// Long, detailed answers.
-    High,
-    /// Longer and more detailed than high.
-    Xhigh,
-    /// The most detail the model will give.
-    Max,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(TextExtendedConfigVerbosity {
-    Low = "low",
-    Medium = "medium",
-    High = "high",
-    Xhigh = "xhigh",
-    Max = "max",
-});
-
-/// The values of `OpenAIResponsesToolChoice|string`.
-///
-/// At `OpenAIResponsesToolChoice|string` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ResponsesToolChoiceMode {
-    /// The value `auto`.
-    Auto,
-    /// The value `none`.
-    None,
-    /// The value `required`.
-    Required,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ResponsesToolChoiceMode {
-    Auto = "auto",
-    None = "none",
-    Required = "required",
-});
-
-/// Makes the model call one particular function.
-///
-/// At `OpenAIResponsesToolChoice|function` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ResponsesToolChoiceFunction {
-    /// Name of the function the model has to call.
-    pub name: String,
+pub struct ToolSearchOutputItem {
+    /// Identifier of the search call that this item answers.
+    pub call_id: String,
+    /// Whether the server or your program ran the search.
+    pub execution: ToolSearchExecution,
+    /// Definitions of the tools that the search found.
+    pub tools: Vec<ResponsesTool>,
+    /// Identifier of the item; null when it has none.
+    pub id: Option<String>,
+    /// Progress of the search; null when it is not stated.
+    pub status: Option<ItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesToolChoiceFunction ["type" = "function"] {
-    name: Required = 0,
+wire_struct!(ToolSearchOutputItem ["type" = "tool_search_output"] {
+    call_id: Required = 0,
+    execution: Required = 1,
+    tools: Required = 2,
+    id: Optional = 3,
+    status: Optional = 4,
 });
 
-impl ResponsesToolChoiceFunction {
+impl ToolSearchOutputItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new<Tools>(
+        call_id: impl Into<String>,
+        execution: impl Into<ToolSearchExecution>,
+        tools: impl IntoList<ResponsesTool, Tools>,
+    ) -> Self {
+        Self {
+            call_id: call_id.into(),
+            execution: execution.into(),
+            tools: tools.into_list(),
+            id: None,
+            status: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(ToolSearchOutputItem {
+    id: into String,
+    status: into ItemStatus,
+});
+
+/// Whether the server or your program ran the search.
+///
+/// At `ToolSearchOutputItem.execution` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolSearchExecution {
+    /// The value `server`.
+    Server,
+    /// The value `client`.
+    Client,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolSearchExecution {
+    Server = "server",
+    Client = "client",
+});
+
+/// The object at `ToolSearchOutputItem.tools[]|function`.
+///
+/// At `ToolSearchOutputItem.tools[]|function` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ResponsesFunctionTool {
+    /// Identifier the model calls the function by.
+    pub name: String,
+    /// JSON Schema of the arguments object; `null` for a function without arguments.
+    pub parameters: Option<JsonObject>,
+    /// Explains what the function does, so the model knows when to call it.
+    pub description: Option<String>,
+    /// Forces the generated arguments to obey the declared schema exactly.
+    pub strict: Option<bool>,
+    /// Who may invoke the function: the model itself, code it writes, or both.
+    pub allowed_callers: Option<Vec<AllowedCaller>>,
+    /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
+    pub r#async: Option<bool>,
+    /// Keeps the definition of this function out of the prompt until a tool search asks for it.
+    pub defer_loading: Option<bool>,
+    /// JSON Schema describing what the function returns; null when unspecified.
+    pub output_schema: Option<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ResponsesFunctionTool ["type" = "function"] {
+    name: Required = 0,
+    parameters: Nullable = 1,
+    description: Optional = 2,
+    strict: Optional = 3,
+    allowed_callers: Optional = 4,
+    r#async as "async": Optional = 5,
+    defer_loading: Optional = 6,
+    output_schema: Optional = 7,
+});
+
+impl ResponsesFunctionTool {
     /// With what the API requires.
     #[inline]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), extra: Extra::new() }
+        Self {
+            name: name.into(),
+            parameters: None,
+            description: None,
+            strict: None,
+            allowed_callers: None,
+            r#async: None,
+            defer_loading: None,
+            output_schema: None,
+            extra: Extra::new(),
+        }
     }
 }
 
-wire_setters!(ResponsesToolChoiceFunction {});
-
-/// Makes the model use the hosted web search tool.
-///
-/// At `OpenAIResponsesToolChoice|type` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ResponsesToolChoiceWebSearchPreview {
-    /// Which version of the hosted web search tool to use.
-    pub r#type: ResponsesToolChoiceWebSearchPreviewType,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ResponsesToolChoiceWebSearchPreview {
-    r#type as "type": Required = 0,
+wire_setters!(ResponsesFunctionTool {
+    parameters: into JsonObject,
+    description: into String,
+    strict: exact bool,
+    allowed_callers: list AllowedCaller,
+    r#async: exact bool,
+    defer_loading: exact bool,
+    output_schema: into JsonObject,
 });
 
-impl ResponsesToolChoiceWebSearchPreview {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(r#type: impl Into<ResponsesToolChoiceWebSearchPreviewType>) -> Self {
-        Self { r#type: r#type.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ResponsesToolChoiceWebSearchPreview {});
-
-/// Which version of the hosted web search tool to use.
+/// The values of `ToolSearchOutputItem.tools[]|function.allowed_callers[]`.
 ///
-/// At `OpenAIResponsesToolChoice|type.type` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ResponsesToolChoiceWebSearchPreviewType {
-    /// The value `web_search_preview_2025_03_11`.
-    WebSearchPreview2025_03_11,
-    /// The value `web_search_preview`.
-    WebSearchPreview,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ResponsesToolChoiceWebSearchPreviewType {
-    WebSearchPreview2025_03_11 = "web_search_preview_2025_03_11",
-    WebSearchPreview = "web_search_preview",
-});
-
-/// Lets the model choose only among a listed subset of the declared tools.
-///
-/// Schema `ToolChoiceAllowed` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ToolChoiceAllowed {
-    /// Whether the model may call one of the listed tools or must do so.
-    pub mode: ToolChoiceAllowedMode,
-    /// Tools the model may pick from, each given by type and, where it has one, name.
-    pub tools: Vec<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ToolChoiceAllowed ["type" = "allowed_tools"] {
-    mode: Required = 0,
-    tools: Required = 1,
-});
-
-impl ToolChoiceAllowed {
-    /// With what the API requires.
-    #[inline]
-    pub fn new<Tools>(mode: impl Into<ToolChoiceAllowedMode>, tools: impl IntoList<JsonObject, Tools>) -> Self {
-        Self { mode: mode.into(), tools: tools.into_list(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ToolChoiceAllowed {});
-
-/// Whether the model may call one of the listed tools or must do so.
-///
-/// At `ToolChoiceAllowed.mode` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ToolChoiceAllowedMode {
-    /// The value `auto`.
-    Auto,
-    /// The value `required`.
-    Required,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ToolChoiceAllowedMode {
-    Auto = "auto",
-    Required = "required",
-});
-
-/// Makes the model call the patch tool, which edits files.
-///
-/// At `OpenAIResponsesToolChoice|apply_patch` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ResponsesToolChoiceApplyPatch {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ResponsesToolChoiceApplyPatch ["type" = "apply_patch"] {});
-
-impl ResponsesToolChoiceApplyPatch {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ResponsesToolChoiceApplyPatch {});
-
-/// Makes the model call the shell tool, which runs commands.
-///
-/// At `OpenAIResponsesToolChoice|shell` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ResponsesToolChoiceShell {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ResponsesToolChoiceShell ["type" = "shell"] {});
-
-impl ResponsesToolChoiceShell {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ResponsesToolChoiceShell {});
-
-/// Decides whether the model may, must or must not call tools, or which tool it has to call.
-///
-/// Schema `OpenAIResponsesToolChoice` of the API document.
-#[doc(alias = "OpenAIResponsesToolChoice")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ResponsesToolChoice {
-    /// One of the forms this value may have.
-    Mode(ResponsesToolChoiceMode),
-    /// Makes the model call one particular function.
-    ///
-    /// `type` is `function`.
-    Function(ResponsesToolChoiceFunction),
-    /// Makes the model use the hosted web search tool.
-    ///
-    /// `type` is `web_search_preview_2025_03_11` or `web_search_preview`.
-    WebSearchPreview(ResponsesToolChoiceWebSearchPreview),
-    /// Lets the model choose only among a listed subset of the declared tools.
-    ///
-    /// `type` is `allowed_tools`.
-    AllowedTools(ToolChoiceAllowed),
-    /// Makes the model call the patch tool, which edits files.
-    ///
-    /// `type` is `apply_patch`.
-    ApplyPatch(ResponsesToolChoiceApplyPatch),
-    /// Makes the model call the shell tool, which runs commands.
-    ///
-    /// `type` is `shell`.
-    Shell(ResponsesToolChoiceShell),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ResponsesToolChoice {
-    tag "type" {
-        "allowed_tools" => AllowedTools,
-        "apply_patch" => ApplyPatch,
-        "function" => Function,
-        "shell" => Shell,
-        "web_search_preview" => WebSearchPreview,
-        "web_search_preview_2025_03_11" => WebSearchPreview,
-    }
-    shapes {
-        String => Mode,
-    }
-    variants {
-        Mode = 0,
-        Function = 1,
-        WebSearchPreview = 2,
-        AllowedTools = 3,
-        ApplyPatch = 4,
-        Shell = 5,
-    }
-});
-
-impl From<ResponsesToolChoiceMode> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ResponsesToolChoiceMode) -> Self {
-        Self::Mode(value)
-    }
-}
-
-wire_text!(ResponsesToolChoice, text => Self::Mode(text.into()));
-
-impl From<ResponsesToolChoiceFunction> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ResponsesToolChoiceFunction) -> Self {
-        Self::Function(value)
-    }
-}
-
-impl From<ResponsesToolChoiceWebSearchPreview> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ResponsesToolChoiceWebSearchPreview) -> Self {
-        Self::WebSearchPreview(value)
-    }
-}
-
-impl From<ToolChoiceAllowed> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ToolChoiceAllowed) -> Self {
-        Self::AllowedTools(value)
-    }
-}
-
-impl From<ResponsesToolChoiceApplyPatch> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ResponsesToolChoiceApplyPatch) -> Self {
-        Self::ApplyPatch(value)
-    }
-}
-
-impl From<ResponsesToolChoiceShell> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ResponsesToolChoiceShell) -> Self {
-        Self::Shell(value)
-    }
-}
-
-impl ResponsesToolChoice {
-    /// [`ResponsesToolChoiceMode::Auto`] as a value of this type.
-    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const Auto: Self = Self::Mode(ResponsesToolChoiceMode::Auto);
-
-    /// [`ResponsesToolChoiceMode::None`] as a value of this type.
-    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const None: Self = Self::Mode(ResponsesToolChoiceMode::None);
-
-    /// [`ResponsesToolChoiceMode::Required`] as a value of this type.
-    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const Required: Self = Self::Mode(ResponsesToolChoiceMode::Required);
-
-    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ResponsesToolChoiceApplyPatch`] has those.
-    #[inline]
-    pub fn apply_patch() -> Self {
-        Self::ApplyPatch(ResponsesToolChoiceApplyPatch::new())
-    }
-
-    /// Returns the object whose `type` is `shell`, without further settings; [`ResponsesToolChoiceShell`] has those.
-    #[inline]
-    pub fn shell() -> Self {
-        Self::Shell(ResponsesToolChoiceShell::new())
-    }
-
-    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
-    #[inline]
-    pub fn web_search_preview() -> Self {
-        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview"))
-    }
-
-    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
-    #[inline]
-    pub fn web_search_preview_2025_03_11() -> Self {
-        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview_2025_03_11"))
-    }
-}
-
-/// The values of `BaseResponsesResult.tools[]|function.allowed_callers[]`.
-///
-/// At `BaseResponsesResult.tools[]|function.allowed_callers[]` in the API document.
+/// At `ToolSearchOutputItem.tools[]|function.allowed_callers[]` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AllowedCaller {
@@ -4188,7 +4264,7 @@ pub struct PreviewWebSearchServerTool {
     /// How much retrieved material is put before the model; more context costs more tokens.
     pub search_context_size: Option<SearchContextSize>,
     /// Approximate whereabouts of the end user, to localize results.
-    pub user_location: Option<PreviewWebSearchUserLocation>,
+    pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -4221,7 +4297,7 @@ wire_setters!(PreviewWebSearchServerTool {
     max_uses: number i64,
     mode: into WebSearchMode,
     search_context_size: into SearchContextSize,
-    user_location: into PreviewWebSearchUserLocation,
+    user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
 });
 
@@ -4284,47 +4360,6 @@ wire_enum!(SearchContextSize {
     High = "high",
 });
 
-/// Approximate whereabouts of the end user; fill in whichever parts you know, or pass null.
-///
-/// Schema `Preview_WebSearchUserLocation` of the API document.
-#[doc(alias = "Preview_WebSearchUserLocation")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct PreviewWebSearchUserLocation {
-    /// City the user is in; null when unknown.
-    pub city: Option<String>,
-    /// Country the user is in; null when unknown.
-    pub country: Option<String>,
-    /// State, province or similar area the user is in; null when unknown.
-    pub region: Option<String>,
-    /// Time zone of the user; null when it is unknown.
-    pub timezone: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(PreviewWebSearchUserLocation ["type" = "approximate"] {
-    city: Optional = 0,
-    country: Optional = 1,
-    region: Optional = 2,
-    timezone: Optional = 3,
-});
-
-impl PreviewWebSearchUserLocation {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(PreviewWebSearchUserLocation {
-    city: into String,
-    country: into String,
-    region: into String,
-    timezone: into String,
-});
-
 /// Web search tool under its dated preview type name, for clients pinned to the March 2025 release.
 ///
 /// Schema `Preview_20250311_WebSearchServerTool` of the API document.
@@ -4345,7 +4380,7 @@ pub struct Preview20250311WebSearchServerTool {
     /// How much retrieved material is put before the model; more context costs more tokens.
     pub search_context_size: Option<SearchContextSize>,
     /// Approximate whereabouts of the end user, to localize results.
-    pub user_location: Option<PreviewWebSearchUserLocation>,
+    pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -4378,7 +4413,7 @@ wire_setters!(Preview20250311WebSearchServerTool {
     max_uses: number i64,
     mode: into WebSearchMode,
     search_context_size: into SearchContextSize,
-    user_location: into PreviewWebSearchUserLocation,
+    user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
 });
 
@@ -4437,46 +4472,6 @@ wire_setters!(LegacyWebSearchServerTool {
     search_context_size: into SearchContextSize,
     user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
-});
-
-/// Rough whereabouts of the user, with which web search favours local hits; null when not given.
-///
-/// Schema `WebSearchUserLocation` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchUserLocation {
-    /// Town of the user as free text, such as `Berlin`; null when not given.
-    pub city: Option<String>,
-    /// Country of the user, usually as a two-letter ISO code; null when not given.
-    pub country: Option<String>,
-    /// State or province of the user as free text; null when not given.
-    pub region: Option<String>,
-    /// Time zone of the user as an IANA name, such as `Europe/Berlin`; null when not given.
-    pub timezone: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchUserLocation ["type" = "approximate"] {
-    city: Optional = 0,
-    country: Optional = 1,
-    region: Optional = 2,
-    timezone: Optional = 3,
-});
-
-impl WebSearchUserLocation {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebSearchUserLocation {
-    city: into String,
-    country: into String,
-    region: into String,
-    timezone: into String,
 });
 
 /// Web search tool of the Responses API, in the form dated 2025-08-26.
@@ -4647,35 +4642,6 @@ wire_enum!(FileSearchServerToolFiltersKeyType {
     Lte = "lte",
 });
 
-/// What `FileSearchServerTool.filters|key.value[]` may be.
-///
-/// At `FileSearchServerTool.filters|key.value[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum FileSearchServerToolFiltersKeyValueItem {
-    /// Plain text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(FileSearchServerToolFiltersKeyValueItem {
-    shapes {
-        String => Text,
-        Number => Number,
-    }
-    variants {
-        Text = 0,
-        Number = 1,
-    }
-});
-
-wire_text!(FileSearchServerToolFiltersKeyValueItem, text => Self::Text(text));
-
-wire_numbers!(FileSearchServerToolFiltersKeyValueItem, Number: i8, i16, i32, u8, u16, u32, f32, f64);
-
 /// What to compare the attribute with: text, number, truth value or a list.
 ///
 /// At `FileSearchServerTool.filters|key.value` in the API document.
@@ -4689,7 +4655,7 @@ pub enum FileSearchServerToolFiltersKeyValue {
     /// A truth value.
     Boolean(bool),
     /// A list.
-    List(Vec<FileSearchServerToolFiltersKeyValueItem>),
+    List(Vec<FilterValue>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -4720,25 +4686,23 @@ impl From<bool> for FileSearchServerToolFiltersKeyValue {
     }
 }
 
-impl From<Vec<FileSearchServerToolFiltersKeyValueItem>> for FileSearchServerToolFiltersKeyValue {
+impl From<Vec<FilterValue>> for FileSearchServerToolFiltersKeyValue {
     #[inline]
-    fn from(value: Vec<FileSearchServerToolFiltersKeyValueItem>) -> Self {
+    fn from(value: Vec<FilterValue>) -> Self {
         Self::List(value)
     }
 }
 
-impl<T: Into<FileSearchServerToolFiltersKeyValueItem>, const N: usize> From<[T; N]>
-    for FileSearchServerToolFiltersKeyValue
-{
+impl<T: Into<FilterValue>, const N: usize> From<[T; N]> for FileSearchServerToolFiltersKeyValue {
     #[inline]
     fn from(value: [T; N]) -> Self {
         Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
-impl From<FileSearchServerToolFiltersKeyValueItem> for FileSearchServerToolFiltersKeyValue {
+impl From<FilterValue> for FileSearchServerToolFiltersKeyValue {
     #[inline]
-    fn from(value: FileSearchServerToolFiltersKeyValueItem) -> Self {
+    fn from(value: FilterValue) -> Self {
         Self::List(vec![value])
     }
 }
@@ -4752,7 +4716,7 @@ pub struct CompoundFilter {
     /// Conditions to join, each a comparison or another compound filter.
     pub filters: Vec<JsonObject>,
     /// Logical operator that joins the conditions.
-    pub r#type: CompoundFilterType,
+    pub r#type: FilterLogic,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -4765,31 +4729,12 @@ wire_struct!(CompoundFilter {
 impl CompoundFilter {
     /// With what the API requires.
     #[inline]
-    pub fn new<Filters>(filters: impl IntoList<JsonObject, Filters>, r#type: impl Into<CompoundFilterType>) -> Self {
+    pub fn new<Filters>(filters: impl IntoList<JsonObject, Filters>, r#type: impl Into<FilterLogic>) -> Self {
         Self { filters: filters.into_list(), r#type: r#type.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(CompoundFilter {});
-
-/// Logical operator that joins the conditions.
-///
-/// At `CompoundFilter.type` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CompoundFilterType {
-    /// Matches when every condition holds.
-    And,
-    /// Matches when at least one condition holds.
-    Or,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(CompoundFilterType {
-    And = "and",
-    Or = "or",
-});
 
 /// Condition on file attributes that hits must meet; `null` searches everything.
 ///
@@ -5269,9 +5214,9 @@ wire_enum!(McpServerToolRequireApprovalMode {
 #[non_exhaustive]
 pub struct McpServerToolRequireApprovalAlways {
     /// Tools that may run only with your consent.
-    pub always: Option<McpServerToolRequireApprovalAlwaysAlways>,
+    pub always: Option<McpToolNames>,
     /// Tools that may run without asking you.
-    pub never: Option<McpServerToolRequireApprovalAlwaysNever>,
+    pub never: Option<McpToolNames>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -5287,8 +5232,8 @@ impl McpServerToolRequireApprovalAlways {
 }
 
 wire_setters!(McpServerToolRequireApprovalAlways {
-    always: into McpServerToolRequireApprovalAlwaysAlways,
-    never: into McpServerToolRequireApprovalAlwaysNever,
+    always: into McpToolNames,
+    never: into McpToolNames,
 });
 
 /// Tools that may run only with your consent.
@@ -5296,16 +5241,16 @@ wire_setters!(McpServerToolRequireApprovalAlways {
 /// At `McpServerTool.require_approval|always.always` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct McpServerToolRequireApprovalAlwaysAlways {
+pub struct McpToolNames {
     /// Names of the tools that need consent.
     pub tool_names: Option<Vec<String>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(McpServerToolRequireApprovalAlwaysAlways { tool_names: Optional = 0 });
+wire_struct!(McpToolNames { tool_names: Optional = 0 });
 
-impl McpServerToolRequireApprovalAlwaysAlways {
+impl McpToolNames {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -5313,33 +5258,7 @@ impl McpServerToolRequireApprovalAlwaysAlways {
     }
 }
 
-wire_setters!(McpServerToolRequireApprovalAlwaysAlways {
-    tool_names: list String,
-});
-
-/// Tools that may run without asking you.
-///
-/// At `McpServerTool.require_approval|always.never` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct McpServerToolRequireApprovalAlwaysNever {
-    /// Names of the tools exempt from consent.
-    pub tool_names: Option<Vec<String>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(McpServerToolRequireApprovalAlwaysNever { tool_names: Optional = 0 });
-
-impl McpServerToolRequireApprovalAlwaysNever {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(McpServerToolRequireApprovalAlwaysNever {
+wire_setters!(McpToolNames {
     tool_names: list String,
 });
 
@@ -5399,7 +5318,7 @@ impl McpServerToolRequireApproval {
 #[non_exhaustive]
 pub struct ImageGenerationServerTool {
     /// How the area behind the subject is filled; transparency needs a format that can store it.
-    pub background: Option<ImageGenerationServerToolBackground>,
+    pub background: Option<ImageBackground>,
     /// How closely the result keeps to style and features, faces above all, of the input images.
     pub input_fidelity: Option<ImageGenerationServerToolInputFidelity>,
     /// Mask for inpainting that marks which part of the image to redraw.
@@ -5444,7 +5363,7 @@ impl ImageGenerationServerTool {
 }
 
 wire_setters!(ImageGenerationServerTool {
-    background: into ImageGenerationServerToolBackground,
+    background: into ImageBackground,
     input_fidelity: into ImageGenerationServerToolInputFidelity,
     input_image_mask: into ImageGenerationServerToolInputImageMask,
     model: into String,
@@ -5454,28 +5373,6 @@ wire_setters!(ImageGenerationServerTool {
     partial_images: number i64,
     quality: into ImageGenerationServerToolQuality,
     size: into String,
-});
-
-/// How the area behind the subject is filled; transparency needs a format that can store it.
-///
-/// At `ImageGenerationServerTool.background` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ImageGenerationServerToolBackground {
-    /// Leave the background see-through.
-    Transparent,
-    /// Fill the background completely.
-    Opaque,
-    /// Let the model decide.
-    Auto,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ImageGenerationServerToolBackground {
-    Transparent = "transparent",
-    Opaque = "opaque",
-    Auto = "auto",
 });
 
 /// How closely the result keeps to style and features, faces above all, of the input images.
@@ -5708,28 +5605,6 @@ wire_setters!(CustomTool {
     format: into CustomToolFormat,
 });
 
-/// Leaves the input free of any constraint.
-///
-/// At `CustomTool.format|text` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct CustomToolFormatText {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(CustomToolFormatText ["type" = "text"] {});
-
-impl CustomToolFormatText {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(CustomToolFormatText {});
-
 /// Holds the input to a grammar that you supply.
 ///
 /// At `CustomTool.format|grammar` in the API document.
@@ -5787,7 +5662,7 @@ pub enum CustomToolFormat {
     /// Leaves the input free of any constraint.
     ///
     /// `type` is `text`.
-    Text(CustomToolFormatText),
+    Text(FormatTextConfig),
     /// Holds the input to a grammar that you supply.
     ///
     /// `type` is `grammar`.
@@ -5807,9 +5682,9 @@ wire_union!(CustomToolFormat {
     }
 });
 
-impl From<CustomToolFormatText> for CustomToolFormat {
+impl From<FormatTextConfig> for CustomToolFormat {
     #[inline]
-    fn from(value: CustomToolFormatText) -> Self {
+    fn from(value: FormatTextConfig) -> Self {
         Self::Text(value)
     }
 }
@@ -5822,10 +5697,10 @@ impl From<CustomToolFormatGrammar> for CustomToolFormat {
 }
 
 impl CustomToolFormat {
-    /// Returns the object whose `type` is `text`, without further settings; [`CustomToolFormatText`] has those.
+    /// Returns the object whose `type` is `text`, without further settings; [`FormatTextConfig`] has those.
     #[inline]
     pub fn text() -> Self {
-        Self::Text(CustomToolFormatText::new())
+        Self::Text(FormatTextConfig::new())
     }
 }
 
@@ -5874,7 +5749,7 @@ pub struct NamespaceFunctionTool {
     /// Function name the model uses in its calls; it lives within the namespace.
     pub name: String,
     /// Who may invoke the function: the model itself, code it writes, or both.
-    pub allowed_callers: Option<Vec<NamespaceFunctionToolAllowedCaller>>,
+    pub allowed_callers: Option<Vec<AllowedCaller>>,
     /// Whether the model may continue before the result arrives; your program still runs the tool and sends the output later, under the same `call_id`.
     pub r#async: Option<bool>,
     /// When true, the definition stays out of the context until tool search brings it in.
@@ -5921,32 +5796,13 @@ impl NamespaceFunctionTool {
 }
 
 wire_setters!(NamespaceFunctionTool {
-    allowed_callers: list NamespaceFunctionToolAllowedCaller,
+    allowed_callers: list AllowedCaller,
     r#async: exact bool,
     defer_loading: exact bool,
     description: into String,
     output_schema: into JsonObject,
     parameters: into JsonObject,
     strict: exact bool,
-});
-
-/// The values of `NamespaceFunctionTool.allowed_callers[]`.
-///
-/// At `NamespaceFunctionTool.allowed_callers[]` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum NamespaceFunctionToolAllowedCaller {
-    /// The model may call it directly.
-    Direct,
-    /// Code run by the model may call it.
-    Programmatic,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(NamespaceFunctionToolAllowedCaller {
-    Direct = "direct",
-    Programmatic = "programmatic",
 });
 
 /// What `NamespaceTool.tools[]` may be.
@@ -6033,3 +5889,1186 @@ impl NamespaceToolTool {
         }
     }
 }
+
+/// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
+///
+/// Schema `ApplyPatchServerTool_OpenRouter` of the API document.
+#[doc(alias = "ApplyPatchServerTool_OpenRouter")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ApplyPatchServerToolOpenRouter {
+    /// Settings of the patch tool; leave out to use the standard behaviour.
+    pub parameters: Option<ApplyPatchServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ApplyPatchServerToolOpenRouter ["type" = "openrouter:apply_patch"] {
+    parameters: Optional = 0,
+});
+
+impl ApplyPatchServerToolOpenRouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ApplyPatchServerToolOpenRouter {
+    parameters: into ApplyPatchServerToolConfig,
+});
+
+/// Settings of the hosted `openrouter:apply_patch` tool.
+///
+/// Schema `ApplyPatchServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ApplyPatchServerToolConfig {
+    /// Who handles patches: the provider's native tool or OpenRouter's validator.
+    pub engine: Option<ToolEngine>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ApplyPatchServerToolConfig { engine: Optional = 0 });
+
+impl ApplyPatchServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ApplyPatchServerToolConfig {
+    engine: into ToolEngine,
+});
+
+/// What `ToolSearchOutputItem.tools[]` may be.
+///
+/// At `ToolSearchOutputItem.tools[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ResponsesTool {
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `function`.
+    Function(ResponsesFunctionTool),
+    /// Web search tool under its undated preview type name, as older Responses clients send it.
+    ///
+    /// `type` is `web_search_preview`.
+    WebSearchPreview(Box<PreviewWebSearchServerTool>),
+    /// Web search tool under its dated preview type name, for clients pinned to the March 2025 release.
+    ///
+    /// `type` is `web_search_preview_2025_03_11`.
+    WebSearchPreview2025_03_11(Box<Preview20250311WebSearchServerTool>),
+    /// Older form of the Responses tool that lets the model search the web.
+    ///
+    /// `type` is `web_search`.
+    WebSearch(Box<LegacyWebSearchServerTool>),
+    /// Web search tool of the Responses API, in the form dated 2025-08-26.
+    ///
+    /// `type` is `web_search_2025_08_26`.
+    WebSearch2025_08_26(Box<WebSearchServerTool>),
+    /// Lets the model search documents that you keep in vector stores.
+    ///
+    /// `type` is `file_search`.
+    FileSearch(Box<FileSearchServerTool>),
+    /// Lets the model operate a screen by asking your program for clicks, key presses and screenshots.
+    ///
+    /// `type` is `computer_use_preview`.
+    ComputerUsePreview(ComputerUseServerTool),
+    /// Lets the model write and run programs in a sandboxed container.
+    ///
+    /// `type` is `code_interpreter`.
+    CodeInterpreter(CodeInterpreterServerTool),
+    /// Gives the model access to the tools of a remote MCP server or of a built-in connector.
+    ///
+    /// `type` is `mcp`.
+    Mcp(Box<McpServerTool>),
+    /// Responses tool that lets the model draw or edit images in the course of its answer.
+    ///
+    /// `type` is `image_generation`.
+    ImageGeneration(Box<ImageGenerationServerTool>),
+    /// Lets the model issue shell commands that your own program runs locally, as Codex does.
+    ///
+    /// `type` is `local_shell`.
+    LocalShell(CodexLocalShellTool),
+    /// Offers the model a shell in the Responses API, so that it may issue commands.
+    ///
+    /// `type` is `shell`.
+    Shell(ShellServerTool),
+    /// Offers the model the `apply_patch` tool, with which it proposes file changes as diffs.
+    ///
+    /// `type` is `apply_patch`.
+    ApplyPatch(ApplyPatchServerTool),
+    /// A tool that takes free text, or text bound by a grammar, in place of JSON arguments.
+    ///
+    /// `type` is `custom`.
+    Custom(CustomTool),
+    /// Bundles related function and custom tools under one name, so the model sees them as a group.
+    ///
+    /// `type` is `namespace`.
+    Namespace(NamespaceTool),
+    /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
+    ///
+    /// `type` is `openrouter:advisor`.
+    OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
+    /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
+    ///
+    /// `type` is `openrouter:subagent`.
+    OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
+    /// Lets the model ask OpenRouter for the present date and time.
+    ///
+    /// `type` is `openrouter:datetime`.
+    OpenRouterDatetime(DatetimeServerTool),
+    /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
+    ///
+    /// `type` is `openrouter:files`.
+    OpenRouterFiles(FilesServerTool),
+    /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
+    ///
+    /// `type` is `openrouter:fusion`.
+    OpenRouterFusion(Box<FusionServerToolOpenRouter>),
+    /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
+    ///
+    /// `type` is `openrouter:image_generation`.
+    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
+    /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
+    ///
+    /// `type` is `openrouter:experimental__search_models`.
+    OpenRouterExperimentalSearchModels(SearchModelsServerTool),
+    /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
+    ///
+    /// `type` is `openrouter:web_fetch`.
+    OpenRouterWebFetch(WebFetchServerTool),
+    /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
+    ///
+    /// `type` is `openrouter:web_search`.
+    OpenRouterWebSearch(Box<OpenRouterWebSearchServerTool>),
+    /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
+    ///
+    /// `type` is `openrouter:apply_patch`.
+    OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter),
+    /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
+    ///
+    /// `type` is `openrouter:bash`.
+    OpenRouterBash(Box<BashServerTool>),
+    /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
+    ///
+    /// `type` is `openrouter:shell`.
+    OpenRouterShell(Box<ShellServerToolOpenRouter>),
+    /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
+    ///
+    /// `type` is `openrouter:tool_search`.
+    OpenRouterToolSearch(ToolSearchServerTool),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ResponsesTool {
+    tag "type" {
+        "apply_patch" => ApplyPatch,
+        "code_interpreter" => CodeInterpreter,
+        "computer_use_preview" => ComputerUsePreview,
+        "custom" => Custom,
+        "file_search" => FileSearch,
+        "function" => Function,
+        "image_generation" => ImageGeneration,
+        "local_shell" => LocalShell,
+        "mcp" => Mcp,
+        "namespace" => Namespace,
+        "openrouter:advisor" => OpenRouterAdvisor,
+        "openrouter:apply_patch" => OpenRouterApplyPatch,
+        "openrouter:bash" => OpenRouterBash,
+        "openrouter:datetime" => OpenRouterDatetime,
+        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
+        "openrouter:files" => OpenRouterFiles,
+        "openrouter:fusion" => OpenRouterFusion,
+        "openrouter:image_generation" => OpenRouterImageGeneration,
+        "openrouter:shell" => OpenRouterShell,
+        "openrouter:subagent" => OpenRouterSubagent,
+        "openrouter:tool_search" => OpenRouterToolSearch,
+        "openrouter:web_fetch" => OpenRouterWebFetch,
+        "openrouter:web_search" => OpenRouterWebSearch,
+        "shell" => Shell,
+        "web_search" => WebSearch,
+        "web_search_2025_08_26" => WebSearch2025_08_26,
+        "web_search_preview" => WebSearchPreview,
+        "web_search_preview_2025_03_11" => WebSearchPreview2025_03_11,
+    }
+    variants {
+        Function = 0,
+        WebSearchPreview = 1,
+        WebSearchPreview2025_03_11 = 2,
+        WebSearch = 3,
+        WebSearch2025_08_26 = 4,
+        FileSearch = 5,
+        ComputerUsePreview = 6,
+        CodeInterpreter = 7,
+        Mcp = 8,
+        ImageGeneration = 9,
+        LocalShell = 10,
+        Shell = 11,
+        ApplyPatch = 12,
+        Custom = 13,
+        Namespace = 14,
+        OpenRouterAdvisor = 15,
+        OpenRouterSubagent = 16,
+        OpenRouterDatetime = 17,
+        OpenRouterFiles = 18,
+        OpenRouterFusion = 19,
+        OpenRouterImageGeneration = 20,
+        OpenRouterExperimentalSearchModels = 21,
+        OpenRouterWebFetch = 22,
+        OpenRouterWebSearch = 23,
+        OpenRouterApplyPatch = 24,
+        OpenRouterBash = 25,
+        OpenRouterShell = 26,
+        OpenRouterToolSearch = 27,
+    }
+});
+
+impl From<ResponsesFunctionTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ResponsesFunctionTool) -> Self {
+        Self::Function(value)
+    }
+}
+
+impl From<PreviewWebSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: PreviewWebSearchServerTool) -> Self {
+        Self::WebSearchPreview(Box::new(value))
+    }
+}
+
+impl From<Preview20250311WebSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: Preview20250311WebSearchServerTool) -> Self {
+        Self::WebSearchPreview2025_03_11(Box::new(value))
+    }
+}
+
+impl From<LegacyWebSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: LegacyWebSearchServerTool) -> Self {
+        Self::WebSearch(Box::new(value))
+    }
+}
+
+impl From<WebSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: WebSearchServerTool) -> Self {
+        Self::WebSearch2025_08_26(Box::new(value))
+    }
+}
+
+impl From<FileSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: FileSearchServerTool) -> Self {
+        Self::FileSearch(Box::new(value))
+    }
+}
+
+impl From<ComputerUseServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ComputerUseServerTool) -> Self {
+        Self::ComputerUsePreview(value)
+    }
+}
+
+impl From<CodeInterpreterServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: CodeInterpreterServerTool) -> Self {
+        Self::CodeInterpreter(value)
+    }
+}
+
+impl From<McpServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: McpServerTool) -> Self {
+        Self::Mcp(Box::new(value))
+    }
+}
+
+impl From<ImageGenerationServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ImageGenerationServerTool) -> Self {
+        Self::ImageGeneration(Box::new(value))
+    }
+}
+
+impl From<CodexLocalShellTool> for ResponsesTool {
+    #[inline]
+    fn from(value: CodexLocalShellTool) -> Self {
+        Self::LocalShell(value)
+    }
+}
+
+impl From<ShellServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ShellServerTool) -> Self {
+        Self::Shell(value)
+    }
+}
+
+impl From<ApplyPatchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ApplyPatchServerTool) -> Self {
+        Self::ApplyPatch(value)
+    }
+}
+
+impl From<CustomTool> for ResponsesTool {
+    #[inline]
+    fn from(value: CustomTool) -> Self {
+        Self::Custom(value)
+    }
+}
+
+impl From<NamespaceTool> for ResponsesTool {
+    #[inline]
+    fn from(value: NamespaceTool) -> Self {
+        Self::Namespace(value)
+    }
+}
+
+impl From<AdvisorServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: AdvisorServerToolOpenRouter) -> Self {
+        Self::OpenRouterAdvisor(Box::new(value))
+    }
+}
+
+impl From<SubagentServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: SubagentServerToolOpenRouter) -> Self {
+        Self::OpenRouterSubagent(Box::new(value))
+    }
+}
+
+impl From<DatetimeServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: DatetimeServerTool) -> Self {
+        Self::OpenRouterDatetime(value)
+    }
+}
+
+impl From<FilesServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: FilesServerTool) -> Self {
+        Self::OpenRouterFiles(value)
+    }
+}
+
+impl From<FusionServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: FusionServerToolOpenRouter) -> Self {
+        Self::OpenRouterFusion(Box::new(value))
+    }
+}
+
+impl From<ImageGenerationServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
+        Self::OpenRouterImageGeneration(value)
+    }
+}
+
+impl From<SearchModelsServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: SearchModelsServerTool) -> Self {
+        Self::OpenRouterExperimentalSearchModels(value)
+    }
+}
+
+impl From<WebFetchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: WebFetchServerTool) -> Self {
+        Self::OpenRouterWebFetch(value)
+    }
+}
+
+impl From<OpenRouterWebSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: OpenRouterWebSearchServerTool) -> Self {
+        Self::OpenRouterWebSearch(Box::new(value))
+    }
+}
+
+impl From<ApplyPatchServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: ApplyPatchServerToolOpenRouter) -> Self {
+        Self::OpenRouterApplyPatch(value)
+    }
+}
+
+impl From<BashServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: BashServerTool) -> Self {
+        Self::OpenRouterBash(Box::new(value))
+    }
+}
+
+impl From<ShellServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: ShellServerToolOpenRouter) -> Self {
+        Self::OpenRouterShell(Box::new(value))
+    }
+}
+
+impl From<ToolSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ToolSearchServerTool) -> Self {
+        Self::OpenRouterToolSearch(value)
+    }
+}
+
+impl ResponsesTool {
+    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ApplyPatchServerTool`] has those.
+    #[inline]
+    pub fn apply_patch() -> Self {
+        Self::ApplyPatch(ApplyPatchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `image_generation`, without further settings; [`ImageGenerationServerTool`] has those.
+    #[inline]
+    pub fn image_generation() -> Self {
+        Self::ImageGeneration(Box::new(ImageGenerationServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `local_shell`, without further settings; [`CodexLocalShellTool`] has those.
+    #[inline]
+    pub fn local_shell() -> Self {
+        Self::LocalShell(CodexLocalShellTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:advisor`, without further settings; [`AdvisorServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_advisor() -> Self {
+        Self::OpenRouterAdvisor(Box::new(AdvisorServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:apply_patch`, without further settings; [`ApplyPatchServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_apply_patch() -> Self {
+        Self::OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
+    #[inline]
+    pub fn openrouter_bash() -> Self {
+        Self::OpenRouterBash(Box::new(BashServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
+    #[inline]
+    pub fn openrouter_datetime() -> Self {
+        Self::OpenRouterDatetime(DatetimeServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerTool`] has those.
+    #[inline]
+    pub fn openrouter_experimental_search_models() -> Self {
+        Self::OpenRouterExperimentalSearchModels(SearchModelsServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:files`, without further settings; [`FilesServerTool`] has those.
+    #[inline]
+    pub fn openrouter_files() -> Self {
+        Self::OpenRouterFiles(FilesServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:fusion`, without further settings; [`FusionServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_fusion() -> Self {
+        Self::OpenRouterFusion(Box::new(FusionServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_image_generation() -> Self {
+        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:shell`, without further settings; [`ShellServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_shell() -> Self {
+        Self::OpenRouterShell(Box::new(ShellServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:subagent`, without further settings; [`SubagentServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_subagent() -> Self {
+        Self::OpenRouterSubagent(Box::new(SubagentServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:tool_search`, without further settings; [`ToolSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_tool_search() -> Self {
+        Self::OpenRouterToolSearch(ToolSearchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_fetch() -> Self {
+        Self::OpenRouterWebFetch(WebFetchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`OpenRouterWebSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_search() -> Self {
+        Self::OpenRouterWebSearch(Box::new(OpenRouterWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `shell`, without further settings; [`ShellServerTool`] has those.
+    #[inline]
+    pub fn shell() -> Self {
+        Self::Shell(ShellServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `web_search`, without further settings; [`LegacyWebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search() -> Self {
+        Self::WebSearch(Box::new(LegacyWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_2025_08_26`, without further settings; [`WebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_2025_08_26() -> Self {
+        Self::WebSearch2025_08_26(Box::new(WebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`PreviewWebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_preview() -> Self {
+        Self::WebSearchPreview(Box::new(PreviewWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`Preview20250311WebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_preview_2025_03_11() -> Self {
+        Self::WebSearchPreview2025_03_11(Box::new(Preview20250311WebSearchServerTool::new()))
+    }
+}
+
+/// Points to a prompt stored at the provider and fills in its placeholders; null means none.
+///
+/// Schema `StoredPromptTemplate` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct StoredPromptTemplate {
+    /// Identifier of the stored prompt to use.
+    pub id: String,
+    /// Values for the placeholders in the stored prompt, keyed by placeholder name; null when it has none.
+    pub variables: Option<BTreeMap<String, StoredPromptTemplateVariable>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(StoredPromptTemplate { id: Required = 0, variables: Optional = 1 });
+
+impl StoredPromptTemplate {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), variables: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(StoredPromptTemplate {
+    variables: map StoredPromptTemplateVariable,
+});
+
+/// What `StoredPromptTemplate.variables{}` may be.
+///
+/// At `StoredPromptTemplate.variables{}` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum StoredPromptTemplateVariable {
+    /// Plain text.
+    Text(String),
+    /// Text passed to the model as part of a Responses input message.
+    ///
+    /// `type` is `input_text`.
+    InputText(InputText),
+    /// Picture passed to the model as part of a Responses input message.
+    ///
+    /// `type` is `input_image`.
+    InputImage(InputImage),
+    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
+    ///
+    /// `type` is `input_file`.
+    InputFile(InputFile),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(StoredPromptTemplateVariable {
+    tag "type" {
+        "input_file" => InputFile,
+        "input_image" => InputImage,
+        "input_text" => InputText,
+    }
+    shapes {
+        String => Text,
+    }
+    variants {
+        Text = 0,
+        InputText = 1,
+        InputImage = 2,
+        InputFile = 3,
+    }
+});
+
+wire_text!(StoredPromptTemplateVariable, text => Self::Text(text));
+
+impl From<InputText> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: InputText) -> Self {
+        Self::InputText(value)
+    }
+}
+
+impl From<InputImage> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: InputImage) -> Self {
+        Self::InputImage(value)
+    }
+}
+
+impl From<InputFile> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: InputFile) -> Self {
+        Self::InputFile(value)
+    }
+}
+
+/// Decides which reasoning from the conversation the model gets to see; understood by OpenAI models from GPT-5.6 on.
+///
+/// Schema `ReasoningContext` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReasoningContext {
+    /// Let the model apply its own default.
+    Auto,
+    /// Also show reasoning from earlier turns in the input.
+    AllTurns,
+    /// Show reasoning from this turn alone.
+    CurrentTurn,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ReasoningContext {
+    Auto = "auto",
+    AllTurns = "all_turns",
+    CurrentTurn = "current_turn",
+});
+
+/// Depth of reasoning to engage, for OpenAI models from GPT-5.6 on; the token rate stays the same.
+///
+/// Schema `ReasoningMode` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReasoningMode {
+    /// The ordinary depth of reasoning.
+    Standard,
+    /// Deeper reasoning, where the model offers it.
+    Pro,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ReasoningMode {
+    Standard = "standard",
+    Pro = "pro",
+});
+
+/// Like `TextConfig`, with a wider choice of verbosity levels.
+///
+/// Schema `TextExtendedConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct TextExtendedConfig {
+    /// Form of the text: free prose, any JSON, or JSON that follows a schema.
+    pub format: Option<ResponsesTextFormat>,
+    /// How wordy the answer should be, on the longer scale; null leaves it to the model.
+    pub verbosity: Option<Verbosity>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(TextExtendedConfig { format: Optional = 0, verbosity: Optional = 1 });
+
+impl TextExtendedConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(TextExtendedConfig {
+    format: into ResponsesTextFormat,
+    verbosity: into Verbosity,
+});
+
+/// Makes the model answer with JSON that follows a schema of yours.
+///
+/// Schema `FormatJsonSchemaConfig` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FormatJsonSchemaConfig {
+    /// Short identifier that the structure goes by.
+    pub name: String,
+    /// The JSON Schema document that describes the answer.
+    pub schema: JsonObject,
+    /// Explains what the structure stands for, so the model fills it sensibly.
+    pub description: Option<String>,
+    /// Forces the answer to obey the schema exactly instead of treating it as guidance.
+    pub strict: Option<bool>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FormatJsonSchemaConfig ["type" = "json_schema"] {
+    name: Required = 0,
+    schema: Required = 1,
+    description: Optional = 2,
+    strict: Optional = 3,
+});
+
+impl FormatJsonSchemaConfig {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(name: impl Into<String>, schema: impl Into<JsonObject>) -> Self {
+        Self { name: name.into(), schema: schema.into(), description: None, strict: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(FormatJsonSchemaConfig {
+    description: into String,
+    strict: exact bool,
+});
+
+/// Shape a Responses answer must take: plain text, any JSON object, or JSON after a schema.
+///
+/// Schema `Formats` of the API document.
+#[doc(alias = "Formats")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ResponsesTextFormat {
+    /// Leaves the input free of any constraint.
+    ///
+    /// `type` is `text`.
+    Text(FormatTextConfig),
+    /// Makes the model answer with some valid JSON object, without fixing its shape.
+    ///
+    /// `type` is `json_object`.
+    JsonObject(FormatJsonObjectConfig),
+    /// Makes the model answer with JSON that follows a schema of yours.
+    ///
+    /// `type` is `json_schema`.
+    JsonSchema(FormatJsonSchemaConfig),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ResponsesTextFormat {
+    tag "type" {
+        "json_object" => JsonObject,
+        "json_schema" => JsonSchema,
+        "text" => Text,
+    }
+    variants {
+        Text = 0,
+        JsonObject = 1,
+        JsonSchema = 2,
+    }
+});
+
+impl From<FormatTextConfig> for ResponsesTextFormat {
+    #[inline]
+    fn from(value: FormatTextConfig) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<FormatJsonObjectConfig> for ResponsesTextFormat {
+    #[inline]
+    fn from(value: FormatJsonObjectConfig) -> Self {
+        Self::JsonObject(value)
+    }
+}
+
+impl From<FormatJsonSchemaConfig> for ResponsesTextFormat {
+    #[inline]
+    fn from(value: FormatJsonSchemaConfig) -> Self {
+        Self::JsonSchema(value)
+    }
+}
+
+impl ResponsesTextFormat {
+    /// Returns the object whose `type` is `json_object`, without further settings; [`FormatJsonObjectConfig`] has those.
+    #[inline]
+    pub fn json_object() -> Self {
+        Self::JsonObject(FormatJsonObjectConfig::new())
+    }
+
+    /// Returns the object whose `type` is `text`, without further settings; [`FormatTextConfig`] has those.
+    #[inline]
+    pub fn text() -> Self {
+        Self::Text(FormatTextConfig::new())
+    }
+}
+
+/// How wordy the answer should be, on the longer scale; null leaves it to the model.
+///
+/// At `TextExtendedConfig.verbosity` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verbosity {
+    /// Short, terse answers.
+    Low,
+    /// Answers of moderate length.
+    Medium,
+    /// Long, detailed answers.
+    High,
+    /// Longer and more detailed than high.
+    Xhigh,
+    /// The most detail the model will give.
+    Max,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(Verbosity {
+    Low = "low",
+    Medium = "medium",
+    High = "high",
+    Xhigh = "xhigh",
+    Max = "max",
+});
+
+/// Makes the model call one particular function.
+///
+/// At `OpenAIResponsesToolChoice|function` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ResponsesToolChoiceFunction {
+    /// Name of the function the model has to call.
+    pub name: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ResponsesToolChoiceFunction ["type" = "function"] {
+    name: Required = 0,
+});
+
+impl ResponsesToolChoiceFunction {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ResponsesToolChoiceFunction {});
+
+/// Makes the model use the hosted web search tool.
+///
+/// At `OpenAIResponsesToolChoice|type` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ResponsesToolChoiceWebSearchPreview {
+    /// Which version of the hosted web search tool to use.
+    pub r#type: ResponsesToolChoiceWebSearchPreviewType,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ResponsesToolChoiceWebSearchPreview {
+    r#type as "type": Required = 0,
+});
+
+impl ResponsesToolChoiceWebSearchPreview {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(r#type: impl Into<ResponsesToolChoiceWebSearchPreviewType>) -> Self {
+        Self { r#type: r#type.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ResponsesToolChoiceWebSearchPreview {});
+
+/// Which version of the hosted web search tool to use.
+///
+/// At `OpenAIResponsesToolChoice|type.type` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ResponsesToolChoiceWebSearchPreviewType {
+    /// The value `web_search_preview_2025_03_11`.
+    WebSearchPreview2025_03_11,
+    /// The value `web_search_preview`.
+    WebSearchPreview,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ResponsesToolChoiceWebSearchPreviewType {
+    WebSearchPreview2025_03_11 = "web_search_preview_2025_03_11",
+    WebSearchPreview = "web_search_preview",
+});
+
+/// Lets the model choose only among a listed subset of the declared tools.
+///
+/// Schema `ToolChoiceAllowed` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ToolChoiceAllowed {
+    /// Whether the model may call one of the listed tools or must do so.
+    pub mode: ToolChoiceAllowedMode,
+    /// Tools the model may pick from, each given by type and, where it has one, name.
+    pub tools: Vec<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ToolChoiceAllowed ["type" = "allowed_tools"] {
+    mode: Required = 0,
+    tools: Required = 1,
+});
+
+impl ToolChoiceAllowed {
+    /// With what the API requires.
+    #[inline]
+    pub fn new<Tools>(mode: impl Into<ToolChoiceAllowedMode>, tools: impl IntoList<JsonObject, Tools>) -> Self {
+        Self { mode: mode.into(), tools: tools.into_list(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ToolChoiceAllowed {});
+
+/// Whether the model may call one of the listed tools or must do so.
+///
+/// At `ToolChoiceAllowed.mode` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolChoiceAllowedMode {
+    /// The value `auto`.
+    Auto,
+    /// The value `required`.
+    Required,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolChoiceAllowedMode {
+    Auto = "auto",
+    Required = "required",
+});
+
+/// Makes the model call the patch tool, which edits files.
+///
+/// At `OpenAIResponsesToolChoice|apply_patch` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ResponsesToolChoiceApplyPatch {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ResponsesToolChoiceApplyPatch ["type" = "apply_patch"] {});
+
+impl ResponsesToolChoiceApplyPatch {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ResponsesToolChoiceApplyPatch {});
+
+/// Makes the model call the shell tool, which runs commands.
+///
+/// At `OpenAIResponsesToolChoice|shell` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ResponsesToolChoiceShell {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ResponsesToolChoiceShell ["type" = "shell"] {});
+
+impl ResponsesToolChoiceShell {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ResponsesToolChoiceShell {});
+
+/// Decides whether the model may, must or must not call tools, or which tool it has to call.
+///
+/// Schema `OpenAIResponsesToolChoice` of the API document.
+#[doc(alias = "OpenAIResponsesToolChoice")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ResponsesToolChoice {
+    /// One of the forms this value may have.
+    Mode(ToolChoiceMode),
+    /// Makes the model call one particular function.
+    ///
+    /// `type` is `function`.
+    Function(ResponsesToolChoiceFunction),
+    /// Makes the model use the hosted web search tool.
+    ///
+    /// `type` is `web_search_preview_2025_03_11` or `web_search_preview`.
+    WebSearchPreview(ResponsesToolChoiceWebSearchPreview),
+    /// Lets the model choose only among a listed subset of the declared tools.
+    ///
+    /// `type` is `allowed_tools`.
+    AllowedTools(ToolChoiceAllowed),
+    /// Makes the model call the patch tool, which edits files.
+    ///
+    /// `type` is `apply_patch`.
+    ApplyPatch(ResponsesToolChoiceApplyPatch),
+    /// Makes the model call the shell tool, which runs commands.
+    ///
+    /// `type` is `shell`.
+    Shell(ResponsesToolChoiceShell),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ResponsesToolChoice {
+    tag "type" {
+        "allowed_tools" => AllowedTools,
+        "apply_patch" => ApplyPatch,
+        "function" => Function,
+        "shell" => Shell,
+        "web_search_preview" => WebSearchPreview,
+        "web_search_preview_2025_03_11" => WebSearchPreview,
+    }
+    shapes {
+        String => Mode,
+    }
+    variants {
+        Mode = 0,
+        Function = 1,
+        WebSearchPreview = 2,
+        AllowedTools = 3,
+        ApplyPatch = 4,
+        Shell = 5,
+    }
+});
+
+impl From<ToolChoiceMode> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ToolChoiceMode) -> Self {
+        Self::Mode(value)
+    }
+}
+
+wire_text!(ResponsesToolChoice, text => Self::Mode(text.into()));
+
+impl From<ResponsesToolChoiceFunction> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ResponsesToolChoiceFunction) -> Self {
+        Self::Function(value)
+    }
+}
+
+impl From<ResponsesToolChoiceWebSearchPreview> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ResponsesToolChoiceWebSearchPreview) -> Self {
+        Self::WebSearchPreview(value)
+    }
+}
+
+impl From<ToolChoiceAllowed> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ToolChoiceAllowed) -> Self {
+        Self::AllowedTools(value)
+    }
+}
+
+impl From<ResponsesToolChoiceApplyPatch> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ResponsesToolChoiceApplyPatch) -> Self {
+        Self::ApplyPatch(value)
+    }
+}
+
+impl From<ResponsesToolChoiceShell> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ResponsesToolChoiceShell) -> Self {
+        Self::Shell(value)
+    }
+}
+
+impl ResponsesToolChoice {
+    /// [`ToolChoiceMode::Auto`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Auto: Self = Self::Mode(ToolChoiceMode::Auto);
+
+    /// [`ToolChoiceMode::None`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const None: Self = Self::Mode(ToolChoiceMode::None);
+
+    /// [`ToolChoiceMode::Required`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Required: Self = Self::Mode(ToolChoiceMode::Required);
+
+    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ResponsesToolChoiceApplyPatch`] has those.
+    #[inline]
+    pub fn apply_patch() -> Self {
+        Self::ApplyPatch(ResponsesToolChoiceApplyPatch::new())
+    }
+
+    /// Returns the object whose `type` is `shell`, without further settings; [`ResponsesToolChoiceShell`] has those.
+    #[inline]
+    pub fn shell() -> Self {
+        Self::Shell(ResponsesToolChoiceShell::new())
+    }
+
+    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
+    #[inline]
+    pub fn web_search_preview() -> Self {
+        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview"))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
+    #[inline]
+    pub fn web_search_preview_2025_03_11() -> Self {
+        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview_2025_03_11"))
+    }
+}
+
+/// What happens when the input exceeds the context window; null leaves the choice to the server.
+///
+/// Schema `Truncation` of the API document.
+#[doc(alias = "OpenAIResponsesTruncation")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Truncation {
+    /// Drops parts of the conversation until it fits.
+    Auto,
+    /// Drops nothing; an oversized request fails.
+    Disabled,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(Truncation {
+    Auto = "auto",
+    Disabled = "disabled",
+});

@@ -2,8 +2,12 @@
 
 //! Types of `responses`. What streams of this namespace hold.
 
+use crate::core::wire::{Extra, JsonObject, Unrecognized};
 use crate::core::wire::{wire_enum, wire_struct, wire_union};
-use crate::models::*;
+use crate::models::responses::{
+    FusionAnalysisResult, OutputItem, ReasoningSummaryText, ReasoningTextContent, ResponseOutputText,
+    ResponsesAnnotation, ResponsesRefusal, ResponsesResult,
+};
 
 /// First event of a Responses stream; hands over the response object before any output exists.
 ///
@@ -191,7 +195,7 @@ pub struct ContentPartAddedEvent {
     /// Position of that item in the output list of the response.
     pub output_index: i64,
     /// The piece as it starts out, usually still empty.
-    pub part: ContentPartAddedEventPart,
+    pub part: OutputContentPart,
     /// Running number of the event within the stream; use it to order events.
     pub sequence_number: i64,
     /// Members beyond the typed ones; see [`Extra`].
@@ -211,7 +215,7 @@ wire_struct!(ContentPartAddedEvent ["type" = "response.content_part.added"] {
 /// At `ContentPartAddedEvent.part` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ContentPartAddedEventPart {
+pub enum OutputContentPart {
     /// Text part of an assistant message, with citations and optional token probabilities.
     ///
     /// `type` is `output_text`.
@@ -228,7 +232,7 @@ pub enum ContentPartAddedEventPart {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ContentPartAddedEventPart {
+wire_union!(OutputContentPart {
     tag "type" {
         "output_text" => OutputText,
         "reasoning_text" => ReasoningText,
@@ -241,21 +245,21 @@ wire_union!(ContentPartAddedEventPart {
     }
 });
 
-impl From<ResponseOutputText> for ContentPartAddedEventPart {
+impl From<ResponseOutputText> for OutputContentPart {
     #[inline]
     fn from(value: ResponseOutputText) -> Self {
         Self::OutputText(value)
     }
 }
 
-impl From<ReasoningTextContent> for ContentPartAddedEventPart {
+impl From<ReasoningTextContent> for OutputContentPart {
     #[inline]
     fn from(value: ReasoningTextContent) -> Self {
         Self::ReasoningText(value)
     }
 }
 
-impl From<ResponsesRefusal> for ContentPartAddedEventPart {
+impl From<ResponsesRefusal> for OutputContentPart {
     #[inline]
     fn from(value: ResponsesRefusal) -> Self {
         Self::Refusal(value)
@@ -275,7 +279,7 @@ pub struct ContentPartDoneEvent {
     /// Position of that item in the output list of the response.
     pub output_index: i64,
     /// The piece in its final form.
-    pub part: ContentPartDoneEventPart,
+    pub part: OutputContentPart,
     /// Running number of the event within the stream; use it to order events.
     pub sequence_number: i64,
     /// Members beyond the typed ones; see [`Extra`].
@@ -289,62 +293,6 @@ wire_struct!(ContentPartDoneEvent ["type" = "response.content_part.done"] {
     part: Required = 3,
     sequence_number: Required = 4,
 });
-
-/// The piece in its final form.
-///
-/// At `ContentPartDoneEvent.part` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ContentPartDoneEventPart {
-    /// Text part of an assistant message, with citations and optional token probabilities.
-    ///
-    /// `type` is `output_text`.
-    OutputText(ResponseOutputText),
-    /// One part of the reasoning that the model gives in the clear.
-    ///
-    /// `type` is `reasoning_text`.
-    ReasoningText(ReasoningTextContent),
-    /// Message part in which the model declines to answer.
-    ///
-    /// `type` is `refusal`.
-    Refusal(ResponsesRefusal),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ContentPartDoneEventPart {
-    tag "type" {
-        "output_text" => OutputText,
-        "reasoning_text" => ReasoningText,
-        "refusal" => Refusal,
-    }
-    variants {
-        OutputText = 0,
-        ReasoningText = 1,
-        Refusal = 2,
-    }
-});
-
-impl From<ResponseOutputText> for ContentPartDoneEventPart {
-    #[inline]
-    fn from(value: ResponseOutputText) -> Self {
-        Self::OutputText(value)
-    }
-}
-
-impl From<ReasoningTextContent> for ContentPartDoneEventPart {
-    #[inline]
-    fn from(value: ReasoningTextContent) -> Self {
-        Self::ReasoningText(value)
-    }
-}
-
-impl From<ResponsesRefusal> for ContentPartDoneEventPart {
-    #[inline]
-    fn from(value: ResponsesRefusal) -> Self {
-        Self::Refusal(value)
-    }
-}
 
 /// Carries the next piece of answer text in a stream; append it to what came before.
 ///

@@ -4,10 +4,30 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{
-    IntoList, IntoNumber, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
+use crate::core::wire::{Extra, Json, Secret, Unrecognized};
+use crate::core::wire::{IntoList, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
+use crate::models::plugins::Plugin;
+use crate::models::responses::{
+    ApplyPatchCallItem, ApplyPatchCallOutputItem, ConfigurationUpdateItem, CustomToolCallItem,
+    CustomToolCallOutputItem, FunctionCallOutputItem, InputAudio, InputFile, InputImage, InputMessageRole, InputText,
+    ItemStatus, McpApprovalRequestItem, McpCallItem, McpListToolsItem, MessagePhase, MessageRole,
+    OutputAdvisorServerToolItem, OutputApplyPatchServerToolItem, OutputArmorBlockedItem, OutputBashServerToolItem,
+    OutputBrowserUseServerToolItem, OutputCodeInterpreterCallItem, OutputCodeInterpreterServerToolItem,
+    OutputComputerCallItem, OutputDatetimeItem, OutputFileSearchCallItem, OutputFileSearchServerToolItem,
+    OutputFilesServerToolItem, OutputFusionServerToolItem, OutputImageGenerationCallItem,
+    OutputImageGenerationServerToolItem, OutputMcpServerToolItem, OutputMemoryServerToolItem, OutputMessageContentPart,
+    OutputReasoningItem, OutputSearchModelsServerToolItem, OutputShellServerToolItem, OutputSubagentServerToolItem,
+    OutputTextEditorServerToolItem, OutputToolSearchServerToolItem, OutputWebFetchServerToolItem,
+    OutputWebSearchCallItem, OutputWebSearchServerToolItem, ReasoningContext, ReasoningMode, ResponsesTool,
+    ResponsesToolChoice, ShellAction, ShellCallOutputContent, StoredPromptTemplate, TextExtendedConfig,
+    ToolSearchExecution, ToolSearchOutputItem, Truncation,
 };
-use crate::models::*;
+use crate::models::routing::ProviderPreferences;
+use crate::models::server_tools::{DeferredToolsControl, StopServerToolsWhenCondition};
+use crate::models::shared::{
+    CacheControl, ChatDebugOptions, DeprecatedRoute, ImageConfigValue, PromptCacheOptions, ReasoningEffort,
+    ReasoningSummaryVerbosity, ServiceTier, StopSequences, ToolOutputFile, TraceConfig, VideoProcessing,
+};
 
 /// Everything you can send to create a model response through the Responses protocol.
 ///
@@ -48,7 +68,7 @@ pub struct ResponsesRequest {
     /// Whether the model may issue several tool calls at once; null keeps its default.
     pub parallel_tool_calls: Option<bool>,
     /// OpenRouter plugins that should take part in this request, each with its own settings.
-    pub plugins: Option<Vec<ResponsesRequestPlugin>>,
+    pub plugins: Option<Vec<Plugin>>,
     /// Positive values discourage tokens that have appeared at all, steering towards new topics; null keeps the model's default.
     pub presence_penalty: Option<f64>,
     /// Unavailable, because responses are not stored: any value but null fails with 400, so resend the conversation in `input`.
@@ -70,13 +90,13 @@ pub struct ResponsesRequest {
     /// Processing class that trades price against speed, where the provider offers a choice.
     ///
     /// Default `auto`.
-    pub service_tier: Option<ResponsesRequestServiceTier>,
+    pub service_tier: Option<ServiceTier>,
     /// Groups related requests and keeps them on one provider for better cache use; wins over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
     /// Strings at which the model stops writing as soon as it produces one.
-    pub stop: Option<ResponsesRequestStop>,
+    pub stop: Option<StopSequences>,
     /// Conditions that end the loop of server tool calls; take precedence over `max_tool_calls`.
     pub stop_server_tools_when: Option<Vec<StopServerToolsWhenCondition>>,
     /// OpenAI storage switch; OpenRouter keeps no responses, so leave it off.
@@ -90,7 +110,7 @@ pub struct ResponsesRequest {
     /// Whether the model may, must or must not call tools, or which one it has to use.
     pub tool_choice: Option<ResponsesToolChoice>,
     /// Tools the model may use: functions you run yourself and server tools that OpenRouter runs.
-    pub tools: Option<Vec<ResponsesRequestTool>>,
+    pub tools: Option<Vec<ResponsesTool>>,
     /// Limits sampling at each step to this many of the likeliest tokens.
     pub top_k: Option<i64>,
     /// How many likely alternatives to report per generated token; null reports none.
@@ -100,7 +120,7 @@ pub struct ResponsesRequest {
     /// Labels that tie the request into your observability traces.
     pub trace: Option<TraceConfig>,
     /// What to do when the input exceeds the context window: fail or drop older items.
-    pub truncation: Option<ResponsesTruncation>,
+    pub truncation: Option<Truncation>,
     /// Stable id of your end user, up to 256 characters, so that abuse is traced to that user and not your whole app.
     ///
     /// At most 256 characters.
@@ -178,7 +198,7 @@ wire_setters!(ResponsesRequest {
     model: into String,
     models: list String,
     parallel_tool_calls: exact bool,
-    plugins: list ResponsesRequestPlugin,
+    plugins: list Plugin,
     presence_penalty: number f64,
     previous_response_id: into Json,
     prompt: into StoredPromptTemplate,
@@ -188,20 +208,20 @@ wire_setters!(ResponsesRequest {
     reasoning: into ReasoningConfig,
     route: into DeprecatedRoute,
     safety_identifier: into String,
-    service_tier: into ResponsesRequestServiceTier,
+    service_tier: into ServiceTier,
     session_id: into String,
-    stop: into ResponsesRequestStop,
+    stop: into StopSequences,
     stop_server_tools_when: list StopServerToolsWhenCondition,
     store: exact bool,
     temperature: number f64,
     text: into TextExtendedConfig,
     tool_choice: into ResponsesToolChoice,
-    tools: list ResponsesRequestTool,
+    tools: list ResponsesTool,
     top_k: number i64,
     top_logprobs: number i64,
     top_p: number f64,
     trace: into TraceConfig,
-    truncation: into ResponsesTruncation,
+    truncation: into Truncation,
     user: into String,
 });
 
@@ -234,65 +254,6 @@ wire_enum!(ResponsesInclude {
     CodeInterpreterCallOutputs = "code_interpreter_call.outputs",
 });
 
-/// Reasoning from an earlier turn, with signature and format tag, to hand back as input.
-///
-/// Schema `ReasoningItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ReasoningItem {
-    /// Identifier of this reasoning item within the response output.
-    pub id: String,
-    /// Condensed reasoning meant for display, split into parts; may be empty.
-    pub summary: Vec<ReasoningSummaryText>,
-    /// Reasoning text in the clear, for models that reveal it.
-    pub content: Option<Vec<ReasoningTextContent>>,
-    /// Opaque encrypted reasoning to replay on later turns; null when the provider gives none.
-    pub encrypted_content: Option<String>,
-    /// Tells whether the model has finished writing this reasoning item.
-    pub status: Option<OutputItemReasoningStatus>,
-    /// Provider dialect in which the reasoning was produced; resend it unchanged.
-    pub format: Option<ReasoningFormat>,
-    /// Provider seal over the reasoning, to be resent unchanged; null when unsigned.
-    pub signature: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ReasoningItem ["type" = "reasoning"] {
-    id: Required = 0,
-    summary: Required = 1,
-    content: Optional = 2,
-    encrypted_content: Optional = 3,
-    status: Optional = 4,
-    format: Optional = 5,
-    signature: Optional = 6,
-});
-
-impl ReasoningItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new<Summary>(id: impl Into<String>, summary: impl IntoList<ReasoningSummaryText, Summary>) -> Self {
-        Self {
-            id: id.into(),
-            summary: summary.into_list(),
-            content: None,
-            encrypted_content: None,
-            status: None,
-            format: None,
-            signature: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(ReasoningItem {
-    content: list ReasoningTextContent,
-    encrypted_content: into String,
-    status: into OutputItemReasoningStatus,
-    format: into ReasoningFormat,
-    signature: into String,
-});
-
 /// A conversation turn in the short form of the Responses protocol: a role and its content.
 ///
 /// Schema `EasyInputMessage` of the API document.
@@ -300,11 +261,11 @@ wire_setters!(ReasoningItem {
 #[non_exhaustive]
 pub struct EasyInputMessage {
     /// Who speaks: user, system, assistant or developer.
-    pub role: EasyInputMessageRole,
+    pub role: MessageRole,
     /// What the turn says, as one string or as text, media and file parts.
     pub content: Option<EasyInputMessageContent>,
     /// Marks an assistant turn as interim or final; resend it unchanged, since newer Codex models perform worse without it.
-    pub phase: Option<EasyInputMessagePhase>,
+    pub phase: Option<MessagePhase>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -318,14 +279,14 @@ wire_struct!(EasyInputMessage ["type" = "message"] {
 impl EasyInputMessage {
     /// With what the API requires.
     #[inline]
-    pub fn new(role: impl Into<EasyInputMessageRole>) -> Self {
+    pub fn new(role: impl Into<MessageRole>) -> Self {
         Self { role: role.into(), content: None, phase: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(EasyInputMessage {
     content: into EasyInputMessageContent,
-    phase: into EasyInputMessagePhase,
+    phase: into MessagePhase,
 });
 
 /// Video passed to the model as part of a Responses input message.
@@ -337,7 +298,7 @@ pub struct InputVideo {
     /// Where the video is: a web address, or a data URL that contains it as Base64.
     pub video_url: String,
     /// Whether the video is analyzed agentically or sampled at a fixed frame rate, for providers that offer the choice, such as Google Gemini.
-    pub processing: Option<InputVideoProcessing>,
+    pub processing: Option<VideoProcessing>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -356,26 +317,7 @@ impl InputVideo {
 }
 
 wire_setters!(InputVideo {
-    processing: into InputVideoProcessing,
-});
-
-/// Whether the video is analyzed agentically or sampled at a fixed frame rate, for providers that offer the choice, such as Google Gemini.
-///
-/// At `InputVideo.processing` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum InputVideoProcessing {
-    /// The value `agentic`.
-    Agentic,
-    /// The value `static`.
-    Static,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(InputVideoProcessing {
-    Agentic = "agentic",
-    Static = "static",
+    processing: into VideoProcessing,
 });
 
 /// What `EasyInputMessage.content[]` may be.
@@ -383,7 +325,7 @@ wire_enum!(InputVideoProcessing {
 /// At `EasyInputMessage.content[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum EasyInputMessageContentItem {
+pub enum InputContentPart {
     /// Text passed to the model as part of a Responses input message.
     ///
     /// `type` is `input_text`.
@@ -408,7 +350,7 @@ pub enum EasyInputMessageContentItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(EasyInputMessageContentItem {
+wire_union!(InputContentPart {
     tag "type" {
         "input_audio" => InputAudio,
         "input_file" => InputFile,
@@ -425,37 +367,37 @@ wire_union!(EasyInputMessageContentItem {
     }
 });
 
-impl From<InputText> for EasyInputMessageContentItem {
+impl From<InputText> for InputContentPart {
     #[inline]
     fn from(value: InputText) -> Self {
         Self::InputText(value)
     }
 }
 
-wire_text!(EasyInputMessageContentItem, text => Self::InputText(text.into()));
+wire_text!(InputContentPart, text => Self::InputText(text.into()));
 
-impl From<InputImage> for EasyInputMessageContentItem {
+impl From<InputImage> for InputContentPart {
     #[inline]
     fn from(value: InputImage) -> Self {
         Self::InputImage(value)
     }
 }
 
-impl From<InputFile> for EasyInputMessageContentItem {
+impl From<InputFile> for InputContentPart {
     #[inline]
     fn from(value: InputFile) -> Self {
         Self::InputFile(value)
     }
 }
 
-impl From<InputAudio> for EasyInputMessageContentItem {
+impl From<InputAudio> for InputContentPart {
     #[inline]
     fn from(value: InputAudio) -> Self {
         Self::InputAudio(value)
     }
 }
 
-impl From<InputVideo> for EasyInputMessageContentItem {
+impl From<InputVideo> for InputContentPart {
     #[inline]
     fn from(value: InputVideo) -> Self {
         Self::InputVideo(value)
@@ -471,7 +413,7 @@ pub enum EasyInputMessageContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<EasyInputMessageContentItem>),
+    List(Vec<InputContentPart>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -489,70 +431,26 @@ wire_union!(EasyInputMessageContent {
 
 wire_text!(EasyInputMessageContent, text => Self::Text(text));
 
-impl From<Vec<EasyInputMessageContentItem>> for EasyInputMessageContent {
+impl From<Vec<InputContentPart>> for EasyInputMessageContent {
     #[inline]
-    fn from(value: Vec<EasyInputMessageContentItem>) -> Self {
+    fn from(value: Vec<InputContentPart>) -> Self {
         Self::List(value)
     }
 }
 
-impl<T: Into<EasyInputMessageContentItem>, const N: usize> From<[T; N]> for EasyInputMessageContent {
+impl<T: Into<InputContentPart>, const N: usize> From<[T; N]> for EasyInputMessageContent {
     #[inline]
     fn from(value: [T; N]) -> Self {
         Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
-impl From<EasyInputMessageContentItem> for EasyInputMessageContent {
+impl From<InputContentPart> for EasyInputMessageContent {
     #[inline]
-    fn from(value: EasyInputMessageContentItem) -> Self {
+    fn from(value: InputContentPart) -> Self {
         Self::List(vec![value])
     }
 }
-
-/// Marks an assistant turn as interim or final; resend it unchanged, since newer Codex models perform worse without it.
-///
-/// At `EasyInputMessage.phase` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum EasyInputMessagePhase {
-    /// The value `commentary`.
-    Commentary,
-    /// The value `final_answer`.
-    FinalAnswer,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(EasyInputMessagePhase {
-    Commentary = "commentary",
-    FinalAnswer = "final_answer",
-});
-
-/// Who speaks: user, system, assistant or developer.
-///
-/// At `EasyInputMessage.role` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum EasyInputMessageRole {
-    /// The value `user`.
-    User,
-    /// The value `system`.
-    System,
-    /// The value `assistant`.
-    Assistant,
-    /// The value `developer`.
-    Developer,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(EasyInputMessageRole {
-    User = "user",
-    System = "system",
-    Assistant = "assistant",
-    Developer = "developer",
-});
 
 /// Message in a Responses input whose content is a list of typed parts.
 ///
@@ -561,9 +459,9 @@ wire_enum!(EasyInputMessageRole {
 #[non_exhaustive]
 pub struct InputMessageItem {
     /// On whose behalf the message speaks; system and developer messages instruct, user messages ask.
-    pub role: InputMessageItemRole,
+    pub role: InputMessageRole,
     /// Parts of the message, mixing text, images, files, audio and video as needed.
-    pub content: Option<Vec<InputMessageItemContentItem>>,
+    pub content: Option<Vec<InputContentPart>>,
     /// Identifier of this message among the items of the conversation.
     pub id: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -579,265 +477,15 @@ wire_struct!(InputMessageItem ["type" = "message"] {
 impl InputMessageItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(role: impl Into<InputMessageItemRole>) -> Self {
+    pub fn new(role: impl Into<InputMessageRole>) -> Self {
         Self { role: role.into(), content: None, id: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(InputMessageItem {
-    content: list InputMessageItemContentItem,
+    content: list InputContentPart,
     id: into String,
 });
-
-/// What `InputMessageItem.content[]` may be.
-///
-/// At `InputMessageItem.content[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum InputMessageItemContentItem {
-    /// Text passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_text`.
-    InputText(InputText),
-    /// Picture passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_image`.
-    InputImage(InputImage),
-    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
-    ///
-    /// `type` is `input_file`.
-    InputFile(InputFile),
-    /// Sound passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_audio`.
-    InputAudio(InputAudio),
-    /// Video passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_video`.
-    InputVideo(InputVideo),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(InputMessageItemContentItem {
-    tag "type" {
-        "input_audio" => InputAudio,
-        "input_file" => InputFile,
-        "input_image" => InputImage,
-        "input_text" => InputText,
-        "input_video" => InputVideo,
-    }
-    variants {
-        InputText = 0,
-        InputImage = 1,
-        InputFile = 2,
-        InputAudio = 3,
-        InputVideo = 4,
-    }
-});
-
-impl From<InputText> for InputMessageItemContentItem {
-    #[inline]
-    fn from(value: InputText) -> Self {
-        Self::InputText(value)
-    }
-}
-
-wire_text!(InputMessageItemContentItem, text => Self::InputText(text.into()));
-
-impl From<InputImage> for InputMessageItemContentItem {
-    #[inline]
-    fn from(value: InputImage) -> Self {
-        Self::InputImage(value)
-    }
-}
-
-impl From<InputFile> for InputMessageItemContentItem {
-    #[inline]
-    fn from(value: InputFile) -> Self {
-        Self::InputFile(value)
-    }
-}
-
-impl From<InputAudio> for InputMessageItemContentItem {
-    #[inline]
-    fn from(value: InputAudio) -> Self {
-        Self::InputAudio(value)
-    }
-}
-
-impl From<InputVideo> for InputMessageItemContentItem {
-    #[inline]
-    fn from(value: InputVideo) -> Self {
-        Self::InputVideo(value)
-    }
-}
-
-/// On whose behalf the message speaks; system and developer messages instruct, user messages ask.
-///
-/// At `InputMessageItem.role` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum InputMessageItemRole {
-    /// The value `user`.
-    User,
-    /// The value `system`.
-    System,
-    /// The value `developer`.
-    Developer,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(InputMessageItemRole {
-    User = "user",
-    System = "system",
-    Developer = "developer",
-});
-
-/// Result of a function, handed back to the model in answer to its call.
-///
-/// Schema `FunctionCallOutputItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct FunctionCallOutputItem {
-    /// Identifier of the function call being answered.
-    pub call_id: String,
-    /// What the function returned, as one string or as text, image and file parts.
-    pub output: FunctionCallOutputItemOutput,
-    /// Identifier of this output item; null when it has none.
-    pub id: Option<String>,
-    /// How far the output has got; null when not tracked.
-    pub status: Option<ToolCallStatus>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FunctionCallOutputItem ["type" = "function_call_output"] {
-    call_id: Required = 0,
-    output: Required = 1,
-    id: Optional = 2,
-    status: Optional = 3,
-});
-
-impl FunctionCallOutputItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(call_id: impl Into<String>, output: impl Into<FunctionCallOutputItemOutput>) -> Self {
-        Self { call_id: call_id.into(), output: output.into(), id: None, status: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(FunctionCallOutputItem {
-    id: into String,
-    status: into ToolCallStatus,
-});
-
-/// What `FunctionCallOutputItem.output[]` may be.
-///
-/// At `FunctionCallOutputItem.output[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum FunctionCallOutputItemOutputItem {
-    /// Text passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_text`.
-    InputText(InputText),
-    /// Picture passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_image`.
-    InputImage(InputImage),
-    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
-    ///
-    /// `type` is `input_file`.
-    InputFile(InputFile),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(FunctionCallOutputItemOutputItem {
-    tag "type" {
-        "input_file" => InputFile,
-        "input_image" => InputImage,
-        "input_text" => InputText,
-    }
-    variants {
-        InputText = 0,
-        InputImage = 1,
-        InputFile = 2,
-    }
-});
-
-impl From<InputText> for FunctionCallOutputItemOutputItem {
-    #[inline]
-    fn from(value: InputText) -> Self {
-        Self::InputText(value)
-    }
-}
-
-wire_text!(FunctionCallOutputItemOutputItem, text => Self::InputText(text.into()));
-
-impl From<InputImage> for FunctionCallOutputItemOutputItem {
-    #[inline]
-    fn from(value: InputImage) -> Self {
-        Self::InputImage(value)
-    }
-}
-
-impl From<InputFile> for FunctionCallOutputItemOutputItem {
-    #[inline]
-    fn from(value: InputFile) -> Self {
-        Self::InputFile(value)
-    }
-}
-
-/// What the function returned, as one string or as text, image and file parts.
-///
-/// At `FunctionCallOutputItem.output` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum FunctionCallOutputItemOutput {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<FunctionCallOutputItemOutputItem>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(FunctionCallOutputItemOutput {
-    shapes {
-        Array(Object) => List,
-        String => Text,
-    }
-    variants {
-        Text = 0,
-        List = 1,
-    }
-});
-
-wire_text!(FunctionCallOutputItemOutput, text => Self::Text(text));
-
-impl From<Vec<FunctionCallOutputItemOutputItem>> for FunctionCallOutputItemOutput {
-    #[inline]
-    fn from(value: Vec<FunctionCallOutputItemOutputItem>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<T: Into<FunctionCallOutputItemOutputItem>, const N: usize> From<[T; N]> for FunctionCallOutputItemOutput {
-    #[inline]
-    fn from(value: [T; N]) -> Self {
-        Self::List(value.into_iter().map(Into::into).collect())
-    }
-}
-
-impl From<FunctionCallOutputItemOutputItem> for FunctionCallOutputItemOutput {
-    #[inline]
-    fn from(value: FunctionCallOutputItemOutputItem) -> Self {
-        Self::List(vec![value])
-    }
-}
 
 /// The object at `Inputs[]|message`.
 ///
@@ -850,9 +498,9 @@ pub struct OutputMessageInput {
     /// Identifier of this message within the response output.
     pub id: String,
     /// Distinguishes interim `commentary` from the `final_answer`; newer Codex models want it echoed on assistant messages, or quality may drop.
-    pub phase: Option<OutputMessagePhase>,
+    pub phase: Option<MessagePhase>,
     /// Tells whether the model has finished writing this message.
-    pub status: Option<OutputMessageStatus>,
+    pub status: Option<ItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -874,54 +522,9 @@ impl OutputMessageInput {
 
 wire_setters!(OutputMessageInput {
     content: into OutputMessageInputContent,
-    phase: into OutputMessagePhase,
-    status: into OutputMessageStatus,
+    phase: into MessagePhase,
+    status: into ItemStatus,
 });
-
-/// What `Inputs[]|message.content[]` may be.
-///
-/// At `Inputs[]|message.content[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum OutputMessageInputContentItem {
-    /// Text part of an assistant message, with citations and optional token probabilities.
-    ///
-    /// `type` is `output_text`.
-    OutputText(ResponseOutputText),
-    /// Message part in which the model declines to answer.
-    ///
-    /// `type` is `refusal`.
-    Refusal(ResponsesRefusal),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(OutputMessageInputContentItem {
-    tag "type" {
-        "output_text" => OutputText,
-        "refusal" => Refusal,
-    }
-    variants {
-        OutputText = 0,
-        Refusal = 1,
-    }
-});
-
-impl From<ResponseOutputText> for OutputMessageInputContentItem {
-    #[inline]
-    fn from(value: ResponseOutputText) -> Self {
-        Self::OutputText(value)
-    }
-}
-
-wire_text!(OutputMessageInputContentItem, text => Self::OutputText(text.into()));
-
-impl From<ResponsesRefusal> for OutputMessageInputContentItem {
-    #[inline]
-    fn from(value: ResponsesRefusal) -> Self {
-        Self::Refusal(value)
-    }
-}
 
 /// What the assistant said: content parts, or plain text.
 ///
@@ -932,7 +535,7 @@ pub enum OutputMessageInputContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<OutputMessageInputContentItem>),
+    List(Vec<OutputMessageContentPart>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -950,23 +553,23 @@ wire_union!(OutputMessageInputContent {
 
 wire_text!(OutputMessageInputContent, text => Self::Text(text));
 
-impl From<Vec<OutputMessageInputContentItem>> for OutputMessageInputContent {
+impl From<Vec<OutputMessageContentPart>> for OutputMessageInputContent {
     #[inline]
-    fn from(value: Vec<OutputMessageInputContentItem>) -> Self {
+    fn from(value: Vec<OutputMessageContentPart>) -> Self {
         Self::List(value)
     }
 }
 
-impl<T: Into<OutputMessageInputContentItem>, const N: usize> From<[T; N]> for OutputMessageInputContent {
+impl<T: Into<OutputMessageContentPart>, const N: usize> From<[T; N]> for OutputMessageInputContent {
     #[inline]
     fn from(value: [T; N]) -> Self {
         Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
-impl From<OutputMessageInputContentItem> for OutputMessageInputContent {
+impl From<OutputMessageContentPart> for OutputMessageInputContent {
     #[inline]
-    fn from(value: OutputMessageInputContentItem) -> Self {
+    fn from(value: OutputMessageContentPart) -> Self {
         Self::List(vec![value])
     }
 }
@@ -984,7 +587,7 @@ pub struct LocalShellCallItem {
     /// Identifier of this item in the conversation.
     pub id: String,
     /// How far the shell call has come.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1003,7 +606,7 @@ impl LocalShellCallItem {
         action: impl Into<LocalShellCallItemAction>,
         call_id: impl Into<String>,
         id: impl Into<String>,
-        status: impl Into<ToolCallStatus>,
+        status: impl Into<ItemStatus>,
     ) -> Self {
         Self {
             action: action.into(),
@@ -1080,7 +683,7 @@ pub struct LocalShellCallOutputItem {
     /// Result of the command, as a string of JSON or plain text.
     pub output: String,
     /// How far the shell call has come; null when not stated.
-    pub status: Option<ToolCallStatus>,
+    pub status: Option<ItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1100,7 +703,7 @@ impl LocalShellCallOutputItem {
 }
 
 wire_setters!(LocalShellCallOutputItem {
-    status: into ToolCallStatus,
+    status: into ItemStatus,
 });
 
 /// Input or output item recording that the model asked to run commands in a shell; successor of the local shell call.
@@ -1110,7 +713,7 @@ wire_setters!(LocalShellCallOutputItem {
 #[non_exhaustive]
 pub struct ShellCallItem {
     /// Commands to run, with their optional limits on time and output.
-    pub action: ShellCallItemAction,
+    pub action: ShellAction,
     /// Ties the call to the `ShellCallOutputItem` that answers it.
     pub call_id: String,
     /// Unparsed argument text the model produced; send it back untouched with the history so that provider prompt caches still match.
@@ -1120,7 +723,7 @@ pub struct ShellCallItem {
     /// Identifier of the item itself; null or absent when it has none yet.
     pub id: Option<String>,
     /// Progress of the call; null when it was not reported.
-    pub status: Option<ToolCallStatus>,
+    pub status: Option<ItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1137,7 +740,7 @@ wire_struct!(ShellCallItem ["type" = "shell_call"] {
 impl ShellCallItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(action: impl Into<ShellCallItemAction>, call_id: impl Into<String>) -> Self {
+    pub fn new(action: impl Into<ShellAction>, call_id: impl Into<String>) -> Self {
         Self {
             action: action.into(),
             call_id: call_id.into(),
@@ -1154,38 +757,7 @@ wire_setters!(ShellCallItem {
     arguments: into String,
     environment: into Json,
     id: into String,
-    status: into ToolCallStatus,
-});
-
-/// Commands to run, with their optional limits on time and output.
-///
-/// At `ShellCallItem.action` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ShellCallItemAction {
-    /// Command lines the model wants the shell to run.
-    pub commands: Vec<String>,
-    /// Cap on how much captured output goes back to the model; null sets none.
-    pub max_output_length: Option<i64>,
-    /// Time allowed for the commands, in milliseconds; null sets no explicit limit.
-    pub timeout_ms: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ShellCallItemAction { commands: Required = 0, max_output_length: Optional = 1, timeout_ms: Optional = 2 });
-
-impl ShellCallItemAction {
-    /// With what the API requires.
-    #[inline]
-    pub fn new<Commands>(commands: impl IntoList<String, Commands>) -> Self {
-        Self { commands: commands.into_list(), max_output_length: None, timeout_ms: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(ShellCallItemAction {
-    max_output_length: number i64,
-    timeout_ms: number i64,
+    status: into ItemStatus,
 });
 
 /// Item that carries the results of a `ShellCallItem` back to the model.
@@ -1203,13 +775,13 @@ pub struct ShellCallOutputItem {
     /// Why the sandbox could not run the commands; repeat it from the item that reported the failure.
     pub error: Option<String>,
     /// Files that the commands created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<ShellCallOutputItemFile>>,
+    pub files: Option<Vec<ToolOutputFile>>,
     /// Identifier of the output item; null or absent when none was assigned.
     pub id: Option<String>,
     /// Cap on captured output that was in force for the call; null when none was.
     pub max_output_length: Option<i64>,
     /// Progress of the output item; null when it was not reported.
-    pub status: Option<ToolCallStatus>,
+    pub status: Option<ItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1246,199 +818,11 @@ impl ShellCallOutputItem {
 wire_setters!(ShellCallOutputItem {
     container_id: into String,
     error: into String,
-    files: list ShellCallOutputItemFile,
+    files: list ToolOutputFile,
     id: into String,
     max_output_length: number i64,
-    status: into ToolCallStatus,
+    status: into ItemStatus,
 });
-
-/// The object at `ShellCallOutputItem.files[]`.
-///
-/// At `ShellCallOutputItem.files[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ShellCallOutputItemFile {
-    /// Container that holds the file; download requests need it together with `file_id`.
-    pub container_id: String,
-    /// Index in the text at which the citation of the file ends.
-    pub end_index: i64,
-    /// Identifier of the file within its container; use it to download the content.
-    pub file_id: String,
-    /// Name of the file, to show to people or to save it under.
-    pub filename: String,
-    /// Index in the text at which the citation of the file begins.
-    pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ShellCallOutputItemFile ["type" = "container_file_citation"] {
-    container_id: Required = 0,
-    end_index: Required = 1,
-    file_id: Required = 2,
-    filename: Required = 3,
-    start_index: Required = 4,
-});
-
-impl ShellCallOutputItemFile {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        container_id: impl Into<String>,
-        end_index: impl IntoNumber<i64>,
-        file_id: impl Into<String>,
-        filename: impl Into<String>,
-        start_index: impl IntoNumber<i64>,
-    ) -> Self {
-        Self {
-            container_id: container_id.into(),
-            end_index: end_index.into_number(),
-            file_id: file_id.into(),
-            filename: filename.into(),
-            start_index: start_index.into_number(),
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(ShellCallOutputItemFile {});
-
-/// Records which tools an MCP server was found to offer.
-///
-/// Schema `McpListToolsItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct McpListToolsItem {
-    /// Identifier of this listing among the items of the response.
-    pub id: String,
-    /// Label of the MCP server that was queried.
-    pub server_label: String,
-    /// Tools that the server offers, with their input schemas.
-    pub tools: Vec<McpListToolsItemTool>,
-    /// Why the tools could not be listed; null when they could.
-    pub error: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(McpListToolsItem ["type" = "mcp_list_tools"] {
-    id: Required = 0,
-    server_label: Required = 1,
-    tools: Required = 2,
-    error: Optional = 3,
-});
-
-impl McpListToolsItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new<Tools>(
-        id: impl Into<String>,
-        server_label: impl Into<String>,
-        tools: impl IntoList<McpListToolsItemTool, Tools>,
-    ) -> Self {
-        Self {
-            id: id.into(),
-            server_label: server_label.into(),
-            tools: tools.into_list(),
-            error: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(McpListToolsItem {
-    error: into String,
-});
-
-/// The object at `McpListToolsItem.tools[]`.
-///
-/// At `McpListToolsItem.tools[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct McpListToolsItemTool {
-    /// JSON Schema that the arguments of the tool must satisfy.
-    pub input_schema: JsonObject,
-    /// Name by which the tool is called.
-    pub name: String,
-    /// Further hints about the tool from the server, as free-form JSON.
-    pub annotations: Option<Json>,
-    /// What the tool does, in words meant for the model; null when not given.
-    pub description: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(McpListToolsItemTool {
-    input_schema: Required = 0,
-    name: Required = 1,
-    annotations: Optional = 2,
-    description: Optional = 3,
-});
-
-impl McpListToolsItemTool {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(input_schema: impl Into<JsonObject>, name: impl Into<String>) -> Self {
-        Self {
-            input_schema: input_schema.into(),
-            name: name.into(),
-            annotations: None,
-            description: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(McpListToolsItemTool {
-    annotations: into Json,
-    description: into String,
-});
-
-/// Asks for your consent before a tool on an MCP server is run.
-///
-/// Schema `McpApprovalRequestItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct McpApprovalRequestItem {
-    /// Arguments the tool would get, as a string of JSON; review them before consenting.
-    pub arguments: String,
-    /// Identifier to quote in the approval response.
-    pub id: String,
-    /// Tool that the model wants to run.
-    pub name: String,
-    /// Label of the MCP server that offers the tool.
-    pub server_label: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(McpApprovalRequestItem ["type" = "mcp_approval_request"] {
-    arguments: Required = 0,
-    id: Required = 1,
-    name: Required = 2,
-    server_label: Required = 3,
-});
-
-impl McpApprovalRequestItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        arguments: impl Into<String>,
-        id: impl Into<String>,
-        name: impl Into<String>,
-        server_label: impl Into<String>,
-    ) -> Self {
-        Self {
-            arguments: arguments.into(),
-            id: id.into(),
-            name: name.into(),
-            server_label: server_label.into(),
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(McpApprovalRequestItem {});
 
 /// Your answer to a request for consent to run an MCP tool.
 ///
@@ -1477,419 +861,6 @@ wire_setters!(McpApprovalResponseItem {
     id: into String,
     reason: into String,
 });
-
-/// Records one run of a tool on an MCP server, with what it returned or why it failed.
-///
-/// Schema `McpCallItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct McpCallItem {
-    /// Arguments passed to the tool, as a string of JSON.
-    pub arguments: String,
-    /// Identifier of this call among the items of the response.
-    pub id: String,
-    /// Tool that was run on the server.
-    pub name: String,
-    /// Label of the MCP server that ran the tool.
-    pub server_label: String,
-    /// Why the tool call failed; null when it did not.
-    pub error: Option<McpToolCallError>,
-    /// What the tool returned; null when it gave no result.
-    pub output: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(McpCallItem ["type" = "mcp_call"] {
-    arguments: Required = 0,
-    id: Required = 1,
-    name: Required = 2,
-    server_label: Required = 3,
-    error: Optional = 4,
-    output: Optional = 5,
-});
-
-impl McpCallItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        arguments: impl Into<String>,
-        id: impl Into<String>,
-        name: impl Into<String>,
-        server_label: impl Into<String>,
-    ) -> Self {
-        Self {
-            arguments: arguments.into(),
-            id: id.into(),
-            name: name.into(),
-            server_label: server_label.into(),
-            error: None,
-            output: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(McpCallItem {
-    error: into McpToolCallError,
-    output: into String,
-});
-
-/// Error that an MCP server returned under the MCP protocol, such as an unknown method.
-///
-/// Schema `McpProtocolError` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct McpProtocolError {
-    /// Error code as the MCP server returned it; JSON-RPC codes such as -32601 are negative.
-    pub code: i64,
-    /// Readable explanation of the error from the server.
-    pub message: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(McpProtocolError ["type" = "mcp_protocol_error"] {
-    code: Required = 0,
-    message: Required = 1,
-});
-
-impl McpProtocolError {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(code: impl IntoNumber<i64>, message: impl Into<String>) -> Self {
-        Self { code: code.into_number(), message: message.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(McpProtocolError {});
-
-/// Failure that the MCP tool itself reported, as opposed to a failure of its server or the connection.
-///
-/// Schema `McpToolExecutionError` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct McpToolExecutionError {
-    /// What the tool returned about its failure, as arbitrary JSON.
-    pub content: Option<Json>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(McpToolExecutionError ["type" = "mcp_tool_execution_error"] {
-    content: Optional = 0,
-});
-
-impl McpToolExecutionError {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(McpToolExecutionError {
-    content: into Json,
-});
-
-/// HTTP failure of the request to an MCP server.
-///
-/// Schema `McpHttpError` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct McpHttpError {
-    /// HTTP status code of the failed request.
-    pub code: i64,
-    /// Readable explanation of the failure.
-    pub message: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(McpHttpError ["type" = "http_error"] {
-    code: Required = 0,
-    message: Required = 1,
-});
-
-impl McpHttpError {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(code: impl IntoNumber<i64>, message: impl Into<String>) -> Self {
-        Self { code: code.into_number(), message: message.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(McpHttpError {});
-
-/// Why a call of an MCP tool failed, as text or as an object that tells HTTP, protocol and tool failures apart.
-///
-/// Schema `McpToolCallError` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum McpToolCallError {
-    /// Plain text.
-    Text(String),
-    /// Error that an MCP server returned under the MCP protocol, such as an unknown method.
-    ///
-    /// `type` is `mcp_protocol_error`.
-    McpProtocolError(McpProtocolError),
-    /// Failure that the MCP tool itself reported, as opposed to a failure of its server or the connection.
-    ///
-    /// `type` is `mcp_tool_execution_error`.
-    McpToolExecutionError(McpToolExecutionError),
-    /// HTTP failure of the request to an MCP server.
-    ///
-    /// `type` is `http_error`.
-    HttpError(McpHttpError),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(McpToolCallError {
-    tag "type" {
-        "http_error" => HttpError,
-        "mcp_protocol_error" => McpProtocolError,
-        "mcp_tool_execution_error" => McpToolExecutionError,
-    }
-    shapes {
-        String => Text,
-    }
-    variants {
-        Text = 0,
-        McpProtocolError = 1,
-        McpToolExecutionError = 2,
-        HttpError = 3,
-    }
-});
-
-wire_text!(McpToolCallError, text => Self::Text(text));
-
-impl From<McpProtocolError> for McpToolCallError {
-    #[inline]
-    fn from(value: McpProtocolError) -> Self {
-        Self::McpProtocolError(value)
-    }
-}
-
-impl From<McpToolExecutionError> for McpToolCallError {
-    #[inline]
-    fn from(value: McpToolExecutionError) -> Self {
-        Self::McpToolExecutionError(value)
-    }
-}
-
-impl From<McpHttpError> for McpToolCallError {
-    #[inline]
-    fn from(value: McpHttpError) -> Self {
-        Self::HttpError(value)
-    }
-}
-
-impl McpToolCallError {
-    /// Returns the object whose `type` is `mcp_tool_execution_error`, without further settings; [`McpToolExecutionError`] has those.
-    #[inline]
-    pub fn mcp_tool_execution_error() -> Self {
-        Self::McpToolExecutionError(McpToolExecutionError::new())
-    }
-}
-
-/// Call to a custom tool, such as `apply_patch` in Codex, whose input is plain text that needs no JSON parsing.
-///
-/// Schema `CustomToolCallItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct CustomToolCallItem {
-    /// Identifier to repeat on the output item that answers this call.
-    pub call_id: String,
-    /// Raw text that the model wrote for the tool; do not assume that it is JSON.
-    pub input: String,
-    /// Name of the custom tool that was called, as declared in the request.
-    pub name: String,
-    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
-    pub r#async: Option<bool>,
-    /// Identifier of the item; null when it has none.
-    pub id: Option<String>,
-    /// Tool group that `name` belongs to, for instance one MCP server; null for ungrouped tools.
-    pub namespace: Option<String>,
-    /// How far the call has come.
-    pub status: Option<ToolCallStatus>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(CustomToolCallItem ["type" = "custom_tool_call"] {
-    call_id: Required = 0,
-    input: Required = 1,
-    name: Required = 2,
-    r#async as "async": Optional = 3,
-    id: Optional = 4,
-    namespace: Optional = 5,
-    status: Optional = 6,
-});
-
-impl CustomToolCallItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(call_id: impl Into<String>, input: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            call_id: call_id.into(),
-            input: input.into(),
-            name: name.into(),
-            r#async: None,
-            id: None,
-            namespace: None,
-            status: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(CustomToolCallItem {
-    r#async: exact bool,
-    id: into String,
-    namespace: into String,
-    status: into ToolCallStatus,
-});
-
-/// Result of a custom tool, handed back to the model in answer to its call.
-///
-/// Schema `CustomToolCallOutputItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct CustomToolCallOutputItem {
-    /// Identifier of the custom tool call being answered.
-    pub call_id: String,
-    /// What the tool returned, as one string or as text, image and file parts.
-    pub output: CustomToolCallOutputItemOutput,
-    /// Identifier of this output item within the conversation.
-    pub id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(CustomToolCallOutputItem ["type" = "custom_tool_call_output"] {
-    call_id: Required = 0,
-    output: Required = 1,
-    id: Optional = 2,
-});
-
-impl CustomToolCallOutputItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(call_id: impl Into<String>, output: impl Into<CustomToolCallOutputItemOutput>) -> Self {
-        Self { call_id: call_id.into(), output: output.into(), id: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(CustomToolCallOutputItem {
-    id: into String,
-});
-
-/// What `CustomToolCallOutputItem.output[]` may be.
-///
-/// At `CustomToolCallOutputItem.output[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum CustomToolCallOutputItemOutputItem {
-    /// Text passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_text`.
-    InputText(InputText),
-    /// Picture passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_image`.
-    InputImage(InputImage),
-    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
-    ///
-    /// `type` is `input_file`.
-    InputFile(InputFile),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(CustomToolCallOutputItemOutputItem {
-    tag "type" {
-        "input_file" => InputFile,
-        "input_image" => InputImage,
-        "input_text" => InputText,
-    }
-    variants {
-        InputText = 0,
-        InputImage = 1,
-        InputFile = 2,
-    }
-});
-
-impl From<InputText> for CustomToolCallOutputItemOutputItem {
-    #[inline]
-    fn from(value: InputText) -> Self {
-        Self::InputText(value)
-    }
-}
-
-wire_text!(CustomToolCallOutputItemOutputItem, text => Self::InputText(text.into()));
-
-impl From<InputImage> for CustomToolCallOutputItemOutputItem {
-    #[inline]
-    fn from(value: InputImage) -> Self {
-        Self::InputImage(value)
-    }
-}
-
-impl From<InputFile> for CustomToolCallOutputItemOutputItem {
-    #[inline]
-    fn from(value: InputFile) -> Self {
-        Self::InputFile(value)
-    }
-}
-
-/// What the tool returned, as one string or as text, image and file parts.
-///
-/// At `CustomToolCallOutputItem.output` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum CustomToolCallOutputItemOutput {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<CustomToolCallOutputItemOutputItem>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(CustomToolCallOutputItemOutput {
-    shapes {
-        Array(Object) => List,
-        String => Text,
-    }
-    variants {
-        Text = 0,
-        List = 1,
-    }
-});
-
-wire_text!(CustomToolCallOutputItemOutput, text => Self::Text(text));
-
-impl From<Vec<CustomToolCallOutputItemOutputItem>> for CustomToolCallOutputItemOutput {
-    #[inline]
-    fn from(value: Vec<CustomToolCallOutputItemOutputItem>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<T: Into<CustomToolCallOutputItemOutputItem>, const N: usize> From<[T; N]> for CustomToolCallOutputItemOutput {
-    #[inline]
-    fn from(value: [T; N]) -> Self {
-        Self::List(value.into_iter().map(Into::into).collect())
-    }
-}
-
-impl From<CustomToolCallOutputItemOutputItem> for CustomToolCallOutputItemOutput {
-    #[inline]
-    fn from(value: CustomToolCallOutputItemOutputItem) -> Self {
-        Self::List(vec![value])
-    }
-}
 
 /// Stands in for earlier turns that were condensed; the summary inside is opaque to you.
 ///
@@ -1989,7 +960,7 @@ pub struct AdditionalToolsItem {
     /// Conversation role on whose behalf the tools are introduced.
     pub role: AdditionalToolsItemRole,
     /// Definitions of the tools to add: functions, hosted server tools, or other tool kinds.
-    pub tools: Vec<AdditionalToolsItemTool>,
+    pub tools: Vec<ResponsesTool>,
     /// Identifier of this input item; null or absent when the client did not assign one.
     pub id: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -2005,10 +976,7 @@ wire_struct!(AdditionalToolsItem ["type" = "additional_tools"] {
 impl AdditionalToolsItem {
     /// With what the API requires.
     #[inline]
-    pub fn new<Tools>(
-        role: impl Into<AdditionalToolsItemRole>,
-        tools: impl IntoList<AdditionalToolsItemTool, Tools>,
-    ) -> Self {
+    pub fn new<Tools>(role: impl Into<AdditionalToolsItemRole>, tools: impl IntoList<ResponsesTool, Tools>) -> Self {
         Self { role: role.into(), tools: tools.into_list(), id: None, extra: Extra::new() }
     }
 }
@@ -2053,786 +1021,6 @@ wire_enum!(AdditionalToolsItemRole {
     Developer = "developer",
     Tool = "tool",
 });
-
-/// The object at `AdditionalToolsItem.tools[]|function`.
-///
-/// At `AdditionalToolsItem.tools[]|function` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AdditionalToolsItemToolFunction {
-    /// Identifier the model calls the function by.
-    pub name: String,
-    /// JSON Schema of the arguments object; `null` for a function without arguments.
-    pub parameters: Option<JsonObject>,
-    /// Explains what the function does, so the model knows when to call it.
-    pub description: Option<String>,
-    /// Forces the generated arguments to obey the declared schema exactly.
-    pub strict: Option<bool>,
-    /// Who may invoke the function: the model itself, code it writes, or both.
-    pub allowed_callers: Option<Vec<AllowedCaller>>,
-    /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
-    pub r#async: Option<bool>,
-    /// Keeps the definition of this function out of the prompt until a tool search asks for it.
-    pub defer_loading: Option<bool>,
-    /// JSON Schema describing what the function returns; null when unspecified.
-    pub output_schema: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AdditionalToolsItemToolFunction ["type" = "function"] {
-    name: Required = 0,
-    parameters: Nullable = 1,
-    description: Optional = 2,
-    strict: Optional = 3,
-    allowed_callers: Optional = 4,
-    r#async as "async": Optional = 5,
-    defer_loading: Optional = 6,
-    output_schema: Optional = 7,
-});
-
-impl AdditionalToolsItemToolFunction {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            parameters: None,
-            description: None,
-            strict: None,
-            allowed_callers: None,
-            r#async: None,
-            defer_loading: None,
-            output_schema: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(AdditionalToolsItemToolFunction {
-    parameters: into JsonObject,
-    description: into String,
-    strict: exact bool,
-    allowed_callers: list AllowedCaller,
-    r#async: exact bool,
-    defer_loading: exact bool,
-    output_schema: into JsonObject,
-});
-
-/// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
-///
-/// Schema `SearchModelsServerTool_OpenRouter` of the API document.
-#[doc(alias = "SearchModelsServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SearchModelsServerToolOpenRouter {
-    /// Optional settings for the model search, such as how many hits come back.
-    pub parameters: Option<SearchModelsServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SearchModelsServerToolOpenRouter ["type" = "openrouter:experimental__search_models"] {
-    parameters: Optional = 0,
-});
-
-impl SearchModelsServerToolOpenRouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(SearchModelsServerToolOpenRouter {
-    parameters: into SearchModelsServerToolConfig,
-});
-
-/// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
-///
-/// Schema `WebSearchServerTool_OpenRouter` of the API document.
-#[doc(alias = "WebSearchServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchServerToolOpenRouter {
-    /// Optional settings: the engine, domains, location and limits on results.
-    pub parameters: Option<WebSearchServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchServerToolOpenRouter ["type" = "openrouter:web_search"] {
-    parameters: Optional = 0,
-});
-
-impl WebSearchServerToolOpenRouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebSearchServerToolOpenRouter {
-    parameters: into WebSearchServerToolConfig,
-});
-
-/// Settings of the `openrouter:web_search` tool: engine, domains, location and limits.
-///
-/// Schema `WebSearchServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchServerToolConfig {
-    /// Keeps only hits from these domains; exclusive with `excluded_domains`, and a few native providers cannot do it.
-    pub allowed_domains: Option<Vec<String>>,
-    /// Picks the engine that answers the queries.
-    pub engine: Option<WebSearchToolEngine>,
-    /// Drops hits from these domains; exclusive with `allowed_domains`, and only some native providers can do it.
-    pub excluded_domains: Option<Vec<String>>,
-    /// Precise cap, in characters, on the text kept per hit with Exa, Parallel or Perplexity; native search and Firecrawl disregard it.
-    pub max_characters: Option<i64>,
-    /// How many hits one search returns, five when omitted; native search disregards it and Perplexity clamps it to 20.
-    pub max_results: Option<i64>,
-    /// Caps the hits of all searches in a request together, 50 when omitted; reins in cost and context in long agent loops.
-    pub max_total_results: Option<i64>,
-    /// How often the model may search per request before it gets errors; among native providers only Anthropic heeds it.
-    pub max_uses: Option<i64>,
-    /// Speed and depth of the search, in the terms of the engine in use.
-    pub mode: Option<WebSearchMode>,
-    /// How much text to keep from the hits; see `max_characters` for a precise cap.
-    pub search_context_size: Option<SearchQualityLevel>,
-    /// Rough whereabouts of the user, to favour local hits.
-    pub user_location: Option<WebSearchUserLocationServerTool>,
-    /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
-    pub x_search: Option<XSearchOptions>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchServerToolConfig {
-    allowed_domains: Optional = 0,
-    engine: Optional = 1,
-    excluded_domains: Optional = 2,
-    max_characters: Optional = 3,
-    max_results: Optional = 4,
-    max_total_results: Optional = 5,
-    max_uses: Optional = 6,
-    mode: Optional = 7,
-    search_context_size: Optional = 8,
-    user_location: Optional = 9,
-    x_search: Optional = 10,
-});
-
-impl WebSearchServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebSearchServerToolConfig {
-    allowed_domains: list String,
-    engine: into WebSearchToolEngine,
-    excluded_domains: list String,
-    max_characters: number i64,
-    max_results: number i64,
-    max_total_results: number i64,
-    max_uses: number i64,
-    mode: into WebSearchMode,
-    search_context_size: into SearchQualityLevel,
-    user_location: into WebSearchUserLocationServerTool,
-    x_search: into XSearchOptions,
-});
-
-/// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
-///
-/// Schema `ApplyPatchServerTool_OpenRouter` of the API document.
-#[doc(alias = "ApplyPatchServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ApplyPatchServerToolOpenRouter {
-    /// Settings of the patch tool; leave out to use the standard behaviour.
-    pub parameters: Option<ApplyPatchServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ApplyPatchServerToolOpenRouter ["type" = "openrouter:apply_patch"] {
-    parameters: Optional = 0,
-});
-
-impl ApplyPatchServerToolOpenRouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ApplyPatchServerToolOpenRouter {
-    parameters: into ApplyPatchServerToolConfig,
-});
-
-/// Settings of the hosted `openrouter:apply_patch` tool.
-///
-/// Schema `ApplyPatchServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ApplyPatchServerToolConfig {
-    /// Who handles patches: the provider's native tool or OpenRouter's validator.
-    pub engine: Option<ApplyPatchEngine>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ApplyPatchServerToolConfig { engine: Optional = 0 });
-
-impl ApplyPatchServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ApplyPatchServerToolConfig {
-    engine: into ApplyPatchEngine,
-});
-
-/// Chooses between the provider's own patch tool, which streams diffs, and OpenRouter's validator, which sends each diff whole.
-///
-/// Schema `ApplyPatchEngineEnum` of the API document.
-#[doc(alias = "ApplyPatchEngineEnum")]
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ApplyPatchEngine {
-    /// Native where the endpoint supports it, else OpenRouter's validator.
-    Auto,
-    /// Prefer native passthrough; unsupported endpoints still get the validator.
-    Native,
-    /// Always use OpenRouter's validator.
-    OpenRouter,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ApplyPatchEngine {
-    Auto = "auto",
-    Native = "native",
-    OpenRouter = "openrouter",
-});
-
-/// What `AdditionalToolsItem.tools[]` may be.
-///
-/// At `AdditionalToolsItem.tools[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum AdditionalToolsItemTool {
-    /// One of the forms this value may have.
-    ///
-    /// `type` is `function`.
-    Function(AdditionalToolsItemToolFunction),
-    /// Web search tool under its undated preview type name, as older Responses clients send it.
-    ///
-    /// `type` is `web_search_preview`.
-    WebSearchPreview(Box<PreviewWebSearchServerTool>),
-    /// Web search tool under its dated preview type name, for clients pinned to the March 2025 release.
-    ///
-    /// `type` is `web_search_preview_2025_03_11`.
-    WebSearchPreview2025_03_11(Box<Preview20250311WebSearchServerTool>),
-    /// Older form of the Responses tool that lets the model search the web.
-    ///
-    /// `type` is `web_search`.
-    WebSearch(Box<LegacyWebSearchServerTool>),
-    /// Web search tool of the Responses API, in the form dated 2025-08-26.
-    ///
-    /// `type` is `web_search_2025_08_26`.
-    WebSearch2025_08_26(Box<WebSearchServerTool>),
-    /// Lets the model search documents that you keep in vector stores.
-    ///
-    /// `type` is `file_search`.
-    FileSearch(Box<FileSearchServerTool>),
-    /// Lets the model operate a screen by asking your program for clicks, key presses and screenshots.
-    ///
-    /// `type` is `computer_use_preview`.
-    ComputerUsePreview(ComputerUseServerTool),
-    /// Lets the model write and run programs in a sandboxed container.
-    ///
-    /// `type` is `code_interpreter`.
-    CodeInterpreter(CodeInterpreterServerTool),
-    /// Gives the model access to the tools of a remote MCP server or of a built-in connector.
-    ///
-    /// `type` is `mcp`.
-    Mcp(Box<McpServerTool>),
-    /// Responses tool that lets the model draw or edit images in the course of its answer.
-    ///
-    /// `type` is `image_generation`.
-    ImageGeneration(Box<ImageGenerationServerTool>),
-    /// Lets the model issue shell commands that your own program runs locally, as Codex does.
-    ///
-    /// `type` is `local_shell`.
-    LocalShell(CodexLocalShellTool),
-    /// Offers the model a shell in the Responses API, so that it may issue commands.
-    ///
-    /// `type` is `shell`.
-    Shell(ShellServerTool),
-    /// Offers the model the `apply_patch` tool, with which it proposes file changes as diffs.
-    ///
-    /// `type` is `apply_patch`.
-    ApplyPatch(ApplyPatchServerTool),
-    /// A tool that takes free text, or text bound by a grammar, in place of JSON arguments.
-    ///
-    /// `type` is `custom`.
-    Custom(CustomTool),
-    /// Bundles related function and custom tools under one name, so the model sees them as a group.
-    ///
-    /// `type` is `namespace`.
-    Namespace(NamespaceTool),
-    /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
-    ///
-    /// `type` is `openrouter:advisor`.
-    OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
-    /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
-    ///
-    /// `type` is `openrouter:subagent`.
-    OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
-    /// Lets the model ask OpenRouter for the present date and time.
-    ///
-    /// `type` is `openrouter:datetime`.
-    OpenRouterDatetime(DatetimeServerTool),
-    /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
-    ///
-    /// `type` is `openrouter:files`.
-    OpenRouterFiles(FilesServerTool),
-    /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
-    ///
-    /// `type` is `openrouter:fusion`.
-    OpenRouterFusion(Box<FusionServerToolOpenRouter>),
-    /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
-    ///
-    /// `type` is `openrouter:image_generation`.
-    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
-    /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
-    ///
-    /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter),
-    /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
-    ///
-    /// `type` is `openrouter:web_fetch`.
-    OpenRouterWebFetch(WebFetchServerTool),
-    /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
-    ///
-    /// `type` is `openrouter:web_search`.
-    OpenRouterWebSearch(Box<WebSearchServerToolOpenRouter>),
-    /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
-    ///
-    /// `type` is `openrouter:apply_patch`.
-    OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter),
-    /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
-    ///
-    /// `type` is `openrouter:bash`.
-    OpenRouterBash(Box<BashServerTool>),
-    /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
-    ///
-    /// `type` is `openrouter:shell`.
-    OpenRouterShell(Box<ShellServerToolOpenRouter>),
-    /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
-    ///
-    /// `type` is `openrouter:tool_search`.
-    OpenRouterToolSearch(ToolSearchServerTool),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(AdditionalToolsItemTool {
-    tag "type" {
-        "apply_patch" => ApplyPatch,
-        "code_interpreter" => CodeInterpreter,
-        "computer_use_preview" => ComputerUsePreview,
-        "custom" => Custom,
-        "file_search" => FileSearch,
-        "function" => Function,
-        "image_generation" => ImageGeneration,
-        "local_shell" => LocalShell,
-        "mcp" => Mcp,
-        "namespace" => Namespace,
-        "openrouter:advisor" => OpenRouterAdvisor,
-        "openrouter:apply_patch" => OpenRouterApplyPatch,
-        "openrouter:bash" => OpenRouterBash,
-        "openrouter:datetime" => OpenRouterDatetime,
-        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
-        "openrouter:files" => OpenRouterFiles,
-        "openrouter:fusion" => OpenRouterFusion,
-        "openrouter:image_generation" => OpenRouterImageGeneration,
-        "openrouter:shell" => OpenRouterShell,
-        "openrouter:subagent" => OpenRouterSubagent,
-        "openrouter:tool_search" => OpenRouterToolSearch,
-        "openrouter:web_fetch" => OpenRouterWebFetch,
-        "openrouter:web_search" => OpenRouterWebSearch,
-        "shell" => Shell,
-        "web_search" => WebSearch,
-        "web_search_2025_08_26" => WebSearch2025_08_26,
-        "web_search_preview" => WebSearchPreview,
-        "web_search_preview_2025_03_11" => WebSearchPreview2025_03_11,
-    }
-    variants {
-        Function = 0,
-        WebSearchPreview = 1,
-        WebSearchPreview2025_03_11 = 2,
-        WebSearch = 3,
-        WebSearch2025_08_26 = 4,
-        FileSearch = 5,
-        ComputerUsePreview = 6,
-        CodeInterpreter = 7,
-        Mcp = 8,
-        ImageGeneration = 9,
-        LocalShell = 10,
-        Shell = 11,
-        ApplyPatch = 12,
-        Custom = 13,
-        Namespace = 14,
-        OpenRouterAdvisor = 15,
-        OpenRouterSubagent = 16,
-        OpenRouterDatetime = 17,
-        OpenRouterFiles = 18,
-        OpenRouterFusion = 19,
-        OpenRouterImageGeneration = 20,
-        OpenRouterExperimentalSearchModels = 21,
-        OpenRouterWebFetch = 22,
-        OpenRouterWebSearch = 23,
-        OpenRouterApplyPatch = 24,
-        OpenRouterBash = 25,
-        OpenRouterShell = 26,
-        OpenRouterToolSearch = 27,
-    }
-});
-
-wire_text!(AdditionalToolsItemTool, text => of_tag("type", text));
-
-impl From<AdditionalToolsItemToolFunction> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: AdditionalToolsItemToolFunction) -> Self {
-        Self::Function(value)
-    }
-}
-
-impl From<PreviewWebSearchServerTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: PreviewWebSearchServerTool) -> Self {
-        Self::WebSearchPreview(Box::new(value))
-    }
-}
-
-impl From<Preview20250311WebSearchServerTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: Preview20250311WebSearchServerTool) -> Self {
-        Self::WebSearchPreview2025_03_11(Box::new(value))
-    }
-}
-
-impl From<LegacyWebSearchServerTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: LegacyWebSearchServerTool) -> Self {
-        Self::WebSearch(Box::new(value))
-    }
-}
-
-impl From<WebSearchServerTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: WebSearchServerTool) -> Self {
-        Self::WebSearch2025_08_26(Box::new(value))
-    }
-}
-
-impl From<FileSearchServerTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: FileSearchServerTool) -> Self {
-        Self::FileSearch(Box::new(value))
-    }
-}
-
-impl From<ComputerUseServerTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: ComputerUseServerTool) -> Self {
-        Self::ComputerUsePreview(value)
-    }
-}
-
-impl From<CodeInterpreterServerTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: CodeInterpreterServerTool) -> Self {
-        Self::CodeInterpreter(value)
-    }
-}
-
-impl From<McpServerTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: McpServerTool) -> Self {
-        Self::Mcp(Box::new(value))
-    }
-}
-
-impl From<ImageGenerationServerTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: ImageGenerationServerTool) -> Self {
-        Self::ImageGeneration(Box::new(value))
-    }
-}
-
-impl From<CodexLocalShellTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: CodexLocalShellTool) -> Self {
-        Self::LocalShell(value)
-    }
-}
-
-impl From<ShellServerTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: ShellServerTool) -> Self {
-        Self::Shell(value)
-    }
-}
-
-impl From<ApplyPatchServerTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: ApplyPatchServerTool) -> Self {
-        Self::ApplyPatch(value)
-    }
-}
-
-impl From<CustomTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: CustomTool) -> Self {
-        Self::Custom(value)
-    }
-}
-
-impl From<NamespaceTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: NamespaceTool) -> Self {
-        Self::Namespace(value)
-    }
-}
-
-impl From<AdvisorServerToolOpenRouter> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: AdvisorServerToolOpenRouter) -> Self {
-        Self::OpenRouterAdvisor(Box::new(value))
-    }
-}
-
-impl From<SubagentServerToolOpenRouter> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: SubagentServerToolOpenRouter) -> Self {
-        Self::OpenRouterSubagent(Box::new(value))
-    }
-}
-
-impl From<DatetimeServerTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: DatetimeServerTool) -> Self {
-        Self::OpenRouterDatetime(value)
-    }
-}
-
-impl From<FilesServerTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: FilesServerTool) -> Self {
-        Self::OpenRouterFiles(value)
-    }
-}
-
-impl From<FusionServerToolOpenRouter> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: FusionServerToolOpenRouter) -> Self {
-        Self::OpenRouterFusion(Box::new(value))
-    }
-}
-
-impl From<ImageGenerationServerToolOpenRouter> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
-        Self::OpenRouterImageGeneration(value)
-    }
-}
-
-impl From<SearchModelsServerToolOpenRouter> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: SearchModelsServerToolOpenRouter) -> Self {
-        Self::OpenRouterExperimentalSearchModels(value)
-    }
-}
-
-impl From<WebFetchServerTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: WebFetchServerTool) -> Self {
-        Self::OpenRouterWebFetch(value)
-    }
-}
-
-impl From<WebSearchServerToolOpenRouter> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: WebSearchServerToolOpenRouter) -> Self {
-        Self::OpenRouterWebSearch(Box::new(value))
-    }
-}
-
-impl From<ApplyPatchServerToolOpenRouter> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: ApplyPatchServerToolOpenRouter) -> Self {
-        Self::OpenRouterApplyPatch(value)
-    }
-}
-
-impl From<BashServerTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: BashServerTool) -> Self {
-        Self::OpenRouterBash(Box::new(value))
-    }
-}
-
-impl From<ShellServerToolOpenRouter> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: ShellServerToolOpenRouter) -> Self {
-        Self::OpenRouterShell(Box::new(value))
-    }
-}
-
-impl From<ToolSearchServerTool> for AdditionalToolsItemTool {
-    #[inline]
-    fn from(value: ToolSearchServerTool) -> Self {
-        Self::OpenRouterToolSearch(value)
-    }
-}
-
-impl AdditionalToolsItemTool {
-    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ApplyPatchServerTool`] has those.
-    #[inline]
-    pub fn apply_patch() -> Self {
-        Self::ApplyPatch(ApplyPatchServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `image_generation`, without further settings; [`ImageGenerationServerTool`] has those.
-    #[inline]
-    pub fn image_generation() -> Self {
-        Self::ImageGeneration(Box::new(ImageGenerationServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `local_shell`, without further settings; [`CodexLocalShellTool`] has those.
-    #[inline]
-    pub fn local_shell() -> Self {
-        Self::LocalShell(CodexLocalShellTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:advisor`, without further settings; [`AdvisorServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_advisor() -> Self {
-        Self::OpenRouterAdvisor(Box::new(AdvisorServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:apply_patch`, without further settings; [`ApplyPatchServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_apply_patch() -> Self {
-        Self::OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
-    #[inline]
-    pub fn openrouter_bash() -> Self {
-        Self::OpenRouterBash(Box::new(BashServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
-    #[inline]
-    pub fn openrouter_datetime() -> Self {
-        Self::OpenRouterDatetime(DatetimeServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_experimental_search_models() -> Self {
-        Self::OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:files`, without further settings; [`FilesServerTool`] has those.
-    #[inline]
-    pub fn openrouter_files() -> Self {
-        Self::OpenRouterFiles(FilesServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:fusion`, without further settings; [`FusionServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_fusion() -> Self {
-        Self::OpenRouterFusion(Box::new(FusionServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_image_generation() -> Self {
-        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:shell`, without further settings; [`ShellServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_shell() -> Self {
-        Self::OpenRouterShell(Box::new(ShellServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:subagent`, without further settings; [`SubagentServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_subagent() -> Self {
-        Self::OpenRouterSubagent(Box::new(SubagentServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:tool_search`, without further settings; [`ToolSearchServerTool`] has those.
-    #[inline]
-    pub fn openrouter_tool_search() -> Self {
-        Self::OpenRouterToolSearch(ToolSearchServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
-    #[inline]
-    pub fn openrouter_web_fetch() -> Self {
-        Self::OpenRouterWebFetch(WebFetchServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`WebSearchServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_web_search() -> Self {
-        Self::OpenRouterWebSearch(Box::new(WebSearchServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `shell`, without further settings; [`ShellServerTool`] has those.
-    #[inline]
-    pub fn shell() -> Self {
-        Self::Shell(ShellServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `web_search`, without further settings; [`LegacyWebSearchServerTool`] has those.
-    #[inline]
-    pub fn web_search() -> Self {
-        Self::WebSearch(Box::new(LegacyWebSearchServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `web_search_2025_08_26`, without further settings; [`WebSearchServerTool`] has those.
-    #[inline]
-    pub fn web_search_2025_08_26() -> Self {
-        Self::WebSearch2025_08_26(Box::new(WebSearchServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`PreviewWebSearchServerTool`] has those.
-    #[inline]
-    pub fn web_search_preview() -> Self {
-        Self::WebSearchPreview(Box::new(PreviewWebSearchServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`Preview20250311WebSearchServerTool`] has those.
-    #[inline]
-    pub fn web_search_preview_2025_03_11() -> Self {
-        Self::WebSearchPreview2025_03_11(Box::new(Preview20250311WebSearchServerTool::new()))
-    }
-}
 
 /// Message that one agent sends to another within a session of several cooperating agents.
 ///
@@ -3003,13 +1191,13 @@ pub struct ToolSearchCallItem {
     /// Identifier that the matching output item repeats.
     pub call_id: String,
     /// Whether the server or your program ran the search.
-    pub execution: ToolSearchCallItemExecution,
+    pub execution: ToolSearchExecution,
     /// What was searched for, as the model wrote it.
     pub arguments: Option<Json>,
     /// Identifier of the item; null when it has none.
     pub id: Option<String>,
     /// Progress of the search; null when it was not reported.
-    pub status: Option<ToolSearchCallItemStatus>,
+    pub status: Option<ItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -3025,7 +1213,7 @@ wire_struct!(ToolSearchCallItem ["type" = "tool_search_call"] {
 impl ToolSearchCallItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(call_id: impl Into<String>, execution: impl Into<ToolSearchCallItemExecution>) -> Self {
+    pub fn new(call_id: impl Into<String>, execution: impl Into<ToolSearchExecution>) -> Self {
         Self {
             call_id: call_id.into(),
             execution: execution.into(),
@@ -3040,718 +1228,8 @@ impl ToolSearchCallItem {
 wire_setters!(ToolSearchCallItem {
     arguments: into Json,
     id: into String,
-    status: into ToolSearchCallItemStatus,
+    status: into ItemStatus,
 });
-
-/// Whether the server or your program ran the search.
-///
-/// At `ToolSearchCallItem.execution` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ToolSearchCallItemExecution {
-    /// The value `server`.
-    Server,
-    /// The value `client`.
-    Client,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ToolSearchCallItemExecution {
-    Server = "server",
-    Client = "client",
-});
-
-/// Progress of the search; null when it was not reported.
-///
-/// At `ToolSearchCallItem.status` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ToolSearchCallItemStatus {
-    /// The value `in_progress`.
-    InProgress,
-    /// The value `completed`.
-    Completed,
-    /// The value `incomplete`.
-    Incomplete,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ToolSearchCallItemStatus {
-    InProgress = "in_progress",
-    Completed = "completed",
-    Incomplete = "incomplete",
-});
-
-/// Result of a tool search that your program ran: the tools that the model may call from now on.
-///
-/// Schema `ToolSearchOutputItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ToolSearchOutputItem {
-    /// Identifier of the search call that this item answers.
-    pub call_id: String,
-    /// Whether the server or your program ran the search.
-    pub execution: ToolSearchOutputItemExecution,
-    /// Definitions of the tools that the search found.
-    pub tools: Vec<ToolSearchOutputItemTool>,
-    /// Identifier of the item; null when it has none.
-    pub id: Option<String>,
-    /// Progress of the search; null when it is not stated.
-    pub status: Option<ToolSearchOutputItemStatus>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ToolSearchOutputItem ["type" = "tool_search_output"] {
-    call_id: Required = 0,
-    execution: Required = 1,
-    tools: Required = 2,
-    id: Optional = 3,
-    status: Optional = 4,
-});
-
-impl ToolSearchOutputItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new<Tools>(
-        call_id: impl Into<String>,
-        execution: impl Into<ToolSearchOutputItemExecution>,
-        tools: impl IntoList<ToolSearchOutputItemTool, Tools>,
-    ) -> Self {
-        Self {
-            call_id: call_id.into(),
-            execution: execution.into(),
-            tools: tools.into_list(),
-            id: None,
-            status: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(ToolSearchOutputItem {
-    id: into String,
-    status: into ToolSearchOutputItemStatus,
-});
-
-/// Whether the server or your program ran the search.
-///
-/// At `ToolSearchOutputItem.execution` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ToolSearchOutputItemExecution {
-    /// The value `server`.
-    Server,
-    /// The value `client`.
-    Client,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ToolSearchOutputItemExecution {
-    Server = "server",
-    Client = "client",
-});
-
-/// Progress of the search; null when it is not stated.
-///
-/// At `ToolSearchOutputItem.status` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ToolSearchOutputItemStatus {
-    /// The value `in_progress`.
-    InProgress,
-    /// The value `completed`.
-    Completed,
-    /// The value `incomplete`.
-    Incomplete,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ToolSearchOutputItemStatus {
-    InProgress = "in_progress",
-    Completed = "completed",
-    Incomplete = "incomplete",
-});
-
-/// The object at `ToolSearchOutputItem.tools[]|function`.
-///
-/// At `ToolSearchOutputItem.tools[]|function` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ToolSearchOutputItemToolFunction {
-    /// Identifier the model calls the function by.
-    pub name: String,
-    /// JSON Schema of the arguments object; `null` for a function without arguments.
-    pub parameters: Option<JsonObject>,
-    /// Explains what the function does, so the model knows when to call it.
-    pub description: Option<String>,
-    /// Forces the generated arguments to obey the declared schema exactly.
-    pub strict: Option<bool>,
-    /// Who may invoke the function: the model itself, code it writes, or both.
-    pub allowed_callers: Option<Vec<AllowedCaller>>,
-    /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
-    pub r#async: Option<bool>,
-    /// Keeps the definition of this function out of the prompt until a tool search asks for it.
-    pub defer_loading: Option<bool>,
-    /// JSON Schema describing what the function returns; null when unspecified.
-    pub output_schema: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ToolSearchOutputItemToolFunction ["type" = "function"] {
-    name: Required = 0,
-    parameters: Nullable = 1,
-    description: Optional = 2,
-    strict: Optional = 3,
-    allowed_callers: Optional = 4,
-    r#async as "async": Optional = 5,
-    defer_loading: Optional = 6,
-    output_schema: Optional = 7,
-});
-
-impl ToolSearchOutputItemToolFunction {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            parameters: None,
-            description: None,
-            strict: None,
-            allowed_callers: None,
-            r#async: None,
-            defer_loading: None,
-            output_schema: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(ToolSearchOutputItemToolFunction {
-    parameters: into JsonObject,
-    description: into String,
-    strict: exact bool,
-    allowed_callers: list AllowedCaller,
-    r#async: exact bool,
-    defer_loading: exact bool,
-    output_schema: into JsonObject,
-});
-
-/// What `ToolSearchOutputItem.tools[]` may be.
-///
-/// At `ToolSearchOutputItem.tools[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ToolSearchOutputItemTool {
-    /// One of the forms this value may have.
-    ///
-    /// `type` is `function`.
-    Function(ToolSearchOutputItemToolFunction),
-    /// Web search tool under its undated preview type name, as older Responses clients send it.
-    ///
-    /// `type` is `web_search_preview`.
-    WebSearchPreview(Box<PreviewWebSearchServerTool>),
-    /// Web search tool under its dated preview type name, for clients pinned to the March 2025 release.
-    ///
-    /// `type` is `web_search_preview_2025_03_11`.
-    WebSearchPreview2025_03_11(Box<Preview20250311WebSearchServerTool>),
-    /// Older form of the Responses tool that lets the model search the web.
-    ///
-    /// `type` is `web_search`.
-    WebSearch(Box<LegacyWebSearchServerTool>),
-    /// Web search tool of the Responses API, in the form dated 2025-08-26.
-    ///
-    /// `type` is `web_search_2025_08_26`.
-    WebSearch2025_08_26(Box<WebSearchServerTool>),
-    /// Lets the model search documents that you keep in vector stores.
-    ///
-    /// `type` is `file_search`.
-    FileSearch(Box<FileSearchServerTool>),
-    /// Lets the model operate a screen by asking your program for clicks, key presses and screenshots.
-    ///
-    /// `type` is `computer_use_preview`.
-    ComputerUsePreview(ComputerUseServerTool),
-    /// Lets the model write and run programs in a sandboxed container.
-    ///
-    /// `type` is `code_interpreter`.
-    CodeInterpreter(CodeInterpreterServerTool),
-    /// Gives the model access to the tools of a remote MCP server or of a built-in connector.
-    ///
-    /// `type` is `mcp`.
-    Mcp(Box<McpServerTool>),
-    /// Responses tool that lets the model draw or edit images in the course of its answer.
-    ///
-    /// `type` is `image_generation`.
-    ImageGeneration(Box<ImageGenerationServerTool>),
-    /// Lets the model issue shell commands that your own program runs locally, as Codex does.
-    ///
-    /// `type` is `local_shell`.
-    LocalShell(CodexLocalShellTool),
-    /// Offers the model a shell in the Responses API, so that it may issue commands.
-    ///
-    /// `type` is `shell`.
-    Shell(ShellServerTool),
-    /// Offers the model the `apply_patch` tool, with which it proposes file changes as diffs.
-    ///
-    /// `type` is `apply_patch`.
-    ApplyPatch(ApplyPatchServerTool),
-    /// A tool that takes free text, or text bound by a grammar, in place of JSON arguments.
-    ///
-    /// `type` is `custom`.
-    Custom(CustomTool),
-    /// Bundles related function and custom tools under one name, so the model sees them as a group.
-    ///
-    /// `type` is `namespace`.
-    Namespace(NamespaceTool),
-    /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
-    ///
-    /// `type` is `openrouter:advisor`.
-    OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
-    /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
-    ///
-    /// `type` is `openrouter:subagent`.
-    OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
-    /// Lets the model ask OpenRouter for the present date and time.
-    ///
-    /// `type` is `openrouter:datetime`.
-    OpenRouterDatetime(DatetimeServerTool),
-    /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
-    ///
-    /// `type` is `openrouter:files`.
-    OpenRouterFiles(FilesServerTool),
-    /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
-    ///
-    /// `type` is `openrouter:fusion`.
-    OpenRouterFusion(Box<FusionServerToolOpenRouter>),
-    /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
-    ///
-    /// `type` is `openrouter:image_generation`.
-    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
-    /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
-    ///
-    /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter),
-    /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
-    ///
-    /// `type` is `openrouter:web_fetch`.
-    OpenRouterWebFetch(WebFetchServerTool),
-    /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
-    ///
-    /// `type` is `openrouter:web_search`.
-    OpenRouterWebSearch(Box<WebSearchServerToolOpenRouter>),
-    /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
-    ///
-    /// `type` is `openrouter:apply_patch`.
-    OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter),
-    /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
-    ///
-    /// `type` is `openrouter:bash`.
-    OpenRouterBash(Box<BashServerTool>),
-    /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
-    ///
-    /// `type` is `openrouter:shell`.
-    OpenRouterShell(Box<ShellServerToolOpenRouter>),
-    /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
-    ///
-    /// `type` is `openrouter:tool_search`.
-    OpenRouterToolSearch(ToolSearchServerTool),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ToolSearchOutputItemTool {
-    tag "type" {
-        "apply_patch" => ApplyPatch,
-        "code_interpreter" => CodeInterpreter,
-        "computer_use_preview" => ComputerUsePreview,
-        "custom" => Custom,
-        "file_search" => FileSearch,
-        "function" => Function,
-        "image_generation" => ImageGeneration,
-        "local_shell" => LocalShell,
-        "mcp" => Mcp,
-        "namespace" => Namespace,
-        "openrouter:advisor" => OpenRouterAdvisor,
-        "openrouter:apply_patch" => OpenRouterApplyPatch,
-        "openrouter:bash" => OpenRouterBash,
-        "openrouter:datetime" => OpenRouterDatetime,
-        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
-        "openrouter:files" => OpenRouterFiles,
-        "openrouter:fusion" => OpenRouterFusion,
-        "openrouter:image_generation" => OpenRouterImageGeneration,
-        "openrouter:shell" => OpenRouterShell,
-        "openrouter:subagent" => OpenRouterSubagent,
-        "openrouter:tool_search" => OpenRouterToolSearch,
-        "openrouter:web_fetch" => OpenRouterWebFetch,
-        "openrouter:web_search" => OpenRouterWebSearch,
-        "shell" => Shell,
-        "web_search" => WebSearch,
-        "web_search_2025_08_26" => WebSearch2025_08_26,
-        "web_search_preview" => WebSearchPreview,
-        "web_search_preview_2025_03_11" => WebSearchPreview2025_03_11,
-    }
-    variants {
-        Function = 0,
-        WebSearchPreview = 1,
-        WebSearchPreview2025_03_11 = 2,
-        WebSearch = 3,
-        WebSearch2025_08_26 = 4,
-        FileSearch = 5,
-        ComputerUsePreview = 6,
-        CodeInterpreter = 7,
-        Mcp = 8,
-        ImageGeneration = 9,
-        LocalShell = 10,
-        Shell = 11,
-        ApplyPatch = 12,
-        Custom = 13,
-        Namespace = 14,
-        OpenRouterAdvisor = 15,
-        OpenRouterSubagent = 16,
-        OpenRouterDatetime = 17,
-        OpenRouterFiles = 18,
-        OpenRouterFusion = 19,
-        OpenRouterImageGeneration = 20,
-        OpenRouterExperimentalSearchModels = 21,
-        OpenRouterWebFetch = 22,
-        OpenRouterWebSearch = 23,
-        OpenRouterApplyPatch = 24,
-        OpenRouterBash = 25,
-        OpenRouterShell = 26,
-        OpenRouterToolSearch = 27,
-    }
-});
-
-wire_text!(ToolSearchOutputItemTool, text => of_tag("type", text));
-
-impl From<ToolSearchOutputItemToolFunction> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ToolSearchOutputItemToolFunction) -> Self {
-        Self::Function(value)
-    }
-}
-
-impl From<PreviewWebSearchServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: PreviewWebSearchServerTool) -> Self {
-        Self::WebSearchPreview(Box::new(value))
-    }
-}
-
-impl From<Preview20250311WebSearchServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: Preview20250311WebSearchServerTool) -> Self {
-        Self::WebSearchPreview2025_03_11(Box::new(value))
-    }
-}
-
-impl From<LegacyWebSearchServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: LegacyWebSearchServerTool) -> Self {
-        Self::WebSearch(Box::new(value))
-    }
-}
-
-impl From<WebSearchServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: WebSearchServerTool) -> Self {
-        Self::WebSearch2025_08_26(Box::new(value))
-    }
-}
-
-impl From<FileSearchServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: FileSearchServerTool) -> Self {
-        Self::FileSearch(Box::new(value))
-    }
-}
-
-impl From<ComputerUseServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ComputerUseServerTool) -> Self {
-        Self::ComputerUsePreview(value)
-    }
-}
-
-impl From<CodeInterpreterServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: CodeInterpreterServerTool) -> Self {
-        Self::CodeInterpreter(value)
-    }
-}
-
-impl From<McpServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: McpServerTool) -> Self {
-        Self::Mcp(Box::new(value))
-    }
-}
-
-impl From<ImageGenerationServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ImageGenerationServerTool) -> Self {
-        Self::ImageGeneration(Box::new(value))
-    }
-}
-
-impl From<CodexLocalShellTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: CodexLocalShellTool) -> Self {
-        Self::LocalShell(value)
-    }
-}
-
-impl From<ShellServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ShellServerTool) -> Self {
-        Self::Shell(value)
-    }
-}
-
-impl From<ApplyPatchServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ApplyPatchServerTool) -> Self {
-        Self::ApplyPatch(value)
-    }
-}
-
-impl From<CustomTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: CustomTool) -> Self {
-        Self::Custom(value)
-    }
-}
-
-impl From<NamespaceTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: NamespaceTool) -> Self {
-        Self::Namespace(value)
-    }
-}
-
-impl From<AdvisorServerToolOpenRouter> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: AdvisorServerToolOpenRouter) -> Self {
-        Self::OpenRouterAdvisor(Box::new(value))
-    }
-}
-
-impl From<SubagentServerToolOpenRouter> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: SubagentServerToolOpenRouter) -> Self {
-        Self::OpenRouterSubagent(Box::new(value))
-    }
-}
-
-impl From<DatetimeServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: DatetimeServerTool) -> Self {
-        Self::OpenRouterDatetime(value)
-    }
-}
-
-impl From<FilesServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: FilesServerTool) -> Self {
-        Self::OpenRouterFiles(value)
-    }
-}
-
-impl From<FusionServerToolOpenRouter> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: FusionServerToolOpenRouter) -> Self {
-        Self::OpenRouterFusion(Box::new(value))
-    }
-}
-
-impl From<ImageGenerationServerToolOpenRouter> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
-        Self::OpenRouterImageGeneration(value)
-    }
-}
-
-impl From<SearchModelsServerToolOpenRouter> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: SearchModelsServerToolOpenRouter) -> Self {
-        Self::OpenRouterExperimentalSearchModels(value)
-    }
-}
-
-impl From<WebFetchServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: WebFetchServerTool) -> Self {
-        Self::OpenRouterWebFetch(value)
-    }
-}
-
-impl From<WebSearchServerToolOpenRouter> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: WebSearchServerToolOpenRouter) -> Self {
-        Self::OpenRouterWebSearch(Box::new(value))
-    }
-}
-
-impl From<ApplyPatchServerToolOpenRouter> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ApplyPatchServerToolOpenRouter) -> Self {
-        Self::OpenRouterApplyPatch(value)
-    }
-}
-
-impl From<BashServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: BashServerTool) -> Self {
-        Self::OpenRouterBash(Box::new(value))
-    }
-}
-
-impl From<ShellServerToolOpenRouter> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ShellServerToolOpenRouter) -> Self {
-        Self::OpenRouterShell(Box::new(value))
-    }
-}
-
-impl From<ToolSearchServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ToolSearchServerTool) -> Self {
-        Self::OpenRouterToolSearch(value)
-    }
-}
-
-impl ToolSearchOutputItemTool {
-    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ApplyPatchServerTool`] has those.
-    #[inline]
-    pub fn apply_patch() -> Self {
-        Self::ApplyPatch(ApplyPatchServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `image_generation`, without further settings; [`ImageGenerationServerTool`] has those.
-    #[inline]
-    pub fn image_generation() -> Self {
-        Self::ImageGeneration(Box::new(ImageGenerationServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `local_shell`, without further settings; [`CodexLocalShellTool`] has those.
-    #[inline]
-    pub fn local_shell() -> Self {
-        Self::LocalShell(CodexLocalShellTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:advisor`, without further settings; [`AdvisorServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_advisor() -> Self {
-        Self::OpenRouterAdvisor(Box::new(AdvisorServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:apply_patch`, without further settings; [`ApplyPatchServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_apply_patch() -> Self {
-        Self::OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
-    #[inline]
-    pub fn openrouter_bash() -> Self {
-        Self::OpenRouterBash(Box::new(BashServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
-    #[inline]
-    pub fn openrouter_datetime() -> Self {
-        Self::OpenRouterDatetime(DatetimeServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_experimental_search_models() -> Self {
-        Self::OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:files`, without further settings; [`FilesServerTool`] has those.
-    #[inline]
-    pub fn openrouter_files() -> Self {
-        Self::OpenRouterFiles(FilesServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:fusion`, without further settings; [`FusionServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_fusion() -> Self {
-        Self::OpenRouterFusion(Box::new(FusionServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_image_generation() -> Self {
-        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:shell`, without further settings; [`ShellServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_shell() -> Self {
-        Self::OpenRouterShell(Box::new(ShellServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:subagent`, without further settings; [`SubagentServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_subagent() -> Self {
-        Self::OpenRouterSubagent(Box::new(SubagentServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:tool_search`, without further settings; [`ToolSearchServerTool`] has those.
-    #[inline]
-    pub fn openrouter_tool_search() -> Self {
-        Self::OpenRouterToolSearch(ToolSearchServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
-    #[inline]
-    pub fn openrouter_web_fetch() -> Self {
-        Self::OpenRouterWebFetch(WebFetchServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`WebSearchServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_web_search() -> Self {
-        Self::OpenRouterWebSearch(Box::new(WebSearchServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `shell`, without further settings; [`ShellServerTool`] has those.
-    #[inline]
-    pub fn shell() -> Self {
-        Self::Shell(ShellServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `web_search`, without further settings; [`LegacyWebSearchServerTool`] has those.
-    #[inline]
-    pub fn web_search() -> Self {
-        Self::WebSearch(Box::new(LegacyWebSearchServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `web_search_2025_08_26`, without further settings; [`WebSearchServerTool`] has those.
-    #[inline]
-    pub fn web_search_2025_08_26() -> Self {
-        Self::WebSearch2025_08_26(Box::new(WebSearchServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`PreviewWebSearchServerTool`] has those.
-    #[inline]
-    pub fn web_search_preview() -> Self {
-        Self::WebSearchPreview(Box::new(PreviewWebSearchServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`Preview20250311WebSearchServerTool`] has those.
-    #[inline]
-    pub fn web_search_preview_2025_03_11() -> Self {
-        Self::WebSearchPreview2025_03_11(Box::new(Preview20250311WebSearchServerTool::new()))
-    }
-}
 
 /// What `Inputs[]` may be.
 ///
@@ -3759,10 +1237,10 @@ impl ToolSearchOutputItemTool {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum InputItem {
-    /// Reasoning from an earlier turn, with signature and format tag, to hand back as input.
+    /// Reasoning listed among the response output, extended with a provider format tag and a signature.
     ///
     /// `type` is `reasoning`.
-    Reasoning(Box<ReasoningItem>),
+    Reasoning(Box<OutputReasoningItem>),
     /// A conversation turn in the short form of the Responses protocol: a role and its content.
     ///
     /// `type` is `message`.
@@ -3771,7 +1249,7 @@ pub enum InputItem {
     ///
     /// `type` is `message`.
     InputMessageItem(InputMessageItem),
-    /// Result of a function, handed back to the model in answer to its call.
+    /// Result you return for a function call.
     ///
     /// `type` is `function_call_output`.
     FunctionCallOutput(FunctionCallOutputItem),
@@ -3919,11 +1397,11 @@ pub enum InputItem {
     ///
     /// `type` is `mcp_call`.
     McpCall(Box<McpCallItem>),
-    /// Call to a custom tool, such as `apply_patch` in Codex, whose input is plain text that needs no JSON parsing.
+    /// Call to a custom tool that takes free text instead of JSON arguments.
     ///
     /// `type` is `custom_tool_call`.
     CustomToolCall(CustomToolCallItem),
-    /// Result of a custom tool, handed back to the model in answer to its call.
+    /// Result you return for a custom tool call.
     ///
     /// `type` is `custom_tool_call_output`.
     CustomToolCallOutput(CustomToolCallOutputItem),
@@ -4073,9 +1551,9 @@ wire_union!(InputItem {
     }
 });
 
-impl From<ReasoningItem> for InputItem {
+impl From<OutputReasoningItem> for InputItem {
     #[inline]
-    fn from(value: ReasoningItem) -> Self {
+    fn from(value: OutputReasoningItem) -> Self {
         Self::Reasoning(Box::new(value))
     }
 }
@@ -4500,287 +1978,6 @@ wire_enum!(ResponsesOutputModality {
     Image = "image",
 });
 
-/// What `ResponsesRequest.plugins[]` may be.
-///
-/// At `ResponsesRequest.plugins[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ResponsesRequestPlugin {
-    /// Settings of the auto router, which picks a model for each request by task type.
-    ///
-    /// `id` is `auto-router`.
-    AutoRouter(AutoRouterPlugin),
-    /// Settings of the beta auto router, which picks a model for each request by task type.
-    ///
-    /// `id` is `auto-beta-router`.
-    AutoBetaRouter(AutoBetaRouterPlugin),
-    /// Plugin entry that switches on content moderation for the request.
-    ///
-    /// `id` is `moderation`.
-    Moderation(ModerationPlugin),
-    /// Plugin that enriches a request with web search results.
-    ///
-    /// `id` is `web`.
-    Web(Box<WebSearchPlugin>),
-    /// Plugin that lets the model open web pages during a request.
-    ///
-    /// `id` is `web-fetch`.
-    WebFetch(WebFetchPlugin),
-    /// Extracts the contents of attached documents so that models without native file input can read them.
-    ///
-    /// `id` is `file-parser`.
-    FileParser(FileParserPlugin),
-    /// Repairs malformed structured output, such as broken JSON, before you receive it.
-    ///
-    /// `id` is `response-healing`.
-    ResponseHealing(ResponseHealingPlugin),
-    /// Shortens prompts that would overflow the context window of the model.
-    ///
-    /// `id` is `context-compression`.
-    ContextCompression(ContextCompressionPlugin),
-    /// Routes to a coding model picked for its balance of quality against price.
-    ///
-    /// `id` is `pareto-router`.
-    ParetoRouter(ParetoRouterPlugin),
-    /// Has several models answer in parallel, an analyst compare them, and one model write the final answer.
-    ///
-    /// `id` is `fusion`.
-    Fusion(FusionPlugin),
-    /// Settings of the Switchyard router, which sends each request to a cheaper or a stronger model by its difficulty.
-    ///
-    /// `id` is `switchyard-router`.
-    SwitchyardRouter(SwitchyardRouterPlugin),
-    /// Settings of the Jev router, which picks a model for each request.
-    ///
-    /// `id` is `jev-router`.
-    JevRouter(JevRouterPlugin),
-    /// Tells the model your rules and checks each turn for compliance; in beta, so its settings and results can still change.
-    ///
-    /// `id` is `alignment`.
-    Alignment(AlignmentPlugin),
-    /// Judges the calls of your own tools by allow and deny rules before you receive them; verdicts are found in `safeguard_results`.
-    ///
-    /// `id` is `armor`.
-    Armor(Box<ArmorPlugin>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ResponsesRequestPlugin {
-    tag "id" {
-        "alignment" => Alignment,
-        "armor" => Armor,
-        "auto-beta-router" => AutoBetaRouter,
-        "auto-router" => AutoRouter,
-        "context-compression" => ContextCompression,
-        "file-parser" => FileParser,
-        "fusion" => Fusion,
-        "jev-router" => JevRouter,
-        "moderation" => Moderation,
-        "pareto-router" => ParetoRouter,
-        "response-healing" => ResponseHealing,
-        "switchyard-router" => SwitchyardRouter,
-        "web" => Web,
-        "web-fetch" => WebFetch,
-    }
-    variants {
-        AutoRouter = 0,
-        AutoBetaRouter = 1,
-        Moderation = 2,
-        Web = 3,
-        WebFetch = 4,
-        FileParser = 5,
-        ResponseHealing = 6,
-        ContextCompression = 7,
-        ParetoRouter = 8,
-        Fusion = 9,
-        SwitchyardRouter = 10,
-        JevRouter = 11,
-        Alignment = 12,
-        Armor = 13,
-    }
-});
-
-wire_text!(ResponsesRequestPlugin, text => of_tag("id", text));
-
-impl From<AutoRouterPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: AutoRouterPlugin) -> Self {
-        Self::AutoRouter(value)
-    }
-}
-
-impl From<AutoBetaRouterPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: AutoBetaRouterPlugin) -> Self {
-        Self::AutoBetaRouter(value)
-    }
-}
-
-impl From<ModerationPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: ModerationPlugin) -> Self {
-        Self::Moderation(value)
-    }
-}
-
-impl From<WebSearchPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: WebSearchPlugin) -> Self {
-        Self::Web(Box::new(value))
-    }
-}
-
-impl From<WebFetchPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: WebFetchPlugin) -> Self {
-        Self::WebFetch(value)
-    }
-}
-
-impl From<FileParserPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: FileParserPlugin) -> Self {
-        Self::FileParser(value)
-    }
-}
-
-impl From<ResponseHealingPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: ResponseHealingPlugin) -> Self {
-        Self::ResponseHealing(value)
-    }
-}
-
-impl From<ContextCompressionPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: ContextCompressionPlugin) -> Self {
-        Self::ContextCompression(value)
-    }
-}
-
-impl From<ParetoRouterPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: ParetoRouterPlugin) -> Self {
-        Self::ParetoRouter(value)
-    }
-}
-
-impl From<FusionPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: FusionPlugin) -> Self {
-        Self::Fusion(value)
-    }
-}
-
-impl From<SwitchyardRouterPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: SwitchyardRouterPlugin) -> Self {
-        Self::SwitchyardRouter(value)
-    }
-}
-
-impl From<JevRouterPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: JevRouterPlugin) -> Self {
-        Self::JevRouter(value)
-    }
-}
-
-impl From<AlignmentPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: AlignmentPlugin) -> Self {
-        Self::Alignment(value)
-    }
-}
-
-impl From<ArmorPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: ArmorPlugin) -> Self {
-        Self::Armor(Box::new(value))
-    }
-}
-
-impl ResponsesRequestPlugin {
-    /// Returns the object whose `id` is `armor`, without further settings; [`ArmorPlugin`] has those.
-    #[inline]
-    pub fn armor() -> Self {
-        Self::Armor(Box::new(ArmorPlugin::new()))
-    }
-
-    /// Returns the object whose `id` is `auto-beta-router`, without further settings; [`AutoBetaRouterPlugin`] has those.
-    #[inline]
-    pub fn auto_beta_router() -> Self {
-        Self::AutoBetaRouter(AutoBetaRouterPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `auto-router`, without further settings; [`AutoRouterPlugin`] has those.
-    #[inline]
-    pub fn auto_router() -> Self {
-        Self::AutoRouter(AutoRouterPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `context-compression`, without further settings; [`ContextCompressionPlugin`] has those.
-    #[inline]
-    pub fn context_compression() -> Self {
-        Self::ContextCompression(ContextCompressionPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `file-parser`, without further settings; [`FileParserPlugin`] has those.
-    #[inline]
-    pub fn file_parser() -> Self {
-        Self::FileParser(FileParserPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `fusion`, without further settings; [`FusionPlugin`] has those.
-    #[inline]
-    pub fn fusion() -> Self {
-        Self::Fusion(FusionPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `jev-router`, without further settings; [`JevRouterPlugin`] has those.
-    #[inline]
-    pub fn jev_router() -> Self {
-        Self::JevRouter(JevRouterPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `moderation`, without further settings; [`ModerationPlugin`] has those.
-    #[inline]
-    pub fn moderation() -> Self {
-        Self::Moderation(ModerationPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `pareto-router`, without further settings; [`ParetoRouterPlugin`] has those.
-    #[inline]
-    pub fn pareto_router() -> Self {
-        Self::ParetoRouter(ParetoRouterPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `response-healing`, without further settings; [`ResponseHealingPlugin`] has those.
-    #[inline]
-    pub fn response_healing() -> Self {
-        Self::ResponseHealing(ResponseHealingPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `switchyard-router`, without further settings; [`SwitchyardRouterPlugin`] has those.
-    #[inline]
-    pub fn switchyard_router() -> Self {
-        Self::SwitchyardRouter(SwitchyardRouterPlugin::new())
-    }
-
-    /// Returns the object whose `id` is `web`, without further settings; [`WebSearchPlugin`] has those.
-    #[inline]
-    pub fn web() -> Self {
-        Self::Web(Box::new(WebSearchPlugin::new()))
-    }
-
-    /// Returns the object whose `id` is `web-fetch`, without further settings; [`WebFetchPlugin`] has those.
-    #[inline]
-    pub fn web_fetch() -> Self {
-        Self::WebFetch(WebFetchPlugin::new())
-    }
-}
-
 /// Controls whether and how much a model reasons before answering a Responses request; null keeps the model's habit.
 ///
 /// Schema `ReasoningConfig` of the API document.
@@ -4827,663 +2024,4 @@ wire_setters!(ReasoningConfig {
     summary: into ReasoningSummaryVerbosity,
     enabled: exact bool,
     max_tokens: number i64,
-});
-
-/// Processing class that trades price against speed, where the provider offers a choice.
-///
-/// At `ResponsesRequest.service_tier` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ResponsesRequestServiceTier {
-    /// Let the service choose the tier.
-    Auto,
-    /// Ordinary processing at ordinary price.
-    Default,
-    /// Another name for `priority`.
-    Fast,
-    /// Cheaper processing that may be slower.
-    Flex,
-    /// Faster processing at a higher price.
-    Priority,
-    /// Capacity reserved under the provider's scale tier.
-    Scale,
-    /// The value `ultrafast`.
-    Ultrafast,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ResponsesRequestServiceTier {
-    Auto = "auto",
-    Default = "default",
-    Fast = "fast",
-    Flex = "flex",
-    Priority = "priority",
-    Scale = "scale",
-    Ultrafast = "ultrafast",
-});
-
-/// Strings at which the model stops writing as soon as it produces one.
-///
-/// At `ResponsesRequest.stop` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ResponsesRequestStop {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<String>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ResponsesRequestStop {
-    shapes {
-        Array(String) => List,
-        String => Text,
-    }
-    variants {
-        Text = 0,
-        List = 1,
-    }
-});
-
-wire_text!(ResponsesRequestStop, text => Self::Text(text));
-
-wire_texts!(ResponsesRequestStop, List);
-
-/// The object at `ResponsesRequest.tools[]|function`.
-///
-/// At `ResponsesRequest.tools[]|function` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ResponsesRequestToolFunction {
-    /// Identifier the model calls the function by.
-    pub name: String,
-    /// JSON Schema of the arguments object; `null` for a function without arguments.
-    pub parameters: Option<JsonObject>,
-    /// Explains what the function does, so the model knows when to call it.
-    pub description: Option<String>,
-    /// Forces the generated arguments to obey the declared schema exactly.
-    pub strict: Option<bool>,
-    /// Who may invoke the function: the model itself, code it writes, or both.
-    pub allowed_callers: Option<Vec<AllowedCaller>>,
-    /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
-    pub r#async: Option<bool>,
-    /// Keeps the definition of this function out of the prompt until a tool search asks for it.
-    pub defer_loading: Option<bool>,
-    /// JSON Schema describing what the function returns; null when unspecified.
-    pub output_schema: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ResponsesRequestToolFunction ["type" = "function"] {
-    name: Required = 0,
-    parameters: Nullable = 1,
-    description: Optional = 2,
-    strict: Optional = 3,
-    allowed_callers: Optional = 4,
-    r#async as "async": Optional = 5,
-    defer_loading: Optional = 6,
-    output_schema: Optional = 7,
-});
-
-impl ResponsesRequestToolFunction {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            parameters: None,
-            description: None,
-            strict: None,
-            allowed_callers: None,
-            r#async: None,
-            defer_loading: None,
-            output_schema: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(ResponsesRequestToolFunction {
-    parameters: into JsonObject,
-    description: into String,
-    strict: exact bool,
-    allowed_callers: list AllowedCaller,
-    r#async: exact bool,
-    defer_loading: exact bool,
-    output_schema: into JsonObject,
-});
-
-/// What `ResponsesRequest.tools[]` may be.
-///
-/// At `ResponsesRequest.tools[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ResponsesRequestTool {
-    /// One of the forms this value may have.
-    ///
-    /// `type` is `function`.
-    Function(ResponsesRequestToolFunction),
-    /// Web search tool under its undated preview type name, as older Responses clients send it.
-    ///
-    /// `type` is `web_search_preview`.
-    WebSearchPreview(Box<PreviewWebSearchServerTool>),
-    /// Web search tool under its dated preview type name, for clients pinned to the March 2025 release.
-    ///
-    /// `type` is `web_search_preview_2025_03_11`.
-    WebSearchPreview2025_03_11(Box<Preview20250311WebSearchServerTool>),
-    /// Older form of the Responses tool that lets the model search the web.
-    ///
-    /// `type` is `web_search`.
-    WebSearch(Box<LegacyWebSearchServerTool>),
-    /// Web search tool of the Responses API, in the form dated 2025-08-26.
-    ///
-    /// `type` is `web_search_2025_08_26`.
-    WebSearch2025_08_26(Box<WebSearchServerTool>),
-    /// Lets the model search documents that you keep in vector stores.
-    ///
-    /// `type` is `file_search`.
-    FileSearch(Box<FileSearchServerTool>),
-    /// Lets the model operate a screen by asking your program for clicks, key presses and screenshots.
-    ///
-    /// `type` is `computer_use_preview`.
-    ComputerUsePreview(ComputerUseServerTool),
-    /// Lets the model write and run programs in a sandboxed container.
-    ///
-    /// `type` is `code_interpreter`.
-    CodeInterpreter(CodeInterpreterServerTool),
-    /// Gives the model access to the tools of a remote MCP server or of a built-in connector.
-    ///
-    /// `type` is `mcp`.
-    Mcp(Box<McpServerTool>),
-    /// Responses tool that lets the model draw or edit images in the course of its answer.
-    ///
-    /// `type` is `image_generation`.
-    ImageGeneration(Box<ImageGenerationServerTool>),
-    /// Lets the model issue shell commands that your own program runs locally, as Codex does.
-    ///
-    /// `type` is `local_shell`.
-    LocalShell(CodexLocalShellTool),
-    /// Offers the model a shell in the Responses API, so that it may issue commands.
-    ///
-    /// `type` is `shell`.
-    Shell(ShellServerTool),
-    /// Offers the model the `apply_patch` tool, with which it proposes file changes as diffs.
-    ///
-    /// `type` is `apply_patch`.
-    ApplyPatch(ApplyPatchServerTool),
-    /// A tool that takes free text, or text bound by a grammar, in place of JSON arguments.
-    ///
-    /// `type` is `custom`.
-    Custom(CustomTool),
-    /// Bundles related function and custom tools under one name, so the model sees them as a group.
-    ///
-    /// `type` is `namespace`.
-    Namespace(NamespaceTool),
-    /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
-    ///
-    /// `type` is `openrouter:advisor`.
-    OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
-    /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
-    ///
-    /// `type` is `openrouter:subagent`.
-    OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
-    /// Lets the model ask OpenRouter for the present date and time.
-    ///
-    /// `type` is `openrouter:datetime`.
-    OpenRouterDatetime(DatetimeServerTool),
-    /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
-    ///
-    /// `type` is `openrouter:files`.
-    OpenRouterFiles(FilesServerTool),
-    /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
-    ///
-    /// `type` is `openrouter:fusion`.
-    OpenRouterFusion(Box<FusionServerToolOpenRouter>),
-    /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
-    ///
-    /// `type` is `openrouter:image_generation`.
-    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
-    /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
-    ///
-    /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter),
-    /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
-    ///
-    /// `type` is `openrouter:web_fetch`.
-    OpenRouterWebFetch(WebFetchServerTool),
-    /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
-    ///
-    /// `type` is `openrouter:web_search`.
-    OpenRouterWebSearch(Box<WebSearchServerToolOpenRouter>),
-    /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
-    ///
-    /// `type` is `openrouter:apply_patch`.
-    OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter),
-    /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
-    ///
-    /// `type` is `openrouter:bash`.
-    OpenRouterBash(Box<BashServerTool>),
-    /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
-    ///
-    /// `type` is `openrouter:shell`.
-    OpenRouterShell(Box<ShellServerToolOpenRouter>),
-    /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
-    ///
-    /// `type` is `openrouter:tool_search`.
-    OpenRouterToolSearch(ToolSearchServerTool),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ResponsesRequestTool {
-    tag "type" {
-        "apply_patch" => ApplyPatch,
-        "code_interpreter" => CodeInterpreter,
-        "computer_use_preview" => ComputerUsePreview,
-        "custom" => Custom,
-        "file_search" => FileSearch,
-        "function" => Function,
-        "image_generation" => ImageGeneration,
-        "local_shell" => LocalShell,
-        "mcp" => Mcp,
-        "namespace" => Namespace,
-        "openrouter:advisor" => OpenRouterAdvisor,
-        "openrouter:apply_patch" => OpenRouterApplyPatch,
-        "openrouter:bash" => OpenRouterBash,
-        "openrouter:datetime" => OpenRouterDatetime,
-        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
-        "openrouter:files" => OpenRouterFiles,
-        "openrouter:fusion" => OpenRouterFusion,
-        "openrouter:image_generation" => OpenRouterImageGeneration,
-        "openrouter:shell" => OpenRouterShell,
-        "openrouter:subagent" => OpenRouterSubagent,
-        "openrouter:tool_search" => OpenRouterToolSearch,
-        "openrouter:web_fetch" => OpenRouterWebFetch,
-        "openrouter:web_search" => OpenRouterWebSearch,
-        "shell" => Shell,
-        "web_search" => WebSearch,
-        "web_search_2025_08_26" => WebSearch2025_08_26,
-        "web_search_preview" => WebSearchPreview,
-        "web_search_preview_2025_03_11" => WebSearchPreview2025_03_11,
-    }
-    variants {
-        Function = 0,
-        WebSearchPreview = 1,
-        WebSearchPreview2025_03_11 = 2,
-        WebSearch = 3,
-        WebSearch2025_08_26 = 4,
-        FileSearch = 5,
-        ComputerUsePreview = 6,
-        CodeInterpreter = 7,
-        Mcp = 8,
-        ImageGeneration = 9,
-        LocalShell = 10,
-        Shell = 11,
-        ApplyPatch = 12,
-        Custom = 13,
-        Namespace = 14,
-        OpenRouterAdvisor = 15,
-        OpenRouterSubagent = 16,
-        OpenRouterDatetime = 17,
-        OpenRouterFiles = 18,
-        OpenRouterFusion = 19,
-        OpenRouterImageGeneration = 20,
-        OpenRouterExperimentalSearchModels = 21,
-        OpenRouterWebFetch = 22,
-        OpenRouterWebSearch = 23,
-        OpenRouterApplyPatch = 24,
-        OpenRouterBash = 25,
-        OpenRouterShell = 26,
-        OpenRouterToolSearch = 27,
-    }
-});
-
-wire_text!(ResponsesRequestTool, text => of_tag("type", text));
-
-impl From<ResponsesRequestToolFunction> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ResponsesRequestToolFunction) -> Self {
-        Self::Function(value)
-    }
-}
-
-impl From<PreviewWebSearchServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: PreviewWebSearchServerTool) -> Self {
-        Self::WebSearchPreview(Box::new(value))
-    }
-}
-
-impl From<Preview20250311WebSearchServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: Preview20250311WebSearchServerTool) -> Self {
-        Self::WebSearchPreview2025_03_11(Box::new(value))
-    }
-}
-
-impl From<LegacyWebSearchServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: LegacyWebSearchServerTool) -> Self {
-        Self::WebSearch(Box::new(value))
-    }
-}
-
-impl From<WebSearchServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: WebSearchServerTool) -> Self {
-        Self::WebSearch2025_08_26(Box::new(value))
-    }
-}
-
-impl From<FileSearchServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: FileSearchServerTool) -> Self {
-        Self::FileSearch(Box::new(value))
-    }
-}
-
-impl From<ComputerUseServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ComputerUseServerTool) -> Self {
-        Self::ComputerUsePreview(value)
-    }
-}
-
-impl From<CodeInterpreterServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: CodeInterpreterServerTool) -> Self {
-        Self::CodeInterpreter(value)
-    }
-}
-
-impl From<McpServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: McpServerTool) -> Self {
-        Self::Mcp(Box::new(value))
-    }
-}
-
-impl From<ImageGenerationServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ImageGenerationServerTool) -> Self {
-        Self::ImageGeneration(Box::new(value))
-    }
-}
-
-impl From<CodexLocalShellTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: CodexLocalShellTool) -> Self {
-        Self::LocalShell(value)
-    }
-}
-
-impl From<ShellServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ShellServerTool) -> Self {
-        Self::Shell(value)
-    }
-}
-
-impl From<ApplyPatchServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ApplyPatchServerTool) -> Self {
-        Self::ApplyPatch(value)
-    }
-}
-
-impl From<CustomTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: CustomTool) -> Self {
-        Self::Custom(value)
-    }
-}
-
-impl From<NamespaceTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: NamespaceTool) -> Self {
-        Self::Namespace(value)
-    }
-}
-
-impl From<AdvisorServerToolOpenRouter> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: AdvisorServerToolOpenRouter) -> Self {
-        Self::OpenRouterAdvisor(Box::new(value))
-    }
-}
-
-impl From<SubagentServerToolOpenRouter> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: SubagentServerToolOpenRouter) -> Self {
-        Self::OpenRouterSubagent(Box::new(value))
-    }
-}
-
-impl From<DatetimeServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: DatetimeServerTool) -> Self {
-        Self::OpenRouterDatetime(value)
-    }
-}
-
-impl From<FilesServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: FilesServerTool) -> Self {
-        Self::OpenRouterFiles(value)
-    }
-}
-
-impl From<FusionServerToolOpenRouter> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: FusionServerToolOpenRouter) -> Self {
-        Self::OpenRouterFusion(Box::new(value))
-    }
-}
-
-impl From<ImageGenerationServerToolOpenRouter> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
-        Self::OpenRouterImageGeneration(value)
-    }
-}
-
-impl From<SearchModelsServerToolOpenRouter> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: SearchModelsServerToolOpenRouter) -> Self {
-        Self::OpenRouterExperimentalSearchModels(value)
-    }
-}
-
-impl From<WebFetchServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: WebFetchServerTool) -> Self {
-        Self::OpenRouterWebFetch(value)
-    }
-}
-
-impl From<WebSearchServerToolOpenRouter> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: WebSearchServerToolOpenRouter) -> Self {
-        Self::OpenRouterWebSearch(Box::new(value))
-    }
-}
-
-impl From<ApplyPatchServerToolOpenRouter> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ApplyPatchServerToolOpenRouter) -> Self {
-        Self::OpenRouterApplyPatch(value)
-    }
-}
-
-impl From<BashServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: BashServerTool) -> Self {
-        Self::OpenRouterBash(Box::new(value))
-    }
-}
-
-impl From<ShellServerToolOpenRouter> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ShellServerToolOpenRouter) -> Self {
-        Self::OpenRouterShell(Box::new(value))
-    }
-}
-
-impl From<ToolSearchServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ToolSearchServerTool) -> Self {
-        Self::OpenRouterToolSearch(value)
-    }
-}
-
-impl ResponsesRequestTool {
-    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ApplyPatchServerTool`] has those.
-    #[inline]
-    pub fn apply_patch() -> Self {
-        Self::ApplyPatch(ApplyPatchServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `image_generation`, without further settings; [`ImageGenerationServerTool`] has those.
-    #[inline]
-    pub fn image_generation() -> Self {
-        Self::ImageGeneration(Box::new(ImageGenerationServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `local_shell`, without further settings; [`CodexLocalShellTool`] has those.
-    #[inline]
-    pub fn local_shell() -> Self {
-        Self::LocalShell(CodexLocalShellTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:advisor`, without further settings; [`AdvisorServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_advisor() -> Self {
-        Self::OpenRouterAdvisor(Box::new(AdvisorServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:apply_patch`, without further settings; [`ApplyPatchServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_apply_patch() -> Self {
-        Self::OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
-    #[inline]
-    pub fn openrouter_bash() -> Self {
-        Self::OpenRouterBash(Box::new(BashServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
-    #[inline]
-    pub fn openrouter_datetime() -> Self {
-        Self::OpenRouterDatetime(DatetimeServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_experimental_search_models() -> Self {
-        Self::OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:files`, without further settings; [`FilesServerTool`] has those.
-    #[inline]
-    pub fn openrouter_files() -> Self {
-        Self::OpenRouterFiles(FilesServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:fusion`, without further settings; [`FusionServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_fusion() -> Self {
-        Self::OpenRouterFusion(Box::new(FusionServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_image_generation() -> Self {
-        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:shell`, without further settings; [`ShellServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_shell() -> Self {
-        Self::OpenRouterShell(Box::new(ShellServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:subagent`, without further settings; [`SubagentServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_subagent() -> Self {
-        Self::OpenRouterSubagent(Box::new(SubagentServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `openrouter:tool_search`, without further settings; [`ToolSearchServerTool`] has those.
-    #[inline]
-    pub fn openrouter_tool_search() -> Self {
-        Self::OpenRouterToolSearch(ToolSearchServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
-    #[inline]
-    pub fn openrouter_web_fetch() -> Self {
-        Self::OpenRouterWebFetch(WebFetchServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`WebSearchServerToolOpenRouter`] has those.
-    #[inline]
-    pub fn openrouter_web_search() -> Self {
-        Self::OpenRouterWebSearch(Box::new(WebSearchServerToolOpenRouter::new()))
-    }
-
-    /// Returns the object whose `type` is `shell`, without further settings; [`ShellServerTool`] has those.
-    #[inline]
-    pub fn shell() -> Self {
-        Self::Shell(ShellServerTool::new())
-    }
-
-    /// Returns the object whose `type` is `web_search`, without further settings; [`LegacyWebSearchServerTool`] has those.
-    #[inline]
-    pub fn web_search() -> Self {
-        Self::WebSearch(Box::new(LegacyWebSearchServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `web_search_2025_08_26`, without further settings; [`WebSearchServerTool`] has those.
-    #[inline]
-    pub fn web_search_2025_08_26() -> Self {
-        Self::WebSearch2025_08_26(Box::new(WebSearchServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`PreviewWebSearchServerTool`] has those.
-    #[inline]
-    pub fn web_search_preview() -> Self {
-        Self::WebSearchPreview(Box::new(PreviewWebSearchServerTool::new()))
-    }
-
-    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`Preview20250311WebSearchServerTool`] has those.
-    #[inline]
-    pub fn web_search_preview_2025_03_11() -> Self {
-        Self::WebSearchPreview2025_03_11(Box::new(Preview20250311WebSearchServerTool::new()))
-    }
-}
-
-/// What happens when the input outgrows the model's context window.
-///
-/// Schema `OpenAIResponsesTruncation` of the API document.
-#[doc(alias = "OpenAIResponsesTruncation")]
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ResponsesTruncation {
-    /// Drops parts of the conversation until the input fits.
-    Auto,
-    /// Never drops input; a request that is too long fails.
-    Disabled,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ResponsesTruncation {
-    Auto = "auto",
-    Disabled = "disabled",
 });

@@ -4,8 +4,34 @@
 
 use std::collections::BTreeMap;
 
+use crate::core::wire::{Extra, Json, Unrecognized};
 use crate::core::wire::{wire_enum, wire_struct, wire_text, wire_union};
-use crate::models::*;
+use crate::models::plugins::{Alignment, AlignmentCallRecord, ArmorSafeguardResult};
+use crate::models::responses::{
+    ApplyPatchCallItem, ApplyPatchCallOperation, ApplyPatchCallOutputItem, ApplyPatchCallStatus, ApplyPatchServerTool,
+    CodeInterpreterServerTool, CodexLocalShellTool, ComputerUseServerTool, ConfigurationUpdateItem, CustomTool,
+    CustomToolCallItem, CustomToolCallOutputItem, FileSearchServerTool, FunctionCallOutputItem,
+    ImageGenerationServerTool, ImageGenerationStatus, InputAudio, InputFile, InputImage, InputMessageRole, InputText,
+    ItemStatus, LegacyWebSearchServerTool, McpApprovalRequestItem, McpCallItem, McpListToolsItem, McpServerTool,
+    MessagePhase, MessageRole, NamespaceTool, OutputAdvisorServerToolItem, OutputApplyPatchServerToolItem,
+    OutputArmorBlockedItem, OutputBashServerToolItem, OutputBrowserUseServerToolItem, OutputCodeInterpreterCallItem,
+    OutputCodeInterpreterServerToolItem, OutputComputerCallItem, OutputDatetimeItem, OutputFileSearchCallItem,
+    OutputFileSearchServerToolItem, OutputFilesServerToolItem, OutputFusionServerToolItem,
+    OutputImageGenerationCallItem, OutputImageGenerationServerToolItem, OutputMcpServerToolItem,
+    OutputMemoryServerToolItem, OutputMessageContentPart, OutputReasoningItem, OutputSearchModelsServerToolItem,
+    OutputShellServerToolItem, OutputSubagentServerToolItem, OutputTextEditorServerToolItem,
+    OutputToolSearchServerToolItem, OutputWebFetchServerToolItem, OutputWebSearchCallItem,
+    OutputWebSearchServerToolItem, Preview20250311WebSearchServerTool, PreviewWebSearchServerTool, ReasoningContext,
+    ReasoningMode, ReasoningSummaryText, ReasoningTextContent, ResponsesFunctionTool, ResponsesToolChoice,
+    ShellCallOutputContent, ShellServerTool, StoredPromptTemplate, TextExtendedConfig, ToolSearchOutputItem,
+    Truncation, WebSearchServerTool,
+};
+use crate::models::routing::{ApiErrorType, OpenRouterMetadata};
+use crate::models::server_tools::ServerToolUseDetails;
+use crate::models::shared::{
+    ChatToolCallFunction, ContentPartImage, PromptCacheOptions, ReasoningEffort, ReasoningSummaryVerbosity,
+    ToolOutputFile,
+};
 
 /// Whole result of a Responses call: status, output items and usage, plus what OpenRouter adds.
 ///
@@ -275,13 +301,13 @@ wire_struct!(ResponsesErrorMetadataAlignment { calls: Required = 0, rejected: Op
 #[non_exhaustive]
 pub struct OutputMessage {
     /// Parts of the message in reading order, each either answer text or a refusal.
-    pub content: Vec<OutputMessageContentItem>,
+    pub content: Vec<OutputMessageContentPart>,
     /// Identifier of this message within the response output.
     pub id: String,
     /// Distinguishes interim `commentary` from the `final_answer`; newer Codex models want it echoed on assistant messages, or quality may drop.
-    pub phase: Option<OutputMessagePhase>,
+    pub phase: Option<MessagePhase>,
     /// Tells whether the model has finished writing this message.
-    pub status: Option<OutputMessageStatus>,
+    pub status: Option<ItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -292,51 +318,6 @@ wire_struct!(OutputMessage ["role" = "assistant", "type" = "message"] {
     phase: Optional = 2,
     status: Optional = 3,
 });
-
-/// What `OutputMessage.content[]` may be.
-///
-/// At `OutputMessage.content[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum OutputMessageContentItem {
-    /// Text part of an assistant message, with citations and optional token probabilities.
-    ///
-    /// `type` is `output_text`.
-    OutputText(ResponseOutputText),
-    /// Message part in which the model declines to answer.
-    ///
-    /// `type` is `refusal`.
-    Refusal(ResponsesRefusal),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(OutputMessageContentItem {
-    tag "type" {
-        "output_text" => OutputText,
-        "refusal" => Refusal,
-    }
-    variants {
-        OutputText = 0,
-        Refusal = 1,
-    }
-});
-
-impl From<ResponseOutputText> for OutputMessageContentItem {
-    #[inline]
-    fn from(value: ResponseOutputText) -> Self {
-        Self::OutputText(value)
-    }
-}
-
-wire_text!(OutputMessageContentItem, text => Self::OutputText(text.into()));
-
-impl From<ResponsesRefusal> for OutputMessageContentItem {
-    #[inline]
-    fn from(value: ResponsesRefusal) -> Self {
-        Self::Refusal(value)
-    }
-}
 
 /// Reasoning the model did before answering; send the item back unchanged to keep context across turns.
 ///
@@ -353,7 +334,7 @@ pub struct OutputItemReasoning {
     /// Opaque encrypted reasoning to replay on later turns; null when the provider gives none.
     pub encrypted_content: Option<String>,
     /// Tells whether the model has finished writing this reasoning item.
-    pub status: Option<OutputItemReasoningStatus>,
+    pub status: Option<ItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -385,7 +366,7 @@ pub struct OutputItemFunctionCall {
     /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
     pub namespace: Option<String>,
     /// Tells whether the model has finished writing this function call.
-    pub status: Option<OutputItemFunctionCallStatus>,
+    pub status: Option<ItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -398,84 +379,6 @@ wire_struct!(OutputItemFunctionCall ["type" = "function_call"] {
     id: Optional = 4,
     namespace: Optional = 5,
     status: Optional = 6,
-});
-
-/// Tells whether the model has finished writing this function call.
-///
-/// At `OutputItemFunctionCall.status` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OutputItemFunctionCallStatus {
-    /// The value `completed`.
-    Completed,
-    /// The value `incomplete`.
-    Incomplete,
-    /// The value `in_progress`.
-    InProgress,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(OutputItemFunctionCallStatus {
-    Completed = "completed",
-    Incomplete = "incomplete",
-    InProgress = "in_progress",
-});
-
-/// Call to a custom tool that takes free text instead of JSON arguments.
-///
-/// Schema `OutputItemCustomToolCall` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputItemCustomToolCall {
-    /// Correlation id to repeat on the output item that answers this custom tool call.
-    pub call_id: String,
-    /// Raw text the model wrote for the tool; do not assume that it is JSON.
-    pub input: String,
-    /// Name of the custom tool to run, as declared in the request.
-    pub name: String,
-    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
-    pub r#async: Option<bool>,
-    /// Identifier of this custom tool call within the response output.
-    pub id: Option<String>,
-    /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
-    pub namespace: Option<String>,
-    /// Whether the model has finished writing this custom tool call.
-    pub status: Option<OutputItemCustomToolCallStatus>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputItemCustomToolCall ["type" = "custom_tool_call"] {
-    call_id: Required = 0,
-    input: Required = 1,
-    name: Required = 2,
-    r#async as "async": Optional = 3,
-    id: Optional = 4,
-    namespace: Optional = 5,
-    status: Optional = 6,
-});
-
-/// Whether the model has finished writing this custom tool call.
-///
-/// At `OutputItemCustomToolCall.status` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OutputItemCustomToolCallStatus {
-    /// The value `in_progress`.
-    InProgress,
-    /// The value `completed`.
-    Completed,
-    /// The value `incomplete`.
-    Incomplete,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(OutputItemCustomToolCallStatus {
-    InProgress = "in_progress",
-    Completed = "completed",
-    Incomplete = "incomplete",
 });
 
 /// Image generation the model asked for, holding the picture once it is ready.
@@ -511,9 +414,9 @@ pub struct OutputItemApplyPatchCall {
     /// Identifier of this patch call within the response output.
     pub id: String,
     /// File change to carry out, with its path and, except for deletions, a diff.
-    pub operation: OutputItemApplyPatchCallOperation,
+    pub operation: ApplyPatchCallOperation,
     /// Tells whether the model has finished writing this patch call.
-    pub status: OutputItemApplyPatchCallStatus,
+    pub status: ApplyPatchCallStatus,
     /// Identifies the entity that created this patch call, when reported.
     pub created_by: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -526,94 +429,6 @@ wire_struct!(OutputItemApplyPatchCall ["type" = "apply_patch_call"] {
     operation: Required = 2,
     status: Required = 3,
     created_by: Optional = 4,
-});
-
-/// File change to carry out, with its path and, except for deletions, a diff.
-///
-/// At `OutputItemApplyPatchCall.operation` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum OutputItemApplyPatchCallOperation {
-    /// Patch operation that adds a new file, whose content is given as a V4A diff.
-    ///
-    /// `type` is `create_file`.
-    CreateFile(ApplyPatchCreateFileOperation),
-    /// Patch operation that edits an existing file by way of a V4A diff.
-    ///
-    /// `type` is `update_file`.
-    UpdateFile(ApplyPatchUpdateFileOperation),
-    /// Patch operation that removes a file; it carries a path and no diff.
-    ///
-    /// `type` is `delete_file`.
-    DeleteFile(ApplyPatchDeleteFileOperation),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(OutputItemApplyPatchCallOperation {
-    tag "type" {
-        "create_file" => CreateFile,
-        "delete_file" => DeleteFile,
-        "update_file" => UpdateFile,
-    }
-    variants {
-        CreateFile = 0,
-        UpdateFile = 1,
-        DeleteFile = 2,
-    }
-});
-
-impl From<ApplyPatchCreateFileOperation> for OutputItemApplyPatchCallOperation {
-    #[inline]
-    fn from(value: ApplyPatchCreateFileOperation) -> Self {
-        Self::CreateFile(value)
-    }
-}
-
-impl From<ApplyPatchUpdateFileOperation> for OutputItemApplyPatchCallOperation {
-    #[inline]
-    fn from(value: ApplyPatchUpdateFileOperation) -> Self {
-        Self::UpdateFile(value)
-    }
-}
-
-impl From<ApplyPatchDeleteFileOperation> for OutputItemApplyPatchCallOperation {
-    #[inline]
-    fn from(value: ApplyPatchDeleteFileOperation) -> Self {
-        Self::DeleteFile(value)
-    }
-}
-
-impl OutputItemApplyPatchCallOperation {
-    /// Returns the field `path`, which all variants have; `None` where it is absent or the variant is unknown.
-    #[inline]
-    pub fn path(&self) -> Option<&str> {
-        match self {
-            Self::CreateFile(value) => Some(&value.path),
-            Self::UpdateFile(value) => Some(&value.path),
-            Self::DeleteFile(value) => Some(&value.path),
-            Self::Unrecognized(_) => None,
-        }
-    }
-}
-
-/// Tells whether the model has finished writing this patch call.
-///
-/// At `OutputItemApplyPatchCall.status` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OutputItemApplyPatchCallStatus {
-    /// The patch is still being written.
-    InProgress,
-    /// The patch is whole and ready to apply.
-    Completed,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(OutputItemApplyPatchCallStatus {
-    InProgress = "in_progress",
-    Completed = "completed",
 });
 
 /// What `AlignmentResponsesRejected[]` may be.
@@ -637,7 +452,7 @@ pub enum AlignmentResponsesRejectedItem {
     /// Call to a custom tool that takes free text instead of JSON arguments.
     ///
     /// `type` is `custom_tool_call`.
-    CustomToolCall(OutputItemCustomToolCall),
+    CustomToolCall(CustomToolCallItem),
     /// Web lookup performed while answering: a search, a page visit or a text match within a page.
     ///
     /// `type` is `web_search_call`.
@@ -708,9 +523,9 @@ impl From<OutputItemFunctionCall> for AlignmentResponsesRejectedItem {
     }
 }
 
-impl From<OutputItemCustomToolCall> for AlignmentResponsesRejectedItem {
+impl From<CustomToolCallItem> for AlignmentResponsesRejectedItem {
     #[inline]
-    fn from(value: OutputItemCustomToolCall) -> Self {
+    fn from(value: CustomToolCallItem) -> Self {
         Self::CustomToolCall(value)
     }
 }
@@ -782,7 +597,7 @@ pub struct AlignmentChatRejected {
     /// Identifier and transcript of the audio in the message; absent when the message had no audio.
     pub audio: Option<AlignmentChatAudio>,
     /// Images that the withheld message contained.
-    pub images: Option<Vec<AlignmentChatImage>>,
+    pub images: Option<Vec<ContentPartImage>>,
     /// Tool calls that the withheld message contained; inspect them, but do not run them.
     pub tool_calls: Option<Vec<AlignmentChatToolCall>>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -815,38 +630,6 @@ pub struct AlignmentChatAudio {
 
 wire_struct!(AlignmentChatAudio { transcript: Required = 0, id: Optional = 1 });
 
-/// Image that was part of a withheld assistant message.
-///
-/// Schema `AlignmentChatImage` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AlignmentChatImage {
-    /// Object that holds the address of the image.
-    pub image_url: AlignmentChatImageUrl,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AlignmentChatImage ["type" = "image_url"] {
-    image_url: Required = 0,
-});
-
-/// Object that holds the address of the image.
-///
-/// At `AlignmentChatImage.image_url` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AlignmentChatImageUrl {
-    /// Address of the image, either a web URL or a data URL.
-    ///
-    /// At least 1 character.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AlignmentChatImageUrl { url: Required = 0 });
-
 /// Function call that was part of a withheld assistant message.
 ///
 /// Schema `AlignmentChatToolCall` of the API document.
@@ -854,7 +637,7 @@ wire_struct!(AlignmentChatImageUrl { url: Required = 0 });
 #[non_exhaustive]
 pub struct AlignmentChatToolCall {
     /// Function that the model wanted to call, with its arguments.
-    pub function: AlignmentChatToolCallFunction,
+    pub function: ChatToolCallFunction,
     /// Identifier that tells this call apart from the others in the message.
     pub id: String,
     /// Members beyond the typed ones; see [`Extra`].
@@ -865,22 +648,6 @@ wire_struct!(AlignmentChatToolCall ["type" = "function"] {
     function: Required = 0,
     id: Required = 1,
 });
-
-/// Function that the model wanted to call, with its arguments.
-///
-/// At `AlignmentChatToolCall.function` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AlignmentChatToolCallFunction {
-    /// Arguments of the call as a JSON string, which the model may have malformed.
-    pub arguments: String,
-    /// Name of the function that the model wanted to call.
-    pub name: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AlignmentChatToolCallFunction { arguments: Required = 0, name: Required = 1 });
 
 /// Turn that the alignment plugin withheld, as a chat message or as a list of output items.
 ///
@@ -981,9 +748,9 @@ pub struct InstructionItemMessage {
     /// What the message says: a string, or parts made of text, images, files and audio.
     pub content: InstructionItemMessageContent,
     /// Who speaks; decides how much weight the model gives the message.
-    pub role: InstructionItemMessageRole,
+    pub role: MessageRole,
     /// Tells interim commentary from the final answer in assistant messages; null when no phase applies.
-    pub phase: Option<InstructionItemMessagePhase>,
+    pub phase: Option<MessagePhase>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -999,7 +766,7 @@ wire_struct!(InstructionItemMessage ["type" = "message"] {
 /// At `BaseInputs[]|message.content[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum InstructionItemMessageContentItem {
+pub enum InstructionContentPart {
     /// Text passed to the model as part of a Responses input message.
     ///
     /// `type` is `input_text`.
@@ -1020,7 +787,7 @@ pub enum InstructionItemMessageContentItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(InstructionItemMessageContentItem {
+wire_union!(InstructionContentPart {
     tag "type" {
         "input_audio" => InputAudio,
         "input_file" => InputFile,
@@ -1035,30 +802,30 @@ wire_union!(InstructionItemMessageContentItem {
     }
 });
 
-impl From<InputText> for InstructionItemMessageContentItem {
+impl From<InputText> for InstructionContentPart {
     #[inline]
     fn from(value: InputText) -> Self {
         Self::InputText(value)
     }
 }
 
-wire_text!(InstructionItemMessageContentItem, text => Self::InputText(text.into()));
+wire_text!(InstructionContentPart, text => Self::InputText(text.into()));
 
-impl From<InputImage> for InstructionItemMessageContentItem {
+impl From<InputImage> for InstructionContentPart {
     #[inline]
     fn from(value: InputImage) -> Self {
         Self::InputImage(value)
     }
 }
 
-impl From<InputFile> for InstructionItemMessageContentItem {
+impl From<InputFile> for InstructionContentPart {
     #[inline]
     fn from(value: InputFile) -> Self {
         Self::InputFile(value)
     }
 }
 
-impl From<InputAudio> for InstructionItemMessageContentItem {
+impl From<InputAudio> for InstructionContentPart {
     #[inline]
     fn from(value: InputAudio) -> Self {
         Self::InputAudio(value)
@@ -1074,7 +841,7 @@ pub enum InstructionItemMessageContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<InstructionItemMessageContentItem>),
+    List(Vec<InstructionContentPart>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -1092,70 +859,26 @@ wire_union!(InstructionItemMessageContent {
 
 wire_text!(InstructionItemMessageContent, text => Self::Text(text));
 
-impl From<Vec<InstructionItemMessageContentItem>> for InstructionItemMessageContent {
+impl From<Vec<InstructionContentPart>> for InstructionItemMessageContent {
     #[inline]
-    fn from(value: Vec<InstructionItemMessageContentItem>) -> Self {
+    fn from(value: Vec<InstructionContentPart>) -> Self {
         Self::List(value)
     }
 }
 
-impl<T: Into<InstructionItemMessageContentItem>, const N: usize> From<[T; N]> for InstructionItemMessageContent {
+impl<T: Into<InstructionContentPart>, const N: usize> From<[T; N]> for InstructionItemMessageContent {
     #[inline]
     fn from(value: [T; N]) -> Self {
         Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
-impl From<InstructionItemMessageContentItem> for InstructionItemMessageContent {
+impl From<InstructionContentPart> for InstructionItemMessageContent {
     #[inline]
-    fn from(value: InstructionItemMessageContentItem) -> Self {
+    fn from(value: InstructionContentPart) -> Self {
         Self::List(vec![value])
     }
 }
-
-/// Tells interim commentary from the final answer in assistant messages; null when no phase applies.
-///
-/// At `BaseInputs[]|message.phase` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum InstructionItemMessagePhase {
-    /// The value `commentary`.
-    Commentary,
-    /// The value `final_answer`.
-    FinalAnswer,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(InstructionItemMessagePhase {
-    Commentary = "commentary",
-    FinalAnswer = "final_answer",
-});
-
-/// Who speaks; decides how much weight the model gives the message.
-///
-/// At `BaseInputs[]|message.role` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum InstructionItemMessageRole {
-    /// The value `user`.
-    User,
-    /// The value `system`.
-    System,
-    /// The value `assistant`.
-    Assistant,
-    /// The value `developer`.
-    Developer,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(InstructionItemMessageRole {
-    User = "user",
-    System = "system",
-    Assistant = "assistant",
-    Developer = "developer",
-});
 
 /// Message given to the model as input, in item form with an identifier.
 ///
@@ -1165,11 +888,11 @@ wire_enum!(InstructionItemMessageRole {
 #[non_exhaustive]
 pub struct OpenAiInputMessageItem {
     /// Text, image, file and audio parts that make up the message.
-    pub content: Vec<OpenAiInputMessageItemContentItem>,
+    pub content: Vec<InstructionContentPart>,
     /// Identifier of the message item within the input.
     pub id: String,
     /// Who speaks: the user, or the system or developer giving instructions.
-    pub role: OpenAiInputMessageItemRole,
+    pub role: InputMessageRole,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1180,240 +903,13 @@ wire_struct!(OpenAiInputMessageItem ["type" = "message"] {
     role: Required = 2,
 });
 
-/// What `OpenAIResponseInputMessageItem.content[]` may be.
-///
-/// At `OpenAIResponseInputMessageItem.content[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum OpenAiInputMessageItemContentItem {
-    /// Text passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_text`.
-    InputText(InputText),
-    /// Picture passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_image`.
-    InputImage(InputImage),
-    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
-    ///
-    /// `type` is `input_file`.
-    InputFile(InputFile),
-    /// Sound passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_audio`.
-    InputAudio(InputAudio),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(OpenAiInputMessageItemContentItem {
-    tag "type" {
-        "input_audio" => InputAudio,
-        "input_file" => InputFile,
-        "input_image" => InputImage,
-        "input_text" => InputText,
-    }
-    variants {
-        InputText = 0,
-        InputImage = 1,
-        InputFile = 2,
-        InputAudio = 3,
-    }
-});
-
-impl From<InputText> for OpenAiInputMessageItemContentItem {
-    #[inline]
-    fn from(value: InputText) -> Self {
-        Self::InputText(value)
-    }
-}
-
-wire_text!(OpenAiInputMessageItemContentItem, text => Self::InputText(text.into()));
-
-impl From<InputImage> for OpenAiInputMessageItemContentItem {
-    #[inline]
-    fn from(value: InputImage) -> Self {
-        Self::InputImage(value)
-    }
-}
-
-impl From<InputFile> for OpenAiInputMessageItemContentItem {
-    #[inline]
-    fn from(value: InputFile) -> Self {
-        Self::InputFile(value)
-    }
-}
-
-impl From<InputAudio> for OpenAiInputMessageItemContentItem {
-    #[inline]
-    fn from(value: InputAudio) -> Self {
-        Self::InputAudio(value)
-    }
-}
-
-/// Who speaks: the user, or the system or developer giving instructions.
-///
-/// At `OpenAIResponseInputMessageItem.role` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OpenAiInputMessageItemRole {
-    /// The value `user`.
-    User,
-    /// The value `system`.
-    System,
-    /// The value `developer`.
-    Developer,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(OpenAiInputMessageItemRole {
-    User = "user",
-    System = "system",
-    Developer = "developer",
-});
-
-/// Result you return for a function call.
-///
-/// Schema `OpenAIResponseFunctionToolCallOutput` of the API document.
-#[doc(alias = "OpenAIResponseFunctionToolCallOutput")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OpenAiFunctionToolCallOutput {
-    /// Identifier of the function call being answered.
-    pub call_id: String,
-    /// What the function produced: plain text, often JSON, or a list of text, image and file parts.
-    pub output: OpenAiFunctionToolCallOutputOutput,
-    /// Identifier of this output item; null when it has none.
-    pub id: Option<String>,
-    /// How far the output has got; null when not tracked.
-    pub status: Option<ToolCallStatus>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OpenAiFunctionToolCallOutput ["type" = "function_call_output"] {
-    call_id: Required = 0,
-    output: Required = 1,
-    id: Optional = 2,
-    status: Optional = 3,
-});
-
-/// What `OpenAIResponseFunctionToolCallOutput.output[]` may be.
-///
-/// At `OpenAIResponseFunctionToolCallOutput.output[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum OpenAiFunctionToolCallOutputOutputItem {
-    /// Text passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_text`.
-    InputText(InputText),
-    /// Picture passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_image`.
-    InputImage(InputImage),
-    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
-    ///
-    /// `type` is `input_file`.
-    InputFile(InputFile),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(OpenAiFunctionToolCallOutputOutputItem {
-    tag "type" {
-        "input_file" => InputFile,
-        "input_image" => InputImage,
-        "input_text" => InputText,
-    }
-    variants {
-        InputText = 0,
-        InputImage = 1,
-        InputFile = 2,
-    }
-});
-
-impl From<InputText> for OpenAiFunctionToolCallOutputOutputItem {
-    #[inline]
-    fn from(value: InputText) -> Self {
-        Self::InputText(value)
-    }
-}
-
-wire_text!(OpenAiFunctionToolCallOutputOutputItem, text => Self::InputText(text.into()));
-
-impl From<InputImage> for OpenAiFunctionToolCallOutputOutputItem {
-    #[inline]
-    fn from(value: InputImage) -> Self {
-        Self::InputImage(value)
-    }
-}
-
-impl From<InputFile> for OpenAiFunctionToolCallOutputOutputItem {
-    #[inline]
-    fn from(value: InputFile) -> Self {
-        Self::InputFile(value)
-    }
-}
-
-/// What the function produced: plain text, often JSON, or a list of text, image and file parts.
-///
-/// At `OpenAIResponseFunctionToolCallOutput.output` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum OpenAiFunctionToolCallOutputOutput {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<OpenAiFunctionToolCallOutputOutputItem>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(OpenAiFunctionToolCallOutputOutput {
-    shapes {
-        Array(Object) => List,
-        String => Text,
-    }
-    variants {
-        Text = 0,
-        List = 1,
-    }
-});
-
-wire_text!(OpenAiFunctionToolCallOutputOutput, text => Self::Text(text));
-
-impl From<Vec<OpenAiFunctionToolCallOutputOutputItem>> for OpenAiFunctionToolCallOutputOutput {
-    #[inline]
-    fn from(value: Vec<OpenAiFunctionToolCallOutputOutputItem>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<T: Into<OpenAiFunctionToolCallOutputOutputItem>, const N: usize> From<[T; N]>
-    for OpenAiFunctionToolCallOutputOutput
-{
-    #[inline]
-    fn from(value: [T; N]) -> Self {
-        Self::List(value.into_iter().map(Into::into).collect())
-    }
-}
-
-impl From<OpenAiFunctionToolCallOutputOutputItem> for OpenAiFunctionToolCallOutputOutput {
-    #[inline]
-    fn from(value: OpenAiFunctionToolCallOutputOutputItem) -> Self {
-        Self::List(vec![value])
-    }
-}
-
 /// Call to one of your functions, as generated by the model.
 ///
 /// Schema `OpenAIResponseFunctionToolCall` of the API document.
 #[doc(alias = "OpenAIResponseFunctionToolCall")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiFunctionToolCall {
+pub struct OutputFunctionCallItem {
     /// Arguments as a JSON string; parse and validate them before running the function.
     pub arguments: String,
     /// Identifier to repeat in the matching function output.
@@ -1427,16 +923,16 @@ pub struct OpenAiFunctionToolCall {
     /// Tool group the function belongs to, such as an MCP server; absent for functions outside any group.
     pub namespace: Option<String>,
     /// How far the call has got; incomplete calls may carry truncated arguments.
-    pub status: Option<ToolCallStatus>,
+    pub status: Option<ItemStatus>,
     /// Experimental: ties the call to its subagent by repeating the spawning `openrouter:subagent` call's `call_id`; ordinary calls lack it.
     pub subagent_id: Option<String>,
     /// Experimental: opaque subagent output to send back untouched so the subagent keeps its context; only the first of parallel calls carries it.
-    pub subagent_items: Option<Vec<OpenAiFunctionToolCallSubagentItem>>,
+    pub subagent_items: Option<Vec<OutputFunctionCallItemSubagentItem>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiFunctionToolCall ["type" = "function_call"] {
+wire_struct!(OutputFunctionCallItem ["type" = "function_call"] {
     arguments: Required = 0,
     call_id: Required = 1,
     name: Required = 2,
@@ -1453,14 +949,14 @@ wire_struct!(OpenAiFunctionToolCall ["type" = "function_call"] {
 /// At `OpenAIResponseFunctionToolCall.subagent_items[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiFunctionToolCallSubagentItem {
+pub struct OutputFunctionCallItemSubagentItem {
     /// Kind of output item the subagent produced.
     pub r#type: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiFunctionToolCallSubagentItem {
+wire_struct!(OutputFunctionCallItemSubagentItem {
     r#type as "type": Required = 0,
 });
 
@@ -1496,135 +992,6 @@ wire_struct!(OpenAiCustomToolCall ["type" = "custom_tool_call"] {
     namespace: Optional = 5,
 });
 
-/// Result you return for a custom tool call.
-///
-/// Schema `OpenAIResponseCustomToolCallOutput` of the API document.
-#[doc(alias = "OpenAIResponseCustomToolCallOutput")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OpenAiCustomToolCallOutput {
-    /// Identifier of the custom tool call being answered.
-    pub call_id: String,
-    /// What the tool produced: plain text, or a list of text, image and file parts.
-    pub output: OpenAiCustomToolCallOutputOutput,
-    /// Identifier of this output item within the conversation.
-    pub id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OpenAiCustomToolCallOutput ["type" = "custom_tool_call_output"] {
-    call_id: Required = 0,
-    output: Required = 1,
-    id: Optional = 2,
-});
-
-/// What `OpenAIResponseCustomToolCallOutput.output[]` may be.
-///
-/// At `OpenAIResponseCustomToolCallOutput.output[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum OpenAiCustomToolCallOutputOutputItem {
-    /// Text passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_text`.
-    InputText(InputText),
-    /// Picture passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_image`.
-    InputImage(InputImage),
-    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
-    ///
-    /// `type` is `input_file`.
-    InputFile(InputFile),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(OpenAiCustomToolCallOutputOutputItem {
-    tag "type" {
-        "input_file" => InputFile,
-        "input_image" => InputImage,
-        "input_text" => InputText,
-    }
-    variants {
-        InputText = 0,
-        InputImage = 1,
-        InputFile = 2,
-    }
-});
-
-impl From<InputText> for OpenAiCustomToolCallOutputOutputItem {
-    #[inline]
-    fn from(value: InputText) -> Self {
-        Self::InputText(value)
-    }
-}
-
-wire_text!(OpenAiCustomToolCallOutputOutputItem, text => Self::InputText(text.into()));
-
-impl From<InputImage> for OpenAiCustomToolCallOutputOutputItem {
-    #[inline]
-    fn from(value: InputImage) -> Self {
-        Self::InputImage(value)
-    }
-}
-
-impl From<InputFile> for OpenAiCustomToolCallOutputOutputItem {
-    #[inline]
-    fn from(value: InputFile) -> Self {
-        Self::InputFile(value)
-    }
-}
-
-/// What the tool produced: plain text, or a list of text, image and file parts.
-///
-/// At `OpenAIResponseCustomToolCallOutput.output` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum OpenAiCustomToolCallOutputOutput {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<OpenAiCustomToolCallOutputOutputItem>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(OpenAiCustomToolCallOutputOutput {
-    shapes {
-        Array(Object) => List,
-        String => Text,
-    }
-    variants {
-        Text = 0,
-        List = 1,
-    }
-});
-
-wire_text!(OpenAiCustomToolCallOutputOutput, text => Self::Text(text));
-
-impl From<Vec<OpenAiCustomToolCallOutputOutputItem>> for OpenAiCustomToolCallOutputOutput {
-    #[inline]
-    fn from(value: Vec<OpenAiCustomToolCallOutputOutputItem>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<T: Into<OpenAiCustomToolCallOutputOutputItem>, const N: usize> From<[T; N]> for OpenAiCustomToolCallOutputOutput {
-    #[inline]
-    fn from(value: [T; N]) -> Self {
-        Self::List(value.into_iter().map(Into::into).collect())
-    }
-}
-
-impl From<OpenAiCustomToolCallOutputOutputItem> for OpenAiCustomToolCallOutputOutput {
-    #[inline]
-    fn from(value: OpenAiCustomToolCallOutputOutputItem) -> Self {
-        Self::List(vec![value])
-    }
-}
-
 /// What `BaseInputs[]` may be.
 ///
 /// At `BaseInputs[]` in the API document.
@@ -1642,11 +1009,11 @@ pub enum InstructionItem {
     /// Result you return for a function call.
     ///
     /// `type` is `function_call_output`.
-    FunctionCallOutput(OpenAiFunctionToolCallOutput),
+    FunctionCallOutput(FunctionCallOutputItem),
     /// Call to one of your functions, as generated by the model.
     ///
     /// `type` is `function_call`.
-    FunctionCall(Box<OpenAiFunctionToolCall>),
+    FunctionCall(Box<OutputFunctionCallItem>),
     /// Image generation the model asked for, holding the picture once it is ready.
     ///
     /// `type` is `image_generation_call`.
@@ -1662,7 +1029,7 @@ pub enum InstructionItem {
     /// Result you return for a custom tool call.
     ///
     /// `type` is `custom_tool_call_output`.
-    CustomToolCallOutput(OpenAiCustomToolCallOutput),
+    CustomToolCallOutput(CustomToolCallOutputItem),
     /// Request by the model to change a file; carry it out and report back with a matching `apply_patch_call_output`.
     ///
     /// `type` is `apply_patch_call`.
@@ -1725,16 +1092,16 @@ impl From<OpenAiInputMessageItem> for InstructionItem {
     }
 }
 
-impl From<OpenAiFunctionToolCallOutput> for InstructionItem {
+impl From<FunctionCallOutputItem> for InstructionItem {
     #[inline]
-    fn from(value: OpenAiFunctionToolCallOutput) -> Self {
+    fn from(value: FunctionCallOutputItem) -> Self {
         Self::FunctionCallOutput(value)
     }
 }
 
-impl From<OpenAiFunctionToolCall> for InstructionItem {
+impl From<OutputFunctionCallItem> for InstructionItem {
     #[inline]
-    fn from(value: OpenAiFunctionToolCall) -> Self {
+    fn from(value: OutputFunctionCallItem) -> Self {
         Self::FunctionCall(Box::new(value))
     }
 }
@@ -1760,9 +1127,9 @@ impl From<OpenAiCustomToolCall> for InstructionItem {
     }
 }
 
-impl From<OpenAiCustomToolCallOutput> for InstructionItem {
+impl From<CustomToolCallOutputItem> for InstructionItem {
     #[inline]
-    fn from(value: OpenAiCustomToolCallOutput) -> Self {
+    fn from(value: CustomToolCallOutputItem) -> Self {
         Self::CustomToolCallOutput(value)
     }
 }
@@ -1837,96 +1204,6 @@ impl From<InstructionItem> for ResponsesInstructions {
     }
 }
 
-/// Reasoning listed among the response output, extended with a provider format tag and a signature.
-///
-/// Schema `OutputReasoningItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputReasoningItem {
-    /// Identifier of this reasoning item within the response output.
-    pub id: String,
-    /// Condensed reasoning meant for display, split into parts; may be empty.
-    pub summary: Vec<ReasoningSummaryText>,
-    /// Reasoning text in the clear, for models that reveal it.
-    pub content: Option<Vec<ReasoningTextContent>>,
-    /// Opaque encrypted reasoning to replay on later turns; null when the provider gives none.
-    pub encrypted_content: Option<String>,
-    /// Tells whether the model has finished writing this reasoning item.
-    pub status: Option<OutputItemReasoningStatus>,
-    /// Provider dialect in which the reasoning was produced; needed to replay it correctly.
-    pub format: Option<ReasoningFormat>,
-    /// Provider seal that proves the reasoning is unaltered when replayed; null for providers that do not sign.
-    pub signature: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputReasoningItem ["type" = "reasoning"] {
-    id: Required = 0,
-    summary: Required = 1,
-    content: Optional = 2,
-    encrypted_content: Optional = 3,
-    status: Optional = 4,
-    format: Optional = 5,
-    signature: Optional = 6,
-});
-
-/// Call to one of your functions, optionally made by a subagent instead of the main model.
-///
-/// Schema `OutputFunctionCallItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputFunctionCallItem {
-    /// Function arguments as JSON text; parse and validate them, since the model may produce malformed input.
-    pub arguments: String,
-    /// Correlation id to repeat on the `function_call_output` that carries your result.
-    pub call_id: String,
-    /// Name of the function to run, as declared in the request tools.
-    pub name: String,
-    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
-    pub r#async: Option<bool>,
-    /// Identifier of this function call within the response output.
-    pub id: Option<String>,
-    /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
-    pub namespace: Option<String>,
-    /// Tells whether the model has finished writing this function call.
-    pub status: Option<OutputItemFunctionCallStatus>,
-    /// Experimental: names the `openrouter:subagent` call, by its `call_id`, whose worker wants this function run; absent when the main model calls.
-    pub subagent_id: Option<String>,
-    /// Experimental: opaque worker state to send back untouched so the subagent can resume; with parallel calls only the first one carries it.
-    pub subagent_items: Option<Vec<OutputFunctionCallItemSubagentItem>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputFunctionCallItem ["type" = "function_call"] {
-    arguments: Required = 0,
-    call_id: Required = 1,
-    name: Required = 2,
-    r#async as "async": Optional = 3,
-    id: Optional = 4,
-    namespace: Optional = 5,
-    status: Optional = 6,
-    subagent_id: Optional = 7,
-    subagent_items: Optional = 8,
-});
-
-/// The object at `OutputFunctionCallItem.subagent_items[]`.
-///
-/// At `OutputFunctionCallItem.subagent_items[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputFunctionCallItemSubagentItem {
-    /// Kind of the opaque subagent item; keep it exactly as received.
-    pub r#type: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputFunctionCallItemSubagentItem {
-    r#type as "type": Required = 0,
-});
-
 /// Patch call in OpenAI's native form, produced when the request used the `apply_patch` shorthand.
 ///
 /// Schema `OutputApplyPatchCallItem` of the API document.
@@ -1963,7 +1240,7 @@ pub struct OutputShellCallItem {
     /// Identifier of this shell call within the response output.
     pub id: String,
     /// Stage that the shell call has reached so far.
-    pub status: ShellCallStatus,
+    pub status: ItemStatus,
     /// Commands to run, together with their time and output limits.
     pub action: Option<OutputShellCallItemAction>,
     /// Unparsed argument text from the model; resend it byte for byte so that provider prompt caches keep matching.
@@ -2002,28 +1279,6 @@ wire_struct!(OutputShellCallItemAction {
     timeout_ms: Nullable = 2,
 });
 
-/// How far a shell call, or the output that answers it, has come.
-///
-/// Schema `ShellCallStatus` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ShellCallStatus {
-    /// Still running or being produced.
-    InProgress,
-    /// Finished, with nothing left to come.
-    Completed,
-    /// Stopped before it was finished.
-    Incomplete,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ShellCallStatus {
-    InProgress = "in_progress",
-    Completed = "completed",
-    Incomplete = "incomplete",
-});
-
 /// Results of a `shell_call`, command by command: both streams and how each command ended.
 ///
 /// Schema `OutputShellCallOutputItem` of the API document.
@@ -2037,13 +1292,13 @@ pub struct OutputShellCallOutputItem {
     /// One entry per executed command, with its streams and exit or timeout outcome.
     pub output: Vec<ShellCallOutputContent>,
     /// Stage that the shell result has reached so far.
-    pub status: ShellCallStatus,
+    pub status: ItemStatus,
     /// Container in which the commands ran; use this identifier to fetch files from it or to run there again.
     pub container_id: Option<String>,
     /// Why the sandbox could not run the commands, in which case `output` is empty; absent on success.
     pub error: Option<String>,
     /// Files that the commands created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<OutputShellCallOutputItemFile>>,
+    pub files: Option<Vec<ToolOutputFile>>,
     /// Cap on captured output that applied to the call; null when none was set.
     pub max_output_length: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -2061,90 +1316,6 @@ wire_struct!(OutputShellCallOutputItem ["type" = "shell_call_output"] {
     max_output_length: Optional = 7,
 });
 
-/// The object at `OutputShellCallOutputItem.files[]`.
-///
-/// At `OutputShellCallOutputItem.files[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputShellCallOutputItemFile {
-    /// Container that holds the file; download requests need it together with `file_id`.
-    pub container_id: String,
-    /// Index in the text at which the citation of the file ends.
-    pub end_index: i64,
-    /// Identifier of the file within its container; use it to download the content.
-    pub file_id: String,
-    /// Name of the file, to show to people or to save it under.
-    pub filename: String,
-    /// Index in the text at which the citation of the file begins.
-    pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputShellCallOutputItemFile ["type" = "container_file_citation"] {
-    container_id: Required = 0,
-    end_index: Required = 1,
-    file_id: Required = 2,
-    filename: Required = 3,
-    start_index: Required = 4,
-});
-
-/// Call the model makes to a custom tool whose input is free text instead of JSON arguments, unlike a `function_call`.
-///
-/// Schema `OutputCustomToolCallItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputCustomToolCallItem {
-    /// Correlation id to repeat on the output item that answers this custom tool call.
-    pub call_id: String,
-    /// Raw text the model wrote for the tool; do not assume that it is JSON.
-    pub input: String,
-    /// Name of the custom tool to run, as declared in the request.
-    pub name: String,
-    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
-    pub r#async: Option<bool>,
-    /// Identifier of this custom tool call within the response output.
-    pub id: Option<String>,
-    /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
-    pub namespace: Option<String>,
-    /// Whether the model has finished writing this custom tool call.
-    pub status: Option<OutputCustomToolCallItemStatus>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputCustomToolCallItem ["type" = "custom_tool_call"] {
-    call_id: Required = 0,
-    input: Required = 1,
-    name: Required = 2,
-    r#async as "async": Optional = 3,
-    id: Optional = 4,
-    namespace: Optional = 5,
-    status: Optional = 6,
-});
-
-/// Whether the model has finished writing this custom tool call.
-///
-/// At `OutputCustomToolCallItem.status` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OutputCustomToolCallItemStatus {
-    /// The value `in_progress`.
-    InProgress,
-    /// The value `completed`.
-    Completed,
-    /// The value `incomplete`.
-    Incomplete,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(OutputCustomToolCallItemStatus {
-    InProgress = "in_progress",
-    Completed = "completed",
-    Incomplete = "incomplete",
-});
-
 /// Request by the model for a tool search that your program runs; send it back, followed by the tools found as `tool_search_output`.
 ///
 /// Schema `OutputToolSearchCallItem` of the API document.
@@ -2154,7 +1325,7 @@ pub struct OutputToolSearchCallItem {
     /// Identifier to repeat on the output item that lists the tools found.
     pub call_id: String,
     /// Whether the model has finished writing this search call.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// What to search for, as arbitrary JSON written by the model.
     pub arguments: Option<Json>,
     /// Identifier of this search call within the response output.
@@ -2185,7 +1356,7 @@ pub enum OutputItem {
     ///
     /// `type` is `reasoning`.
     Reasoning(Box<OutputReasoningItem>),
-    /// Call to one of your functions, optionally made by a subagent instead of the main model.
+    /// Call to one of your functions, as generated by the model.
     ///
     /// `type` is `function_call`.
     FunctionCall(Box<OutputFunctionCallItem>),
@@ -2297,10 +1468,10 @@ pub enum OutputItem {
     ///
     /// `type` is `openrouter:files`.
     OpenRouterFiles(Box<OutputFilesServerToolItem>),
-    /// Call the model makes to a custom tool whose input is free text instead of JSON arguments, unlike a `function_call`.
+    /// Call to a custom tool that takes free text instead of JSON arguments.
     ///
     /// `type` is `custom_tool_call`.
-    CustomToolCall(OutputCustomToolCallItem),
+    CustomToolCall(CustomToolCallItem),
     /// Request by the model for a tool search that your program runs; send it back, followed by the tools found as `tool_search_output`.
     ///
     /// `type` is `tool_search_call`.
@@ -2309,6 +1480,22 @@ pub enum OutputItem {
     ///
     /// `type` is `openrouter:armor_blocked`.
     OpenRouterArmorBlocked(Box<OutputArmorBlockedItem>),
+    /// Records which tools an MCP server was found to offer.
+    ///
+    /// `type` is `mcp_list_tools`.
+    McpListTools(McpListToolsItem),
+    /// Records one run of a tool on an MCP server, with what it returned or why it failed.
+    ///
+    /// `type` is `mcp_call`.
+    McpCall(Box<McpCallItem>),
+    /// Asks for your consent before a tool on an MCP server is run.
+    ///
+    /// `type` is `mcp_approval_request`.
+    McpApprovalRequest(McpApprovalRequestItem),
+    /// Result of a tool search that your program ran: the tools that the model may call from now on.
+    ///
+    /// `type` is `tool_search_output`.
+    ToolSearchOutput(ToolSearchOutputItem),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -2322,6 +1509,9 @@ wire_union!(OutputItem {
         "file_search_call" => FileSearchCall,
         "function_call" => FunctionCall,
         "image_generation_call" => ImageGenerationCall,
+        "mcp_approval_request" => McpApprovalRequest,
+        "mcp_call" => McpCall,
+        "mcp_list_tools" => McpListTools,
         "message" => Message,
         "openrouter:advisor" => OpenRouterAdvisor,
         "openrouter:apply_patch" => OpenRouterApplyPatch,
@@ -2347,6 +1537,7 @@ wire_union!(OutputItem {
         "shell_call" => ShellCall,
         "shell_call_output" => ShellCallOutput,
         "tool_search_call" => ToolSearchCall,
+        "tool_search_output" => ToolSearchOutput,
         "web_search_call" => WebSearchCall,
     }
     variants {
@@ -2383,6 +1574,10 @@ wire_union!(OutputItem {
         CustomToolCall = 30,
         ToolSearchCall = 31,
         OpenRouterArmorBlocked = 32,
+        McpListTools = 33,
+        McpCall = 34,
+        McpApprovalRequest = 35,
+        ToolSearchOutput = 36,
     }
 });
 
@@ -2596,9 +1791,9 @@ impl From<OutputFilesServerToolItem> for OutputItem {
     }
 }
 
-impl From<OutputCustomToolCallItem> for OutputItem {
+impl From<CustomToolCallItem> for OutputItem {
     #[inline]
-    fn from(value: OutputCustomToolCallItem) -> Self {
+    fn from(value: CustomToolCallItem) -> Self {
         Self::CustomToolCall(value)
     }
 }
@@ -2614,6 +1809,34 @@ impl From<OutputArmorBlockedItem> for OutputItem {
     #[inline]
     fn from(value: OutputArmorBlockedItem) -> Self {
         Self::OpenRouterArmorBlocked(Box::new(value))
+    }
+}
+
+impl From<McpListToolsItem> for OutputItem {
+    #[inline]
+    fn from(value: McpListToolsItem) -> Self {
+        Self::McpListTools(value)
+    }
+}
+
+impl From<McpCallItem> for OutputItem {
+    #[inline]
+    fn from(value: McpCallItem) -> Self {
+        Self::McpCall(Box::new(value))
+    }
+}
+
+impl From<McpApprovalRequestItem> for OutputItem {
+    #[inline]
+    fn from(value: McpApprovalRequestItem) -> Self {
+        Self::McpApprovalRequest(value)
+    }
+}
+
+impl From<ToolSearchOutputItem> for OutputItem {
+    #[inline]
+    fn from(value: ToolSearchOutputItem) -> Self {
+        Self::ToolSearchOutput(value)
     }
 }
 
@@ -2655,6 +1878,10 @@ impl OutputItem {
             Self::CustomToolCall(value) => value.id.as_deref(),
             Self::ToolSearchCall(value) => value.id.as_deref(),
             Self::OpenRouterArmorBlocked(value) => Some(&value.id),
+            Self::McpListTools(value) => Some(&value.id),
+            Self::McpCall(value) => Some(&value.id),
+            Self::McpApprovalRequest(value) => Some(&value.id),
+            Self::ToolSearchOutput(value) => value.id.as_deref(),
             Self::Unrecognized(_) => None,
         }
     }
@@ -2717,43 +1944,6 @@ wire_enum!(ResponsesStatus {
     Queued = "queued",
 });
 
-/// The object at `BaseResponsesResult.tools[]|function`.
-///
-/// At `BaseResponsesResult.tools[]|function` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct BaseResponsesResultToolFunction {
-    /// Identifier the model calls the function by.
-    pub name: String,
-    /// JSON Schema of the arguments object; `null` for a function without arguments.
-    pub parameters: Option<JsonObject>,
-    /// Explains what the function does, so the model knows when to call it.
-    pub description: Option<String>,
-    /// Forces the generated arguments to obey the declared schema exactly.
-    pub strict: Option<bool>,
-    /// Who may invoke the function: the model itself, code it writes, or both.
-    pub allowed_callers: Option<Vec<AllowedCaller>>,
-    /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
-    pub r#async: Option<bool>,
-    /// Whether the definition of this function is loaded only by a tool search.
-    pub defer_loading: Option<bool>,
-    /// JSON Schema describing what the function returns; null when unspecified.
-    pub output_schema: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BaseResponsesResultToolFunction ["type" = "function"] {
-    name: Required = 0,
-    parameters: Nullable = 1,
-    description: Optional = 2,
-    strict: Optional = 3,
-    allowed_callers: Optional = 4,
-    r#async as "async": Optional = 5,
-    defer_loading: Optional = 6,
-    output_schema: Optional = 7,
-});
-
 /// What `BaseResponsesResult.tools[]` may be.
 ///
 /// At `BaseResponsesResult.tools[]` in the API document.
@@ -2763,7 +1953,7 @@ pub enum BaseResponsesResultTool {
     /// One of the forms this value may have.
     ///
     /// `type` is `function`.
-    Function(BaseResponsesResultToolFunction),
+    Function(ResponsesFunctionTool),
     /// Web search tool under its undated preview type name, as older Responses clients send it.
     ///
     /// `type` is `web_search_preview`.
@@ -2861,9 +2051,9 @@ wire_union!(BaseResponsesResultTool {
     }
 });
 
-impl From<BaseResponsesResultToolFunction> for BaseResponsesResultTool {
+impl From<ResponsesFunctionTool> for BaseResponsesResultTool {
     #[inline]
-    fn from(value: BaseResponsesResultToolFunction) -> Self {
+    fn from(value: ResponsesFunctionTool) -> Self {
         Self::Function(value)
     }
 }
@@ -2965,25 +2155,6 @@ impl From<NamespaceTool> for BaseResponsesResultTool {
         Self::Namespace(value)
     }
 }
-
-/// What happens when the input exceeds the context window; null leaves the choice to the server.
-///
-/// Schema `Truncation` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Truncation {
-    /// Drops parts of the conversation until it fits.
-    Auto,
-    /// Drops nothing; an oversized request fails.
-    Disabled,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(Truncation {
-    Auto = "auto",
-    Disabled = "disabled",
-});
 
 /// Tokens and cost of a response; null when they are not known yet.
 ///

@@ -2,6 +2,7 @@
 
 use openrouter_kit::core::{FilePart, StreamItem};
 use openrouter_kit::models::*;
+use openrouter_kit::models::{guardrails::GuardrailKeyAssignmentsParams, workspaces::WorkspaceBudgetInterval};
 use openrouter_kit::{Call, Error, EventStream, OpenRouterCore, funcs};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
