@@ -422,11 +422,21 @@ pub(super) fn is_nearest(exact: &str, near: &str) -> bool {
         (Some(Shape::Number), Some(Shape::Number)) => is_number(exact),
         (Some(Shape::String), Some(Shape::Number)) => is_number(string(exact).trim()),
         (Some(Shape::Array), Some(Shape::Array)) => {
-            let mut left = elements(near).unwrap_or_default().into_iter().peekable();
+            let near = elements(near).unwrap_or_default();
+            // A map without a single value that fits is left out, an object of the API never is.
+            let inner = near.iter().flat_map(|element| members(element).unwrap_or_default());
+            let inner: Vec<_> = inner.filter_map(|(_, value)| shape(value)).collect();
+            let is_other_map = |element: &str| {
+                shape(element) == Some(Shape::Object)
+                    && members(element).is_ok_and(|members| {
+                        members.iter().all(|(_, value)| shape(value).is_none_or(|shape| !inner.contains(&shape)))
+                    })
+            };
+            let mut left = near.iter().peekable();
             let kind = left.peek().and_then(|element| shape(element));
             elements(exact).unwrap_or_default().into_iter().all(|element| {
                 let is_here = left.peek().is_some_and(|near| is_nearest(element, near));
-                is_here && left.next().is_some() || may_be_left_out(element, kind)
+                is_here && left.next().is_some() || may_be_left_out(element, kind) || is_other_map(element)
             }) && left.next().is_none()
         }
         (Some(Shape::Object), Some(Shape::Object)) => {

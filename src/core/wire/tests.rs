@@ -419,6 +419,22 @@ fn a_value_in_a_map_that_does_not_fit_costs_only_itself() {
 }
 
 #[test]
+fn a_map_in_a_list_that_does_not_fit_is_written_back() {
+    #[derive(Clone, Debug, PartialEq)]
+    struct Holder {
+        maps: Option<Vec<BTreeMap<String, f64>>>,
+        extra: Extra,
+    }
+    wire_struct!(Holder { maps: Optional = 0 });
+    for json in [r#"{"maps":[{"a":"x"},{}]}"#, r#"{"maps":[{"a":"x"},{"b":1}]}"#] {
+        let mut holder: Holder = survives(json);
+        assert_eq!(holder.maps.as_ref().map(Vec::len), Some(1), "{json}");
+        holder.maps = Some(vec![BTreeMap::from([("c".to_owned(), 2.0)])]);
+        assert_eq!(text(&holder), r#"{"maps":[{"c":2}]}"#);
+    }
+}
+
+#[test]
 fn an_unknown_member_is_there_once_however_often_it_came() {
     let mut part: Part = decode(r#"{"id":"a","new":1,"new":2,"new":3,"other":4}"#).unwrap();
     assert_eq!(part.extra.iter().count(), 2);
