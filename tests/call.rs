@@ -123,7 +123,7 @@ async fn the_first_mistake_is_told_and_nothing_is_sent() {
 async fn members_are_added_to_the_body_and_replace_those_of_the_same_name() {
     let script = Script::new([answer(200, OK)]);
     let core = script.core();
-    let big = Json::new("123456789012345678901234567890").unwrap();
+    let big = Json::parse("123456789012345678901234567890").unwrap();
     let call = post(&core).extra_body("provider", json!({"order": ["x"]})).extra_body("model", json!("c/d"));
     call.extra_body("big", big).extra_body("quote\"", json!(null)).extra_body("provider", json!(1)).await.unwrap();
     let expected = r#"{"model":"c/d","stream":false,"provider":1,"big":123456789012345678901234567890,"quote\"":null}"#;

@@ -228,10 +228,12 @@ impl Chance {
 fn sent_back(recording: &Recording) -> Vec<(Json, Json)> {
     let mut items = Vec::new();
     let json = |value: &Value| Json::from(value.clone());
-    let of = |raw: &Json, back: Vec<u8>| (raw.clone(), Json::new(String::from_utf8(back).unwrap()).unwrap());
+    let of = |raw: &Json, back: Vec<u8>| (raw.clone(), Json::parse(String::from_utf8(back).unwrap()).unwrap());
     let events: Vec<Json> = match recording.is_stream() {
-        true => recording.body_text().lines().filter_map(|line| Json::new(line.strip_prefix("data:")?).ok()).collect(),
-        false => Json::new(recording.body_text()).into_iter().collect(),
+        true => {
+            recording.body_text().lines().filter_map(|line| Json::parse(line.strip_prefix("data:")?).ok()).collect()
+        }
+        false => Json::parse(recording.body_text()).into_iter().collect(),
     };
     for event in events {
         let event_value = event.to_value();
@@ -368,7 +370,7 @@ fn is_same(carried: &Json, arrived: &Json) -> bool {
 fn round_trip(api: &str, json: &Json) {
     fn through<T: Wire>(json: &Json) -> Json {
         let value: T = wire::decode(json.as_text()).unwrap();
-        Json::new(String::from_utf8(wire::encode(&value).unwrap()).unwrap()).unwrap()
+        Json::parse(String::from_utf8(wire::encode(&value).unwrap()).unwrap()).unwrap()
     }
     let back = match api {
         "responses" => through::<InputItem>(json),

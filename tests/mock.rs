@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use openrouter_kit::mock::{Answer, ClosedPort, Event, Fault, MockServer, Place};
+use openrouter_kit::models::Json;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -440,7 +441,7 @@ async fn requests_are_recorded_as_they_arrived() {
     assert_eq!(first.header("x-custom"), Some("v"));
     assert_eq!(first.header("authorization"), Some("Bearer secret"));
     assert_eq!(first.json(), json!({"a": 1}));
-    assert_eq!((&*requests[1].path, &*requests[1].query, requests[1].json()), ("/p", "", Value::Null));
+    assert_eq!((&*requests[1].path, &*requests[1].query, requests[1].json()), ("/p", "", Json::default()));
     let debug = format!("{requests:?}");
     assert!(debug.contains("x-custom") && !debug.contains("secret"), "{debug}");
 }

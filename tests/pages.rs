@@ -54,7 +54,7 @@ impl Page for Numbers {
     type Item = i64;
 
     fn into_items(self) -> Vec<i64> {
-        self.0.get("data").unwrap().parse().unwrap()
+        self.0["data"].deserialize().unwrap()
     }
 
     fn length(&self) -> usize {

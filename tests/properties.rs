@@ -75,7 +75,7 @@ fn all_roots() -> impl Iterator<Item = (usize, &'static Root)> {
 /// Whether two JSON texts mean the same, as [`Json::difference`] sees it.
 #[track_caller]
 fn nothing_lost(before: &str, after: &str, what: impl Fn() -> String) {
-    let (one, two) = (Json::new(before).unwrap(), Json::new(after).unwrap());
+    let (one, two) = (Json::parse(before).unwrap(), Json::parse(after).unwrap());
     if let Some(place) = one.difference(&two) {
         panic!("{}: lost at {place}\nbefore: {before}\nafter:  {after}", what());
     }

@@ -95,13 +95,13 @@ fn values_are_compared_in_proportion() {
         let mut members = forth(parts);
         let one = format!("{{{}}}", members.join(","));
         members.reverse();
-        (Json::new(one).unwrap(), Json::new(format!("{{{}}}", members.join(","))).unwrap())
+        (Json::parse(one).unwrap(), Json::parse(format!("{{{}}}", members.join(","))).unwrap())
     };
     in_proportion("members in another order", both, |(one, two)| assert!(one == two));
     let repeated = |parts: usize| {
         let last = "9".repeat(parts);
         let one = format!("{{{}\"a\":[{last}]}}", "\"a\":1,".repeat(parts));
-        (Json::new(one).unwrap(), Json::new(format!("{{\"a\":[ {last}]}}")).unwrap())
+        (Json::parse(one).unwrap(), Json::parse(format!("{{\"a\":[ {last}]}}")).unwrap())
     };
     in_proportion("one name many times", repeated, |(one, two)| assert!(one == two));
     let extra = |parts: usize| {

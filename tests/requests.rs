@@ -65,7 +65,7 @@ async fn the_function_decides_the_member_stream() {
 
 #[tokio::test]
 async fn replacing_the_member_stream_leaves_the_others_as_they_were_written() {
-    let body = Thing(Json::new(r#"{"seed":12345678901234567890,"t":1.0,"s":"é\u0001","stream":1}"#).unwrap());
+    let body = Thing(Json::parse(r#"{"seed":12345678901234567890,"t":1.0,"s":"é\u0001","stream":1}"#).unwrap());
     let request = send(Parts::new(&POST).json(&body).stream(true)).await.unwrap();
     assert_eq!(request.body, r#"{"seed":12345678901234567890,"t":1.0,"s":"é\u0001","stream":true}"#);
 }

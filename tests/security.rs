@@ -626,12 +626,12 @@ fn nested(depth: usize) -> String {
 #[test]
 fn json_may_be_nested_127_deep_and_no_deeper() {
     for depth in [1, 2, 126, 127] {
-        let json = Json::new(nested(depth)).unwrap();
+        let json = Json::parse(nested(depth)).unwrap();
         assert!(!json.to_value().is_null(), "{depth}");
     }
     for depth in [128, 129, 1000, 1_000_000, 1_000_001] {
-        Json::new(nested(depth)).unwrap_err();
-        Json::new("[".repeat(depth)).unwrap_err();
+        Json::parse(nested(depth)).unwrap_err();
+        Json::parse("[".repeat(depth)).unwrap_err();
         wire::decode::<Thing>(&format!("{{\"a\":{}}}", nested(depth))).unwrap_err();
         wire::decode_event::<Thing>(&format!("{{\"a\":{}}}", nested(depth))).unwrap_err();
     }

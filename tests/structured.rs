@@ -117,7 +117,8 @@ async fn a_chat_answer_comes_back_as_the_type_that_was_asked_for() {
     };
     assert_eq!(weather, expected);
 
-    let format = &server.requests()[0].json()["response_format"];
+    let sent = server.requests()[0].json().to_value();
+    let format = &sent["response_format"];
     assert_eq!(format["type"], "json_schema");
     let asked = &format["json_schema"];
     assert_eq!((&asked["name"], &asked["strict"]), (&json!("Weather"), &json!(true)));

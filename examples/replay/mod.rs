@@ -69,7 +69,7 @@ impl Verdict {
 
     /// An event that came as a value.
     fn value(&mut self, recorded: &str, decoded: &Decoded) {
-        let (Ok(recorded), Ok(written)) = (Json::new(recorded), Json::new(&*decoded.json)) else {
+        let (Ok(recorded), Ok(written)) = (Json::parse(recorded), Json::parse(&*decoded.json)) else {
             return self.lose(decoded.json.clone());
         };
         if let Some(difference) = recorded.difference(&written) {
@@ -97,7 +97,7 @@ impl Verdict {
             code: error.code().map(str::to_owned),
             message: expected.message.as_ref().map(|_| error.message().to_owned()),
             error_type: error.error_type().map(str::to_owned),
-            metadata: error.metadata().cloned(),
+            metadata: error.metadata().map(Json::to_value),
         };
         if error.status().as_u16() != status {
             self.lose(format!("status {} in place of {status}", error.status()));

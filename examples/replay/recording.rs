@@ -53,17 +53,17 @@ pub fn read_folder(folder: &Path) -> std::io::Result<(Vec<Recording>, Vec<String
 impl Recording {
     /// Reads a recording. Only `body` must be there; `name` stands in for the id.
     pub fn parse(name: &str, text: &str) -> Result<Self, String> {
-        let json = Json::new(text).map_err(|error| error.to_string())?;
+        let json = Json::parse(text).map_err(|error| error.to_string())?;
         if !json.is_object() {
             return Err("no JSON object".to_owned());
         }
-        let text = |member: &str| json.get(member).and_then(|value| value.as_string());
+        let text = |member: &str| json.get(member).and_then(|value| value.as_str().map(str::to_owned));
         let body = text("body").ok_or("`body` is no text")?;
-        let number = |member: &str| json.get(member).and_then(|value| value.parse::<u64>().ok());
+        let number = |member: &str| json.get(member).and_then(|value| value.as_u64());
         let status = number("status").and_then(|status| u16::try_from(status).ok());
         let status = status.filter(|status| (200..600).contains(status)).unwrap_or(200);
         let kind = text("kind").unwrap_or_else(|| if status >= 400 { "error" } else { "unary" }.to_owned());
-        let request = json.get("request").filter(Json::is_object);
+        let request = json.get("request").filter(|request| request.is_object()).cloned();
         let headers = json.get("response_headers").map(|headers| headers.to_value());
         let headers = headers.as_ref().and_then(Value::as_object).into_iter().flatten();
         Ok(Self {
@@ -76,7 +76,7 @@ impl Recording {
             path: text("path").unwrap_or_default(),
             headers: headers.map(|(name, value)| (name.clone(), header_text(value))).collect(),
             body: Bytes::from(body),
-            chunks: json.get("chunk_bytes").and_then(|sizes| sizes.parse().ok()).unwrap_or_default(),
+            chunks: json.get("chunk_bytes").and_then(|sizes| sizes.deserialize().ok()).unwrap_or_default(),
             request,
             source: (
                 format!("{} {}", text("source_repo").unwrap_or_default(), text("source_path").unwrap_or_default()),

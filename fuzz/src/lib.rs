@@ -63,7 +63,7 @@ pub fn json(data: &[u8]) {
         let has_changed = partial.push(letter.encode_utf8(&mut [0; 4]));
         assert_eq!(has_changed, before.as_ref() != partial.value());
     }
-    let read = Json::new(text);
+    let read = Json::parse(text);
     let known = serde_json::from_str::<IgnoredAny>(text);
     assert_eq!(read.is_ok(), known.is_ok(), "{read:?} {known:?}");
     let Ok(json) = read else { return };
@@ -101,7 +101,7 @@ pub fn models(data: &[u8]) {
 }
 
 fn model<T: Wire>(text: &str) {
-    let Ok(before) = Json::new(text) else {
+    let Ok(before) = Json::parse(text) else {
         assert!(wire::decode_event::<T>(text).is_err(), "it is no JSON");
         return;
     };
@@ -110,7 +110,7 @@ fn model<T: Wire>(text: &str) {
         return;
     };
     let written = String::from_utf8(wire::encode(&value).expect("what was read can be written")).expect("UTF-8");
-    let after = Json::new(&*written).expect("what is written is JSON");
+    let after = Json::parse(&*written).expect("what is written is JSON");
     assert_eq!(before.difference(&after), None, "{written}");
     assert_eq!(wire::decode_event::<T>(&written).expect("what was written can be read"), value);
 }

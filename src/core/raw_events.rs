@@ -134,7 +134,7 @@ fn see(event: SseEvent<'_>, has_ended: bool, comments: bool) -> Seen<RawEvent> {
     match Kind::of(event.data) {
         Kind::Done => Seen::Done(Some(raw())),
         Kind::KeepAlive => Seen::KeepAlive(comments.then(raw)),
-        Kind::Event if has_ended => match Json::new(event.data) {
+        Kind::Event if has_ended => match Json::parse(event.data) {
             Ok(_) => Seen::Item(raw(), false),
             Err(error) => Seen::Misfit(error, Bytes::copy_from_slice(event.data.as_bytes())),
         },

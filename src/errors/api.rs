@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use serde_json::Value;
 
 use super::{ApiErrorKind, CallInfo, LONGEST, LONGEST_WORD, OneLine};
 use crate::core::head::Head;
@@ -187,7 +186,7 @@ pub struct ApiError {
     headers: HeaderMap,
     body: Bytes,
     /// The body, or `Null` where it is no JSON.
-    json: Value,
+    json: Json,
     message: String,
     code: Option<String>,
     error_type: Option<String>,
@@ -245,7 +244,7 @@ impl ApiError {
         let of_response = Hints::new(of_response.map(|(name, value)| (name, value.to_owned())));
         let of_body = self.metadata().and_then(|metadata| metadata.get("headers")?.as_object());
         let of_body =
-            Hints::new(of_body.into_iter().flatten().filter_map(|(name, value)| Some((&**name, scalar(value)?))));
+            Hints::new(of_body.into_iter().flatten().filter_map(|(name, value)| Some((name, scalar(value)?))));
         let is_limit = matches!(
             self.kind,
             ApiErrorKind::TooManyRequests | ApiErrorKind::ServiceUnavailable | ApiErrorKind::ProviderOverloaded
@@ -270,11 +269,14 @@ impl ApiError {
         }
         let json = tree(body);
         let place = ErrorFields::of(&json);
-        let is = |name, text| place.root.get(name).and_then(Value::as_str) == Some(text);
+        let is = |name, text| place.root.get(name).and_then(Json::as_str) == Some(text);
         !std::ptr::eq(place.root, place.error)
             || is("type", "error")
             || is("object", "error")
-            || place.root.as_object().is_some_and(|members| members.len() == 1 && members.contains_key("detail"))
+            || place
+                .root
+                .as_object()
+                .is_some_and(|mut members| members.len() == 1 && members.any(|(name, _)| name == "detail"))
     }
 
     /// Which error it is. Inside a successful answer it is told by [`code`](Self::code) and
@@ -309,7 +311,7 @@ impl ApiError {
 
     /// More about the cause. What it holds depends on the error: `provider_name` and `raw` for an error of a provider,
     /// `reasons` and `flagged_input` for moderation, `patterns` for a guardrail.
-    pub fn metadata(&self) -> Option<&Value> {
+    pub fn metadata(&self) -> Option<&Json> {
         self.member("metadata")
     }
 
@@ -351,17 +353,17 @@ impl ApiError {
 
     /// The number under which the server logged the request, to be told to its support.
     pub fn request_id(&self) -> Option<&str> {
-        let from_body = || self.json.get("request_id").and_then(Value::as_str);
+        let from_body = || self.json.get("request_id").and_then(Json::as_str);
         header(&self.headers, "x-request-id").or_else(|| header(&self.headers, "request-id")).or_else(from_body)
     }
 
     /// The user that the request was counted for.
     pub fn user_id(&self) -> Option<&str> {
-        self.json.get("user_id").and_then(Value::as_str)
+        self.json.get("user_id").and_then(Json::as_str)
     }
 
     /// How the request was routed, if the call asked for it.
-    pub fn openrouter_metadata(&self) -> Option<&Value> {
+    pub fn openrouter_metadata(&self) -> Option<&Json> {
         self.json.get("openrouter_metadata").filter(|value| !value.is_null())
     }
 
@@ -423,23 +425,23 @@ impl ApiError {
     fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let authorization = self.authorization.as_ref();
         // Some messages are JSON, such as those of validators that echo their input.
-        match Json::new(text).ok().filter(|_| text.starts_with(['{', '['])) {
+        match Json::parse(text).ok().filter(|_| text.starts_with(['{', '['])) {
             Some(json) => hidden::echo(&format!("{json:?}"), authorization).into_owned().into(),
             None => hidden::echo(text, authorization),
         }
     }
 
-    fn member(&self, name: &str) -> Option<&Value> {
+    fn member(&self, name: &str) -> Option<&Json> {
         ErrorFields::of(&self.json).error.get(name).filter(|value| !value.is_null())
     }
 }
 
 /// The body as JSON; `Null` if it is not JSON. It may contain what some servers put around JSON: a byte order mark, NUL
 /// bytes, comments, or event framing.
-fn tree(body: &[u8]) -> Value {
+fn tree(body: &[u8]) -> Json {
     let body = trimmed(body);
     // Messages may be cut in the middle of a character.
-    let value = |json: &[u8]| Json::new(String::from_utf8_lossy(json)).ok().map(|json| bounded_tree(&json));
+    let value = |json: &[u8]| Json::parse(String::from_utf8_lossy(json)).ok().map(bounded);
     let event = || {
         let mut events = SseDecoder::new(LARGEST_ERROR);
         events.push(Bytes::copy_from_slice(body.get(..LARGEST_ERROR).unwrap_or(body)));
@@ -459,18 +461,17 @@ fn tree(body: &[u8]) -> Value {
             .sum();
         value(trimmed(body.get(comments..)?))
     };
-    value(body).or_else(event).or_else(after_comments).unwrap_or(Value::Null)
+    value(body).or_else(event).or_else(after_comments).unwrap_or_default()
 }
 
-/// Returns the tree of a JSON value. A tree takes up to a hundred times the memory of its text, so only the member
-/// `error` is kept of a value that is too large for an error.
-fn bounded_tree(json: &Json) -> Value {
+/// Reduces a value that is too large for an error to its member `error`: to look into it takes a multiple of its text.
+fn bounded(json: Json) -> Json {
     let is_small = |json: &Json| json.as_text().len() <= LARGEST_ERROR;
-    if is_small(json) {
-        return json.to_value();
+    if is_small(&json) {
+        return json;
     }
-    let error = json.get("error").filter(is_small);
-    error.map_or(Value::Null, |error| Value::Object([("error".to_owned(), error.to_value())].into_iter().collect()))
+    let error = json.find("error").filter(is_small);
+    error.map(|error| Json::checked(&format!("{{\"error\":{error}}}"))).unwrap_or_default()
 }
 
 /// A body without surrounding byte order mark, whitespace and NUL bytes.
@@ -512,27 +513,23 @@ fn snake_case(word: &str) -> String {
 }
 
 /// A string or a number, as text.
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
+fn scalar(value: &Json) -> Option<String> {
+    value.as_str().map(str::to_owned).or_else(|| value.is_number().then(|| value.to_value().to_string()))
 }
 
 /// Where the parts of an error stand in a body.
 struct ErrorFields<'a> {
     /// The whole body, or the element of the list it is wrapped in.
-    root: &'a Value,
+    root: &'a Json,
     /// The object (or the text) that describes the error.
-    error: &'a Value,
+    error: &'a Json,
 }
 
 impl<'a> ErrorFields<'a> {
-    fn of(json: &'a Value) -> Self {
+    fn of(json: &'a Json) -> Self {
         // Some servers wrap the error in a list.
         let root = json.get(0).unwrap_or(json);
-        let set = |value: &'a Value| value.get("error").filter(|error| !error.is_null());
+        let set = |value: &'a Json| value.get("error").filter(|error| !error.is_null());
         let in_choice = || root.get("choices")?.as_array()?.iter().find_map(set);
         // `response.failed` carries the response, and the response carries the error.
         let error = set(root).or_else(in_choice).or_else(|| set(root.get("response")?)).unwrap_or(root);
@@ -541,13 +538,13 @@ impl<'a> ErrorFields<'a> {
 
     /// The identifier next to a description, as in `{"error": "invalid_grant", "error_description": "..."}`.
     fn word(&self) -> Option<String> {
-        self.description().and_then(Value::as_str)?;
+        self.description().and_then(Json::as_str)?;
         self.error.as_str().map(str::to_owned)
     }
 
     /// A description of the error outside the error object.
-    fn description(&self) -> Option<&'a Value> {
-        ["error_description", "message"].iter().find_map(|name| self.root.get(name))
+    fn description(&self) -> Option<&'a Json> {
+        ["error_description", "message"].iter().find_map(|name| self.root.get(*name))
     }
 
     /// A string or a number, as text.
@@ -556,28 +553,21 @@ impl<'a> ErrorFields<'a> {
     }
 
     fn message(&self) -> Option<String> {
-        let message = match self.error {
-            Value::String(text) => match self.description() {
-                Some(Value::String(more)) => more,
-                _ => text,
-            },
-            error => {
-                let own = ["message", "detail", "title"].iter().find_map(|name| error.get(name));
-                match own.or_else(|| self.description()).or_else(|| self.root.get("errors"))? {
-                    Value::String(text) => text,
-                    Value::Null => return None,
-                    other => match other.get("message").or_else(|| other.get(0)?.get("message")) {
-                        Some(Value::String(text)) => text,
-                        _ => return Some(other.to_string()),
-                    },
-                }
-            }
-        };
-        Some(message.clone())
+        if let Some(text) = self.error.as_str() {
+            return Some(self.description().and_then(Json::as_str).unwrap_or(text).to_owned());
+        }
+        let own = ["message", "detail", "title"].iter().find_map(|name| self.error.get(*name));
+        let found = own.or_else(|| self.description()).or_else(|| self.root.get("errors"))?;
+        if found.is_null() {
+            return None;
+        }
+        let inside = || found.get("message").or_else(|| found.get(0)?.get("message"));
+        let message = found.as_str().or_else(|| inside()?.as_str());
+        Some(message.map_or_else(|| found.to_value().to_string(), str::to_owned))
     }
 
     fn error_type(&self) -> Option<String> {
-        let stable = |value: &Value| Some(value.get("error_type")?.as_str()?.to_owned());
+        let stable = |value: &Json| Some(value.get("error_type")?.as_str()?.to_owned());
         let of_protocol = || {
             let word = self.error.get("type")?.as_str()?;
             // An event names itself here, not the cause.
@@ -742,12 +732,12 @@ impl StdError for ApiError {}
 
 /// Why a model was not available, as `error.availability` tells it.
 #[derive(Clone, Copy)]
-pub struct Availability<'a>(&'a Value);
+pub struct Availability<'a>(&'a Json);
 
 impl fmt::Debug for Availability<'_> {
     /// Prints it like [`Json`], with possible secrets hidden.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let json = format!("{:?}", Json::from(self.0.clone()));
+        let json = format!("{:?}", self.0);
         write!(f, "Availability({})", OneLine::new(&json, LONGEST, "as_json()"))
     }
 }
@@ -791,7 +781,7 @@ impl<'a> Availability<'a> {
     }
 
     /// All of it as JSON, with `excluded_by`, `constraint` and what the server adds later.
-    pub const fn as_json(&self) -> &'a Value {
+    pub const fn as_json(&self) -> &'a Json {
         self.0
     }
 
@@ -800,7 +790,7 @@ impl<'a> Availability<'a> {
     }
 
     fn texts(&self, name: &str) -> Vec<&'a str> {
-        let list = self.0.get(name).and_then(Value::as_array);
-        list.into_iter().flatten().filter_map(Value::as_str).collect()
+        let list = self.0.get(name).and_then(Json::as_array);
+        list.into_iter().flatten().filter_map(Json::as_str).collect()
     }
 }

@@ -89,7 +89,7 @@ impl StreamItem for ChatStreamChunk {
 fn kept_choices_hold(extra: &Extra, name: &str) -> bool {
     let Some(choices) = extra.get("choices") else { return false };
     let choices: Vec<Json> = wire::decode(choices.as_text()).unwrap_or_default();
-    let is_set = |value: Json| !value.is_null() && value.as_string().is_none_or(|word| is_told(&word));
+    let is_set = |value: &Json| !value.is_null() && value.as_str().is_none_or(is_told);
     choices.iter().any(|choice| choice.get(name).is_some_and(is_set))
 }
 
@@ -492,7 +492,7 @@ impl ChatAssistantMessage {
         if let Some(text) = self.reasoning.as_deref().filter(|text| !text.is_empty()) {
             return Some(text.into());
         }
-        if let Some(text) = self.extra.get("reasoning_content").and_then(Json::as_string) {
+        if let Some(text) = self.extra.get("reasoning_content").and_then(Json::as_str) {
             return Some(text.into());
         }
         let details = self.reasoning_details.iter().flatten().filter_map(|detail| match detail {

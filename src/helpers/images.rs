@@ -45,9 +45,9 @@ impl StreamItem for ImageStreamEvent {
     fn reports_error(&self) -> bool {
         match self {
             Self::Error(_) => true,
-            Self::Unrecognized(kept) => match kept.tag("type").as_deref() {
+            Self::Unrecognized(kept) => match kept.tag("type") {
                 Some(tag) => tag == "error",
-                None => kept.json().get("error").is_some_and(|error| !error.is_null()),
+                None => kept.json().find("error").is_some_and(|error| !error.is_null()),
             },
             _ => false,
         }

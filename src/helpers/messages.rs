@@ -39,7 +39,7 @@ impl StreamItem for MessagesStreamEvent {
         match self {
             Self::MessageStop(_) => true,
             // What does not fit its type ends the stream all the same.
-            Self::Unrecognized(kept) => kept.tag("type").as_deref() == Some("message_stop"),
+            Self::Unrecognized(kept) => kept.tag("type") == Some("message_stop"),
             _ => false,
         }
     }
@@ -48,9 +48,9 @@ impl StreamItem for MessagesStreamEvent {
     fn reports_error(&self) -> bool {
         match self {
             Self::Error(_) => true,
-            Self::Unrecognized(kept) => match kept.tag("type").as_deref() {
+            Self::Unrecognized(kept) => match kept.tag("type") {
                 Some(tag) => tag == "error",
-                None => kept.json().get("error").is_some_and(|error| !error.is_null()),
+                None => kept.json().find("error").is_some_and(|error| !error.is_null()),
             },
             _ => false,
         }
@@ -61,7 +61,7 @@ impl StreamItem for MessagesStreamEvent {
     fn from_answer(json: &str) -> Vec<Json> {
         let events = || {
             wire::decode::<MessagesResult>(json).ok()?;
-            let start = [("type", "message_start".into()), ("message", Json::new(json).ok()?)];
+            let start = [("type", "message_start".into()), ("message", Json::parse(json).ok()?)];
             let stop = [("type", Json::from("message_stop"))];
             Some(vec![Json::of(&BTreeMap::from(start)).ok()?, Json::of(&BTreeMap::from(stop)).ok()?])
         };

@@ -272,7 +272,7 @@ impl Block {
         if self.input.trim_ascii().is_empty() {
             return block;
         }
-        let input = Json::new(self.input.as_str()).unwrap_or_else(|_| Json::from(self.input));
+        let input = Json::parse(self.input.as_str()).unwrap_or_else(|_| Json::from(self.input));
         match &mut block {
             MessagesContentBlock::ToolUse(block) => block.input = Some(input),
             MessagesContentBlock::ServerToolUse(block) => block.input = Some(input),

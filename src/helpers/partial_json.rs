@@ -373,7 +373,7 @@ impl PartialJson {
         }
         let is_literal = matches!(self.text.as_str(), "true" | "false" | "null");
         if !belongs || is_literal {
-            match Json::new(std::mem::take(&mut self.text)) {
+            match Json::parse(std::mem::take(&mut self.text)) {
                 Ok(word) => {
                     self.put(word.to_value());
                     self.state = self.after_value();

@@ -41,10 +41,9 @@ impl StreamItem for ResponsesStreamEvent {
         match self {
             Self::Completed(_) | Self::Incomplete(_) | Self::Failed(_) => true,
             // What does not fit its type ends the stream all the same.
-            Self::Unrecognized(kept) => matches!(
-                kept.tag("type").as_deref(),
-                Some("response.completed" | "response.incomplete" | "response.failed")
-            ),
+            Self::Unrecognized(kept) => {
+                matches!(kept.tag("type"), Some("response.completed" | "response.incomplete" | "response.failed"))
+            }
             _ => false,
         }
     }
@@ -54,8 +53,8 @@ impl StreamItem for ResponsesStreamEvent {
         match self {
             Self::Failed(_) | Self::Error(_) => true,
             Self::Unrecognized(kept) => {
-                matches!(kept.tag("type").as_deref(), Some("error" | "response.error" | "response.failed"))
-                    || kept.tag("type").is_none() && kept.json().get("error").is_some_and(|error| !error.is_null())
+                matches!(kept.tag("type"), Some("error" | "response.error" | "response.failed"))
+                    || kept.tag("type").is_none() && kept.json().find("error").is_some_and(|error| !error.is_null())
             }
             _ => false,
         }
@@ -69,7 +68,7 @@ impl StreamItem for ResponsesStreamEvent {
             let is_cut = response.status == ResponsesStatus::Incomplete;
             let event = [
                 ("type", if is_cut { "response.incomplete" } else { "response.completed" }.into()),
-                ("response", Json::new(json).ok()?),
+                ("response", Json::parse(json).ok()?),
             ];
             Json::of(&BTreeMap::from(event)).ok()
         };

@@ -46,7 +46,7 @@ impl TextEvent for ResponsesStreamEvent {
             Self::Completed(event) => (3, event.response.output_text()),
             Self::Incomplete(event) => (3, event.response.output_text()),
             Self::Unrecognized(kept) => {
-                let response: ResponsesResult = wire::decode_event(kept.json().get("response")?.as_text()).ok()?;
+                let response: ResponsesResult = wire::decode_event(kept.json().find("response")?.as_text()).ok()?;
                 (3, response.output_text())
             }
             _ => return None,
@@ -293,7 +293,7 @@ impl ResponsesAccumulator {
                 })
             }
             ResponsesStreamEvent::Unrecognized(kept) => {
-                let response = kept.json().get("response").filter(Json::is_object);
+                let response = kept.json().find("response").filter(Json::is_object);
                 let response = response.and_then(|json| wire::decode_event(json.as_text()).ok());
                 response.is_some_and(|response| self.set_response(&response))
             }
@@ -554,7 +554,7 @@ fn id_of(item: &OutputItem) -> String {
         OutputItem::Reasoning(item) => item.id.clone(),
         OutputItem::FunctionCall(item) => item.id.clone().unwrap_or_default(),
         OutputItem::CustomToolCall(item) => item.id.clone().unwrap_or_default(),
-        other => Json::of(other).ok().and_then(|json| json.get("id")?.as_string()).unwrap_or_default(),
+        other => Json::of(other).ok().and_then(|json| json.get("id")?.as_str().map(str::to_owned)).unwrap_or_default(),
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use crate::core::wire::Json;
+
 /// One answer of a [`MockServer`](super::MockServer): status, headers, body, and how it is sent.
 ///
 /// It begins with a constructor for the kind of body ([`json`](Self::json), [`stream`](Self::stream),
@@ -130,8 +132,8 @@ impl Answer {
     }
 
     /// A JSON body.
-    pub fn json(status: u16, body: Value) -> Self {
-        Self::new(status, "application/json", vec![Part::new(body.to_string())], Framing::ContentLength)
+    pub fn json(status: u16, body: impl Into<Json>) -> Self {
+        Self::new(status, "application/json", vec![Part::new(body.into().to_string())], Framing::ContentLength)
     }
 
     /// A text, as `text/plain`; use [`header`](Self::header) for another type, such as HTML.

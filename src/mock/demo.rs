@@ -17,7 +17,7 @@ const CREATED: u64 = 1_767_225_600;
 
 pub(super) fn answer(request: &RecordedRequest) -> Answer {
     let path = request.path.strip_prefix(BASE_PATH).unwrap_or(&request.path);
-    let body = request.json();
+    let body = request.json().to_value();
     let stream = body.get("stream").and_then(Value::as_bool).unwrap_or(false);
     let demo = Demo::new(&body);
     let answer = match (request.method.as_str(), path, stream) {

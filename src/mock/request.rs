@@ -4,9 +4,9 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use serde_json::Value;
 
 use crate::core::hidden::{self, Headers};
+use crate::core::wire::Json;
 
 /// A request as it arrived at the [`MockServer`](super::MockServer).
 ///
@@ -45,8 +45,8 @@ impl RecordedRequest {
     }
 
     /// The body as JSON; `null` if it is something else.
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
+    pub fn json(&self) -> Json {
+        std::str::from_utf8(&self.body).ok().and_then(|text| Json::parse(text).ok()).unwrap_or_default()
     }
 }
 

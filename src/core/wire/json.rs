@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Index};
+use std::str::FromStr;
+use std::sync::OnceLock;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{Error as _, Serialize, Serializer};
@@ -19,52 +21,85 @@ use crate::core::hidden;
 
 /// Any JSON value, kept as text.
 ///
+/// Text loses nothing: numbers keep every digit, members keep their order. Look inside as into a
+/// [`serde_json::Value`](Value): with [`get`](Self::get), an index, [`as_str`](Self::as_str) and its like, and `==`. The
+/// first look takes the value apart, one level at a time; a value that nobody looks into costs its text alone. Two values
+/// are equal when they mean the same: members in any order, numbers by value.
+///
+/// ```
+/// use openrouter_kit::models::Json;
+///
+/// let json = Json::parse(r#"{"model": "a/b", "price": {"usd": 0.25, "tiers": [1, 2]}}"#)?;
+/// assert_eq!(json["model"], "a/b");
+/// assert_eq!(json["price"]["usd"].as_f64(), Some(0.25));
+/// assert_eq!(json["price"]["tiers"][1], 2);
+/// assert!(json["price"]["eur"].is_null());
+/// # Ok::<(), openrouter_kit::core::wire::DecodeError>(())
+/// ```
+///
 /// `Debug` prints `[redacted]` instead of what may be a secret: strings and numbers at any depth below names that
 /// suggest one (`key`, `token`, `password`, `headers` and so on), and anything that looks like a key inside other
 /// strings. `Display` and [`as_text`](Self::as_text) return the whole text verbatim.
-///
-/// Text loses nothing: numbers keep every digit, members keep their order. Use [`to_value`](Self::to_value) or
-/// [`parse`](Self::parse) to look inside. Two values are equal when they mean the same: members in any order, numbers by
-/// value.
-#[derive(Clone)]
-pub struct Json(
-    /// Empty for `null`, so that what is absent takes no memory.
-    Box<str>,
-);
+pub struct Json {
+    /// `None` for `null`, so that what is absent takes no memory.
+    text: Option<Box<str>>,
+    parsed: OnceLock<Box<Parsed>>,
+}
+
+/// One level of a value, taken apart.
+enum Parsed {
+    /// A string with escapes, decoded.
+    Text(Box<str>),
+    Array(Vec<Json>),
+    Object(Vec<(Box<str>, Json)>),
+    /// There is nothing inside.
+    Scalar,
+}
 
 impl Json {
-    /// Takes a JSON text.
+    /// What stands for a value that is not there.
+    pub(crate) const NULL: &'static Self = {
+        static NULL: Json = Json::null();
+        &NULL
+    };
+
+    /// Parses a JSON text. To make a JSON *string* from text, use `Json::from`.
     ///
     /// # Errors
-    /// [`DecodeError`] when `text` is not exactly one JSON value, or nested deeper than 127.
-    pub fn new(text: impl Into<String>) -> Result<Self, DecodeError> {
+    /// [`DecodeError`] if `text` is not exactly one JSON value, or nested deeper than 127.
+    pub fn parse(text: impl Into<String>) -> Result<Self, DecodeError> {
         let text = text.into();
         let mut reader = Reader::new(&text);
         let value = reader.raw()?.len();
         reader.end()?;
-        Ok(if value == text.len() { Self(text.into()) } else { Self(text.trim().into()) })
+        Ok(if value == text.len() { Self::of_text(text.into()) } else { Self::of_text(text.trim().into()) })
     }
 
-    /// Takes anything that serde can write.
+    /// Converts anything that serde can write.
     ///
     /// # Errors
-    /// [`EncodeError`] when it cannot be written as JSON.
+    /// [`EncodeError`] if it cannot be written as JSON.
     pub fn of(value: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
-        serde_json::to_string(value).map(|text| Self(text.into())).map_err(|error| EncodeError::new(error.to_string()))
+        let text = serde_json::to_string(value).map_err(|error| EncodeError::new(error.to_string()))?;
+        Ok(Self::of_text(text.into()))
+    }
+
+    const fn of_text(text: Box<str>) -> Self {
+        Self { text: Some(text), parsed: OnceLock::new() }
     }
 
     /// Text that a [`Reader`] has checked.
     pub(crate) fn checked(text: &str) -> Self {
-        if text == "null" { Self::null() } else { Self(text.into()) }
+        if text == "null" { Self::null() } else { Self::of_text(text.into()) }
     }
 
-    pub(crate) fn null() -> Self {
-        Self(Box::default())
+    pub(crate) const fn null() -> Self {
+        Self { text: None, parsed: OnceLock::new() }
     }
 
     /// The JSON text.
     pub fn as_text(&self) -> &str {
-        if self.0.is_empty() { "null" } else { &self.0 }
+        self.text.as_deref().unwrap_or("null")
     }
 
     /// The value as serde_json's tree. Integers beyond 64 bits become `f64` there.
@@ -72,25 +107,74 @@ impl Json {
     /// What has no place in such a tree is replaced: half of a surrogate pair by U+FFFD, a number beyond the range of
     /// `f64` by null. [`as_text`](Self::as_text) has it.
     pub fn to_value(&self) -> Value {
-        self.parse().unwrap_or_else(|_| tree(self.as_text()))
+        self.deserialize().unwrap_or_else(|_| tree(self.as_text()))
     }
 
-    /// The value as a type of the caller.
+    /// Reads the value as a type of your own.
     ///
     /// # Errors
-    /// Whatever serde_json says when the value does not fit.
-    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
+    /// Whatever serde_json reports if the value does not fit.
+    pub fn deserialize<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.as_text())
     }
 
     /// Returns the text of a JSON string, without quotes and escapes; `None` for everything else. Half of a surrogate pair
     /// is replaced by U+FFFD.
-    pub fn as_string(&self) -> Option<String> {
-        Reader::new(self.as_text()).readable_string().ok().map(Cow::into_owned)
+    pub fn as_str(&self) -> Option<&str> {
+        let inner = self.as_text().strip_prefix('"')?;
+        match inner.contains('\\') {
+            false => inner.strip_suffix('"'),
+            true => match self.parsed() {
+                Parsed::Text(text) => Some(text),
+                _ => None,
+            },
+        }
     }
 
-    /// The member `name` of an object; of several the last, as in every JSON parser.
-    pub fn get(&self, name: &str) -> Option<Self> {
+    /// Returns the value of `true` and `false`.
+    pub fn as_bool(&self) -> Option<bool> {
+        self.deserialize().ok()
+    }
+
+    /// Returns a number that is an integer and fits `i64`.
+    pub fn as_i64(&self) -> Option<i64> {
+        self.deserialize().ok()
+    }
+
+    /// Returns a number that is an integer and fits `u64`.
+    pub fn as_u64(&self) -> Option<u64> {
+        self.deserialize().ok()
+    }
+
+    /// Returns a number, rounded to the nearest `f64`; [`as_text`](Self::as_text) has all of its digits.
+    pub fn as_f64(&self) -> Option<f64> {
+        self.deserialize().ok()
+    }
+
+    /// Returns the elements of an array.
+    pub fn as_array(&self) -> Option<&[Self]> {
+        match self.parsed() {
+            Parsed::Array(elements) => Some(elements),
+            _ => None,
+        }
+    }
+
+    /// Returns the members of an object, in the order of the text.
+    pub fn as_object(&self) -> Option<impl ExactSizeIterator<Item = (&str, &Self)>> {
+        match self.parsed() {
+            Parsed::Object(members) => Some(members.iter().map(|(name, value)| (&**name, value))),
+            _ => None,
+        }
+    }
+
+    /// Returns a member of an object by its name, or an element of an array by its position. Of several members with the
+    /// same name the last counts, as in every JSON parser.
+    pub fn get(&self, index: impl JsonIndex) -> Option<&Self> {
+        index.get(self)
+    }
+
+    /// Returns a copy of the member `name` without taking the others apart.
+    pub(crate) fn find(&self, name: &str) -> Option<Self> {
         let mut found = None;
         let read = Reader::new(self.as_text()).object(|key, reader| {
             let value = reader.raw()?;
@@ -102,14 +186,33 @@ impl Json {
         read.ok().and(found).map(Self::checked)
     }
 
-    /// True for `null`.
+    fn parsed(&self) -> &Parsed {
+        self.parsed.get_or_init(|| Box::new(Parsed::new(self.as_text())))
+    }
+
+    /// Returns `true` for `null`.
     pub fn is_null(&self) -> bool {
         self.as_text() == "null"
     }
 
-    /// True for an object.
+    /// Returns `true` for an object.
     pub fn is_object(&self) -> bool {
         self.as_text().starts_with('{')
+    }
+
+    /// Returns `true` for an array.
+    pub fn is_array(&self) -> bool {
+        self.as_text().starts_with('[')
+    }
+
+    /// Returns `true` for a number.
+    pub fn is_number(&self) -> bool {
+        self.as_text().starts_with(|first: char| first == '-' || first.is_ascii_digit())
+    }
+
+    /// Returns `true` for a string.
+    pub fn is_string(&self) -> bool {
+        self.as_text().starts_with('"')
     }
 
     /// Where this value first differs from `other`; members that are null and members that are absent count as equal,
@@ -127,6 +230,84 @@ impl Json {
             Some(Shape::Object) => "an object",
             None => "null",
         }
+    }
+}
+
+impl Parsed {
+    fn new(text: &str) -> Self {
+        match Reader::new(text).shape() {
+            Some(Shape::Object) => {
+                let members = members(text).unwrap_or_default().into_iter();
+                Self::Object(members.map(|(name, value)| (name.into(), Json::checked(value))).collect())
+            }
+            Some(Shape::Array) => {
+                Self::Array(elements(text).unwrap_or_default().into_iter().map(Json::checked).collect())
+            }
+            Some(Shape::String) => match Reader::new(text).readable_string() {
+                Ok(text) => Self::Text(text.into()),
+                Err(_) => Self::Scalar,
+            },
+            _ => Self::Scalar,
+        }
+    }
+}
+
+/// The name of a member or the position of an element; see [`Json::get`].
+pub trait JsonIndex: index::Sealed {
+    #[doc(hidden)]
+    fn get(self, json: &Json) -> Option<&Json>;
+}
+
+mod index {
+    pub trait Sealed {}
+
+    impl Sealed for usize {}
+    impl Sealed for &str {}
+    impl Sealed for &String {}
+}
+
+impl JsonIndex for usize {
+    fn get(self, json: &Json) -> Option<&Json> {
+        json.as_array()?.get(self)
+    }
+}
+
+impl JsonIndex for &str {
+    fn get(self, json: &Json) -> Option<&Json> {
+        match json.parsed() {
+            Parsed::Object(members) => members.iter().rfind(|(name, _)| **name == *self).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+}
+
+impl JsonIndex for &String {
+    fn get(self, json: &Json) -> Option<&Json> {
+        json.get(self.as_str())
+    }
+}
+
+impl<I: JsonIndex> Index<I> for Json {
+    type Output = Self;
+
+    /// Returns the member or element, or `null` if there is none.
+    fn index(&self, index: I) -> &Self {
+        self.get(index).unwrap_or(Self::NULL)
+    }
+}
+
+impl Clone for Json {
+    fn clone(&self) -> Self {
+        Self { text: self.text.clone(), parsed: OnceLock::new() }
+    }
+}
+
+impl FromStr for Json {
+    type Err = DecodeError;
+
+    /// Parses a JSON text, as [`parse`](Self::parse) does.
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        Self::parse(text)
     }
 }
 
@@ -241,11 +422,21 @@ pub(super) fn is_nearest(exact: &str, near: &str) -> bool {
         (Some(Shape::Number), Some(Shape::Number)) => is_number(exact),
         (Some(Shape::String), Some(Shape::Number)) => is_number(string(exact).trim()),
         (Some(Shape::Array), Some(Shape::Array)) => {
-            let mut left = elements(near).unwrap_or_default().into_iter().peekable();
+            let near = elements(near).unwrap_or_default();
+            // A map without a single value that fits is left out, an object of the API never is.
+            let inner = near.iter().flat_map(|element| members(element).unwrap_or_default());
+            let inner: Vec<_> = inner.filter_map(|(_, value)| shape(value)).collect();
+            let is_other_map = |element: &str| {
+                shape(element) == Some(Shape::Object)
+                    && members(element).is_ok_and(|members| {
+                        members.iter().all(|(_, value)| shape(value).is_none_or(|shape| !inner.contains(&shape)))
+                    })
+            };
+            let mut left = near.iter().peekable();
             let kind = left.peek().and_then(|element| shape(element));
             elements(exact).unwrap_or_default().into_iter().all(|element| {
                 let is_here = left.peek().is_some_and(|near| is_nearest(element, near));
-                is_here && left.next().is_some() || may_be_left_out(element, kind)
+                is_here && left.next().is_some() || may_be_left_out(element, kind) || is_other_map(element)
             }) && left.next().is_none()
         }
         (Some(Shape::Object), Some(Shape::Object)) => {
@@ -303,6 +494,53 @@ impl PartialEq for Json {
         differ(self.as_text(), other.as_text(), false).is_none()
     }
 }
+
+impl PartialEq<Value> for Json {
+    fn eq(&self, other: &Value) -> bool {
+        differ(self.as_text(), &other.to_string(), false).is_none()
+    }
+}
+
+impl PartialEq<Json> for Value {
+    fn eq(&self, other: &Json) -> bool {
+        other == self
+    }
+}
+
+impl PartialEq<str> for Json {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == Some(other)
+    }
+}
+
+impl PartialEq<&str> for Json {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == Some(*other)
+    }
+}
+
+impl PartialEq<String> for Json {
+    fn eq(&self, other: &String) -> bool {
+        self.as_str() == Some(other.as_str())
+    }
+}
+
+impl PartialEq<bool> for Json {
+    fn eq(&self, other: &bool) -> bool {
+        self.as_bool() == Some(*other)
+    }
+}
+
+macro_rules! equals_number {
+    ($($type:ty),*) => {
+        $(impl PartialEq<$type> for Json {
+            fn eq(&self, other: &$type) -> bool {
+                self.deserialize().is_ok_and(|number: $type| number == *other)
+            }
+        })*
+    };
+}
+equals_number!(i32, u32, i64, u64, usize, f64);
 
 impl Default for Json {
     fn default() -> Self {
@@ -382,21 +620,21 @@ impl fmt::Display for Json {
 
 impl From<Value> for Json {
     fn from(value: Value) -> Self {
-        Self(value.to_string().into())
+        Self::of_text(value.to_string().into())
     }
 }
 
 impl From<&str> for Json {
-    /// A JSON string with this text. For text that is JSON already, see [`Json::new`].
+    /// A JSON string with this text. For text that is JSON already, see [`Json::parse`].
     fn from(text: &str) -> Self {
         let mut writer = Writer::new();
         writer.string(text);
-        Self(writer.finish().ok().and_then(|out| String::from_utf8(out).ok()).unwrap_or_default().into())
+        Self::of_text(writer.finish().ok().and_then(|out| String::from_utf8(out).ok()).unwrap_or_default().into())
     }
 }
 
 impl From<String> for Json {
-    /// A JSON string with this text. For text that is JSON already, see [`Json::new`].
+    /// A JSON string with this text. For text that is JSON already, see [`Json::parse`].
     fn from(text: String) -> Self {
         Self::from(text.as_str())
     }
@@ -404,7 +642,7 @@ impl From<String> for Json {
 
 impl From<bool> for Json {
     fn from(value: bool) -> Self {
-        Self(if value { "true" } else { "false" }.into())
+        Self::checked(if value { "true" } else { "false" })
     }
 }
 
@@ -412,7 +650,7 @@ macro_rules! integers {
     ($($type:ty),*) => {
         $(impl From<$type> for Json {
             fn from(value: $type) -> Self {
-                Self(value.to_string().into())
+                Self::of_text(value.to_string().into())
             }
         })*
     };
@@ -493,7 +731,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
         let mut members = Map::new();
         while let Some(name) = map.next_key::<String>()? {
             if name == RAW_VALUE {
-                return Json::new(map.next_value::<String>()?).map_err(A::Error::custom);
+                return Json::parse(map.next_value::<String>()?).map_err(A::Error::custom);
             }
             members.insert(name, map.next_value()?);
         }
@@ -523,7 +761,7 @@ impl Deref for JsonObject {
 impl Default for JsonObject {
     /// An object without members.
     fn default() -> Self {
-        Self(Json("{}".into()))
+        Self(Json::checked("{}"))
     }
 }
 
@@ -533,9 +771,21 @@ impl fmt::Debug for JsonObject {
     }
 }
 
-impl<T: Into<Json>> From<T> for JsonObject {
-    fn from(value: T) -> Self {
+impl From<Json> for JsonObject {
+    fn from(value: Json) -> Self {
+        Self(value)
+    }
+}
+
+impl From<Value> for JsonObject {
+    fn from(value: Value) -> Self {
         Self(value.into())
+    }
+}
+
+impl From<Map<String, Value>> for JsonObject {
+    fn from(members: Map<String, Value>) -> Self {
+        Self(members.into())
     }
 }
 

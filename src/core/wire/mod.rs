@@ -73,7 +73,7 @@ use std::fmt;
 pub use arguments::{IntoList, IntoNumber, IntoText, form};
 pub use error::{DecodeError, EncodeError};
 pub use extra::Extra;
-pub use json::{Difference, Json, JsonObject};
+pub use json::{Difference, Json, JsonIndex, JsonObject};
 pub use reader::Reader;
 pub use scalars::{Patch, Secret};
 pub use tagged::Unrecognized;
@@ -255,7 +255,7 @@ pub(crate) fn decode_event_if<T: Wire, R>(
 }
 
 fn read_event(json: &str, place: &mut dyn ReadValue) -> Result<(), DecodeError> {
-    read_whole(json, place).or_else(|error| match Json::new(json) {
+    read_whole(json, place).or_else(|error| match Json::parse(json) {
         Ok(kept) if kept.is_object() => place.keep_object(kept, error),
         _ => Err(error),
     })

@@ -490,7 +490,7 @@ impl Wire for Json {
 
 impl Root for Json {
     fn reports_error(&self) -> bool {
-        self.get("error").is_some_and(|error| !error.is_null())
+        self.find("error").is_some_and(|error| !error.is_null())
     }
 }
 
@@ -618,11 +618,16 @@ impl<T: Into<String>> From<T> for Secret {
     }
 }
 
-impl<T: Into<JsonObject>> From<T> for Secret<JsonObject> {
-    fn from(members: T) -> Self {
-        Self(members.into())
-    }
+macro_rules! secret_objects {
+    ($($from:ty),*) => {
+        $(impl From<$from> for Secret<JsonObject> {
+            fn from(members: $from) -> Self {
+                Self(members.into())
+            }
+        })*
+    };
 }
+secret_objects!(JsonObject, Json, serde_json::Value, serde_json::Map<String, serde_json::Value>);
 
 impl From<BTreeMap<String, String>> for Secret<BTreeMap<String, String>> {
     fn from(map: BTreeMap<String, String>) -> Self {

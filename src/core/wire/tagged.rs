@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use super::error::DecodeError;
 use super::extra::Extra;
 use super::json::{Hide, Json, Shown};
@@ -177,7 +179,8 @@ fn read_branch(
         }
         reader.reset(mark);
     }
-    Ok(Some(Unrecognized { json: reader.json()?, error }))
+    reader.allocate(size_of::<Kept>())?;
+    Ok(Some(Unrecognized::kept(reader.json()?, error)))
 }
 
 /// A member that chose a branch by its value.
@@ -192,7 +195,7 @@ impl Tag {
     fn is_overruled(&self, reader: &Reader<'_>, mark: Mark) -> Result<bool, DecodeError> {
         let mut again = reader.clone();
         again.reset(mark);
-        let last = again.json()?.get(self.name).and_then(|last| last.as_string());
+        let last = again.json()?.find(self.name);
         Ok(last.is_none_or(|last| last != self.value))
     }
 }
@@ -248,7 +251,13 @@ fn first_element(reader: &Reader<'_>) -> Option<Shape> {
 /// `Debug` prints a value of an unknown type like [`Json`]. For a value that does not fit its type it prints only the
 /// member names, since a secret may be in an unexpected place; [`json`](Self::json) has the value.
 #[derive(Clone, PartialEq)]
-pub struct Unrecognized {
+pub struct Unrecognized(
+    /// Boxed, since every union has this variant, and few hold it. `None` for null.
+    Option<Box<Kept>>,
+);
+
+#[derive(Clone, PartialEq)]
+struct Kept {
     json: Json,
     error: Option<DecodeError>,
 }
@@ -256,36 +265,40 @@ pub struct Unrecognized {
 impl Unrecognized {
     /// A value to send that the crate has no type for.
     pub fn new(json: impl Into<Json>) -> Self {
-        Self { json: json.into(), error: None }
+        Self::kept(json.into(), None)
     }
 
     /// The value.
     pub fn json(&self) -> &Json {
-        &self.json
+        self.0.as_ref().map_or(Json::NULL, |kept| &kept.json)
     }
 
     /// The text in member `name`, as in `tag("type")`.
-    pub fn tag(&self, name: &str) -> Option<String> {
-        self.json.get(name).and_then(|value| value.as_string())
+    pub fn tag(&self, name: &str) -> Option<&str> {
+        self.json().get(name)?.as_str()
     }
 
     /// Why the value did not fit the type that its tag names; `None` where the tag is unknown.
     pub fn error(&self) -> Option<&DecodeError> {
-        self.error.as_ref()
+        self.0.as_ref()?.error.as_ref()
     }
 
     pub(crate) fn misfit(json: Json, error: DecodeError) -> Self {
-        Self { json, error: Some(error) }
+        Self::kept(json, Some(error))
+    }
+
+    fn kept(json: Json, error: Option<DecodeError>) -> Self {
+        Self((!json.is_null() || error.is_some()).then(|| Box::new(Kept { json, error })))
     }
 }
 
 impl fmt::Debug for Unrecognized {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Unrecognized");
-        match &self.error {
-            None => shown.field("json", &self.json),
+        match self.error() {
+            None => shown.field("json", self.json()),
             Some(error) => {
-                let value = Shown(self.json.as_text(), Hide::Values);
+                let value = Shown(self.json().as_text(), Hide::Values);
                 shown.field("type", &self.tag("type")).field("json", &value).field("error", error)
             }
         };
@@ -293,8 +306,14 @@ impl fmt::Debug for Unrecognized {
     }
 }
 
-impl<T: Into<Json>> From<T> for Unrecognized {
-    fn from(json: T) -> Self {
+impl From<Json> for Unrecognized {
+    fn from(json: Json) -> Self {
+        Self::new(json)
+    }
+}
+
+impl From<Value> for Unrecognized {
+    fn from(json: Value) -> Self {
         Self::new(json)
     }
 }
@@ -304,27 +323,27 @@ impl Sealed for Unrecognized {}
 impl Wire for Unrecognized {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         *self = Self::missing();
-        self.json = reader.json()?;
+        *self = Self::new(reader.json()?);
         Ok(())
     }
 
     fn write(&self, writer: &mut Writer) {
         if writer.is_surveying() {
-            writer.note("", self.error.as_ref());
+            writer.note("", self.error());
         }
-        self.json.write(writer);
+        self.json().write(writer);
     }
 
     fn missing() -> Self {
-        Self::new(Json::null())
+        Self(None)
     }
 
     fn is_missing(&self) -> bool {
-        self.json.is_null()
+        self.json().is_null()
     }
 
     fn is_blank(&self) -> bool {
-        self.json.is_blank()
+        self.json().is_blank()
     }
 }
 
