@@ -514,7 +514,7 @@ fn snake_case(word: &str) -> String {
 
 /// A string or a number, as text.
 fn scalar(value: &Json) -> Option<String> {
-    value.as_str().map(str::to_owned).or_else(|| value.is_number().then(|| value.to_value().to_string()))
+    value.as_str().map(str::to_owned).or_else(|| value.is_number().then(|| value.to_string()))
 }
 
 /// Where the parts of an error stand in a body.
@@ -563,7 +563,7 @@ impl<'a> ErrorFields<'a> {
         }
         let inside = || found.get("message").or_else(|| found.get(0)?.get("message"));
         let message = found.as_str().or_else(|| inside()?.as_str());
-        Some(message.map_or_else(|| found.to_value().to_string(), str::to_owned))
+        Some(message.map_or_else(|| found.to_string(), str::to_owned))
     }
 
     fn error_type(&self) -> Option<String> {

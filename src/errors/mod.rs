@@ -9,6 +9,7 @@ mod api;
 mod kind;
 mod text;
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
@@ -131,7 +132,7 @@ impl Error {
     }
 
     /// A mistake in a request, a parameter or an option, named by `argument`.
-    pub(crate) fn invalid(argument: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(argument: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         InvalidRequestError::new(argument, message).into()
     }
 
@@ -492,12 +493,12 @@ impl StdError for CancelledError {
 pub struct InvalidRequestError {
     call: CallInfo,
     argument: &'static str,
-    message: String,
+    message: Cow<'static, str>,
     source: Option<Cause>,
 }
 
 impl InvalidRequestError {
-    pub(crate) fn new(argument: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(argument: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { call: CallInfo::default(), argument, message: message.into(), source: None }
     }
 

@@ -233,7 +233,7 @@ impl<T: Wire> Wire for Box<T> {
 
     #[inline]
     fn missing() -> Self {
-        boxed()
+        ReadInto::<T>::boxed()
     }
 
     fn is_missing(&self) -> bool {
@@ -255,9 +255,11 @@ impl<T: Wire> Wire for Box<T> {
     }
 }
 
-/// Apart from `missing`, so that it is compiled once; see [`ReadInto`].
-fn boxed<T: Wire>() -> Box<T> {
-    Box::new(T::missing())
+impl<T: Wire> ReadInto<'_, T> {
+    /// Apart from `missing`, so that it is compiled once; see [`ReadInto`].
+    fn boxed() -> Box<T> {
+        Box::new(T::missing())
+    }
 }
 
 /// Keeps an element that does not fit, so that it does not spoil the others: an object is kept whole in its place,

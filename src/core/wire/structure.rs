@@ -383,18 +383,18 @@ impl<T: Struct> WriteFields for WriteFrom<'_, T> {
 }
 
 fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fields: &dyn WriteFields) {
-    if let Some(error) = extra.whole_misfit() {
+    // Few objects have extra members: without any, no name is looked up.
+    let has_extra = !extra.is_empty();
+    if has_extra && let Some(error) = extra.whole_misfit() {
         writer.fail(error.to_string());
         return;
     }
     writer.byte(b'{');
-    // Most members of a request are absent, and few objects have extra ones: then no name is looked up.
-    let has_extra = !extra.is_empty();
     for (index, member) in layout.members().iter().enumerate() {
         let name = layout.name(member);
         let is_absent = || extra.is_absent(bit(index));
         if member.kind() == Kind::Constant {
-            if !is_absent() && extra.get(name.text()).is_none() {
+            if !is_absent() && !(has_extra && extra.get(name.text()).is_some()) {
                 writer.begin_member(name);
                 writer.raw(layout.value(member));
             }
@@ -403,26 +403,36 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
         let field = index - layout.constants();
         let before = writer.before();
         writer.begin_member(name);
-        let exact = if has_extra { exact(extra, name.text(), field, fields) } else { None };
-        if let Some(exact) = exact.filter(|_| !writer.is_surveying()) {
+        if has_extra
+            && !writer.is_surveying()
+            && let Some(exact) = exact(extra, name.text(), field, fields)
+        {
             writer.raw(exact.as_text());
         } else if member.kind() != Kind::Required || !is_absent() || !fields.is_missing(field) {
             fields.write(field, writer);
-            if member.kind() == Kind::Nullable && !writer.has_begun() && !is_absent() {
-                writer.raw("null");
-            }
         }
         if writer.has_begun() {
             writer.after(before, Step::Member(name.text()));
-            continue;
-        }
-        writer.end_absent_member();
-        // Where a field is empty, a value that did not fit it has its place.
-        if has_extra && let Some(kept) = extra.get(name.text()) {
-            writer.begin_member(name);
-            writer.raw(kept.as_text());
+        } else if member.kind() == Kind::Nullable && !is_absent() {
+            writer.raw("null");
+        } else {
+            // Most members of a request are absent.
+            writer.end_absent_member();
+            // Where a field is empty, a value that did not fit it has its place.
+            if has_extra && let Some(kept) = extra.get(name.text()) {
+                writer.begin_member(name);
+                writer.raw(kept.as_text());
+            }
         }
     }
+    if has_extra {
+        write_extra(writer, layout, extra);
+    }
+    writer.byte(b'}');
+}
+
+/// Writes the members that have no field, and notes those that did not fit theirs.
+fn write_extra(writer: &mut Writer, layout: &Layout, extra: &Extra) {
     if writer.is_surveying() {
         for (name, error) in extra.misfits() {
             writer.note(name, Some(error));
@@ -434,7 +444,6 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
             writer.raw(value.as_text());
         }
     }
-    writer.byte(b'}');
 }
 
 /// The original of a value that its field holds only approximately, unless the field was changed since.
