@@ -309,7 +309,7 @@ async fn the_key_is_marked_as_sensitive() {
 /// Runs the test `probe` of this program in a process of its own with these variables, and answers with what it prints.
 fn with_environment(variables: &[(&str, &str)]) -> (String, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "probe", "--ignored", "--nocapture"]);
+    command.args(["--exact", "client::probe", "--ignored", "--nocapture"]);
     for name in ["API_KEY", "BASE_URL", "HTTP_REFERER", "APP_TITLE", "APP_CATEGORIES", "DEBUG"] {
         command.env_remove(format!("OPENROUTER_{name}"));
     }

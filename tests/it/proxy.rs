@@ -87,7 +87,7 @@ async fn run_child(what: &str, url: &str, variables: &[(&str, &str)]) {
         child.env_remove(name).env_remove(name.to_lowercase());
     }
     let child = child
-        .args(["--exact", "environment_child", "--ignored", "--nocapture"])
+        .args(["--exact", "proxy::environment_child", "--ignored", "--nocapture"])
         .env("TEST_WHAT", what)
         .env("TEST_URL", url)
         .envs(variables.iter().copied())

@@ -508,7 +508,7 @@ async fn probe() {
 #[test]
 fn the_log_shows_neither_key_nor_headers_nor_bodies() {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "probe", "--ignored", "--nocapture"]).env("OPENROUTER_DEBUG", "1");
+    command.args(["--exact", "security::probe", "--ignored", "--nocapture"]).env("OPENROUTER_DEBUG", "1");
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let log = String::from_utf8(output.stderr).unwrap();
