@@ -27,8 +27,8 @@ use openrouter_kit::core::wire;
 use openrouter_kit::funcs;
 use openrouter_kit::helpers::{ChatAccumulator, MessagesAccumulator, ResponsesAccumulator};
 use openrouter_kit::models::{
-    ChatRequest, ChatResult, ChatStreamChunk, MessagesStreamEvent, ModelsListResponse, ResponsesRequest, ResponsesResult,
-    ResponsesStreamEvent,
+    ChatRequest, ChatResult, ChatStreamChunk, MessagesStreamEvent, ModelsListResponse, ResponsesRequest,
+    ResponsesResult, ResponsesStreamEvent,
 };
 use openrouter_kit_benches::bytes;
 

@@ -81,12 +81,20 @@ pub(crate) fn keep_struct<T: Struct>(place: &mut T, json: &Json, error: &DecodeE
 trait ReadFields {
     fn read(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
 
+    /// Writes a field, to tell later whether it was changed.
+    fn write(&self, index: usize, writer: &mut Writer);
+
     fn extra(&mut self) -> &mut Extra;
 }
 
 impl<T: Struct> ReadFields for ReadInto<'_, T> {
     fn read(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.0.read_field(index, reader)
+    }
+
+    #[cold]
+    fn write(&self, index: usize, writer: &mut Writer) {
+        WriteFrom(&*self.0).write(index, writer);
     }
 
     fn extra(&mut self) -> &mut Extra {
@@ -196,7 +204,8 @@ impl Reading<'_> {
                 self.present |= own;
                 if reader.is_inexact_since(mark) {
                     reader.reset(mark);
-                    self.keep_exact(member, reader)?;
+                    let value = reader.json()?;
+                    self.keep_exact(index, member, value, reader)?;
                 }
             }
             Err(error) => {
@@ -225,8 +234,17 @@ impl Reading<'_> {
 
     /// Keeps the original of a value that its field holds only approximately.
     #[cold]
-    fn keep_exact(&mut self, member: &'static Member, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-        self.extra.push_exact(self.layout.name(member).text(), reader.json()?);
+    fn keep_exact(
+        &mut self,
+        index: usize,
+        member: &'static Member,
+        value: Json,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), DecodeError> {
+        let field = index - self.layout.constants();
+        let nearest = written(|writer| self.fields.write(field, writer)).unwrap_or_default();
+        reader.allocate(nearest.len())?;
+        self.extra.push_exact(self.layout.name(member).text(), value, nearest);
         Ok(())
     }
 
@@ -245,8 +263,7 @@ impl Reading<'_> {
             && self.fields.read(index - self.layout.constants(), &mut Reader::new(text.as_text())).is_ok()
         {
             self.present |= bit(index);
-            self.extra.push_exact(name, value);
-            return Ok(());
+            return self.keep_exact(index, member, value, reader);
         }
         let required = matches!(member.kind(), Kind::Required | Kind::Nullable);
         reader.keep(1)?;
@@ -368,23 +385,14 @@ fn keep_members(
 trait WriteFields {
     fn write(&self, index: usize, writer: &mut Writer);
 
-    /// Writes what a field holds after it was read from this value.
-    fn write_read(&self, index: usize, value: &Json, writer: &mut Writer) -> Result<(), DecodeError>;
-
     fn is_missing(&self, index: usize) -> bool;
 }
 
 impl<T: Struct> WriteFields for WriteFrom<'_, T> {
+    // Not inlined, as it is also called for a value that is read.
+    #[inline(never)]
     fn write(&self, index: usize, writer: &mut Writer) {
         self.0.write_field(index, writer);
-    }
-
-    #[cold]
-    fn write_read(&self, index: usize, value: &Json, writer: &mut Writer) -> Result<(), DecodeError> {
-        let mut read = T::missing();
-        read.read_field(index, &mut Reader::new(value.as_text()))?;
-        read.write_field(index, writer);
-        Ok(())
     }
 
     fn is_missing(&self, index: usize) -> bool {
@@ -456,21 +464,19 @@ fn write_extra(writer: &mut Writer, layout: &Layout, extra: &Extra) {
     }
 }
 
-/// The original of a value that its field holds only approximately, unless the field was changed since: then reading the
-/// original makes something else of it.
+/// The original of a value that its field holds only approximately, unless the field was changed since: then it is
+/// written in another way than when it was read.
 fn exact<'a>(extra: &'a Extra, name: &str, field: usize, fields: &dyn WriteFields) -> Option<&'a Json> {
-    extra.exact(name).filter(|exact| is_read_from(exact, name, field, fields))
+    let (exact, nearest) = extra.exact_and_nearest(name)?;
+    (written(|writer| fields.write(field, writer)).as_deref() == Some(nearest)).then_some(exact)
 }
 
+/// What a field writes; `None` if it holds something that JSON cannot.
 #[cold]
-fn is_read_from(exact: &Json, name: &str, field: usize, fields: &dyn WriteFields) -> bool {
-    let (mut current, mut read) = (Writer::new(), Writer::new());
-    fields.write(field, &mut current);
-    let outcome = match (fields.write_read(field, exact, &mut read), unquoted_text(name, exact)) {
-        (Err(_), Some(text)) => fields.write_read(field, &text, &mut read),
-        (outcome, _) => outcome,
-    };
-    outcome.is_ok() && matches!((current.finish(), read.finish()), (Ok(current), Ok(read)) if current == read)
+fn written(write: impl FnOnce(&mut Writer)) -> Option<Vec<u8>> {
+    let mut writer = Writer::new();
+    write(&mut writer);
+    writer.finish().ok()
 }
 
 fn is_object_missing(layout: &Layout, extra: &Extra, fields: &dyn WriteFields) -> bool {
