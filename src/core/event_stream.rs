@@ -272,7 +272,7 @@ impl Source {
                         None => {
                             self.close();
                             let message = "the stream ended without an event";
-                            return Poll::Ready(Some(Err(self.invalid("", Bytes::new(), message))));
+                            return Poll::Ready(Some(Err(self.invalid("", Bytes::new(), message.into()))));
                         }
                     },
                     Seen::KeepAlive(is_returned) => {
@@ -298,7 +298,7 @@ impl Source {
                 },
                 Some(Err(error)) => {
                     self.close();
-                    return Poll::Ready(Some(Err(self.invalid("", Bytes::new(), error))));
+                    return Poll::Ready(Some(Err(self.invalid("", Bytes::new(), error.into()))));
                 }
                 None if self.state == State::Open => {
                     if let Err(error) = ready!(self.poll_fill(cx)) {
@@ -359,7 +359,7 @@ impl Source {
         let events = from_answer(&String::from_utf8_lossy(&outside));
         if events.is_empty() {
             self.close();
-            return Some(Err(self.invalid("", outside, "expected events of a stream")));
+            return Some(Err(self.invalid("", outside, "expected events of a stream".into())));
         }
         self.incoming.close();
         self.read_instead(&events);
@@ -406,10 +406,11 @@ impl Source {
             return self.incomplete(NO_END);
         }
         let path = error.path().to_owned();
-        self.invalid(&path, data, error)
+        self.invalid(&path, data, error.into())
     }
 
-    pub(super) fn invalid(&self, path: &str, data: Bytes, source: impl Into<Cause>) -> Error {
+    #[cold]
+    pub(super) fn invalid(&self, path: &str, data: Bytes, source: Cause) -> Error {
         self.progress.add_to(ResponseValidationError::new(self.head.clone(), data, path, source).into())
     }
 

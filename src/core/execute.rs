@@ -445,7 +445,7 @@ impl<'a> Plan<'a> {
         if ApiError::is_error_body(&body) {
             return ApiError::read(head, body, time::now()).into();
         }
-        ResponseValidationError::new(head, body, "", message).into()
+        ResponseValidationError::new(head, body, "", message.into()).into()
     }
 }
 

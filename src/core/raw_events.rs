@@ -106,7 +106,7 @@ impl<T: StreamItem> RawEvents<T> {
             Seen::Error(data) => Some(Err(self.source.api_error(data))),
             Seen::Misfit(error, data) => {
                 let path = error.path().to_owned();
-                Some(Err(self.source.invalid(&path, data, error)))
+                Some(Err(self.source.invalid(&path, data, error.into())))
             }
         }
     }

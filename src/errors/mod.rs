@@ -540,13 +540,13 @@ pub struct ResponseValidationError {
 }
 
 impl ResponseValidationError {
-    pub(crate) fn new(head: Head, body: Bytes, path: impl Into<String>, source: impl Into<Cause>) -> Self {
+    pub(crate) fn new(head: Head, body: Bytes, path: &str, source: Cause) -> Self {
         // The path is part of this error.
-        let source = source.into().downcast::<DecodeError>();
+        let source = source.downcast::<DecodeError>();
         let message = |error: Box<DecodeError>| OneLine::new(error.message(), LONGEST, "").to_string();
         let source = source.map_or_else(|other| other, |error| message(error).into());
         let Head { operation_id, status, headers } = head;
-        Self { call: CallInfo::of(operation_id), status, headers, body, path: path.into(), source }
+        Self { call: CallInfo::of(operation_id), status, headers, body, path: path.to_owned(), source }
     }
 
     /// Where in the JSON the misfit is (`choices[0].delta.content`); empty for the whole of it.

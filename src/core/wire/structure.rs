@@ -94,7 +94,7 @@ impl<T: Struct> ReadFields for ReadInto<'_, T> {
 
     #[cold]
     fn write(&self, index: usize, writer: &mut Writer) {
-        WriteFrom(&*self.0).write(index, writer);
+        WriteFrom(&*self.0).write(index, false, writer);
     }
 
     fn extra(&mut self) -> &mut Extra {
@@ -383,20 +383,17 @@ fn keep_members(
 
 /// The fields of an object, to be written.
 trait WriteFields {
-    fn write(&self, index: usize, writer: &mut Writer);
-
-    fn is_missing(&self, index: usize) -> bool;
+    /// Writes a field; if it is to be `omitted` when empty, only one that holds something.
+    fn write(&self, index: usize, omitted: bool, writer: &mut Writer);
 }
 
 impl<T: Struct> WriteFields for WriteFrom<'_, T> {
     // Not inlined, as it is also called for a value that is read.
     #[inline(never)]
-    fn write(&self, index: usize, writer: &mut Writer) {
-        self.0.write_field(index, writer);
-    }
-
-    fn is_missing(&self, index: usize) -> bool {
-        self.0.is_field_missing(index)
+    fn write(&self, index: usize, omitted: bool, writer: &mut Writer) {
+        if !(omitted && self.0.is_field_missing(index)) {
+            self.0.write_field(index, writer);
+        }
     }
 }
 
@@ -426,8 +423,8 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
             && let Some(exact) = exact(extra, name.text(), field, fields)
         {
             writer.raw(exact.as_text());
-        } else if member.kind() != Kind::Required || !is_absent() || !fields.is_missing(field) {
-            fields.write(field, writer);
+        } else {
+            fields.write(field, member.kind() == Kind::Required && is_absent(), writer);
         }
         if writer.has_begun() {
             writer.after(before, Step::Member(name.text()));
@@ -468,7 +465,7 @@ fn write_extra(writer: &mut Writer, layout: &Layout, extra: &Extra) {
 /// written in another way than when it was read.
 fn exact<'a>(extra: &'a Extra, name: &str, field: usize, fields: &dyn WriteFields) -> Option<&'a Json> {
     let (exact, nearest) = extra.exact_and_nearest(name)?;
-    (written(|writer| fields.write(field, writer)).as_deref() == Some(nearest)).then_some(exact)
+    (written(|writer| fields.write(field, false, writer)).as_deref() == Some(nearest)).then_some(exact)
 }
 
 /// What a field writes; `None` if it holds something that JSON cannot.
@@ -480,7 +477,11 @@ fn written(write: impl FnOnce(&mut Writer)) -> Option<Vec<u8>> {
 }
 
 fn is_object_missing(layout: &Layout, extra: &Extra, fields: &dyn WriteFields) -> bool {
+    let mut writer = Writer::default();
     extra.is_empty()
         && extra.are_absent(layout.required())
-        && (0..layout.fields()).all(|index| fields.is_missing(index))
+        && (0..layout.fields()).all(|index| {
+            fields.write(index, true, &mut writer);
+            writer.is_empty()
+        })
 }
