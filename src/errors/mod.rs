@@ -502,9 +502,9 @@ impl InvalidRequestError {
         Self { call: CallInfo::default(), argument, message: message.into(), source: None }
     }
 
-    pub(crate) fn caused_by(mut self, source: impl Into<Cause>) -> Self {
-        self.source = Some(source.into());
-        self
+    #[inline]
+    pub(crate) fn caused_by(self, source: impl Into<Cause>) -> Self {
+        Self { source: Some(source.into()), ..self }
     }
 
     /// The option, parameter or header at fault, by its name.

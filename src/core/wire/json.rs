@@ -176,7 +176,7 @@ impl Json {
     /// Returns a copy of the member `name` without taking the others apart.
     pub(crate) fn find(&self, name: &str) -> Option<Self> {
         let mut found = None;
-        let read = Reader::new(self.as_text()).object(|key, reader| {
+        let read = Reader::new(self.as_text()).object(&mut |key, reader| {
             let value = reader.raw()?;
             if key == name {
                 found = Some(value);
@@ -395,7 +395,7 @@ fn tree(text: &str) -> Value {
 pub(crate) fn members(text: &str) -> Result<Vec<(String, &str)>, DecodeError> {
     let mut list = Vec::new();
     let mut reader = Reader::new(text);
-    reader.object(|key, reader| {
+    reader.object(&mut |key, reader| {
         list.push((key.into_owned(), reader.raw()?));
         Ok(())
     })?;

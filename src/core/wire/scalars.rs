@@ -422,7 +422,7 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.clear();
         let mut misfit = None;
-        let mut read = reader.object(|key, reader| {
+        let mut read = reader.object(&mut |key, reader| {
             reader.allocate(size_of::<(String, T)>())?;
             let mut value = T::missing();
             let mark = reader.mark();

@@ -370,7 +370,7 @@ fn keep_members(
     error: &DecodeError,
 ) -> Result<(), DecodeError> {
     *extra = Extra::all_absent();
-    Reader::new(json.as_text()).object(|name, reader| {
+    Reader::new(json.as_text()).object(&mut |name, reader| {
         reader.keep(1)?;
         let value = reader.json()?;
         match value.is_null() {
