@@ -17,7 +17,9 @@ use openrouter_kit::core::transport::TransportErrorKind;
 use openrouter_kit::errors::{Error, TimeoutPhase};
 use openrouter_kit::helpers::JobWait;
 use openrouter_kit::mock::{Answer, MockServer};
-use openrouter_kit::models::{VideoGenerationRequest, VideoGenerationResponse, VideoGenerationResponseStatus as Status};
+use openrouter_kit::models::{
+    VideoGenerationRequest, VideoGenerationResponse, VideoGenerationResponseStatus as Status,
+};
 use openrouter_kit::{OpenRouter, OpenRouterCore, RetryConfig, funcs};
 use serde_json::{Value, json};
 use support::{Script, Step, answer};

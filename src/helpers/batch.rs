@@ -10,7 +10,9 @@ use crate::core::head::Head;
 use crate::core::time;
 use crate::core::wire::{self, DecodeError, EncodeError, Json, Root, Wire};
 use crate::errors::{ApiError, Error, InvalidRequestError, ResponseValidationError};
-use crate::models::batch::{BatchEndpoint, BatchObject, BatchRequest, BatchResult, BatchResultBody, CreateBatchRequest};
+use crate::models::batch::{
+    BatchEndpoint, BatchObject, BatchRequest, BatchResult, BatchResultBody, CreateBatchRequest,
+};
 use crate::models::{
     ChatRequest, ChatResult, CreateEmbeddingsRequest, CreateEmbeddingsResponse, MessagesRequest, MessagesResult,
     ResponsesRequest, ResponsesResult,
@@ -108,7 +110,8 @@ fn of_requests(
             return Err(refused(format!("has two requests with the id {id:?}; give each an id of its own")).into());
         }
         if body.find("stream").and_then(|stream| stream.as_bool()) == Some(true) {
-            let message = format!("has a request for a stream at id {id:?}, which a batch cannot have; remove `stream`");
+            let message =
+                format!("has a request for a stream at id {id:?}, which a batch cannot have; remove `stream`");
             return Err(refused(message).into());
         }
         let model = body.find("model").and_then(|model| model.as_str().map(str::to_owned)).unwrap_or_default();
@@ -117,9 +120,8 @@ fn of_requests(
         }
         match &shared {
             Some(shared) if *shared != model => {
-                let message = format!(
-                    "has the model {model:?} at id {id:?} and {shared:?} before; make a batch for each model"
-                );
+                let message =
+                    format!("has the model {model:?} at id {id:?} and {shared:?} before; make a batch for each model");
                 return Err(refused(message).into());
             }
             _ => shared = Some(model),

@@ -41,7 +41,8 @@ impl ToolOutputFile {
 #[inline]
 fn last_name(path: &str) -> Option<&str> {
     let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
-    let is_name = !matches!(name, "" | "." | "..") && !name.contains(|letter: char| letter == ':' || letter.is_control());
+    let is_name =
+        !matches!(name, "" | "." | "..") && !name.contains(|letter: char| letter == ':' || letter.is_control());
     is_name.then_some(name)
 }
 
