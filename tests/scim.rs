@@ -1,6 +1,11 @@
 //! Waiting for a directory sync.
 #![cfg(all(feature = "mock", feature = "scim"))]
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "in a test a panic is a finding")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "in a test a panic is a finding"
+)]
 
 mod support;
 
