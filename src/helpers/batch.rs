@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, HashSet};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use super::holds_error;
 use crate::core::head::Head;
 use crate::core::time;
 use crate::core::wire::{self, DecodeError, EncodeError, Json, Root, Wire};
 use crate::errors::{ApiError, Error, InvalidRequestError, ResponseValidationError};
 use crate::models::batch::{
-    BatchEndpoint, BatchObject, BatchRequest, BatchResult, BatchResultBody, CreateBatchRequest,
+    BatchEndpoint, BatchObject, BatchRequest, BatchResult, BatchResultBody, BatchResultResponse, CreateBatchRequest,
 };
 use crate::models::{
     ChatRequest, ChatResult, CreateEmbeddingsRequest, CreateEmbeddingsResponse, MessagesRequest, MessagesResult,
@@ -198,7 +199,7 @@ impl BatchObject {
         let mut results = BTreeMap::new();
         for result in self.results.iter().flatten() {
             let outcome = result.response_as();
-            // Of two results of one request, that of a provider that was asked again counts.
+            // A request that was tried twice may have two results.
             if outcome.is_ok() || !results.contains_key(result.custom_id.as_str()) {
                 results.insert(result.custom_id.as_str(), outcome);
             }
@@ -225,11 +226,11 @@ impl BatchResult {
     ///   error.
     #[inline]
     pub fn response_as<T: BatchResponse>(&self) -> Result<&T, Error> {
-        let failed = self.error.is_some() || self.response.as_ref().is_some_and(|response| response.status_code >= 300);
         let response = match &self.response {
-            Some(response) if !failed => response,
-            _ if failed => return Err(self.api_error().into()),
-            _ => return Err(self.unreadable("a response or an error", "neither")),
+            _ if self.reports_error() => return Err(self.api_error().into()),
+            Some(response) if response.is_success() => response,
+            Some(_) => return Err(self.api_error().into()),
+            None => return Err(self.unreadable("a response or an error", "neither")),
         };
         match T::of(&response.body) {
             Some(value) if !value.reports_error() => Ok(value),
@@ -239,11 +240,16 @@ impl BatchResult {
         }
     }
 
+    /// Also for an error of an unknown form.
+    #[inline]
+    fn reports_error(&self) -> bool {
+        self.error.is_some() || holds_error(&self.extra)
+    }
+
     #[inline]
     fn api_error(&self) -> ApiError {
-        let body = match (&self.error, &self.response) {
-            // The response may tell nothing but a status.
-            (None, Some(response)) => json_of(&response.body),
+        let body = match &self.response {
+            Some(response) if !self.reports_error() => json_of(&response.body),
             _ => json_of(self),
         };
         ApiError::read(self.head(), body, time::now())
@@ -265,6 +271,15 @@ impl BatchResult {
         }
         let status = status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::OK);
         Head { operation_id: OPERATION, status, headers }
+    }
+}
+
+impl BatchResultResponse {
+    /// A status that is absent says nothing; one of an unknown form is not a success.
+    #[inline]
+    fn is_success(&self) -> bool {
+        let is_absent = self.status_code == 0 && self.extra.get("status_code").is_none();
+        is_absent || (200..300).contains(&self.status_code)
     }
 }
 

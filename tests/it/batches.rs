@@ -1,18 +1,9 @@
 //! Batches: made of typed requests, waited for, and read as typed results.
-#![cfg(all(feature = "mock", feature = "batch"))]
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "in a test a panic is a finding"
-)]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::support::{Script, answer};
 use openrouter_kit::errors::{ApiErrorKind, Error};
 use openrouter_kit::funcs;
 use openrouter_kit::helpers::JobWait;
@@ -23,7 +14,6 @@ use openrouter_kit::models::{
     MessagesRequest, MessagesResult, ResponsesRequest, ResponsesResult,
 };
 use serde_json::{Value, json};
-use support::{Script, answer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -253,6 +243,11 @@ fn an_error_is_never_a_result() {
     };
     let limited =
         json!({"message": "Slow down", "type": "rate_limit_error", "param": null, "error_type": "rate_limit_exceeded"});
+    let with = |id: &str, member: &str, value: Value| {
+        let mut result = result(id, 200, &chat("Hi"));
+        result[member] = value;
+        result
+    };
     let both = {
         let mut both = result("both", 400, &json!({"error": {"message": "in the body"}}));
         both["error"] = json!({"message": "Too long", "type": "invalid_request_error", "param": "messages"});
@@ -266,10 +261,12 @@ fn an_error_is_never_a_result() {
         result("strange", 70_000, &chat("strange")),
         failure("limit", limited),
         both,
+        with("text", "error", json!("Broken")),
+        with("word", "response", json!({"status_code": "broken", "request_id": null, "body": chat("half")})),
         failure("nothing", Value::Null)
     ]));
     let results = batch.results_by_id::<ChatResult>();
-    assert_eq!(results.len(), 8);
+    assert_eq!(results.len(), 10);
     let api = |id: &str| results[id].as_ref().unwrap_err().as_api().expect(id);
     assert_eq!((api("status").kind(), api("status").status().as_u16()), (ApiErrorKind::InternalServer, 500));
     assert_eq!(api("status").request_id(), Some("req-7"));
@@ -281,6 +278,8 @@ fn an_error_is_never_a_result() {
     assert!(api("limit").is_retryable() && !api("both").is_retryable());
     assert_eq!((api("both").kind(), api("both").message()), (ApiErrorKind::BadRequest, "Too long"));
     assert!(api("both").to_string().starts_with("getBatches: the server responded with 400"), "{}", api("both"));
+    assert_eq!(api("text").message(), "Broken");
+    assert_eq!(api("word").status().as_u16(), 200);
     assert!(matches!(results["nothing"], Err(Error::ResponseValidation(_))));
 }
 

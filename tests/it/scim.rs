@@ -1,21 +1,12 @@
 //! Waiting for a directory sync.
-#![cfg(all(feature = "mock", feature = "scim"))]
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "in a test a panic is a finding"
-)]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{Script, answer};
 use openrouter_kit::funcs;
 use openrouter_kit::helpers::JobWait;
 use openrouter_kit::models::scim::{ScimSyncJobResponse, ScimSyncJobStatus as Status};
 use serde_json::{Value, json};
-use support::{Script, answer};
 
 fn state(status: &str) -> Value {
     json!({"data": {

@@ -1,6 +1,4 @@
 //! Files of containers: uploaded into one, found in a response, and saved under safe names.
-#![cfg(all(feature = "mock", feature = "containers", feature = "responses", feature = "messages"))]
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "in a test a panic is a finding")]
 
 use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::containers::ContainerFile;
