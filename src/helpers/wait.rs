@@ -115,8 +115,8 @@ impl Job for BatchObject {
 
 #[cfg(feature = "scim")]
 impl ScimSyncJobStatus {
-    /// Returns `true` if the sync is over, whether it succeeded or not. A status that this version of the crate does not
-    /// know counts as one of a sync that is still going on.
+    /// Returns `true` if the sync is over, whether it succeeded or not. A status that this version of the crate does
+    /// not know counts as one of a sync that is still going on.
     #[inline]
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed)
@@ -180,8 +180,8 @@ impl<J: Job> Call<J> {
 /// A wait for the end of a job; see [`Call::until_done`].
 ///
 /// `.await` waits for the end and returns the last state. A job that does not succeed (failed, cancelled, expired) is
-/// [`Error::Api`] with the state as its [`body`](ApiError::body). A batch that completed is a success, even if some of its
-/// requests failed: its results tell which.
+/// [`Error::Api`] with the state as its [`body`](ApiError::body). A batch that completed is a success, even if some of
+/// its requests failed: its results tell which.
 ///
 /// To show progress, read the states as they arrive with [`next`](Self::next) or as a [`futures_core::Stream`]: it
 /// yields every state, ending with the final one, whatever that is.
@@ -229,8 +229,8 @@ impl<J: Job> JobWait<J> {
         self
     }
 
-    /// Sets the limit for the whole wait, after which it ends with [`Error::Timeout`]; `None` for no limit. Default: one
-    /// hour; five days for a batch. The time limits of the call hold for each of its requests.
+    /// Sets the limit for the whole wait, after which it ends with [`Error::Timeout`]; `None` for no limit. Default:
+    /// one hour; five days for a batch. The time limits of the call hold for each of its requests.
     #[inline]
     pub fn time_limit(mut self, time_limit: impl Into<Option<Duration>>) -> Self {
         self.time_limit = time_limit.into();
@@ -247,8 +247,8 @@ impl<J: Job> JobWait<J> {
     fn check(&self) -> Result<(), InvalidRequestError> {
         if self.draft.parts.operation().method() != Method::GET {
             let message = format!(
-                "cannot wait for a job that is still to be started; await this call, and wait with `{}` and the id that \
-                 it returns",
+                "cannot wait for a job that is still to be started; await this call, and wait with `{}` and the id \
+                 that it returns",
                 J::METHOD
             );
             return Err(InvalidRequestError::new("until_done", message));

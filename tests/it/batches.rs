@@ -19,8 +19,8 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn state(status: &str) -> Value {
     json!({
-        "id": "batch-1", "object": "batch", "endpoint": "/v1/chat/completions", "model": "m", "completion_window": "24h",
-        "status": status, "created_at": 1, "finalized_at": null, "provider": "OpenAI", "expires_at": null,
+        "id": "batch-1", "object": "batch", "endpoint": "/v1/chat/completions", "model": "m", "created_at": 1,
+        "status": status, "completion_window": "24h", "finalized_at": null, "provider": "OpenAI", "expires_at": null,
         "request_counts": {"total": 2, "completed": 1, "failed": 1}, "usage": null, "error": null, "results": null
     })
 }
