@@ -40,7 +40,7 @@
 //! read_any                  once            chooses the branch of a union: a &mut dyn ReadBranches
 //! ```
 //!
-//! Writing goes the same way with [`WriteFrom`] and `dyn WriteFields`. [`ReadInto`] and [`WriteFrom`] are what implements
+//! Writing goes the same way with `WriteFrom` and `dyn WriteFields`. `ReadInto` and `WriteFrom` are what implements
 //! these traits, not the types themselves: they only borrow, so that the tables of the trait objects hold no code to drop
 //! a value. As values are read into their place, nothing needs to be cleared up on the way either: a place holds an empty
 //! value before, and again after an error.
