@@ -573,9 +573,9 @@ fn what_fits_no_type_is_told_with_its_place() {
     assert_eq!(error.message(), "expected an array, found a number");
 
     let list: Vec<Item> = decode(r#"["text", {"type": "new"}, {"type": "part", "id": "1", "count": "two"}]"#).unwrap();
-    let places: Vec<_> = untyped(&list).into_iter().map(|part| (part.path, part.kind != UntypedKind::Variant)).collect();
+    let places: Vec<_> =
+        untyped(&list).into_iter().map(|part| (part.path, part.kind != UntypedKind::Variant)).collect();
     assert_eq!(places, [("[1]".to_owned(), false), ("[2]".to_owned(), true)]);
-
 }
 
 /// A member of a [`Part`] that has no field.
