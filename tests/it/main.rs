@@ -97,7 +97,7 @@ mod timeouts;
 mod tls;
 #[cfg(any(not(feature = "_tls"), feature = "roots-bundled", feature = "roots-platform"))]
 mod transport;
-#[cfg(feature = "full")]
+#[cfg(all(feature = "full", feature = "mock"))]
 mod typed_throughout;
 #[cfg(feature = "mock")]
 mod unknown_operations;
