@@ -31,6 +31,8 @@ pub struct Overlay {
     public: BTreeSet<String>,
     /// Types whose members tell absent from null.
     patched: BTreeSet<String>,
+    /// Optional fields that the server reads only before all others.
+    first: BTreeSet<String>,
     /// Entries that were looked up with success.
     used: RefCell<BTreeSet<String>>,
 }
@@ -58,6 +60,7 @@ impl Overlay {
             secrets: list("secrets"),
             public: list("public"),
             patched: list("patched"),
+            first: list("first"),
             used: RefCell::default(),
         })
     }
@@ -161,6 +164,15 @@ impl Overlay {
         found
     }
 
+    /// Returns `true` for a field that is written before all others.
+    pub fn is_first(&self, key: &str) -> bool {
+        let found = self.first.contains(key);
+        if found {
+            self.note("fields.yaml first", key);
+        }
+        found
+    }
+
     /// Notes that an entry of `equal.yaml` applies.
     pub fn note_equal(&self, entry: &Node) {
         self.note("equal.yaml", &entry.texts_of("types").join(", "));
@@ -181,6 +193,7 @@ impl Overlay {
             .chain(self.secrets.iter().map(entry("fields.yaml secrets")))
             .chain(self.public.iter().map(entry("fields.yaml public")))
             .chain(self.patched.iter().map(entry("fields.yaml patched")))
+            .chain(self.first.iter().map(entry("fields.yaml first")))
             .filter(|entry| !used.contains(entry))
             .collect()
     }
