@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use emit::pages::{self, Pages};
-use emit::{Context, Files, registry};
+use emit::{Context, Files, registry, replay};
 use graph::Module;
 use lower::Lowering;
 use model::{Api, ErrorKind, Ty, Type};
@@ -207,6 +207,7 @@ impl Generated {
         let mut files = emit::all(&context);
         registry::emit(&context, &self.components, &mut files);
         registry::emit_roots(&context, &mut files);
+        replay::emit(&context, &mut files);
         pages::emit(&context, &pages, &mut files);
         let mut files = format_rust(files)?;
         pages::splice(&mut files);

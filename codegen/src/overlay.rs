@@ -227,7 +227,11 @@ fn find_mut<'a>(node: &'a mut Node, path: &str) -> Option<&'a mut Node> {
         let step = step.replace("~1", "/");
         if let Some((name, value)) = step.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')?.split_once('=')) {
             let Node::List(list) = node else { return None };
-            return list.iter_mut().find(|element| element.text_of(name) == Some(value));
+            let is_constant = |element: &Node| {
+                let property = element.get("properties").and_then(|properties| properties.get(name));
+                property.is_some_and(|property| property.texts_of("enum") == [value])
+            };
+            return list.iter_mut().find(|element| element.text_of(name) == Some(value) || is_constant(element));
         }
         node.get_mut(&step)
     })

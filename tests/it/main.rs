@@ -103,6 +103,8 @@ mod timeouts;
 mod tls;
 #[cfg(any(not(feature = "_tls"), feature = "roots-bundled", feature = "roots-platform"))]
 mod transport;
+#[cfg(all(feature = "full", feature = "mock"))]
+mod typed_throughout;
 #[cfg(feature = "mock")]
 mod unknown_operations;
 #[cfg(feature = "mock")]
