@@ -19,6 +19,8 @@ pub mod prose;
 pub mod references;
 #[path = "../../src/core/hidden/names.rs"]
 mod secret_names;
+pub mod settle;
+pub mod surface;
 pub mod unions;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,13 +32,17 @@ use emit::pages::{self, Pages};
 use emit::{Context, Files, registry};
 use graph::Module;
 use lower::Lowering;
-use model::{Api, ErrorKind, Ty, Type};
+use model::{Api, ErrorKind, Operation, Ty, Type};
 use node::Node;
 use overlay::Overlay;
 use prose::Prose;
+use surface::Surface;
 
 /// Names of types above this length are refused: a reader cannot tell them apart.
 const LONGEST_NAME: usize = 40;
+
+/// How often a document is brought closer to the known form; schemas in schemas take a round each.
+const ROUNDS: usize = 6;
 
 /// Why the generator stopped. One line for each thing a person has to decide.
 #[derive(Debug, Clone)]
@@ -108,23 +114,19 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
     }
     overlay.repair(&mut document)?;
     references::inline(&mut document)?;
-    let mut contested: BTreeMap<String, usize> = BTreeMap::new();
-    // Names that turn out to be taken make another way through the document; each finds more of them, or is the last.
-    let (lowering, operations) = loop {
-        let mut lowering = Lowering::new(&document, overlay, contested.clone());
-        let endless = lowering.endless();
-        if !endless.is_empty() {
-            return Err(Failure(endless));
+    // Each way brings the document closer to the form that is known, or is the last.
+    for _ in 0..ROUNDS {
+        let (lowering, operations) = lower_all(&document, overlay)?;
+        let places = lowering.types.iter().map(|ty| (ty.name.clone(), ty.other_places())).collect();
+        let mut api = Api { types: lowering.types, operations };
+        graph::spread(&mut api);
+        api.types.retain(|ty| !ty.namespaces.is_empty());
+        if overlay.known.types.is_empty() || !settle::settle(&mut document, &overlay.known, &Surface::of(&api), &places) {
+            break;
         }
-        let mut operations = lowering.operations(&document);
-        lowering.unify(&mut operations);
-        if lowering.clashes.is_empty() {
-            break (lowering, operations);
-        }
-        for place in lowering.clashes {
-            *contested.entry(place).or_default() += 1;
-        }
-    };
+        overlay.repair(&mut document)?;
+    }
+    let (lowering, operations) = lower_all(&document, overlay)?;
     let components = lowering.components();
     let Lowering { types, mut problems, mut notes, unreadable, passed_over, .. } = lowering;
     let mut api = Api { types, operations };
@@ -197,6 +199,27 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
     })
 }
 
+/// The types and operations of a document. Names that turn out to be taken make another way through the document; each finds
+/// more of them, or is the last.
+fn lower_all<'a>(document: &'a Node, overlay: &'a Overlay) -> Result<(Lowering<'a>, Vec<Operation>), Failure> {
+    let mut contested: BTreeMap<String, usize> = BTreeMap::new();
+    loop {
+        let mut lowering = Lowering::new(document, overlay, contested.clone());
+        let endless = lowering.endless();
+        if !endless.is_empty() {
+            return Err(Failure(endless));
+        }
+        let mut operations = lowering.operations(document);
+        lowering.unify(&mut operations);
+        if lowering.clashes.is_empty() {
+            return Ok((lowering, operations));
+        }
+        for place in lowering.clashes {
+            *contested.entry(place).or_default() += 1;
+        }
+    }
+}
+
 impl Generated {
     /// The files, formatted.
     pub fn files(&self) -> Result<Files, Failure> {
@@ -208,9 +231,15 @@ impl Generated {
         registry::emit(&context, &self.components, &mut files);
         registry::emit_roots(&context, &mut files);
         pages::emit(&context, &pages, &mut files);
+        files.insert(surface::FILE.to_owned(), self.surface().text());
         let mut files = format_rust(files)?;
         pages::splice(&mut files);
         Ok(files)
+    }
+
+    /// What programs see of it.
+    pub fn surface(&self) -> Surface {
+        Surface::of(&self.api)
     }
 
     /// The features the crate needs: name and the features it turns on.

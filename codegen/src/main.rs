@@ -53,8 +53,8 @@ fn run(arguments: &[String]) -> Result<Outcome, Failure> {
     match arguments.first().map(String::as_str) {
         Some("diff") => {
             let [_, old, new] = arguments else { return Err(Failure::new(USAGE)) };
-            let changes = Changes::between(&understand(Path::new(old))?.api, &understand(Path::new(new))?.api);
-            Ok(Outcome { text: changes.text(), clean: changes.breaking.is_empty() })
+            let changes = Changes::between(&understand(Path::new(old))?.surface(), &understand(Path::new(new))?.surface());
+            Ok(Outcome { text: changes.text(), clean: !changes.breaks() })
         }
         Some("docs") => {
             let generated = understand(&spec()?)?;

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::Failure;
 use crate::model::{Condition, ErrorKind};
 use crate::node::Node;
+use crate::surface::Surface;
 
 /// All overlays, and which of their entries were used.
 #[derive(Debug, Default)]
@@ -31,6 +32,8 @@ pub struct Overlay {
     public: BTreeSet<String>,
     /// Types whose members tell absent from null.
     patched: BTreeSet<String>,
+    /// The surface of the tree, whose names stay.
+    pub known: Surface,
     /// Entries that were looked up with success.
     used: RefCell<BTreeSet<String>>,
 }
@@ -58,6 +61,7 @@ impl Overlay {
             secrets: list("secrets"),
             public: list("public"),
             patched: list("patched"),
+            known: Surface::load(&folder.join("api.txt"))?,
             used: RefCell::default(),
         })
     }
