@@ -117,7 +117,9 @@ impl Changes {
                 }
                 None => {
                     let moved = new.functions.iter().find(|(other, now)| {
-                        now.id == before.id && !old.functions.contains_key(*other) && is_stream(other) == is_stream(name)
+                        now.id == before.id
+                            && !old.functions.contains_key(*other)
+                            && is_stream(other) == is_stream(name)
                     });
                     match moved {
                         Some((to, _)) => self.breaking.insert(change(format!("moved to {to}"))),
@@ -195,9 +197,10 @@ fn bullets(list: &BTreeSet<Change>, whole: bool) -> String {
     for Change { what, owner, part, text } in list {
         let text = text.replace(", now ", "`, now `");
         let (group, line) = match *what {
-            "fn" if text.starts_with("moved to ") => {
-                (("functions of", owner.as_str()), format!("`{part}` is `{}` now", text.trim_start_matches("moved to ")))
-            }
+            "fn" if text.starts_with("moved to ") => (
+                ("functions of", owner.as_str()),
+                format!("`{part}` is `{}` now", text.trim_start_matches("moved to ")),
+            ),
             "fn" if whole => (("functions of", owner.as_str()), format!("`{part}`: `{text}`")),
             "fn" => (("functions of", owner.as_str()), format!("`{part}`")),
             "type" if part.is_empty() && text.is_empty() => (("types", ""), format!("`{owner}`")),
@@ -241,5 +244,5 @@ fn shape(surface: &Surface, item: &Item) -> String {
         with_names(text, &blank)
     };
     let parts: BTreeSet<_> = item.parts.values().map(|part| format!("{}: {}", part.wire, plain(&part.ty))).collect();
-    format!("{} {} {parts:?}", item.what, item.constants)
+    format!("{} {} {parts:?}", item.what, item.constants_of_struct())
 }

@@ -22,6 +22,7 @@ mod secret_names;
 pub mod settle;
 pub mod surface;
 pub mod unions;
+pub mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -121,7 +122,8 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
         let mut api = Api { types: lowering.types, operations };
         graph::spread(&mut api);
         api.types.retain(|ty| !ty.namespaces.is_empty());
-        if overlay.known.types.is_empty() || !settle::settle(&mut document, &overlay.known, &Surface::of(&api), &places) {
+        if overlay.known.types.is_empty() || !settle::settle(&mut document, &overlay.known, &Surface::of(&api), &places)
+        {
             break;
         }
         overlay.repair(&mut document)?;
@@ -167,11 +169,20 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
         by_hand.insert(format!("aliases of {id}"), names.elements().iter().map(ToString::to_string).collect());
     }
     let front: BTreeSet<String> = rules.texts_of("front").into_iter().map(str::to_owned).collect();
-    for name in front.iter().filter(|name| api.find(name).is_none()) {
-        notes.push(format!("overlay/modules.yaml: `front` has `{name}`, and there is no such type"));
+    let now = Surface::of(&api);
+    for (name, likely) in settle::missing(&overlay.known, &now) {
+        if front.contains(name) || rules.texts_of("pinned").contains(&name) {
+            let offer = likely
+                .and_then(|likely| Some((likely, &now.types.get(likely)?.key)))
+                .map(|(likely, key)| format!("; if `{likely}` is the same, add `{key}: {name}` to overlay/names.yaml"));
+            let offer = offer.unwrap_or_default();
+            notes.push(format!("`{name}` is gone{offer}; otherwise remove it from overlay/modules.yaml"));
+        }
     }
     let error_kinds = operations::error_kinds(&document, overlay, &mut notes);
-    let unused = overlay.unused().into_iter().map(|entry| format!("overlay/{entry} applies to nothing here")).collect();
+    let absent = front.iter().filter(|name| api.find(name).is_none()).map(|name| format!("modules.yaml front: {name}"));
+    let unused = overlay.unused().into_iter().chain(absent);
+    let unused = unused.map(|entry| format!("overlay/{entry} applies to nothing here")).collect();
     let exists = |ty: &Ty| ty.named().is_none_or(|name| api.find(name).is_some());
     let components = components.into_iter().filter(|(_, ty)| exists(ty)).map(|(name, ty)| (name, ty.rust())).collect();
     let remarks = passed_over.into_iter().map(|(keyword, places)| {
@@ -235,6 +246,11 @@ impl Generated {
         let mut files = format_rust(files)?;
         pages::splice(&mut files);
         Ok(files)
+    }
+
+    /// What a person has to decide before the tree is written, each with the line to write.
+    pub fn undecided(&self) -> Vec<String> {
+        self.notes.iter().chain(&self.equal).cloned().collect()
     }
 
     /// What programs see of it.

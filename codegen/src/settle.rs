@@ -46,7 +46,7 @@ pub fn missing<'a>(known: &'a Surface, now: &'a Surface) -> BTreeMap<&'a str, Op
 
 /// From 0 for types that have nothing in common to 1 for types with the same parts.
 fn likeness(one: &Item, two: &Item) -> f64 {
-    if one.what != two.what || (one.what == "struct" && one.constants != two.constants) {
+    if one.what != two.what || one.constants_of_struct() != two.constants_of_struct() {
         return 0.0;
     }
     let (one, two) = (one.wires(), two.wires());
@@ -68,7 +68,8 @@ fn by_use<'a>(known: &'a Surface, now: &'a Surface) -> Vec<(&'a str, &'a str)> {
     let mut open: VecDeque<(&str, &str)> = VecDeque::new();
     let is_stream = |name: &str| name.ends_with("stream");
     for (name, function) in &now.functions {
-        let same = known.functions.iter().find(|(other, old)| old.id == function.id && is_stream(other) == is_stream(name));
+        let same =
+            known.functions.iter().find(|(other, old)| old.id == function.id && is_stream(other) == is_stream(name));
         if let Some((_, old)) = same {
             open.extend(now.mentioned(&function.signature).zip(known.mentioned(&old.signature)));
         }
@@ -93,10 +94,13 @@ fn by_use<'a>(known: &'a Surface, now: &'a Surface) -> Vec<(&'a str, &'a str)> {
         if new.what == "union" {
             // Variants without a tag may be named by their types.
             let free = |item: &Item, other: &Item| -> Vec<String> {
-                let gone = item.parts.iter().filter(|(name, part)| part.wire.is_empty() && !other.parts.contains_key(*name));
+                let gone =
+                    item.parts.iter().filter(|(name, part)| part.wire.is_empty() && !other.parts.contains_key(*name));
                 gone.map(|(_, part)| part.ty.clone()).collect()
             };
-            for (ours, theirs) in free(new, old).iter().flat_map(|one| free(old, new).into_iter().map(move |two| (one.clone(), two))) {
+            for (ours, theirs) in
+                free(new, old).iter().flat_map(|one| free(old, new).into_iter().map(move |two| (one.clone(), two)))
+            {
                 let named = |surface: &'a Surface, text: &str| {
                     let name = surface.mentioned(text).next().map(str::to_owned);
                     name.and_then(|name| surface.types.get_key_value(&name)).map(|(name, _)| name.as_str())
@@ -114,7 +118,9 @@ fn moves(known: &Surface, now: &Surface, places: &BTreeMap<String, Vec<String>>)
     let mut same: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let pairs = by_use(known, now);
     let mut note = |new: &'_ str, old: &'_ str| {
-        let Some(((new, _), (old, _))) = now.types.get_key_value(new).zip(known.types.get_key_value(old)) else { return };
+        let Some(((new, _), (old, _))) = now.types.get_key_value(new).zip(known.types.get_key_value(old)) else {
+            return;
+        };
         let list = same.entry(old).or_default();
         if new != old && !known.types.contains_key(new) && !list.contains(&new.as_str()) {
             list.push(new);
@@ -174,7 +180,7 @@ fn moves(known: &Surface, now: &Surface, places: &BTreeMap<String, Vec<String>>)
 
 /// Whether two types of a document have the same parts.
 fn alike(surface: &Surface, one: &str, two: &str) -> bool {
-    let shape = |name: &str| surface.types.get(name).map(|item| (&item.what, &item.constants, item.wires()));
+    let shape = |name: &str| surface.types.get(name).map(|item| (&item.what, item.constants_of_struct(), item.wires()));
     one == two || shape(one) == shape(two)
 }
 
@@ -192,7 +198,10 @@ fn reference(name: &str) -> Node {
 
 /// Calls `change` with every node that refers to a component.
 fn references(node: &mut Node, name: &str, change: &mut impl FnMut(&mut Node)) {
-    if node.text_of("$ref").is_some_and(|target| target.starts_with("#/components/schemas/") && Lowering::target(target) == name) {
+    if node
+        .text_of("$ref")
+        .is_some_and(|target| target.starts_with("#/components/schemas/") && Lowering::target(target) == name)
+    {
         return change(node);
     }
     match node {

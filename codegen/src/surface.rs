@@ -7,12 +7,13 @@ use std::path::Path;
 
 use crate::Failure;
 use crate::emit::funcs::functions;
-use crate::model::{Api, Field, Kind, Presence, Type};
+use crate::model::{Api, Condition, Field, Kind, Presence, Type, Union};
 
 /// The file in which the surface of the tree is kept.
 pub const FILE: &str = "codegen/overlay/api.txt";
 
-const TITLE: &str = "Functions, types and their parts, written by the generator. The next document is compared with them.";
+const TITLE: &str =
+    "Functions, types and their parts, written by the generator. The next document is compared with them.";
 
 /// All functions and types by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +44,8 @@ pub struct Item {
     pub what: String,
     /// The place in the document.
     pub key: String,
-    /// The members with one value, as `type="text"`; of a union, the name of the tag.
+    /// The members with one value, as `type="text"`; of a union, the tag, and the conditions that tell branches apart
+    /// which the tag does not.
     pub constants: String,
     /// It is marked as deprecated.
     pub deprecated: bool,
@@ -173,7 +175,7 @@ impl Item {
                 ("enum", values.collect())
             }
             Kind::Union(union) => {
-                constants.clone_from(&union.tag);
+                constants = told_apart(union);
                 let variants = union.variants.iter().map(|variant| {
                     let ty = variant.ty.rust();
                     let ty = if variant.boxed { format!("Box<{ty}>") } else { ty };
@@ -186,10 +188,36 @@ impl Item {
         Self { what: what.to_owned(), key: ty.key.clone(), constants, deprecated: ty.deprecated, new, parts }
     }
 
+    /// The members with one value.
+    pub fn constants_of_struct(&self) -> &str {
+        if self.what == "struct" { &self.constants } else { "" }
+    }
+
     /// The names on the wire.
     pub fn wires(&self) -> BTreeSet<&str> {
         self.parts.iter().map(|(name, part)| if part.wire.is_empty() { name } else { &part.wire }.as_str()).collect()
     }
+}
+
+/// The tag of a union, and for each branch that the tag does not tell: `Branch: has id, lacks role`.
+fn told_apart(union: &Union) -> String {
+    let name = |index: &usize| union.variants.get(*index).map(|variant| variant.rust.clone()).unwrap_or_default();
+    let when = |conditions: &[Condition]| {
+        let texts = conditions.iter().map(|condition| match condition {
+            Condition::Has(member) => format!("has {member}"),
+            Condition::Lacks(member) => format!("lacks {member}"),
+            Condition::Is(member, value) => format!("{member} is {value}"),
+        });
+        let texts: Vec<_> = texts.collect();
+        if texts.is_empty() { "otherwise".to_owned() } else { texts.join(" and ") }
+    };
+    let shared = union.tagged.iter().filter(|(_, conditions, _)| !conditions.is_empty());
+    let shared = shared.map(|(value, conditions, index)| format!("{}: {value}, {}", name(index), when(conditions)));
+    let several = union.objects.len() > 1 || !union.tag.is_empty();
+    let free = union.objects.iter().filter(|_| several);
+    let free = free.map(|(conditions, index)| format!("{}: {}", name(index), when(conditions)));
+    let lines = shared.chain(free).collect::<Vec<_>>().join("; ");
+    format!("{} {lines}", union.tag).trim().to_owned()
 }
 
 fn field_type(field: &Field) -> String {
