@@ -43,7 +43,7 @@ use surface::Surface;
 const LONGEST_NAME: usize = 40;
 
 /// How often a document is brought closer to the known form; schemas in schemas take a round each.
-const ROUNDS: usize = 6;
+const ROUNDS: usize = 12;
 
 /// Why the generator stopped. One line for each thing a person has to decide.
 #[derive(Debug, Clone)]
@@ -119,9 +119,8 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
     for _ in 0..ROUNDS {
         let (lowering, operations) = lower_all(&document, overlay)?;
         let places = lowering.types.iter().map(|ty| (ty.name.clone(), ty.other_places())).collect();
-        let mut api = Api { types: lowering.types, operations };
-        graph::spread(&mut api);
-        api.types.retain(|ty| !ty.namespaces.is_empty());
+        let components = lowering.components();
+        let api = api(lowering.types, operations, &components);
         if overlay.known.types.is_empty() || !settle::settle(&mut document, &overlay.known, &Surface::of(&api), &places)
         {
             break;
@@ -131,17 +130,7 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
     let (lowering, operations) = lower_all(&document, overlay)?;
     let components = lowering.components();
     let Lowering { types, mut problems, mut notes, unreadable, passed_over, .. } = lowering;
-    let mut api = Api { types, operations };
-    for (component, ty) in &components {
-        if let Ty::Named(name) = ty
-            && name != component
-            && let Some(own) = api.types.iter_mut().find(|own| own.name == *name)
-        {
-            own.aliases.insert(component.clone());
-        }
-    }
-    graph::spread(&mut api);
-    api.types.retain(|ty| !ty.namespaces.is_empty());
+    let mut api = api(types, operations, &components);
     equal::share_prose(&mut api, &prose);
     let equal = equal::without_reason(&api.types, overlay);
     for ty in api.types.iter().filter(|ty| ty.name.len() > LONGEST_NAME) {
@@ -208,6 +197,22 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
         document,
         error_kinds,
     })
+}
+
+/// The types that operations reach, with the names of the components that they are.
+fn api(types: Vec<Type>, operations: Vec<Operation>, components: &BTreeMap<String, Ty>) -> Api {
+    let mut api = Api { types, operations };
+    for (component, ty) in components {
+        if let Ty::Named(name) = ty
+            && name != component
+            && let Some(own) = api.types.iter_mut().find(|own| own.name == *name)
+        {
+            own.aliases.insert(component.clone());
+        }
+    }
+    graph::spread(&mut api);
+    api.types.retain(|ty| !ty.namespaces.is_empty());
+    api
 }
 
 /// The types and operations of a document. Names that turn out to be taken make another way through the document; each finds

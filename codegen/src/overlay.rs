@@ -83,6 +83,9 @@ impl Overlay {
                 continue;
             }
             let Some(place) = find_mut(document, at) else { continue };
+            if extracted.is_some() && place.get("$ref").is_some() {
+                continue;
+            }
             if let Some(expected) = patch.get("expect")
                 && !contains(place, expected)
             {

@@ -2,9 +2,10 @@
 //! they are. Where the document took a schema out of its place, put it in, renamed or moved it, it is brought back into the
 //! form that the tree was written from. So types keep their names, and all decisions and sentences their places.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::lower::Lowering;
+use crate::lower::{Lowering, constant};
 use crate::node::Node;
 use crate::references::METHODS;
 use crate::surface::{Item, Surface};
@@ -23,14 +24,20 @@ enum Move {
 /// Brings a document closer to the known form. Returns whether that changed it.
 pub fn settle(document: &mut Node, known: &Surface, now: &Surface, places: &BTreeMap<String, Vec<String>>) -> bool {
     let before = document.clone();
-    for step in moves(known, now, places) {
-        match step {
-            Move::Rename(from, to) => rename(document, &from, &to),
-            Move::Inline(name) => inline(document, &name),
-            Move::Extract(place, name) => extract(document, &place, &name),
+    for by_form in [false, true] {
+        for step in moves(known, now, places, by_form) {
+            if std::env::var_os("SETTLE").is_some() { eprintln!("{step:?}"); }
+            match step {
+                Move::Rename(from, to) => rename(document, &from, &to),
+                Move::Inline(name) => inline(document, &name),
+                Move::Extract(place, name) => extract(document, &place, &name),
+            }
+        }
+        if *document != before {
+            return true;
         }
     }
-    *document != before
+    false
 }
 
 /// The known types that are missing, each with the type of the document that is most like it, if any is.
@@ -79,10 +86,15 @@ fn by_use<'a>(known: &'a Surface, now: &'a Surface) -> Vec<(&'a str, &'a str)> {
     let mut seen = BTreeSet::new();
     while let Some(pair) = open.pop_front() {
         let (Some(new), Some(old)) = (now.types.get(pair.0), known.types.get(pair.1)) else { continue };
-        if !seen.insert(pair) || (pair.0 != pair.1 && likeness(new, old) < 0.5) {
+        let of = target(now, pair.0);
+        let is_same = |new: &Item| pair.0 == pair.1 || likeness(new, old) >= 0.5;
+        if !seen.insert(pair) || !(is_same(new) || now.types.get(of).is_some_and(is_same)) {
             continue;
         }
         pairs.push(pair);
+        if old.what != "alias" && of != pair.0 {
+            open.push_back((of, pair.1));
+        }
         for (name, part) in &new.parts {
             let same = |(other, old): &(&String, &crate::surface::Part)| {
                 if part.wire.is_empty() { *other == name } else { old.wire == part.wire }
@@ -113,7 +125,7 @@ fn by_use<'a>(known: &'a Surface, now: &'a Surface) -> Vec<(&'a str, &'a str)> {
 }
 
 /// What brings the document closer to the known form.
-fn moves(known: &Surface, now: &Surface, places: &BTreeMap<String, Vec<String>>) -> BTreeSet<Move> {
+fn moves(known: &Surface, now: &Surface, places: &BTreeMap<String, Vec<String>>, by_form: bool) -> BTreeSet<Move> {
     // The known type to the types of the document that are it, best first.
     let mut same: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let pairs = by_use(known, now);
@@ -122,7 +134,7 @@ fn moves(known: &Surface, now: &Surface, places: &BTreeMap<String, Vec<String>>)
             return;
         };
         let list = same.entry(old).or_default();
-        if new != old && !known.types.contains_key(new) && !list.contains(&new.as_str()) {
+        if (new == old || !known.types.contains_key(new)) && !list.contains(&new.as_str()) {
             list.push(new);
         }
     };
@@ -130,7 +142,7 @@ fn moves(known: &Surface, now: &Surface, places: &BTreeMap<String, Vec<String>>)
     // Types that are used elsewhere now: by what they are.
     let used: BTreeSet<&str> = pairs.iter().flat_map(|(new, old)| [*new, *old]).collect();
     let free = |name: &&String, other: &Surface| !used.contains(name.as_str()) && !other.types.contains_key(*name);
-    for (old, item) in known.types.iter().filter(|(name, _)| free(name, now)) {
+    for (old, item) in known.types.iter().filter(|(name, _)| by_form && free(name, now)) {
         let fits = |surface: &Surface, other: &Item| {
             let list = surface.types.iter().filter(|(_, candidate)| likeness(candidate, other) >= 0.8);
             list.map(|(name, _)| name.clone()).collect::<Vec<_>>()
@@ -143,39 +155,71 @@ fn moves(known: &Surface, now: &Surface, places: &BTreeMap<String, Vec<String>>)
     let mut found: Vec<(&str, &str)> = Vec::new();
     for (old, mut list) in same {
         let Some(item) = known.types.get(old) else { continue };
-        let score = |name: &&str| now.types.get(*name).map_or(0.0, |new| likeness(item, new));
-        list.sort_by(|one, two| score(two).total_cmp(&score(one)));
+        let score = |name: &&str| {
+            let Some(new) = now.types.get(*name) else { return (false, 0.0) };
+            (is_component(&new.key) == is_component(&item.key), likeness(item, new))
+        };
+        list.sort_by(|one, two| score(two).partial_cmp(&score(one)).unwrap_or(Ordering::Equal));
         // A type of the name, or else the best one, and those that are equal to it.
         let holder = now.types.get_key_value(old).map(|(name, _)| name.as_str()).or(list.first().copied());
-        let equal = |new: &&str| holder.is_some_and(|holder| alike(now, holder, new));
+        let holder = holder.map(|holder| target(now, holder));
+        let equal = |new: &&str| holder.is_some_and(|holder| alike(now, holder, target(now, new)));
         found.extend(list.into_iter().filter(equal).map(|new| (new, old)));
     }
     let key = |surface: &Surface, name: &str| surface.types.get(name).map(|item| item.key.clone()).unwrap_or_default();
-    let keys: Vec<(String, String, &str)> = found
+    let keys: Vec<(String, String, &str, &str)> = found
         .iter()
         .flat_map(|(new, old)| {
-            let own = std::iter::once(key(now, new)).chain(places.get(*new).cloned().unwrap_or_default());
-            own.map(|place| (place, key(known, old), *old)).collect::<Vec<_>>()
+            let others = places.get(*new).filter(|_| new != old).cloned().unwrap_or_default();
+            let own = std::iter::once(key(now, new)).chain(others);
+            own.map(|place| (place, key(known, old), *new, *old)).collect::<Vec<_>>()
         })
-        .filter(|(place, was, _)| place != was && !place.contains("()") && !place.ends_with("|string"))
+        .filter(|(place, was, ..)| place != was && !place.contains("()") && !place.ends_with("|string"))
         .collect();
     let mut moves = BTreeSet::new();
-    for (place, was, name) in &keys {
-        let comes_along = keys.iter().any(|(other, old, _)| {
+    for (place, was, new, name) in &keys {
+        let comes_along = keys.iter().any(|(other, old, ..)| {
             let (rest, before) = (place.strip_prefix(other.as_str()), was.strip_prefix(old.as_str()));
             rest.is_some_and(|rest| !rest.is_empty() && Some(rest) == before && !is_component(rest))
         });
         if comes_along {
             continue;
         }
+        let ((root, steps), (old_root, old_steps)) = (split_root(place), split_root(was));
         moves.insert(match (is_component(place), is_component(was)) {
-            (true, true) => Move::Rename(place.clone(), was.clone()),
-            (true, false) => Move::Inline(place.clone()),
+            // A component that holds the type has another name.
+            (false, false) if new != name && steps == old_steps => Move::Rename(root.to_owned(), old_root.to_owned()),
+            (false, false) if new != name => Move::Extract(place.clone(), (*name).to_owned()),
             (false, true) => Move::Extract(place.clone(), was.clone()),
-            (false, false) => Move::Extract(place.clone(), (*name).to_owned()),
+            (true, false) => Move::Inline(place.clone()),
+            (true, true) if new != name => {
+                // Several components may be one type: the one that is missing has this name.
+                let item = known.types.get(*name);
+                let names = std::iter::once(was).chain(item.into_iter().flat_map(|item| &item.aliases));
+                let present: BTreeSet<&str> = now.types.values().flat_map(components).collect();
+                let missing = names.clone().find(|name| !present.contains(name.as_str()));
+                Move::Rename(place.clone(), missing.unwrap_or(was).clone())
+            }
+            _ => continue,
         });
     }
     moves
+}
+
+/// The components that are a type.
+fn components(item: &Item) -> impl Iterator<Item = &str> {
+    std::iter::once(&item.key).chain(&item.aliases).map(String::as_str)
+}
+
+/// The type that another one is only a name for.
+fn target<'a>(surface: &'a Surface, name: &'a str) -> &'a str {
+    match surface.types.get(name) {
+        Some(item) if item.what == "alias" => {
+            let of = item.parts.values().find_map(|part| surface.types.get_key_value(&part.ty));
+            of.map_or(name, |(name, _)| name)
+        }
+        _ => name,
+    }
 }
 
 /// Whether two types of a document have the same parts.
@@ -184,8 +228,14 @@ fn alike(surface: &Surface, one: &str, two: &str) -> bool {
     one == two || shape(one) == shape(two)
 }
 
-fn is_component(key: &str) -> bool {
-    !key.contains(['.', '[', '{', '|', '('])
+/// The component or operation of a place, and the steps from there.
+fn split_root(place: &str) -> (&str, &str) {
+    let at = place.find(['.', '[', '{', '|', '(']).unwrap_or(place.len());
+    place.split_at_checked(at).unwrap_or((place, ""))
+}
+
+fn is_component(place: &str) -> bool {
+    split_root(place).1.is_empty()
 }
 
 fn schemas(document: &mut Node) -> Option<&mut Node> {
@@ -211,14 +261,21 @@ fn references(node: &mut Node, name: &str, change: &mut impl FnMut(&mut Node)) {
     }
 }
 
-/// Gives a component its known name. If that one is there too, it is the same.
+/// Gives a component its known name. If that one is there too, it is the same, or only another name for it.
 fn rename(document: &mut Node, from: &str, to: &str) {
     let Some(schemas) = schemas(document) else { return };
-    if schemas.get(to).is_none()
-        && let Node::Map(members) = schemas
+    if let Some(present) = schemas.get_mut(to) {
+        let mut leads = false;
+        references(present, from, &mut |_| leads = true);
+        if leads {
+            return inline(document, from);
+        }
+    } else if let Node::Map(members) = schemas
         && let Some((name, _)) = members.iter_mut().find(|(name, _)| name == from)
     {
         to.clone_into(name);
+    } else {
+        return;
     }
     references(document, from, &mut |node| node.set("$ref", Node::Text(format!("#/components/schemas/{to}"))));
     mappings(document, from, Some(to));
@@ -248,14 +305,27 @@ fn extract(document: &mut Node, place: &str, name: &str) {
     let present = schemas(document).and_then(|schemas| schemas.get(name)).cloned();
     let mut taken = None;
     locate(document, place, &mut |node| {
-        let is_same = present.as_ref().is_none_or(|own| own.without_prose() == node.without_prose());
-        if is_same && node.get("$ref").is_none() {
-            taken = Some(std::mem::replace(node, reference(name)));
+        let (schema, beside) = without_notes(node);
+        let is_same = present.as_ref().is_none_or(|own| without_notes(own).0.without_prose() == schema.without_prose());
+        let takes = is_same && schema.get("$ref").is_none();
+        if takes {
+            *node = reference(name);
+            beside.into_iter().for_each(|(name, value)| node.set(&name, value));
+            taken = Some(schema);
         }
+        takes
     });
     if let (None, Some(schema), Some(schemas)) = (present, taken, schemas(document)) {
         schemas.set(name, schema);
     }
+}
+
+/// A schema, and what one place says about it.
+fn without_notes(node: &Node) -> (Node, Vec<(String, Node)>) {
+    let Node::Map(members) = node else { return (node.clone(), Vec::new()) };
+    let is_note = |name: &str| matches!(name, "nullable" | "default" | "deprecated" | "description");
+    let (notes, schema) = members.iter().cloned().partition(|(name, _)| is_note(name));
+    (Node::Map(schema), notes)
 }
 
 /// Discriminators refer to components by their names.
@@ -277,10 +347,9 @@ fn mappings(node: &mut Node, from: &str, to: Option<&str>) {
     }
 }
 
-/// Calls `change` with the schema at a place like `ChatRequest.plugins[]|web.max`.
-fn locate(document: &mut Node, place: &str, change: &mut dyn FnMut(&mut Node)) {
-    let at = place.find(['.', '[', '{', '|', '(']).unwrap_or(place.len());
-    let (owner, steps) = place.split_at_checked(at).unwrap_or((place, ""));
+/// Calls `change` with the schemas that may be at a place like `ChatRequest.plugins[]|web.max`, until it takes one.
+fn locate(document: &mut Node, place: &str, change: &mut dyn FnMut(&mut Node) -> bool) {
+    let (owner, steps) = split_root(place);
     let steps = split(steps);
     if let Some(schema) = schemas(document).and_then(|schemas| schemas.get_mut(owner)) {
         descend(schema, &steps, change);
@@ -307,7 +376,7 @@ fn locate(document: &mut Node, place: &str, change: &mut dyn FnMut(&mut Node)) {
 }
 
 /// Tries every schema of a body, of responses or of parameters, until one has the place.
-fn in_contents(node: &mut Node, steps: &[String], change: &mut dyn FnMut(&mut Node)) -> bool {
+fn in_contents(node: &mut Node, steps: &[String], change: &mut dyn FnMut(&mut Node) -> bool) -> bool {
     if let Some(schema) = node.get_mut("schema") {
         return descend(schema, steps, change);
     }
@@ -330,12 +399,12 @@ fn split(place: &str) -> Vec<String> {
     steps
 }
 
-fn descend(node: &mut Node, steps: &[String], change: &mut dyn FnMut(&mut Node)) -> bool {
-    let Some((step, rest)) = steps.split_first() else {
-        change(node);
+fn descend(node: &mut Node, steps: &[String], change: &mut dyn FnMut(&mut Node) -> bool) -> bool {
+    if steps.is_empty() && !is_wrapper(node) && change(node) {
         return true;
-    };
-    let child = match step.as_str() {
+    }
+    let (step, rest) = steps.split_first().map_or(("", steps), |(step, rest)| (step.as_str(), rest));
+    let child = match step {
         "[]" => node.get_mut("items"),
         "{}" => node.get_mut("additionalProperties"),
         step => step.strip_prefix('.').and_then(|name| node.get_mut("properties")?.get_mut(name)),
@@ -343,23 +412,33 @@ fn descend(node: &mut Node, steps: &[String], change: &mut dyn FnMut(&mut Node))
     if child.is_some_and(|child| descend(child, rest, change)) {
         return true;
     }
-    let branch = step.strip_prefix('|');
-    for list in ["oneOf", "anyOf", "allOf"] {
-        let Some(Node::List(parts)) = node.get_mut(list) else { continue };
-        for part in parts.iter_mut().filter(|part| part.get("$ref").is_none()) {
-            let rest = if branch.is_some_and(|name| is_branch(part, name)) { rest } else { steps };
-            if descend(part, rest, change) {
-                return true;
-            }
-        }
-    }
-    false
+    ["oneOf", "anyOf", "allOf"].iter().any(|list| {
+        let Some(Node::List(parts)) = node.get_mut(list) else { return false };
+        parts.iter_mut().filter(|part| part.get("$ref").is_none()).any(|part| {
+            // A tag may have dots in it.
+            let name = |count: usize| steps.get(..count).unwrap_or_default().concat();
+            let is_named = |count: &usize| name(*count).strip_prefix('|').is_some_and(|name| is_branch(part, name));
+            let taken = (1..=steps.len()).find(is_named).unwrap_or_default();
+            descend(part, steps.get(taken..).unwrap_or_default(), change)
+        })
+    })
 }
 
-/// Whether an inline branch is called so: by its constant, or by a member.
+/// Whether a schema only says that another one may be null.
+fn is_wrapper(node: &Node) -> bool {
+    let null = |branch: &&Node| branch.text_of("type") != Some("null");
+    ["oneOf", "anyOf", "allOf"]
+        .iter()
+        .any(|list| node.get(list).is_some_and(|branches| branches.elements().iter().filter(null).count() == 1))
+        && node.get("properties").is_none()
+}
+
+/// Whether an inline branch is called so: by its constant, or by a member if it has no constant.
 fn is_branch(node: &Node, name: &str) -> bool {
-    let properties = node.get("properties").map_or(&[][..], Node::members);
-    let value = |schema: &Node| schema.text_of("const") == Some(name) || schema.texts_of("enum") == [name];
-    let constants = properties.iter().any(|(_, schema)| value(schema));
-    constants || properties.iter().any(|(own, _)| own == name)
+    let parts = node.get("allOf").map_or(&[][..], Node::elements).iter().chain([node]);
+    let properties: Vec<_> = parts.flat_map(|part| part.get("properties").map_or(&[][..], Node::members)).collect();
+    let constants: Vec<&str> = properties.iter().filter_map(|(_, schema)| constant(schema)?.text()).collect();
+    let found =
+        if constants.is_empty() { properties.iter().any(|(own, _)| own == name) } else { constants.contains(&name) };
+    found || properties.iter().any(|(_, schema)| schema.texts_of("enum").contains(&name))
 }

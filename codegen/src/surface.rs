@@ -44,6 +44,8 @@ pub struct Item {
     pub what: String,
     /// The place in the document.
     pub key: String,
+    /// Other components of the document that are this type.
+    pub aliases: Vec<String>,
     /// The members with one value, as `type="text"`; of a union, the tag, and the conditions that tell branches apart
     /// which the tag does not.
     pub constants: String,
@@ -110,10 +112,12 @@ impl Surface {
                     let part = Part { wire: (*wire).to_owned(), ty: (*ty).to_owned(), deprecated };
                     surface.types.get_mut(&open)?.parts.insert((*name).to_owned(), part);
                 }
-                [what, name, key, constants] => {
+                [what, name, keys, constants] => {
                     (*name).clone_into(&mut open);
-                    let [what, key, constants] = [what, key, constants].map(|text| (*text).to_owned());
-                    let item = Item { what, key, constants, deprecated, new: None, parts: BTreeMap::new() };
+                    let [what, constants] = [what, constants].map(|text| (*text).to_owned());
+                    let mut keys = keys.split(' ').map(str::to_owned);
+                    let (key, aliases) = (keys.next()?, keys.collect());
+                    let item = Item { what, key, aliases, constants, deprecated, new: None, parts: BTreeMap::new() };
                     surface.types.insert(open.clone(), item);
                 }
                 _ => return None,
@@ -130,8 +134,9 @@ impl Surface {
             let _ = writeln!(text, "fn\t{name}\t{namespace}\t{id}\t{signature}{}", mark(*deprecated));
         }
         for (name, item) in &self.types {
-            let Item { what, key, constants, deprecated, new, parts } = item;
-            let _ = writeln!(text, "{what}\t{name}\t{key}\t{constants}{}", mark(*deprecated));
+            let Item { what, key, aliases, constants, deprecated, new, parts } = item;
+            let keys = std::iter::once(key).chain(aliases).map(String::as_str).collect::<Vec<_>>().join(" ");
+            let _ = writeln!(text, "{what}\t{name}\t{keys}\t{constants}{}", mark(*deprecated));
             if let Some(new) = new {
                 let _ = writeln!(text, "\tnew\t{new}");
             }
@@ -185,7 +190,8 @@ impl Item {
             }
             Kind::Alias(of) => ("alias", BTreeMap::from([("of".to_owned(), part("", of.rust()))])),
         };
-        Self { what: what.to_owned(), key: ty.key.clone(), constants, deprecated: ty.deprecated, new, parts }
+        let aliases = ty.aliases.iter().filter(|name| **name != ty.key).cloned().collect();
+        Self { what: what.to_owned(), key: ty.key.clone(), aliases, constants, deprecated: ty.deprecated, new, parts }
     }
 
     /// The members with one value.
