@@ -204,7 +204,6 @@ fn api(types: Vec<Type>, operations: Vec<Operation>, components: &BTreeMap<Strin
     let mut api = Api { types, operations };
     for (component, ty) in components {
         if let Ty::Named(name) = ty
-            && name != component
             && let Some(own) = api.types.iter_mut().find(|own| own.name == *name)
         {
             own.aliases.insert(component.clone());

@@ -25,16 +25,23 @@ enum Move {
 pub fn settle(document: &mut Node, known: &Surface, now: &Surface, places: &BTreeMap<String, Vec<String>>) -> bool {
     let before = document.clone();
     for by_form in [false, true] {
-        for step in moves(known, now, places, by_form) {
-            if std::env::var_os("SETTLE").is_some() { eprintln!("{step:?}"); }
-            match step {
-                Move::Rename(from, to) => rename(document, &from, &to),
-                Move::Inline(name) => inline(document, &name),
-                Move::Extract(place, name) => extract(document, &place, &name),
+        let (renames, others) =
+            moves(known, now, places, by_form).into_iter().partition(|step| matches!(step, Move::Rename(..)));
+        // What the overlay says about a component holds again once it has its name.
+        for steps in [renames, others] as [Vec<Move>; 2] {
+            for step in steps {
+                if std::env::var_os("SETTLE").is_some() {
+                    eprintln!("{step:?}");
+                }
+                match step {
+                    Move::Rename(from, to) => rename(document, &from, &to),
+                    Move::Inline(name) => inline(document, &name),
+                    Move::Extract(place, name) => extract(document, &place, &name, &before),
+                }
             }
-        }
-        if *document != before {
-            return true;
+            if *document != before {
+                return true;
+            }
         }
     }
     false
@@ -176,30 +183,32 @@ fn moves(known: &Surface, now: &Surface, places: &BTreeMap<String, Vec<String>>,
         })
         .filter(|(place, was, ..)| place != was && !place.contains("()") && !place.ends_with("|string"))
         .collect();
+    let present: BTreeSet<&str> = now.types.values().flat_map(components).collect();
+    let at_home: BTreeSet<&str> = known.types.values().flat_map(components).collect();
     let mut moves = BTreeSet::new();
     for (place, was, new, name) in &keys {
         let comes_along = keys.iter().any(|(other, old, ..)| {
             let (rest, before) = (place.strip_prefix(other.as_str()), was.strip_prefix(old.as_str()));
             rest.is_some_and(|rest| !rest.is_empty() && Some(rest) == before && !is_component(rest))
         });
-        if comes_along {
+        if comes_along || at_home.contains(place.as_str()) {
             continue;
         }
         let ((root, steps), (old_root, old_steps)) = (split_root(place), split_root(was));
+        // Several components may be one type: the one that is missing is meant.
+        let components = known.types.get(*name).into_iter().flat_map(components).filter(|name| is_component(name));
+        let missing = components.filter(|name| !present.contains(name)).map(str::to_owned).next();
         moves.insert(match (is_component(place), is_component(was)) {
             // A component that holds the type has another name.
             (false, false) if new != name && steps == old_steps => Move::Rename(root.to_owned(), old_root.to_owned()),
-            (false, false) if new != name => Move::Extract(place.clone(), (*name).to_owned()),
-            (false, true) => Move::Extract(place.clone(), was.clone()),
-            (true, false) => Move::Inline(place.clone()),
-            (true, true) if new != name => {
-                // Several components may be one type: the one that is missing has this name.
-                let item = known.types.get(*name);
-                let names = std::iter::once(was).chain(item.into_iter().flat_map(|item| &item.aliases));
-                let present: BTreeSet<&str> = now.types.values().flat_map(components).collect();
-                let missing = names.clone().find(|name| !present.contains(name.as_str()));
-                Move::Rename(place.clone(), missing.unwrap_or(was).clone())
+            (false, false) if new != name => {
+                Move::Extract(place.clone(), missing.unwrap_or_else(|| (*name).to_owned()))
             }
+            (false, true) => Move::Extract(place.clone(), missing.unwrap_or_else(|| was.clone())),
+            (true, _) if new != name => match missing {
+                Some(missing) => Move::Rename(place.clone(), missing),
+                None => Move::Inline(place.clone()),
+            },
             _ => continue,
         });
     }
@@ -261,24 +270,19 @@ fn references(node: &mut Node, name: &str, change: &mut impl FnMut(&mut Node)) {
     }
 }
 
-/// Gives a component its known name. If that one is there too, it is the same, or only another name for it.
+/// Gives a component its known name.
 fn rename(document: &mut Node, from: &str, to: &str) {
     let Some(schemas) = schemas(document) else { return };
-    if let Some(present) = schemas.get_mut(to) {
-        let mut leads = false;
-        references(present, from, &mut |_| leads = true);
-        if leads {
-            return inline(document, from);
-        }
-    } else if let Node::Map(members) = schemas
+    if schemas.get(to).is_some() {
+        return inline(document, from);
+    }
+    if let Node::Map(members) = schemas
         && let Some((name, _)) = members.iter_mut().find(|(name, _)| name == from)
     {
         to.clone_into(name);
-    } else {
-        return;
+        references(document, from, &mut |node| node.set("$ref", Node::Text(format!("#/components/schemas/{to}"))));
+        mappings(document, from, Some(to));
     }
-    references(document, from, &mut |node| node.set("$ref", Node::Text(format!("#/components/schemas/{to}"))));
-    mappings(document, from, Some(to));
 }
 
 /// Puts the schema of a component in every place that refers to it.
@@ -301,10 +305,10 @@ fn inline(document: &mut Node, name: &str) {
 }
 
 /// Makes the schema at a place a component, or refers to the one that is equal to it.
-fn extract(document: &mut Node, place: &str, name: &str) {
+fn extract(document: &mut Node, place: &str, name: &str, whole: &Node) {
     let present = schemas(document).and_then(|schemas| schemas.get(name)).cloned();
     let mut taken = None;
-    locate(document, place, &mut |node| {
+    locate(document, place, whole, &mut |node| {
         let (schema, beside) = without_notes(node);
         let is_same = present.as_ref().is_none_or(|own| without_notes(own).0.without_prose() == schema.without_prose());
         let takes = is_same && schema.get("$ref").is_none();
@@ -348,11 +352,11 @@ fn mappings(node: &mut Node, from: &str, to: Option<&str>) {
 }
 
 /// Calls `change` with the schemas that may be at a place like `ChatRequest.plugins[]|web.max`, until it takes one.
-fn locate(document: &mut Node, place: &str, change: &mut dyn FnMut(&mut Node) -> bool) {
+fn locate(document: &mut Node, place: &str, whole: &Node, change: &mut dyn FnMut(&mut Node) -> bool) {
     let (owner, steps) = split_root(place);
     let steps = split(steps);
     if let Some(schema) = schemas(document).and_then(|schemas| schemas.get_mut(owner)) {
-        descend(schema, &steps, change);
+        descend(schema, &steps, whole, change);
         return;
     }
     // Of an operation: the first step says which of its schemas is meant.
@@ -369,20 +373,20 @@ fn locate(document: &mut Node, place: &str, change: &mut dyn FnMut(&mut Node) ->
                 _ => operation.get_mut("parameters"),
             };
             if let Some(part) = part {
-                in_contents(part, steps.get(1..).unwrap_or_default(), change);
+                in_contents(part, steps.get(1..).unwrap_or_default(), whole, change);
             }
         }
     }
 }
 
 /// Tries every schema of a body, of responses or of parameters, until one has the place.
-fn in_contents(node: &mut Node, steps: &[String], change: &mut dyn FnMut(&mut Node) -> bool) -> bool {
+fn in_contents(node: &mut Node, steps: &[String], whole: &Node, change: &mut dyn FnMut(&mut Node) -> bool) -> bool {
     if let Some(schema) = node.get_mut("schema") {
-        return descend(schema, steps, change);
+        return descend(schema, steps, whole, change);
     }
     match node {
-        Node::Map(members) => members.iter_mut().any(|(_, value)| in_contents(value, steps, change)),
-        Node::List(list) => list.iter_mut().any(|value| in_contents(value, steps, change)),
+        Node::Map(members) => members.iter_mut().any(|(_, value)| in_contents(value, steps, whole, change)),
+        Node::List(list) => list.iter_mut().any(|value| in_contents(value, steps, whole, change)),
         _ => false,
     }
 }
@@ -399,7 +403,7 @@ fn split(place: &str) -> Vec<String> {
     steps
 }
 
-fn descend(node: &mut Node, steps: &[String], change: &mut dyn FnMut(&mut Node) -> bool) -> bool {
+fn descend(node: &mut Node, steps: &[String], whole: &Node, change: &mut dyn FnMut(&mut Node) -> bool) -> bool {
     if steps.is_empty() && !is_wrapper(node) && change(node) {
         return true;
     }
@@ -409,7 +413,7 @@ fn descend(node: &mut Node, steps: &[String], change: &mut dyn FnMut(&mut Node) 
         "{}" => node.get_mut("additionalProperties"),
         step => step.strip_prefix('.').and_then(|name| node.get_mut("properties")?.get_mut(name)),
     };
-    if child.is_some_and(|child| descend(child, rest, change)) {
+    if child.is_some_and(|child| descend(child, rest, whole, change)) {
         return true;
     }
     ["oneOf", "anyOf", "allOf"].iter().any(|list| {
@@ -417,9 +421,10 @@ fn descend(node: &mut Node, steps: &[String], change: &mut dyn FnMut(&mut Node) 
         parts.iter_mut().filter(|part| part.get("$ref").is_none()).any(|part| {
             // A tag may have dots in it.
             let name = |count: usize| steps.get(..count).unwrap_or_default().concat();
-            let is_named = |count: &usize| name(*count).strip_prefix('|').is_some_and(|name| is_branch(part, name));
+            let is_named =
+                |count: &usize| name(*count).strip_prefix('|').is_some_and(|name| is_branch(part, name, whole));
             let taken = (1..=steps.len()).find(is_named).unwrap_or_default();
-            descend(part, steps.get(taken..).unwrap_or_default(), change)
+            descend(part, steps.get(taken..).unwrap_or_default(), whole, change)
         })
     })
 }
@@ -434,11 +439,18 @@ fn is_wrapper(node: &Node) -> bool {
 }
 
 /// Whether an inline branch is called so: by its constant, or by a member if it has no constant.
-fn is_branch(node: &Node, name: &str) -> bool {
-    let parts = node.get("allOf").map_or(&[][..], Node::elements).iter().chain([node]);
-    let properties: Vec<_> = parts.flat_map(|part| part.get("properties").map_or(&[][..], Node::members)).collect();
+fn is_branch(node: &Node, name: &str, whole: &Node) -> bool {
+    let properties = properties(node, whole);
     let constants: Vec<&str> = properties.iter().filter_map(|(_, schema)| constant(schema)?.text()).collect();
     let found =
         if constants.is_empty() { properties.iter().any(|(own, _)| own == name) } else { constants.contains(&name) };
     found || properties.iter().any(|(_, schema)| schema.texts_of("enum").contains(&name))
+}
+
+/// The members of an object, with those of the components it is made of.
+fn properties<'a>(node: &'a Node, whole: &'a Node) -> Vec<&'a (String, Node)> {
+    let component = |reference| whole.get("components")?.get("schemas")?.get(Lowering::target(reference));
+    let node = node.text_of("$ref").and_then(component).unwrap_or(node);
+    let parts = node.get("allOf").map_or(&[][..], Node::elements).iter().flat_map(|part| properties(part, whole));
+    node.get("properties").map_or(&[][..], Node::members).iter().chain(parts).collect()
 }

@@ -15,6 +15,10 @@ pub const FILE: &str = "codegen/overlay/api.txt";
 const TITLE: &str =
     "Functions, types and their parts, written by the generator. The next document is compared with them.";
 
+/// Types that are not generated.
+const FORMS: &[&str] =
+    &["BTreeMap", "Box", "FilePart", "Json", "JsonObject", "Option", "Secret", "String", "Vec", "bool", "f64", "i64"];
+
 /// All functions and types by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Surface {
@@ -199,9 +203,14 @@ impl Item {
         if self.what == "struct" { &self.constants } else { "" }
     }
 
-    /// The names on the wire.
-    pub fn wires(&self) -> BTreeSet<&str> {
-        self.parts.iter().map(|(name, part)| if part.wire.is_empty() { name } else { &part.wire }.as_str()).collect()
+    /// What the parts are on the wire: names, texts, tags, or the forms of variants without a tag.
+    pub fn wires(&self) -> BTreeSet<String> {
+        let form = |ty: &str| {
+            let word = |c: char| !c.is_alphanumeric() && c != '_';
+            let own = ty.split(word).filter(|word| !FORMS.contains(word)).map(|word| (word.to_owned(), String::new()));
+            with_names(ty, &own.collect())
+        };
+        self.parts.values().map(|part| if part.wire.is_empty() { form(&part.ty) } else { part.wire.clone() }).collect()
     }
 }
 
