@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::lower::{Lowering, constant};
 use crate::node::Node;
 use crate::references::METHODS;
-use crate::surface::{Item, Surface};
+use crate::surface::{Item, Part, Surface};
 
 /// How a document is brought back into the known form.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,9 +30,6 @@ pub fn settle(document: &mut Node, known: &Surface, now: &Surface, places: &BTre
         // What the overlay says about a component holds again once it has its name.
         for steps in [renames, others] as [Vec<Move>; 2] {
             for step in steps {
-                if std::env::var_os("SETTLE").is_some() {
-                    eprintln!("{step:?}");
-                }
                 match step {
                     Move::Rename(from, to) => rename(document, &from, &to),
                     Move::Inline(name) => inline(document, &name),
@@ -103,10 +100,18 @@ fn by_use<'a>(known: &'a Surface, now: &'a Surface) -> Vec<(&'a str, &'a str)> {
             open.push_back((of, pair.1));
         }
         for (name, part) in &new.parts {
-            let same = |(other, old): &(&String, &crate::surface::Part)| {
+            let is_same = |(other, old): &(&String, &Part)| {
                 if part.wire.is_empty() { *other == name } else { old.wire == part.wire }
             };
-            if let Some((_, old)) = old.parts.iter().find(same) {
+            // Variants may share a tag.
+            let like = |(_, old): &(&String, &Part)| {
+                let types = now.mentioned(&part.ty).zip(known.mentioned(&old.ty)).next();
+                types
+                    .and_then(|(new, old)| Some(likeness(now.types.get(new)?, known.types.get(old)?)))
+                    .unwrap_or_default()
+            };
+            let candidates = old.parts.iter().filter(is_same);
+            if let Some((_, old)) = candidates.max_by(|one, two| like(one).total_cmp(&like(two))) {
                 open.extend(now.mentioned(&part.ty).zip(known.mentioned(&old.ty)));
             }
         }
@@ -310,7 +315,10 @@ fn extract(document: &mut Node, place: &str, name: &str, whole: &Node) {
     let mut taken = None;
     locate(document, place, whole, &mut |node| {
         let (schema, beside) = without_notes(node);
-        let is_same = present.as_ref().is_none_or(|own| without_notes(own).0.without_prose() == schema.without_prose());
+        let is_same = present.as_ref().is_none_or(|own| {
+            let equal = without_notes(own).0.without_prose() == schema.without_prose();
+            equal || texts(own).is_some_and(|values| texts(&schema) == Some(values))
+        });
         let takes = is_same && schema.get("$ref").is_none();
         if takes {
             *node = reference(name);
@@ -322,6 +330,16 @@ fn extract(document: &mut Node, place: &str, name: &str, whole: &Node) {
     if let (None, Some(schema), Some(schemas)) = (present, taken, schemas(document)) {
         schemas.set(name, schema);
     }
+}
+
+/// The texts that a schema lists, in one list or in several branches.
+fn texts(schema: &Node) -> Option<BTreeSet<&str>> {
+    let branches = schema.get("oneOf").or(schema.get("anyOf")).map_or(&[][..], Node::elements);
+    let mut list: BTreeSet<&str> = schema.texts_of("enum").into_iter().chain(schema.text_of("const")).collect();
+    for branch in branches.iter().filter(|branch| branch.text_of("type") != Some("null")) {
+        list.extend(texts(branch)?);
+    }
+    (!list.is_empty()).then_some(list)
 }
 
 /// A schema, and what one place says about it.
@@ -441,10 +459,15 @@ fn is_wrapper(node: &Node) -> bool {
 /// Whether an inline branch is called so: by its constant, or by a member if it has no constant.
 fn is_branch(node: &Node, name: &str, whole: &Node) -> bool {
     let properties = properties(node, whole);
-    let constants: Vec<&str> = properties.iter().filter_map(|(_, schema)| constant(schema)?.text()).collect();
-    let found =
-        if constants.is_empty() { properties.iter().any(|(own, _)| own == name) } else { constants.contains(&name) };
-    found || properties.iter().any(|(_, schema)| schema.texts_of("enum").contains(&name))
+    let has =
+        |sign: &str| properties.iter().any(|(own, schema)| own == sign || schema.texts_of("enum").contains(&sign));
+    let mut constants = properties.iter().filter_map(|(_, schema)| constant(schema)?.text()).peekable();
+    if constants.peek().is_none() {
+        return has(name);
+    }
+    // What sets it apart from others of the same constant stands behind it.
+    let mut signs = constants.filter_map(|constant| name.strip_prefix(constant));
+    signs.any(|sign| sign.is_empty() || sign.strip_prefix('_').is_some_and(has))
 }
 
 /// The members of an object, with those of the components it is made of.
