@@ -49,7 +49,7 @@ pub fn missing<'a>(known: &'a Surface, now: &'a Surface) -> BTreeMap<&'a str, Op
     let likely = |item: &Item| {
         let others = now.types.iter().filter(|(name, _)| !known.types.contains_key(*name));
         let scored = others.map(|(name, other)| (likeness(item, other), name.as_str()));
-        scored.filter(|(score, _)| *score >= 0.5).max_by(|one, two| one.0.total_cmp(&two.0)).map(|(_, name)| name)
+        scored.filter(|(score, _)| *score >= 0.3).max_by(|one, two| one.0.total_cmp(&two.0)).map(|(_, name)| name)
     };
     let gone = known.types.iter().filter(|(name, _)| !now.types.contains_key(*name));
     gone.map(|(name, item)| (name.as_str(), likely(item))).collect()
