@@ -9,32 +9,14 @@
     reason = "in a test a panic is a finding"
 )]
 
+#[path = "it/support.rs"]
 mod support;
 
-use std::future::IntoFuture;
 use std::time::Duration;
 
-use openrouter_kit::core::ClientBuilder;
-use openrouter_kit::core::transport::HyperTransport;
 use openrouter_kit::errors::Error;
 use openrouter_kit::mock::{Answer, MockServer};
-use openrouter_kit::{OpenRouterCore, RetryConfig};
-use support::{post, stream};
-
-const KEY: &str = "sk-or-v1-5ec2e7";
-
-fn builder(url: impl AsRef<str>) -> ClientBuilder<OpenRouterCore> {
-    let millisecond = Duration::from_millis(1);
-    OpenRouterCore::builder()
-        .api_key(KEY)
-        .server_url(url)
-        .transport(HyperTransport::builder().no_proxy().build().unwrap())
-        .retry_config(RetryConfig::backoff().initial_interval(millisecond).max_interval(millisecond))
-}
-
-async fn soon<F: IntoFuture>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(60), future).await.expect("it hangs")
-}
+use support::{impatient, post, soon, stream};
 
 /// The memory of this process in bytes, as the system counts it.
 fn memory() -> usize {
@@ -53,7 +35,7 @@ async fn memory_stays_bounded_when_a_server_sends_without_end() {
     };
 
     let server = MockServer::start().await;
-    let core = builder(server.url()).max_body(4 << 20).max_event(4 << 20).build().unwrap();
+    let core = impatient(server.url()).max_body(4 << 20).max_event(4 << 20).build().unwrap();
     server.answer(Answer::huge(503, 1 << 40).times(3));
     assert!(soon(post(&core)).await.unwrap_err().as_api().is_some());
     bounded("the body of an error");
@@ -150,7 +132,7 @@ mod hostile {
     /// Reads each text as a response and as an event.
     async fn check<T: Root, E: StreamItem>(texts: impl IntoIterator<Item = String>) {
         let server = MockServer::start().await;
-        let core = builder(server.url()).build().unwrap();
+        let core = impatient(server.url()).build().unwrap();
         let parts = || Parts::new(&POST);
         peak();
         let before = memory();

@@ -34,6 +34,8 @@ pub struct Overlay {
     patched: BTreeSet<String>,
     /// The surface of the tree, whose names stay.
     pub known: Surface,
+    /// Optional fields that the server reads only before all others.
+    first: BTreeSet<String>,
     /// Entries that were looked up with success.
     used: RefCell<BTreeSet<String>>,
 }
@@ -62,6 +64,7 @@ impl Overlay {
             public: list("public"),
             patched: list("patched"),
             known: Surface::load(&folder.join("api.txt"))?,
+            first: list("first"),
             used: RefCell::default(),
         })
     }
@@ -169,6 +172,15 @@ impl Overlay {
         found
     }
 
+    /// Returns `true` for a field that is written before all others.
+    pub fn is_first(&self, key: &str) -> bool {
+        let found = self.first.contains(key);
+        if found {
+            self.note("fields.yaml first", key);
+        }
+        found
+    }
+
     /// Notes that an entry of `equal.yaml` applies.
     pub fn note_equal(&self, entry: &Node) {
         self.note("equal.yaml", &entry.texts_of("types").join(", "));
@@ -189,6 +201,7 @@ impl Overlay {
             .chain(self.secrets.iter().map(entry("fields.yaml secrets")))
             .chain(self.public.iter().map(entry("fields.yaml public")))
             .chain(self.patched.iter().map(entry("fields.yaml patched")))
+            .chain(self.first.iter().map(entry("fields.yaml first")))
             .filter(|entry| !used.contains(entry))
             .collect()
     }

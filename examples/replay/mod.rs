@@ -3,7 +3,7 @@
 
 #![allow(unreachable_pub, reason = "an example and a test share these modules, each as a part of itself")]
 
-mod expected;
+pub mod expected;
 mod operations;
 pub mod recording;
 mod report;

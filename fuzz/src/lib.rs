@@ -1,6 +1,6 @@
 //! What must hold for any input, one function a fuzz target. They panic where it does not.
 //!
-//! `tests/fuzz.rs` of the crate runs the same functions over the seeds and over a bounded number of mutations of them, without
+//! `tests/it/fuzz.rs` of the crate runs the same functions over the seeds and over a bounded number of mutations of them, without
 //! cargo-fuzz.
 
 use std::time::Duration;

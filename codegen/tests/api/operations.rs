@@ -111,7 +111,7 @@ fn check(stated: &Stated<'_>, function: &str, case: &Case, request: &RecordedReq
         Body::None => assert!(request.body.is_empty(), "{place}: a body where the document has none"),
         Body::Json(expected) => {
             assert_eq!(media_type, "application/json", "{place}");
-            let (sent, expected) = (Json::from(request.json()), Json::from(expected.clone()));
+            let (sent, expected) = (request.json(), Json::from(expected.clone()));
             assert_eq!(
                 expected.difference(&sent).map(|at| at.to_string()),
                 None,

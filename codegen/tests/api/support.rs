@@ -54,7 +54,7 @@ pub(crate) fn round_trip<T: Wire>(json: &str, show: bool) -> Result<(Json, Strin
 
 fn written<T: Wire>(value: &T) -> Result<Json, String> {
     let text = encode(value).map_err(|error| error.to_string())?;
-    Json::new(String::from_utf8(text).map_err(|error| error.to_string())?).map_err(|error| error.to_string())
+    Json::parse(String::from_utf8(text).map_err(|error| error.to_string())?).map_err(|error| error.to_string())
 }
 
 pub(crate) fn value<T: Root, P: 'static>(call: Call<T, P>) -> Outcome<'static> {

@@ -14,7 +14,6 @@ use serde_json::{Map, Value};
 
 use super::error::{DecodeError, EncodeError};
 use super::reader::{Reader, with_whole_pairs};
-use super::scalars::whole_part;
 use super::tagged::Shape;
 use super::{IntoNumber, Sealed, Wire, Writer, wire_serde};
 use crate::core::hidden;
@@ -406,63 +405,6 @@ pub(crate) fn members(text: &str) -> Result<Vec<(String, &str)>, DecodeError> {
 /// The last position of each name.
 fn last_places<'a>(members: &'a [(String, &str)]) -> HashMap<&'a str, usize> {
     members.iter().enumerate().map(|(at, (name, _))| (&**name, at)).collect()
-}
-
-/// Whether `near` is what decoding makes of `exact` if that does not fit its type: text without unpaired surrogates,
-/// the integer part of a number, a list or map without values of another kind.
-pub(super) fn is_nearest(exact: &str, near: &str) -> bool {
-    let string = |text: &str| Reader::new(text).readable_string().map(Cow::into_owned).unwrap_or_default();
-    let is_number = |number: &str| {
-        is_same_number(number, near) || whole_part(number).is_some_and(|whole| is_same_number(&whole.to_string(), near))
-    };
-    let shape = |text: &str| Reader::new(text).shape();
-    match (shape(exact), shape(near)) {
-        (Some(Shape::String), Some(Shape::String)) => string(exact) == string(near),
-        (Some(_), Some(Shape::String)) => exact == string(near),
-        (Some(Shape::Number), Some(Shape::Number)) => is_number(exact),
-        (Some(Shape::String), Some(Shape::Number)) => is_number(string(exact).trim()),
-        (Some(Shape::Array), Some(Shape::Array)) => {
-            let near = elements(near).unwrap_or_default();
-            // A map without a single value that fits is left out, an object of the API never is.
-            let inner = near.iter().flat_map(|element| members(element).unwrap_or_default());
-            let inner: Vec<_> = inner.filter_map(|(_, value)| shape(value)).collect();
-            let is_other_map = |element: &str| {
-                shape(element) == Some(Shape::Object)
-                    && members(element).is_ok_and(|members| {
-                        members.iter().all(|(_, value)| shape(value).is_none_or(|shape| !inner.contains(&shape)))
-                    })
-            };
-            let mut left = near.iter().peekable();
-            let kind = left.peek().and_then(|element| shape(element));
-            elements(exact).unwrap_or_default().into_iter().all(|element| {
-                let is_here = left.peek().is_some_and(|near| is_nearest(element, near));
-                is_here && left.next().is_some() || may_be_left_out(element, kind) || is_other_map(element)
-            }) && left.next().is_none()
-        }
-        (Some(Shape::Object), Some(Shape::Object)) => {
-            let mut left: HashMap<String, &str> = members(near).unwrap_or_default().into_iter().collect();
-            let kind = left.values().next().and_then(|value| shape(value));
-            let exact = members(exact).unwrap_or_default();
-            let last = last_places(&exact);
-            exact.iter().enumerate().filter(|(at, (name, _))| last.get(&**name) == Some(at)).all(
-                |(_, (name, value))| {
-                    left.remove(name).map_or_else(|| may_be_left_out(value, kind), |near| is_nearest(value, near))
-                },
-            ) && left.is_empty()
-        }
-        _ => differ(exact, near, true).is_none(),
-    }
-}
-
-/// Whether decoding omits this value from a list or map of values of this kind.
-fn may_be_left_out(value: &str, kind: Option<Shape>) -> bool {
-    match Reader::new(value).shape() {
-        None => true,
-        own if own != kind => kind.is_some(),
-        Some(Shape::Array) => true,
-        Some(Shape::Number) => value.parse().is_ok_and(f64::is_infinite) || whole_part(value).is_none(),
-        _ => false,
-    }
 }
 
 fn elements(text: &str) -> Option<Vec<&str>> {

@@ -124,6 +124,14 @@ pub(super) fn whole_part(text: &str) -> Option<i64> {
     text.parse().ok().or_else(|| whole().map(|value| value as i64))
 }
 
+/// The number; `None` if it is too large, or an integer that would be rounded.
+#[inline]
+pub(super) fn double(text: &str) -> Option<f64> {
+    let value = text.parse().ok().filter(|value: &f64| value.is_finite())?;
+    let integer = text.len() > 15 && !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
+    (!integer || format!("{value:.0}") == text).then_some(value)
+}
+
 impl Sealed for f64 {}
 
 impl Wire for f64 {
@@ -133,13 +141,9 @@ impl Wire for f64 {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         *self = 0.0;
         let text = number(reader)?;
-        let value = text.parse().unwrap_or(Self::INFINITY);
-        let integer = text.len() > 15 && !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
-        if !value.is_finite() || integer && format!("{value:.0}") != text {
-            let text = shortened(text);
-            return Err(DecodeError::new(format!("expected a number of double precision, found {text}")));
-        }
-        *self = value;
+        *self = double(text).ok_or_else(|| {
+            DecodeError::new(format!("expected a number of double precision, found {}", shortened(text)))
+        })?;
         Ok(())
     }
 

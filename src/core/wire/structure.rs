@@ -2,7 +2,6 @@
 
 use super::error::DecodeError;
 use super::extra::Extra;
-use super::json::is_nearest;
 use super::layout::{Kind, Layout, Member, bit};
 use super::reader::Reader;
 use super::writer::Step;
@@ -369,12 +368,23 @@ fn keep_members(
 trait WriteFields {
     fn write(&self, index: usize, writer: &mut Writer);
 
+    /// Writes what a field holds after it was read from this value.
+    fn write_read(&self, index: usize, value: &Json, writer: &mut Writer) -> Result<(), DecodeError>;
+
     fn is_missing(&self, index: usize) -> bool;
 }
 
 impl<T: Struct> WriteFields for WriteFrom<'_, T> {
     fn write(&self, index: usize, writer: &mut Writer) {
         self.0.write_field(index, writer);
+    }
+
+    #[cold]
+    fn write_read(&self, index: usize, value: &Json, writer: &mut Writer) -> Result<(), DecodeError> {
+        let mut read = T::missing();
+        read.read_field(index, &mut Reader::new(value.as_text()))?;
+        read.write_field(index, writer);
+        Ok(())
     }
 
     fn is_missing(&self, index: usize) -> bool {
@@ -437,16 +447,21 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
     writer.byte(b'}');
 }
 
-/// The original of a value that its field holds only approximately, unless the field was changed since.
+/// The original of a value that its field holds only approximately, unless the field was changed since: then reading the
+/// original makes something else of it.
 fn exact<'a>(extra: &'a Extra, name: &str, field: usize, fields: &dyn WriteFields) -> Option<&'a Json> {
-    extra.exact(name).filter(|exact| is_near(exact, field, fields))
+    extra.exact(name).filter(|exact| is_read_from(exact, name, field, fields))
 }
 
 #[cold]
-fn is_near(exact: &Json, field: usize, fields: &dyn WriteFields) -> bool {
-    let mut writer = Writer::new();
-    fields.write(field, &mut writer);
-    writer.finish().is_ok_and(|near| std::str::from_utf8(&near).is_ok_and(|near| is_nearest(exact.as_text(), near)))
+fn is_read_from(exact: &Json, name: &str, field: usize, fields: &dyn WriteFields) -> bool {
+    let (mut current, mut read) = (Writer::new(), Writer::new());
+    fields.write(field, &mut current);
+    let outcome = match (fields.write_read(field, exact, &mut read), unquoted_text(name, exact)) {
+        (Err(_), Some(text)) => fields.write_read(field, &text, &mut read),
+        (outcome, _) => outcome,
+    };
+    outcome.is_ok() && matches!((current.finish(), read.finish()), (Ok(current), Ok(read)) if current == read)
 }
 
 fn is_object_missing(layout: &Layout, extra: &Extra, fields: &dyn WriteFields) -> bool {

@@ -165,15 +165,12 @@ fn read_branch(
 ) -> Result<Option<Unrecognized>, DecodeError> {
     let mark = reader.mark();
     let mut error = None;
-    if let Some((branch, tag)) = choose(reader, arms)? {
-        error = match branches.read(branch, reader) {
+    if let Some(choice) = choose(reader, arms)? {
+        error = match branches.read(choice.branch, reader) {
             Ok(()) => branches.extra().and_then(Extra::required_misfit).cloned(),
             Err(misfit) => Some(misfit),
         };
-        let is_overruled = match tag {
-            Some(tag) if error.is_none() && reader.has_repetition_since(mark) => tag.is_overruled(reader, mark)?,
-            _ => false,
-        };
+        let is_overruled = error.is_none() && reader.has_repetition_since(mark) && choice.is_overruled(reader, mark)?;
         if error.is_none() && !is_overruled {
             return Ok(None);
         }
@@ -183,32 +180,42 @@ fn read_branch(
     Ok(Some(Unrecognized::kept(reader.json()?, error)))
 }
 
-/// A member that chose a branch by its value.
-struct Tag {
-    name: &'static str,
-    value: &'static str,
+/// A branch, and what chose it.
+struct Choice {
+    branch: u8,
+    /// The member that told by its value, with this value.
+    tag: Option<(&'static str, &'static str)>,
+    conditions: &'static [Condition],
 }
 
-impl Tag {
-    /// Whether it came again with another value, which counts then.
+impl Choice {
+    /// Whether members came again with values that would not have led here, which count then.
     #[cold]
     fn is_overruled(&self, reader: &Reader<'_>, mark: Mark) -> Result<bool, DecodeError> {
         let mut again = reader.clone();
         again.reset(mark);
-        let last = again.json()?.find(self.name);
-        Ok(last.is_none_or(|last| last != self.value))
+        let json = again.json()?;
+        let is_tagged = self.tag.is_none_or(|(name, value)| json.find(name).is_some_and(|last| last == value));
+        let is_set = |name: &str| json.find(name).is_some_and(|last| !last.is_null());
+        let are_met = self.conditions.iter().all(|condition| match condition {
+            Condition::Has(name) => is_set(name),
+            Condition::Lacks(name) => !is_set(name),
+            Condition::Is(name, value) => json.find(name).is_some_and(|last| last == *value),
+        });
+        Ok(!is_tagged || !are_met)
     }
 }
 
-/// The branch to read, if there is one, and the tag that tells so.
-fn choose(reader: &mut Reader<'_>, arms: &'static Arms) -> Result<Option<(u8, Option<Tag>)>, DecodeError> {
+/// The branch to read, if there is one.
+fn choose(reader: &mut Reader<'_>, arms: &'static Arms) -> Result<Option<Choice>, DecodeError> {
     let Some(shape) = reader.shape() else { return Ok(None) };
     if shape != Shape::Object {
         let element = if shape == Shape::Array { first_element(reader) } else { None };
         let fits = |(kind, of, _): &&(Shape, Option<Shape>, u8)| {
             *kind == shape && (of.is_none() || element.is_none() || *of == element)
         };
-        return Ok(arms.shapes.iter().find(fits).map(|(_, _, branch)| (*branch, None)));
+        let shape = arms.shapes.iter().find(fits);
+        return Ok(shape.map(|(_, _, branch)| Choice { branch: *branch, tag: None, conditions: &[] }));
     }
     if let Some(name) = arms.tag
         && let Some(tag) = reader.find_string(name)?
@@ -216,13 +223,14 @@ fn choose(reader: &mut Reader<'_>, arms: &'static Arms) -> Result<Option<(u8, Op
         let wanted = fingerprint(tag.as_bytes());
         for tagged in arms.tagged {
             if tagged.fingerprint == wanted && tagged.value == tag && holds(reader, &tagged.arm)? {
-                return Ok(Some((tagged.arm.branch, Some(Tag { name, value: tagged.value }))));
+                let (branch, conditions) = (tagged.arm.branch, tagged.arm.conditions);
+                return Ok(Some(Choice { branch, tag: Some((name, tagged.value)), conditions }));
             }
         }
     }
     for arm in arms.objects {
         if holds(reader, arm)? {
-            return Ok(Some((arm.branch, None)));
+            return Ok(Some(Choice { branch: arm.branch, tag: None, conditions: arm.conditions }));
         }
     }
     Ok(None)

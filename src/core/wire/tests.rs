@@ -100,6 +100,14 @@ fn a_member_that_does_not_fit_is_kept_with_the_reason() {
 }
 
 #[test]
+fn a_list_is_written_back_whole_if_what_it_leaves_out_looks_like_the_rest() {
+    let mut part = survives::<Part>(r#"{"type":"part","id":"a","count":1,"tags":[true,"true","b"]}"#);
+    assert_eq!(part.tags.as_deref(), Some(&["true".to_owned(), "b".to_owned()][..]));
+    part.tags = Some(vec!["b".to_owned()]);
+    assert_eq!(text(&part), r#"{"type":"part","id":"a","count":1,"tags":["b"]}"#);
+}
+
+#[test]
 fn setting_a_field_replaces_the_value_that_did_not_fit() {
     let mut part: Part = decode(r#"{"type":"part","id":"a","count":"many"}"#).unwrap();
     part.count = 3;
@@ -259,6 +267,13 @@ fn a_repeated_name_leaves_nothing_of_its_earlier_value() {
     }
     let Item::Unrecognized(kept) = survives(r#"{"type":"part","id":"a","count":1,"type":"new"}"#) else { panic!() };
     assert_eq!((kept.tag("type").unwrap(), kept.error()), ("new", None));
+    for json in [
+        r#"{"limit":1,"limit":null}"#,
+        r#"{"type":"part","id":"a","note":"n","note":null}"#,
+        r#"{"type":"part","id":"a","type":null}"#,
+    ] {
+        assert!(matches!(survives(json), Item::Unrecognized(kept) if kept.error().is_none()), "{json}");
+    }
 }
 
 #[test]
@@ -426,7 +441,9 @@ fn a_map_in_a_list_that_does_not_fit_is_written_back() {
         extra: Extra,
     }
     wire_struct!(Holder { maps: Optional = 0 });
-    for json in [r#"{"maps":[{"a":"x"},{}]}"#, r#"{"maps":[{"a":"x"},{"b":1}]}"#] {
+    for json in
+        [r#"{"maps":[{"a":"x"},{}]}"#, r#"{"maps":[{"a":"x"},{"b":1}]}"#, r#"{"maps":[{"a":9007199254740993,"b":1}]}"#]
+    {
         let mut holder: Holder = survives(json);
         assert_eq!(holder.maps.as_ref().map(Vec::len), Some(1), "{json}");
         holder.maps = Some(vec![BTreeMap::from([("c".to_owned(), 2.0)])]);

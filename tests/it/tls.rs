@@ -1,0 +1,403 @@
+//! The default transport over TLS: whom it trusts, what it tells about whom it does not, HTTP/2 by agreement.
+
+use std::time::Duration;
+
+use crate::certificates::{Authority, acceptor};
+use crate::network::{KEY, answer_all, ask, chain, post, read_request};
+use openrouter_kit::OpenRouterCore;
+use openrouter_kit::core::transport::{ConnectTimeout, HyperTransport, Transport, TransportErrorKind};
+use openrouter_kit::core::{Call, Operation, Parts, RetryConfig};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+fn transport(authority: &Authority) -> HyperTransport {
+    HyperTransport::builder().no_proxy().root_certificate(authority.pem()).build().unwrap()
+}
+
+/// Takes one TLS connection for `serve`; `None` where the handshake failed. The URL names the host `localhost`.
+async fn serve_one<F, T>(
+    acceptor: TlsAcceptor,
+    serve: impl FnOnce(TlsStream<TcpStream>) -> F + Send + 'static,
+) -> (tokio::task::JoinHandle<Option<T>>, String)
+where
+    F: Future<Output = T> + Send,
+    T: Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/api/v1/responses", listener.local_addr().unwrap().port());
+    let task = tokio::spawn(async move {
+        let stream = listener.accept().await.unwrap().0;
+        match acceptor.accept(stream).await {
+            Ok(stream) => Some(serve(stream).await),
+            Err(_) => None,
+        }
+    });
+    (task, url)
+}
+
+#[tokio::test]
+async fn a_server_with_a_certificate_of_an_extra_root_is_trusted() {
+    let authority = Authority::new();
+    let (server, url) =
+        serve_one(authority.server("localhost", &["http/1.1"], |_| {}), |stream| answer_all(stream, "answer")).await;
+    let transport = transport(&authority);
+
+    assert_eq!(ask(&transport, &url).await.unwrap(), "answer");
+    assert_eq!(ask(&transport, &url).await.unwrap(), "answer");
+
+    drop(transport);
+    let requests = server.await.unwrap().unwrap();
+    assert_eq!(requests.len(), 2, "both on one connection");
+    assert!(requests[0].contains(KEY));
+}
+
+#[tokio::test]
+async fn an_extra_root_may_be_der_and_one_of_several_in_a_pem_text() {
+    let authority = Authority::new();
+    let der = CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap().to_vec();
+    let several = format!("{}{}", Authority::new().pem(), authority.pem());
+    for root in [der, several.into_bytes()] {
+        let (_server, url) =
+            serve_one(authority.server("localhost", &[], |_| {}), |stream| answer_all(stream, "answer")).await;
+        let transport = HyperTransport::builder().no_proxy().root_certificate(root).build().unwrap();
+        assert_eq!(ask(&transport, &url).await.unwrap(), "answer");
+    }
+}
+
+/// Expects that `transport` refuses the server, and answers why.
+async fn refusal(transport: &HyperTransport, server: TlsAcceptor) -> String {
+    let (server, url) = serve_one(server, |stream| answer_all(stream, "answer")).await;
+
+    let error = ask(transport, &url).await.unwrap_err();
+
+    assert_eq!(error.kind(), TransportErrorKind::Connect, "{}", chain(&error));
+    assert!(chain(&error).contains("the TLS handshake with localhost failed: "), "{}", chain(&error));
+    let cause = std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |error| (*error).source());
+    assert_eq!(cause.filter(|cause| cause.is::<rustls::Error>()).count(), 1, "a program finds the TLS error");
+    let requests = server.await.unwrap().unwrap_or_default();
+    assert!(requests.is_empty(), "nothing was sent");
+    chain(&error)
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_refused() {
+    let authority = Authority::new();
+    let server = authority.server("localhost", &[], |params| params.not_after = date_time_ymd(2020, 1, 1));
+    let refusal = refusal(&transport(&authority), server).await;
+    assert!(refusal.contains("invalid peer certificate: certificate expired"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_host_is_refused() {
+    let authority = Authority::new();
+    let server = authority.server("openrouter.example", &[], |_| {});
+    let refusal = refusal(&transport(&authority), server).await;
+    assert!(refusal.contains("not valid for name \"localhost\""), "{refusal}");
+}
+
+#[tokio::test]
+async fn an_error_of_a_certificate_says_what_to_do() {
+    for (name, year, trusted, advice) in [
+        ("localhost", 2100, false, "`roots-platform`"),
+        ("localhost", 2100, false, "`root_certificate`"),
+        ("localhost", 2020, true, "the clock of this machine"),
+        ("openrouter.example", 2100, true, "check the server URL"),
+    ] {
+        let authority = Authority::new();
+        let server = authority.server(name, &[], |params| params.not_after = date_time_ymd(year, 1, 1));
+        let (_server, url) = serve_one(server, |stream| answer_all(stream, "answer")).await;
+        let trusted = if trusted { transport(&authority) } else { transport(&Authority::new()) };
+        let core = OpenRouterCore::builder().api_key("k").server_url(url).transport(trusted);
+        let core = core.retry_config(RetryConfig::none()).build().unwrap();
+        let error = Call::<()>::new(&core, Parts::new(&PING)).await.unwrap_err();
+        assert!(error.to_string().contains(advice) && !error.to_string().contains("network"), "{error}");
+    }
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut stream = listener.accept().await.unwrap().0;
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        read_request(&mut stream).await;
+    });
+    let core = OpenRouterCore::builder().api_key("k").server_url(url).transport(transport(&Authority::new()));
+    let core = core.retry_config(RetryConfig::none()).build().unwrap();
+    let error = Call::<()>::new(&core, Parts::new(&PING)).await.unwrap_err();
+    assert!(error.to_string().contains("does not speak TLS on this port"), "{error:?}");
+}
+
+static PING: Operation = Operation::new("ping", http::Method::POST, "/ping");
+
+#[tokio::test]
+async fn a_certificate_of_an_unknown_authority_is_refused() {
+    let server = Authority::new().server("localhost", &[], |_| {});
+    let refusal = refusal(&transport(&Authority::new()), server).await;
+    assert!(refusal.contains("invalid peer certificate: UnknownIssuer"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_refused() {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let server = acceptor(certificate.der().clone(), &key, &[]);
+    let refusal = refusal(&transport(&Authority::new()), server).await;
+    assert!(refusal.contains("invalid peer certificate"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_no_tls_is_a_connect_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        use tokio::io::AsyncWriteExt;
+        let mut stream = listener.accept().await.unwrap().0;
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        answer_all(stream, "plain").await
+    });
+
+    let error = ask(&transport(&Authority::new()), &url).await.unwrap_err();
+
+    assert_eq!(error.kind(), TransportErrorKind::Connect, "{}", chain(&error));
+}
+
+/// Asks a server that takes connections and never answers the handshake.
+async fn ask_silence(transport: &HyperTransport, limit: Option<Duration>) -> (Duration, TransportErrorKind) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut request = post(&format!("https://127.0.0.1:{}/", listener.local_addr().unwrap().port()));
+    if let Some(limit) = limit {
+        request.extensions_mut().insert(ConnectTimeout(limit));
+    }
+    let before = tokio::time::Instant::now();
+    let error = transport.send(request).await.unwrap_err();
+    assert!(error.is_unsent());
+    // The clock is paused and jumps to the next deadline.
+    (Duration::from_secs(before.elapsed().as_secs()), error.kind())
+}
+
+#[tokio::test(start_paused = true)]
+async fn making_a_connection_has_a_limit_of_ten_seconds() {
+    let answer = ask_silence(&transport(&Authority::new()), None).await;
+    assert_eq!(answer, (Duration::from_secs(10), TransportErrorKind::ConnectTimeout));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_of_the_option_replaces_the_default_one() {
+    let transport = HyperTransport::builder()
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(3))
+        .root_certificate(Authority::new().pem())
+        .build();
+    let answer = ask_silence(&transport.unwrap(), None).await;
+    assert_eq!(answer, (Duration::from_secs(3), TransportErrorKind::ConnectTimeout));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_of_a_call_replaces_the_one_of_the_transport() {
+    for limit in [Duration::from_secs(2), Duration::from_secs(25)] {
+        let answer = ask_silence(&transport(&Authority::new()), Some(limit)).await;
+        assert_eq!(answer, (limit, TransportErrorKind::ConnectTimeout));
+    }
+}
+
+#[tokio::test]
+async fn dropping_the_future_while_connecting_closes_the_connection_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let transport = transport(&Authority::new());
+    let mut exchange = transport.send(post(&format!("https://127.0.0.1:{}/", listener.local_addr().unwrap().port())));
+    let mut stream = tokio::select! {
+        _ = &mut exchange => panic!("the server does not answer"),
+        accepted = listener.accept() => accepted.unwrap().0,
+    };
+
+    drop(exchange);
+
+    // What came of the handshake may still be read; then the connection ends.
+    read_request(&mut stream).await;
+    assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn what_is_no_certificate_is_refused_by_the_name_of_the_option() {
+    let empty_pem = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    let cut_pem = "-----BEGIN CERTIFICATE-----\nAAAA";
+    for bad in ["", "a certificate", empty_pem, cut_pem] {
+        let error = HyperTransport::builder().root_certificate(bad).build().unwrap_err();
+        assert_eq!(error.option(), "root_certificate");
+        assert!(error.to_string().starts_with("the option `root_certificate` is not usable: "), "{error}");
+    }
+}
+
+#[cfg(not(any(feature = "roots-bundled", feature = "roots-platform")))]
+#[test]
+fn without_any_root_the_transport_is_not_built() {
+    let error = HyperTransport::new().unwrap_err();
+    assert!(error.to_string().contains("enable the feature `roots-bundled` or `roots-platform`"), "{error}");
+}
+
+#[cfg(feature = "http2")]
+mod http2 {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use crate::network::soon;
+    use bytes::Bytes;
+    use http_body_util::{BodyExt, Full};
+    use hyper::service::service_fn;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use openrouter_kit::core::body::Body;
+    use tokio::io::AsyncWriteExt;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_is_spoken_where_the_server_offers_it() {
+        let authority = Authority::new();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = connections.clone();
+        let (_server, url) =
+            serve_one(authority.server("localhost", &["h2", "http/1.1"], |_| {}), async move |stream| {
+                count.fetch_add(1, Ordering::Relaxed);
+                let answer = service_fn(async |request: http::Request<hyper::body::Incoming>| {
+                    let seen = format!("{:?} {}", request.version(), request.uri());
+                    let body = request.into_body().collect().await.unwrap().to_bytes();
+                    assert_eq!(body, "question");
+                    Ok::<_, Infallible>(http::Response::new(Full::new(Bytes::from(seen))))
+                });
+                let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), answer)
+                    .await;
+            })
+            .await;
+        let transport = transport(&authority);
+
+        assert_eq!(ask(&transport, &url).await.unwrap(), format!("HTTP/2.0 {url}"));
+        let (first, second) = tokio::join!(ask(&transport, &url), ask(&transport, &url));
+
+        assert_eq!((first.unwrap(), second.unwrap()), (format!("HTTP/2.0 {url}"), format!("HTTP/2.0 {url}")));
+        assert_eq!(connections.load(Ordering::Relaxed), 1, "calls at the same time share the connection");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_offers_nothing_is_spoken_to_in_http_1() {
+        let authority = Authority::new();
+        let (server, url) =
+            serve_one(authority.server("localhost", &[], |_| {}), |stream| answer_all(stream, "answer")).await;
+        let transport = transport(&authority);
+
+        ask(&transport, &url).await.unwrap();
+
+        drop(transport);
+        assert!(server.await.unwrap().unwrap()[0].contains(" HTTP/1.1\r\n"));
+    }
+
+    /// Sends a request to a server that answers it with these raw frames after its settings.
+    async fn kind_after(frames: &'static [u8]) -> TransportErrorKind {
+        let authority = Authority::new();
+        let (_server, url) = serve_one(authority.server("localhost", &["h2"], |_| {}), async move |mut stream| {
+            until_headers(&mut stream).await;
+            // An empty SETTINGS frame, then what the test is about.
+            stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+            stream.write_all(frames).await.unwrap();
+            stream.shutdown().await.unwrap();
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        })
+        .await;
+        let transport = transport(&authority);
+        let error = ask(&transport, &url).await.unwrap_err();
+        error.kind()
+    }
+
+    /// Reads the preface and all frames up to the head of the first request.
+    async fn until_headers(stream: &mut TlsStream<TcpStream>) {
+        stream.read_exact(&mut [0; 24]).await.unwrap();
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await.unwrap();
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            stream.read_exact(&mut vec![0; length as usize]).await.unwrap();
+            if head[3] == 1 {
+                return;
+            }
+        }
+    }
+
+    const RST_STREAM: u8 = 3;
+    const GOAWAY: u8 = 7;
+
+    #[tokio::test]
+    async fn a_refused_stream_was_not_sent() {
+        let frames = &[0, 0, 4, RST_STREAM, 0, 0, 0, 0, 1, 0, 0, 0, 7];
+        assert_eq!(kind_after(frames).await, TransportErrorKind::NotSent);
+    }
+
+    #[tokio::test]
+    async fn a_stream_above_the_last_one_of_an_orderly_end_was_not_sent() {
+        let frames = &[0, 0, 8, GOAWAY, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(kind_after(frames).await, TransportErrorKind::NotSent);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_broke_for_another_reason_may_have_been_received() {
+        let internal_error = &[0, 0, 4, RST_STREAM, 0, 0, 0, 0, 1, 0, 0, 0, 2];
+        assert_eq!(kind_after(internal_error).await, TransportErrorKind::Exchange);
+        let end_with_error = &[0, 0, 8, GOAWAY, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2];
+        assert_eq!(kind_after(end_with_error).await, TransportErrorKind::Exchange);
+    }
+
+    #[tokio::test]
+    async fn dropping_the_body_resets_its_stream_at_once() {
+        let authority = Authority::new();
+        let (ended, mut has_ended) = mpsc::unbounded_channel();
+        let (_server, url) = serve_one(authority.server("localhost", &["h2"], |_| {}), async move |stream| {
+            let answer = service_fn(|_request| {
+                let ended = ended.clone();
+                async move { Ok::<_, Infallible>(http::Response::new(Body::wrap(Endless { begun: false, ended }))) }
+            });
+            let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), answer)
+                .await;
+        })
+        .await;
+        let transport = transport(&authority);
+
+        let mut body = soon(transport.send(post(&url))).await.unwrap().into_body();
+        assert_eq!(soon(body.frame()).await.unwrap().unwrap().into_data().unwrap(), "first");
+        drop(body);
+
+        soon(has_ended.recv()).await.unwrap();
+    }
+
+    /// A body with one chunk that never ends, and tells when it is given up.
+    struct Endless {
+        begun: bool,
+        ended: mpsc::UnboundedSender<()>,
+    }
+
+    impl hyper::body::Body for Endless {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            _cx: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
+            if std::mem::replace(&mut self.begun, true) {
+                return std::task::Poll::Pending;
+            }
+            std::task::Poll::Ready(Some(Ok(hyper::body::Frame::data(Bytes::from("first")))))
+        }
+    }
+
+    impl Drop for Endless {
+        fn drop(&mut self) {
+            let _ = self.ended.send(());
+        }
+    }
+}
