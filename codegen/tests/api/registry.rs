@@ -771,10 +771,6 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("MessagesMessageParam.content[]|tool_use", round_trip::<MessagesToolUseBlockParam>),
     ("MessagesMessageParam.content[]|web_search_tool_result", round_trip::<MessagesWebSearchResultBlockParam>),
     ("MessagesMessageParam.content[]|web_search_tool_result.content", round_trip::<MessagesWebSearchResultContent>),
-    (
-        "MessagesMessageParam.content[]|web_search_tool_result.content|web_search_tool_result_error",
-        round_trip::<AnthropicWebSearchToolResultError>,
-    ),
     ("MessagesMessageParam.role", round_trip::<MessagesMessageParamRole>),
     ("MessagesOutputConfig", round_trip::<MessagesOutputConfig>),
     ("MessagesOutputConfig.effort", round_trip::<OutputEffort>),
