@@ -137,7 +137,7 @@ fn a_collected_chat_has_each_member_of_its_chunks_in_its_field() {
         let result = accumulator.finish();
         assert!(untyped_names(&result).is_subset(&untyped), "{id}: {:?}", wire::untyped(&result));
         let result = value(&result);
-        let values: Vec<Value> = chunks.iter().map(|chunk| value(chunk)).collect();
+        let values: Vec<Value> = chunks.iter().map(value).collect();
         assert_collected(&id, "usage", &all(values.iter().map(|chunk| &chunk["usage"])), &result["usage"]);
         let choices: Vec<&Value> = values.iter().flat_map(|chunk| chunk["choices"].as_array()).flatten().collect();
         for choice in result["choices"].as_array().unwrap() {
@@ -164,7 +164,7 @@ fn a_collected_message_has_each_member_of_its_events_in_its_field() {
         let Some(result) = accumulator.finish() else { continue };
         assert!(untyped_names(&result).is_subset(&untyped), "{id}: {:?}", wire::untyped(&result));
         let result = value(&result);
-        let values: Vec<Value> = events.iter().map(|event| value(event)).collect();
+        let values: Vec<Value> = events.iter().map(value).collect();
         let ends: Vec<&Value> = values.iter().filter(|event| event["type"] == "message_delta").collect();
         assert_collected(&id, "message", &all(ends.iter().map(|event| &event["delta"])), &result);
         assert_collected(&id, "usage", &all(ends.iter().map(|event| &event["usage"])), &result["usage"]);
