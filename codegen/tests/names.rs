@@ -64,7 +64,7 @@ fn extracted(document: &Node, nth: usize, offset: usize) -> Node {
             let constant = schema.get("enum").is_some_and(|values| values.elements().len() < 2);
             if inline && !constant {
                 count += 1;
-                if count % nth == 0 {
+                if count.is_multiple_of(nth) {
                     let name = format!("Extracted{count}Schema");
                     taken.push((name.clone(), std::mem::replace(schema, reference(&name))));
                 }
