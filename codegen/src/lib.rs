@@ -43,7 +43,7 @@ use surface::Surface;
 const LONGEST_NAME: usize = 40;
 
 /// How often a document is brought closer to the known form; schemas in schemas take a round each.
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 8;
 
 /// Why the generator stopped. One line for each thing a person has to decide.
 #[derive(Debug, Clone)]

@@ -154,14 +154,17 @@ fn moves(known: &Surface, now: &Surface, places: &BTreeMap<String, Vec<String>>,
     // Types that are used elsewhere now: by what they are.
     let used: BTreeSet<&str> = pairs.iter().flat_map(|(new, old)| [*new, *old]).collect();
     let free = |name: &&String, other: &Surface| !used.contains(name.as_str()) && !other.types.contains_key(*name);
-    for (old, item) in known.types.iter().filter(|(name, _)| by_form && free(name, now)) {
-        let fits = |surface: &Surface, other: &Item| {
-            let list = surface.types.iter().filter(|(_, candidate)| likeness(candidate, other) >= 0.8);
-            list.map(|(name, _)| name.clone()).collect::<Vec<_>>()
-        };
-        let candidates: Vec<_> = fits(now, item).into_iter().filter(|name| free(&name, known)).collect();
-        if let [only] = candidates.as_slice() {
-            note(only, old);
+    // A tag or several parts, and no other type like it on either side.
+    let telling = |item: &Item| !item.constants_of_struct().is_empty() || item.parts.len() > 2;
+    let fits = |one: &Item, two: &Item| telling(one) && likeness(one, two) >= 0.7;
+    let gone: Vec<_> = known.types.iter().filter(|(name, _)| by_form && free(name, now)).collect();
+    let fresh: Vec<_> = now.types.iter().filter(|(name, _)| by_form && free(name, known)).collect();
+    for (old, item) in &gone {
+        let alike: Vec<_> = fresh.iter().filter(|(_, other)| fits(item, other)).collect();
+        if let [(new, other)] = alike.as_slice()
+            && gone.iter().filter(|(_, item)| fits(item, other)).count() == 1
+        {
+            note(new, old);
         }
     }
     let mut found: Vec<(&str, &str)> = Vec::new();

@@ -155,3 +155,37 @@ fn a_type_keeps_its_name_when_its_component_is_inlined() {
         assert!(differences.is_empty(), "{offset}: {}\n{}", differences.len(), differences.join("\n"));
     }
 }
+
+#[test]
+fn a_type_keeps_its_name_when_its_place_moves() {
+    let Some(mut document) = document() else { return };
+    let Some((_, request)) = schemas(&mut document).iter_mut().find(|(name, _)| name == "ChatRequest") else {
+        panic!("no ChatRequest")
+    };
+    let properties = request.get_mut("properties").unwrap();
+    let reasoning = properties.remove("reasoning").unwrap();
+    let options = Node::Map(vec![
+        ("type".to_owned(), Node::Text("object".to_owned())),
+        ("properties".to_owned(), Node::Map(vec![("reasoning".to_owned(), reasoning)])),
+    ]);
+    properties.set("options", options);
+    let surface = surface(document);
+    let options = surface.types.get("ChatRequestOptions").unwrap();
+    assert_eq!(options.parts.get("reasoning").unwrap().ty, "Option<ChatRequestReasoning>");
+}
+
+#[test]
+fn members_that_are_new_or_required_rename_nothing() {
+    let Some(mut document) = document() else { return };
+    for (at, (_, schema)) in schemas(&mut document).iter_mut().enumerate() {
+        if let Some(properties) = schema.get_mut("properties") {
+            properties.set("brand_new", Node::parse("{type: string}").unwrap());
+            if let Some(Node::List(required)) = schema.get_mut("required").filter(|_| at % 2 == 0) {
+                required.push(Node::Text("brand_new".to_owned()));
+            }
+        }
+    }
+    let (known, now) = (overlay().known, surface(document));
+    let gone: Vec<_> = known.types.keys().filter(|name| !now.types.contains_key(*name)).collect();
+    assert!(gone.is_empty(), "{gone:?}");
+}

@@ -257,9 +257,9 @@ fn a_difference_tells_what_breaks_what_is_renamed_and_what_is_new() {
         changes.text(),
         "breaking:
   field Cat.age: Option<i64>, now i64
-  type Cat.new: (name), now (name, age)
   field Coat.colour: Option<FurColour>, now Option<CoatColour>
   fn cats_list_cats: moved to animals_list_cats
+  type Cat.new: (name), now (name, age)
 removed:
   type FurColour
 renamed:
