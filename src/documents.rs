@@ -14,11 +14,13 @@ macro_rules! documents {
 
 documents! {
     readme "../README.md"
+    batches "../docs/batches.md"
     errors "../docs/errors.md"
     features "../docs/features.md"
     files "../docs/files.md"
     hooks "../docs/hooks.md"
     lines "../docs/lines.md"
+    prices "../docs/prices.md"
     sending_back "../docs/sending-back.md"
     streaming "../docs/streaming.md"
     structured_output "../docs/structured-output.md"

@@ -1,232 +1,229 @@
 //! What changes for the users of the crate from one version of the document to another.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use crate::emit::funcs::functions;
-use crate::model::{Api, Field, Kind, Presence, Struct, Type, Union};
+use crate::surface::{Item, Part, Surface, with_names};
 
-/// The changes, sorted by weight: what breaks programs, what is renamed, what is new.
+/// The changes by weight: what breaks programs, what is gone, what is renamed, new, and deprecated.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Programs may have to be changed.
-    pub breaking: BTreeSet<String>,
-    /// The old name, the new name: the structure is the same.
-    pub renamed: BTreeSet<String>,
+    pub breaking: BTreeSet<Change>,
+    /// Functions, types and parts that are gone.
+    pub removed: BTreeSet<Change>,
+    /// Types with another name and the same structure.
+    pub renamed: BTreeMap<String, String>,
     /// New things. No program is concerned.
-    pub added: BTreeSet<String>,
+    pub added: BTreeSet<Change>,
+    /// What is deprecated from now on.
+    pub deprecated: BTreeSet<Change>,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Change {
+    /// `fn`, `type`, `field`, `value` or `variant`.
+    pub what: &'static str,
+    /// The namespace of a function, or the type.
+    pub owner: String,
+    /// The function or the part of the type; empty for a type.
+    pub part: String,
+    /// How it was and how it is.
+    pub text: String,
+}
+
+impl Change {
+    fn new(what: &'static str, owner: &str, part: &str, text: impl Into<String>) -> Self {
+        Self { what, owner: owner.to_owned(), part: part.to_owned(), text: text.into() }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, owner, part, text } = self;
+        match *what {
+            "fn" => write!(f, "fn {part}")?,
+            _ if part.is_empty() => write!(f, "{what} {owner}")?,
+            _ => write!(f, "{what} {owner}.{part}")?,
+        }
+        if text.is_empty() { Ok(()) } else { write!(f, ": {text}") }
+    }
 }
 
 impl Changes {
     /// What changes from `old` to `new`.
-    pub fn between(old: &Api, new: &Api) -> Self {
-        let mut changes = Self::default();
-        let renamed = renamed(old, new);
-        changes.functions(old, new, &renamed);
-        changes.types(old, new, &renamed);
-        changes.renamed.extend(renamed.into_iter().map(|(old, new)| format!("type {old} -> {new}")));
+    pub fn between(old: &Surface, new: &Surface) -> Self {
+        let mut changes = Self { renamed: renamed(old, new), ..Self::default() };
+        changes.functions(old, new);
+        changes.types(old, new);
         changes
+    }
+
+    /// Programs may have to be changed.
+    pub fn breaks(&self) -> bool {
+        !self.breaking.is_empty() || !self.removed.is_empty() || !self.renamed.is_empty()
     }
 
     /// One line a change, under a heading for each kind.
     pub fn text(&self) -> String {
+        let lines = |list: &BTreeSet<Change>| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let renamed = self.renamed.iter().map(|(old, new)| format!("type {old} -> {new}")).collect();
+        let lists = [
+            ("breaking", lines(&self.breaking)),
+            ("removed", lines(&self.removed)),
+            ("renamed", renamed),
+            ("added", lines(&self.added)),
+            ("deprecated", lines(&self.deprecated)),
+        ];
         let mut text = String::new();
-        for (title, list) in [("breaking", &self.breaking), ("renamed", &self.renamed), ("added", &self.added)] {
-            if !list.is_empty() {
-                text.push_str(&format!("{title}:\n"));
-                text.extend(list.iter().map(|line| format!("  {line}\n")));
-            }
+        for (title, list) in lists.iter().filter(|(_, list)| !list.is_empty()) {
+            text.push_str(&format!("{title}:\n"));
+            text.extend(list.iter().map(|line| format!("  {line}\n")));
         }
-        text.push_str(&format!(
-            "{} breaking, {} renamed, {} added",
-            self.breaking.len(),
-            self.renamed.len(),
-            self.added.len()
-        ));
-        text
+        let counts: Vec<_> = lists.iter().map(|(title, list)| format!("{} {title}", list.len())).collect();
+        text + &counts.join(", ")
     }
 
-    fn functions(&mut self, old: &Api, new: &Api, renamed: &BTreeMap<String, String>) {
-        let (before, after) = (signatures(old, renamed), signatures(new, &BTreeMap::new()));
-        for (name, (id, signature)) in &before {
-            match after.get(name) {
-                Some((_, now)) if now == signature => {}
-                Some((_, now)) => self.note_breaking(format!("fn {name}: {signature} -> {now}")),
+    /// A section for CHANGELOG.md, by namespace and type.
+    pub fn section(&self) -> String {
+        let mut text = String::new();
+        let renamed: Vec<_> = self.renamed.iter().map(|(old, new)| format!("- `{old}` is `{new}` now\n")).collect();
+        let lists = [
+            ("Breaking", renamed.concat() + &bullets(&self.breaking, true)),
+            ("Added", bullets(&self.added, false)),
+            ("Deprecated", bullets(&self.deprecated, false)),
+            ("Removed", bullets(&self.removed, false)),
+        ];
+        for (title, list) in lists.iter().filter(|(_, list)| !list.is_empty()) {
+            text.push_str(&format!("### {title}\n\n{list}\n"));
+        }
+        text.trim_end().to_owned()
+    }
+
+    fn functions(&mut self, old: &Surface, new: &Surface) {
+        let is_stream = |name: &str| name.ends_with("stream");
+        for (name, before) in &old.functions {
+            let change = |text: String| Change::new("fn", &before.namespace, name, text);
+            let was = with_names(&before.signature, &self.renamed);
+            match new.functions.get(name) {
+                Some(now) => {
+                    if now.signature != was {
+                        self.breaking.insert(change(format!("{was}, now {}", now.signature)));
+                    }
+                    if now.deprecated && !before.deprecated {
+                        self.deprecated.insert(change(String::new()));
+                    }
+                }
                 None => {
-                    let moved = after.iter().find(|(other, (other_id, _))| {
-                        other_id == id
-                            && !before.contains_key(*other)
-                            && other.ends_with("stream") == name.ends_with("stream")
+                    let moved = new.functions.iter().find(|(other, now)| {
+                        now.id == before.id
+                            && !old.functions.contains_key(*other)
+                            && is_stream(other) == is_stream(name)
                     });
-                    self.note_breaking(match moved {
-                        Some((to, _)) => format!("fn {name}: moved to {to}"),
-                        None => format!("fn {name}: removed"),
-                    });
+                    match moved {
+                        Some((to, _)) => self.breaking.insert(change(format!("moved to {to}"))),
+                        None => self.removed.insert(change(String::new())),
+                    };
                 }
             }
         }
-        let ids: BTreeSet<&String> = before.values().map(|(id, _)| id).collect();
-        let added = after.iter().filter(|(name, (id, _))| !before.contains_key(*name) && !ids.contains(id));
-        self.added.extend(added.map(|(name, (_, signature))| format!("fn {name}: {signature}")));
+        let ids: BTreeSet<&String> = old.functions.values().map(|function| &function.id).collect();
+        let is_new = |name: &String, id: &String| !old.functions.contains_key(name) && !ids.contains(id);
+        let added = new.functions.iter().filter(|(name, now)| is_new(name, &now.id));
+        self.added.extend(added.map(|(name, now)| Change::new("fn", &now.namespace, name, now.signature.clone())));
     }
 
-    fn note_breaking(&mut self, line: String) {
-        self.breaking.insert(line);
-    }
-
-    fn types(&mut self, old: &Api, new: &Api, renamed: &BTreeMap<String, String>) {
-        let to = |name: &str| renamed.get(name).map_or_else(|| name.to_owned(), Clone::clone);
-        for ty in &old.types {
-            match new.find(&to(&ty.name)) {
-                None => self.note_breaking(format!("type {}: removed", ty.name)),
-                Some(now) => self.one_type(ty, now, renamed),
+    fn types(&mut self, old: &Surface, new: &Surface) {
+        let to = |name: &String| self.renamed.get(name).unwrap_or(name).clone();
+        let known: BTreeSet<String> = old.types.keys().map(to).collect();
+        for (name, before) in &old.types {
+            let now = self.renamed.get(name).unwrap_or(name).clone();
+            match new.types.get(&now) {
+                None => drop(self.removed.insert(Change::new("type", name, "", ""))),
+                Some(after) => self.one_type(&now, before, after),
             }
         }
-        let known: BTreeSet<String> = old.types.iter().map(|ty| to(&ty.name)).collect();
-        let added = new.types.iter().filter(|ty| !known.contains(&ty.name));
-        self.added.extend(added.map(|ty| format!("type {}", ty.name)));
+        let added = new.types.keys().filter(|name| !known.contains(*name));
+        self.added.extend(added.map(|name| Change::new("type", name, "", "")));
     }
 
-    fn one_type(&mut self, old: &Type, new: &Type, renamed: &BTreeMap<String, String>) {
-        let name = &new.name;
-        match (&old.kind, &new.kind) {
-            (Kind::Struct(before), Kind::Struct(after)) => {
-                self.fields(name, &before.fields, &after.fields, renamed);
-                self.required(old, new, before, after);
-            }
-            (Kind::Parameters(before), Kind::Parameters(after)) | (Kind::Form(before), Kind::Form(after)) => {
-                self.fields(name, before, after, renamed);
-            }
-            (Kind::Enum(before), Kind::Enum(after)) => {
-                let (before, after): (BTreeMap<_, _>, BTreeMap<_, _>) = (
-                    before.iter().map(|value| (&value.rust, value.wire.clone())).collect(),
-                    after.iter().map(|value| (&value.rust, value.wire.clone())).collect(),
-                );
-                self.parts("value", name, &before, &after);
-            }
-            (Kind::Union(before), Kind::Union(after)) => {
-                let (before, after) = (variants(before, renamed), variants(after, &BTreeMap::new()));
-                self.parts("variant", name, &before, &after);
-            }
-            (Kind::Alias(before), Kind::Alias(after)) => {
-                let (before, after) = (with_names(&before.rust(), renamed), after.rust());
-                if before != after {
-                    self.note_breaking(format!("type {name}: {before} -> {after}"));
-                }
-            }
-            (before, after) => self.note_breaking(format!("type {name}: {} -> {}", word(before), word(after))),
-        }
-    }
-
-    fn fields(&mut self, name: &str, before: &[Field], after: &[Field], renamed: &BTreeMap<String, String>) {
-        let list = |fields: &[Field], renamed: &BTreeMap<String, String>| -> BTreeMap<String, String> {
-            fields.iter().map(|field| (field.rust.clone(), with_names(&field_type(field), renamed))).collect()
+    fn one_type(&mut self, name: &str, before: &Item, after: &Item) {
+        let word = |item: &Item| match item.what.as_str() {
+            "enum" => "enum of texts".to_owned(),
+            "union" => "enum of types".to_owned(),
+            other => other.to_owned(),
         };
-        let (before, after) = (list(before, renamed), list(after, &BTreeMap::new()));
-        self.parts(
-            "field",
-            name,
-            &before.iter().map(|(k, v)| (k, v.clone())).collect(),
-            &after.iter().map(|(k, v)| (k, v.clone())).collect(),
-        );
-    }
-
-    /// What `new` of a type takes.
-    fn required(&mut self, old: &Type, new: &Type, before: &Struct, after: &Struct) {
-        if !old.request || !new.request {
+        if before.what != after.what {
+            let text = format!("{}, now {}", word(before), word(after));
+            self.breaking.insert(Change::new("type", name, "", text));
             return;
         }
-        let list = |own: &Struct| -> Vec<String> {
-            let required = own.fields.iter().filter(|field| field.presence == Presence::Required);
-            required.map(|field| field.rust.clone()).collect()
-        };
-        let (before, after) = (list(before), list(after));
-        if before != after {
-            let text = format!("fn {}::new({}) -> new({})", new.name, before.join(", "), after.join(", "));
-            self.note_breaking(text);
+        if after.deprecated && !before.deprecated {
+            self.deprecated.insert(Change::new("type", name, "", ""));
         }
-    }
-
-    fn parts<N: AsRef<str> + Ord>(
-        &mut self,
-        what: &str,
-        owner: &str,
-        before: &BTreeMap<N, String>,
-        after: &BTreeMap<N, String>,
-    ) {
-        for (name, was) in before {
-            let place = format!("{what} {owner}.{}", name.as_ref());
-            match after.get(name) {
-                None => self.note_breaking(format!("{place}: removed")),
-                Some(is) if is != was => self.note_breaking(format!("{place}: {was} -> {is}")),
-                Some(_) => {}
+        let what = match before.what.as_str() {
+            "enum" => "value",
+            "union" => "variant",
+            _ => "field",
+        };
+        for (part, Part { ty, deprecated, .. }) in &before.parts {
+            let was = with_names(ty, &self.renamed);
+            match after.parts.get(part) {
+                None => drop(self.removed.insert(Change::new(what, name, part, ""))),
+                Some(now) => {
+                    if now.ty != was {
+                        self.breaking.insert(Change::new(what, name, part, format!("{was}, now {}", now.ty)));
+                    }
+                    if now.deprecated && !deprecated {
+                        self.deprecated.insert(Change::new(what, name, part, ""));
+                    }
+                }
             }
         }
-        let added = after.iter().filter(|(name, _)| !before.contains_key(name));
-        self.added.extend(added.map(|(name, is)| format!("{what} {owner}.{}: {is}", name.as_ref())));
-    }
-}
-
-/// Each function: the operation and how it is called.
-fn signatures(api: &Api, renamed: &BTreeMap<String, String>) -> BTreeMap<String, (String, String)> {
-    let mut list = BTreeMap::new();
-    for operation in &api.operations {
-        for function in functions(operation) {
-            let arguments: Vec<_> = function.arguments.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
-            let signature = with_names(&format!("({}) -> {}", arguments.join(", "), function.answer), renamed);
-            list.insert(function.name, (operation.id.clone(), signature));
+        let added = after.parts.iter().filter(|(part, _)| !before.parts.contains_key(*part));
+        self.added.extend(added.map(|(part, now)| Change::new(what, name, part, now.ty.clone())));
+        if let (Some(was), Some(now)) = (&before.new, &after.new)
+            && was != now
+        {
+            self.breaking.insert(Change::new("type", name, "new", format!("({was}), now ({now})")));
         }
     }
-    list
 }
 
-fn variants<'a>(union: &'a Union, renamed: &BTreeMap<String, String>) -> BTreeMap<&'a String, String> {
-    let inner = |variant: &crate::model::Variant| {
-        let ty = with_names(&variant.ty.rust(), renamed);
-        if variant.boxed { format!("Box<{ty}>") } else { ty }
+/// A point for each namespace and type, with its changes; new types in one point.
+fn bullets(list: &BTreeSet<Change>, whole: bool) -> String {
+    let mut groups: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for Change { what, owner, part, text } in list {
+        let text = text.replace(", now ", "`, now `");
+        let (group, line) = match *what {
+            "fn" if text.starts_with("moved to ") => (
+                ("functions of", owner.as_str()),
+                format!("`{part}` is `{}` now", text.trim_start_matches("moved to ")),
+            ),
+            "fn" if whole => (("functions of", owner.as_str()), format!("`{part}`: `{text}`")),
+            "fn" => (("functions of", owner.as_str()), format!("`{part}`")),
+            "type" if part.is_empty() && text.is_empty() => (("types", ""), format!("`{owner}`")),
+            _ if part.is_empty() => (("", owner.as_str()), format!("`{text}`")),
+            _ if text.is_empty() => (("", owner.as_str()), format!("`{part}`")),
+            _ => (("", owner.as_str()), format!("`{part}`: `{text}`")),
+        };
+        groups.entry(group).or_default().push(line);
+    }
+    let point = |((kind, owner), lines): (&(&str, &str), &Vec<String>)| match *kind {
+        "" => format!("- `{owner}`: {}\n", lines.join(", ")),
+        "types" => format!("- types: {}\n", lines.join(", ")),
+        kind => format!("- {kind} `{owner}`: {}\n", lines.join(", ")),
     };
-    union.variants.iter().map(|variant| (&variant.rust, inner(variant))).collect()
-}
-
-fn field_type(field: &Field) -> String {
-    match field.presence {
-        Presence::Required => field.rust_type(),
-        Presence::Nullable | Presence::Optional => format!("Option<{}>", field.rust_type()),
-        Presence::Patched => format!("Patch<{}>", field.rust_type()),
-    }
-}
-
-fn word(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::Struct(_) => "struct",
-        Kind::Enum(_) => "enum of texts",
-        Kind::Union(_) => "enum of types",
-        Kind::Alias(_) => "alias",
-        Kind::Parameters(_) => "parameters",
-        Kind::Form(_) => "form",
-    }
-}
-
-/// A text of Rust with the new names of renamed types.
-fn with_names(text: &str, renamed: &BTreeMap<String, String>) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-        let (word, after) = rest.split_at(end);
-        out.push_str(renamed.get(word).map_or(word, String::as_str));
-        let mut others = after.chars();
-        out.extend(others.next());
-        rest = others.as_str();
-    }
-    out
+    groups.iter().map(point).collect()
 }
 
 /// Types that are gone, and the new type with the same structure, where there is exactly one of each.
-fn renamed(old: &Api, new: &Api) -> BTreeMap<String, String> {
-    let by_shape = |types: &Api, others: &Api| -> BTreeMap<String, Vec<String>> {
+fn renamed(old: &Surface, new: &Surface) -> BTreeMap<String, String> {
+    let by_shape = |surface: &Surface, others: &Surface| -> BTreeMap<String, Vec<String>> {
         let mut list: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for ty in types.types.iter().filter(|ty| others.find(&ty.name).is_none()) {
-            list.entry(shape(types, ty)).or_default().push(ty.name.clone());
+        for (name, item) in surface.types.iter().filter(|(name, _)| !others.types.contains_key(*name)) {
+            list.entry(shape(surface, item)).or_default().push(name.clone());
         }
         list
     };
@@ -241,31 +238,11 @@ fn renamed(old: &Api, new: &Api) -> BTreeMap<String, String> {
 }
 
 /// The structure of a type in a text, without the names of generated types.
-fn shape(api: &Api, ty: &Type) -> String {
+fn shape(surface: &Surface, item: &Item) -> String {
     let plain = |text: &str| {
-        let blank = text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| api.find(word).is_some());
-        let blank: BTreeMap<String, String> = blank.map(|word| (word.to_owned(), "_".to_owned())).collect();
+        let blank = surface.mentioned(text).map(|word| (word.to_owned(), "_".to_owned())).collect();
         with_names(text, &blank)
     };
-    let fields = |fields: &[Field]| {
-        let mut list: Vec<_> =
-            fields.iter().map(|field| format!("{}: {}", field.wire, plain(&field_type(field)))).collect();
-        list.sort();
-        list.join(", ")
-    };
-    match &ty.kind {
-        Kind::Struct(own) => format!("struct {:?} {}", own.constants, fields(&own.fields)),
-        Kind::Parameters(own) => format!("parameters {}", fields(own)),
-        Kind::Form(own) => format!("form {}", fields(own)),
-        Kind::Enum(values) => {
-            let values: BTreeSet<_> = values.iter().map(|value| value.wire.as_str()).collect();
-            format!("enum {values:?}")
-        }
-        Kind::Union(union) => {
-            let variants: BTreeSet<_> =
-                union.variants.iter().map(|v| format!("{} {:?}", plain(&v.ty.rust()), v.tags)).collect();
-            format!("union {} {variants:?}", union.tag)
-        }
-        Kind::Alias(ty) => format!("alias {}", plain(&ty.rust())),
-    }
+    let parts: BTreeSet<_> = item.parts.values().map(|part| format!("{}: {}", part.wire, plain(&part.ty))).collect();
+    format!("{} {} {parts:?}", item.what, item.constants_of_struct())
 }

@@ -19,7 +19,10 @@ pub mod prose;
 pub mod references;
 #[path = "../../src/core/hidden/names.rs"]
 mod secret_names;
+pub mod settle;
+pub mod surface;
 pub mod unions;
+pub mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -27,16 +30,20 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use emit::pages::{self, Pages};
-use emit::{Context, Files, registry};
+use emit::{Context, Files, registry, replay};
 use graph::Module;
 use lower::Lowering;
-use model::{Api, ErrorKind, Ty, Type};
+use model::{Api, ErrorKind, Operation, Ty, Type};
 use node::Node;
 use overlay::Overlay;
 use prose::Prose;
+use surface::Surface;
 
 /// Names of types above this length are refused: a reader cannot tell them apart.
 const LONGEST_NAME: usize = 40;
+
+/// How often a document is brought closer to the known form; schemas in schemas take a round each.
+const ROUNDS: usize = 8;
 
 /// Why the generator stopped. One line for each thing a person has to decide.
 #[derive(Debug, Clone)]
@@ -108,36 +115,22 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
     }
     overlay.repair(&mut document)?;
     references::inline(&mut document)?;
-    let mut contested: BTreeMap<String, usize> = BTreeMap::new();
-    // Names that turn out to be taken make another way through the document; each finds more of them, or is the last.
-    let (lowering, operations) = loop {
-        let mut lowering = Lowering::new(&document, overlay, contested.clone());
-        let endless = lowering.endless();
-        if !endless.is_empty() {
-            return Err(Failure(endless));
+    // Each way brings the document closer to the form that is known, or is the last.
+    for _ in 0..ROUNDS {
+        let (lowering, operations) = lower_all(&document, overlay)?;
+        let places = lowering.types.iter().map(|ty| (ty.name.clone(), ty.other_places())).collect();
+        let components = lowering.components();
+        let api = api(lowering.types, operations, &components);
+        if overlay.known.types.is_empty() || !settle::settle(&mut document, &overlay.known, &Surface::of(&api), &places)
+        {
+            break;
         }
-        let mut operations = lowering.operations(&document);
-        lowering.unify(&mut operations);
-        if lowering.clashes.is_empty() {
-            break (lowering, operations);
-        }
-        for place in lowering.clashes {
-            *contested.entry(place).or_default() += 1;
-        }
-    };
+        overlay.repair(&mut document)?;
+    }
+    let (lowering, operations) = lower_all(&document, overlay)?;
     let components = lowering.components();
     let Lowering { types, mut problems, mut notes, unreadable, passed_over, .. } = lowering;
-    let mut api = Api { types, operations };
-    for (component, ty) in &components {
-        if let Ty::Named(name) = ty
-            && name != component
-            && let Some(own) = api.types.iter_mut().find(|own| own.name == *name)
-        {
-            own.aliases.insert(component.clone());
-        }
-    }
-    graph::spread(&mut api);
-    api.types.retain(|ty| !ty.namespaces.is_empty());
+    let mut api = api(types, operations, &components);
     equal::share_prose(&mut api, &prose);
     let equal = equal::without_reason(&api.types, overlay);
     for ty in api.types.iter().filter(|ty| ty.name.len() > LONGEST_NAME) {
@@ -165,11 +158,20 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
         by_hand.insert(format!("aliases of {id}"), names.elements().iter().map(ToString::to_string).collect());
     }
     let front: BTreeSet<String> = rules.texts_of("front").into_iter().map(str::to_owned).collect();
-    for name in front.iter().filter(|name| api.find(name).is_none()) {
-        notes.push(format!("overlay/modules.yaml: `front` has `{name}`, and there is no such type"));
+    let now = Surface::of(&api);
+    for (name, likely) in settle::missing(&overlay.known, &now) {
+        if front.contains(name) || rules.texts_of("pinned").contains(&name) {
+            let offer = likely
+                .and_then(|likely| Some((likely, &now.types.get(likely)?.key)))
+                .map(|(likely, key)| format!("; if `{likely}` is the same, add `{key}: {name}` to overlay/names.yaml"));
+            let offer = offer.unwrap_or_default();
+            notes.push(format!("`{name}` is gone{offer}; otherwise remove it from overlay/modules.yaml"));
+        }
     }
     let error_kinds = operations::error_kinds(&document, overlay, &mut notes);
-    let unused = overlay.unused().into_iter().map(|entry| format!("overlay/{entry} applies to nothing here")).collect();
+    let absent = front.iter().filter(|name| api.find(name).is_none()).map(|name| format!("modules.yaml front: {name}"));
+    let unused = overlay.unused().into_iter().chain(absent);
+    let unused = unused.map(|entry| format!("overlay/{entry} applies to nothing here")).collect();
     let exists = |ty: &Ty| ty.named().is_none_or(|name| api.find(name).is_some());
     let components = components.into_iter().filter(|(_, ty)| exists(ty)).map(|(name, ty)| (name, ty.rust())).collect();
     let remarks = passed_over.into_iter().map(|(keyword, places)| {
@@ -197,6 +199,42 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
     })
 }
 
+/// The types that operations reach, with the names of the components that they are.
+fn api(types: Vec<Type>, operations: Vec<Operation>, components: &BTreeMap<String, Ty>) -> Api {
+    let mut api = Api { types, operations };
+    for (component, ty) in components {
+        if let Ty::Named(name) = ty
+            && let Some(own) = api.types.iter_mut().find(|own| own.name == *name)
+        {
+            own.aliases.insert(component.clone());
+        }
+    }
+    graph::spread(&mut api);
+    api.types.retain(|ty| !ty.namespaces.is_empty());
+    api
+}
+
+/// The types and operations of a document. Names that turn out to be taken make another way through the document; each finds
+/// more of them, or is the last.
+fn lower_all<'a>(document: &'a Node, overlay: &'a Overlay) -> Result<(Lowering<'a>, Vec<Operation>), Failure> {
+    let mut contested: BTreeMap<String, usize> = BTreeMap::new();
+    loop {
+        let mut lowering = Lowering::new(document, overlay, contested.clone());
+        let endless = lowering.endless();
+        if !endless.is_empty() {
+            return Err(Failure(endless));
+        }
+        let mut operations = lowering.operations(document);
+        lowering.unify(&mut operations);
+        if lowering.clashes.is_empty() {
+            return Ok((lowering, operations));
+        }
+        for place in lowering.clashes {
+            *contested.entry(place).or_default() += 1;
+        }
+    }
+}
+
 impl Generated {
     /// The files, formatted.
     pub fn files(&self) -> Result<Files, Failure> {
@@ -207,10 +245,22 @@ impl Generated {
         let mut files = emit::all(&context);
         registry::emit(&context, &self.components, &mut files);
         registry::emit_roots(&context, &mut files);
+        replay::emit(&context, &mut files);
         pages::emit(&context, &pages, &mut files);
+        files.insert(surface::FILE.to_owned(), self.surface().text());
         let mut files = format_rust(files)?;
         pages::splice(&mut files);
         Ok(files)
+    }
+
+    /// What a person has to decide before the tree is written, each with the line to write.
+    pub fn undecided(&self) -> Vec<String> {
+        self.notes.iter().chain(&self.equal).cloned().collect()
+    }
+
+    /// What programs see of it.
+    pub fn surface(&self) -> Surface {
+        Surface::of(&self.api)
     }
 
     /// The features the crate needs: name and the features it turns on.

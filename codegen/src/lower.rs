@@ -585,7 +585,8 @@ impl<'a> Lowering<'a> {
             }
             lowered.fields.push(field);
         }
-        lowered.fields.sort_by_key(|field| !matches!(field.presence, Presence::Required | Presence::Nullable));
+        let is_required = |field: &Field| matches!(field.presence, Presence::Required | Presence::Nullable);
+        lowered.fields.sort_by_key(|field| (!self.overlay.is_first(&field.key), !is_required(field)));
         lowered
     }
 

@@ -7,11 +7,14 @@ use std::process::ExitCode;
 
 use codegen::diff::Changes;
 use codegen::emit::Files;
-use codegen::{Failure, Generated, understand};
+use codegen::surface::{self, Surface};
+use codegen::{Failure, Generated, understand, update};
 
 const USAGE: &str = "\
 Writes the generated parts of openrouter-kit.
 
+  cargo run -p codegen -- update FILE [--from OLD] take a new document: write the tree and the features, say what changes
+                                                   for users (since OLD, or since the tree) and what is left to do
   cargo run -p codegen -- --spec FILE              write src/models, src/funcs, src/sdk, docs/sdks
   cargo run -p codegen -- --spec FILE --check      say what would change, exit 1 if anything would
   cargo run -p codegen -- --spec FILE --out DIR    write below DIR instead of the tree
@@ -53,8 +56,26 @@ fn run(arguments: &[String]) -> Result<Outcome, Failure> {
     match arguments.first().map(String::as_str) {
         Some("diff") => {
             let [_, old, new] = arguments else { return Err(Failure::new(USAGE)) };
-            let changes = Changes::between(&understand(Path::new(old))?.api, &understand(Path::new(new))?.api);
-            Ok(Outcome { text: changes.text(), clean: changes.breaking.is_empty() })
+            let changes =
+                Changes::between(&understand(Path::new(old))?.surface(), &understand(Path::new(new))?.surface());
+            Ok(Outcome { text: changes.text(), clean: !changes.breaks() })
+        }
+        Some("update") => {
+            let [_, new, options @ ..] = arguments else { return Err(Failure::new(USAGE)) };
+            let root = codegen::home().join("..");
+            let old = match options {
+                [] => Surface::load(&root.join(surface::FILE))?,
+                [from, old] if from == "--from" => understand(Path::new(old))?.surface(),
+                _ => return Err(Failure::new(USAGE)),
+            };
+            let generated = understand(Path::new(new))?;
+            let report = update::report(&old, &generated, &root);
+            if !generated.undecided().is_empty() {
+                let text = format!("{report}\n\nnothing is written yet: write the lines above and run this again");
+                return Ok(Outcome { text, clean: false });
+            }
+            let written = write(&generated, &root, true)?;
+            Ok(Outcome { text: format!("{report}\n\n{}", written.text), ..written })
         }
         Some("docs") => {
             let generated = understand(&spec()?)?;
@@ -96,7 +117,7 @@ fn lines(list: &[String]) -> String {
 const FOLDERS: &[&str] = &["src/models", "src/funcs", "src/sdk", "docs/sdks", "tests/reference"];
 
 fn write(generated: &Generated, root: &Path, strict: bool) -> Result<Outcome, Failure> {
-    let undecided: Vec<String> = generated.notes.iter().chain(&generated.equal).cloned().collect();
+    let undecided = generated.undecided();
     if strict && !undecided.is_empty() {
         let count = generated.equal.len();
         let text =
@@ -115,6 +136,10 @@ fn write(generated: &Generated, root: &Path, strict: bool) -> Result<Outcome, Fa
         }
         std::fs::write(&path, text).map_err(failed)?;
     }
+    let manifest = root.join("Cargo.toml");
+    if let Ok(text) = std::fs::read_to_string(&manifest) {
+        std::fs::write(&manifest, update::manifest(&text, &generated.features())).map_err(failed)?;
+    }
     let size: usize = files.values().map(|text| text.lines().count()).sum();
     let mut text = format!(
         "{} operations, {} types ({} equal to another without a reason), {} files, {size} lines",
@@ -123,15 +148,11 @@ fn write(generated: &Generated, root: &Path, strict: bool) -> Result<Outcome, Fa
         generated.equal.len(),
         files.len()
     );
-    for note in generated.notes.iter().chain(&generated.equal) {
+    for note in undecided {
         text.push_str(&format!("\nnote: {note}"));
     }
     for remark in generated.unused.iter().chain(&generated.remarks) {
         text.push_str(&format!("\nremark: {remark}"));
-    }
-    let missing = missing_features(generated, root);
-    if !missing.is_empty() {
-        text.push_str(&format!("\nCargo.toml needs these lines under [features]:\n{}", lines(&missing)));
     }
     Ok(Outcome { text, clean: true })
 }
@@ -153,8 +174,11 @@ fn check(generated: &Generated, root: &Path) -> Result<Outcome, Failure> {
     for folder in FOLDERS {
         superfluous(root, Path::new(folder), &files, &mut differences);
     }
-    differences.extend(generated.notes.iter().chain(&generated.equal).chain(&generated.unused).cloned());
-    differences.extend(missing_features(generated, root).iter().map(|line| format!("Cargo.toml lacks: {line}")));
+    differences.extend(generated.undecided());
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
+    if update::manifest(&manifest, &generated.features()) != manifest {
+        differences.push("Cargo.toml: the features of namespaces differ".to_owned());
+    }
     Ok(match differences.is_empty() {
         true => Outcome { text: format!("{} files are as the generator writes them", files.len()), clean: true },
         false => Outcome { text: format!("{}{} differences", lines(&differences), differences.len()), clean: false },
@@ -171,24 +195,4 @@ fn superfluous(root: &Path, folder: &Path, files: &Files, differences: &mut Vec<
             differences.push(format!("{} is not written by the generator", name.display()));
         }
     }
-}
-
-/// The lines of the feature table that Cargo.toml does not have.
-fn missing_features(generated: &Generated, root: &Path) -> Vec<String> {
-    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
-    let features = generated.features();
-    // A feature may ask for more than the document does: for the crates that its extensions need.
-    let has = |name: &str, needs: &[String]| {
-        let start = format!("{name} = [");
-        let own = manifest.lines().find(|line| line.starts_with(&start));
-        own.is_some_and(|line| needs.iter().all(|need| line.contains(&format!("\"{need}\""))))
-    };
-    let wanted = features.iter().filter(|(name, needs)| !has(name, needs)).map(|(name, needs)| {
-        let needs: Vec<_> = needs.iter().map(|need| format!("\"{need}\"")).collect();
-        format!("{name} = [{}]", needs.join(", "))
-    });
-    let names: Vec<_> = features.keys().map(|name| format!("\"{name}\"")).collect();
-    let full = format!("full = [{}]", names.join(", "));
-    let full_missing = (!manifest.replace(['\n', ' '], "").contains(&full.replace([' ', ']'], ""))).then_some(full);
-    wanted.chain(full_missing).collect()
 }

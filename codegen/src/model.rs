@@ -50,6 +50,12 @@ pub struct Type {
 }
 
 impl Type {
+    /// The places that are this type, except for `key`.
+    pub fn other_places(&self) -> Vec<String> {
+        let others = self.others.iter().flat_map(|ty| ty.other_places().into_iter().chain([ty.key.clone()]));
+        self.places.iter().cloned().chain(others).collect()
+    }
+
     /// The public module it stands in.
     pub fn home(&self) -> &str {
         self.module.split('/').next().unwrap_or_default()

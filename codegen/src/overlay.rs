@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::Failure;
 use crate::model::{Condition, ErrorKind};
 use crate::node::Node;
+use crate::surface::Surface;
 
 /// All overlays, and which of their entries were used.
 #[derive(Debug, Default)]
@@ -31,6 +32,10 @@ pub struct Overlay {
     public: BTreeSet<String>,
     /// Types whose members tell absent from null.
     patched: BTreeSet<String>,
+    /// The surface of the tree, whose names stay.
+    pub known: Surface,
+    /// Optional fields that the server reads only before all others.
+    first: BTreeSet<String>,
     /// Entries that were looked up with success.
     used: RefCell<BTreeSet<String>>,
 }
@@ -58,6 +63,8 @@ impl Overlay {
             secrets: list("secrets"),
             public: list("public"),
             patched: list("patched"),
+            known: Surface::load(&folder.join("api.txt"))?,
+            first: list("first"),
             used: RefCell::default(),
         })
     }
@@ -78,7 +85,8 @@ impl Overlay {
             if extracted.as_ref().is_some_and(|(_, path)| find_mut(document, path).is_some()) {
                 continue;
             }
-            let Some(place) = find_mut(document, at) else { continue };
+            let Some(path) = resolved(document, at, patch.get("replace").is_none()) else { continue };
+            let Some(place) = find_mut(document, &path) else { continue };
             if let Some(expected) = patch.get("expect")
                 && !contains(place, expected)
             {
@@ -100,7 +108,10 @@ impl Overlay {
             }
             if let Some((name, path)) = extracted {
                 let reference = Node::Map(vec![("$ref".to_owned(), Node::Text(format!("#/{path}")))]);
-                let schema = std::mem::replace(place, reference);
+                let schema = place.clone();
+                if let Some(place) = find_mut(document, at) {
+                    *place = reference;
+                }
                 if let Some(schemas) = find_mut(document, "components/schemas") {
                     schemas.set(name, schema);
                 }
@@ -161,6 +172,15 @@ impl Overlay {
         found
     }
 
+    /// Returns `true` for a field that is written before all others.
+    pub fn is_first(&self, key: &str) -> bool {
+        let found = self.first.contains(key);
+        if found {
+            self.note("fields.yaml first", key);
+        }
+        found
+    }
+
     /// Notes that an entry of `equal.yaml` applies.
     pub fn note_equal(&self, entry: &Node) {
         self.note("equal.yaml", &entry.texts_of("types").join(", "));
@@ -181,6 +201,7 @@ impl Overlay {
             .chain(self.secrets.iter().map(entry("fields.yaml secrets")))
             .chain(self.public.iter().map(entry("fields.yaml public")))
             .chain(self.patched.iter().map(entry("fields.yaml patched")))
+            .chain(self.first.iter().map(entry("fields.yaml first")))
             .filter(|entry| !used.contains(entry))
             .collect()
     }
@@ -207,6 +228,20 @@ pub fn condition(text: &str) -> Option<Condition> {
     }
 }
 
+/// The path without references on its way, and at its end unless the reference itself is meant.
+fn resolved(document: &mut Node, path: &str, through: bool) -> Option<String> {
+    let steps: Vec<&str> = path.split('/').collect();
+    let mut own = String::new();
+    for (at, step) in steps.iter().enumerate() {
+        own = if at == 0 { (*step).to_owned() } else { format!("{own}/{step}") };
+        let reference = find_mut(document, &own)?.text_of("$ref").and_then(|target| target.strip_prefix("#/"));
+        if let Some(target) = reference.filter(|_| through || at + 1 < steps.len()) {
+            own = target.to_owned();
+        }
+    }
+    Some(own)
+}
+
 /// The place a path like `components/schemas/Model/properties/id` leads to; `~1` stands for a slash, `[name=x]` for the
 /// element of a list whose member `name` is `x`.
 fn find_mut<'a>(node: &'a mut Node, path: &str) -> Option<&'a mut Node> {
@@ -214,7 +249,11 @@ fn find_mut<'a>(node: &'a mut Node, path: &str) -> Option<&'a mut Node> {
         let step = step.replace("~1", "/");
         if let Some((name, value)) = step.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')?.split_once('=')) {
             let Node::List(list) = node else { return None };
-            return list.iter_mut().find(|element| element.text_of(name) == Some(value));
+            let is_constant = |element: &Node| {
+                let property = element.get("properties").and_then(|properties| properties.get(name));
+                property.is_some_and(|property| property.texts_of("enum") == [value])
+            };
+            return list.iter_mut().find(|element| element.text_of(name) == Some(value) || is_constant(element));
         }
         node.get_mut(&step)
     })

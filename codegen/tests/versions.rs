@@ -249,23 +249,25 @@ fn a_difference_tells_what_breaks_what_is_renamed_and_what_is_new() {
         .replace("tags: [Cats]\n      responses", "tags: [Animals]\n      responses")
         .replace("Fur", "Coat")
         .replace("enum: [red, grey]", "enum: [red, white]");
-    let api =
-        |text: &str| understand_node(Node::parse(text).unwrap(), &Overlay::default(), Prose::default()).unwrap().api;
-    let changes = Changes::between(&api(BEFORE), &api(&after));
+    let surface = |text: &str| {
+        understand_node(Node::parse(text).unwrap(), &Overlay::default(), Prose::default()).unwrap().surface()
+    };
+    let changes = Changes::between(&surface(BEFORE), &surface(&after));
     assert_eq!(
         changes.text(),
         "breaking:
-  field Cat.age: Option<i64> -> i64
-  field Coat.colour: Option<FurColour> -> Option<CoatColour>
-  fn Cat::new(name) -> new(name, age)
+  field Cat.age: Option<i64>, now i64
+  field Coat.colour: Option<FurColour>, now Option<CoatColour>
   fn cats_list_cats: moved to animals_list_cats
-  type FurColour: removed
+  type Cat.new: (name), now (name, age)
+removed:
+  type FurColour
 renamed:
   type Fur -> Coat
 added:
   type CoatColour
-5 breaking, 1 renamed, 1 added"
+4 breaking, 1 removed, 1 renamed, 1 added, 0 deprecated"
     );
-    let same = Changes::between(&api(BEFORE), &api(BEFORE));
+    let same = Changes::between(&surface(BEFORE), &surface(BEFORE));
     assert_eq!(same, Changes::default());
 }

@@ -159,9 +159,16 @@ pub fn is_error_body(api: &str, body: &Value) -> bool {
     let only_detail = body.as_object().is_some_and(|members| members.len() == 1 && members.contains_key("detail"));
     let in_choices =
         api == "chat" && list(choices).next().is_some() && list(choices).all(|choice| is_set(&choice["error"]));
-    // A job that failed says why; asking for it succeeded.
-    let is_failed_job = body["error"].is_string() && body["status"].is_string() && body["id"].is_string();
-    is_set(&body["error"]) && !is_failed_job || is("type") || is("object") || only_detail || in_choices
+    is_set(&body["error"]) || is("type") || is("object") || only_detail || in_choices
+}
+
+/// Whether a body is a job that failed and says why: asking for it succeeded. Jobs are known by their path, since the
+/// same members are an error elsewhere.
+pub fn is_failed_job(path: &str, body: &Value) -> bool {
+    let is_told = |name: &&str| body[*name].is_string();
+    path.split(['/', '?']).any(|segment| segment == "videos")
+        && is_told(&"error")
+        && ["id", "polling_url", "status"].iter().any(is_told)
 }
 
 /// What an error says.

@@ -4,49 +4,96 @@
 #![allow(unreachable_pub, reason = "an example and a test share these modules, each as a part of itself")]
 
 pub mod expected;
-mod operations;
+mod functions;
+pub mod operations;
 pub mod recording;
-mod report;
+pub mod report;
 
 use std::time::Duration;
 
-use openrouter_kit::core::wire::{Json, Untyped};
+use openrouter_kit::core::wire::{Extra, Json, Untyped, UntypedKind};
 use openrouter_kit::core::{OpenRouterCore, RetryConfig};
 use openrouter_kit::mock::MockServer;
 use openrouter_kit::{Error, errors::ApiError};
 use serde_json::Value;
 
 use expected::{Failure, Stream};
-use operations::{Decoded, Outcome};
+use operations::{Decoded, Outcome, Played};
 use recording::Recording;
 pub use report::Report;
 
 /// What became of one exchange.
 ///
-/// An event is a server-sent event with JSON data, or a body that is no stream. Each is either typed throughout, or kept
-/// as it came in part or whole, or lost: it did not arrive, or not as what it is, or it is not the same JSON when it is
-/// written again.
+/// An event is a server-sent event with JSON data, or a body that is not a stream.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     pub id: String,
     pub api: String,
     pub provider: String,
-    pub events: usize,
-    pub typed: usize,
-    pub kept: usize,
-    pub lost: usize,
+    pub events: Classes,
+    /// The request, if one with a body was recorded.
+    pub requests: Classes,
     /// The call or the stream failed although the recording did not.
     pub aborted: bool,
-    /// The request did not go out as it was recorded.
-    pub lost_request: bool,
+    /// The members without a field.
+    pub members: Vec<UntypedMember>,
     /// Why something is not typed, is lost or aborted.
     pub notes: Vec<String>,
 }
 
+/// How many values there are of each class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Classes {
+    pub count: usize,
+    /// Typed throughout: every member has a field, and every value fits.
+    pub typed: usize,
+    /// Some members have no field; everything else is typed.
+    pub untyped_members: usize,
+    /// Something fits no type and is kept as it came.
+    pub kept: usize,
+    /// It did not arrive, or not as what it is, or it is other JSON when it is written again.
+    pub lost: usize,
+    /// Those of any class with a member that has no field.
+    pub with_untyped_members: usize,
+}
+
+/// The class of a value that is not lost.
+#[derive(Clone, Copy, Debug)]
+struct Class {
+    has_untyped_members: bool,
+    is_kept: bool,
+}
+
+impl Classes {
+    fn add(&mut self, class: Class) {
+        self.with_untyped_members += usize::from(class.has_untyped_members);
+        match class {
+            Class { is_kept: true, .. } => self.kept += 1,
+            Class { has_untyped_members: true, .. } => self.untyped_members += 1,
+            Class { .. } => self.typed += 1,
+        }
+    }
+}
+
+/// A member that its object has no field for.
+#[derive(Clone, Debug)]
+pub struct UntypedMember {
+    pub is_of_request: bool,
+    pub type_name: &'static str,
+    pub name: String,
+    /// The value as `Debug` prints it, which hides secrets, shortened.
+    pub example: String,
+}
+
 impl Verdict {
     fn lose(&mut self, why: impl Into<String>) {
-        self.lost += 1;
+        self.events.lost += 1;
         self.note(format!("LOST {}", why.into()));
+    }
+
+    fn lose_request(&mut self, why: &str) {
+        self.requests.lost += 1;
+        self.note(format!("LOST of the request: {why}"));
     }
 
     fn abort(&mut self, error: &Error) {
@@ -75,18 +122,33 @@ impl Verdict {
         if let Some(difference) = recorded.difference(&written) {
             return self.lose(format!("{difference} differs after decoding and encoding"));
         }
-        if decoded.untyped.is_empty() {
-            self.typed += 1;
-            return;
+        let class = self.class(&recorded, decoded, false);
+        self.events.add(class);
+    }
+
+    /// Finds the class of a value and notes what is untyped in it.
+    fn class(&mut self, recorded: &Json, decoded: &Decoded, is_of_request: bool) -> Class {
+        let mut class = Class { has_untyped_members: false, is_kept: false };
+        let whole = if is_of_request { "the request" } else { "all" };
+        for Untyped { path, kind, .. } in &decoded.untyped {
+            let place = if path.is_empty() { whole } else { path };
+            match kind {
+                UntypedKind::Member { type_name, name, .. } => {
+                    class.has_untyped_members = true;
+                    let (name, example) = (name.clone(), example(recorded, path, name));
+                    self.members.push(UntypedMember { is_of_request, type_name, name, example });
+                }
+                UntypedKind::Misfit(error) => {
+                    class.is_kept = true;
+                    self.note(format!("kept {place}: {error}"));
+                }
+                _ => {
+                    class.is_kept = true;
+                    self.note(format!("kept {place}: unknown variant"));
+                }
+            }
         }
-        self.kept += 1;
-        for Untyped { path, error, .. } in &decoded.untyped {
-            let path = if path.is_empty() { "all" } else { path };
-            self.note(match error {
-                Some(error) => format!("kept {path}: {error}"),
-                None => format!("kept {path}: unknown variant"),
-            });
-        }
+        class
     }
 
     /// An event that has to be an error of the API.
@@ -106,31 +168,33 @@ impl Verdict {
         } else if expected != found {
             self.lose(format!("the error is {found:?}, not {expected:?}"));
         } else {
-            self.typed += 1;
+            self.events.typed += 1;
         }
     }
 
     fn unary(&mut self, recording: &Recording, outcome: Result<Decoded, Error>) {
-        self.events = 1;
+        self.events.count = 1;
         let body = recording.body_text();
         let json = expected::json(body);
-        let is_error =
-            recording.status >= 400 || json.as_ref().is_some_and(|json| expected::is_error_body(&recording.api, json));
+        let is_error_body = |json: &Value| {
+            expected::is_error_body(&recording.api, json) && !expected::is_failed_job(&recording.path, json)
+        };
+        let is_error = recording.status >= 400 || json.as_ref().is_some_and(is_error_body);
         match outcome {
             Err(Error::Api(error)) if is_error => self.failure(recording.status, body, &error),
             Err(Error::Unexpected(_)) if (300..400).contains(&recording.status) => {
-                self.kept += 1;
+                self.events.kept += 1;
                 self.note("kept all: a redirect, which is not followed");
             }
             Ok(_) if is_error => self.lose("an error came as a value"),
             Ok(decoded) => self.value(body, &decoded),
             // None of it matches the operation; the error has the whole body.
             Err(Error::ResponseValidation(error)) if *error.body() == body.as_bytes() => {
-                self.kept += 1;
+                self.events.kept += 1;
                 self.note(format!("kept all: {error}"));
             }
             Err(error) => {
-                self.lost += 1;
+                self.events.lost += 1;
                 self.abort(&error);
             }
         }
@@ -138,11 +202,11 @@ impl Verdict {
 
     fn stream(&mut self, recording: &Recording, outcome: Result<Vec<Result<Decoded, Error>>, Error>, api: &str) {
         let recorded = Stream::read(recording.body_text());
-        self.events = recorded.events.iter().filter(|event| event.json().is_some()).count();
+        self.events.count = recorded.events.iter().filter(|event| event.json().is_some()).count();
         let items = match outcome {
             Ok(items) => items,
             Err(error) => {
-                self.lost = self.events;
+                self.events.lost = self.events.count;
                 return self.abort(&error);
             }
         };
@@ -163,17 +227,17 @@ impl Verdict {
                     match json.map(|json| json.is_object()) {
                         None => {}
                         Some(false) => {
-                            self.kept += 1;
+                            self.events.kept += 1;
                             self.note("kept all: no object");
                         }
                         Some(true) => {
-                            self.kept += 1;
+                            self.events.kept += 1;
                             self.abort(&Error::ResponseValidation(error));
                         }
                     }
                 }
                 Some(Err(error)) => {
-                    self.lost += usize::from(json.is_some());
+                    self.events.lost += usize::from(json.is_some());
                     self.abort(&error);
                 }
                 None => {
@@ -199,8 +263,8 @@ impl Verdict {
     fn bytes(&mut self, recording: &Recording, outcome: Result<bytes::Bytes, Error>) {
         match outcome {
             Ok(bytes) => {
-                self.events = 1;
-                if bytes == recording.body { self.typed += 1 } else { self.lose("the bytes are others") }
+                self.events.count = 1;
+                if bytes == recording.body { self.events.typed += 1 } else { self.lose("the bytes are others") }
             }
             Err(error) => self.unary(recording, Err(error)),
         }
@@ -243,21 +307,11 @@ async fn exchange(server: &MockServer, core: &OpenRouterCore, recording: &Record
         ..Verdict::default()
     };
     server.answer(recording.answer());
-    let outcome = match operations::call(core, recording).await {
-        Some(outcome) if is_foreign(recording, &outcome) => {
-            verdict.note("read as any JSON: the body is of another protocol than the operation's");
-            server.answer(recording.answer());
-            operations::call_any(core, recording).await
-        }
-        Some(outcome) => {
-            check_request(server, recording, &mut verdict);
-            outcome
-        }
-        None => {
-            verdict.note("read as any JSON: the crate has no such operation");
-            operations::call_any(core, recording).await
-        }
-    };
+    let Played { outcome, request, is_known } = operations::play(core, recording).await;
+    match is_known {
+        true => check_request(server, recording, request.as_ref(), &mut verdict),
+        false => verdict.note("read as any JSON: the crate has no such operation"),
+    }
     match outcome {
         Outcome::Value(outcome) => verdict.unary(recording, outcome),
         Outcome::Bytes(outcome) => verdict.bytes(recording, outcome),
@@ -271,37 +325,60 @@ async fn exchange(server: &MockServer, core: &OpenRouterCore, recording: &Record
     verdict
 }
 
-/// Whether a body that the operation refused is of another protocol: no JSON at all, or an object without the member that
-/// says what was asked for.
-fn is_foreign(recording: &Recording, outcome: &Outcome) -> bool {
-    let Outcome::Value(Err(Error::ResponseValidation(_))) = outcome else { return false };
-    let Some(body) = expected::json(recording.body_text()) else { return true };
-    let telling: &[&str] = match recording.api.as_str() {
-        "chat" => &["choices"],
-        "responses" => &["output", "status"],
-        "messages" => &["content", "role"],
-        "embeddings" | "images" | "models" | "generation" => &["data"],
-        "rerank" => &["results"],
-        "audio" => &["text"],
-        _ => &["data"],
-    };
-    telling.iter().all(|member| body.get(member).is_none_or(Value::is_null))
-}
-
 /// The request has to go out as it was recorded; whether it asks for a stream is the function's matter.
-fn check_request(server: &MockServer, recording: &Recording, verdict: &mut Verdict) {
+fn check_request(server: &MockServer, recording: &Recording, request: Option<&Decoded>, verdict: &mut Verdict) {
     let Some(recorded) = recording.request.as_ref() else { return };
-    let Some(sent) = server.requests().pop().and_then(|sent| serde_json::from_slice::<Value>(&sent.body).ok()) else {
-        return;
-    };
+    let sent = server.requests().pop().and_then(|sent| serde_json::from_slice::<Value>(&sent.body).ok());
     let without_stream = |mut request: Value| {
         if let Some(members) = request.as_object_mut() {
             members.remove("stream");
         }
         Json::from(request)
     };
-    if let Some(difference) = without_stream(recorded.to_value()).difference(&without_stream(sent)) {
-        verdict.lost_request = true;
-        verdict.note(format!("LOST {difference} of the request"));
+    verdict.requests.count = 1;
+    let Some(request) = request else {
+        // The operation takes no JSON, or the request is of another one.
+        if sent.is_some() {
+            return verdict.lose_request("it does not fit the operation at all");
+        }
+        verdict.requests.kept = 1;
+        return verdict.note("kept all of the request: the operation takes no JSON");
+    };
+    let sent = without_stream(sent.unwrap_or_default());
+    if let Some(difference) = without_stream(recorded.to_value()).difference(&sent) {
+        return verdict.lose_request(&difference.to_string());
     }
+    let class = verdict.class(recorded, request, true);
+    verdict.requests.add(class);
+}
+
+/// The value of a member, shortened to one line and without secrets.
+fn example(recorded: &Json, path: &str, name: &str) -> String {
+    const LONGEST: usize = 60;
+    let Some(value) = find(recorded, path) else { return String::new() };
+    let shown = format!("{:?}", Extra::from_iter([(name, value)]));
+    let shown = shown.split_once(": ").map_or("", |(_, value)| value);
+    let shown = shown.strip_suffix('}').unwrap_or(shown);
+    let mut short: String = shown.chars().take(LONGEST).collect();
+    if short.len() < shown.len() {
+        short.push('…');
+    }
+    short
+}
+
+/// The value at a path such as `choices[0].message`.
+fn find(json: &Json, path: &str) -> Option<Json> {
+    // A name may have dots and brackets: the longest one that fits is meant.
+    let Some(path) = path.strip_prefix('[') else {
+        let path = path.strip_prefix('.').unwrap_or(path);
+        let ends = path.char_indices().filter(|(_, character)| ".[".contains(*character)).map(|(at, _)| at);
+        return [path.len()].into_iter().chain(ends.rev()).find_map(|end| {
+            let (name, rest) = path.split_at_checked(end)?;
+            let value = json.get(name)?;
+            if rest.is_empty() { Some(value.clone()) } else { find(value, rest) }
+        });
+    };
+    let (index, rest) = path.split_once(']')?;
+    let value = json.get(index.parse::<usize>().ok()?)?;
+    if rest.is_empty() { Some(value.clone()) } else { find(value, rest) }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::Verdict;
+use super::{Classes, Verdict};
 
 /// What became of all exchanges.
 #[derive(Debug, Default)]
@@ -17,25 +17,44 @@ pub struct Report {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub exchanges: usize,
-    pub events: usize,
-    pub typed: usize,
-    pub kept: usize,
-    pub lost: usize,
+    pub events: Classes,
+    pub requests: Classes,
     pub aborted: usize,
-    /// Requests that did not go out as they were recorded.
-    pub requests: usize,
 }
 
 impl Counts {
     fn add(&mut self, verdict: &Verdict) {
         self.exchanges += 1;
-        self.events += verdict.events;
-        self.typed += verdict.typed;
-        self.kept += verdict.kept;
-        self.lost += verdict.lost;
+        self.events.join(&verdict.events);
+        self.requests.join(&verdict.requests);
         self.aborted += usize::from(verdict.aborted);
-        self.requests += usize::from(verdict.lost_request);
     }
+}
+
+impl Classes {
+    fn join(&mut self, other: &Self) {
+        let Self { count, typed, untyped_members, kept, lost, with_untyped_members } = other;
+        self.count += count;
+        self.typed += typed;
+        self.untyped_members += untyped_members;
+        self.kept += kept;
+        self.lost += lost;
+        self.with_untyped_members += with_untyped_members;
+    }
+}
+
+impl fmt::Display for Classes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { count, typed, untyped_members, kept, lost, .. } = self;
+        write!(f, "{count} typed {typed} untyped members {untyped_members} kept {kept} lost {lost}")
+    }
+}
+
+/// A group of members without a field.
+struct Members<'a> {
+    count: usize,
+    first: &'a str,
+    example: &'a str,
 }
 
 impl Report {
@@ -44,15 +63,94 @@ impl Report {
     }
 
     pub fn counts(&self) -> Counts {
+        self.counts_of(|_| true)
+    }
+
+    /// The counts over some of the exchanges.
+    pub fn counts_of(&self, is_one: impl Fn(&Verdict) -> bool) -> Counts {
         let mut counts = Counts::default();
-        self.verdicts.iter().for_each(|verdict| counts.add(verdict));
+        self.verdicts.iter().filter(|verdict| is_one(verdict)).for_each(|verdict| counts.add(verdict));
         counts
     }
 
     /// The exchanges of which something is lost, or that failed although the recording did not.
-    #[allow(dead_code, reason = "the test asks for it, the report prints it")]
     pub fn failed(&self) -> impl Iterator<Item = &Verdict> {
-        self.verdicts.iter().filter(|verdict| verdict.lost > 0 || verdict.aborted || verdict.lost_request)
+        self.verdicts.iter().filter(|verdict| verdict.events.lost > 0 || verdict.requests.lost > 0 || verdict.aborted)
+    }
+
+    /// Members without a field, by where they stand, type and name; the most frequent first.
+    fn members(&self) -> Vec<((bool, &str, &str), Members<'_>)> {
+        let mut groups: BTreeMap<(bool, &str, &str), Members<'_>> = BTreeMap::new();
+        for verdict in &self.verdicts {
+            for member in &verdict.members {
+                let group = groups.entry((member.is_of_request, member.type_name, &member.name));
+                let first = || Members { count: 0, first: &verdict.id, example: &member.example };
+                group.or_insert_with(first).count += 1;
+            }
+        }
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        groups.sort_by_key(|((is_of_request, ..), members)| (*is_of_request, std::cmp::Reverse(members.count)));
+        groups
+    }
+
+    /// The members without a field as a table.
+    fn write_members(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let groups = self.members();
+        if groups.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\n{:<8} {:<48} {:>6}  {:<32} example", "in", "untyped member", "count", "first exchange")?;
+        for ((is_of_request, type_name, name), Members { count, first, example }) in groups {
+            let place = if is_of_request { "request" } else { "response" };
+            let member = format!("{type_name}.{name}");
+            writeln!(f, "{place:<8} {member:<48} {count:>6}  {first:<32} {example}")?;
+        }
+        Ok(())
+    }
+
+    /// The counts for each protocol and provider as a table.
+    fn write_groups(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut groups: BTreeMap<(&str, &str), Counts> = BTreeMap::new();
+        for verdict in &self.verdicts {
+            groups.entry((&verdict.api, &verdict.provider)).or_default().add(verdict);
+        }
+        writeln!(
+            f,
+            "\n{:<12} {:<12} {:>9} {:>8} {:>8} {:>8} {:>6} {:>6} {:>8} {:>9} {:>8} {:>8} {:>6} {:>6}",
+            "api",
+            "provider",
+            "exchanges",
+            "events",
+            "typed",
+            "untyped",
+            "kept",
+            "lost",
+            "aborted",
+            "requests",
+            "typed",
+            "untyped",
+            "kept",
+            "lost"
+        )?;
+        for ((api, provider), counts) in groups {
+            let Counts { exchanges, events, requests, aborted } = counts;
+            let share = |classes: Classes| 100.0 * classes.typed as f64 / classes.count.max(1) as f64;
+            writeln!(
+                f,
+                "{api:<12} {provider:<12} {exchanges:>9} {:>8} {:>7.2}% {:>8} {:>6} {:>6} {aborted:>8} {:>9} {:>7.2}% {:>8} {:>6} {:>6}",
+                events.count,
+                share(events),
+                events.untyped_members,
+                events.kept,
+                events.lost,
+                requests.count,
+                share(requests),
+                requests.untyped_members,
+                requests.kept,
+                requests.lost
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -67,25 +165,10 @@ impl fmt::Display for Report {
                 writeln!(f, "    {note}")?;
             }
         }
-        let mut groups: BTreeMap<(&str, &str), Counts> = BTreeMap::new();
-        for verdict in &self.verdicts {
-            groups.entry((&verdict.api, &verdict.provider)).or_default().add(verdict);
-        }
-        let titles = ("api", "provider", "exchanges", "events", "typed", "kept", "lost", "aborted");
-        let (api, provider, exchanges, events, typed, kept, lost, aborted) = titles;
-        writeln!(f, "{api:<12} {provider:<12} {exchanges:>9} {events:>8} {typed:>8} {kept:>6} {lost:>6} {aborted:>8}")?;
-        for ((api, provider), counts) in groups {
-            let Counts { exchanges, events, typed, kept, lost, aborted, .. } = counts;
-            let share = 100.0 * typed as f64 / events.max(1) as f64;
-            writeln!(
-                f,
-                "{api:<12} {provider:<12} {exchanges:>9} {events:>8} {share:>7.2}% {kept:>6} {lost:>6} {aborted:>8}"
-            )?;
-        }
-        let Counts { exchanges, events, typed, kept, lost, aborted, requests } = self.counts();
-        if requests > 0 {
-            writeln!(f, "requests that did not go out as recorded {requests}")?;
-        }
-        writeln!(f, "exchanges {exchanges} events {events} typed {typed} kept {kept} lost {lost} aborted {aborted}")
+        self.write_members(f)?;
+        self.write_groups(f)?;
+        let Counts { exchanges, events, requests, aborted } = self.counts();
+        writeln!(f, "\nrequests {requests}")?;
+        writeln!(f, "exchanges {exchanges} events {events} aborted {aborted}")
     }
 }

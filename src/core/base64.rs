@@ -1,5 +1,7 @@
 //! Base64 (RFC 4648): for the credentials of a proxy and for files inside JSON.
 
+#![cfg_attr(not(feature = "full"), allow(dead_code, reason = "not every namespace needs both directions"))]
+
 use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{DecodeError, Engine as _};

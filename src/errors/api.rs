@@ -239,6 +239,21 @@ impl ApiError {
         error
     }
 
+    /// Reads the error from the final state of a job that did not succeed, with its status and the explanation, if any.
+    #[allow(dead_code, reason = "not every namespace has jobs")]
+    pub(crate) fn of_job(head: Head, body: Bytes, now: SystemTime, status: &str, message: Option<&str>) -> Self {
+        let mut error = Self::read(head, body, now);
+        // `cancelled` is the job here, not the request.
+        if error.code.as_deref() == Some(status) && error.kind == ApiErrorKind::ClientClosedRequest {
+            error.kind = ApiErrorKind::Other;
+        }
+        error.code.get_or_insert_with(|| status.to_owned());
+        if let Some(message) = message.filter(|_| error.message.is_empty()) {
+            message.clone_into(&mut error.message);
+        }
+        error
+    }
+
     /// The wait that [`retry_after`](Self::retry_after) returns.
     fn wait(&self, now: SystemTime) -> Option<Duration> {
         let of_response = self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));

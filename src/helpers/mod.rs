@@ -9,10 +9,14 @@
     allow(dead_code, unused_imports, unused_macros, reason = "not every namespace needs all of it")
 )]
 
+#[cfg(feature = "batch")]
+mod batch;
 #[cfg(feature = "chat")]
 mod chat;
 #[cfg(feature = "chat")]
 mod chat_stream;
+#[cfg(feature = "containers")]
+mod containers;
 #[cfg(feature = "embeddings")]
 mod embeddings;
 #[cfg(feature = "files")]
@@ -38,9 +42,11 @@ mod responses_stream;
 #[cfg(all(feature = "schemars", any(feature = "chat", feature = "messages", feature = "responses")))]
 mod structured;
 mod text;
-#[cfg(feature = "video-generation")]
-mod video_generation;
+#[cfg(any(feature = "batch", feature = "scim", feature = "video-generation"))]
+mod wait;
 
+#[cfg(feature = "batch")]
+pub use batch::BatchResponse;
 #[cfg(feature = "chat")]
 pub use chat_stream::ChatAccumulator;
 #[cfg(feature = "messages")]
@@ -49,8 +55,8 @@ pub use partial_json::PartialJson;
 #[cfg(feature = "responses")]
 pub use responses_stream::ResponsesAccumulator;
 pub use text::{JsonStream, ParseError, TextEvent, TextStream};
-#[cfg(feature = "video-generation")]
-pub use video_generation::VideoWait;
+#[cfg(any(feature = "batch", feature = "scim", feature = "video-generation"))]
+pub use wait::{Job, JobWait};
 
 #[cfg(any(feature = "embeddings", feature = "endpoints", feature = "models"))]
 pub use pricing::{Consumption, ModelNeeds, ParseUsdError, PriceError, Usd};

@@ -280,7 +280,7 @@ impl From<&crate::models::MessagesUsage> for Consumption {
 /// # async fn choose(client: openrouter_kit::OpenRouter) -> Result<(), Box<dyn std::error::Error>> {
 /// use openrouter_kit::helpers::{Consumption, ModelNeeds};
 ///
-/// let models = client.models().list(Default::default()).await?;
+/// let models = client.models().list().await?;
 /// let needs = ModelNeeds::new().parameter("tools").input("image").context_length(200_000);
 /// for (price, model) in needs.cheapest(&models.data, Consumption::new(10_000, 1_000)).into_iter().take(5) {
 ///     println!("${price} {}", model.id);
@@ -401,7 +401,7 @@ impl PublicPricing {
     /// # async fn estimate(client: openrouter_kit::OpenRouter) -> Result<(), Box<dyn std::error::Error>> {
     /// use openrouter_kit::helpers::Consumption;
     ///
-    /// let models = client.models().list(Default::default()).await?;
+    /// let models = client.models().list().await?;
     /// let model = models.data.iter().find(|model| model.id == "openai/gpt-4o-mini").ok_or("no such model")?;
     /// println!("about ${}", model.pricing.cost(Consumption::new(12_000, 800))?);
     /// # Ok(())

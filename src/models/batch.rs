@@ -457,6 +457,10 @@ wire_enum!(BatchStatus {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateBatchRequest {
+    /// HTTPS address that OpenRouter posts a webhook event to when the batch reaches its final status; the server requires it before `requests` in the body.
+    ///
+    /// Format `uri`.
+    pub callback_url: Option<String>,
     /// API endpoint to send every request to; it determines the format of the request bodies and of the results.
     pub endpoint: BatchEndpoint,
     /// Slug of the model to run all requests on.
@@ -467,10 +471,6 @@ pub struct CreateBatchRequest {
     ///
     /// At least 1 element.
     pub requests: Vec<BatchRequest>,
-    /// HTTPS address that OpenRouter posts a webhook event to when the batch reaches its final status; the server requires it before `requests` in the body.
-    ///
-    /// Format `uri`.
-    pub callback_url: Option<String>,
     /// Time within which the batch should finish.
     ///
     /// Default `24h`.
@@ -482,10 +482,10 @@ pub struct CreateBatchRequest {
 }
 
 wire_struct!(CreateBatchRequest {
-    endpoint: Required = 0,
-    model: Required = 1,
-    requests: Required = 2,
-    callback_url: Optional = 3,
+    callback_url: Optional = 0,
+    endpoint: Required = 1,
+    model: Required = 2,
+    requests: Required = 3,
     completion_window: Optional = 4,
     provider: Optional = 5,
 });
@@ -499,10 +499,10 @@ impl CreateBatchRequest {
         requests: impl IntoList<BatchRequest, Requests>,
     ) -> Self {
         Self {
+            callback_url: None,
             endpoint: endpoint.into(),
             model: model.into(),
             requests: requests.into_list(),
-            callback_url: None,
             completion_window: None,
             provider: None,
             extra: Extra::new(),

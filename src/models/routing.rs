@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::core::wire::{Extra, JsonObject, Unrecognized};
 use crate::core::wire::{wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_union};
-use crate::models::shared::DataCollection;
+use crate::models::shared::{DataCollection, PriceLimit};
 
 /// Rules for choosing among the providers that serve a model: order, exclusions, price caps, privacy and speed targets.
 ///
@@ -97,15 +97,15 @@ wire_setters!(ProviderPreferences {
 #[non_exhaustive]
 pub struct ProviderPreferencesMaxPrice {
     /// Highest acceptable price for one unit of audio, in USD.
-    pub audio: Option<String>,
+    pub audio: Option<PriceLimit>,
     /// Highest acceptable price for a million generated tokens, in USD.
-    pub completion: Option<String>,
+    pub completion: Option<PriceLimit>,
     /// Highest acceptable price for one image, in USD.
-    pub image: Option<String>,
+    pub image: Option<PriceLimit>,
     /// Highest acceptable price for a million prompt tokens, in USD.
-    pub prompt: Option<String>,
+    pub prompt: Option<PriceLimit>,
     /// Highest acceptable flat fee for one request, in USD.
-    pub request: Option<String>,
+    pub request: Option<PriceLimit>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -127,11 +127,11 @@ impl ProviderPreferencesMaxPrice {
 }
 
 wire_setters!(ProviderPreferencesMaxPrice {
-    audio: into String,
-    completion: into String,
-    image: into String,
-    prompt: into String,
-    request: into String,
+    audio: into PriceLimit,
+    completion: into PriceLimit,
+    image: into PriceLimit,
+    prompt: into PriceLimit,
+    request: into PriceLimit,
 });
 
 /// Limits per percentile, for latency in seconds or for throughput in tokens per second.

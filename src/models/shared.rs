@@ -79,6 +79,35 @@ wire_enum!(DataCollection {
     Allow = "allow",
 });
 
+/// A price in USD, as a number or as decimal text.
+///
+/// Schema `PriceLimit` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum PriceLimit {
+    /// Plain text.
+    Text(String),
+    /// A number.
+    Number(f64),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(PriceLimit {
+    shapes {
+        String => Text,
+        Number => Number,
+    }
+    variants {
+        Text = 0,
+        Number = 1,
+    }
+});
+
+wire_text!(PriceLimit, text => Self::Text(text));
+
+wire_numbers!(PriceLimit, Number: i8, i16, i32, u8, u16, u32, f32, f64);
+
 /// Names and identifiers for tracing a request; unknown keys travel along as custom metadata to your broadcast destinations.
 ///
 /// Schema `TraceConfig` of the API document.
@@ -803,6 +832,34 @@ impl FormatJsonObjectConfig {
 }
 
 wire_setters!(FormatJsonObjectConfig {});
+
+/// How wordy the answer should be, on the longer scale; null leaves it to the model.
+///
+/// At `TextExtendedConfig.verbosity` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verbosity {
+    /// Short, terse answers.
+    Low,
+    /// Answers of moderate length.
+    Medium,
+    /// Long, detailed answers.
+    High,
+    /// Longer and more detailed than high.
+    Xhigh,
+    /// The most detail the model will give.
+    Max,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(Verbosity {
+    Low = "low",
+    Medium = "medium",
+    High = "high",
+    Xhigh = "xhigh",
+    Max = "max",
+});
 
 /// The values of `OpenAIResponsesToolChoice|string`.
 ///

@@ -13,6 +13,8 @@
 
 #[cfg(feature = "mock")]
 mod adapters;
+#[cfg(all(feature = "mock", feature = "batch"))]
+mod batches;
 #[cfg(all(feature = "blocking", feature = "mock", feature = "chat", feature = "models"))]
 mod blocking;
 mod call;
@@ -23,6 +25,8 @@ mod chat;
 mod client;
 #[cfg(any(not(feature = "_tls"), feature = "roots-bundled", feature = "roots-platform"))]
 mod connections;
+#[cfg(all(feature = "mock", feature = "containers", feature = "responses", feature = "messages"))]
+mod containers;
 #[cfg(all(feature = "full", feature = "mock"))]
 mod corpus;
 #[cfg(all(feature = "chat", feature = "messages", feature = "responses", feature = "mock"))]
@@ -78,6 +82,8 @@ mod requests;
 #[cfg(all(feature = "mock", feature = "responses"))]
 mod responses;
 mod retries;
+#[cfg(all(feature = "mock", feature = "scim"))]
+mod scim;
 #[cfg(feature = "mock")]
 mod security;
 #[cfg(all(feature = "full", feature = "mock"))]
@@ -97,6 +103,8 @@ mod timeouts;
 mod tls;
 #[cfg(any(not(feature = "_tls"), feature = "roots-bundled", feature = "roots-platform"))]
 mod transport;
+#[cfg(all(feature = "full", feature = "mock"))]
+mod typed_throughout;
 #[cfg(feature = "mock")]
 mod unknown_operations;
 #[cfg(feature = "mock")]

@@ -6,9 +6,11 @@ use crate::support::{Script, Step, answer};
 use futures_core::Stream;
 use openrouter_kit::core::transport::TransportErrorKind;
 use openrouter_kit::errors::{Error, TimeoutPhase};
-use openrouter_kit::helpers::VideoWait;
+use openrouter_kit::helpers::JobWait;
 use openrouter_kit::mock::{Answer, MockServer};
-use openrouter_kit::models::{VideoGenerationRequest, VideoGenerationResponseStatus as Status};
+use openrouter_kit::models::{
+    VideoGenerationRequest, VideoGenerationResponse, VideoGenerationResponseStatus as Status,
+};
 use openrouter_kit::{OpenRouter, OpenRouterCore, RetryConfig, funcs};
 use serde_json::{Value, json};
 
@@ -22,7 +24,7 @@ fn states(states: &[&str]) -> Script {
     Script::new(states.iter().map(|status| answer(200, &state(status).to_string())))
 }
 
-fn wait(core: &OpenRouterCore) -> VideoWait {
+fn wait(core: &OpenRouterCore) -> JobWait<VideoGenerationResponse> {
     funcs::video_generation_get_generation(core, "job-1").until_done()
 }
 
@@ -203,5 +205,5 @@ async fn a_video_is_ordered_waited_for_and_saved() {
 #[test]
 fn a_wait_is_a_stream_that_can_be_sent() {
     fn check<T: Stream + IntoFuture<IntoFuture: Send> + Send + Unpin>() {}
-    check::<VideoWait>();
+    check::<JobWait<VideoGenerationResponse>>();
 }

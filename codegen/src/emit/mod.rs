@@ -5,6 +5,7 @@ pub mod funcs;
 pub mod models;
 pub mod pages;
 pub mod registry;
+pub mod replay;
 pub mod sdk;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -290,7 +290,7 @@ fn type_doc(context: &Context<'_>, answers: &Answers, ty: &Type, out: &mut Strin
     if ty.deprecated {
         out.push_str("///\n/// Deprecated by the API.\n");
     }
-    for alias in &ty.aliases {
+    for alias in ty.aliases.iter().filter(|alias| **alias != ty.name) {
         out.push_str(&format!("#[doc(alias = {})]\n", literal(alias)));
     }
 }

@@ -191,7 +191,12 @@ impl Extra {
     /// field is then empty, or holds the nearest value that fits: the integer part of a number, text with U+FFFD for
     /// half of a surrogate pair, a list without the elements of another type.
     pub fn misfits(&self) -> impl Iterator<Item = (&str, &DecodeError)> {
-        self.list().iter().filter_map(|member| member.misfit.as_ref().map(|misfit| (&*member.name, &misfit.error)))
+        self.members().filter_map(|(name, misfit)| Some((name, misfit?)))
+    }
+
+    /// The names of all members, each with the reason if its value did not fit.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, Option<&DecodeError>)> {
+        self.list().iter().map(|member| (&*member.name, member.misfit.as_ref().map(|misfit| &misfit.error)))
     }
 
     /// True where the members say that the object around them is an error and not what was asked for: `error` is set, or

@@ -8,7 +8,8 @@ use super::reader::{ONES, zero_bytes};
 /// It is made for little space: one text holds all names, and a member finds its own by place and length.
 #[derive(Debug)]
 pub(crate) struct Layout {
-    /// The names of the members, one behind the other; behind the name of a constant its value as JSON text.
+    /// The names of the members, one behind the other; behind the name of a constant its value as JSON text. The name of
+    /// the type comes last.
     texts: &'static str,
     /// Constants first, then the members that have a field, in the order of their indices.
     members: &'static [Member],
@@ -209,6 +210,12 @@ impl Layout {
             identifying |= required & (bit(constants).wrapping_sub(1));
         }
         Self { texts, members, hashes, constants, identifying, required }
+    }
+
+    /// The name of the type.
+    pub(super) fn type_name(&self) -> &'static str {
+        let end = |last: &Member| usize::from(last.at) + last.length() + usize::from(last.value);
+        self.texts.get(self.members.last().map_or(0, end)..).unwrap_or_default()
     }
 
     #[inline]

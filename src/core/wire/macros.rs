@@ -19,6 +19,7 @@ macro_rules! wire_struct {
                 concat!(
                     $($($constant, "\"", $value, "\"",)+)?
                     $($crate::core::wire::wire_name!($field $($name)?),)*
+                    stringify!($type),
                 ),
                 &$crate::core::wire::placed([
                     $($($crate::core::wire::Member::constant($constant, concat!("\"", $value, "\"")),)+)?

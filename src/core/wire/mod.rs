@@ -40,7 +40,7 @@
 //! read_any                  once            chooses the branch of a union: a &mut dyn ReadBranches
 //! ```
 //!
-//! Writing goes the same way with [`WriteFrom`] and `dyn WriteFields`. [`ReadInto`] and [`WriteFrom`] are what implements
+//! Writing goes the same way with `WriteFrom` and `dyn WriteFields`. `ReadInto` and `WriteFrom` are what implements
 //! these traits, not the types themselves: they only borrow, so that the tables of the trait objects hold no code to drop
 //! a value. As values are read into their place, nothing needs to be cleared up on the way either: a place holds an empty
 //! value before, and again after an error.
@@ -300,24 +300,42 @@ pub(crate) fn of_tag<T: Wire + From<Unrecognized>>(tag: &str, value: String) -> 
     decode(json.as_text()).unwrap_or_else(|_| Unrecognized::new(json).into())
 }
 
-/// The parts of `value` that were kept as they came because they fit no type: variants that this version of the crate
-/// does not know, and values of another type than the API document says. Empty for a value that is typed throughout.
+/// Returns the parts of `value` that no type describes: unknown variants, values of another type than their field, and
+/// members without a field. Empty for a value that is typed throughout.
 ///
-/// Members and texts that are merely unknown do not count: they leave everything around them typed.
+/// An unknown text of an enum is typed, and so is everything inside maps and [`Json`], which take any name and value.
 pub fn untyped<T: Wire>(value: &T) -> Vec<Untyped> {
     let mut writer = Writer::surveying();
     value.write(&mut writer);
     writer.into_untyped()
 }
 
-/// A part of a value that fits no type and was kept as it came; see [`untyped`].
+/// A part of a value that no type describes; see [`untyped`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Untyped {
-    /// Where it stands, as in `choices[0].message.content`; empty for the whole value.
+    /// The path to the part, as in `choices[0].message.content`; empty for the whole value.
     pub path: String,
-    /// Why it fits no type; `None` for a variant that this version of the crate does not know.
-    pub error: Option<DecodeError>,
+    /// Why it is untyped.
+    pub kind: UntypedKind,
+}
+
+/// Why a part of a value is untyped; see [`untyped`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UntypedKind {
+    /// A variant of a union that this version of the crate does not know.
+    Variant,
+    /// A value that does not fit its type, with the reason.
+    Misfit(DecodeError),
+    /// A member that its object has no field for. It is in `extra`, and its object is typed.
+    #[non_exhaustive]
+    Member {
+        /// The name of the object's type, such as `ChatUsage`.
+        type_name: &'static str,
+        /// The name of the member, the last part of the path.
+        name: String,
+    },
 }
 
 /// Writes `value` for a serde serializer.

@@ -5,7 +5,7 @@ use super::extra::Extra;
 use super::layout::{Kind, Layout, Member, bit};
 use super::reader::Reader;
 use super::writer::Step;
-use super::{Json, ReadInto, Wire, WriteFrom, Writer, decode_event};
+use super::{Json, ReadInto, UntypedKind, Wire, WriteFrom, Writer, decode_event};
 
 /// An object with a field for each member that is known, and one for the others. Implemented by `wire_struct!`.
 ///
@@ -446,17 +446,29 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
     writer.byte(b'}');
 }
 
-/// Writes the members that have no field, and notes those that did not fit theirs.
-fn write_extra(writer: &mut Writer, layout: &Layout, extra: &Extra) {
+/// Writes the members that have no field, and notes what fits no type.
+fn write_extra(writer: &mut Writer, layout: &'static Layout, extra: &Extra) {
     if writer.is_surveying() {
-        for (name, error) in extra.misfits() {
-            writer.note(name, Some(error));
-        }
+        note_untyped(writer, layout, extra);
     }
     for (name, value) in extra.iter() {
         if !layout.has_field(name) {
             writer.key(name);
             writer.raw(value.as_text());
+        }
+    }
+}
+
+/// Notes the members that do not fit their field, and those that have none. A constant with another value is known.
+#[cold]
+fn note_untyped(writer: &mut Writer, layout: &'static Layout, extra: &Extra) {
+    for (name, error) in extra.members() {
+        match error {
+            Some(error) => writer.note(name, UntypedKind::Misfit(error.clone())),
+            None if layout.named(name).is_none() => {
+                writer.note(name, UntypedKind::Member { type_name: layout.type_name(), name: name.to_owned() });
+            }
+            None => {}
         }
     }
 }

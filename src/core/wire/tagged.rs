@@ -8,7 +8,7 @@ use super::error::DecodeError;
 use super::extra::Extra;
 use super::json::{Hide, Json, Shown};
 use super::reader::{Mark, Reader};
-use super::{ReadInto, Sealed, Wire, Writer, assign};
+use super::{ReadInto, Sealed, UntypedKind, Wire, Writer, assign};
 
 /// The kind of a JSON value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -337,7 +337,7 @@ impl Wire for Unrecognized {
 
     fn write(&self, writer: &mut Writer) {
         if writer.is_surveying() {
-            writer.note("", self.error());
+            writer.note("", self.error().cloned().map_or(UntypedKind::Variant, UntypedKind::Misfit));
         }
         self.json().write(writer);
     }

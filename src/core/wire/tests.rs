@@ -197,7 +197,9 @@ wire_struct!(Delta ["role" = "assistant"] { text: Optional = 0, });
 #[test]
 fn a_type_that_requires_nothing_takes_every_object() {
     let deltas: Vec<Delta> = survives(r#"[{"text":"a"},{"role":""},{"other":1}]"#);
-    assert_eq!(untyped(&deltas), []);
+    let members = untyped(&deltas).into_iter().map(|part| (part.path, part.kind)).collect::<Vec<_>>();
+    let other = UntypedKind::Member { type_name: "Delta", name: "other".to_owned() };
+    assert_eq!(members, [("[2].other".to_owned(), other)]);
 }
 
 #[test]
@@ -582,17 +584,46 @@ fn models_work_inside_every_serde_format() {
 fn what_fits_no_type_is_told_with_its_place() {
     let item: Item =
         decode(r#"{"type": "part", "note": "n", "id": "1", "count": 2, "tags": 7, "unknown": true}"#).unwrap();
-    let [part] = untyped(&item).try_into().unwrap();
-    assert_eq!(part.path, "tags");
-    assert_eq!(part.error.unwrap().message(), "expected an array, found a number");
+    let [misfit, unknown] = untyped(&item).try_into().unwrap();
+    assert_eq!((misfit.path.as_str(), unknown), ("tags", member("unknown", "unknown")));
+    let UntypedKind::Misfit(error) = misfit.kind else { panic!() };
+    assert_eq!(error.message(), "expected an array, found a number");
 
     let list: Vec<Item> = decode(r#"["text", {"type": "new"}, {"type": "part", "id": "1", "count": "two"}]"#).unwrap();
-    let places: Vec<_> = untyped(&list).into_iter().map(|part| (part.path, part.error.is_some())).collect();
+    let places: Vec<_> =
+        untyped(&list).into_iter().map(|part| (part.path, part.kind != UntypedKind::Variant)).collect();
     assert_eq!(places, [("[1]".to_owned(), false), ("[2]".to_owned(), true)]);
-
-    let part: Part = decode(r#"{"id": "1", "unknown": {}}"#).unwrap();
-    assert_eq!(untyped(&part), []);
 }
+
+/// A member of a [`Part`] that has no field.
+fn member(path: &str, name: &str) -> Untyped {
+    Untyped { path: path.to_owned(), kind: UntypedKind::Member { type_name: "Part", name: name.to_owned() } }
+}
+
+#[test]
+fn a_member_without_a_field_is_told_with_its_type_name_and_place() {
+    let list: Vec<Item> = decode(r#"[{"type": "part", "id": "1", "count": 2, "un.known": {"a": [1]}}]"#).unwrap();
+    assert_eq!(untyped(&list), [member("[0].un.known", "un.known")]);
+    let whole: Whole = decode(r#"{"id": "w", "part": {"id": "1", "b": 1, "a": false, "c": null}}"#).unwrap();
+    assert_eq!(untyped(&whole), [member("part.b", "b"), member("part.a", "a")]);
+    // What takes any name has no unknown ones.
+    let map: BTreeMap<String, Json> = decode(r#"{"a": {"b": 1}}"#).unwrap();
+    assert_eq!(untyped(&map), []);
+    // Sent members count as well as received ones.
+    let mut part: Part = decode(r#"{"id": "1", "count": 1}"#).unwrap();
+    part.extra.insert("new", 1);
+    assert_eq!(untyped(&part), [member("new", "new")]);
+    // A type without fields has a name too.
+    let empty: Empty = decode(r#"{"a": 1}"#).unwrap();
+    assert_eq!(untyped(&empty)[0].kind, UntypedKind::Member { type_name: "Empty", name: "a".to_owned() });
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Empty {
+    extra: Extra,
+}
+
+wire_struct!(Empty {});
 
 #[test]
 fn an_answer_that_is_wrapped_is_found_where_it_is_whole() {

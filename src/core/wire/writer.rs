@@ -6,7 +6,7 @@ use std::io::Write as _;
 use super::error::{EncodeError, join};
 use super::layout::Name;
 use super::reader::plain_end;
-use super::{DecodeError, Untyped};
+use super::{Untyped, UntypedKind};
 
 /// Writes one JSON text into a buffer.
 #[derive(Default)]
@@ -62,9 +62,9 @@ impl Writer {
     }
 
     /// Notes a part that fits no type.
-    pub(crate) fn note(&mut self, path: &str, error: Option<&DecodeError>) {
+    pub(crate) fn note(&mut self, path: &str, kind: UntypedKind) {
         if let Some(untyped) = &mut self.untyped {
-            untyped.push(Untyped { path: path.to_owned(), error: error.cloned() });
+            untyped.push(Untyped { path: path.to_owned(), kind });
         }
     }
 

@@ -881,6 +881,8 @@ pub struct ChatToolCall {
     pub id: String,
     /// Position of this call among those of the reply, counting from zero.
     pub index: Option<i64>,
+    /// Marks everything up to this call for the prompt cache of the provider.
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -889,18 +891,20 @@ wire_struct!(ChatToolCall ["type" = "function"] {
     function: Required = 0,
     id: Required = 1,
     index: Optional = 2,
+    cache_control: Optional = 3,
 });
 
 impl ChatToolCall {
     /// With what the API requires.
     #[inline]
     pub fn new(function: impl Into<ChatToolCallFunction>, id: impl Into<String>) -> Self {
-        Self { function: function.into(), id: id.into(), index: None, extra: Extra::new() }
+        Self { function: function.into(), id: id.into(), index: None, cache_control: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(ChatToolCall {
     index: number i64,
+    cache_control: into CacheControl,
 });
 
 /// A web page that the response cites.

@@ -18,7 +18,7 @@ use crate::models::server_tools::{
 use crate::models::shared::{
     CacheControl, ChatDebugOptions, ConfigurationUpdateReasoning, ContentPartText, DeprecatedRoute,
     FormatJsonObjectConfig, FormatTextConfig, ImageConfigValue, PromptCacheOptions, ReasoningEffort,
-    ReasoningSummaryVerbosity, ServiceTier, StopSequences, ToolChoiceMode, TraceConfig,
+    ReasoningSummaryVerbosity, ServiceTier, StopSequences, ToolChoiceMode, TraceConfig, Verbosity,
 };
 
 /// Everything one chat completion call may carry: conversation, model choice, sampling, tools and routing.
@@ -119,6 +119,12 @@ pub struct ChatRequest {
     pub n: Option<i64>,
     /// Asked for usage in the response; the API now always sends it.
     pub usage: Option<ChatRequestUsage>,
+    /// Asks for the reasoning in the response; the older form of `reasoning`.
+    pub include_reasoning: Option<bool>,
+    /// Changes to apply to the prompt, such as `middle-out`, which shortens one that is too long for the model.
+    pub transforms: Option<Vec<String>>,
+    /// How long and detailed the response should be.
+    pub verbosity: Option<Verbosity>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -168,6 +174,9 @@ wire_struct!(ChatRequest {
     user: Optional = 41,
     n: Optional = 42,
     usage: Optional = 43,
+    include_reasoning: Optional = 44,
+    transforms: Optional = 45,
+    verbosity: Optional = 46,
 });
 
 impl ChatRequest {
@@ -219,6 +228,9 @@ impl ChatRequest {
             user: None,
             n: None,
             usage: None,
+            include_reasoning: None,
+            transforms: None,
+            verbosity: None,
             extra: Extra::new(),
         }
     }
@@ -268,6 +280,9 @@ wire_setters!(ChatRequest {
     user: into String,
     n: number i64,
     usage: into ChatRequestUsage,
+    include_reasoning: exact bool,
+    transforms: list String,
+    verbosity: into Verbosity,
 });
 
 /// Instructions that set how the model behaves throughout the conversation.

@@ -2,8 +2,8 @@
 
 //! Types of `messages`. What is sent and received.
 
-use crate::core::wire::{Extra, JsonObject};
-use crate::core::wire::{IntoNumber, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{Extra, JsonObject, Unrecognized};
+use crate::core::wire::{IntoList, IntoNumber, wire_enum, wire_setters, wire_struct, wire_union};
 use crate::models::shared::ToolOutputFile;
 
 /// A citation that points to a page found by web search.
@@ -109,6 +109,145 @@ impl AnthropicSearchResultCitation {
 wire_setters!(AnthropicSearchResultCitation {
     title: into String,
 });
+
+/// Marks a tool call that the model made itself, not through sandboxed code.
+///
+/// Schema `AnthropicDirectCaller` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicDirectCaller {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicDirectCaller ["type" = "direct"] {});
+
+impl AnthropicDirectCaller {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(AnthropicDirectCaller {});
+
+/// Marks a tool call that was issued by code running in the `20250825` code execution tool.
+///
+/// Schema `AnthropicCodeExecution20250825Caller` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicCodeExecution20250825Caller {
+    /// Identifies the code execution tool use whose code made the call.
+    pub tool_id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicCodeExecution20250825Caller ["type" = "code_execution_20250825"] {
+    tool_id: Required = 0,
+});
+
+impl AnthropicCodeExecution20250825Caller {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(tool_id: impl Into<String>) -> Self {
+        Self { tool_id: tool_id.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicCodeExecution20250825Caller {});
+
+/// Marks a tool call that was issued by code running in the `20260120` code execution tool.
+///
+/// Schema `AnthropicCodeExecution20260120Caller` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicCodeExecution20260120Caller {
+    /// Identifies the code execution tool use whose code made the call.
+    pub tool_id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicCodeExecution20260120Caller ["type" = "code_execution_20260120"] {
+    tool_id: Required = 0,
+});
+
+impl AnthropicCodeExecution20260120Caller {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(tool_id: impl Into<String>) -> Self {
+        Self { tool_id: tool_id.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicCodeExecution20260120Caller {});
+
+/// Tells who invoked a tool: the model directly, or code inside a code execution sandbox.
+///
+/// Schema `AnthropicCaller` of the API document.
+#[doc(alias = "ORAnthropicNullableCaller")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AnthropicCaller {
+    /// Marks a tool call that the model made itself, not through sandboxed code.
+    ///
+    /// `type` is `direct`.
+    Direct(AnthropicDirectCaller),
+    /// Marks a tool call that was issued by code running in the `20250825` code execution tool.
+    ///
+    /// `type` is `code_execution_20250825`.
+    CodeExecution20250825(AnthropicCodeExecution20250825Caller),
+    /// Marks a tool call that was issued by code running in the `20260120` code execution tool.
+    ///
+    /// `type` is `code_execution_20260120`.
+    CodeExecution20260120(AnthropicCodeExecution20260120Caller),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(AnthropicCaller {
+    tag "type" {
+        "code_execution_20250825" => CodeExecution20250825,
+        "code_execution_20260120" => CodeExecution20260120,
+        "direct" => Direct,
+    }
+    variants {
+        Direct = 0,
+        CodeExecution20250825 = 1,
+        CodeExecution20260120 = 2,
+    }
+});
+
+impl From<AnthropicDirectCaller> for AnthropicCaller {
+    #[inline]
+    fn from(value: AnthropicDirectCaller) -> Self {
+        Self::Direct(value)
+    }
+}
+
+impl From<AnthropicCodeExecution20250825Caller> for AnthropicCaller {
+    #[inline]
+    fn from(value: AnthropicCodeExecution20250825Caller) -> Self {
+        Self::CodeExecution20250825(value)
+    }
+}
+
+impl From<AnthropicCodeExecution20260120Caller> for AnthropicCaller {
+    #[inline]
+    fn from(value: AnthropicCodeExecution20260120Caller) -> Self {
+        Self::CodeExecution20260120(value)
+    }
+}
+
+impl AnthropicCaller {
+    /// Returns the object whose `type` is `direct`, without further settings; [`AnthropicDirectCaller`] has those.
+    #[inline]
+    pub fn direct() -> Self {
+        Self::Direct(AnthropicDirectCaller::new())
+    }
+}
 
 /// Thinking the model did before its answer; replay it unmodified when you continue a tool-use turn.
 ///
@@ -222,6 +361,204 @@ wire_enum!(AnthropicWebSearchToolResultErrorCode {
     RequestTooLarge = "request_too_large",
 });
 
+/// Content block holding the outcome of a web fetch.
+///
+/// Schema `AnthropicWebFetchToolResult` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicWebFetchToolResult {
+    /// Who requested the fetch: the model itself or code in a sandbox.
+    pub caller: AnthropicCaller,
+    /// The fetched page, or an error that explains why fetching failed.
+    pub content: AnthropicWebFetchContent,
+    /// Links the outcome to the server tool-use block that requested the fetch.
+    pub tool_use_id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicWebFetchToolResult ["type" = "web_fetch_tool_result"] {
+    caller: Required = 0,
+    content: Required = 1,
+    tool_use_id: Required = 2,
+});
+
+impl AnthropicWebFetchToolResult {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        caller: impl Into<AnthropicCaller>,
+        content: impl Into<AnthropicWebFetchContent>,
+        tool_use_id: impl Into<String>,
+    ) -> Self {
+        Self { caller: caller.into(), content: content.into(), tool_use_id: tool_use_id.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicWebFetchToolResult {});
+
+/// Says why a web fetch failed.
+///
+/// Schema `AnthropicWebFetchToolResultError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicWebFetchToolResultError {
+    /// Machine-readable reason for the failed fetch.
+    pub error_code: AnthropicWebFetchToolResultErrorCode,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicWebFetchToolResultError ["type" = "web_fetch_tool_result_error"] {
+    error_code: Required = 0,
+});
+
+impl AnthropicWebFetchToolResultError {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(error_code: impl Into<AnthropicWebFetchToolResultErrorCode>) -> Self {
+        Self { error_code: error_code.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicWebFetchToolResultError {});
+
+/// Machine-readable reason for the failed fetch.
+///
+/// At `AnthropicWebFetchToolResultError.error_code` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnthropicWebFetchToolResultErrorCode {
+    /// The value `content_too_large`.
+    ContentTooLarge,
+    /// The model passed arguments that the tool rejects.
+    InvalidToolInput,
+    /// The address exceeds the permitted length.
+    UrlTooLong,
+    /// Domain rules or model restrictions forbid the address.
+    UrlNotAllowed,
+    /// The value `url_not_in_prior_context`.
+    UrlNotInPriorContext,
+    /// The page could not be retrieved.
+    UrlNotAccessible,
+    /// The page is of a type the tool cannot read.
+    UnsupportedContentType,
+    /// The tool is rate limited at the moment.
+    TooManyRequests,
+    /// The request used up its quota of fetches.
+    MaxUsesExceeded,
+    /// The fetch service could not be reached.
+    Unavailable,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AnthropicWebFetchToolResultErrorCode {
+    ContentTooLarge = "content_too_large",
+    InvalidToolInput = "invalid_tool_input",
+    UrlTooLong = "url_too_long",
+    UrlNotAllowed = "url_not_allowed",
+    UrlNotInPriorContext = "url_not_in_prior_context",
+    UrlNotAccessible = "url_not_accessible",
+    UnsupportedContentType = "unsupported_content_type",
+    TooManyRequests = "too_many_requests",
+    MaxUsesExceeded = "max_uses_exceeded",
+    Unavailable = "unavailable",
+});
+
+/// A web page or document that the web fetch tool retrieved.
+///
+/// Schema `AnthropicWebFetchBlock` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicWebFetchBlock {
+    /// Retrieved body, wrapped as a document the model can read and cite.
+    pub content: AnthropicDocumentBlock,
+    /// When the page was fetched, as a timestamp string; null when unknown.
+    pub retrieved_at: Option<String>,
+    /// Address the content was fetched from.
+    pub url: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicWebFetchBlock ["type" = "web_fetch_result"] {
+    content: Required = 0,
+    retrieved_at: Nullable = 1,
+    url: Required = 2,
+});
+
+impl AnthropicWebFetchBlock {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(content: impl Into<AnthropicDocumentBlock>, url: impl Into<String>) -> Self {
+        Self { content: content.into(), retrieved_at: None, url: url.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicWebFetchBlock {
+    retrieved_at: into String,
+});
+
+/// Document returned in a Messages response, for example the body of a fetched web page.
+///
+/// Schema `AnthropicDocumentBlock` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicDocumentBlock {
+    /// Body of the document, as an inline PDF or plain text.
+    pub source: AnthropicDocumentBlockSource,
+    /// Human-readable name of the document; null when it has none.
+    pub title: Option<String>,
+    /// Whether passages of the document may be cited; null when citations are not configured.
+    pub citations: Option<AnthropicCitationsConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicDocumentBlock ["type" = "document"] {
+    source: Required = 0,
+    title: Nullable = 1,
+    citations: Optional = 2,
+});
+
+impl AnthropicDocumentBlock {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(source: impl Into<AnthropicDocumentBlockSource>) -> Self {
+        Self { source: source.into(), title: None, citations: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicDocumentBlock {
+    title: into String,
+    citations: into AnthropicCitationsConfig,
+});
+
+/// Switches source citations on or off for a document; null leaves them unconfigured.
+///
+/// Schema `AnthropicCitationsConfig` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicCitationsConfig {
+    /// Set to `true` to have the model cite passages of this content in its answer.
+    pub enabled: bool,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicCitationsConfig { enabled: Required = 0 });
+
+impl AnthropicCitationsConfig {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(enabled: bool) -> Self {
+        Self { enabled, extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicCitationsConfig {});
+
 /// PDF document supplied inline as base64 text.
 ///
 /// Schema `AnthropicBase64PdfSource` of the API document.
@@ -274,6 +611,955 @@ impl AnthropicPlainTextSource {
 
 wire_setters!(AnthropicPlainTextSource {});
 
+/// Body of the document, as an inline PDF or plain text.
+///
+/// At `AnthropicDocumentBlock.source` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AnthropicDocumentBlockSource {
+    /// PDF document supplied inline as base64 text.
+    ///
+    /// `type` is `base64`.
+    Base64(AnthropicBase64PdfSource),
+    /// Document supplied inline as plain text.
+    ///
+    /// `type` is `text`.
+    Text(AnthropicPlainTextSource),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(AnthropicDocumentBlockSource {
+    tag "type" {
+        "base64" => Base64,
+        "text" => Text,
+    }
+    variants {
+        Base64 = 0,
+        Text = 1,
+    }
+});
+
+impl From<AnthropicBase64PdfSource> for AnthropicDocumentBlockSource {
+    #[inline]
+    fn from(value: AnthropicBase64PdfSource) -> Self {
+        Self::Base64(value)
+    }
+}
+
+impl From<AnthropicPlainTextSource> for AnthropicDocumentBlockSource {
+    #[inline]
+    fn from(value: AnthropicPlainTextSource) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl AnthropicDocumentBlockSource {
+    /// Returns the field `data`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn data(&self) -> Option<&str> {
+        match self {
+            Self::Base64(value) => Some(&value.data),
+            Self::Text(value) => Some(&value.data),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
+/// Outcome of a web fetch: either the page or an error.
+///
+/// Schema `AnthropicWebFetchContent` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AnthropicWebFetchContent {
+    /// Says why a web fetch failed.
+    ///
+    /// `type` is `web_fetch_tool_result_error`.
+    WebFetchToolResultError(AnthropicWebFetchToolResultError),
+    /// A web page or document that the web fetch tool retrieved.
+    ///
+    /// `type` is `web_fetch_result`.
+    WebFetchResult(Box<AnthropicWebFetchBlock>),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(AnthropicWebFetchContent {
+    tag "type" {
+        "web_fetch_result" => WebFetchResult,
+        "web_fetch_tool_result_error" => WebFetchToolResultError,
+    }
+    variants {
+        WebFetchToolResultError = 0,
+        WebFetchResult = 1,
+    }
+});
+
+impl From<AnthropicWebFetchToolResultError> for AnthropicWebFetchContent {
+    #[inline]
+    fn from(value: AnthropicWebFetchToolResultError) -> Self {
+        Self::WebFetchToolResultError(value)
+    }
+}
+
+impl From<AnthropicWebFetchBlock> for AnthropicWebFetchContent {
+    #[inline]
+    fn from(value: AnthropicWebFetchBlock) -> Self {
+        Self::WebFetchResult(Box::new(value))
+    }
+}
+
+/// Content block holding the outcome of code that ran in the code execution sandbox.
+///
+/// Schema `AnthropicCodeExecutionToolResult` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicCodeExecutionToolResult {
+    /// The run's result, or an error that explains why there is none.
+    pub content: AnthropicCodeExecutionContent,
+    /// Links the outcome to the server tool-use block that submitted the code.
+    pub tool_use_id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicCodeExecutionToolResult ["type" = "code_execution_tool_result"] {
+    content: Required = 0,
+    tool_use_id: Required = 1,
+});
+
+impl AnthropicCodeExecutionToolResult {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(content: impl Into<AnthropicCodeExecutionContent>, tool_use_id: impl Into<String>) -> Self {
+        Self { content: content.into(), tool_use_id: tool_use_id.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicCodeExecutionToolResult {});
+
+/// Says why a sandboxed code run yielded no result.
+///
+/// Schema `AnthropicCodeExecutionToolResultError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicCodeExecutionToolResultError {
+    /// Machine-readable reason for the failure; branch on it to decide whether a retry makes sense.
+    pub error_code: AnthropicServerToolErrorCode,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicCodeExecutionToolResultError ["type" = "code_execution_tool_result_error"] {
+    error_code: Required = 0,
+});
+
+impl AnthropicCodeExecutionToolResultError {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(error_code: impl Into<AnthropicServerToolErrorCode>) -> Self {
+        Self { error_code: error_code.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicCodeExecutionToolResultError {});
+
+/// Reasons for which a hosted tool can fail, shared by several tools of the Messages protocol.
+///
+/// Schema `AnthropicServerToolErrorCode` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnthropicServerToolErrorCode {
+    /// The model passed arguments that the tool rejects.
+    InvalidToolInput,
+    /// The tool could not be reached.
+    Unavailable,
+    /// The tool is rate limited at the moment.
+    TooManyRequests,
+    /// The tool ran longer than allowed.
+    ExecutionTimeExceeded,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AnthropicServerToolErrorCode {
+    InvalidToolInput = "invalid_tool_input",
+    Unavailable = "unavailable",
+    TooManyRequests = "too_many_requests",
+    ExecutionTimeExceeded = "execution_time_exceeded",
+});
+
+/// What sandboxed code printed, produced and returned.
+///
+/// Schema `AnthropicCodeExecutionResult` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicCodeExecutionResult {
+    /// Files the code created; empty when it made none.
+    pub content: Vec<AnthropicCodeExecutionOutput>,
+    /// Exit status of the process; zero conventionally means success.
+    pub return_code: i64,
+    /// Text the code wrote to standard error.
+    pub stderr: String,
+    /// Text the code wrote to standard output.
+    pub stdout: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicCodeExecutionResult ["type" = "code_execution_result"] {
+    content: Required = 0,
+    return_code: Required = 1,
+    stderr: Required = 2,
+    stdout: Required = 3,
+});
+
+impl AnthropicCodeExecutionResult {
+    /// With what the API requires.
+    #[inline]
+    pub fn new<Content>(
+        content: impl IntoList<AnthropicCodeExecutionOutput, Content>,
+        return_code: impl IntoNumber<i64>,
+        stderr: impl Into<String>,
+        stdout: impl Into<String>,
+    ) -> Self {
+        Self {
+            content: content.into_list(),
+            return_code: return_code.into_number(),
+            stderr: stderr.into(),
+            stdout: stdout.into(),
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(AnthropicCodeExecutionResult {});
+
+/// A file that sandboxed code produced.
+///
+/// Schema `AnthropicCodeExecutionOutput` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicCodeExecutionOutput {
+    /// Identifier under which the produced file can be fetched through the Files API.
+    pub file_id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicCodeExecutionOutput ["type" = "code_execution_output"] {
+    file_id: Required = 0,
+});
+
+impl AnthropicCodeExecutionOutput {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(file_id: impl Into<String>) -> Self {
+        Self { file_id: file_id.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicCodeExecutionOutput {});
+
+/// Outcome of a sandboxed code run whose standard output is readable only by the provider.
+///
+/// Schema `AnthropicEncryptedCodeExecutionResult` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicEncryptedCodeExecutionResult {
+    /// Files the code created; empty when it made none.
+    pub content: Vec<AnthropicCodeExecutionOutput>,
+    /// Standard output as opaque ciphertext; pass it back unchanged on later turns.
+    pub encrypted_stdout: String,
+    /// Exit status of the process; zero conventionally means success.
+    pub return_code: i64,
+    /// Text the code wrote to standard error, in the clear.
+    pub stderr: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicEncryptedCodeExecutionResult ["type" = "encrypted_code_execution_result"] {
+    content: Required = 0,
+    encrypted_stdout: Required = 1,
+    return_code: Required = 2,
+    stderr: Required = 3,
+});
+
+impl AnthropicEncryptedCodeExecutionResult {
+    /// With what the API requires.
+    #[inline]
+    pub fn new<Content>(
+        content: impl IntoList<AnthropicCodeExecutionOutput, Content>,
+        encrypted_stdout: impl Into<String>,
+        return_code: impl IntoNumber<i64>,
+        stderr: impl Into<String>,
+    ) -> Self {
+        Self {
+            content: content.into_list(),
+            encrypted_stdout: encrypted_stdout.into(),
+            return_code: return_code.into_number(),
+            stderr: stderr.into(),
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(AnthropicEncryptedCodeExecutionResult {});
+
+/// Outcome of a sandboxed code run: a plain result, a result with encrypted output, or an error.
+///
+/// Schema `AnthropicCodeExecutionContent` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AnthropicCodeExecutionContent {
+    /// Says why a sandboxed code run yielded no result.
+    ///
+    /// `type` is `code_execution_tool_result_error`.
+    CodeExecutionToolResultError(AnthropicCodeExecutionToolResultError),
+    /// What sandboxed code printed, produced and returned.
+    ///
+    /// `type` is `code_execution_result`.
+    CodeExecutionResult(AnthropicCodeExecutionResult),
+    /// Outcome of a sandboxed code run whose standard output is readable only by the provider.
+    ///
+    /// `type` is `encrypted_code_execution_result`.
+    EncryptedCodeExecutionResult(AnthropicEncryptedCodeExecutionResult),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(AnthropicCodeExecutionContent {
+    tag "type" {
+        "code_execution_result" => CodeExecutionResult,
+        "code_execution_tool_result_error" => CodeExecutionToolResultError,
+        "encrypted_code_execution_result" => EncryptedCodeExecutionResult,
+    }
+    variants {
+        CodeExecutionToolResultError = 0,
+        CodeExecutionResult = 1,
+        EncryptedCodeExecutionResult = 2,
+    }
+});
+
+impl From<AnthropicCodeExecutionToolResultError> for AnthropicCodeExecutionContent {
+    #[inline]
+    fn from(value: AnthropicCodeExecutionToolResultError) -> Self {
+        Self::CodeExecutionToolResultError(value)
+    }
+}
+
+impl From<AnthropicCodeExecutionResult> for AnthropicCodeExecutionContent {
+    #[inline]
+    fn from(value: AnthropicCodeExecutionResult) -> Self {
+        Self::CodeExecutionResult(value)
+    }
+}
+
+impl From<AnthropicEncryptedCodeExecutionResult> for AnthropicCodeExecutionContent {
+    #[inline]
+    fn from(value: AnthropicEncryptedCodeExecutionResult) -> Self {
+        Self::EncryptedCodeExecutionResult(value)
+    }
+}
+
+/// Content block holding the outcome of a shell command that ran in the code execution sandbox.
+///
+/// Schema `AnthropicBashCodeExecutionToolResult` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicBashCodeExecutionToolResult {
+    /// The command's result, or an error that explains why it could not run.
+    pub content: AnthropicBashCodeExecutionContent,
+    /// Links the outcome to the server tool-use block that issued the command.
+    pub tool_use_id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicBashCodeExecutionToolResult ["type" = "bash_code_execution_tool_result"] {
+    content: Required = 0,
+    tool_use_id: Required = 1,
+});
+
+impl AnthropicBashCodeExecutionToolResult {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(content: impl Into<AnthropicBashCodeExecutionContent>, tool_use_id: impl Into<String>) -> Self {
+        Self { content: content.into(), tool_use_id: tool_use_id.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicBashCodeExecutionToolResult {});
+
+/// Says why a sandboxed shell command yielded no result.
+///
+/// Schema `AnthropicBashCodeExecutionToolResultError` of the API document.
+#[doc(alias = "AnthropicBashCodeExecutionToolResultError")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicBashCodeExecutionError {
+    /// Machine-readable reason for the failure; branch on it to decide whether a retry makes sense.
+    pub error_code: AnthropicBashCodeExecutionErrorCode,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicBashCodeExecutionError ["type" = "bash_code_execution_tool_result_error"] {
+    error_code: Required = 0,
+});
+
+impl AnthropicBashCodeExecutionError {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(error_code: impl Into<AnthropicBashCodeExecutionErrorCode>) -> Self {
+        Self { error_code: error_code.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicBashCodeExecutionError {});
+
+/// Machine-readable reason for the failure; branch on it to decide whether a retry makes sense.
+///
+/// At `AnthropicBashCodeExecutionToolResultError.error_code` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnthropicBashCodeExecutionErrorCode {
+    /// The model passed arguments that the tool rejects.
+    InvalidToolInput,
+    /// The sandbox could not be reached.
+    Unavailable,
+    /// The tool is rate limited at the moment.
+    TooManyRequests,
+    /// The command ran longer than allowed.
+    ExecutionTimeExceeded,
+    /// A produced file exceeds the permitted size.
+    OutputFileTooLarge,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AnthropicBashCodeExecutionErrorCode {
+    InvalidToolInput = "invalid_tool_input",
+    Unavailable = "unavailable",
+    TooManyRequests = "too_many_requests",
+    ExecutionTimeExceeded = "execution_time_exceeded",
+    OutputFileTooLarge = "output_file_too_large",
+});
+
+/// What a sandboxed shell command printed, produced and returned.
+///
+/// Schema `AnthropicBashCodeExecutionResult` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicBashCodeExecutionResult {
+    /// Files the command created; empty when it made none.
+    pub content: Vec<AnthropicBashCodeExecutionOutput>,
+    /// Exit status of the command; zero conventionally means success.
+    pub return_code: i64,
+    /// Text the command wrote to standard error.
+    pub stderr: String,
+    /// Text the command wrote to standard output.
+    pub stdout: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicBashCodeExecutionResult ["type" = "bash_code_execution_result"] {
+    content: Required = 0,
+    return_code: Required = 1,
+    stderr: Required = 2,
+    stdout: Required = 3,
+});
+
+impl AnthropicBashCodeExecutionResult {
+    /// With what the API requires.
+    #[inline]
+    pub fn new<Content>(
+        content: impl IntoList<AnthropicBashCodeExecutionOutput, Content>,
+        return_code: impl IntoNumber<i64>,
+        stderr: impl Into<String>,
+        stdout: impl Into<String>,
+    ) -> Self {
+        Self {
+            content: content.into_list(),
+            return_code: return_code.into_number(),
+            stderr: stderr.into(),
+            stdout: stdout.into(),
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(AnthropicBashCodeExecutionResult {});
+
+/// A file that a sandboxed shell command produced.
+///
+/// Schema `AnthropicBashCodeExecutionOutput` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicBashCodeExecutionOutput {
+    /// Identifier under which the produced file can be fetched through the Files API.
+    pub file_id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicBashCodeExecutionOutput ["type" = "bash_code_execution_output"] {
+    file_id: Required = 0,
+});
+
+impl AnthropicBashCodeExecutionOutput {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(file_id: impl Into<String>) -> Self {
+        Self { file_id: file_id.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicBashCodeExecutionOutput {});
+
+/// Outcome of a sandboxed shell command: either its result or an error.
+///
+/// Schema `AnthropicBashCodeExecutionContent` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AnthropicBashCodeExecutionContent {
+    /// Says why a sandboxed shell command yielded no result.
+    ///
+    /// `type` is `bash_code_execution_tool_result_error`.
+    BashCodeExecutionToolResultError(AnthropicBashCodeExecutionError),
+    /// What a sandboxed shell command printed, produced and returned.
+    ///
+    /// `type` is `bash_code_execution_result`.
+    BashCodeExecutionResult(AnthropicBashCodeExecutionResult),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(AnthropicBashCodeExecutionContent {
+    tag "type" {
+        "bash_code_execution_result" => BashCodeExecutionResult,
+        "bash_code_execution_tool_result_error" => BashCodeExecutionToolResultError,
+    }
+    variants {
+        BashCodeExecutionToolResultError = 0,
+        BashCodeExecutionResult = 1,
+    }
+});
+
+impl From<AnthropicBashCodeExecutionError> for AnthropicBashCodeExecutionContent {
+    #[inline]
+    fn from(value: AnthropicBashCodeExecutionError) -> Self {
+        Self::BashCodeExecutionToolResultError(value)
+    }
+}
+
+impl From<AnthropicBashCodeExecutionResult> for AnthropicBashCodeExecutionContent {
+    #[inline]
+    fn from(value: AnthropicBashCodeExecutionResult) -> Self {
+        Self::BashCodeExecutionResult(value)
+    }
+}
+
+/// Content block holding the outcome of a file command in the code execution sandbox.
+///
+/// Schema `AnthropicTextEditorCodeExecutionToolResult` of the API document.
+#[doc(alias = "AnthropicTextEditorCodeExecutionToolResult")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicTextEditorToolResult {
+    /// The command's result, or an error that explains why it failed.
+    pub content: AnthropicTextEditorContent,
+    /// Links the outcome to the server tool-use block that issued the command.
+    pub tool_use_id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicTextEditorToolResult ["type" = "text_editor_code_execution_tool_result"] {
+    content: Required = 0,
+    tool_use_id: Required = 1,
+});
+
+impl AnthropicTextEditorToolResult {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(content: impl Into<AnthropicTextEditorContent>, tool_use_id: impl Into<String>) -> Self {
+        Self { content: content.into(), tool_use_id: tool_use_id.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicTextEditorToolResult {});
+
+/// Says why a sandboxed file command failed.
+///
+/// Schema `AnthropicTextEditorCodeExecutionToolResultError` of the API document.
+#[doc(alias = "AnthropicTextEditorCodeExecutionToolResultError")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicTextEditorError {
+    /// Machine-readable reason for the failure; branch on it to decide whether a retry makes sense.
+    pub error_code: AnthropicTextEditorErrorCode,
+    /// Readable explanation of the failure; null when only the code is known.
+    pub error_message: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicTextEditorError ["type" = "text_editor_code_execution_tool_result_error"] {
+    error_code: Required = 0,
+    error_message: Nullable = 1,
+});
+
+impl AnthropicTextEditorError {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(error_code: impl Into<AnthropicTextEditorErrorCode>) -> Self {
+        Self { error_code: error_code.into(), error_message: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicTextEditorError {
+    error_message: into String,
+});
+
+/// Machine-readable reason for the failure; branch on it to decide whether a retry makes sense.
+///
+/// At `AnthropicTextEditorCodeExecutionToolResultError.error_code` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnthropicTextEditorErrorCode {
+    /// The model passed arguments that the tool rejects.
+    InvalidToolInput,
+    /// The sandbox could not be reached.
+    Unavailable,
+    /// The tool is rate limited at the moment.
+    TooManyRequests,
+    /// The command ran longer than allowed.
+    ExecutionTimeExceeded,
+    /// The named file does not exist in the sandbox.
+    FileNotFound,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AnthropicTextEditorErrorCode {
+    InvalidToolInput = "invalid_tool_input",
+    Unavailable = "unavailable",
+    TooManyRequests = "too_many_requests",
+    ExecutionTimeExceeded = "execution_time_exceeded",
+    FileNotFound = "file_not_found",
+});
+
+/// Content of a sandbox file that the model asked to see, in whole or in part.
+///
+/// Schema `AnthropicTextEditorCodeExecutionViewResult` of the API document.
+#[doc(alias = "AnthropicTextEditorCodeExecutionViewResult")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicTextEditorViewResult {
+    /// The part of the file that was shown.
+    pub content: String,
+    /// Kind of file shown, which tells how to read `content`.
+    pub file_type: AnthropicTextEditorViewResultFileType,
+    /// How many lines are shown; null where lines do not apply.
+    pub num_lines: Option<i64>,
+    /// Line of the file at which the shown part begins; null where lines do not apply.
+    pub start_line: Option<i64>,
+    /// How many lines the whole file has; null where lines do not apply.
+    pub total_lines: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicTextEditorViewResult ["type" = "text_editor_code_execution_view_result"] {
+    content: Required = 0,
+    file_type: Required = 1,
+    num_lines: Nullable = 2,
+    start_line: Nullable = 3,
+    total_lines: Nullable = 4,
+});
+
+impl AnthropicTextEditorViewResult {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(content: impl Into<String>, file_type: impl Into<AnthropicTextEditorViewResultFileType>) -> Self {
+        Self {
+            content: content.into(),
+            file_type: file_type.into(),
+            num_lines: None,
+            start_line: None,
+            total_lines: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(AnthropicTextEditorViewResult {
+    num_lines: number i64,
+    start_line: number i64,
+    total_lines: number i64,
+});
+
+/// Kind of file shown, which tells how to read `content`.
+///
+/// At `AnthropicTextEditorCodeExecutionViewResult.file_type` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnthropicTextEditorViewResultFileType {
+    /// A text file.
+    Text,
+    /// An image file.
+    Image,
+    /// A PDF document.
+    Pdf,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AnthropicTextEditorViewResultFileType {
+    Text = "text",
+    Image = "image",
+    Pdf = "pdf",
+});
+
+/// Confirms that a file was written in the sandbox.
+///
+/// Schema `AnthropicTextEditorCodeExecutionCreateResult` of the API document.
+#[doc(alias = "AnthropicTextEditorCodeExecutionCreateResult")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicTextEditorCreateResult {
+    /// Tells whether the command overwrote an existing file instead of creating a new one.
+    pub is_file_update: bool,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicTextEditorCreateResult ["type" = "text_editor_code_execution_create_result"] {
+    is_file_update: Required = 0,
+});
+
+impl AnthropicTextEditorCreateResult {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(is_file_update: bool) -> Self {
+        Self { is_file_update, extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicTextEditorCreateResult {});
+
+/// Describes a text replacement made to a sandbox file, in the style of a diff hunk.
+///
+/// Schema `AnthropicTextEditorCodeExecutionStrReplaceResult` of the API document.
+#[doc(alias = "AnthropicTextEditorCodeExecutionStrReplaceResult")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicTextEditorStrReplaceResult {
+    /// Lines of the diff hunk; null when no diff is reported.
+    pub lines: Option<Vec<String>>,
+    /// How many lines the hunk spans after the change; null when not reported.
+    pub new_lines: Option<i64>,
+    /// Line at which the hunk begins after the change; null when not reported.
+    pub new_start: Option<i64>,
+    /// How many lines the hunk spanned before the change; null when not reported.
+    pub old_lines: Option<i64>,
+    /// Line at which the hunk began before the change; null when not reported.
+    pub old_start: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicTextEditorStrReplaceResult ["type" = "text_editor_code_execution_str_replace_result"] {
+    lines: Nullable = 0,
+    new_lines: Nullable = 1,
+    new_start: Nullable = 2,
+    old_lines: Nullable = 3,
+    old_start: Nullable = 4,
+});
+
+impl AnthropicTextEditorStrReplaceResult {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(AnthropicTextEditorStrReplaceResult {
+    lines: list String,
+    new_lines: number i64,
+    new_start: number i64,
+    old_lines: number i64,
+    old_start: number i64,
+});
+
+/// Outcome of a sandboxed file edit command: a view, create or replace result, or an error.
+///
+/// Schema `AnthropicTextEditorCodeExecutionContent` of the API document.
+#[doc(alias = "AnthropicTextEditorCodeExecutionContent")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AnthropicTextEditorContent {
+    /// Says why a sandboxed file command failed.
+    ///
+    /// `type` is `text_editor_code_execution_tool_result_error`.
+    TextEditorCodeExecutionToolResultError(AnthropicTextEditorError),
+    /// Content of a sandbox file that the model asked to see, in whole or in part.
+    ///
+    /// `type` is `text_editor_code_execution_view_result`.
+    TextEditorCodeExecutionViewResult(AnthropicTextEditorViewResult),
+    /// Confirms that a file was written in the sandbox.
+    ///
+    /// `type` is `text_editor_code_execution_create_result`.
+    TextEditorCodeExecutionCreateResult(AnthropicTextEditorCreateResult),
+    /// Describes a text replacement made to a sandbox file, in the style of a diff hunk.
+    ///
+    /// `type` is `text_editor_code_execution_str_replace_result`.
+    TextEditorCodeExecutionStrReplaceResult(AnthropicTextEditorStrReplaceResult),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(AnthropicTextEditorContent {
+    tag "type" {
+        "text_editor_code_execution_create_result" => TextEditorCodeExecutionCreateResult,
+        "text_editor_code_execution_str_replace_result" => TextEditorCodeExecutionStrReplaceResult,
+        "text_editor_code_execution_tool_result_error" => TextEditorCodeExecutionToolResultError,
+        "text_editor_code_execution_view_result" => TextEditorCodeExecutionViewResult,
+    }
+    variants {
+        TextEditorCodeExecutionToolResultError = 0,
+        TextEditorCodeExecutionViewResult = 1,
+        TextEditorCodeExecutionCreateResult = 2,
+        TextEditorCodeExecutionStrReplaceResult = 3,
+    }
+});
+
+impl From<AnthropicTextEditorError> for AnthropicTextEditorContent {
+    #[inline]
+    fn from(value: AnthropicTextEditorError) -> Self {
+        Self::TextEditorCodeExecutionToolResultError(value)
+    }
+}
+
+impl From<AnthropicTextEditorViewResult> for AnthropicTextEditorContent {
+    #[inline]
+    fn from(value: AnthropicTextEditorViewResult) -> Self {
+        Self::TextEditorCodeExecutionViewResult(value)
+    }
+}
+
+impl From<AnthropicTextEditorCreateResult> for AnthropicTextEditorContent {
+    #[inline]
+    fn from(value: AnthropicTextEditorCreateResult) -> Self {
+        Self::TextEditorCodeExecutionCreateResult(value)
+    }
+}
+
+impl From<AnthropicTextEditorStrReplaceResult> for AnthropicTextEditorContent {
+    #[inline]
+    fn from(value: AnthropicTextEditorStrReplaceResult) -> Self {
+        Self::TextEditorCodeExecutionStrReplaceResult(value)
+    }
+}
+
+impl AnthropicTextEditorContent {
+    /// Returns the object whose `type` is `text_editor_code_execution_str_replace_result`, without further settings; [`AnthropicTextEditorStrReplaceResult`] has those.
+    #[inline]
+    pub fn text_editor_code_execution_str_replace_result() -> Self {
+        Self::TextEditorCodeExecutionStrReplaceResult(AnthropicTextEditorStrReplaceResult::new())
+    }
+}
+
+/// Content block holding the outcome of a tool search.
+///
+/// Schema `AnthropicToolSearchToolResult` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicToolSearchToolResult {
+    /// The tools found, or an error that explains why the search failed.
+    pub content: AnthropicToolSearchContent,
+    /// Links the outcome to the server tool-use block that ran the search.
+    pub tool_use_id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicToolSearchToolResult ["type" = "tool_search_tool_result"] {
+    content: Required = 0,
+    tool_use_id: Required = 1,
+});
+
+impl AnthropicToolSearchToolResult {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(content: impl Into<AnthropicToolSearchContent>, tool_use_id: impl Into<String>) -> Self {
+        Self { content: content.into(), tool_use_id: tool_use_id.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicToolSearchToolResult {});
+
+/// Says why a tool search failed.
+///
+/// Schema `AnthropicToolSearchResultError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicToolSearchResultError {
+    /// Machine-readable reason for the failed search; branch on it to decide whether a retry makes sense.
+    pub error_code: AnthropicServerToolErrorCode,
+    /// Readable explanation of the failure; null when only the code is known.
+    pub error_message: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicToolSearchResultError ["type" = "tool_search_tool_result_error"] {
+    error_code: Required = 0,
+    error_message: Nullable = 1,
+});
+
+impl AnthropicToolSearchResultError {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(error_code: impl Into<AnthropicServerToolErrorCode>) -> Self {
+        Self { error_code: error_code.into(), error_message: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicToolSearchResultError {
+    error_message: into String,
+});
+
+/// Lists the tools that matched a tool search.
+///
+/// Schema `AnthropicToolSearchResult` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicToolSearchResult {
+    /// References to the matching tools; empty when nothing matched.
+    pub tool_references: Vec<AnthropicToolReference>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicToolSearchResult ["type" = "tool_search_tool_search_result"] {
+    tool_references: Required = 0,
+});
+
+impl AnthropicToolSearchResult {
+    /// With what the API requires.
+    #[inline]
+    pub fn new<ToolReferences>(tool_references: impl IntoList<AnthropicToolReference, ToolReferences>) -> Self {
+        Self { tool_references: tool_references.into_list(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicToolSearchResult {});
+
 /// Points to a tool that a tool search found; the model can use that tool afterwards.
 ///
 /// Schema `AnthropicToolReference` of the API document.
@@ -299,6 +1585,75 @@ impl AnthropicToolReference {
 }
 
 wire_setters!(AnthropicToolReference {});
+
+/// Outcome of a tool search: either the tools found or an error.
+///
+/// Schema `AnthropicToolSearchContent` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AnthropicToolSearchContent {
+    /// Says why a tool search failed.
+    ///
+    /// `type` is `tool_search_tool_result_error`.
+    ToolSearchToolResultError(AnthropicToolSearchResultError),
+    /// Lists the tools that matched a tool search.
+    ///
+    /// `type` is `tool_search_tool_search_result`.
+    ToolSearchToolSearchResult(AnthropicToolSearchResult),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(AnthropicToolSearchContent {
+    tag "type" {
+        "tool_search_tool_result_error" => ToolSearchToolResultError,
+        "tool_search_tool_search_result" => ToolSearchToolSearchResult,
+    }
+    variants {
+        ToolSearchToolResultError = 0,
+        ToolSearchToolSearchResult = 1,
+    }
+});
+
+impl From<AnthropicToolSearchResultError> for AnthropicToolSearchContent {
+    #[inline]
+    fn from(value: AnthropicToolSearchResultError) -> Self {
+        Self::ToolSearchToolResultError(value)
+    }
+}
+
+impl From<AnthropicToolSearchResult> for AnthropicToolSearchContent {
+    #[inline]
+    fn from(value: AnthropicToolSearchResult) -> Self {
+        Self::ToolSearchToolSearchResult(value)
+    }
+}
+
+/// Content block that represents a file placed in the code execution container.
+///
+/// Schema `AnthropicContainerUpload` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicContainerUpload {
+    /// Files API identifier of the file in the container.
+    pub file_id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicContainerUpload ["type" = "container_upload"] {
+    file_id: Required = 0,
+});
+
+impl AnthropicContainerUpload {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(file_id: impl Into<String>) -> Self {
+        Self { file_id: file_id.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicContainerUpload {});
 
 /// Content block of a Messages response that carries what the advisor tool returned.
 ///

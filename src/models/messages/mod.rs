@@ -10,8 +10,20 @@ mod request;
 mod response;
 
 pub use self::content::{
-    AnthropicAdvisorToolResult, AnthropicBase64PdfSource, AnthropicPlainTextSource, AnthropicRedactedThinkingBlock,
-    AnthropicSearchResultCitation, AnthropicThinkingBlock, AnthropicToolReference, AnthropicWebSearchCitation,
+    AnthropicAdvisorToolResult, AnthropicBase64PdfSource, AnthropicBashCodeExecutionContent,
+    AnthropicBashCodeExecutionError, AnthropicBashCodeExecutionErrorCode, AnthropicBashCodeExecutionOutput,
+    AnthropicBashCodeExecutionResult, AnthropicBashCodeExecutionToolResult, AnthropicCaller, AnthropicCitationsConfig,
+    AnthropicCodeExecution20250825Caller, AnthropicCodeExecution20260120Caller, AnthropicCodeExecutionContent,
+    AnthropicCodeExecutionOutput, AnthropicCodeExecutionResult, AnthropicCodeExecutionToolResult,
+    AnthropicCodeExecutionToolResultError, AnthropicContainerUpload, AnthropicDirectCaller, AnthropicDocumentBlock,
+    AnthropicDocumentBlockSource, AnthropicEncryptedCodeExecutionResult, AnthropicPlainTextSource,
+    AnthropicRedactedThinkingBlock, AnthropicSearchResultCitation, AnthropicServerToolErrorCode,
+    AnthropicTextEditorContent, AnthropicTextEditorCreateResult, AnthropicTextEditorError,
+    AnthropicTextEditorErrorCode, AnthropicTextEditorStrReplaceResult, AnthropicTextEditorToolResult,
+    AnthropicTextEditorViewResult, AnthropicTextEditorViewResultFileType, AnthropicThinkingBlock,
+    AnthropicToolReference, AnthropicToolSearchContent, AnthropicToolSearchResult, AnthropicToolSearchResultError,
+    AnthropicToolSearchToolResult, AnthropicWebFetchBlock, AnthropicWebFetchContent, AnthropicWebFetchToolResult,
+    AnthropicWebFetchToolResultError, AnthropicWebFetchToolResultErrorCode, AnthropicWebSearchCitation,
     AnthropicWebSearchToolResultError, AnthropicWebSearchToolResultErrorCode, MessagesBashToolResult,
     MessagesShellToolResult, MessagesToolSearchResult,
 };
@@ -55,23 +67,11 @@ pub use self::request::{
 };
 
 pub use self::response::{
-    AnthropicBashCodeExecutionContent, AnthropicBashCodeExecutionError, AnthropicBashCodeExecutionErrorCode,
-    AnthropicBashCodeExecutionOutput, AnthropicBashCodeExecutionResult, AnthropicBashCodeExecutionToolResult,
-    AnthropicCaller, AnthropicCharCitation, AnthropicCitationsConfig, AnthropicCodeExecution20250825Caller,
-    AnthropicCodeExecution20260120Caller, AnthropicCodeExecutionContent, AnthropicCodeExecutionOutput,
-    AnthropicCodeExecutionResult, AnthropicCodeExecutionToolResult, AnthropicCodeExecutionToolResultError,
-    AnthropicCompactionBlock, AnthropicContainer, AnthropicContainerSkill, AnthropicContainerSkillType,
-    AnthropicContainerUpload, AnthropicContentBlockCitation, AnthropicDirectCaller, AnthropicDocumentBlock,
-    AnthropicDocumentBlockSource, AnthropicEncryptedCodeExecutionResult, AnthropicInputTransformation,
+    AnthropicCharCitation, AnthropicCompactionBlock, AnthropicContainer, AnthropicContainerSkill,
+    AnthropicContainerSkillType, AnthropicContentBlockCitation, AnthropicInputTransformation,
     AnthropicOutputTokensDetails, AnthropicPageCitation, AnthropicRefusalStopDetails,
-    AnthropicRefusalStopDetailsCategory, AnthropicSafeguardResult, AnthropicSafeguardResultStatus,
-    AnthropicServerToolErrorCode, AnthropicTextBlock, AnthropicTextCitation, AnthropicTextEditorContent,
-    AnthropicTextEditorCreateResult, AnthropicTextEditorError, AnthropicTextEditorErrorCode,
-    AnthropicTextEditorStrReplaceResult, AnthropicTextEditorToolResult, AnthropicTextEditorViewResult,
-    AnthropicTextEditorViewResultFileType, AnthropicToolSearchContent, AnthropicToolSearchResult,
-    AnthropicToolSearchResultError, AnthropicToolSearchToolResult, AnthropicToolUseBlock, AnthropicWebFetchBlock,
-    AnthropicWebFetchContent, AnthropicWebFetchToolResult, AnthropicWebFetchToolResultError,
-    AnthropicWebFetchToolResultErrorCode, AnthropicWebSearchResult, AnthropicWebSearchToolResult,
+    AnthropicRefusalStopDetailsCategory, AnthropicSafeguardResult, AnthropicSafeguardResultStatus, AnthropicTextBlock,
+    AnthropicTextCitation, AnthropicToolUseBlock, AnthropicWebSearchResult, AnthropicWebSearchToolResult,
     AnthropicWebSearchToolResultContent, AppliedContextEdit, AppliedContextManagement, MessagesContentBlock,
     MessagesResult, MessagesServerToolUsage, MessagesServerToolUseBlock, MessagesStopReason, MessagesUsage,
 };

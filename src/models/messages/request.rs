@@ -7,9 +7,12 @@ use crate::core::wire::{
     IntoList, IntoNumber, json, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
 };
 use crate::models::messages::{
-    AnthropicAdvisorToolResult, AnthropicBase64PdfSource, AnthropicPlainTextSource, AnthropicRedactedThinkingBlock,
-    AnthropicSearchResultCitation, AnthropicThinkingBlock, AnthropicToolReference, AnthropicWebSearchCitation,
-    AnthropicWebSearchToolResultError, MessagesBashToolResult, MessagesShellToolResult, MessagesToolSearchResult,
+    AnthropicAdvisorToolResult, AnthropicBase64PdfSource, AnthropicBashCodeExecutionToolResult, AnthropicCaller,
+    AnthropicCodeExecutionToolResult, AnthropicContainerUpload, AnthropicPlainTextSource,
+    AnthropicRedactedThinkingBlock, AnthropicSearchResultCitation, AnthropicTextEditorToolResult,
+    AnthropicThinkingBlock, AnthropicToolReference, AnthropicToolSearchToolResult, AnthropicWebFetchToolResult,
+    AnthropicWebSearchCitation, AnthropicWebSearchToolResultError, MessagesBashToolResult, MessagesShellToolResult,
+    MessagesToolSearchResult,
 };
 use crate::models::plugins::Plugin;
 use crate::models::routing::ProviderPreferences;
@@ -1497,6 +1500,8 @@ pub struct MessagesToolUseBlockParam {
     pub cache_control: Option<CacheControl>,
     /// Arguments the model passed, in the shape of the tool schema.
     pub input: Option<Json>,
+    /// Who made the call: the model itself or code in a sandbox.
+    pub caller: Option<AnthropicCaller>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1506,19 +1511,21 @@ wire_struct!(MessagesToolUseBlockParam ["type" = "tool_use"] {
     name: Required = 1,
     cache_control: Optional = 2,
     input: Optional = 3,
+    caller: Optional = 4,
 });
 
 impl MessagesToolUseBlockParam {
     /// With what the API requires.
     #[inline]
     pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { id: id.into(), name: name.into(), cache_control: None, input: None, extra: Extra::new() }
+        Self { id: id.into(), name: name.into(), cache_control: None, input: None, caller: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(MessagesToolUseBlockParam {
     cache_control: into CacheControl,
     input: into Json,
+    caller: into AnthropicCaller,
 });
 
 /// Your answer to a tool call, sent in the user turn that follows it.
@@ -1783,6 +1790,8 @@ pub struct MessagesServerToolUseBlockParam {
     pub cache_control: Option<CacheControl>,
     /// Arguments the model passed to the server tool.
     pub input: Option<Json>,
+    /// Who made the call: the model itself or code in a sandbox.
+    pub caller: Option<AnthropicCaller>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1792,19 +1801,21 @@ wire_struct!(MessagesServerToolUseBlockParam ["type" = "server_tool_use"] {
     name: Required = 1,
     cache_control: Optional = 2,
     input: Optional = 3,
+    caller: Optional = 4,
 });
 
 impl MessagesServerToolUseBlockParam {
     /// With what the API requires.
     #[inline]
     pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { id: id.into(), name: name.into(), cache_control: None, input: None, extra: Extra::new() }
+        Self { id: id.into(), name: name.into(), cache_control: None, input: None, caller: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(MessagesServerToolUseBlockParam {
     cache_control: into CacheControl,
     input: into Json,
+    caller: into AnthropicCaller,
 });
 
 /// Outcome of a server-side web search from an earlier turn.
@@ -1819,6 +1830,8 @@ pub struct MessagesWebSearchResultBlockParam {
     pub tool_use_id: String,
     /// Lets the prompt be cached up to and including this block.
     pub cache_control: Option<CacheControl>,
+    /// Who requested the search: the model itself or code in a sandbox.
+    pub caller: Option<AnthropicCaller>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1827,18 +1840,26 @@ wire_struct!(MessagesWebSearchResultBlockParam ["type" = "web_search_tool_result
     content: Required = 0,
     tool_use_id: Required = 1,
     cache_control: Optional = 2,
+    caller: Optional = 3,
 });
 
 impl MessagesWebSearchResultBlockParam {
     /// With what the API requires.
     #[inline]
     pub fn new(content: impl Into<MessagesWebSearchResultContent>, tool_use_id: impl Into<String>) -> Self {
-        Self { content: content.into(), tool_use_id: tool_use_id.into(), cache_control: None, extra: Extra::new() }
+        Self {
+            content: content.into(),
+            tool_use_id: tool_use_id.into(),
+            cache_control: None,
+            caller: None,
+            extra: Extra::new(),
+        }
     }
 }
 
 wire_setters!(MessagesWebSearchResultBlockParam {
     cache_control: into CacheControl,
+    caller: into AnthropicCaller,
 });
 
 /// Web search hit sent back in a request when you replay an earlier turn.
@@ -2734,6 +2755,30 @@ pub enum MessagesContentBlockParam {
     ///
     /// `type` is `openrouter_tool_search_result`.
     OpenRouterToolSearchResult(MessagesToolSearchResult),
+    /// Content block holding the outcome of a web fetch.
+    ///
+    /// `type` is `web_fetch_tool_result`.
+    WebFetchToolResult(AnthropicWebFetchToolResult),
+    /// Content block holding the outcome of code that ran in the code execution sandbox.
+    ///
+    /// `type` is `code_execution_tool_result`.
+    CodeExecutionToolResult(AnthropicCodeExecutionToolResult),
+    /// Content block holding the outcome of a shell command that ran in the code execution sandbox.
+    ///
+    /// `type` is `bash_code_execution_tool_result`.
+    BashCodeExecutionToolResult(AnthropicBashCodeExecutionToolResult),
+    /// Content block holding the outcome of a file command in the code execution sandbox.
+    ///
+    /// `type` is `text_editor_code_execution_tool_result`.
+    TextEditorCodeExecutionToolResult(AnthropicTextEditorToolResult),
+    /// Content block holding the outcome of a tool search.
+    ///
+    /// `type` is `tool_search_tool_result`.
+    ToolSearchToolResult(AnthropicToolSearchToolResult),
+    /// Content block that represents a file placed in the code execution container.
+    ///
+    /// `type` is `container_upload`.
+    ContainerUpload(AnthropicContainerUpload),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -2741,7 +2786,10 @@ pub enum MessagesContentBlockParam {
 wire_union!(MessagesContentBlockParam {
     tag "type" {
         "advisor_tool_result" => AdvisorToolResult,
+        "bash_code_execution_tool_result" => BashCodeExecutionToolResult,
+        "code_execution_tool_result" => CodeExecutionToolResult,
         "compaction" => Compaction,
+        "container_upload" => ContainerUpload,
         "document" => Document,
         "image" => Image,
         "openrouter_bash_tool_result" => OpenRouterBashToolResult,
@@ -2751,11 +2799,14 @@ wire_union!(MessagesContentBlockParam {
         "search_result" => SearchResult,
         "server_tool_use" => ServerToolUse,
         "text" => Text,
+        "text_editor_code_execution_tool_result" => TextEditorCodeExecutionToolResult,
         "thinking" => Thinking,
         "tool_addition" => ToolAddition,
         "tool_removal" => ToolRemoval,
         "tool_result" => ToolResult,
+        "tool_search_tool_result" => ToolSearchToolResult,
         "tool_use" => ToolUse,
+        "web_fetch_tool_result" => WebFetchToolResult,
         "web_search_tool_result" => WebSearchToolResult,
     }
     variants {
@@ -2776,6 +2827,12 @@ wire_union!(MessagesContentBlockParam {
         OpenRouterShellToolResult = 14,
         OpenRouterBashToolResult = 15,
         OpenRouterToolSearchResult = 16,
+        WebFetchToolResult = 17,
+        CodeExecutionToolResult = 18,
+        BashCodeExecutionToolResult = 19,
+        TextEditorCodeExecutionToolResult = 20,
+        ToolSearchToolResult = 21,
+        ContainerUpload = 22,
     }
 });
 
@@ -2900,6 +2957,48 @@ impl From<MessagesToolSearchResult> for MessagesContentBlockParam {
     }
 }
 
+impl From<AnthropicWebFetchToolResult> for MessagesContentBlockParam {
+    #[inline]
+    fn from(value: AnthropicWebFetchToolResult) -> Self {
+        Self::WebFetchToolResult(value)
+    }
+}
+
+impl From<AnthropicCodeExecutionToolResult> for MessagesContentBlockParam {
+    #[inline]
+    fn from(value: AnthropicCodeExecutionToolResult) -> Self {
+        Self::CodeExecutionToolResult(value)
+    }
+}
+
+impl From<AnthropicBashCodeExecutionToolResult> for MessagesContentBlockParam {
+    #[inline]
+    fn from(value: AnthropicBashCodeExecutionToolResult) -> Self {
+        Self::BashCodeExecutionToolResult(value)
+    }
+}
+
+impl From<AnthropicTextEditorToolResult> for MessagesContentBlockParam {
+    #[inline]
+    fn from(value: AnthropicTextEditorToolResult) -> Self {
+        Self::TextEditorCodeExecutionToolResult(value)
+    }
+}
+
+impl From<AnthropicToolSearchToolResult> for MessagesContentBlockParam {
+    #[inline]
+    fn from(value: AnthropicToolSearchToolResult) -> Self {
+        Self::ToolSearchToolResult(value)
+    }
+}
+
+impl From<AnthropicContainerUpload> for MessagesContentBlockParam {
+    #[inline]
+    fn from(value: AnthropicContainerUpload) -> Self {
+        Self::ContainerUpload(value)
+    }
+}
+
 impl MessagesContentBlockParam {
     /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
     /// part of an unknown type stays as it is.
@@ -2925,6 +3024,12 @@ impl MessagesContentBlockParam {
             Self::OpenRouterShellToolResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
             Self::OpenRouterBashToolResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
             Self::OpenRouterToolSearchResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::WebFetchToolResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::CodeExecutionToolResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::BashCodeExecutionToolResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::TextEditorCodeExecutionToolResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::ToolSearchToolResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::ContainerUpload(part) => drop(part.extra.insert("cache_control", json(&mark))),
             Self::Unrecognized(_) => {}
         }
         self

@@ -17,6 +17,7 @@ use crate::models::server_tools::{
 use crate::models::shared::{
     ConfigurationUpdateReasoning, FilterLogic, FilterValue, FormatJsonObjectConfig, FormatTextConfig, ImageBackground,
     ImageDetail, PromptCacheBreakpoint, ReasoningFormat, ToolChoiceMode, ToolEngine, ToolOutputFile, UrlSource,
+    Verbosity,
 };
 
 /// Text part of an assistant message, with citations and optional token probabilities.
@@ -1614,6 +1615,102 @@ impl From<ToolCallOutputPart> for ToolCallOutput {
         Self::List(vec![value])
     }
 }
+
+/// Call to one of your functions, optionally made by a subagent instead of the main model.
+///
+/// Schema `OpenAIResponseFunctionToolCall` of the API document.
+#[doc(alias = "FunctionCallItem")]
+#[doc(alias = "OpenAIResponseFunctionToolCall")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputFunctionCallItem {
+    /// Arguments as a JSON string; parse and validate them before running the function.
+    pub arguments: String,
+    /// Identifier to repeat in the matching function output.
+    pub call_id: String,
+    /// Name of the function being called.
+    pub name: String,
+    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
+    pub r#async: Option<bool>,
+    /// Identifier of this item within the response.
+    pub id: Option<String>,
+    /// Tool group the function belongs to, such as an MCP server; absent for functions outside any group.
+    pub namespace: Option<String>,
+    /// How far the call has got; incomplete calls may carry truncated arguments.
+    pub status: Option<ItemStatus>,
+    /// Experimental: names the `openrouter:subagent` call, by its `call_id`, whose worker wants this function run; absent when the main model calls.
+    pub subagent_id: Option<String>,
+    /// Experimental: opaque worker state to send back untouched so the subagent can resume; with parallel calls only the first one carries it.
+    pub subagent_items: Option<Vec<OutputFunctionCallItemSubagentItem>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputFunctionCallItem ["type" = "function_call"] {
+    arguments: Required = 0,
+    call_id: Required = 1,
+    name: Required = 2,
+    r#async as "async": Optional = 3,
+    id: Optional = 4,
+    namespace: Optional = 5,
+    status: Optional = 6,
+    subagent_id: Optional = 7,
+    subagent_items: Optional = 8,
+});
+
+impl OutputFunctionCallItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(arguments: impl Into<String>, call_id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            arguments: arguments.into(),
+            call_id: call_id.into(),
+            name: name.into(),
+            r#async: None,
+            id: None,
+            namespace: None,
+            status: None,
+            subagent_id: None,
+            subagent_items: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(OutputFunctionCallItem {
+    r#async: exact bool,
+    id: into String,
+    namespace: into String,
+    status: into ItemStatus,
+    subagent_id: into String,
+    subagent_items: list OutputFunctionCallItemSubagentItem,
+});
+
+/// The object at `OpenAIResponseFunctionToolCall.subagent_items[]`.
+///
+/// At `OpenAIResponseFunctionToolCall.subagent_items[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputFunctionCallItemSubagentItem {
+    /// Kind of output item the subagent produced.
+    pub r#type: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputFunctionCallItemSubagentItem {
+    r#type as "type": Required = 0,
+});
+
+impl OutputFunctionCallItemSubagentItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(r#type: impl Into<String>) -> Self {
+        Self { r#type: r#type.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(OutputFunctionCallItemSubagentItem {});
 
 /// Result of a custom tool, handed back to the model in answer to its call.
 ///
@@ -6724,34 +6821,6 @@ impl ResponsesTextFormat {
         Self::Text(FormatTextConfig::new())
     }
 }
-
-/// How wordy the answer should be, on the longer scale; null leaves it to the model.
-///
-/// At `TextExtendedConfig.verbosity` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Verbosity {
-    /// Short, terse answers.
-    Low,
-    /// Answers of moderate length.
-    Medium,
-    /// Long, detailed answers.
-    High,
-    /// Longer and more detailed than high.
-    Xhigh,
-    /// The most detail the model will give.
-    Max,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(Verbosity {
-    Low = "low",
-    Medium = "medium",
-    High = "high",
-    Xhigh = "xhigh",
-    Max = "max",
-});
 
 /// Makes the model call one particular function.
 ///

@@ -16,7 +16,7 @@ use crate::models::responses::{
     MessagePhase, MessageRole, NamespaceTool, OutputAdvisorServerToolItem, OutputApplyPatchServerToolItem,
     OutputArmorBlockedItem, OutputBashServerToolItem, OutputBrowserUseServerToolItem, OutputCodeInterpreterCallItem,
     OutputCodeInterpreterServerToolItem, OutputComputerCallItem, OutputDatetimeItem, OutputFileSearchCallItem,
-    OutputFileSearchServerToolItem, OutputFilesServerToolItem, OutputFusionServerToolItem,
+    OutputFileSearchServerToolItem, OutputFilesServerToolItem, OutputFunctionCallItem, OutputFusionServerToolItem,
     OutputImageGenerationCallItem, OutputImageGenerationServerToolItem, OutputMcpServerToolItem,
     OutputMemoryServerToolItem, OutputMessageContentPart, OutputReasoningItem, OutputSearchModelsServerToolItem,
     OutputShellServerToolItem, OutputSubagentServerToolItem, OutputTextEditorServerToolItem,
@@ -901,63 +901,6 @@ wire_struct!(OpenAiInputMessageItem ["type" = "message"] {
     content: Required = 0,
     id: Required = 1,
     role: Required = 2,
-});
-
-/// Call to one of your functions, optionally made by a subagent instead of the main model.
-///
-/// Schema `OpenAIResponseFunctionToolCall` of the API document.
-#[doc(alias = "OpenAIResponseFunctionToolCall")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputFunctionCallItem {
-    /// Arguments as a JSON string; parse and validate them before running the function.
-    pub arguments: String,
-    /// Identifier to repeat in the matching function output.
-    pub call_id: String,
-    /// Name of the function being called.
-    pub name: String,
-    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
-    pub r#async: Option<bool>,
-    /// Identifier of this item within the response.
-    pub id: Option<String>,
-    /// Tool group the function belongs to, such as an MCP server; absent for functions outside any group.
-    pub namespace: Option<String>,
-    /// How far the call has got; incomplete calls may carry truncated arguments.
-    pub status: Option<ItemStatus>,
-    /// Experimental: names the `openrouter:subagent` call, by its `call_id`, whose worker wants this function run; absent when the main model calls.
-    pub subagent_id: Option<String>,
-    /// Experimental: opaque worker state to send back untouched so the subagent can resume; with parallel calls only the first one carries it.
-    pub subagent_items: Option<Vec<OutputFunctionCallItemSubagentItem>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputFunctionCallItem ["type" = "function_call"] {
-    arguments: Required = 0,
-    call_id: Required = 1,
-    name: Required = 2,
-    r#async as "async": Optional = 3,
-    id: Optional = 4,
-    namespace: Optional = 5,
-    status: Optional = 6,
-    subagent_id: Optional = 7,
-    subagent_items: Optional = 8,
-});
-
-/// The object at `OpenAIResponseFunctionToolCall.subagent_items[]`.
-///
-/// At `OpenAIResponseFunctionToolCall.subagent_items[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputFunctionCallItemSubagentItem {
-    /// Kind of output item the subagent produced.
-    pub r#type: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputFunctionCallItemSubagentItem {
-    r#type as "type": Required = 0,
 });
 
 /// Call to a custom tool, whose input is free text instead of JSON arguments.
