@@ -579,7 +579,7 @@ impl<'a> ErrorFields<'a> {
         }
         let inside = || found.get("message").or_else(|| found.get(0)?.get("message"));
         let message = found.as_str().or_else(|| inside()?.as_str());
-        Some(message.map_or_else(|| found.to_string(), str::to_owned))
+        Some(message.map_or_else(|| found.to_compact(), str::to_owned))
     }
 
     fn error_type(&self) -> Option<String> {
