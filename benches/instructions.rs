@@ -25,10 +25,10 @@ use openrouter_kit::core::sse::SseDecoder;
 use openrouter_kit::core::transport::{HyperTransport, Transport, TransportFuture};
 use openrouter_kit::core::wire;
 use openrouter_kit::funcs;
-use openrouter_kit::helpers::{ChatAccumulator, ResponsesAccumulator};
+use openrouter_kit::helpers::{ChatAccumulator, MessagesAccumulator, ResponsesAccumulator};
 use openrouter_kit::models::{
-    ChatRequest, ChatResult, ChatStreamChunk, ModelsListResponse, ResponsesRequest, ResponsesResult,
-    ResponsesStreamEvent,
+    ChatRequest, ChatResult, ChatStreamChunk, MessagesStreamEvent, ModelsListResponse, ResponsesRequest,
+    ResponsesResult, ResponsesStreamEvent,
 };
 use openrouter_kit_benches::bytes;
 
@@ -43,18 +43,21 @@ const NETWORK_TOLERANCE: f64 = 0.15;
 
 type Scenario = (&'static str, fn(usize));
 
-const SCENARIOS: [Scenario; 13] = [
+const SCENARIOS: [Scenario; 16] = [
     ("event: find in the bytes", find_event),
     ("event: text delta of Responses", |times| read::<ResponsesStreamEvent>(&bytes::text_delta(12_345), times)),
     ("event: chunk of chat", |times| read::<ChatStreamChunk>(&bytes::chat_chunk(12_345), times)),
+    ("event: text delta of Messages", |times| read::<MessagesStreamEvent>(bytes::MESSAGES_DELTA, times)),
     ("accumulate: chunk of chat", accumulate_chat),
     ("accumulate: text delta of Responses", accumulate_responses),
+    ("accumulate: text delta of Messages", accumulate_messages),
     ("answer: Responses, 2.4 kB", |times| read::<ResponsesResult>(&bytes::response_body(), times)),
     ("answer: chat, 2.4 kB", |times| read::<ChatResult>(&bytes::chat_body(), times)),
     ("answer: list of one model", |times| read::<ModelsListResponse>(&bytes::models_body(1), times)),
     ("request: encode a short chat", encode_request),
     ("call: Responses, without a network", call),
     ("stream: one event, without a network", stream),
+    ("stream: one raw event, without a network", raw_stream),
     ("exchange: over an idle connection", |times| exchange(times, usize::MAX)),
     ("exchange: over a new connection", |times| exchange(times, 0)),
 ];
@@ -148,6 +151,18 @@ fn accumulate_responses(times: usize) {
     black_box(answer.finish());
 }
 
+fn accumulate_messages(times: usize) {
+    let read = |json| wire::decode_event::<MessagesStreamEvent>(json).unwrap();
+    let delta = read(bytes::MESSAGES_DELTA);
+    let mut answer = MessagesAccumulator::new();
+    answer.push(&read(bytes::MESSAGES_START));
+    answer.push(&read(bytes::MESSAGES_BLOCK));
+    for _ in 0..times {
+        answer.push(black_box(&delta));
+    }
+    black_box(answer.finish());
+}
+
 fn find_event(times: usize) {
     let chunk = ::bytes::Bytes::from(format!("data: {}\n\n", bytes::text_delta(12_345)));
     let mut decoder = SseDecoder::new(1 << 20);
@@ -209,6 +224,17 @@ fn stream(times: usize) {
     let (runtime, core) = client("text/event-stream", events + "data: [DONE]\n\n");
     runtime.block_on(async {
         let mut stream = funcs::responses_stream(&core, request()).await.unwrap();
+        while let Some(event) = stream.next().await {
+            black_box(event.unwrap());
+        }
+    });
+}
+
+fn raw_stream(times: usize) {
+    let events = format!("data: {}\n\n", bytes::text_delta(12_345)).repeat(times);
+    let (runtime, core) = client("text/event-stream", events + "data: [DONE]\n\n");
+    runtime.block_on(async {
+        let mut stream = funcs::responses_stream(&core, request()).raw().await.unwrap();
         while let Some(event) = stream.next().await {
             black_box(event.unwrap());
         }

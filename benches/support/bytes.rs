@@ -55,6 +55,17 @@ pub fn chat_chunk(number: usize) -> String {
     )
 }
 
+/// The event that begins a Messages stream.
+pub const MESSAGES_START: &str = r#"{"type":"message_start","message":{"id":"gen-1760000000-x7QmV2kTz9LpRbNc","type":"message","role":"assistant","model":"anthropic/claude-haiku-4.5","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":12,"output_tokens":1}}}"#;
+
+/// The event that begins a block of text.
+pub const MESSAGES_BLOCK: &str =
+    r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"","citations":null}}"#;
+
+/// A piece of the text of a Messages stream.
+pub const MESSAGES_DELTA: &str =
+    r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" word"}}"#;
+
 /// A Responses object with one message of `text`.
 pub fn response_object(status: &str, text: &str) -> String {
     let output = match text {

@@ -178,7 +178,7 @@ impl<T, P> Call<T, P> {
 
     /// Sets when this request is retried, in place of the configuration of the client.
     pub fn retry_config(mut self, retry_config: RetryConfig) -> Self {
-        self.draft.options.retry_config = Some(retry_config);
+        self.draft.options.retry_config = Some(Box::new(retry_config));
         self
     }
 
@@ -224,7 +224,7 @@ impl<T, P> Call<T, P> {
     /// Sets where this request goes, in place of the server URL of the client. The API key is sent there too.
     pub fn server_url(mut self, server_url: impl AsRef<str>) -> Self {
         match ServerUrl::parse(server_url.as_ref()) {
-            Ok(server) => self.draft.options.server = Some(server),
+            Ok(server) => self.draft.options.server = Some(Box::new(server)),
             Err(mistake) => self.draft.parts.keep(mistake),
         }
         self

@@ -1,6 +1,5 @@
 //! An answer that comes as a stream of events.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
@@ -16,7 +15,6 @@ use super::answer::sealed;
 use super::exchange::{Exchange, Expected, Progress};
 use super::head::Head;
 use super::incoming::Incoming;
-use super::raw_events::RawEvent;
 use super::sse::{SseDecoder, SseEvent};
 use super::wire::{self, DecodeError, Json, Wire};
 use crate::errors::{ApiError, Cause, ConnectionError, Error, ResponseValidationError};
@@ -102,8 +100,6 @@ pub(super) struct Source {
     marked: bool,
     /// An event or an error was returned.
     given: bool,
-    /// The last events of a raw stream, which are read only to decide whether the stream is complete.
-    pub(super) tail: VecDeque<RawEvent>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,7 +149,7 @@ impl<T: StreamItem> Stream for EventStream<T> {
     type Item = Result<T, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.source.poll_event::<T, T>(cx, |event, _| read(event))
+        self.source.poll_event::<T, T>(cx, |event, _| read(event), |_| None, || false)
     }
 }
 
@@ -179,10 +175,10 @@ impl Kind {
 
 /// What a stream makes of an event.
 pub(super) enum Seen<U> {
-    /// The end mark, and what to return for it.
-    Done(Option<U>),
-    /// A keep-alive, and what to return for it.
-    KeepAlive(Option<U>),
+    /// The end mark.
+    Done,
+    /// A keep-alive, and whether it is returned.
+    KeepAlive(bool),
     /// An event, and whether it is terminal.
     Item(U, bool),
     /// The data of an event that is an error.
@@ -195,8 +191,8 @@ pub(super) enum Seen<U> {
 #[inline]
 pub(super) fn read<T: StreamItem>(event: SseEvent<'_>) -> Seen<T> {
     match Kind::of(event.data) {
-        Kind::Done => return Seen::Done(None),
-        Kind::KeepAlive => return Seen::KeepAlive(None),
+        Kind::Done => return Seen::Done,
+        Kind::KeepAlive => return Seen::KeepAlive(false),
         Kind::Event => {}
     }
     let copied = || Bytes::copy_from_slice(event.data.as_bytes());
@@ -233,7 +229,6 @@ impl Source {
             state: State::Open,
             marked: false,
             given: false,
-            tail: VecDeque::new(),
         };
         if let Some(events) = events {
             source.read_instead(&events);
@@ -241,12 +236,17 @@ impl Source {
         Ok(source)
     }
 
-    /// The next item of a stream of `T`, which `see` makes of an event and of whether the body has ended.
+    /// The next item of a stream of `T`, which `see` makes of an event and of whether the body has ended. `pass` makes
+    /// that of the text of an end mark or a keep-alive, and `is_complete` knows of a mark that `see` did not tell.
+    ///
+    /// No item is held while anything else is done, so that the code to drop one is not needed here.
     #[inline]
     pub(super) fn poll_event<T: StreamItem, U>(
         &mut self,
         cx: &mut Context<'_>,
         see: impl Fn(SseEvent<'_>, bool) -> Seen<U>,
+        pass: impl Fn(&Bytes) -> Option<U>,
+        is_complete: impl Fn() -> bool,
     ) -> Poll<Option<Result<U, Error>>> {
         loop {
             match self.state {
@@ -260,23 +260,26 @@ impl Source {
             let has_ended = self.state == State::Ended;
             match self.decoder.next() {
                 Some(Ok(event)) => match see(event, has_ended) {
-                    Seen::Done(item) => match self.read_outside(T::from_answer) {
+                    Seen::Done => match self.read_outside(T::from_answer) {
                         Some(Ok(())) => {}
                         Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                         None if self.given => {
                             self.done();
-                            if let Some(item) = item {
+                            if let Some(item) = pass(self.decoder.text()) {
                                 return Poll::Ready(Some(Ok(item)));
                             }
                         }
                         None => {
                             self.close();
                             let message = "the stream ended without an event";
-                            return Poll::Ready(Some(Err(self.invalid("", Bytes::new(), message))));
+                            return Poll::Ready(Some(Err(self.invalid("", Bytes::new(), message.into()))));
                         }
                     },
-                    Seen::KeepAlive(None) => {}
-                    Seen::KeepAlive(Some(item)) => return Poll::Ready(Some(Ok(item))),
+                    Seen::KeepAlive(is_returned) => {
+                        if is_returned && let Some(item) = pass(self.decoder.text()) {
+                            return Poll::Ready(Some(Ok(item)));
+                        }
+                    }
                     Seen::Item(item, is_terminal) => {
                         self.event_came();
                         self.marked |= is_terminal;
@@ -295,7 +298,7 @@ impl Source {
                 },
                 Some(Err(error)) => {
                     self.close();
-                    return Poll::Ready(Some(Err(self.invalid("", Bytes::new(), error))));
+                    return Poll::Ready(Some(Err(self.invalid("", Bytes::new(), error.into()))));
                 }
                 None if self.state == State::Open => {
                     if let Err(error) = ready!(self.poll_fill(cx)) {
@@ -307,7 +310,7 @@ impl Source {
                     Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                     None => {
                         self.close();
-                        let is_complete = self.marked || !T::END_IS_MARKED || self.tail.iter().any(RawEvent::ends::<T>);
+                        let is_complete = self.marked || !T::END_IS_MARKED || is_complete();
                         return Poll::Ready(if is_complete { None } else { Some(Err(self.incomplete(NO_END))) });
                     }
                 },
@@ -356,7 +359,7 @@ impl Source {
         let events = from_answer(&String::from_utf8_lossy(&outside));
         if events.is_empty() {
             self.close();
-            return Some(Err(self.invalid("", outside, "expected events of a stream")));
+            return Some(Err(self.invalid("", outside, "expected events of a stream".into())));
         }
         self.incoming.close();
         self.read_instead(&events);
@@ -403,10 +406,11 @@ impl Source {
             return self.incomplete(NO_END);
         }
         let path = error.path().to_owned();
-        self.invalid(&path, data, error)
+        self.invalid(&path, data, error.into())
     }
 
-    pub(super) fn invalid(&self, path: &str, data: Bytes, source: impl Into<Cause>) -> Error {
+    #[cold]
+    pub(super) fn invalid(&self, path: &str, data: Bytes, source: Cause) -> Error {
         self.progress.add_to(ResponseValidationError::new(self.head.clone(), data, path, source).into())
     }
 

@@ -133,6 +133,6 @@ impl Exchange {
 
     pub(super) fn into_invalid(self, path: String, error: impl Into<Cause>) -> Error {
         let body = self.body.as_bytes().cloned().unwrap_or_default();
-        ResponseValidationError::new(self.head, body, path, error).into()
+        ResponseValidationError::new(self.head, body, &path, error.into()).into()
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION};
+use http::uri::Authority;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 
 use super::body::Body;
@@ -78,7 +79,7 @@ struct Plan<'a> {
     expected: Expected,
     timeouts: Timeouts,
     /// `None` if the configuration of the client is used.
-    retry_config: Option<RetryConfig>,
+    retry_config: Option<Box<RetryConfig>>,
     /// `None` if the key of the client is used.
     key: Option<Key>,
     extensions: Extensions,
@@ -92,10 +93,10 @@ impl<'a> Plan<'a> {
     fn new(client: &'a Inner, parts: Parts, options: Options, expected: Expected) -> Result<Self, Error> {
         let operation = parts.operation().clone();
         let own_server = match operation.server().filter(|_| client.server.is_default()) {
-            Some(server) if options.server.is_none() => Some(ServerUrl::parse(server)?),
+            Some(server) if options.server.is_none() => Some(Box::new(ServerUrl::parse(server)?)),
             _ => options.server,
         };
-        let server = own_server.as_ref().unwrap_or(&client.server);
+        let server = own_server.as_deref().unwrap_or(&client.server);
         let request = parts.finish(options.extra_body)?;
         options.timeouts.check()?;
         if options.metadata && !operation.metadata_header() {
@@ -148,7 +149,7 @@ impl<'a> Plan<'a> {
     /// Sends the request until it succeeds or the retry configuration says to stop. The attempts are counted in
     /// `attempts`.
     async fn run(&self, began: Instant, attempts: &AtomicU32) -> Result<Exchange, Error> {
-        let retry_config = self.retry_config.as_ref().unwrap_or(&self.client.retry_config);
+        let retry_config = self.retry_config.as_deref().unwrap_or(&self.client.retry_config);
         let mut hooks = self.hooks(retry_config);
         let mut attempt = 1;
         loop {
@@ -238,8 +239,8 @@ impl<'a> Plan<'a> {
             request.extensions_mut().insert(ConnectTimeout(limit));
         }
         hooks.before_request(&mut request).await?;
-        let is_ours = key.is_some() && request.headers().get(AUTHORIZATION) == key.as_ref();
-        if is_ours && !same_origin(request.uri(), &self.url) {
+        let is_ours = || key.is_some() && request.headers().get(AUTHORIZATION) == key.as_ref();
+        if !same_origin(request.uri(), &self.url) && is_ours() {
             request.headers_mut().remove(AUTHORIZATION);
         }
         Ok(request)
@@ -444,7 +445,7 @@ impl<'a> Plan<'a> {
         if ApiError::is_error_body(&body) {
             return ApiError::read(head, body, time::now()).into();
         }
-        ResponseValidationError::new(head, body, "", message).into()
+        ResponseValidationError::new(head, body, "", message.into()).into()
     }
 }
 
@@ -481,8 +482,9 @@ fn same_origin(one: &Uri, other: &Uri) -> bool {
     let port =
         |uri: &Uri| uri.port_u16().or_else(|| if uri.scheme_str() == Some("http") { Some(80) } else { Some(443) });
     let host = |uri: &Uri| uri.host().map(str::to_ascii_lowercase);
-    // The same object nearly always.
-    (one.authority() == other.authority() && one.scheme() == other.scheme())
+    // The same object nearly always. Authorities themselves compare byte by byte, ignoring case.
+    (one.authority().map(Authority::as_str) == other.authority().map(Authority::as_str)
+        && one.scheme() == other.scheme())
         || (one.scheme() == other.scheme() && host(one) == host(other) && port(one) == port(other))
 }
 

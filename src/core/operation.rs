@@ -200,7 +200,8 @@ pub(crate) enum Content {
     None,
     Json(Vec<u8>),
     Form(String),
-    Multipart(Multipart),
+    /// Boxed, since few requests have it.
+    Multipart(Box<Multipart>),
 }
 
 impl fmt::Debug for Content {
@@ -323,7 +324,7 @@ impl Parts {
         if let Some(mistake) = multipart.mistake() {
             self.keep(mistake);
         }
-        self.content = Content::Multipart(multipart);
+        self.content = Content::Multipart(Box::new(multipart));
         self
     }
 
@@ -425,7 +426,7 @@ impl Parts {
         self.target = Cow::Owned(target);
     }
 
-    pub(super) fn fail(&mut self, argument: &'static str, message: impl Into<String>) {
+    pub(super) fn fail(&mut self, argument: &'static str, message: impl Into<Cow<'static, str>>) {
         self.keep(InvalidRequestError::new(argument, message));
     }
 }
@@ -459,7 +460,7 @@ pub(crate) struct Payload {
 
 enum PayloadSource {
     Bytes(Bytes),
-    Multipart(Multipart),
+    Multipart(Box<Multipart>),
 }
 
 impl Payload {
@@ -557,7 +558,7 @@ fn set_stream(json: &mut Vec<u8>, value: &str) {
 /// Sets members of a JSON object; a member of the same name is replaced where it stands.
 fn add_members(content: Content, added: Vec<(String, Json)>) -> Result<Vec<u8>, InvalidRequestError> {
     const ARGUMENT: &str = "extra_body";
-    let wrong = |message: &str| InvalidRequestError::new(ARGUMENT, message);
+    let wrong = |message: &'static str| InvalidRequestError::new(ARGUMENT, message);
     if added.iter().any(|(name, _)| name == "stream") {
         return Err(wrong("sets `stream`, which the function decides; call the one for streams, or the other"));
     }

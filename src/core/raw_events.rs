@@ -1,6 +1,7 @@
 //! A stream of events that are passed on or decoded on demand.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
@@ -53,6 +54,8 @@ const TAIL: usize = 8;
 pub struct RawEvents<T> {
     source: Source,
     comments: bool,
+    /// The last events, which are read only to decide whether the stream is complete.
+    tail: VecDeque<RawEvent>,
     item: PhantomData<fn() -> T>,
 }
 
@@ -98,12 +101,12 @@ impl<T: StreamItem> RawEvents<T> {
         decoder.push(event.text.clone());
         let event = decoder.next()?.ok()?;
         match read(event) {
-            Seen::Done(_) | Seen::KeepAlive(_) => None,
+            Seen::Done | Seen::KeepAlive(_) => None,
             Seen::Item(item, _) => Some(Ok(item)),
             Seen::Error(data) => Some(Err(self.source.api_error(data))),
             Seen::Misfit(error, data) => {
                 let path = error.path().to_owned();
-                Some(Err(self.source.invalid(&path, data, error)))
+                Some(Err(self.source.invalid(&path, data, error.into())))
             }
         }
     }
@@ -113,12 +116,17 @@ impl<T: StreamItem> Stream for RawEvents<T> {
     type Item = Result<RawEvent, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let comments = self.comments;
-        let polled = self.source.poll_event::<T, RawEvent>(cx, |event, has_ended| see(event, has_ended, comments));
+        let Self { source, comments, tail, .. } = &mut *self;
+        let comments = *comments;
+        let polled = source.poll_event::<T, RawEvent>(
+            cx,
+            |event, has_ended| see(event, has_ended, comments),
+            |text| Some(RawEvent { text: text.clone() }),
+            || tail.iter().any(RawEvent::ends::<T>),
+        );
         if let Poll::Ready(Some(Ok(event))) = &polled
             && !(comments && event.is_comment())
         {
-            let tail = &mut self.source.tail;
             if tail.len() == TAIL {
                 tail.pop_front();
             }
@@ -130,15 +138,15 @@ impl<T: StreamItem> Stream for RawEvents<T> {
 
 /// What is returned of an event. Data that the end of the body may have cut off is checked.
 fn see(event: SseEvent<'_>, has_ended: bool, comments: bool) -> Seen<RawEvent> {
-    let raw = || RawEvent { text: event.text.clone() };
+    let raw = || Seen::Item(RawEvent { text: event.text.clone() }, false);
     match Kind::of(event.data) {
-        Kind::Done => Seen::Done(Some(raw())),
-        Kind::KeepAlive => Seen::KeepAlive(comments.then(raw)),
+        Kind::Done => Seen::Done,
+        Kind::KeepAlive => Seen::KeepAlive(comments),
         Kind::Event if has_ended => match Json::parse(event.data) {
-            Ok(_) => Seen::Item(raw(), false),
+            Ok(_) => raw(),
             Err(error) => Seen::Misfit(error, Bytes::copy_from_slice(event.data.as_bytes())),
         },
-        Kind::Event => Seen::Item(raw(), false),
+        Kind::Event => raw(),
     }
 }
 
@@ -146,7 +154,12 @@ impl<T: StreamItem> sealed::FromExchange for RawEvents<T> {
     const EXPECTED: Expected = Expected::Events;
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        Ok(Self { source: Source::new(exchange, T::from_answer, true)?, comments: false, item: PhantomData })
+        Ok(Self {
+            source: Source::new(exchange, T::from_answer, true)?,
+            comments: false,
+            tail: VecDeque::new(),
+            item: PhantomData,
+        })
     }
 }
 

@@ -159,7 +159,7 @@ impl RetryConfig {
 
     /// Refuses values outside their ranges.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let wrong = |message: &str| Err(Error::invalid("retry_config", message));
+        let wrong = |message: &'static str| Err(Error::invalid("retry_config", message));
         if !(1.0..=10.0).contains(&self.exponent) {
             return wrong("has an `exponent` outside 1 to 10; leave it at 2 if in doubt");
         }

@@ -160,6 +160,11 @@ impl SseDecoder {
         self.keeps_text
     }
 
+    /// The text of the event that was returned last, if the decoder keeps it.
+    pub(crate) const fn text(&self) -> &Bytes {
+        &self.text
+    }
+
     /// The lines that are not event fields, which the specification says to ignore: an error or a whole response from a
     /// server that does not follow it. They are kept until [`forget_outside`](Self::forget_outside).
     pub(crate) fn outside(&self) -> &[u8] {

@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use http::header::{AsHeaderName, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{ApiErrorKind, CallInfo, LONGEST, LONGEST_WORD, OneLine};
@@ -529,7 +530,7 @@ fn snake_case(word: &str) -> String {
 
 /// A string or a number, as text.
 fn scalar(value: &Json) -> Option<String> {
-    value.as_str().map(str::to_owned).or_else(|| value.is_number().then(|| value.to_value().to_string()))
+    value.as_str().map(str::to_owned).or_else(|| value.is_number().then(|| value.to_string()))
 }
 
 /// Where the parts of an error stand in a body.
@@ -578,7 +579,7 @@ impl<'a> ErrorFields<'a> {
         }
         let inside = || found.get("message").or_else(|| found.get(0)?.get("message"));
         let message = found.as_str().or_else(|| inside()?.as_str());
-        Some(message.map_or_else(|| found.to_value().to_string(), str::to_owned))
+        Some(message.map_or_else(|| found.to_string(), str::to_owned))
     }
 
     fn error_type(&self) -> Option<String> {
@@ -610,7 +611,7 @@ pub(super) fn foreign_text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<Co
     let text = readable(headers, trimmed(body))?;
     // A single event of a stream is reported with the label of the stream.
     let is_labelled = || {
-        let kind = header(headers, "content-type").unwrap_or_default().to_ascii_lowercase();
+        let kind = header(headers, CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
         kind.contains("json") || kind.contains("event-stream")
     };
     let is_ours = OURS.iter().any(|start| text.starts_with(start)) || !is_page(headers, body) && is_labelled();
@@ -626,13 +627,13 @@ fn readable<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<Cow<'a, str>> {
 
 /// Whether a body is HTML, or XML as sent by some gateways.
 pub(crate) fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
-    let is_html = || header(headers, "content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
+    let is_html = || header(headers, CONTENT_TYPE).is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
     trimmed(body).starts_with(b"<") || is_html() && !trimmed(body).starts_with(b"{")
 }
 
 /// The coding of a compressed body, such as `gzip`.
 pub(crate) fn coding(headers: &HeaderMap) -> Option<&str> {
-    let coding = header(headers, "content-encoding")?.trim();
+    let coding = header(headers, CONTENT_ENCODING)?.trim();
     Some(coding).filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
 }
 
@@ -645,7 +646,7 @@ fn title(page: &str) -> Option<&str> {
     page.get(start..end)
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn header(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 

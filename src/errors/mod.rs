@@ -9,6 +9,7 @@ mod api;
 mod kind;
 mod text;
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
@@ -131,7 +132,7 @@ impl Error {
     }
 
     /// A mistake in a request, a parameter or an option, named by `argument`.
-    pub(crate) fn invalid(argument: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(argument: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         InvalidRequestError::new(argument, message).into()
     }
 
@@ -492,18 +493,18 @@ impl StdError for CancelledError {
 pub struct InvalidRequestError {
     call: CallInfo,
     argument: &'static str,
-    message: String,
+    message: Cow<'static, str>,
     source: Option<Cause>,
 }
 
 impl InvalidRequestError {
-    pub(crate) fn new(argument: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(argument: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { call: CallInfo::default(), argument, message: message.into(), source: None }
     }
 
-    pub(crate) fn caused_by(mut self, source: impl Into<Cause>) -> Self {
-        self.source = Some(source.into());
-        self
+    #[inline]
+    pub(crate) fn caused_by(self, source: impl Into<Cause>) -> Self {
+        Self { source: Some(source.into()), ..self }
     }
 
     /// The option, parameter or header at fault, by its name.
@@ -539,13 +540,13 @@ pub struct ResponseValidationError {
 }
 
 impl ResponseValidationError {
-    pub(crate) fn new(head: Head, body: Bytes, path: impl Into<String>, source: impl Into<Cause>) -> Self {
+    pub(crate) fn new(head: Head, body: Bytes, path: &str, source: Cause) -> Self {
         // The path is part of this error.
-        let source = source.into().downcast::<DecodeError>();
+        let source = source.downcast::<DecodeError>();
         let message = |error: Box<DecodeError>| OneLine::new(error.message(), LONGEST, "").to_string();
         let source = source.map_or_else(|other| other, |error| message(error).into());
         let Head { operation_id, status, headers } = head;
-        Self { call: CallInfo::of(operation_id), status, headers, body, path: path.into(), source }
+        Self { call: CallInfo::of(operation_id), status, headers, body, path: path.to_owned(), source }
     }
 
     /// Where in the JSON the misfit is (`choices[0].delta.content`); empty for the whole of it.

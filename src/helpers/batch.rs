@@ -258,7 +258,7 @@ impl BatchResult {
     #[inline]
     fn unreadable(&self, expected: &str, found: &str) -> Error {
         let error = DecodeError::new(format!("expected {expected}, found {found}"));
-        ResponseValidationError::new(self.head(), json_of(self), "response.body", error).into()
+        ResponseValidationError::new(self.head(), json_of(self), "response.body", error.into()).into()
     }
 
     #[inline]

@@ -68,7 +68,8 @@ impl StreamItem for ChatStreamChunk {
     #[inline]
     fn from_answer(json: &str) -> Vec<Json> {
         let chunk = || {
-            wire::decode::<ChatResult>(json).ok().filter(|answer| !answer.choices.is_empty())?;
+            wire::decode_to(json, |answer: &ChatResult| !answer.choices.is_empty())
+                .filter(|has_choices| *has_choices)?;
             let mut members: BTreeMap<String, Json> = wire::decode(json).ok()?;
             let mut choices = objects(members.get("choices")?);
             for choice in &mut choices {

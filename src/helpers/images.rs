@@ -57,7 +57,7 @@ impl StreamItem for ImageStreamEvent {
     #[inline]
     fn from_answer(json: &str) -> Vec<Json> {
         let events = || {
-            let created = wire::decode::<ImageGenerationResponse>(json).ok()?.created;
+            let created = wire::decode_to(json, |response: &ImageGenerationResponse| response.created)?;
             let mut members: BTreeMap<String, Json> = wire::decode(json).ok()?;
             let mut pictures = objects(&members.remove("data")?);
             for picture in &mut pictures {

@@ -60,7 +60,7 @@ impl StreamItem for MessagesStreamEvent {
     #[inline]
     fn from_answer(json: &str) -> Vec<Json> {
         let events = || {
-            wire::decode::<MessagesResult>(json).ok()?;
+            wire::decode_to(json, |_: &MessagesResult| ())?;
             let start = [("type", "message_start".into()), ("message", Json::parse(json).ok()?)];
             let stop = [("type", Json::from("message_stop"))];
             Some(vec![Json::of(&BTreeMap::from(start)).ok()?, Json::of(&BTreeMap::from(stop)).ok()?])

@@ -64,8 +64,8 @@ impl StreamItem for ResponsesStreamEvent {
     #[inline]
     fn from_answer(json: &str) -> Vec<Json> {
         let event = || {
-            let response = wire::decode::<ResponsesResult>(json).ok()?;
-            let is_cut = response.status == ResponsesStatus::Incomplete;
+            let is_cut =
+                wire::decode_to(json, |response: &ResponsesResult| response.status == ResponsesStatus::Incomplete)?;
             let event = [
                 ("type", if is_cut { "response.incomplete" } else { "response.completed" }.into()),
                 ("response", Json::parse(json).ok()?),

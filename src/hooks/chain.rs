@@ -12,12 +12,13 @@ use crate::errors::Error;
 /// All hooks of a client during a call. Without hooks every point does nothing, and no context is made.
 pub(crate) struct Hooks<'a> {
     hooks: &'a [Arc<dyn Hook>],
-    context: Option<HookContext>,
+    /// Boxed, since most clients have no hooks.
+    context: Option<Box<HookContext>>,
 }
 
 impl<'a> Hooks<'a> {
     pub(crate) fn new(hooks: &'a [Arc<dyn Hook>], context: impl FnOnce() -> HookContext) -> Self {
-        Self { hooks, context: (!hooks.is_empty()).then(context) }
+        Self { hooks, context: (!hooks.is_empty()).then(|| Box::new(context())) }
     }
 
     /// Begins an attempt.
@@ -28,7 +29,7 @@ impl<'a> Hooks<'a> {
     }
 
     fn each(&self) -> impl Iterator<Item = (&HookContext, &dyn Hook)> {
-        self.context.iter().flat_map(|context| self.hooks.iter().map(move |hook| (context, &**hook)))
+        self.context.as_deref().into_iter().flat_map(|context| self.hooks.iter().map(move |hook| (context, &**hook)))
     }
 
     pub(crate) async fn before_create_request(&self, input: &mut RequestInput) -> Result<(), Error> {

@@ -46,14 +46,14 @@ struct Misfit {
     kind: MisfitKind,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum MisfitKind {
     /// The field of a required member is empty.
     Required,
     /// The field of any other member is empty.
     Optional,
-    /// The field holds the nearest value that fits.
-    Exact,
+    /// The field holds the nearest value that fits, which is written as this JSON.
+    Exact(Box<[u8]>),
     /// The program gave this value in place of the whole object, and it is not an object.
     Whole,
 }
@@ -126,7 +126,14 @@ impl Extra {
     /// Returns the original of a member whose field holds only the nearest value.
     #[inline]
     pub(crate) fn exact(&self, name: &str) -> Option<&Json> {
-        self.find(name).filter(|member| member.is_exact()).map(|member| &member.value)
+        self.exact_and_nearest(name).map(|(exact, _)| exact)
+    }
+
+    /// The same with how the field was written when it was read.
+    #[inline]
+    pub(super) fn exact_and_nearest(&self, name: &str) -> Option<(&Json, &[u8])> {
+        let member = self.find(name)?;
+        member.nearest().map(|nearest| (&member.value, nearest))
     }
 
     /// Removes the original of a member whose field holds only the nearest value, once the field has grown.
@@ -158,7 +165,9 @@ impl Extra {
     /// belongs to that field's value and is added only for numbers, which are never joined.
     pub(crate) fn merge(&mut self, newer: &Self, except: &str) {
         let said = newer.list().iter().filter(|member| *member.name != *except && !member.value.is_null());
-        for member in said.filter(|member| !member.is_exact() || !member.value.as_text().starts_with(['"', '[', '{'])) {
+        for member in
+            said.filter(|member| member.nearest().is_none() || !member.value.as_text().starts_with(['"', '[', '{']))
+        {
             self.push(member.name.clone(), member.value.clone(), member.misfit.clone());
         }
     }
@@ -246,12 +255,12 @@ impl Extra {
         self.push(name.into(), value, Some(Misfit { error, kind }));
     }
 
-    /// Adds the original of a member whose field holds only the nearest value.
+    /// Adds the original of a member whose field holds only the nearest value, and how that value is written.
     #[cold]
-    pub(crate) fn push_exact(&mut self, name: &str, value: Json) {
+    pub(crate) fn push_exact(&mut self, name: &str, value: Json, nearest: Vec<u8>) {
         let error =
             DecodeError::new("does not fit its type exactly; the field holds the nearest value that does").inside(name);
-        self.push(name.into(), value, Some(Misfit { error, kind: MisfitKind::Exact }));
+        self.push(name.into(), value, Some(Misfit { error, kind: MisfitKind::Exact(nearest.into()) }));
     }
 
     fn push(&mut self, name: Box<str>, value: Json, misfit: Option<Misfit>) -> Option<Json> {
@@ -271,8 +280,12 @@ impl Extra {
 }
 
 impl ExtraMember {
-    fn is_exact(&self) -> bool {
-        self.misfit.as_ref().is_some_and(|misfit| misfit.kind == MisfitKind::Exact)
+    /// How the field of a member is written that holds only the nearest value.
+    fn nearest(&self) -> Option<&[u8]> {
+        match &self.misfit.as_ref()?.kind {
+            MisfitKind::Exact(nearest) => Some(nearest),
+            _ => None,
+        }
     }
 }
 

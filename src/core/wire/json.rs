@@ -132,22 +132,23 @@ impl Json {
 
     /// Returns the value of `true` and `false`.
     pub fn as_bool(&self) -> Option<bool> {
-        self.deserialize().ok()
+        self.as_text().parse().ok()
     }
 
     /// Returns a number that is an integer and fits `i64`.
     pub fn as_i64(&self) -> Option<i64> {
-        self.deserialize().ok()
+        self.as_text().parse().ok()
     }
 
     /// Returns a number that is an integer and fits `u64`.
     pub fn as_u64(&self) -> Option<u64> {
-        self.deserialize().ok()
+        self.as_text().parse().ok()
     }
 
     /// Returns a number, rounded to the nearest `f64`; [`as_text`](Self::as_text) has all of its digits.
     pub fn as_f64(&self) -> Option<f64> {
-        self.deserialize().ok()
+        // Only a number beyond the range of `f64` reads as infinite here.
+        self.as_text().parse().ok().filter(|number: &f64| number.is_finite())
     }
 
     /// Returns the elements of an array.
@@ -175,7 +176,7 @@ impl Json {
     /// Returns a copy of the member `name` without taking the others apart.
     pub(crate) fn find(&self, name: &str) -> Option<Self> {
         let mut found = None;
-        let read = Reader::new(self.as_text()).object(|key, reader| {
+        let read = Reader::new(self.as_text()).object(&mut |key, reader| {
             let value = reader.raw()?;
             if key == name {
                 found = Some(value);
@@ -394,7 +395,7 @@ fn tree(text: &str) -> Value {
 pub(crate) fn members(text: &str) -> Result<Vec<(String, &str)>, DecodeError> {
     let mut list = Vec::new();
     let mut reader = Reader::new(text);
-    reader.object(|key, reader| {
+    reader.object(&mut |key, reader| {
         list.push((key.into_owned(), reader.raw()?));
         Ok(())
     })?;

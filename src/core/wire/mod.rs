@@ -213,7 +213,9 @@ pub fn decode<T: Wire>(json: &str) -> Result<T, DecodeError> {
 /// # Errors
 /// As [`decode`].
 pub(crate) fn decode_root<T: Root>(json: &str) -> Result<T, DecodeError> {
-    let value: T = decode(json)?;
+    // Not by `decode`, as large values would be moved once more.
+    let mut value = T::missing();
+    read_whole(json, &mut ReadInto(&mut value))?;
     if value.is_foreign() {
         return Err(DecodeError::new("none of the fields that identify it"));
     }
@@ -259,6 +261,11 @@ fn read_event(json: &str, place: &mut dyn ReadValue) -> Result<(), DecodeError> 
         Ok(kept) if kept.is_object() => place.keep_object(kept, error),
         _ => Err(error),
     })
+}
+
+/// Reads a value only to look at it. As in [`decode_event_if`], the caller holds no code to drop it.
+pub(crate) fn decode_to<T: Wire, R>(json: &str, look: fn(&T) -> R) -> Option<R> {
+    decode(json).ok().map(|value| look(&value))
 }
 
 /// Finds a `T` that a server has wrapped in a member of another object.

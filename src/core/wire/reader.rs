@@ -584,10 +584,10 @@ impl<'a> Reader<'a> {
         if self.next_member(first)? { self.key().map(Some) } else { Ok(None) }
     }
 
-    /// Reads an object member by member.
+    /// Reads an object member by member. It is compiled once, so it is for what need not be fast.
     pub(crate) fn object(
         &mut self,
-        mut member: impl FnMut(Cow<'a, str>, &mut Self) -> Result<(), DecodeError>,
+        member: &mut dyn FnMut(Cow<'a, str>, &mut Self) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
         self.open_object()?;
         let mut first = true;

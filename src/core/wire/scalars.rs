@@ -237,7 +237,7 @@ impl<T: Wire> Wire for Box<T> {
 
     #[inline]
     fn missing() -> Self {
-        boxed()
+        ReadInto::<T>::boxed()
     }
 
     fn is_missing(&self) -> bool {
@@ -259,9 +259,11 @@ impl<T: Wire> Wire for Box<T> {
     }
 }
 
-/// Apart from `missing`, so that it is compiled once; see [`ReadInto`].
-fn boxed<T: Wire>() -> Box<T> {
-    Box::new(T::missing())
+impl<T: Wire> ReadInto<'_, T> {
+    /// Apart from `missing`, so that it is compiled once; see [`ReadInto`].
+    fn boxed() -> Box<T> {
+        Box::new(T::missing())
+    }
 }
 
 /// Keeps an element that does not fit, so that it does not spoil the others: an object is kept whole in its place,
@@ -420,7 +422,7 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.clear();
         let mut misfit = None;
-        let mut read = reader.object(|key, reader| {
+        let mut read = reader.object(&mut |key, reader| {
             reader.allocate(size_of::<(String, T)>())?;
             let mut value = T::missing();
             let mark = reader.mark();

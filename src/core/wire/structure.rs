@@ -81,12 +81,20 @@ pub(crate) fn keep_struct<T: Struct>(place: &mut T, json: &Json, error: &DecodeE
 trait ReadFields {
     fn read(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
 
+    /// Writes a field, to tell later whether it was changed.
+    fn write(&self, index: usize, writer: &mut Writer);
+
     fn extra(&mut self) -> &mut Extra;
 }
 
 impl<T: Struct> ReadFields for ReadInto<'_, T> {
     fn read(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.0.read_field(index, reader)
+    }
+
+    #[cold]
+    fn write(&self, index: usize, writer: &mut Writer) {
+        WriteFrom(&*self.0).write(index, false, writer);
     }
 
     fn extra(&mut self) -> &mut Extra {
@@ -196,7 +204,8 @@ impl Reading<'_> {
                 self.present |= own;
                 if reader.is_inexact_since(mark) {
                     reader.reset(mark);
-                    self.keep_exact(member, reader)?;
+                    let value = reader.json()?;
+                    self.keep_exact(index, member, value, reader)?;
                 }
             }
             Err(error) => {
@@ -225,8 +234,17 @@ impl Reading<'_> {
 
     /// Keeps the original of a value that its field holds only approximately.
     #[cold]
-    fn keep_exact(&mut self, member: &'static Member, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-        self.extra.push_exact(self.layout.name(member).text(), reader.json()?);
+    fn keep_exact(
+        &mut self,
+        index: usize,
+        member: &'static Member,
+        value: Json,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), DecodeError> {
+        let field = index - self.layout.constants();
+        let nearest = written(|writer| self.fields.write(field, writer)).unwrap_or_default();
+        reader.allocate(nearest.len())?;
+        self.extra.push_exact(self.layout.name(member).text(), value, nearest);
         Ok(())
     }
 
@@ -245,8 +263,7 @@ impl Reading<'_> {
             && self.fields.read(index - self.layout.constants(), &mut Reader::new(text.as_text())).is_ok()
         {
             self.present |= bit(index);
-            self.extra.push_exact(name, value);
-            return Ok(());
+            return self.keep_exact(index, member, value, reader);
         }
         let required = matches!(member.kind(), Kind::Required | Kind::Nullable);
         reader.keep(1)?;
@@ -353,7 +370,7 @@ fn keep_members(
     error: &DecodeError,
 ) -> Result<(), DecodeError> {
     *extra = Extra::all_absent();
-    Reader::new(json.as_text()).object(|name, reader| {
+    Reader::new(json.as_text()).object(&mut |name, reader| {
         reader.keep(1)?;
         let value = reader.json()?;
         match value.is_null() {
@@ -366,45 +383,33 @@ fn keep_members(
 
 /// The fields of an object, to be written.
 trait WriteFields {
-    fn write(&self, index: usize, writer: &mut Writer);
-
-    /// Writes what a field holds after it was read from this value.
-    fn write_read(&self, index: usize, value: &Json, writer: &mut Writer) -> Result<(), DecodeError>;
-
-    fn is_missing(&self, index: usize) -> bool;
+    /// Writes a field; if it is to be `omitted` when empty, only one that holds something.
+    fn write(&self, index: usize, omitted: bool, writer: &mut Writer);
 }
 
 impl<T: Struct> WriteFields for WriteFrom<'_, T> {
-    fn write(&self, index: usize, writer: &mut Writer) {
-        self.0.write_field(index, writer);
-    }
-
-    #[cold]
-    fn write_read(&self, index: usize, value: &Json, writer: &mut Writer) -> Result<(), DecodeError> {
-        let mut read = T::missing();
-        read.read_field(index, &mut Reader::new(value.as_text()))?;
-        read.write_field(index, writer);
-        Ok(())
-    }
-
-    fn is_missing(&self, index: usize) -> bool {
-        self.0.is_field_missing(index)
+    // Not inlined, as it is also called for a value that is read.
+    #[inline(never)]
+    fn write(&self, index: usize, omitted: bool, writer: &mut Writer) {
+        if !(omitted && self.0.is_field_missing(index)) {
+            self.0.write_field(index, writer);
+        }
     }
 }
 
 fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fields: &dyn WriteFields) {
-    if let Some(error) = extra.whole_misfit() {
+    // Few objects have extra members: without any, no name is looked up.
+    let has_extra = !extra.is_empty();
+    if has_extra && let Some(error) = extra.whole_misfit() {
         writer.fail(error.to_string());
         return;
     }
     writer.byte(b'{');
-    // Most members of a request are absent, and few objects have extra ones: then no name is looked up.
-    let has_extra = !extra.is_empty();
     for (index, member) in layout.members().iter().enumerate() {
         let name = layout.name(member);
         let is_absent = || extra.is_absent(bit(index));
         if member.kind() == Kind::Constant {
-            if !is_absent() && extra.get(name.text()).is_none() {
+            if !is_absent() && !(has_extra && extra.get(name.text()).is_some()) {
                 writer.begin_member(name);
                 writer.raw(layout.value(member));
             }
@@ -413,26 +418,36 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
         let field = index - layout.constants();
         let before = writer.before();
         writer.begin_member(name);
-        let exact = if has_extra { exact(extra, name.text(), field, fields) } else { None };
-        if let Some(exact) = exact.filter(|_| !writer.is_surveying()) {
+        if has_extra
+            && !writer.is_surveying()
+            && let Some(exact) = exact(extra, name.text(), field, fields)
+        {
             writer.raw(exact.as_text());
-        } else if member.kind() != Kind::Required || !is_absent() || !fields.is_missing(field) {
-            fields.write(field, writer);
-            if member.kind() == Kind::Nullable && !writer.has_begun() && !is_absent() {
-                writer.raw("null");
-            }
+        } else {
+            fields.write(field, member.kind() == Kind::Required && is_absent(), writer);
         }
         if writer.has_begun() {
             writer.after(before, Step::Member(name.text()));
-            continue;
-        }
-        writer.end_absent_member();
-        // Where a field is empty, a value that did not fit it has its place.
-        if has_extra && let Some(kept) = extra.get(name.text()) {
-            writer.begin_member(name);
-            writer.raw(kept.as_text());
+        } else if member.kind() == Kind::Nullable && !is_absent() {
+            writer.raw("null");
+        } else {
+            // Most members of a request are absent.
+            writer.end_absent_member();
+            // Where a field is empty, a value that did not fit it has its place.
+            if has_extra && let Some(kept) = extra.get(name.text()) {
+                writer.begin_member(name);
+                writer.raw(kept.as_text());
+            }
         }
     }
+    if has_extra {
+        write_extra(writer, layout, extra);
+    }
+    writer.byte(b'}');
+}
+
+/// Writes the members that have no field, and notes what fits no type.
+fn write_extra(writer: &mut Writer, layout: &'static Layout, extra: &Extra) {
     if writer.is_surveying() {
         note_untyped(writer, layout, extra);
     }
@@ -442,7 +457,6 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
             writer.raw(value.as_text());
         }
     }
-    writer.byte(b'}');
 }
 
 /// Notes the members that do not fit their field, and those that have none. A constant with another value is known.
@@ -459,25 +473,27 @@ fn note_untyped(writer: &mut Writer, layout: &'static Layout, extra: &Extra) {
     }
 }
 
-/// The original of a value that its field holds only approximately, unless the field was changed since: then reading the
-/// original makes something else of it.
+/// The original of a value that its field holds only approximately, unless the field was changed since: then it is
+/// written in another way than when it was read.
 fn exact<'a>(extra: &'a Extra, name: &str, field: usize, fields: &dyn WriteFields) -> Option<&'a Json> {
-    extra.exact(name).filter(|exact| is_read_from(exact, name, field, fields))
+    let (exact, nearest) = extra.exact_and_nearest(name)?;
+    (written(|writer| fields.write(field, false, writer)).as_deref() == Some(nearest)).then_some(exact)
 }
 
+/// What a field writes; `None` if it holds something that JSON cannot.
 #[cold]
-fn is_read_from(exact: &Json, name: &str, field: usize, fields: &dyn WriteFields) -> bool {
-    let (mut current, mut read) = (Writer::new(), Writer::new());
-    fields.write(field, &mut current);
-    let outcome = match (fields.write_read(field, exact, &mut read), unquoted_text(name, exact)) {
-        (Err(_), Some(text)) => fields.write_read(field, &text, &mut read),
-        (outcome, _) => outcome,
-    };
-    outcome.is_ok() && matches!((current.finish(), read.finish()), (Ok(current), Ok(read)) if current == read)
+fn written(write: impl FnOnce(&mut Writer)) -> Option<Vec<u8>> {
+    let mut writer = Writer::new();
+    write(&mut writer);
+    writer.finish().ok()
 }
 
 fn is_object_missing(layout: &Layout, extra: &Extra, fields: &dyn WriteFields) -> bool {
+    let mut writer = Writer::default();
     extra.is_empty()
         && extra.are_absent(layout.required())
-        && (0..layout.fields()).all(|index| fields.is_missing(index))
+        && (0..layout.fields()).all(|index| {
+            fields.write(index, true, &mut writer);
+            writer.is_empty()
+        })
 }

@@ -436,7 +436,7 @@ macro_rules! wire_union {
         impl $crate::core::wire::Sealed for $type {}
 
         impl $crate::core::wire::Wire for $type {
-                    #[inline]
+            #[inline]
             fn read(
                 &mut self,
                 reader: &mut $crate::core::wire::Reader<'_>,

@@ -209,6 +209,11 @@ impl Writer {
         }
     }
 
+    /// Whether nothing was written.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.out.is_empty()
+    }
+
     /// What is written since `before`.
     #[inline]
     pub(crate) fn since(&self, before: Before) -> &[u8] {

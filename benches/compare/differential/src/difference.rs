@@ -35,7 +35,7 @@ impl Request {
                 headers.insert(name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned());
             }
         }
-        let mut body = request.json();
+        let mut body = request.json().to_value();
         // The boundary is any text.
         if let Some((media_type, boundary)) =
             headers.get("content-type").and_then(|value| value.split_once("; boundary="))

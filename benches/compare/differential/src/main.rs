@@ -210,7 +210,7 @@ async fn main() -> ExitCode {
     let mut own = Vec::new();
     for case in &cases {
         let server = server(case).await;
-        let core = server
+        let client = server
             .client_builder()
             .api_key("key")
             .http_referer("https://example.com")
@@ -218,7 +218,7 @@ async fn main() -> ExitCode {
             .app_categories(["cli-agent", "creative-writing"])
             .build()
             .expect("a client");
-        let outcome = ours::run(&core, case).await;
+        let outcome = ours::run(client.core(), case).await;
         own.push(Run { requests: recorded(&server), outcome });
     }
 

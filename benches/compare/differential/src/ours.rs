@@ -2,7 +2,13 @@
 
 use openrouter_kit::core::{FilePart, StreamItem};
 use openrouter_kit::models::*;
-use openrouter_kit::models::{guardrails::GuardrailKeyAssignmentsParams, workspaces::WorkspaceBudgetInterval};
+use openrouter_kit::models::analytics::QueryAnalyticsRequest;
+use openrouter_kit::models::byok::CreateByokKeyRequest;
+use openrouter_kit::models::generations::SubmitGenerationFeedbackRequest;
+use openrouter_kit::models::guardrails::{BulkKeysRequest, GuardrailKeyAssignmentsParams};
+use openrouter_kit::models::workspaces::{
+    BulkWorkspaceMembersRequest, UpsertWorkspaceBudgetRequest, WorkspaceBudgetInterval,
+};
 use openrouter_kit::{Call, Error, EventStream, OpenRouterCore, funcs};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
