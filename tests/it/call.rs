@@ -186,7 +186,7 @@ async fn an_answer_that_says_nothing_is_read_as_nothing() {
 }
 
 #[test]
-fn a_call_sends_nothing_before_it_is_awaited_and_its_future_can_be_sent_between_threads() {
+fn a_call_sends_nothing_before_it_is_awaited_and_is_send() {
     fn check(_: &(impl Future + Send + Unpin)) {}
     let script = Script::new([]);
     let core = script.core();

@@ -1267,7 +1267,7 @@ mod http2 {
     }
 
     #[tokio::test]
-    async fn http_2_a_connection_that_goes_away_after_the_request_repeats_no_paid_request() {
+    async fn http_2_a_lost_connection_after_the_request_repeats_nothing_paid() {
         // The server has taken the request: the last stream it names is the one of the request.
         let (server, core) = serve([good().fault(Fault::GoAway, Place::BeforeHead), good()]).await;
         let error = connection(soon(post(&core)).await.unwrap_err());

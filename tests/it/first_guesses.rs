@@ -376,7 +376,7 @@ fn what_all_variants_of_a_union_have_is_read_without_a_match() {
 }
 
 #[tokio::test]
-async fn requests_are_sent_by_value_or_by_reference_and_parameters_when_there_are_some() {
+async fn requests_are_sent_by_value_or_by_reference() {
     let server = MockServer::start().await;
     let client = server.client();
     let request = ChatRequest::new("Hello").model("m");

@@ -136,7 +136,7 @@ fn reply(bytes: &[u8]) -> Reply {
 // --- Answers -------------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn answers_are_given_in_the_order_they_were_queued_on_a_connection_that_stays_open() {
+async fn responses_come_in_the_order_they_were_queued() {
     let server = MockServer::start().await;
     server.answer(Answer::json(200, json!({"n": 1}))).answer(Answer::text(404, "two"));
     let mut client = Client::ask(&server).await;

@@ -198,7 +198,7 @@ async fn the_cursor_that_the_list_began_with_counts_too() {
 }
 
 #[tokio::test]
-async fn a_server_that_gives_the_same_page_for_every_offset_does_not_make_an_endless_list() {
+async fn the_same_page_for_every_offset_does_not_make_an_endless_list() {
     let (server, core) = server([page(&[1, 2, 3]).always()]).await;
     let pages = all(call(&core, &LIMITED, &[]).pages()).await;
     assert_eq!(numbers(&pages), [[1, 2, 3]]);

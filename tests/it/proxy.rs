@@ -205,7 +205,7 @@ mod tunnel {
     }
 
     #[tokio::test]
-    async fn of_an_https_request_the_proxy_sees_host_and_port_and_its_own_credentials_only() {
+    async fn the_proxy_of_an_https_request_sees_only_host_port_and_credentials() {
         let authority = Authority::new();
         let acceptor = authority.server("openrouter.invalid", &["http/1.1"], |_| {});
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -49,7 +49,7 @@ async fn the_head_of_the_answer_has_ten_minutes_by_default() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_limit_for_the_head_of_a_client_holds_for_its_calls_and_that_of_a_call_wins() {
+async fn the_response_timeout_of_a_call_wins_over_that_of_the_client() {
     let script = Script::new([Step::Never, Step::Never]);
     let core = script.client().response_timeout(5 * SECOND).build().unwrap();
     assert_eq!(failed_after(post(&core)).await, (5 * SECOND, TimeoutPhase::Response));

@@ -593,7 +593,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_of_a_page_is_named_by_its_headings_and_takes_the_client_of_the_test() {
+    fn a_program_of_a_page_is_named_by_its_headings() {
         let page = "# Page\n\n## send\n\n### Example Usage: it-broke\n\n```rust,no_run\nuse openrouter_kit::OpenRouter;\n\
                     \n#[tokio::main]\nasync fn main() {\n    let client = OpenRouter::from_env()?;\n}\n```\n";
         let programs = tried(page, &Files::new());

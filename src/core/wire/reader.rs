@@ -48,6 +48,9 @@ pub(crate) struct Mark {
     repetitions: usize,
 }
 
+/// Reads the value of a member of this name.
+type ReadMember<'f, 'a> = dyn FnMut(Cow<'a, str>, &mut Reader<'a>) -> Result<(), DecodeError> + 'f;
+
 impl<'a> Reader<'a> {
     /// A reader at the start of `text`.
     pub const fn new(text: &'a str) -> Self {
@@ -585,10 +588,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads an object member by member. It is compiled once, so it is for what need not be fast.
-    pub(crate) fn object(
-        &mut self,
-        member: &mut dyn FnMut(Cow<'a, str>, &mut Self) -> Result<(), DecodeError>,
-    ) -> Result<(), DecodeError> {
+    pub(crate) fn object(&mut self, member: &mut ReadMember<'_, 'a>) -> Result<(), DecodeError> {
         self.open_object()?;
         let mut first = true;
         while let Some(key) = self.next_key(first)? {

@@ -409,7 +409,8 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
         let name = layout.name(member);
         let is_absent = || extra.is_absent(bit(index));
         if member.kind() == Kind::Constant {
-            if !is_absent() && !(has_extra && extra.get(name.text()).is_some()) {
+            let is_replaced = || has_extra && extra.get(name.text()).is_some();
+            if !is_absent() && !is_replaced() {
                 writer.begin_member(name);
                 writer.raw(layout.value(member));
             }

@@ -324,7 +324,7 @@ fn a_union_finds_the_type_wherever_the_tag_stands() {
 }
 
 #[test]
-fn a_union_keeps_an_unknown_tag_whole_and_tells_it_from_a_known_one_that_does_not_fit() {
+fn a_union_tells_an_unknown_tag_from_a_known_one_that_does_not_fit() {
     let Item::Unrecognized(unknown) = survives(r#"{"type":"new","x":18446744073709551617}"#) else { panic!() };
     assert_eq!((unknown.tag("type"), unknown.error()), (Some("new"), None));
     let Item::Unrecognized(broken) = survives(r#"{"type":"part","id":{},"count":1}"#) else { panic!() };
@@ -663,7 +663,7 @@ struct Whole {
 wire_struct!(Whole { id: Required = 0, part: Required = 1, item: Required = 2, parts: Required = 3 });
 
 #[test]
-fn a_value_that_breaks_off_inside_leaves_its_place_empty_and_is_kept_as_it_came() {
+fn a_value_that_breaks_off_leaves_its_place_empty_and_is_kept() {
     // No string can hold the name, so that the object ends as none when much of it is read already.
     let broken = r#"{"type":"part","id":"a","count":1,"note":"n","tags":["x"],"\ud83d":1}"#;
     let whole: Whole = survives(&format!(r#"{{"id":"w","part":{broken},"parts":[{broken}],"item":{broken}}}"#));
