@@ -530,7 +530,14 @@ fn snake_case(word: &str) -> String {
 
 /// A string or a number, as text.
 fn scalar(value: &Json) -> Option<String> {
-    value.as_str().map(str::to_owned).or_else(|| value.is_number().then(|| value.to_string()))
+    value.as_str().map(str::to_owned).or_else(|| value.is_number().then(|| number(value)))
+}
+
+/// A number in its shortest form.
+fn number(value: &Json) -> String {
+    let is_integer = value.as_i64().is_some() || value.as_u64().is_some();
+    let float = value.as_f64().filter(|_| !is_integer);
+    float.map_or_else(|| value.to_string(), |float| format!("{float:?}"))
 }
 
 /// Where the parts of an error stand in a body.
@@ -579,7 +586,7 @@ impl<'a> ErrorFields<'a> {
         }
         let inside = || found.get("message").or_else(|| found.get(0)?.get("message"));
         let message = found.as_str().or_else(|| inside()?.as_str());
-        Some(message.map_or_else(|| found.to_string(), str::to_owned))
+        Some(message.map(str::to_owned).or_else(|| scalar(found)).unwrap_or_else(|| found.to_compact()))
     }
 
     fn error_type(&self) -> Option<String> {

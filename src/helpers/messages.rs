@@ -1,6 +1,5 @@
 //! Comfort for the Messages API.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -63,7 +62,7 @@ impl StreamItem for MessagesStreamEvent {
             wire::decode_to(json, |_: &MessagesResult| ())?;
             let start = [("type", "message_start".into()), ("message", Json::parse(json).ok()?)];
             let stop = [("type", Json::from("message_stop"))];
-            Some(vec![Json::of(&BTreeMap::from(start)).ok()?, Json::of(&BTreeMap::from(stop)).ok()?])
+            Some(vec![Json::from(start), Json::from(stop)])
         };
         events().unwrap_or_default()
     }

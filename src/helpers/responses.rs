@@ -1,6 +1,5 @@
 //! Comfort for the Responses API.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -66,11 +65,10 @@ impl StreamItem for ResponsesStreamEvent {
         let event = || {
             let is_cut =
                 wire::decode_to(json, |response: &ResponsesResult| response.status == ResponsesStatus::Incomplete)?;
-            let event = [
+            Some(Json::from([
                 ("type", if is_cut { "response.incomplete" } else { "response.completed" }.into()),
                 ("response", Json::parse(json).ok()?),
-            ];
-            Json::of(&BTreeMap::from(event)).ok()
+            ]))
         };
         event().into_iter().collect()
     }

@@ -130,6 +130,17 @@ impl Json {
         }
     }
 
+    /// Returns the text without white space between its parts.
+    pub(crate) fn to_compact(&self) -> String {
+        let (mut in_string, mut is_escaped) = (false, false);
+        let is_part = |letter: &char| {
+            in_string ^= *letter == '"' && !is_escaped;
+            is_escaped = in_string && *letter == '\\' && !is_escaped;
+            in_string || !letter.is_ascii_whitespace()
+        };
+        self.as_text().chars().filter(is_part).collect()
+    }
+
     /// Returns the value of `true` and `false`.
     pub fn as_bool(&self) -> Option<bool> {
         self.as_text().parse().ok()
@@ -634,7 +645,7 @@ impl<V: Into<Self>> From<BTreeMap<String, V>> for Json {
 }
 
 fn object(members: BTreeMap<String, Json>) -> Json {
-    Json::of(&members).unwrap_or_else(|_| Json::null())
+    super::json(&members)
 }
 
 impl From<Map<String, Value>> for Json {

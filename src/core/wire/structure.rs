@@ -405,6 +405,8 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
         return;
     }
     writer.byte(b'{');
+    // Most members of a request are absent and leave it as it is.
+    let mut before = writer.before();
     for (index, member) in layout.members().iter().enumerate() {
         let name = layout.name(member);
         let is_absent = || extra.is_absent(bit(index));
@@ -417,7 +419,6 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
             continue;
         }
         let field = index - layout.constants();
-        let before = writer.before();
         writer.begin_member(name);
         if has_extra
             && !writer.is_surveying()
@@ -429,10 +430,10 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
         }
         if writer.has_begun() {
             writer.after(before, Step::Member(name.text()));
+            before = writer.before();
         } else if member.kind() == Kind::Nullable && !is_absent() {
             writer.raw("null");
         } else {
-            // Most members of a request are absent.
             writer.end_absent_member();
             // Where a field is empty, a value that did not fit it has its place.
             if has_extra && let Some(kept) = extra.get(name.text()) {
