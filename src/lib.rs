@@ -23,12 +23,17 @@
 //! # Where things are
 //!
 //! - [`OpenRouter`] is the client, namespace by namespace: `client.chat().send(request).await`. It is a thin facade over
-//!   the free functions in [`funcs`], which take an [`OpenRouterCore`]. A program may use either, or both.
-//! - [`models`] holds the types of the API, as plain data. Requests are made with `new` and setters. Answers keep what this
-//!   version does not know: unknown members, values and variants are kept and written back unchanged.
-//! - A function answers with a [`Call`]; `.await` sends it, its methods set options for this call.
-//! - [`errors`] tells what can go wrong, [`hooks`] lets a program see and change every attempt,
-//!   [`RetryConfig`] says when a request is sent again.
+//!   the free functions in [`funcs`], which take an [`OpenRouterCore`]. A program can use either, or both.
+//! - [`models`] holds the types of the API as plain data: the common ones directly, all of them in a module per namespace
+//!   (`models::chat`). Requests are built with `new` and setters. Responses keep what this version does not know: unknown
+//!   fields, values and variants are written back unchanged.
+//! - Every operation returns a [`Call`]: a future that sends the request when awaited. Its methods set options for this
+//!   call.
+//! - [`helpers`] has what is built on the models: streamed text with the whole response at its end, accumulators, JSON
+//!   that is read while it grows, waiting for jobs, exact prices.
+//! - [`errors`] says what can go wrong, [`hooks`] let a program see and change every attempt, and [`RetryConfig`] says
+//!   when a request is retried.
+//! - [`OpenRouter::request`] calls an operation that this version does not know.
 //! - `mock` (feature `mock`) is a local server for the tests of programs.
 //!
 //! # Features
