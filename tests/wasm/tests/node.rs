@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
+use openrouter_kit::OpenRouter;
 use openrouter_kit::core::transport::ReqwestTransport;
 use openrouter_kit::errors::{Error, TimeoutPhase};
 use openrouter_kit::models::ChatRequest;
-use openrouter_kit::{OpenRouter, OpenRouterCore};
 use serde_json::json;
 use wasm_bindgen_test::wasm_bindgen_test;
 
