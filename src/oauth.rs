@@ -67,7 +67,7 @@ impl CreateAuthorizationUrlRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreateSha256CodeChallengeResponse {
-    /// Goes into the [address](CreateAuthorizationUrlRequest::code_challenge) for the user. It is no secret.
+    /// Goes into the [address](CreateAuthorizationUrlRequest::code_challenge) for the user. It is not a secret.
     pub code_challenge: String,
     /// Stays in the program until the code is exchanged for a key, as
     /// [`code_verifier`](crate::models::ExchangeAuthCodeForApiKeyRequest::code_verifier).

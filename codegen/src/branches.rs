@@ -136,7 +136,7 @@ impl Lowering<'_> {
                 self.note(key, format!("overlay/unions.yaml tells of a branch `{name}`, which is not there"));
             }
             if let Some(wrong) = entry.texts_of("when").into_iter().find(|text| condition(text).is_none()) {
-                self.problem(key, format!("overlay/unions.yaml: `{wrong}` is no condition"));
+                self.problem(key, format!("overlay/unions.yaml: `{wrong}` is not a condition"));
             }
         }
     }

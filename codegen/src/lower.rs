@@ -425,7 +425,7 @@ impl<'a> Lowering<'a> {
     fn all_of(&mut self, schema: &Node, key: &str, words: &[String]) -> Use {
         let parts = Self::telling_parts(schema);
         let nullable = schema.get("allOf").map_or(&[][..], Node::elements).iter().any(|part| part.is_true("nullable"));
-        // A reference to something that is no object, narrowed by the other parts: the reference is the type.
+        // A reference to something that is not an object, narrowed by the other parts: the reference is the type.
         let narrowed = parts.iter().find(|part| part.get("$ref").is_some() && !self.is_object(part));
         let alone = match (parts.as_slice(), narrowed) {
             ([], _) => return Use { ty: Ty::JsonObject, nullable },

@@ -149,7 +149,7 @@ pub struct Union {
     pub tagged: Vec<(String, Vec<Condition>, usize)>,
     /// Objects without a known tag.
     pub objects: Vec<(Vec<Condition>, usize)>,
-    /// What is no object: kind, kind of the first element, index of the branch.
+    /// What is not an object: kind, kind of the first element, index of the branch.
     pub shapes: Vec<(Shape, Option<Shape>, usize)>,
 }
 

@@ -319,7 +319,7 @@ impl Lowering<'_> {
             match self.resolve(&ty) {
                 Ty::List(_) | Ty::Json => ty,
                 Ty::Named(name) if !self.is_enum(&name) => ty,
-                // Text, numbers and maps are no answers of their own.
+                // Text, numbers and maps do not get a response type of their own.
                 _ => Ty::Json,
             }
         });
@@ -463,7 +463,7 @@ fn namespace_of(tag: &str) -> String {
     name.strip_prefix("r#").map_or_else(|| name.clone(), |keyword| format!("{keyword}_api"))
 }
 
-/// The responses that are no errors: those with a status of success, else redirects, else the one for all statuses.
+/// The responses that are not errors: those with a status of success, else redirects, else the one for all statuses.
 fn successes(responses: &[(String, Node)]) -> Vec<&(String, Node)> {
     let of = |start: char| -> Vec<_> { responses.iter().filter(|(status, _)| status.starts_with(start)).collect() };
     let first = [of('2'), of('3'), of('d')].into_iter().find(|list| !list.is_empty());

@@ -15,7 +15,7 @@ use crate::surface::{Item, Part, Surface};
 enum Move {
     /// The component has another name.
     Rename(String, String),
-    /// The component was no component: its schema stands where it is used.
+    /// The component was not one before: its schema was inline where it is used.
     Inline(String),
     /// The schema at the place is this component.
     Extract(String, String),

@@ -69,7 +69,7 @@ impl Lowering<'_> {
         Use { ty: Ty::Named(name), nullable }
     }
 
-    /// The branches of a union, through unions in it; null is no branch.
+    /// The branches of a union, through unions in it; null is not a branch.
     fn collect(&self, schema: &Node, branches: &mut Vec<Node>, nullable: &mut bool, seen: &mut BTreeSet<String>) {
         let is_union = |schema: &Node| schema.get("oneOf").or(schema.get("anyOf")).is_some();
         for branch in schema.get("oneOf").or(schema.get("anyOf")).map_or(&[][..], Node::elements) {
@@ -118,7 +118,7 @@ impl Lowering<'_> {
         Ty::Named(self.enumeration(values, schema, key, own_words))
     }
 
-    /// A branch that is no object and no text.
+    /// A branch that is neither an object nor text.
     fn plain_branch(&mut self, branch: &Node, key: &str, own_words: &[String], union: &mut Union) {
         let inline = if types(branch).0 == ["array"] { own_words.to_vec() } else { join(own_words, &words("value")) };
         let used = self.lower(branch, key, &inline);

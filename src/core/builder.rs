@@ -42,7 +42,7 @@ impl OpenRouterCore {
     /// A client that takes its options from the environment; see [`ClientBuilder::env`].
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] if a variable has a wrong value. A missing API key is no error until a call needs it.
+    /// [`Error::InvalidRequest`] if a variable has a wrong value. A missing API key is not an error until a call needs it.
     pub fn from_env() -> Result<Self, Error> {
         Self::builder().env().build()
     }

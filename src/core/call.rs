@@ -194,7 +194,7 @@ impl<T, P> Call<T, P> {
     pub fn api_key(mut self, api_key: impl Into<String>) -> Self {
         match Key::fixed(&api_key.into()) {
             Ok(key) => self.draft.options.key = Some(key),
-            Err(mistake) => self.draft.parts.keep(mistake),
+            Err(invalid) => self.draft.parts.keep(invalid),
         }
         self
     }
@@ -225,7 +225,7 @@ impl<T, P> Call<T, P> {
     pub fn server_url(mut self, server_url: impl AsRef<str>) -> Self {
         match ServerUrl::parse(server_url.as_ref()) {
             Ok(server) => self.draft.options.server = Some(Box::new(server)),
-            Err(mistake) => self.draft.parts.keep(mistake),
+            Err(invalid) => self.draft.parts.keep(invalid),
         }
         self
     }
@@ -347,7 +347,7 @@ impl<T> Future for CallWithResponse<T> {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Response<T> {
-    /// What the call answers with.
+    /// The value that the call returns.
     pub value: T,
     /// The HTTP status.
     pub status: StatusCode,
@@ -355,7 +355,7 @@ pub struct Response<T> {
     pub headers: HeaderMap,
     /// The id of the generation (`X-Generation-Id`), where the operation generates.
     pub generation_id: Option<String>,
-    /// The body as it came; empty for streams and downloads.
+    /// The raw body; empty for streams and downloads.
     pub body: Bytes,
     /// How often the request was sent.
     pub attempts: u32,

@@ -96,7 +96,7 @@ pub(super) struct Source {
     incoming: Incoming,
     decoder: SseDecoder,
     pub(super) state: State,
-    /// The end mark, a terminal event or an error was seen: an end of the body is no surprise.
+    /// The end mark, a terminal event or an error was seen: the body may end now.
     marked: bool,
     /// An event or an error was returned.
     given: bool,

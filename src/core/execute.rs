@@ -289,7 +289,7 @@ impl<'a> Plan<'a> {
         read.into_bytes(limit)
     }
 
-    /// The error for an answer that is no success.
+    /// The error for a response without a success status.
     fn error_for_status(&self, response: Response<Body>) -> Error {
         let (head, body) = response.into_parts();
         if head.status.is_client_error() || head.status.is_server_error() {

@@ -5,7 +5,7 @@ use http::header::{HeaderName, HeaderValue};
 use super::hidden;
 use crate::errors::InvalidRequestError;
 
-/// Checks a header that a program sets. `argument` is what the mistake is told of.
+/// Checks a header that a program sets. `argument` is named in the error.
 pub(crate) fn parse_header(
     argument: &'static str,
     name: &str,

@@ -38,9 +38,9 @@ impl Key {
             Self::Source(source) => match source().await {
                 Ok(key) => Ok(Some(authorization("api_key_source", &key)?)),
                 Err(cause) => {
-                    let mistake =
+                    let invalid =
                         InvalidRequestError::new("api_key_source", "gave no key; see the source of this error");
-                    Err(mistake.caused_by(cause).into())
+                    Err(invalid.caused_by(cause).into())
                 }
             },
         }

@@ -176,7 +176,7 @@ impl From<Vec<u8>> for FilePart {
 pub struct Multipart {
     boundary: String,
     parts: Vec<Part>,
-    mistake: Option<InvalidRequestError>,
+    invalid: Option<InvalidRequestError>,
 }
 
 #[derive(Debug)]
@@ -193,7 +193,7 @@ impl Multipart {
     pub fn new() -> Self {
         // Long enough that no content holds it by chance, and unknown to whoever wrote the content.
         let boundary = format!("openrouter-kit-{:032x}", fastrand::u128(..));
-        Self { boundary, parts: Vec::new(), mistake: None }
+        Self { boundary, parts: Vec::new(), invalid: None }
     }
 
     /// Adds a field, if there is a value.
@@ -234,8 +234,8 @@ impl Multipart {
 
     fn attach(&mut self, name: &'static str, file: FilePart) {
         if file.name.is_empty() {
-            let mistake = "has no file name, which tells the server that it is a file; set one with `name`";
-            return self.keep(InvalidRequestError::new(name, mistake));
+            let invalid = "has no file name, which tells the server that it is a file; set one with `name`";
+            return self.keep(InvalidRequestError::new(name, invalid));
         }
         let media_type = file.media_type.as_deref().unwrap_or_else(|| guessed(&file.name));
         if !is_media_type(media_type) {
@@ -256,13 +256,13 @@ impl Multipart {
         self.parts.push(Part { name, head, content, reporter });
     }
 
-    fn keep(&mut self, mistake: InvalidRequestError) {
-        self.mistake.get_or_insert(mistake);
+    fn keep(&mut self, invalid: InvalidRequestError) {
+        self.invalid.get_or_insert(invalid);
     }
 
-    /// The first mistake in its parts.
-    pub(crate) fn mistake(&mut self) -> Option<InvalidRequestError> {
-        self.mistake.take()
+    /// Takes the first error in its parts.
+    pub(crate) fn take_error(&mut self) -> Option<InvalidRequestError> {
+        self.invalid.take()
     }
 
     /// The value of the `Content-Type` header.

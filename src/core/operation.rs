@@ -186,13 +186,13 @@ impl Deref for OperationRef {
 /// All bytes but the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// One request, not yet sent. It keeps the first mistake; awaiting the call returns it, and nothing is sent.
+/// One request, not yet sent. It keeps the first invalid argument; awaiting the call returns that error, and nothing is sent.
 pub struct Parts {
     operation: OperationRef,
     target: Cow<'static, str>,
     headers: HeaderMap,
     content: Content,
-    mistake: Option<InvalidRequestError>,
+    invalid: Option<InvalidRequestError>,
 }
 
 /// What a request carries.
@@ -236,12 +236,12 @@ impl Parts {
     }
 
     fn of_operation(operation: OperationRef, target: Cow<'static, str>) -> Self {
-        Self { operation, target, headers: HeaderMap::new(), content: Content::None, mistake: None }
+        Self { operation, target, headers: HeaderMap::new(), content: Content::None, invalid: None }
     }
 
     /// Fills `{name}` of the path. Every byte that is not unreserved in a URL is percent-encoded.
     ///
-    /// Empty values, `.` and `..` are mistakes: they would name another resource.
+    /// Empty values, `.` and `..` are errors: they would name another resource.
     #[must_use]
     pub fn path(mut self, name: &'static str, value: impl AsRef<str>) -> Self {
         self.fill(name, name, value.as_ref());
@@ -298,21 +298,21 @@ impl Parts {
     fn encoded(&mut self, encoded: Result<Vec<u8>, wire::EncodeError>) -> Option<Vec<u8>> {
         encoded
             .map_err(|error| {
-                let mistake =
+                let invalid =
                     InvalidRequestError::new("request", "cannot be written as JSON; see the source for the place");
-                self.keep(mistake.caused_by(error));
+                self.keep(invalid.caused_by(error));
             })
             .ok()
     }
 
     /// Sets a form as the body (`application/x-www-form-urlencoded`), from the members of an object. Members that are null
-    /// are left out, lists and objects are mistakes: a form has no place for them.
+    /// are left out, lists and objects are errors: a form has no place for them.
     #[must_use]
     pub fn form<T: Wire>(mut self, value: &T) -> Self {
         if let Some(json) = self.encoded(wire::encode(value)) {
             match form(&json) {
                 Ok(form) => self.content = Content::Form(form),
-                Err(mistake) => self.keep(mistake),
+                Err(invalid) => self.keep(invalid),
             }
         }
         self
@@ -321,8 +321,8 @@ impl Parts {
     /// Sets a form with files as the body (`multipart/form-data`).
     #[must_use]
     pub fn multipart(mut self, mut multipart: Multipart) -> Self {
-        if let Some(mistake) = multipart.mistake() {
-            self.keep(mistake);
+        if let Some(invalid) = multipart.take_error() {
+            self.keep(invalid);
         }
         self.content = Content::Multipart(Box::new(multipart));
         self
@@ -337,7 +337,7 @@ impl Parts {
         self
     }
 
-    /// Sets a header, if there is a value. Control characters are a mistake.
+    /// Sets a header, if there is a value. Control characters are an error.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: Option<impl AsRef<str>>) -> Self {
         if let Some(value) = value {
@@ -362,19 +362,19 @@ impl Parts {
     pub(crate) fn set_header(&mut self, name: &str, value: &str) {
         match parse_header("header", name, value) {
             Ok((name, value)) => drop(self.headers.insert(name, value)),
-            Err(mistake) => self.keep(mistake),
+            Err(invalid) => self.keep(invalid),
         }
     }
 
-    /// Notes a mistake, unless there was one before.
-    pub(crate) fn keep(&mut self, mistake: InvalidRequestError) {
-        self.mistake.get_or_insert(mistake);
+    /// Records the first error.
+    pub(crate) fn keep(&mut self, invalid: InvalidRequestError) {
+        self.invalid.get_or_insert(invalid);
     }
 
-    /// The finished request, with members added to its body, or the first mistake.
+    /// The finished request, with members added to its body, or the first error.
     pub(crate) fn finish(self, extra_body: Vec<(String, Json)>) -> Result<Finished, InvalidRequestError> {
-        if let Some(mistake) = self.mistake {
-            return Err(mistake);
+        if let Some(invalid) = self.invalid {
+            return Err(invalid);
         }
         if let Some(open) = self.target.find('{') {
             let name = self.target.get(open..).unwrap_or_default();
@@ -404,7 +404,7 @@ impl Parts {
             target: self.target.clone(),
             headers: self.headers.clone(),
             content: Content::None,
-            mistake: self.mistake.take(),
+            invalid: self.invalid.take(),
         }
     }
 
@@ -439,7 +439,7 @@ impl fmt::Debug for Parts {
             .field("target", &hidden::url(&self.target))
             .field("headers", &self.headers)
             .field("content", &self.content)
-            .field("mistake", &self.mistake)
+            .field("invalid", &self.invalid)
             .finish()
     }
 }

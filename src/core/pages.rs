@@ -183,11 +183,11 @@ impl<T: Page> Stream for Pages<T> {
                 }
                 State::Next if pages.paging.is_none() => {
                     pages.state = State::Over;
-                    let mistake = Error::invalid(
+                    let invalid = Error::invalid(
                         "pages",
                         "and `items` are for lists, which this operation does not return; await the call itself",
                     );
-                    return Poll::Ready(Some(Err(mistake.of_operation(id).of_function(function))));
+                    return Poll::Ready(Some(Err(invalid.of_operation(id).of_function(function))));
                 }
                 State::Next => {
                     pages.state = State::Asking(Call::from_draft(pages.draft.copy()).with_response());

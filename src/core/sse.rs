@@ -498,7 +498,7 @@ impl Field {
     const NAMES: [(Self, &'static [u8]); 4] =
         [(Self::Data, b"data"), (Self::Event, b"event"), (Self::Id, b"id"), (Self::Retry, b"retry")];
 
-    /// The field of a line that is no comment, and where its value begins.
+    /// Returns the field of a line that is not a comment, and where its value begins.
     #[inline]
     pub(crate) fn of(line: &[u8]) -> (Self, usize) {
         for (field, name) in Self::NAMES {

@@ -357,7 +357,7 @@ impl ApiError {
         &self.headers
     }
 
-    /// The body as it came, up to the limit for error bodies (1 MiB by default); of a stream, the data of the event.
+    /// The raw body, up to the limit for error bodies (1 MiB by default); of a stream, the data of the event.
     pub const fn body(&self) -> &Bytes {
         &self.body
     }

@@ -131,7 +131,7 @@ impl Error {
         }
     }
 
-    /// A mistake in a request, a parameter or an option, named by `argument`.
+    /// An invalid request, parameter or option, named by `argument`.
     pub(crate) fn invalid(argument: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         InvalidRequestError::new(argument, message).into()
     }
@@ -554,7 +554,7 @@ impl ResponseValidationError {
         &self.path
     }
 
-    /// The body as it came; of a stream, the data of the one event.
+    /// The raw body; of a stream, the data of the one event.
     pub const fn body(&self) -> &Bytes {
         &self.body
     }

@@ -3,7 +3,7 @@
 //! The operations of the API as free functions, one an operation. What a program does not call is not in its
 //! binary.
 //!
-//! A function describes its request and answers with a [`Call`](crate::Call); `.await` sends it.
+//! A function describes its request and returns a [`Call`](crate::Call), which sends it when awaited.
 
 #[cfg(feature = "alpha-decisions")]
 mod alpha_decisions;

@@ -40,7 +40,7 @@ impl CreateBatchRequest {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] if there is no request, an id is empty or not unique, a request asks for a stream,
+    /// [`Error::InvalidRequest`] if there are no requests, an id is empty or not unique, a request asks for a stream,
     /// names no model or another one than the first request, or cannot be written as JSON.
     #[inline]
     pub fn chat<Id: Into<String>, Request: Borrow<ChatRequest>>(

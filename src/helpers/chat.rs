@@ -1,4 +1,4 @@
-//! Comfort for the Chat API.
+//! Helpers for the Chat API.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -85,7 +85,7 @@ impl StreamItem for ChatStreamChunk {
     }
 }
 
-/// Whether a choice has this member, where the list of them did not fit and was kept as it came.
+/// Whether a choice has this member, if the list of them did not fit and was kept verbatim.
 #[inline]
 fn kept_choices_hold(extra: &Extra, name: &str) -> bool {
     let Some(choices) = extra.get("choices") else { return false };
@@ -152,13 +152,13 @@ impl ChatMessage {
         ChatUserMessage::new(content).into()
     }
 
-    /// How the model shall behave, above everything the user says.
+    /// A system message: instructions that take precedence over the user's.
     #[inline]
     pub fn system(content: impl Into<ChatTextContent>) -> Self {
         ChatSystemMessage::new(content).into()
     }
 
-    /// How the model shall behave, by the name newer models have for it.
+    /// A developer message: a system message by the name that newer models use.
     #[inline]
     pub fn developer(content: impl Into<ChatTextContent>) -> Self {
         ChatDeveloperMessage::new(content).into()
@@ -397,13 +397,13 @@ impl ChatStreamChunk {
 }
 
 impl ChatResult {
-    /// The message of the first choice; `None` where there is no choice.
+    /// Returns the message of the first choice; `None` if there are no choices.
     #[inline]
     pub fn message(&self) -> Option<&ChatAssistantMessage> {
         self.choices.first().map(|choice| &choice.message)
     }
 
-    /// The turn of the first choice as a message of the next request, unchanged; `None` where there is no choice.
+    /// The turn of the first choice as a message of the next request, unchanged; `None` if there are no choices.
     #[inline]
     pub fn to_message(&self) -> Option<ChatMessage> {
         self.choices.first().map(ChatMessage::from)
@@ -451,7 +451,7 @@ impl ChatResult {
     /// Reads what the first choice says as a value, for answers that were asked for by a schema.
     ///
     /// # Errors
-    /// [`ParseError`] with the text when it is no such value. A refusal and a finish reason such as `length` explain why.
+    /// [`ParseError`] with the text if it is not such a value. A refusal and a finish reason such as `length` explain why.
     #[inline]
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         let refusal = || self.message().and_then(|message| message.refusal.as_deref()).map(Cow::Borrowed);

@@ -131,7 +131,7 @@ impl ChatAccumulator {
         }
     }
 
-    /// The answer as far as it came.
+    /// Returns the response as far as it has arrived.
     #[inline]
     pub fn snapshot(&self) -> ChatResult {
         self.clone().finish()
@@ -426,7 +426,7 @@ impl Content {
     }
 }
 
-/// The parts of a content that is no text.
+/// The parts of a content that is not text.
 #[inline]
 pub(super) fn parts(content: &Json) -> Vec<ChatContentPart> {
     match wire::decode(content.as_text()) {

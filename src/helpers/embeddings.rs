@@ -39,7 +39,7 @@ impl Embedding {
     /// The vector, whichever form it came in: a list of numbers, or base64 of `f32` numbers, the lowest byte first.
     ///
     /// # Errors
-    /// [`DecodeError`] for a text that is no base64 of whole numbers, a number beyond the range of `f32`, and a value of
+    /// [`DecodeError`] for a text that is not base64 of whole numbers, a number beyond the range of `f32`, and a value of
     /// another form.
     #[inline]
     pub fn vector(&self) -> Result<Vec<f32>, DecodeError> {

@@ -1,4 +1,4 @@
-//! Comfort for the Files API.
+//! Helpers for the Files API.
 
 use crate::core::Page;
 use crate::models::{FileListResponse, FileResponse};

@@ -1,4 +1,4 @@
-//! Comfort for the Images API.
+//! Helpers for the Images API.
 
 use std::collections::BTreeMap;
 use std::path::Path;

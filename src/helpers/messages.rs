@@ -1,4 +1,4 @@
-//! Comfort for the Messages API.
+//! Helpers for the Messages API.
 
 use std::path::Path;
 
@@ -265,7 +265,7 @@ impl MessagesRequestTool {
         let mut tool = MessagesRequestToolCustom::new(MessagesRequestToolCustomInputSchema::new(), name);
         match wire::decode_event(schema.as_text()) {
             Ok(schema) => tool.input_schema = schema,
-            // A schema that is no object goes out as it is, and the server says so.
+            // A schema that is not an object is sent unchanged, and the server reports it.
             Err(_) => tool = tool_with(tool, &schema),
         }
         tool
@@ -321,7 +321,7 @@ impl MessagesResult {
     /// Reads what the model says as a value, for answers that were asked for by a schema.
     ///
     /// # Errors
-    /// [`ParseError`] with the text when it is no such value. A stop reason such as `max_tokens` or `refusal` explains why.
+    /// [`ParseError`] with the text if it is not such a value. A stop reason such as `max_tokens` or `refusal` explains why.
     #[inline]
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         parse(&self.text(), || "the answer".to_owned())
@@ -350,7 +350,7 @@ impl AnthropicToolUseBlock {
     /// Reads the input as a value. None counts as `{}`.
     ///
     /// # Errors
-    /// [`ParseError`] with the input as it came, when it is no such value.
+    /// [`ParseError`] with the raw input if it is not such a value.
     #[inline]
     pub fn parse_input<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         parse_arguments(self.arguments(), &self.name)

@@ -88,7 +88,7 @@ struct Block {
     block: MessagesContentBlock,
     /// Whether an event started it, not its first delta.
     is_begun: bool,
-    /// The input of a tool, as far as it came.
+    /// The input of a tool, as far as it has arrived.
     input: String,
     half: Half,
 }

@@ -1,4 +1,4 @@
-//! What the generator cannot know: how streams end, how answers report errors, and the comfort over models that users of an
+//! What the generator cannot know: how streams end, how responses report errors, and the convenience methods that users of an
 //! SDK expect. Everything here is written by hand, on top of the generated types.
 //!
 //! Functions are `#[inline]` although some are long: only then is their code, and that of the types they handle, made for

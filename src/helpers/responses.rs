@@ -1,4 +1,4 @@
-//! Comfort for the Responses API.
+//! Helpers for the Responses API.
 
 use std::path::Path;
 
@@ -121,13 +121,13 @@ impl InputItem {
         EasyInputMessage::new(MessageRole::User).content(content).into()
     }
 
-    /// How the model shall behave, above everything the user says.
+    /// A system message: instructions that take precedence over the user's.
     #[inline]
     pub fn system(content: impl Into<EasyInputMessageContent>) -> Self {
         EasyInputMessage::new(MessageRole::System).content(content).into()
     }
 
-    /// How the model shall behave, by the name newer models have for it.
+    /// A developer message: a system message by the name that newer models use.
     #[inline]
     pub fn developer(content: impl Into<EasyInputMessageContent>) -> Self {
         EasyInputMessage::new(MessageRole::Developer).content(content).into()
@@ -394,7 +394,7 @@ impl ResponsesResult {
         })
     }
 
-    /// The thinking, as far as it is readable: the texts of the reasoning items, or their summaries where there is no text.
+    /// The thinking, as far as it is readable: the texts of the reasoning items, or their summaries if there is no text.
     /// Empty where there is none.
     #[inline]
     pub fn reasoning_text(&self) -> String {
@@ -427,7 +427,7 @@ impl ResponsesResult {
     /// Reads what the model says as a value, for answers that were asked for by a schema.
     ///
     /// # Errors
-    /// [`ParseError`] with the text when it is no such value. A refusal and `incomplete_details` explain why.
+    /// [`ParseError`] with the text if it is not such a value. A refusal and `incomplete_details` explain why.
     #[inline]
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         let mut text = self.output_text();

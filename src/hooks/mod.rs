@@ -18,7 +18,7 @@
 //! - They are reached **on every attempt** of every call, retries included; [`HookContext::attempt`] counts them from 1.
 //! - They run one after the other in the order in which the hooks were added, and each sees what the one before it left.
 //! - **A hook that fails** (`Err` of [`HookError`]) ends the call with [`Error::Hook`]: the hooks after it are not asked,
-//!   [`after_error`](Hook::after_error) is not asked, there is no retry, and before the request is sent nothing is sent.
+//!   [`after_error`](Hook::after_error) is not called, the call is not retried, and if the request was not sent yet, it never is.
 //! - Mistakes in the arguments of a call are found before the first hook, and no hook is asked.
 //! - An answer with a success status whose body turns out to be an error or not to fit its type has passed
 //!   [`after_success`](Hook::after_success); [`after_error`](Hook::after_error) does not see it.

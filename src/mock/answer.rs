@@ -267,7 +267,7 @@ impl Answer {
         self
     }
 
-    /// Sends the body with `Content-Length`; bodies that are no streams are sent so without being told.
+    /// Sends the body with `Content-Length`; bodies that are not streams are sent like this by default.
     #[must_use]
     pub const fn with_length(mut self) -> Self {
         self.framing = Framing::ContentLength;

@@ -147,7 +147,7 @@ fn parse(text: &str, module: &str) -> Module {
             let Some(path) = absolute(path, module).or_else(exported) else { continue };
             if is_export {
                 parsed.exports.insert(name.unwrap_or(last(&path)).to_owned(), path.clone());
-                // A re-export from below is no import of this file.
+                // A re-export from below is not an import of this file.
                 if is_in(&path, module) {
                     continue;
                 }

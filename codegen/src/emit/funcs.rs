@@ -141,7 +141,7 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
     }
     let mut root = format!(
         "{HEADER}//! The operations of the API as free functions, one an operation. What a program does not call is not in its\n\
-         //! binary.\n//!\n//! A function describes its request and answers with a [`Call`](crate::Call); `.await` sends it.\n\n"
+         //! binary.\n//!\n//! A function describes its request and returns a [`Call`](crate::Call), which sends it when awaited.\n\n"
     );
     let mut exports = String::new();
     for (namespace, operations) in &by_namespace {

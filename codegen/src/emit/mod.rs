@@ -113,7 +113,7 @@ pub fn imports_of<'a>(context: &Context<'_>, names: impl IntoIterator<Item = &'a
     by_module.into_iter().map(line).collect()
 }
 
-/// The names in code that is no more than types and calls.
+/// Returns the names in code that consists of types and calls only.
 pub fn names_in(code: &str) -> impl Iterator<Item = &str> {
     // What stands between quotes is text.
     let code = code.split('"').step_by(2);

@@ -52,7 +52,7 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The future of [`Transport::send`].
 pub type TransportFuture<'a> = Pin<Box<dyn Future<Output = Result<http::Response<Body>, TransportError>> + Send + 'a>>;
 
-/// Sends one HTTP request and answers with the head of the response; the body is read from it later.
+/// Sends one HTTP request and returns the head of the response; the body is read from it later.
 ///
 /// The default is [`HyperTransport`]. Implement it to record, to replay, to route through something of your own, or to
 /// wrap the default. The request is complete: absolute URI, all headers, body. A transport does not retry, does not

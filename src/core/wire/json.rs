@@ -699,7 +699,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
 
 /// A JSON object of any content, as a JSON schema is one.
 ///
-/// It can be made from any [`Value`] so that `json!({...})` can be handed over as it is; a value that is no object is
+/// It can be made from any [`Value`] so that `json!({...})` can be handed over as it is; a value that is not an object is
 /// refused when the request is built, before anything is sent.
 #[derive(Clone, PartialEq)]
 pub struct JsonObject(Json);

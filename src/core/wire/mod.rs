@@ -278,7 +278,7 @@ pub(crate) fn decode_inside<T: Wire>(json: &str) -> Option<T> {
 /// Writes `value` as JSON.
 ///
 /// # Errors
-/// [`EncodeError`] when a value cannot stand in JSON (a number that is not finite, a schema that is no object).
+/// [`EncodeError`] if JSON cannot represent a value (a number that is not finite, a schema that is not an object).
 pub fn encode<T: Wire>(value: &T) -> Result<Vec<u8>, EncodeError> {
     let mut writer = Writer::new();
     scalars::write_or_null(value, &mut writer);

@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The next byte that is no white space, without taking it.
+    /// Returns the next byte that is not white space, without taking it.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
         match self.text.as_bytes().get(self.at) {
@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
         self.peek() == Some(b'n') && self.literal("null")
     }
 
-    /// True before a value; takes `null` and answers with false.
+    /// Returns `true` before a value; takes `null` and returns `false`.
     pub(crate) fn optional(&mut self) -> Result<bool, DecodeError> {
         match self.peek() {
             None => Err(self.expected("a value")),
@@ -192,7 +192,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// Takes the JSON string `json` if it is next, to the letter. What is no string is never taken.
+    /// Takes the JSON string `json` if it is next, to the letter. Anything but a string is never taken.
     #[inline]
     pub(crate) fn string_is(&mut self, json: &str) -> bool {
         json.ends_with('"') && self.peek() == Some(b'"') && self.literal(json)
@@ -231,7 +231,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes a number and answers with its text.
+    /// Takes a number and returns its text.
     pub(crate) fn number(&mut self) -> Result<&'a str, DecodeError> {
         if !matches!(self.peek(), Some(b'-' | b'0'..=b'9')) {
             return Err(self.expected("a number"));
@@ -344,7 +344,7 @@ impl<'a> Reader<'a> {
         Some(plain)
     }
 
-    /// A string with escapes, or something that is no string.
+    /// A string with escapes, or something that is not a string.
     #[cold]
     fn unusual_string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         if self.peek() != Some(b'"') {
@@ -514,7 +514,7 @@ impl<'a> Reader<'a> {
         if self.take(b':') { Ok(()) } else { Err(self.expected("`:`")) }
     }
 
-    /// Takes a value of any kind and answers with its text.
+    /// Takes a value of any kind and returns its text.
     pub(crate) fn raw(&mut self) -> Result<&'a str, DecodeError> {
         let start = self.mark().at;
         self.skip()?;
@@ -556,8 +556,8 @@ impl<'a> Reader<'a> {
         if self.peek() == Some(b'"') { self.text.as_bytes().get(self.at + 1..) } else { None }
     }
 
-    /// Goes to the next member and answers with what follows the quote at which its name begins, or takes the closing
-    /// brace and answers with `None`. `first` says that none was read yet.
+    /// Goes to the next member and returns what follows the quote at which its name begins, or takes the closing
+    /// brace and returns `None`. `first` says that none was read yet.
     #[inline]
     pub(crate) fn next_quote(&mut self, first: bool) -> Result<Option<&'a [u8]>, DecodeError> {
         // One step where there is no white space.

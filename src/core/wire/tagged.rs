@@ -34,7 +34,7 @@ pub(crate) struct Arms {
     pub(crate) tagged: &'static [Tagged],
     /// The objects without a tag, or with one that is not in `tagged`; the first whose conditions hold is taken.
     pub(crate) objects: &'static [Arm],
-    /// Everything that is no object, by its kind and, for an array, by the kind of its first element.
+    /// Everything that is not an object, by its kind and, for an array, by the kind of its first element.
     pub(crate) shapes: &'static [(Shape, Option<Shape>, u8)],
 }
 
@@ -157,7 +157,7 @@ fn read_any(reader: &mut Reader<'_>, arms: &'static Arms, branches: &mut dyn Rea
     }
 }
 
-/// Reads the branch that fits; answers with the value where none does.
+/// Reads the branch that fits; returns the value if none does.
 fn read_branch(
     reader: &mut Reader<'_>,
     arms: &'static Arms,
