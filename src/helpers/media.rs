@@ -178,3 +178,100 @@ pub(super) async fn save(text: &str, path: &Path) -> Result<u64, Error> {
     let bytes = bytes_of(text)?;
     crate::core::save(path, bytes).await
 }
+
+/// Writes the constructors of content parts that take bytes or a file. The example is for `image_path`.
+#[cfg(any(feature = "chat", feature = "responses"))]
+macro_rules! media_parts {
+    ($type:ident $(#[$example:meta])*) => {
+        impl $type {
+            /// An image from its bytes and their media type, such as `image/png`.
+            #[inline]
+            pub fn image_data(media_type: impl AsRef<str>, bytes: impl AsRef<[u8]>) -> Self {
+                Self::image_url(data_url(media_type.as_ref(), &base64::encode(bytes.as_ref())))
+            }
+
+            /// An image from its bytes, whose format is recognized.
+            ///
+            /// # Errors
+            /// [`Error::InvalidRequest`] if they are not in a known image format; [`image_data`](Self::image_data) takes any.
+            #[inline]
+            pub fn image_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+                Media::new("", bytes.as_ref(), Kind::Image).map(|image| Self::image_url(image.into_data_url()))
+            }
+
+            /// An image from a file, which is read at once; its format is recognized.
+            ///
+            $(#[$example])*
+            ///
+            /// # Errors
+            /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known image format.
+            #[inline]
+            pub fn image_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+                Media::read(path.as_ref(), Kind::Image).map(|image| Self::image_url(image.into_data_url()))
+            }
+
+            /// Audio from its bytes, whose format is recognized.
+            ///
+            /// # Errors
+            /// [`Error::InvalidRequest`] if they are not in a known audio format.
+            #[inline]
+            pub fn audio_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+                Media::new("", bytes.as_ref(), Kind::Audio).map(|audio| Self::input_audio(audio.base64, audio.format))
+            }
+
+            /// Audio from a file, which is read at once; its format is recognized.
+            ///
+            /// # Errors
+            /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known audio format.
+            #[inline]
+            pub fn audio_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+                Media::read(path.as_ref(), Kind::Audio).map(|audio| Self::input_audio(audio.base64, audio.format))
+            }
+
+            /// A video from its bytes, whose format is recognized.
+            ///
+            /// # Errors
+            /// [`Error::InvalidRequest`] if they are not in a known video format.
+            #[inline]
+            pub fn video_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+                Media::new("", bytes.as_ref(), Kind::Video).map(|video| Self::video_url(video.into_data_url()))
+            }
+
+            /// A video from a file, which is read at once; its format is recognized.
+            ///
+            /// # Errors
+            /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known video format.
+            #[inline]
+            pub fn video_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+                Media::read(path.as_ref(), Kind::Video).map(|video| Self::video_url(video.into_data_url()))
+            }
+
+            /// A document, such as a PDF, from its name and its bytes. Its format is recognized by its first bytes, or else by
+            /// the extension of the name.
+            ///
+            /// # Errors
+            /// [`Error::InvalidRequest`] if neither tells a known format.
+            #[inline]
+            pub fn file_bytes(filename: impl AsRef<str>, bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+                Media::new(filename.as_ref(), bytes.as_ref(), Kind::Document).map(Self::document)
+            }
+
+            /// A document, such as a PDF, from a file, which is read at once; its format is recognized.
+            ///
+            /// # Errors
+            /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known format.
+            #[inline]
+            pub fn file_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+                Media::read(path.as_ref(), Kind::Document).map(Self::document)
+            }
+
+            #[inline]
+            fn document(media: Media) -> Self {
+                Self::file(media.name.clone(), media.into_data_url())
+            }
+        }
+    };
+}
+
+#[cfg(any(feature = "chat", feature = "responses"))]
+pub(super) use media_parts;
