@@ -109,10 +109,13 @@ impl Table {
     }
 
     pub(crate) fn print(&self) -> Result<(), Failure> {
-        match Term::stdout().size_checked().filter(|_| io::stdout().is_terminal()) {
-            Some((_, width)) => text(&self.aligned(usize::from(width))),
-            None => text(&self.rows.iter().map(|row| format!("{}\n", row.join("\t"))).collect::<String>()),
+        /// The width of a terminal that does not know its own.
+        const USUAL_WIDTH: u16 = 80;
+        if !io::stdout().is_terminal() {
+            return text(&self.rows.iter().map(|row| format!("{}\n", row.join("\t"))).collect::<String>());
         }
+        let width = Term::stdout().size_checked().map_or(0, |(_, width)| width);
+        text(&self.aligned(usize::from(if width == 0 { USUAL_WIDTH } else { width })))
     }
 
     fn aligned(&self, terminal: usize) -> String {
