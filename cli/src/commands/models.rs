@@ -211,7 +211,8 @@ async fn list(filter: &Filter, words: Option<String>, context: &Context) -> Resu
         ]);
     }
     table.print()?;
-    output::hint(format_args!("{} models", models.data.len()));
+    let count = models.data.len();
+    output::hint(format_args!("{count} {}", if count == 1 { "model" } else { "models" }));
     Ok(())
 }
 
