@@ -47,7 +47,7 @@ impl Context {
         if global.verbose {
             builder = builder.hook(ShowAttempts);
         }
-        Ok(Self { client: builder.build()?, config, profile, json: global.json })
+        Ok(Self { client: builder.build().map_err(Failure::Call)?, config, profile, json: global.json })
     }
 }
 

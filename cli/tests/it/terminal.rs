@@ -179,3 +179,35 @@ fn an_error_in_a_chat_does_not_end_it() {
     session.exp_eof().unwrap();
     assert_eq!(world.last_request()["messages"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn an_interrupt_ends_a_question_to_the_user() {
+    let world = World::new();
+    let key =
+        json!({"data": {"hash": "h", "name": "ci", "label": "sk-or-v1-abc...def", "usage": 0, "disabled": false}});
+    world.server.on("GET", "/keys/h", Answer::json(200, key));
+    let mut session = open(world.command(&["keys", "delete", "h"]));
+    session.exp_string("[y/N]").unwrap();
+    session.send_control('c').unwrap();
+    session.exp_eof().unwrap();
+    assert_eq!(code(&session), 130);
+    assert_eq!(world.server.requests().len(), 1);
+}
+
+#[test]
+fn an_interrupt_at_the_prompt_of_a_chat_drops_the_line() {
+    let world = World::new();
+    world.server.answer(streamed(&["Yes."]));
+    let mut session = open(world.command(&["chat"]));
+    session.exp_string("> ").unwrap();
+    session.send("not this").unwrap();
+    session.flush().unwrap();
+    session.exp_string("not this").unwrap();
+    session.send_control('c').unwrap();
+    session.exp_string("> ").unwrap();
+    session.send_line("but this").unwrap();
+    session.exp_string("Yes.").unwrap();
+    assert_eq!(world.last_request()["messages"][0]["content"], "but this");
+    session.send_control('d').unwrap();
+    session.exp_eof().unwrap();
+}
