@@ -350,7 +350,7 @@ fn text_streams_through_a_pipe_and_a_closed_pipe_ends_it_silently() {
 fn each_piece_is_visible_before_the_next_arrives() {
     let world = World::new();
     let pieces = [Event::from(chunk(json!({"content": "first"})))];
-    world.server.answer(Answer::stream(pieces).fault(Fault::Stall, Place::BeforeEnd));
+    world.server.answer(Answer::events(pieces).fault(Fault::Stall, Place::BeforeEnd));
     let mut child =
         world.command(&["x"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut start = [0; 5];

@@ -26,7 +26,7 @@ fn code(session: &PtySession) -> i32 {
 #[test]
 fn an_interrupt_ends_the_program_and_the_call() {
     let world = World::new();
-    world.server.answer(Answer::stream([chunk(json!({"content": "Hel"}))]).fault(Fault::Stall, Place::BeforeEnd));
+    world.server.answer(Answer::events([chunk(json!({"content": "Hel"}))]).fault(Fault::Stall, Place::BeforeEnd));
     let mut session = open(world.command(&["hello"]));
     session.send_control('d').unwrap();
     session.exp_string("Hel").unwrap();
@@ -146,7 +146,7 @@ fn a_chat_keeps_the_conversation_and_its_cost() {
 fn an_interrupt_in_a_chat_stops_the_response_alone() {
     let world = World::new();
     let start = [Event::from(chunk(json!({"content": "Endless"})))];
-    world.server.answer(Answer::stream(start).fault(Fault::Stall, Place::BeforeEnd)).answer(streamed(&["Short."]));
+    world.server.answer(Answer::events(start).fault(Fault::Stall, Place::BeforeEnd)).answer(streamed(&["Short."]));
     let mut session = open(world.command(&["chat"]));
     session.exp_string("> ").unwrap();
     session.send_line("Tell me everything").unwrap();
