@@ -42,7 +42,8 @@ fn kept(node: &Node, facts: impl Fn(&str, &Node) -> Option<Node>) -> Node {
 
 fn operation(node: &Node) -> Node {
     kept(node, |name, value| match name {
-        "operationId" | "security" | "x-speakeasy-pagination" => Some(value.clone()),
+        "operationId" | "tags" | "security" | "deprecated" => Some(value.clone()),
+        name if name.starts_with("x-speakeasy-") => Some(value.clone()),
         "servers" => Some(Node::List(value.elements().iter().map(|server| only(server, &["url"])).collect())),
         "parameters" => Some(Node::List(value.elements().iter().map(parameter).collect())),
         "requestBody" => Some(body(value)),
