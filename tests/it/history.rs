@@ -40,10 +40,7 @@ fn written<T: Wire>(value: &T) -> Value {
 }
 
 fn read_history(value: &Value) -> MessagesHistory {
-    let mut history = MessagesHistory::default();
-    history.system = value.get("system").map(read);
-    history.messages = read(&value["messages"]);
-    history
+    MessagesHistory { system: value.get("system").map(read), messages: read(&value["messages"]) }
 }
 
 fn written_history(history: &MessagesHistory) -> Value {
@@ -156,13 +153,12 @@ fn plain_chat(message: &mut Value) {
     }
     if message["role"] != "tool" {
         let last = if message.get("tool_calls").is_some() { "tool_calls" } else { "content" };
-        if let Some(mark) = message.get("cache_control").cloned() {
-            if let Some(part) = message.get_mut(last).and_then(Value::as_array_mut).and_then(|list| list.last_mut()) {
-                if part.get("cache_control").is_none() {
-                    part["cache_control"] = mark;
-                    message.as_object_mut().unwrap().remove("cache_control");
-                }
-            }
+        let mark = message.get("cache_control").cloned();
+        if let Some(part) = message.get_mut(last).and_then(Value::as_array_mut).and_then(|list| list.last_mut())
+            && let (Some(mark), None) = (mark, part.get("cache_control"))
+        {
+            part["cache_control"] = mark;
+            message.as_object_mut().unwrap().remove("cache_control");
         }
     }
 }
@@ -237,12 +233,16 @@ fn add_strings(value: &Value, strings: &mut BTreeSet<String>) {
         Value::Array(values) => values.iter().for_each(|value| add_strings(value, strings)),
         Value::String(text) => match (serde_json::from_str::<Value>(text), text.split_once(";base64,")) {
             (Ok(value @ Value::Object(_)), _) => add_strings(&value, strings),
-            (_, Some((media_type, data))) if media_type == "data:text/plain" => {
-                drop(strings.insert(decoded(data)));
+            (_, Some(("data:text/plain", data))) => {
+                strings.insert(decoded(data));
             }
-            (_, Some((_, data))) => drop(strings.insert(data.to_owned())),
+            (_, Some((_, data))) => {
+                strings.insert(data.to_owned());
+            }
             _ if text.is_empty() => {}
-            _ => drop(strings.insert(text.clone())),
+            _ => {
+                strings.insert(text.clone());
+            }
         },
         _ => {}
     }
@@ -729,7 +729,7 @@ impl Maker {
 #[test]
 fn a_history_of_what_both_sides_know_comes_back_equal() {
     for pair in PAIRS {
-        for seed in 0..400 {
+        for seed in 0..150 {
             let case = format!("{pair:?} seed {seed}");
             let mut maker = Maker { rng: Rng::with_seed(seed), words: 0, target: Some(pair.1) };
             let source = maker.history(pair.0);
@@ -747,7 +747,7 @@ fn a_history_of_what_both_sides_know_comes_back_equal() {
 fn what_a_conversion_loses_is_named() {
     for pair in PAIRS {
         let mut lossy = 0;
-        for seed in 0..400 {
+        for seed in 0..150 {
             let case = format!("{pair:?} seed {seed}");
             let mut maker = Maker { rng: Rng::with_seed(seed), words: 0, target: None };
             let source = maker.history(pair.0);
@@ -761,7 +761,7 @@ fn what_a_conversion_loses_is_named() {
                 assert!(back.is_ok(), "{case}: {back:?}\n{source}\n{history}");
             }
         }
-        assert!(lossy > 100, "{pair:?}: {lossy}");
+        assert!(lossy > 40, "{pair:?}: {lossy}");
     }
 }
 
