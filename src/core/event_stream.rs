@@ -17,7 +17,7 @@ use super::head::Head;
 use super::incoming::Incoming;
 use super::sse::{SseDecoder, SseEvent};
 use super::wire::{self, DecodeError, Json, Wire};
-use crate::errors::{ApiError, Cause, ConnectionError, Error, ResponseValidationError};
+use crate::errors::{ApiError, Cause, ConnectionError, Error, Extent, ResponseValidationError};
 
 /// The data of the event that ends a stream.
 const DONE: &str = "[DONE]";
@@ -298,7 +298,9 @@ impl Source {
                 },
                 Some(Err(error)) => {
                     self.close();
-                    return Poll::Ready(Some(Err(self.invalid("", Bytes::new(), error.into()))));
+                    let error = ResponseValidationError::new(self.head.clone(), Bytes::new(), "", error.into());
+                    let error = error.with_extent(Extent::Exceeds("max_event"));
+                    return Poll::Ready(Some(Err(self.progress.add_to(error.into()))));
                 }
                 None if self.state == State::Open => {
                     if let Err(error) = ready!(self.poll_fill(cx)) {

@@ -14,7 +14,7 @@ use super::body::Body;
 use super::client::{Inner, OpenRouterCore};
 use super::exchange::{Exchange, Expected, Progress};
 use super::head::Head;
-use super::hidden::{self, hide_values};
+use super::hidden::{self, hide_values, is_harmless};
 use super::incoming::{Collected, End, Incoming};
 use super::key::Key;
 use super::operation::{Authentication, OperationRef, Parts, Payload};
@@ -27,7 +27,7 @@ use super::timeouts::Timeouts;
 use super::transport::{CONNECT_TIMEOUT, ConnectTimeout, Connecting};
 use super::within::within;
 use crate::errors::{
-    ApiError, Error, ResponseValidationError, TimeoutError, TimeoutPhase, UnexpectedError, coding, is_page,
+    ApiError, Error, Extent, ResponseValidationError, TimeoutError, TimeoutPhase, UnexpectedError, coding, is_page,
 };
 use crate::hooks::{HookContext, Hooks, RequestInput};
 
@@ -61,8 +61,12 @@ pub(crate) async fn execute(
         let error = TimeoutError::new(operation.id(), TimeoutPhase::Total, limit);
         Err(error.into())
     });
-    let function = operation.function();
-    let progress = Progress { function, attempts: attempts.load(Ordering::Relaxed), began };
+    let progress = Progress {
+        function: operation.function(),
+        attempts: attempts.load(Ordering::Relaxed),
+        began,
+        is_repeatable: operation.is_repeatable(),
+    };
     match outcome {
         Ok(exchange) => Ok(Exchange { progress, ..exchange }),
         Err(error) => Err(progress.add_to(error.of_operation(operation.id()))),
@@ -152,15 +156,21 @@ impl<'a> Plan<'a> {
         let retry_config = self.retry_config.as_deref().unwrap_or(&self.client.retry_config);
         let mut hooks = self.hooks(retry_config);
         let mut attempt = 1;
+        let mut last: Option<Error> = None;
         loop {
             attempts.store(attempt, Ordering::Relaxed);
             hooks.begin(attempt);
-            let error = match self.attempt(&hooks).await {
-                Ok(exchange) => {
+            let error = match (self.attempt(&hooks).await, last) {
+                (Ok(exchange), _) => {
                     self.client.budget.succeeded();
                     return Ok(exchange);
                 }
-                Err(error) => error,
+                // This attempt sent nothing, but those before it did.
+                (Err(error @ Error::InvalidRequest(_)), Some(last)) => {
+                    attempts.store(attempt - 1, Ordering::Relaxed);
+                    return Err(last.with_failed_repeat(error));
+                }
+                (Err(error), _) => error,
             };
             let failure = Failure::of(&error);
             let wait = retry_config.decide(attempt, began.elapsed(), failure, self.repeatable, fastrand::f64());
@@ -172,6 +182,7 @@ impl<'a> Plan<'a> {
             sleep(wait).await;
             retry.spend();
             attempt += 1;
+            last = Some(error);
         }
     }
 
@@ -240,8 +251,16 @@ impl<'a> Plan<'a> {
         }
         hooks.before_request(&mut request).await?;
         let is_ours = || key.is_some() && request.headers().get(AUTHORIZATION) == key.as_ref();
-        if !same_origin(request.uri(), &self.url) && is_ours() {
-            request.headers_mut().remove(AUTHORIZATION);
+        if !same_origin(request.uri(), &self.url) {
+            if is_ours() {
+                request.headers_mut().remove(AUTHORIZATION);
+            }
+            // Nor do other secrets of the program go there, such as a key in a header of its own.
+            for (name, value) in self.headers.iter().filter(|(name, _)| !is_harmless(name)) {
+                if request.headers().get(name) == Some(value) {
+                    request.headers_mut().remove(name);
+                }
+            }
         }
         Ok(request)
     }
@@ -274,19 +293,20 @@ impl<'a> Plan<'a> {
     async fn buffered(&self, response: Response<Body>) -> Response<Body> {
         let (head, body) = response.into_parts();
         // It is rare too.
-        let body = Box::pin(self.error_text(body)).await.into();
-        Response::from_parts(head, body)
+        let (body, _) = Box::pin(self.error_text(body)).await;
+        Response::from_parts(head, body.into())
     }
 
-    /// The body of an error, cut at its size and time limits. If the body breaks off, what arrived is used.
-    async fn error_text(&self, body: Body) -> Bytes {
+    /// The body of an error, cut at its size and time limits, and whether it is whole. If the body breaks off, what arrived
+    /// is used.
+    async fn error_text(&self, body: Body) -> (Bytes, bool) {
         if let Some(bytes) = body.as_bytes() {
-            return bytes.clone();
+            return (bytes.clone(), true);
         }
         let limit = self.client.limits.error_body;
         let mut read = Collected::default();
-        let _ = within(Some(ERROR_BODY), pin!(self.incoming(body).collect(&mut read, limit))).await;
-        read.into_bytes(limit)
+        let end = within(Some(ERROR_BODY), pin!(self.incoming(body).collect(&mut read, limit))).await;
+        (read.into_bytes(limit), matches!(end, Ok(End::Whole)))
     }
 
     /// The error for a response without a success status.
@@ -297,7 +317,9 @@ impl<'a> Plan<'a> {
             let head = self.head(head.status, head.headers);
             return ApiError::read(head, body, time::now()).into();
         }
-        let message = if head.status.is_redirection() {
+        let message = if head.status.is_redirection() && !head.headers.contains_key(LOCATION) {
+            format!("the server responded with {} and no address; check the server URL", head.status)
+        } else if head.status.is_redirection() {
             format!(
                 "the server responded with {} and points {}; redirects are not followed, so that the API key goes to no other \
                  place. Set `server_url` to the final address if you trust it",
@@ -321,14 +343,19 @@ impl<'a> Plan<'a> {
             head: self.head(head.status, head.headers),
             authorization: None,
             body,
-            progress: Progress { function: self.operation.function(), attempts: 0, began: Instant::now() },
+            progress: Progress {
+                function: self.operation.function(),
+                attempts: 0,
+                began: Instant::now(),
+                is_repeatable: self.operation.is_repeatable(),
+            },
             idle: self.timeouts.idle,
             event: self.timeouts.event,
             max_event: self.client.limits.event,
         };
         if let Some(coding) = coding(&exchange.head.headers) {
             let message = format!("the body is compressed as {coding}, which was not requested");
-            return Err(Box::pin(self.unexpected_body(exchange, message)).await);
+            return Err(Box::pin(self.unexpected_body(exchange, message, Extent::Whole)).await);
         }
         match self.expected {
             Expected::Events if is_labelled_events(&exchange.head.headers) => Ok(exchange),
@@ -352,7 +379,7 @@ impl<'a> Plan<'a> {
                     End::Broken(error) => Err(error),
                     End::TooLarge => {
                         let message = format!("the body exceeds `max_body` ({} bytes)", self.client.limits.body);
-                        Err(Box::pin(self.unexpected_body(exchange, message)).await)
+                        Err(Box::pin(self.unexpected_body(exchange, message, Extent::Exceeds("max_body"))).await)
                     }
                 }
             }
@@ -403,8 +430,13 @@ impl<'a> Plan<'a> {
         }
         let kind = media_type(&exchange.head.headers).unwrap_or("a response without a media type");
         let message = format!("expected an event stream, found {kind}");
-        exchange.body = read.into_bytes(self.client.limits.error_body).into();
-        Err(self.unexpected_body(exchange, message).await)
+        let extent = match end {
+            Some(End::Whole) => Extent::Whole,
+            Some(End::TooLarge) => Extent::Exceeds("max_body"),
+            Some(End::Broken(_)) | None => Extent::Beginning,
+        };
+        exchange.body = read.into_bytes(self.client.limits.body).into();
+        Err(self.unexpected_body(exchange, message, extent).await)
     }
 
     /// A response that should be a generated file, such as audio. An HTML page is not one, and what starts like JSON
@@ -421,8 +453,9 @@ impl<'a> Plan<'a> {
         }
         let is_error = is_json && matches!(end, Some(End::Whole)) && ApiError::is_error_body(read.as_bytes());
         if is_page || is_error {
+            let extent = if matches!(end, Some(End::Whole)) { Extent::Whole } else { Extent::Beginning };
             exchange.body = read.into_bytes(limit).into();
-            return Err(self.unexpected_body(exchange, "expected a file, found a page".to_owned()).await);
+            return Err(self.unexpected_body(exchange, "expected a file, found a page".to_owned(), extent).await);
         }
         exchange.body = Self::resumed(incoming, read, end)?;
         Ok(exchange)
@@ -439,13 +472,16 @@ impl<'a> Plan<'a> {
     }
 
     /// A response that does not match the operation: an error with a success status, or something else.
-    async fn unexpected_body(&self, exchange: Exchange, message: String) -> Error {
+    /// `extent` is that of a body that was read.
+    async fn unexpected_body(&self, exchange: Exchange, message: String, extent: Extent) -> Error {
         let Exchange { head, body, .. } = exchange;
-        let body = self.error_text(body).await;
+        let was_read = body.as_bytes().is_some();
+        let (body, is_whole) = self.error_text(body).await;
+        let extent = if was_read || is_whole { extent } else { Extent::Beginning };
         if ApiError::is_error_body(&body) {
             return ApiError::read(head, body, time::now()).into();
         }
-        ResponseValidationError::new(head, body, "", message.into()).into()
+        ResponseValidationError::new(head, body, "", message.into()).with_extent(extent).into()
     }
 }
 
@@ -490,8 +526,7 @@ fn same_origin(one: &Uri, other: &Uri) -> bool {
 
 /// Where a redirect points, as far as a message may tell: the host, for the rest may be secret.
 fn destination(headers: &HeaderMap) -> Cow<'static, str> {
-    let Some(location) = headers.get(LOCATION) else { return "nowhere".into() };
-    let location = location.to_str().unwrap_or("//");
+    let location = headers.get(LOCATION).map_or(Ok("//"), HeaderValue::to_str).unwrap_or("//");
     let has_scheme = location.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(['/', '?', '#']));
     let absolute = match location.strip_prefix("//") {
         // The scheme of the request stays.

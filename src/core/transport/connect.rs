@@ -24,7 +24,7 @@ use super::proxy::{Proxies, Proxy, ProxyKind, bare_host};
 use super::socket::Socket;
 use super::stream::{Connected, Link};
 #[cfg(feature = "_tls")]
-use super::tls::{ALPN, Tls, TlsOptions};
+use super::tls::{Tls, TlsOptions};
 
 /// How long an address of a name is tried alone, before the next one is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -44,6 +44,7 @@ impl Connector {
         options: DialOptions,
         proxies: Proxies,
         #[cfg(feature = "_tls")] tls: &TlsOptions,
+        #[cfg(feature = "_tls")] protocols: &[&[u8]],
     ) -> Result<Self, TransportBuildError> {
         let dialer = Dialer(Arc::new(Paths {
             proxies,
@@ -53,7 +54,7 @@ impl Connector {
         }));
         Ok(Self {
             #[cfg(feature = "_tls")]
-            tls: tls.connector(dialer.clone(), ALPN)?,
+            tls: tls.connector(dialer.clone(), protocols)?,
             dialer,
         })
     }
