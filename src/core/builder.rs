@@ -341,7 +341,10 @@ impl Settings {
 
     fn build(self) -> Result<OpenRouterCore, Error> {
         if let Some(name) = self.unreadable {
-            return Err(Error::invalid(name, "is a variable of the environment that is not UTF-8; correct or unset it"));
+            return Err(Error::invalid(
+                name,
+                "is a variable of the environment that is not UTF-8; correct or unset it",
+            ));
         }
         let key = match &self.api_key {
             Some(key) => Key::fixed(key)?,

@@ -25,7 +25,7 @@ pub enum RetryStrategy {
 ///   the connection closed before the request was sent; the server refused the request (429, 503, 529); or an edge
 ///   network could not reach the server (521, 522, 523, 525, 526, 530).
 /// - **A request that may have been processed** is retried only if it is idempotent (GET, PUT, DELETE, and a POST that only
-///   reads, such as `analytics().query()`). Any other POST is not, since it may have been carried out and charged, unless the call allows it
+///   reads, such as `analytics().query_analytics`). Any other POST is not, since it may have been carried out and charged, unless the call allows it
 ///   ([`repeat_received`](super::Call::repeat_received)). This covers a connection lost after the request was sent, a
 ///   timeout, a response body that broke off, and an intermediary that lost the server or gave up waiting for it (408,
 ///   504, 520, 524, 527). (The official SDKs repeat a POST.) A stream that has begun is never retried.

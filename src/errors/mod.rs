@@ -670,7 +670,9 @@ impl fmt::Display for ResponseValidationError {
                 f.write_str("; check the server URL, and whether it requires a login. It starts: ")?;
                 OneLine::new(&hidden::text(&text), LONGEST_WORD, "body()").fmt(f)?;
             }
-            None if self.body.trim_ascii().is_empty() => f.write_str("; check the server URL and what lies in between")?,
+            None if self.body.trim_ascii().is_empty() => {
+                f.write_str("; check the server URL and what lies in between")?
+            }
             None if self.path.is_empty() => write!(f, "; see {body}")?,
             None => write!(f, "; see {body}. A newer version of this crate may know it")?,
         }

@@ -54,7 +54,9 @@ impl Proxies {
         let proxies = Self::from_variables(|name| env::var_os(name));
         #[cfg(feature = "proxy-system")]
         let proxies = match (&proxies.http, &proxies.https) {
-            (Route::Direct, Route::Direct) if system => Self { system: Some(Arc::new(Matcher::from_system())), ..proxies },
+            (Route::Direct, Route::Direct) if system => {
+                Self { system: Some(Arc::new(Matcher::from_system())), ..proxies }
+            }
             _ => proxies,
         };
         proxies
@@ -83,7 +85,9 @@ impl Proxies {
         Self {
             http: route(http),
             https: route(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
-            bypass: first(&["NO_PROXY", "no_proxy"]).map(|(_, list)| Bypass::parse_list(&list.to_string_lossy())).unwrap_or_default(),
+            bypass: first(&["NO_PROXY", "no_proxy"])
+                .map(|(_, list)| Bypass::parse_list(&list.to_string_lossy()))
+                .unwrap_or_default(),
             #[cfg(feature = "proxy-system")]
             system: None,
         }
@@ -360,9 +364,7 @@ mod tests {
     use super::*;
 
     fn proxies(variables: &[(&'static str, &str)]) -> Proxies {
-        Proxies::from_variables(|name| {
-            variables.iter().find(|(own, _)| *own == name).map(|(_, value)| value.into())
-        })
+        Proxies::from_variables(|name| variables.iter().find(|(own, _)| *own == name).map(|(_, value)| value.into()))
     }
 
     /// The proxy for `url` as `host:port`, or what is wrong with it; empty for none.

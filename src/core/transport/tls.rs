@@ -49,7 +49,8 @@ impl TlsOptions {
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| {
-                TransportBuildError::new("cryptography", "the process default of rustls cannot be used").caused_by(error)
+                TransportBuildError::new("cryptography", "the process default of rustls cannot be used")
+                    .caused_by(error)
             })?
             .with_root_certificates(self.trusted()?);
         let Some(pem) = &self.client_certificate else { return Ok(config.with_no_client_auth()) };
