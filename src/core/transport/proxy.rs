@@ -51,7 +51,7 @@ impl Proxies {
     /// As the environment of this process says, or else the system if `system` is set.
     #[cfg_attr(not(feature = "proxy-system"), expect(unused_variables, reason = "the builder refuses it"))]
     pub(super) fn from_environment(system: bool) -> Self {
-        let proxies = Self::from_variables(|name| env::var_os(name));
+        let proxies = Self::from_variables(env::var_os);
         #[cfg(feature = "proxy-system")]
         let proxies = match (&proxies.http, &proxies.https) {
             (Route::Direct, Route::Direct) if system => {
