@@ -59,7 +59,9 @@ pub use text::{JsonStream, ParseError, TextEvent, TextStream};
 pub use wait::{Job, JobWait};
 
 #[cfg(any(feature = "embeddings", feature = "endpoints", feature = "models"))]
-pub use pricing::{Consumption, ModelNeeds, ParseUsdError, PriceError, Usd};
+pub use pricing::{Consumption, ModelNeeds, PriceError};
+
+pub use crate::core::usd::{ParseUsdError, Usd};
 
 #[cfg(any(feature = "chat", feature = "images", feature = "messages", feature = "responses"))]
 use std::collections::BTreeMap;
