@@ -33,7 +33,7 @@ mod timeouts;
 mod transfer;
 pub mod transport;
 pub mod wire;
-mod within;
+pub(crate) mod within;
 
 pub use answer::Answer;
 pub use builder::ClientBuilder;

@@ -42,6 +42,8 @@ mod responses_stream;
 #[cfg(all(feature = "schemars", any(feature = "chat", feature = "messages", feature = "responses")))]
 mod structured;
 mod text;
+#[cfg(any(feature = "agent", feature = "embeddings", feature = "endpoints", feature = "models"))]
+mod usd;
 #[cfg(any(feature = "batch", feature = "scim", feature = "video-generation"))]
 mod wait;
 
@@ -54,12 +56,16 @@ pub use messages_stream::MessagesAccumulator;
 pub use partial_json::PartialJson;
 #[cfg(feature = "responses")]
 pub use responses_stream::ResponsesAccumulator;
+#[cfg(feature = "agent")]
+pub(crate) use text::parse;
 pub use text::{JsonStream, ParseError, TextEvent, TextStream};
 #[cfg(any(feature = "batch", feature = "scim", feature = "video-generation"))]
 pub use wait::{Job, JobWait};
 
 #[cfg(any(feature = "embeddings", feature = "endpoints", feature = "models"))]
-pub use pricing::{Consumption, ModelNeeds, ParseUsdError, PriceError, Usd};
+pub use pricing::{Consumption, ModelNeeds, PriceError};
+#[cfg(any(feature = "agent", feature = "embeddings", feature = "endpoints", feature = "models"))]
+pub use usd::{ParseUsdError, Usd};
 
 #[cfg(any(feature = "chat", feature = "images", feature = "messages", feature = "responses"))]
 use std::collections::BTreeMap;
