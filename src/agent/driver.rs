@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::agent::Agent;
+use super::builder::Agent;
 use super::context::{Data, Events, push};
 use super::event::Event;
 use super::limits::{Limit, OnLimit};

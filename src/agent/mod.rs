@@ -38,7 +38,7 @@
 //! - The model sees the message of an error only if the tool says so; see [`ToolError`].
 //! - A history with a call that has no output is never sent.
 
-mod agent;
+mod builder;
 mod call;
 mod compact;
 mod context;
@@ -60,7 +60,7 @@ mod subagent;
 mod tool;
 mod usage;
 
-pub use agent::{Agent, UnknownTool};
+pub use builder::{Agent, UnknownTool};
 pub use call::{CallState, ToolCall};
 pub use compact::keep_last_items;
 pub use context::ToolContext;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::agent::UnknownTool;
+use super::builder::UnknownTool;
 use super::call::{CallState, ToolCall};
 use super::context::ToolContext;
 use super::driver::Driver;
 use super::event::Event;
+use super::handler::ToolFuture;
 use super::hooks::ToolDecision;
 use super::limits::Limit;
 use super::outcome::AgentErrorKind;
@@ -19,7 +20,6 @@ use super::run::Run;
 use super::status::StopReason;
 use super::tool::{Action, Prepared, Tool};
 use super::usage::Usage;
-use crate::agent::handler::ToolFuture;
 use crate::core::within::within;
 
 /// In how many rounds in a row a call may be repeated before the model is informed instead, and before the run stops.

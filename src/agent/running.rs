@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
-use super::agent::Agent;
+use super::builder::Agent;
 use super::context::{Data, ToolContext};
 use super::driver::Driver;
 use super::event::Event;
@@ -55,9 +55,10 @@ impl AgentRun {
         self
     }
 
-    /// Returns a handle that stops the run after its current step.
-    pub fn stop_handle(&self) -> StopHandle {
-        self.stop.clone()
+    /// Lets this handle stop the run after its current step.
+    pub fn stop_handle(mut self, handle: &StopHandle) -> Self {
+        self.stop = handle.clone();
+        self
     }
 
     /// Returns the run as it is before it starts.
@@ -100,6 +101,11 @@ impl fmt::Debug for AgentRun {
 pub struct StopHandle(Arc<AtomicBool>);
 
 impl StopHandle {
+    /// Creates a handle, for [`AgentRun::stop_handle`].
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Stops the run after its current step.
     pub fn stop(&self) {
         self.0.store(true, Ordering::Relaxed);
@@ -140,7 +146,7 @@ pub struct AgentStream {
 
 enum State {
     Running(RunFuture),
-    Ended(Result<Outcome, AgentError>),
+    Ended(Box<Result<Outcome, AgentError>>),
 }
 
 impl AgentStream {
@@ -156,7 +162,7 @@ impl AgentStream {
     pub async fn finish(mut self) -> Result<Outcome, AgentError> {
         loop {
             match self.state {
-                State::Ended(result) => return result,
+                State::Ended(result) => return *result,
                 State::Running(_) => drop(self.next().await),
             }
         }
@@ -182,7 +188,7 @@ impl Stream for AgentStream {
             let polled = future.as_mut().poll(cx);
             let is_pending = polled.is_pending();
             if let Poll::Ready(result) = polled {
-                this.state = State::Ended(result);
+                this.state = State::Ended(Box::new(result));
             }
             match next() {
                 Some(event) => return Poll::Ready(Some(Ok(event))),
@@ -190,8 +196,9 @@ impl Stream for AgentStream {
                 None => {}
             }
         }
-        match &this.state {
-            State::Ended(Err(error)) if !this.has_failed => {
+        let State::Ended(result) = &this.state else { return Poll::Pending };
+        match &**result {
+            Err(error) if !this.has_failed => {
                 this.has_failed = true;
                 Poll::Ready(Some(Err(error.clone())))
             }

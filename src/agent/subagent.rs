@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::agent::Agent;
+use super::builder::Agent;
 use super::context::ToolContext;
 use super::output::{ToolError, ToolOutput};
 use super::tool::Tool;

@@ -49,12 +49,14 @@ pub struct Tool {
 #[derive(Clone)]
 pub(super) enum Action {
     /// Reads the arguments and calls the handler.
-    Run(Arc<dyn Fn(&ToolCall) -> Result<Prepared, ParseError> + Send + Sync>),
+    Run(Arc<Prepare>),
     /// Reads the arguments and waits for the program.
     Wait(fn(&ToolCall) -> Result<(), ParseError>),
     /// The server runs it.
     Server,
 }
+
+type Prepare = dyn Fn(&ToolCall) -> Result<Prepared, ParseError> + Send + Sync;
 
 /// A call whose arguments have been read.
 pub(super) type Prepared = Box<dyn FnOnce(ToolContext) -> ToolFuture + Send>;
