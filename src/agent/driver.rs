@@ -77,7 +77,10 @@ impl Driver {
         };
         match result {
             Ok(()) => match self.save(&mut run).await {
-                Ok(()) => Ok(Outcome::of(run)),
+                Ok(()) => {
+                    self.emit(|| Event::RunEnded { status: run.status().clone(), usage: run.usage() }).await;
+                    Ok(Outcome::of(run))
+                }
                 Err(kind) => Err(AgentError::new(kind, run)),
             },
             Err(kind) => {

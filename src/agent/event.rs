@@ -5,14 +5,15 @@ use std::sync::Arc;
 use super::call::ToolCall;
 use super::output::ToolError;
 use super::run::Step;
+use super::status::RunStatus;
+use super::usage::Usage;
 use crate::models::Json;
 use crate::models::responses::ResponsesStreamEvent;
 
 /// Something that happened in a run.
 ///
 /// The events of a model call come first, each followed by the text or the reasoning it adds; then the tool calls of the
-/// round, which run in parallel; then the step is finished. The outcome of the run is not an event: it is what
-/// [`AgentStream::outcome`](super::AgentStream::outcome) returns.
+/// round, which run in parallel. The outcome itself is what [`AgentStream::finish`](super::AgentStream::finish) returns.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -52,6 +53,13 @@ pub enum Event {
     },
     /// A tool call waits for a decision. The run pauses once the others have finished.
     ToolPending(ToolCall),
+    /// The run is done, paused or stopped. It is the last event; a run that fails ends with its error instead.
+    RunEnded {
+        /// How the run ended.
+        status: RunStatus,
+        /// What the whole run has used.
+        usage: Usage,
+    },
 }
 
 impl Event {

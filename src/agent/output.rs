@@ -15,7 +15,7 @@ use crate::models::{ImageDetail, Json};
 /// What a tool gives to the model.
 ///
 /// A handler rarely makes one: what it returns becomes one. A `String`, and anything else that serializes as a JSON string,
-/// is sent as that text; `()` as `ok`; every other value as its JSON. Content parts need [`ToolOutput::parts`].
+/// is sent as that text, an empty one as `(empty)`; `()` as `ok`; every other value as its JSON. Content parts need [`ToolOutput::parts`].
 ///
 /// ```
 /// use openrouter_kit::agent::ToolOutput;
@@ -26,6 +26,9 @@ use crate::models::{ImageDetail, Json};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolOutput(Kind);
+
+/// What stands for an output without content.
+const EMPTY: &str = "(empty)";
 
 #[derive(Clone, Debug, PartialEq)]
 enum Kind {
@@ -100,9 +103,11 @@ impl ToolOutput {
         Ok(Self::json(json.unwrap_or_else(|| Json::from("ok"))))
     }
 
-    /// The output, or the question.
+    /// The output, or the question. Some providers refuse an empty output.
     pub(super) fn into_output(self) -> Result<ToolCallOutput, String> {
         match self.0 {
+            Kind::Output(ToolCallOutput::Text(text)) if text.is_empty() => Ok(ToolCallOutput::Text(EMPTY.to_owned())),
+            Kind::Output(ToolCallOutput::List(parts)) if parts.is_empty() => Ok(ToolCallOutput::Text(EMPTY.to_owned())),
             Kind::Output(output) => Ok(output),
             Kind::Question(question) => Err(question),
         }

@@ -193,7 +193,7 @@ impl Driver {
         let Some(prepared) = prepared else { return Ok(Decision::Suspend(CallState::External)) };
         let is_allowed = self.agent.settings.limits.allows_tool_call(&self.meter.used());
         if !is_allowed || !self.meter.allows_tool_call_above() {
-            run.turn.limit = Some(Limit::ToolCalls);
+            run.turn.refused_tool_call = true;
             let message = format!("This call was not run: {} is reached.", Limit::ToolCalls);
             return Ok(Decision::Fail(ToolError::of_kind(ToolErrorKind::Refused, message)));
         }

@@ -66,10 +66,10 @@ pub(super) struct Turn {
     pub(super) active_ms: u64,
     /// The tool choice that forces a call has been obeyed.
     pub(super) is_choice_spent: bool,
-    /// The limit that allows only a final answer, or a final answer that was given for it.
-    pub(super) limit: Option<Limit>,
-    /// The model call under way is made without tools.
-    is_final: bool,
+    /// The limit of tool calls was reached.
+    pub(super) refused_tool_call: bool,
+    /// The limit because of which the last model call was made without tools.
+    limit: Option<Limit>,
     empty_responses: u64,
     /// Final texts that did not fit the type of the output.
     pub(super) invalid_outputs: u64,
@@ -82,7 +82,7 @@ pub(super) struct Turn {
 }
 
 stored_struct!(Turn as "turn" {
-    first_step, active_ms, is_choice_spent, limit, is_final, empty_responses, invalid_outputs, failures, repeats, stop,
+    first_step, active_ms, is_choice_spent, refused_tool_call, limit, empty_responses, invalid_outputs, failures, repeats, stop,
 });
 
 /// In how many rounds in a row a tool was called with the same arguments.
@@ -265,28 +265,26 @@ impl Run {
         if self.status.is_end() {
             return NextStep::End;
         }
-        let action = limits.action();
         let dearest = self.turn_steps().iter().fold(Usage::zero(), |most, step| most.max(&step.usage));
         let room = limits.check(&self.turn_usage(), &dearest, self.active_time());
-        let limit = match (room, self.turn.limit) {
-            (Room::Nothing(limit), _) => Some(limit),
-            (_, Some(limit)) if action != OnLimit::FinalAnswer => Some(limit),
-            (Room::OneCall(limit), None) => {
-                self.turn.limit = Some(limit);
-                None
-            }
-            _ => None,
+        let refused = self.turn.refused_tool_call.then_some(Limit::ToolCalls);
+        let reached = match room {
+            Room::Nothing(limit) => Some(limit),
+            _ => refused.filter(|_| limits.action() != OnLimit::FinalAnswer),
         };
-        if let Some(limit) = limit {
+        if let Some(limit) = reached {
             self.stop(StopReason::Limit(limit));
             return NextStep::End;
         }
+        self.turn.limit = match room {
+            Room::OneCall(limit) => Some(limit),
+            _ => refused,
+        };
         NextStep::CallModel { is_final: self.turn.limit.is_some() }
     }
 
     /// Notes that a model call is about to be sent. From here on it counts, with unknown cost until its response is there.
     pub fn begin_model_call(&mut self) {
-        self.turn.is_final = self.turn.limit.is_some();
         self.steps.push(Step { usage: Usage::of_unknown_call(), ..Step::default() });
     }
 
@@ -330,6 +328,7 @@ impl Run {
         let Reading { items, made, calls } = Reading::of(response, &self.items);
         if !calls.is_empty() {
             self.turn.is_choice_spent = true;
+            self.turn.empty_responses = 0;
         }
         if response.status == ResponsesStatus::Incomplete {
             let reason = response::reason_of(response);
@@ -338,18 +337,17 @@ impl Run {
             self.items.extend(refused(calls, &output));
             return self.stop(StopReason::CutOff(reason));
         }
-        match made {
-            _ if !calls.is_empty() && self.turn.is_final => {
-                let limit = self.turn.limit.unwrap_or(Limit::ModelCalls);
-                self.items.extend(items);
+        if !calls.is_empty() {
+            self.items.extend(items);
+            if let Some(limit) = self.turn.limit {
                 self.items.extend(refused(calls, &format!("This call was not run: {limit} is reached.")));
-                self.stop(StopReason::Limit(limit));
+                return self.stop(StopReason::Limit(limit));
             }
-            _ if !calls.is_empty() => {
-                self.items.extend(items);
-                self.note_repeats(&calls);
-                self.calls = calls;
-            }
+            self.note_repeats(&calls);
+            self.calls = calls;
+            return;
+        }
+        match made {
             Made::Nothing => {
                 self.turn.empty_responses += 1;
                 if self.turn.empty_responses > 1 {

@@ -1,6 +1,11 @@
 //! Agents: models that call tools.
 
 mod failures;
+mod limits;
+mod pauses;
+mod runs;
+mod streams;
+mod tools;
 
 use openrouter_kit::agent::{Agent, Tool, ToolOutput};
 use openrouter_kit::mock::{Answer, MockServer};
