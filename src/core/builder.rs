@@ -99,7 +99,8 @@ impl<C> ClientBuilder<C> {
 
     /// Sets a function that is called for the API key on each attempt, for keys that change. It replaces
     /// [`api_key`](Self::api_key), and surrounding whitespace is trimmed too. If it fails, the call fails with
-    /// [`Error::InvalidRequest`] and nothing is sent.
+    /// [`Error::InvalidRequest`] and nothing is sent; if it takes longer than [`Timeouts::hook`], with
+    /// [`Error::Timeout`].
     ///
     /// ```no_run
     /// # use openrouter_kit::core::OpenRouterCore;
@@ -197,6 +198,12 @@ impl<C> ClientBuilder<C> {
     /// Sets the limit between two events of a stream, [`Timeouts::event`]; `None` for no limit.
     pub fn event_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.timeouts.event = limit.into();
+        self
+    }
+
+    /// Sets the limit for each hook and the source of the API key, [`Timeouts::hook`]; `None` for no limit.
+    pub fn hook_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.timeouts.hook = limit.into();
         self
     }
 
@@ -326,7 +333,7 @@ impl Settings {
         };
         let mut hooks = self.hooks;
         if self.debug {
-            hooks.push(Arc::new(DebugLog));
+            hooks.insert(0, Arc::new(DebugLog));
         }
         for hook in &hooks {
             hook.sdk_init(&mut config)?;
@@ -345,7 +352,7 @@ impl Settings {
             retry_config: config.retry_config,
             budget: RetryBudget::new(),
             timeouts: config.timeouts,
-            hooks,
+            hooks: hooks.into(),
             limits,
         };
         Ok(OpenRouterCore::from_inner(inner))

@@ -1,6 +1,7 @@
 //! The one path that every call takes, whatever its operation and types: key → hooks → transport → status → hooks → retry.
 
 use std::borrow::Cow;
+use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -29,13 +30,16 @@ use super::within::within;
 use crate::errors::{
     ApiError, Error, ResponseValidationError, TimeoutError, TimeoutPhase, UnexpectedError, coding, is_page,
 };
-use crate::hooks::{HookContext, Hooks, RequestInput};
+use crate::hooks::{HookContext, Hooks, RequestInput, Retry, RetryReason};
 
 const METADATA: HeaderName = HeaderName::from_static("x-openrouter-metadata");
 
 /// How long the body of an error is read, in total. The status is already known, and the body nearly always arrives
 /// with the head; after this time, what has arrived is used as the body.
 const ERROR_BODY: Duration = Duration::from_secs(5);
+
+/// How long hooks may take to end what they began, once the time of the whole call is up.
+const LAST_HOOKS: Duration = Duration::from_secs(1);
 
 /// Sends a request, with all its attempts.
 pub(crate) async fn execute(
@@ -52,20 +56,31 @@ pub(crate) async fn execute(
     let total = options.timeouts.total;
     let began = Instant::now();
     let attempts = AtomicU32::new(0);
-    // Pinned here: as an argument it would take its room a second time.
-    let running = pin!(async {
-        let plan = Plan::new(core.inner(), parts, options, expected)?;
-        plan.run(began, &attempts).await
-    });
-    let outcome = within(total, running).await.unwrap_or_else(|limit| {
-        let error = TimeoutError::new(operation.id(), TimeoutPhase::Total, limit);
-        Err(error.into())
-    });
-    let function = operation.function();
-    let progress = Progress { function, attempts: attempts.load(Ordering::Relaxed), began };
+    let progress = || Progress { function: operation.function(), attempts: attempts.load(Ordering::Relaxed), began };
+    let plan = match Plan::new(core.inner(), parts, options, expected) {
+        Ok(plan) => plan,
+        Err(error) => return Err(progress().add_to(error.of_operation(operation.id()))),
+    };
+    let mut hooks = plan.hooks(began);
+    let outcome = {
+        // Pinned here: as an argument it would take its room a second time.
+        let running = pin!(plan.run(&mut hooks, began, &attempts));
+        within(total, running).await
+    };
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        // It is rare, so that it has room of its own.
+        Err(limit) => Box::pin(plan.expire(&mut hooks, limit)).await,
+    };
     match outcome {
-        Ok(exchange) => Ok(Exchange { progress, ..exchange }),
-        Err(error) => Err(progress.add_to(error.of_operation(operation.id()))),
+        Ok(exchange) => Ok(Exchange { progress: progress(), call: hooks.call().cloned(), ..exchange }),
+        Err(error) => {
+            let error = progress().add_to(error.of_operation(operation.id()));
+            if let Some(call) = hooks.call() {
+                call.failed(&error);
+            }
+            Err(error)
+        }
     }
 }
 
@@ -148,14 +163,16 @@ impl<'a> Plan<'a> {
 
     /// Sends the request until it succeeds or the retry configuration says to stop. The attempts are counted in
     /// `attempts`.
-    async fn run(&self, began: Instant, attempts: &AtomicU32) -> Result<Exchange, Error> {
-        let retry_config = self.retry_config.as_deref().unwrap_or(&self.client.retry_config);
-        let mut hooks = self.hooks(retry_config);
+    async fn run(&self, hooks: &mut Hooks, began: Instant, attempts: &AtomicU32) -> Result<Exchange, Error> {
+        let retry_config = self.retry_config();
         let mut attempt = 1;
+        let mut retry = None;
         loop {
             attempts.store(attempt, Ordering::Relaxed);
-            hooks.begin(attempt);
-            let error = match self.attempt(&hooks).await {
+            hooks.begin(attempt, retry);
+            let outcome = self.attempt(hooks).await;
+            hooks.over();
+            let mut error = match outcome {
                 Ok(exchange) => {
                     self.client.budget.succeeded();
                     return Ok(exchange);
@@ -164,22 +181,50 @@ impl<'a> Plan<'a> {
             };
             let failure = Failure::of(&error);
             let wait = retry_config.decide(attempt, began.elapsed(), failure, self.repeatable, fastrand::f64());
-            let Some(wait) = wait else { return Err(error) };
-            if !self.payload.can_repeat() {
-                return Err(error.with_spent_body());
-            }
-            let Some(retry) = self.client.budget.take() else { return Err(error) };
+            let decided = match wait {
+                Some(_) if !self.payload.can_repeat() => {
+                    error = error.with_spent_body();
+                    None
+                }
+                Some(wait) => self.client.budget.take().map(|taken| (wait, taken)),
+                None => None,
+            };
+            let wait = decided.as_ref().map(|(wait, _)| *wait);
+            retry = wait.and_then(|wait| Some(Retry { wait, reason: RetryReason::of(&error)? }));
+            hooks.attempt_failed(&error, retry);
+            let Some((wait, taken)) = decided else { return Err(error) };
+            // Dropped before the wait, so that only one error has room in the future.
+            drop(error);
             sleep(wait).await;
-            retry.spend();
+            taken.spend();
             attempt += 1;
         }
     }
 
-    fn hooks(&self, retry_config: &RetryConfig) -> Hooks<'_> {
-        Hooks::new(&self.client.hooks, || {
+    /// Ends a call whose time is up. Hooks that saw an attempt begin see it end, if they do not take long.
+    async fn expire(&self, hooks: &mut Hooks, limit: Duration) -> Result<Exchange, Error> {
+        let expired = || Error::from(TimeoutError::new(self.operation.id(), TimeoutPhase::Total, limit));
+        if !hooks.is_under_way() {
+            return Err(expired());
+        }
+        let outcome = within(Some(LAST_HOOKS), pin!(self.settle(hooks, Err(expired())))).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(expired()));
+        if let Err(error) = &outcome {
+            hooks.attempt_failed(error, None);
+        }
+        outcome
+    }
+
+    fn retry_config(&self) -> &RetryConfig {
+        self.retry_config.as_deref().unwrap_or(&self.client.retry_config)
+    }
+
+    fn hooks(&self, began: Instant) -> Hooks {
+        Hooks::new(&self.client.hooks, self.timeouts.hook, || {
             let base_url = self.base_url.clone().unwrap_or_else(|| self.client.server.as_str().to_owned());
             let is_stream = self.expected == Expected::Events;
-            HookContext::new(self.operation.clone(), base_url, retry_config.clone(), self.timeouts).with_call(
+            let retry_config = self.retry_config().clone();
+            HookContext::new(self.operation.clone(), base_url, retry_config, self.timeouts, began).with_call(
                 is_stream,
                 self.wants_metadata,
                 self.extensions.clone(),
@@ -187,8 +232,11 @@ impl<'a> Plan<'a> {
         })
     }
 
-    async fn attempt(&self, hooks: &Hooks<'_>) -> Result<Exchange, Error> {
-        let request = self.request(hooks).await?;
+    async fn attempt(&self, hooks: &mut Hooks) -> Result<Exchange, Error> {
+        let request = match self.request(hooks).await {
+            Ok(request) => request,
+            Err(error) => return Box::pin(self.settle(hooks, Err(error))).await,
+        };
         let authorization = request.headers().get(AUTHORIZATION).cloned();
         match self.exchange(hooks, request).await {
             Ok(exchange) => Ok(Exchange { authorization, ..exchange }),
@@ -196,17 +244,23 @@ impl<'a> Plan<'a> {
         }
     }
 
-    async fn exchange(&self, hooks: &Hooks<'_>, request: Request<Body>) -> Result<Exchange, Error> {
-        let failure = match self.send(request).await {
-            Ok(response) if response.status().is_success() => {
-                match self.accept(hooks.after_success(response).await?).await {
+    async fn exchange(&self, hooks: &mut Hooks, request: Request<Body>) -> Result<Exchange, Error> {
+        let failure = match self.send(hooks, request).await {
+            Ok(response) if response.status().is_success() => match hooks.after_success(response).await {
+                Ok(response) => match self.accept(response).await {
                     Err(error @ (Error::Connection(_) | Error::Timeout(_) | Error::Cancelled(_))) => Err(error),
                     outcome => return outcome,
-                }
-            }
+                },
+                Err(error) => Err(error),
+            },
             Ok(response) => Ok(self.buffered(response).await),
             Err(error) => Err(error),
         };
+        self.settle(hooks, failure).await
+    }
+
+    /// What hooks make of an attempt that failed.
+    async fn settle(&self, hooks: &mut Hooks, failure: Result<Response<Body>, Error>) -> Result<Exchange, Error> {
         self.accept(hooks.after_error(failure).await?).await
     }
 
@@ -220,14 +274,23 @@ impl<'a> Plan<'a> {
 
     /// Makes the HTTP request, with what hooks change and with the API key, which goes to no other origin than that of the
     /// server URL.
-    async fn request(&self, hooks: &Hooks<'_>) -> Result<Request<Body>, Error> {
-        let mut input = RequestInput::new(self.url.clone(), self.headers.clone(), self.payload.body().await?);
+    async fn request(&self, hooks: &mut Hooks) -> Result<Request<Body>, Error> {
+        let body = match self.payload.body() {
+            Some(body) => body,
+            None => Box::pin(self.limited(self.payload.open())).await?,
+        };
+        let mut input = RequestInput::new(self.url.clone(), self.headers.clone(), body);
         hooks.before_create_request(&mut input).await?;
         let wants_key = self.operation.authentication() != Authentication::None
             && !input.headers.contains_key(AUTHORIZATION)
             && same_origin(&input.url, &self.url);
         let key = self.key.as_ref().unwrap_or(&self.client.key);
-        let key = if wants_key { key.authorization().await? } else { None };
+        let key = match key {
+            _ if !wants_key => None,
+            Key::None => None,
+            Key::Fixed(key) => Some(key.clone()),
+            Key::Source(source) => Some(Box::pin(self.limited(Key::ask(source))).await?),
+        };
         if let Some(key) = &key {
             input.headers.insert(AUTHORIZATION, key.clone());
         }
@@ -246,7 +309,19 @@ impl<'a> Plan<'a> {
         Ok(request)
     }
 
-    async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, Error> {
+    /// Waits for code of the program, at most for the time limit of that.
+    async fn limited<T, E>(&self, future: impl Future<Output = Result<T, E>>) -> Result<T, Error>
+    where
+        Error: From<E>,
+    {
+        match within(self.timeouts.hook, pin!(future)).await {
+            Ok(outcome) => Ok(outcome?),
+            Err(limit) => Err(TimeoutError::new(self.operation.id(), TimeoutPhase::Hook, limit).into()),
+        }
+    }
+
+    async fn send(&self, hooks: &Hooks, mut request: Request<Body>) -> Result<Response<Body>, Error> {
+        hooks.request(&request);
         // A longer limit expires after the one for connecting.
         let may_pass_first = |limit| limit <= self.timeouts.connect.unwrap_or(CONNECT_TIMEOUT);
         let connecting = self.timeouts.response.filter(|limit| may_pass_first(*limit)).map(|_| Connecting::default());
@@ -259,7 +334,7 @@ impl<'a> Plan<'a> {
         })?;
         let mut response = sent.map_err(|error| Error::from_transport(self.operation.id(), error))?;
         hide_values(response.headers_mut());
-        Ok(response)
+        Ok(hooks.response(response))
     }
 
     fn head(&self, status: StatusCode, headers: HeaderMap) -> Head {
@@ -325,6 +400,7 @@ impl<'a> Plan<'a> {
             idle: self.timeouts.idle,
             event: self.timeouts.event,
             max_event: self.client.limits.event,
+            call: None,
         };
         if let Some(coding) = coding(&exchange.head.headers) {
             let message = format!("the body is compressed as {coding}, which was not requested");

@@ -32,6 +32,7 @@ pub(crate) mod time;
 mod timeouts;
 mod transfer;
 pub mod transport;
+pub(crate) mod usd;
 pub mod wire;
 pub(crate) mod within;
 

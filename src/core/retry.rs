@@ -243,7 +243,7 @@ impl Failure {
             Error::Timeout(error) if error.is_unsent() => Self::Unsent,
             Error::Timeout(error) => match error.phase() {
                 TimeoutPhase::Response | TimeoutPhase::Idle | TimeoutPhase::Event => Self::Lost,
-                TimeoutPhase::Connect | TimeoutPhase::Total => Self::Permanent,
+                TimeoutPhase::Connect | TimeoutPhase::Hook | TimeoutPhase::Total => Self::Permanent,
             },
             _ => Self::Permanent,
         }

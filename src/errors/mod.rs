@@ -395,6 +395,8 @@ pub enum TimeoutPhase {
     Idle,
     /// The limit between two events of a stream: only keep-alives arrived.
     Event,
+    /// The limit for code of the program: a hook, the source of the API key, or opening a file to upload.
+    Hook,
     /// The one for the whole call with its retries.
     Total,
 }
@@ -447,6 +449,10 @@ impl fmt::Display for TimeoutError {
             TimeoutPhase::Response => ("the response did not start", "raise `response_timeout` for slow models"),
             TimeoutPhase::Idle => ("the response stopped arriving", "try again or raise `idle_timeout`"),
             TimeoutPhase::Event => ("no event of the stream arrived", "try again or raise `event_timeout`"),
+            TimeoutPhase::Hook => (
+                "a hook, the API key source or opening a file did not finish",
+                "raise `hook_timeout` if it may take longer",
+            ),
             TimeoutPhase::Total => ("the call did not end", "raise `timeout`"),
         };
         self.call.begin(f)?;

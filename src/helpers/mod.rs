@@ -42,8 +42,6 @@ mod responses_stream;
 #[cfg(all(feature = "schemars", any(feature = "chat", feature = "messages", feature = "responses")))]
 mod structured;
 mod text;
-#[cfg(any(feature = "agent", feature = "embeddings", feature = "endpoints", feature = "models"))]
-mod usd;
 #[cfg(any(feature = "batch", feature = "scim", feature = "video-generation"))]
 mod wait;
 
@@ -62,10 +60,9 @@ pub use text::{JsonStream, ParseError, TextEvent, TextStream};
 #[cfg(any(feature = "batch", feature = "scim", feature = "video-generation"))]
 pub use wait::{Job, JobWait};
 
+pub use crate::core::usd::{ParseUsdError, Usd};
 #[cfg(any(feature = "embeddings", feature = "endpoints", feature = "models"))]
 pub use pricing::{Consumption, ModelNeeds, PriceError};
-#[cfg(any(feature = "agent", feature = "embeddings", feature = "endpoints", feature = "models"))]
-pub use usd::{ParseUsdError, Usd};
 
 #[cfg(any(feature = "chat", feature = "images", feature = "messages", feature = "responses"))]
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::usd::{DOLLAR, Usd};
+use crate::core::usd::Usd;
 #[cfg(feature = "endpoints")]
 use crate::models::PublicEndpoint;
 use crate::models::model_info::PricingOverride;
@@ -298,9 +298,7 @@ impl PublicPricing {
 /// The price is multiplied by `1 - discount`.
 fn discounted(total: Usd, discount: Option<f64>) -> Usd {
     let share = discount.and_then(|discount| Usd::from_f64(discount.clamp(0.0, 1.0))).unwrap_or(Usd::ZERO);
-    // In two steps, so that amounts up to 10^10 dollars do not overflow.
-    let off = (total.0 / 1_000_000_000).saturating_mul(share.0) / (DOLLAR / 1_000_000_000);
-    total - Usd(off)
+    total.less(share)
 }
 
 /// The prices that hold for one call.

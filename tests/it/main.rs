@@ -57,6 +57,7 @@ mod network;
 mod networks;
 #[cfg(all(feature = "mock", feature = "oauth"))]
 mod oauth;
+mod observe;
 #[cfg(feature = "mock")]
 mod pages;
 mod partial_json;

@@ -1,4 +1,4 @@
-//! Exact amounts of money.
+//! Exact amounts of US dollars.
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 const PLACES: usize = 18;
 
 /// One US dollar in units of [`Usd`].
-pub(super) const DOLLAR: i128 = 10_i128.pow(PLACES as u32);
+const DOLLAR: i128 = 10_i128.pow(PLACES as u32);
 
 /// An exact amount of US dollars, in steps of 10⁻¹⁸ dollars.
 ///
@@ -27,7 +27,7 @@ pub(super) const DOLLAR: i128 = 10_i128.pow(PLACES as u32);
 /// # Ok::<(), openrouter_kit::helpers::ParseUsdError>(())
 /// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Usd(pub(super) i128);
+pub struct Usd(i128);
 
 impl Usd {
     /// No money.
@@ -52,6 +52,14 @@ impl Usd {
     #[must_use]
     pub const fn per_million(self) -> Self {
         Self(self.0.saturating_mul(1_000_000))
+    }
+
+    /// Returns this amount less `share` of it, a number from 0 to 1.
+    #[allow(dead_code, reason = "only prices of models have discounts")]
+    pub(crate) fn less(self, share: Self) -> Self {
+        // In two steps, so that amounts up to 10^10 dollars do not overflow.
+        let off = (self.0 / 1_000_000_000).saturating_mul(share.0) / (DOLLAR / 1_000_000_000);
+        self - Self(off)
     }
 }
 
