@@ -23,6 +23,12 @@ mod embeddings;
 mod files;
 #[cfg(feature = "chat")]
 mod gather;
+#[cfg(any(
+    all(feature = "chat", feature = "messages"),
+    all(feature = "chat", feature = "responses"),
+    all(feature = "messages", feature = "responses")
+))]
+pub mod history;
 #[cfg(feature = "images")]
 mod images;
 #[cfg(any(feature = "chat", feature = "images", feature = "messages", feature = "responses"))]

@@ -45,6 +45,8 @@ mod faults;
 mod first_guesses;
 #[cfg(all(feature = "chat", feature = "messages", feature = "responses"))]
 mod fuzz;
+#[cfg(all(feature = "full", feature = "mock"))]
+mod history;
 mod hooks;
 #[cfg(all(feature = "mock", feature = "images"))]
 mod images;
