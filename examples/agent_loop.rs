@@ -1,14 +1,13 @@
-//! A model that uses a tool: ask, run what it calls, send the results back, until it answers.
-//!
-//! `cargo run --example agent_loop` talks to OpenRouter if `OPENROUTER_API_KEY` is set. If it is not, the local server plays
-//! a model that asks for the weather once.
+//! A model that uses a tool: ask, run what it calls, send the results back, until it responds.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
 use openrouter_kit::OpenRouter;
 use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::{InputItem, ResponsesRequest, ResponsesTool};
-use serde_json::{Value, json};
+use openrouter_kit::serde_json::{Value, json};
+
+mod support;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -17,13 +16,7 @@ const ROUNDS: usize = 5;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let server = MockServer::start().await;
-    let client = if std::env::var("OPENROUTER_API_KEY").is_ok_and(|key| !key.is_empty()) {
-        OpenRouter::from_env()?
-    } else {
-        play_a_model(&server);
-        server.client()
-    };
+    let client = support::client(play).await?;
     println!("{}", answer(&client, "What is the weather like in Lisbon?").await?);
     Ok(())
 }
@@ -43,12 +36,12 @@ async fn answer(client: &OpenRouter, question: &str) -> Result<String, Failure> 
     for _ in 0..ROUNDS {
         let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input(items.clone()).tools([weather.clone()]);
         let response = client.responses().send(request).await?;
-        // Everything goes back as it came: the reasoning, too, which some models want to see again.
+        // The whole output goes back unchanged, with the reasoning, which some models require.
         items.extend(response.to_input());
         let results: Vec<_> = response
             .function_calls()
             .map(|call| {
-                // A mistake of the model is told to it, so that it can do better.
+                // An error goes back to the model as well, so that it can correct the call.
                 let result =
                     call.parse_arguments().map_or_else(|error| error.to_string(), |value| run(&call.name, &value));
                 println!("{}({}) -> {result}", call.name, call.arguments);
@@ -60,7 +53,7 @@ async fn answer(client: &OpenRouter, question: &str) -> Result<String, Failure> 
         }
         items.extend(results);
     }
-    Err("the model did not come to an answer".into())
+    Err("the model did not finish".into())
 }
 
 fn run(tool: &str, arguments: &Value) -> String {
@@ -71,7 +64,8 @@ fn run(tool: &str, arguments: &Value) -> String {
     }
 }
 
-fn play_a_model(server: &MockServer) {
+/// What the local server responds.
+fn play(server: &MockServer) {
     let answer = |id: &str, item: Value| Answer::json(200, json!({"id": id, "status": "completed", "output": [item]}));
     let call = json!({
         "type": "function_call",

@@ -1,7 +1,6 @@
-//! A hook that records every exchange to a file, streams too, as the bytes pass by.
+//! A hook that records every exchange to a file, streams as the bytes pass by.
 //!
-//! `cargo run --example record_to_file` talks to the local server and prints what was recorded. Headers are not recorded,
-//! and so neither is the API key.
+//! Headers are not recorded, and so neither is the API key.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -17,8 +16,9 @@ use openrouter_kit::core::body::Body;
 use openrouter_kit::core::transport::TransportError;
 use openrouter_kit::errors::HookError;
 use openrouter_kit::hooks::{Hook, HookContext, HookFuture};
-use openrouter_kit::mock::MockServer;
 use openrouter_kit::models::ResponsesRequest;
+
+mod support;
 
 #[derive(Clone, Debug)]
 struct Recorder(Arc<Mutex<File>>);
@@ -73,7 +73,7 @@ impl http_body::Body for Recorded {
             && let Some(data) = frame.data_ref()
             && let Err(error) = self.recorder.write(data)
         {
-            // The answer matters more than its record.
+            // The response matters more than its record.
             println!("not recorded: {error}");
         }
         Poll::Ready(frame)
@@ -83,14 +83,15 @@ impl http_body::Body for Recorded {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::temp_dir().join(format!("openrouter-record-{}.txt", std::process::id()));
-    let server = MockServer::start().await;
-    let client = server.client_builder().hook(Recorder(Arc::new(Mutex::new(File::create(&path)?)))).build()?;
+    let recorder = Recorder(Arc::new(Mutex::new(File::create(&path)?)));
+    let client = support::builder(|_| {}).await.hook(recorder).build()?;
 
-    let mut stream = client.responses().stream(ResponsesRequest::new().input("Hello")).await?;
+    let mut stream =
+        client.responses().stream(ResponsesRequest::new().model("openai/gpt-4o-mini").input("Hello")).await?;
     while let Some(event) = stream.next().await {
         event?;
     }
-    println!("{}", std::fs::read_to_string(&path)?);
+    print!("{}", std::fs::read_to_string(&path)?);
     std::fs::remove_file(&path)?;
     Ok(())
 }
