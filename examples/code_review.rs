@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{file}:{line}: {severity:?}: {text}");
     }
     let errors = review.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-    println!("{} findings, {errors} of them errors", review.findings.len());
+    println!("{} findings, errors among them: {errors}", review.findings.len());
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Runs every example as a user without a key does, and compares its last line with `examples/README.md`.
 //!
-//! `UPDATE_EXAMPLES=1 cargo test --all-features --test examples` writes the page anew.
+//! `cargo build --all-features --examples && UPDATE_EXAMPLES=1 cargo test --all-features --test examples` writes the page
+//! anew.
 
 #![cfg(all(
     feature = "full",
@@ -106,7 +107,7 @@ fn purpose(home: &Path, example: &str) -> String {
     let file = file.iter().find(|file| home.join("examples").join(file).exists()).unwrap();
     let text = std::fs::read_to_string(home.join("examples").join(file)).unwrap();
     let paragraph: Vec<_> = text.lines().map_while(|line| line.strip_prefix("//! ")).collect();
-    format!("[{example}]({file}) | {}", paragraph.join(" "))
+    format!("[{example}]({file}) | {}", paragraph.join(" ").replace('|', "\\|"))
 }
 
 #[test]
