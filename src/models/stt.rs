@@ -518,7 +518,8 @@ impl SttMultipartRequest {
 }
 
 impl SttMultipartRequest {
-    /// Sets the part `diarize`.
+    /// Sets `diarize`. True labels each word with its speaker, which requires `verbose_json` and a model that can
+    /// tell speakers apart.
     #[must_use]
     #[inline]
     pub fn diarize(mut self, diarize: bool) -> Self {
@@ -526,7 +527,8 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `file`.
+    /// Sets `file`. Audio file, at most 25 MB, whose format comes from its extension or content type; send bigger
+    /// ones as base64 in JSON.
     #[must_use]
     #[inline]
     pub fn file(mut self, file: impl Into<FilePart>) -> Self {
@@ -534,7 +536,8 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `keyterms`.
+    /// Sets `keyterms`, from one element or a list. Names and special terms to listen for, for models that accept
+    /// such hints; may cost extra.
     #[must_use]
     #[inline]
     pub fn keyterms<Keyterms>(mut self, keyterms: impl IntoList<String, Keyterms>) -> Self {
@@ -542,7 +545,7 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `language`.
+    /// Sets `language`. Language spoken in the recording, as an ISO 639-1 code such as `en`.
     #[must_use]
     #[inline]
     pub fn language(mut self, language: impl Into<String>) -> Self {
@@ -550,7 +553,7 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `provider`.
+    /// Sets `provider`. Provider settings as JSON text, with the same fields as `provider` in the JSON body.
     #[must_use]
     #[inline]
     pub fn provider(mut self, provider: impl Into<String>) -> Self {
@@ -558,7 +561,8 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `response_format`.
+    /// Sets `response_format`. How much the reply contains: plain text with usage, or also language, duration and
+    /// segment timing where the provider is OpenAI-compatible.
     #[must_use]
     #[inline]
     pub fn response_format(mut self, response_format: impl Into<SttResponseFormat>) -> Self {
@@ -566,7 +570,8 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `session_id`.
+    /// Sets `session_id`. Ties together requests of one conversation or workflow in your traces and logs, hidden from
+    /// providers; wins over the `x-session-id` header.
     #[must_use]
     #[inline]
     pub fn session_id(mut self, session_id: impl Into<String>) -> Self {
@@ -574,7 +579,8 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `source_url`.
+    /// Sets `source_url`. Public web address to transcribe from instead of an uploaded `file`, for providers that
+    /// download by themselves; its file extension tells the format.
     #[must_use]
     #[inline]
     pub fn source_url(mut self, source_url: impl Into<String>) -> Self {
@@ -582,7 +588,7 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `temperature`.
+    /// Sets `temperature`. Randomness of decoding; lower values give a more repeatable transcript.
     #[must_use]
     #[inline]
     pub fn temperature(mut self, temperature: impl IntoNumber<f64>) -> Self {
@@ -590,7 +596,8 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `timestamp_granularities`.
+    /// Sets `timestamp_granularities`, from one element or a list. Which timing detail a `verbose_json` reply
+    /// carries; request `word` to fill its `words` array.
     #[must_use]
     #[inline]
     pub fn timestamp_granularities<TimestampGranularities>(
@@ -601,7 +608,7 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `trace`.
+    /// Sets `trace`. Tracing labels for your observability destinations, as JSON text of an object.
     #[must_use]
     #[inline]
     pub fn trace(mut self, trace: impl Into<String>) -> Self {
@@ -609,7 +616,7 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `user`.
+    /// Sets `user`. Your identifier for the end user, shown in your traces and logs but hidden from providers.
     #[must_use]
     #[inline]
     pub fn user(mut self, user: impl Into<String>) -> Self {
