@@ -111,6 +111,7 @@
 //!   [files](guide::files), [batches](guide::batches), [prices](guide::prices), [hooks](guide::hooks),
 //!   [testing](guide::testing), [features](guide::features), [networks](guide::networks),
 //!   [unknown operations](guide::unknown_operations).
+//! - `agent` (feature `agent`) runs a model with tools of the program: limits, approval, runs that resume.
 //!
 //! # Features
 //!
@@ -124,6 +125,7 @@
 //! | `socks`, `proxy-system`, `rustls-config` | no | SOCKS5 proxies, proxies of the system, your own rustls configuration |
 //! | `reqwest` | no | a reqwest client as the transport; `fetch` in a browser |
 //! | `blocking` | no | calls and streams without `async` |
+//! | `agent` | no | agents: models that call tools of the program, within limits |
 //! | `mock` | no | a local server for tests |
 //! | `schemars` | no | structured output and tools from Rust types |
 //!
@@ -135,6 +137,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "agent")]
+pub mod agent;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 pub mod core;

@@ -5,6 +5,7 @@
 
 #![cfg(all(
     feature = "full",
+    feature = "agent",
     feature = "blocking",
     feature = "mock",
     feature = "reqwest",
@@ -145,10 +146,10 @@ fn every_example_runs_without_a_key_and_prints_what_the_page_says() {
 /// A line for a table, without the times, which differ from run to run.
 fn shown(line: &str) -> String {
     let words = line.split(' ').map(|word| {
-        let word_without = word.trim_end_matches([':', ',']);
-        let number = word_without.trim_end_matches(['n', 'µ', 'm', 's']);
-        let is_time = number.len() < word_without.len() && number.parse::<f64>().is_ok();
-        if is_time { "…:" } else { word }
+        let bare = word.trim_end_matches([':', ',']);
+        let number = bare.trim_end_matches(['n', 'µ', 'm', 's']);
+        let is_time = number.len() < bare.len() && number.parse::<f64>().is_ok();
+        if is_time { word.replace(bare, "…") } else { word.to_owned() }
     });
     words.collect::<Vec<_>>().join(" ").replace('|', "\\|").replace('`', "'")
 }

@@ -1011,6 +1011,7 @@ wire_union!(InstructionItem {
         "message" => Message,
     }
     objects {
+        if (Has("id"), Lacks("type")) => OpenAiInputMessageItem,
         if (Lacks("type")) => Message,
     }
     variants {
