@@ -7,7 +7,7 @@ use std::time::Duration;
 use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::batch::CreateBatchRequest;
 use openrouter_kit::models::{ChatRequest, ChatResult};
-use openrouter_kit::serde_json::json;
+use openrouter_kit::serde_json::{Value, json};
 
 mod support;
 
@@ -37,16 +37,22 @@ async fn main() -> Result<(), openrouter_kit::Error> {
 
 /// What the local server responds.
 fn play(server: &MockServer) {
-    let state =
-        |status: &str| json!({"id": "batch-1", "endpoint": "/v1/chat/completions", "model": "m", "status": status});
-    server.on("POST", "/batches", Answer::json(200, state("validating")));
-    server.on("GET", "/batches/batch-1", Answer::json(200, state("in_progress")));
+    let state = |status: &str, results: Value| {
+        json!({
+            "id": "batch-1",
+            "endpoint": "/v1/chat/completions",
+            "model": "openai/gpt-4o-mini",
+            "status": status,
+            "results": results,
+        })
+    };
+    server.on("POST", "/batches", Answer::json(200, state("validating", Value::Null)));
+    server.on("GET", "/batches/batch-1", Answer::json(200, state("in_progress", Value::Null)));
     let result = |id: &str, text: &str| {
         let choice = json!({"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"});
         let body = json!({"id": "gen-1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]});
         json!({"id": format!("result-{id}"), "custom_id": id, "response": {"status_code": 200, "body": body}})
     };
-    let mut done = state("completed");
-    done["results"] = json!([result("first", "Yes"), result("second", "No")]);
-    server.on("GET", "/batches/batch-1", Answer::json(200, done));
+    let results = json!([result("first", "Yes"), result("second", "No")]);
+    server.on("GET", "/batches/batch-1", Answer::json(200, state("completed", results)));
 }
