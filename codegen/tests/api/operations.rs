@@ -244,7 +244,8 @@ fn described(stated: &Stated<'_>, function: &str) -> String {
         _ if operation["responses"].get("401").is_none() => "Optional",
         _ => "Required",
     };
-    let metadata = ["X-OpenRouter-Metadata", "X-OpenRouter-Experimental-Metadata"].iter().any(|n| parameter(n).is_some());
+    let metadata =
+        ["X-OpenRouter-Metadata", "X-OpenRouter-Experimental-Metadata"].iter().any(|n| parameter(n).is_some());
     let stated = &operation["x-speakeasy-pagination"];
     let cursor = stated["inputs"].as_array().into_iter().flatten().find(|input| input["type"] == "cursor");
     let cursor = cursor.and_then(|input| input["name"].as_str());
