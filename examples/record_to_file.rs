@@ -1,82 +1,66 @@
-//! A hook that records every exchange to a file, streams too, as the bytes pass by.
+//! A hook that records every call to a file, streams too, as the bytes pass by.
 //!
-//! `cargo run --example record_to_file` talks to the local server and prints what was recorded. Headers are not recorded,
-//! and so neither is the API key.
+//! `cargo run --example record_to_file` makes two calls at the same time to the local server and prints what was recorded:
+//! each call is collected in its own state and written whole once it has ended, so that the two are not mixed. Headers are
+//! not recorded, and so neither is the API key.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
 use std::fs::File;
 use std::io::Write;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, ready};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use http_body::Frame;
 use openrouter_kit::core::body::Body;
-use openrouter_kit::core::transport::TransportError;
-use openrouter_kit::errors::HookError;
-use openrouter_kit::hooks::{Hook, HookContext, HookFuture};
+use openrouter_kit::hooks::{CallEnd, Hook, HookContext, Observer};
 use openrouter_kit::mock::MockServer;
 use openrouter_kit::models::ResponsesRequest;
 
-#[derive(Clone, Debug)]
-struct Recorder(Arc<Mutex<File>>);
+#[derive(Debug)]
+struct Recorder(Mutex<File>);
+
+/// What was seen of a call so far.
+#[derive(Default)]
+struct Transcript(Mutex<Vec<u8>>);
 
 impl Recorder {
-    fn write(&self, bytes: &[u8]) -> Result<(), HookError> {
-        let mut file = self.0.lock().map_err(|_| HookError::new("another thread failed while it recorded"))?;
-        file.write_all(bytes).map_err(HookError::new)
+    fn add(context: &HookContext, bytes: &[u8]) {
+        let transcript = context.state::<Transcript>();
+        transcript.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
     }
 }
 
 impl Hook for Recorder {
-    fn before_request<'a>(
-        &'a self,
-        context: &'a HookContext,
-        request: &'a mut http::Request<Body>,
-    ) -> HookFuture<'a, ()> {
-        let head = format!("\n>>> {} {} {}\n", context.operation_id(), request.method(), request.uri());
-        let body = request.body().as_bytes().cloned().unwrap_or_default();
-        Box::pin(async move { self.write(head.as_bytes()).and_then(|()| self.write(&body)) })
-    }
-
-    fn after_success<'a>(
-        &'a self,
-        _: &'a HookContext,
-        response: http::Response<Body>,
-    ) -> HookFuture<'a, http::Response<Body>> {
-        let head = format!("\n<<< {}\n", response.status());
-        Box::pin(async move {
-            self.write(head.as_bytes())?;
-            Ok(response.map(|body| Body::wrap(Recorded { body, recorder: self.clone() })))
-        })
+    fn observer(&self) -> Option<&dyn Observer> {
+        Some(self)
     }
 }
 
-/// A body that is recorded while it is read.
-struct Recorded {
-    body: Body,
-    recorder: Recorder,
-}
+impl Observer for Recorder {
+    fn request(&self, context: &HookContext, request: &http::Request<Body>) {
+        let (id, attempt) = (context.call_id(), context.attempt());
+        let head = format!(">>> call {id}, attempt {attempt}: {} {}\n", request.method(), request.uri().path());
+        Self::add(context, head.as_bytes());
+        Self::add(context, request.body().as_bytes().unwrap_or(&Bytes::new()));
+    }
 
-impl http_body::Body for Recorded {
-    type Data = Bytes;
-    type Error = TransportError;
+    fn response(&self, context: &HookContext, response: &http::Response<Body>) {
+        Self::add(context, format!("\n<<< {}\n", response.status()).as_bytes());
+    }
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame
-            && let Some(data) = frame.data_ref()
-            && let Err(error) = self.recorder.write(data)
-        {
-            // The answer matters more than its record.
+    fn chunk(&self, context: &HookContext, chunk: &Bytes) {
+        Self::add(context, chunk);
+    }
+
+    fn call_end(&self, context: &HookContext, end: &CallEnd<'_>) {
+        Self::add(context, format!("=== {:?} after {:?}\n\n", end.outcome, end.elapsed).as_bytes());
+        let transcript = context.state::<Transcript>();
+        let transcript = transcript.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = self.0.lock().unwrap_or_else(PoisonError::into_inner).write_all(&transcript);
+        if let Err(error) = written {
+            // The response matters more than its record.
             println!("not recorded: {error}");
         }
-        Poll::Ready(frame)
     }
 }
 
@@ -84,12 +68,18 @@ impl http_body::Body for Recorded {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::temp_dir().join(format!("openrouter-record-{}.txt", std::process::id()));
     let server = MockServer::start().await;
-    let client = server.client_builder().hook(Recorder(Arc::new(Mutex::new(File::create(&path)?)))).build()?;
+    let client = server.client_builder().hook(Recorder(Mutex::new(File::create(&path)?))).build()?;
 
-    let mut stream = client.responses().stream(ResponsesRequest::new().input("Hello")).await?;
-    while let Some(event) = stream.next().await {
-        event?;
-    }
+    let ask = async |text: &str| {
+        let mut stream = client.responses().stream(ResponsesRequest::new().input(text)).await?;
+        while let Some(event) = stream.next().await {
+            event?;
+        }
+        Ok::<_, openrouter_kit::Error>(())
+    };
+    let (one, two) = tokio::join!(ask("Hello"), ask("Good evening"));
+    one?;
+    two?;
     println!("{}", std::fs::read_to_string(&path)?);
     std::fs::remove_file(&path)?;
     Ok(())

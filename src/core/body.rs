@@ -47,7 +47,7 @@ impl Body {
         Self::received(body.map_err(TransportError::body))
     }
 
-    pub(super) fn received(body: impl HttpBody<Data = Bytes, Error = TransportError> + Send + 'static) -> Self {
+    pub(crate) fn received(body: impl HttpBody<Data = Bytes, Error = TransportError> + Send + 'static) -> Self {
         Self(Kind::Wrapped(Mutex::new(Box::pin(body))))
     }
 

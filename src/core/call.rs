@@ -176,6 +176,12 @@ impl<T, P> Call<T, P> {
         self
     }
 
+    /// Sets the limit for each hook and the source of the API key, [`Timeouts::hook`]. `None` means no limit.
+    pub fn hook_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.draft.options.timeouts.hook = limit.into();
+        self
+    }
+
     /// Sets when this request is retried, in place of the configuration of the client.
     pub fn retry_config(mut self, retry_config: RetryConfig) -> Self {
         self.draft.options.retry_config = Some(Box::new(retry_config));
@@ -305,8 +311,8 @@ impl<T, P> Future for Call<T, P> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let exchange = ready!(self.poll_exchange(cx))?;
-        let progress = exchange.progress;
-        Poll::Ready((self.read)(exchange).map_err(|error| progress.add_to(error)))
+        let ending = exchange.ending(self.expected);
+        Poll::Ready(ending.finish((self.read)(exchange)))
     }
 }
 
@@ -334,9 +340,8 @@ impl<T> Future for CallWithResponse<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let exchange = ready!(self.0.poll_exchange(cx))?;
-        let progress = exchange.progress;
-        let response = Response::from_exchange(exchange, self.0.expected, self.0.read);
-        Poll::Ready(response.map_err(|error| progress.add_to(error)))
+        let ending = exchange.ending(self.0.expected);
+        Poll::Ready(ending.finish(Response::from_exchange(exchange, self.0.expected, self.0.read)))
     }
 }
 

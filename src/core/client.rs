@@ -41,7 +41,7 @@ pub(crate) struct Inner {
     pub(crate) retry_config: RetryConfig,
     pub(crate) budget: RetryBudget,
     pub(crate) timeouts: Timeouts,
-    pub(crate) hooks: Vec<Arc<dyn Hook>>,
+    pub(crate) hooks: Arc<[Arc<dyn Hook>]>,
     pub(crate) limits: Limits,
 }
 

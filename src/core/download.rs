@@ -5,6 +5,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -19,6 +20,7 @@ use super::head::Head;
 use super::incoming::Incoming;
 use super::transfer::{Reporter, TransferProgress, regular_file};
 use crate::errors::{Error, UnexpectedError};
+use crate::hooks::ObservedCall;
 
 /// A file response, read as it arrives.
 ///
@@ -34,6 +36,8 @@ pub struct Download {
     received: u64,
     reporter: Option<Reporter>,
     is_over: bool,
+    /// What hooks see of the call, if the client has any.
+    call: Option<Arc<ObservedCall>>,
 }
 
 impl Download {
@@ -102,7 +106,7 @@ impl Download {
     ///
     /// They are written to a new file beside it (its name begins with a dot and ends with `.part`), which takes the place
     /// of `path` once it is complete and on the disk. Until then a file at `path` stays as it was. On an error, and when
-    /// this future is dropped, the new file is removed.
+    /// this future is dropped before the last step has begun, the new file is removed.
     ///
     /// The permissions of a file at `path` are kept, and its owner if the system allows it. A symbolic link is kept,
     /// and its target is replaced or created. Anything else, such as a directory, a device or a FIFO, is refused before
@@ -114,7 +118,14 @@ impl Download {
     pub async fn save_to(mut self, path: impl AsRef<Path>) -> Result<u64, Error> {
         let path = path.as_ref().to_owned();
         let (id, progress) = (self.head.operation_id, self.progress);
-        let failed = |error: io::Error| progress.add_to(unwritable(id, &path, error).into());
+        let call = self.call.clone();
+        let failed = |error: io::Error| {
+            let error = progress.add_to(unwritable(id, &path, error).into());
+            if let Some(call) = &call {
+                call.failed(&error);
+            }
+            error
+        };
         let target = path.clone();
         let mut part = blocking(move || PartFile::create(target)).await.map_err(failed)?;
         let mut length = 0;
@@ -284,7 +295,16 @@ impl Stream for Download {
             Poll::Pending => {}
         }
         let progress = self.progress;
-        chunk.map_err(|error| progress.add_to(error))
+        let chunk = chunk.map_err(|error| progress.add_to(error));
+        if self.is_over
+            && let Some(call) = &self.call
+        {
+            match &chunk {
+                Poll::Ready(Some(Err(error))) => call.failed(error),
+                _ => call.completed(),
+            }
+        }
+        chunk
     }
 }
 
@@ -292,10 +312,10 @@ impl sealed::FromExchange for Download {
     const EXPECTED: Expected = Expected::Bytes;
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        let Exchange { head, body, progress, idle, .. } = exchange;
+        let Exchange { head, body, progress, idle, call, .. } = exchange;
         let incoming = Incoming::new(head.operation_id, body, idle);
         let length = incoming.length();
-        Ok(Self { head, progress, incoming, length, received: 0, reporter: None, is_over: false })
+        Ok(Self { head, progress, incoming, length, received: 0, reporter: None, is_over: false, call })
     }
 }
 

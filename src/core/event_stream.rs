@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ use super::head::Head;
 use super::incoming::Incoming;
 use super::sse::{SseDecoder, SseEvent};
 use super::wire::{self, DecodeError, Json, Wire};
-use crate::errors::{ApiError, Cause, ConnectionError, Error, ResponseValidationError};
+use crate::errors::{ApiError, Cause, ConnectionError, Error, Extent, ResponseValidationError};
+use crate::hooks::ObservedCall;
 
 /// The data of the event that ends a stream.
 const DONE: &str = "[DONE]";
@@ -100,6 +102,8 @@ pub(super) struct Source {
     marked: bool,
     /// An event or an error was returned.
     given: bool,
+    /// What hooks see of the call, if the client has any.
+    call: Option<Arc<ObservedCall>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,6 +215,25 @@ fn terminal_unless_error<T: StreamItem>(item: &T) -> Option<bool> {
     if item.reports_error() { None } else { Some(item.is_terminal()) }
 }
 
+/// The error that an event reports.
+fn reported(head: &Head, progress: Progress, authorization: Option<HeaderValue>, data: Bytes) -> Error {
+    let error: Error = ApiError::read(head.clone(), data, super::time::now()).into();
+    progress.add_to(error.hiding(authorization))
+}
+
+/// Shows an event to observers. `error` makes the error that it reports.
+#[cold]
+#[inline(never)]
+fn observe(call: &ObservedCall, event: &SseEvent<'_>, error: impl FnOnce(Bytes) -> Error) {
+    if !matches!(Kind::of(event.data), Kind::Event) {
+        return;
+    }
+    let may_be_error = call.event(event.data) || event.event == ERROR;
+    if may_be_error && (event.event == ERROR || ApiError::is_error_body(event.data.as_bytes())) {
+        call.error(|| error(Bytes::copy_from_slice(event.data.as_bytes())));
+    }
+}
+
 impl Source {
     pub(super) fn new(exchange: Exchange, from_answer: fn(&str) -> Vec<Json>, keeps_text: bool) -> Result<Self, Error> {
         let events = exchange.json().map(from_answer);
@@ -218,7 +241,7 @@ impl Source {
             let error = DecodeError::new("expected an event stream, found a JSON value that is not a response");
             return Err(exchange.into_decode_error(error));
         }
-        let Exchange { head, authorization, body, progress, idle, event, max_event } = exchange;
+        let Exchange { head, authorization, body, progress, idle, event, max_event, call } = exchange;
         let operation_id = head.operation_id;
         let mut source = Self {
             head,
@@ -229,6 +252,7 @@ impl Source {
             state: State::Open,
             marked: false,
             given: false,
+            call,
         };
         if let Some(events) = events {
             source.read_instead(&events);
@@ -259,46 +283,58 @@ impl Source {
             }
             let has_ended = self.state == State::Ended;
             match self.decoder.next() {
-                Some(Ok(event)) => match see(event, has_ended) {
-                    Seen::Done => match self.read_outside(T::from_answer) {
-                        Some(Ok(())) => {}
-                        Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                        None if self.given => {
-                            self.done();
-                            if let Some(item) = pass(self.decoder.text()) {
+                Some(Ok(event)) => {
+                    if let Some(call) = &self.call {
+                        let error = |data| reported(&self.head, self.progress, self.authorization.clone(), data);
+                        observe(call, &event, error);
+                    }
+                    match see(event, has_ended) {
+                        Seen::Done => match self.read_outside(T::from_answer) {
+                            Some(Ok(())) => {}
+                            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                            None if self.given => {
+                                self.done();
+                                if let Some(item) = pass(self.decoder.text()) {
+                                    return Poll::Ready(Some(Ok(item)));
+                                }
+                            }
+                            None => {
+                                let message = "the stream ended without an event";
+                                let error = self.invalid("", Bytes::new(), message.into());
+                                return Poll::Ready(Some(Err(self.fail(error))));
+                            }
+                        },
+                        Seen::KeepAlive(is_returned) => {
+                            if is_returned && let Some(item) = pass(self.decoder.text()) {
                                 return Poll::Ready(Some(Ok(item)));
                             }
                         }
-                        None => {
-                            self.close();
-                            let message = "the stream ended without an event";
-                            return Poll::Ready(Some(Err(self.invalid("", Bytes::new(), message.into()))));
-                        }
-                    },
-                    Seen::KeepAlive(is_returned) => {
-                        if is_returned && let Some(item) = pass(self.decoder.text()) {
+                        Seen::Item(item, is_terminal) => {
+                            self.event_came();
+                            if is_terminal {
+                                self.mark();
+                            }
+                            self.decoder.forget_outside();
                             return Poll::Ready(Some(Ok(item)));
                         }
+                        Seen::Error(data) => {
+                            self.event_came();
+                            self.mark();
+                            if let Some(call) = &self.call {
+                                call.error(|| self.api_error(data.clone()));
+                            }
+                            return Poll::Ready(Some(Err(self.api_error(data))));
+                        }
+                        Seen::Misfit(error, data) => {
+                            self.event_came();
+                            return Poll::Ready(Some(Err(self.misfit(error, data))));
+                        }
                     }
-                    Seen::Item(item, is_terminal) => {
-                        self.event_came();
-                        self.marked |= is_terminal;
-                        self.decoder.forget_outside();
-                        return Poll::Ready(Some(Ok(item)));
-                    }
-                    Seen::Error(data) => {
-                        self.event_came();
-                        self.marked = true;
-                        return Poll::Ready(Some(Err(self.api_error(data))));
-                    }
-                    Seen::Misfit(error, data) => {
-                        self.event_came();
-                        return Poll::Ready(Some(Err(self.misfit(error, data))));
-                    }
-                },
+                }
                 Some(Err(error)) => {
-                    self.close();
-                    return Poll::Ready(Some(Err(self.invalid("", Bytes::new(), error.into()))));
+                    let error = ResponseValidationError::new(self.head.clone(), Bytes::new(), "", error.into());
+                    let error = self.progress.add_to(error.with_extent(Extent::Exceeds("max_event")).into());
+                    return Poll::Ready(Some(Err(self.fail(error))));
                 }
                 None if self.state == State::Open => {
                     if let Err(error) = ready!(self.poll_fill(cx)) {
@@ -308,10 +344,14 @@ impl Source {
                 None => match self.read_outside(T::from_answer) {
                     Some(Ok(())) => {}
                     Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                    None => {
+                    None if self.marked || !T::END_IS_MARKED || is_complete() => {
                         self.close();
-                        let is_complete = self.marked || !T::END_IS_MARKED || is_complete();
-                        return Poll::Ready(if is_complete { None } else { Some(Err(self.incomplete(NO_END))) });
+                        self.completed();
+                        return Poll::Ready(None);
+                    }
+                    None => {
+                        let error = self.incomplete(NO_END);
+                        return Poll::Ready(Some(Err(self.fail(error))));
                     }
                 },
             }
@@ -329,8 +369,8 @@ impl Source {
         match ready!(self.incoming.poll_chunk(cx)) {
             Some(Ok(chunk)) => self.decoder.push(chunk),
             Some(Err(error)) => {
-                self.close();
-                return Poll::Ready(Err(self.progress.add_to(error)));
+                let error = self.progress.add_to(error);
+                return Poll::Ready(Err(self.fail(error)));
             }
             None => {
                 self.state = State::Ended;
@@ -350,16 +390,16 @@ impl Source {
         }
         self.decoder.forget_outside();
         if ApiError::is_error_body(&outside) {
-            self.close();
-            return Some(Err(self.api_error(outside)));
+            let error = self.api_error(outside);
+            return Some(Err(self.fail(error)));
         }
         if self.given {
             return None;
         }
         let events = from_answer(&String::from_utf8_lossy(&outside));
         if events.is_empty() {
-            self.close();
-            return Some(Err(self.invalid("", outside, "expected events of a stream".into())));
+            let error = self.invalid("", outside, "expected events of a stream".into());
+            return Some(Err(self.fail(error)));
         }
         self.incoming.close();
         self.read_instead(&events);
@@ -376,6 +416,30 @@ impl Source {
         self.marked = true;
     }
 
+    /// The event after which nothing that matters is sent, or an error, was seen.
+    fn mark(&mut self) {
+        self.marked = true;
+        if let Some(call) = &self.call {
+            call.is_complete();
+        }
+    }
+
+    /// Ends the stream with an error.
+    fn fail(&mut self, error: Error) -> Error {
+        self.close();
+        if let Some(call) = &self.call {
+            call.failed(&error);
+        }
+        error
+    }
+
+    /// Tells hooks that the stream is complete.
+    fn completed(&self) {
+        if let Some(call) = &self.call {
+            call.completed();
+        }
+    }
+
     fn close(&mut self) {
         self.state = State::Over;
         self.incoming.close();
@@ -385,6 +449,7 @@ impl Source {
     fn done(&mut self) {
         self.state = State::Done;
         self.incoming.expect_end(END_OF_BODY);
+        self.completed();
     }
 
     /// Waits for the end of the body, or for anything else that is not expected there.
@@ -395,17 +460,19 @@ impl Source {
     }
 
     pub(super) fn api_error(&self, data: Bytes) -> Error {
-        let error: Error = ApiError::read(self.head.clone(), data, super::time::now()).into();
-        self.progress.add_to(error.hiding(self.authorization.clone()))
+        reported(&self.head, self.progress, self.authorization.clone(), data)
     }
 
     /// An event that is no JSON. At the end of the body it is half an event.
     fn misfit(&mut self, error: DecodeError, data: Bytes) -> Error {
         if self.state == State::Ended {
-            self.close();
-            return self.incomplete(NO_END);
+            let error = self.incomplete(NO_END);
+            return self.fail(error);
         }
         let path = error.path().to_owned();
+        if let Some(call) = &self.call {
+            call.error(|| self.invalid(&path, data.clone(), error.clone().into()));
+        }
         self.invalid(&path, data, error.into())
     }
 

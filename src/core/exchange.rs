@@ -1,5 +1,6 @@
 //! A response with a success status, before it is decoded.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use super::sse::SseDecoder;
 use super::time::{self, Instant};
 use super::wire;
 use crate::errors::{ApiError, Cause, Error, ResponseValidationError};
+use crate::hooks::ObservedCall;
 
 /// What the body of an answer is expected to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct Exchange {
     pub(crate) idle: Option<Duration>,
     pub(crate) event: Option<Duration>,
     pub(crate) max_event: usize,
+    /// What hooks see of the call, if the client has any.
+    pub(crate) call: Option<Arc<ObservedCall>>,
 }
 
 /// The function that made a call, how often its request was sent, and when it started.
@@ -54,16 +58,62 @@ pub(crate) struct Progress {
     pub(super) function: Option<&'static str>,
     pub(crate) attempts: u32,
     pub(super) began: Instant,
+    /// The operation may be carried out twice.
+    pub(super) is_repeatable: bool,
 }
 
 impl Progress {
     /// Adds this progress to an error.
     pub(crate) fn add_to(self, error: Error) -> Error {
-        error.of_function(self.function).with_progress(self.attempts, self.began.elapsed())
+        error.of_function(self.function).with_progress(self.attempts, self.began.elapsed(), self.is_repeatable)
+    }
+}
+
+/// The end of a call whose response arrived.
+pub(super) struct Ending {
+    progress: Progress,
+    call: Option<Arc<ObservedCall>>,
+    is_whole: bool,
+}
+
+impl Ending {
+    /// Adds to an error how the call went, and tells hooks.
+    #[inline]
+    pub(super) fn finish<T>(self, value: Result<T, Error>) -> Result<T, Error> {
+        match value {
+            Ok(value) => {
+                if let Some(call) = self.call.filter(|_| self.is_whole) {
+                    call.completed();
+                }
+                Ok(value)
+            }
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    #[cold]
+    fn failed(self, error: Error) -> Error {
+        let error = self.progress.add_to(error);
+        if let Some(call) = self.call {
+            call.failed(&error);
+        }
+        error
     }
 }
 
 impl Exchange {
+    /// What is to be done once the value of the call was made from this response.
+    pub(super) fn ending(&self, expected: Expected) -> Ending {
+        if let Some(call) = &self.call
+            && let Some(json) = self.json()
+        {
+            call.body(json);
+        }
+        // Streams and downloads end later.
+        let is_whole = matches!(expected, Expected::Json | Expected::Nothing);
+        Ending { progress: self.progress, call: self.call.clone(), is_whole }
+    }
+
     /// The body without what some servers put around a value: a byte order mark, stream comments, NUL bytes.
     fn value(&self) -> &[u8] {
         let body = self.body.as_bytes().map(|body| &**body).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The one path that every call takes, whatever its operation and types: key → hooks → transport → status → hooks → retry.
 
 use std::borrow::Cow;
+use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::body::Body;
 use super::client::{Inner, OpenRouterCore};
 use super::exchange::{Exchange, Expected, Progress};
 use super::head::Head;
-use super::hidden::{self, hide_values};
+use super::hidden::{self, hide_values, is_harmless};
 use super::incoming::{Collected, End, Incoming};
 use super::key::Key;
 use super::operation::{Authentication, OperationRef, Parts, Payload};
@@ -27,15 +28,18 @@ use super::timeouts::Timeouts;
 use super::transport::{CONNECT_TIMEOUT, ConnectTimeout, Connecting};
 use super::within::within;
 use crate::errors::{
-    ApiError, Error, ResponseValidationError, TimeoutError, TimeoutPhase, UnexpectedError, coding, is_page,
+    ApiError, Error, Extent, ResponseValidationError, TimeoutError, TimeoutPhase, UnexpectedError, coding, is_page,
 };
-use crate::hooks::{HookContext, Hooks, RequestInput};
+use crate::hooks::{HookContext, Hooks, RequestInput, Retry, RetryReason};
 
 const METADATA: HeaderName = HeaderName::from_static("x-openrouter-metadata");
 
 /// How long the body of an error is read, in total. The status is already known, and the body nearly always arrives
 /// with the head; after this time, what has arrived is used as the body.
 const ERROR_BODY: Duration = Duration::from_secs(5);
+
+/// How long hooks may take to end what they began, once the time of the whole call is up.
+const LAST_HOOKS: Duration = Duration::from_secs(1);
 
 /// Sends a request, with all its attempts.
 pub(crate) async fn execute(
@@ -52,20 +56,36 @@ pub(crate) async fn execute(
     let total = options.timeouts.total;
     let began = Instant::now();
     let attempts = AtomicU32::new(0);
-    // Pinned here: as an argument it would take its room a second time.
-    let running = pin!(async {
-        let plan = Plan::new(core.inner(), parts, options, expected)?;
-        plan.run(began, &attempts).await
-    });
-    let outcome = within(total, running).await.unwrap_or_else(|limit| {
-        let error = TimeoutError::new(operation.id(), TimeoutPhase::Total, limit);
-        Err(error.into())
-    });
-    let function = operation.function();
-    let progress = Progress { function, attempts: attempts.load(Ordering::Relaxed), began };
+    let progress = || Progress {
+        function: operation.function(),
+        attempts: attempts.load(Ordering::Relaxed),
+        began,
+        is_repeatable: operation.is_repeatable(),
+    };
+    let plan = match Plan::new(core.inner(), parts, options, expected) {
+        Ok(plan) => plan,
+        Err(error) => return Err(progress().add_to(error.of_operation(operation.id()))),
+    };
+    let mut hooks = plan.hooks(began);
+    let outcome = {
+        // Pinned here: as an argument it would take its room a second time.
+        let running = pin!(plan.run(&mut hooks, began, &attempts));
+        within(total, running).await
+    };
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        // It is rare, so that it has room of its own.
+        Err(limit) => Box::pin(plan.expire(&mut hooks, limit)).await,
+    };
     match outcome {
-        Ok(exchange) => Ok(Exchange { progress, ..exchange }),
-        Err(error) => Err(progress.add_to(error.of_operation(operation.id()))),
+        Ok(exchange) => Ok(Exchange { progress: progress(), call: hooks.call().cloned(), ..exchange }),
+        Err(error) => {
+            let error = progress().add_to(error.of_operation(operation.id()));
+            if let Some(call) = hooks.call() {
+                call.failed(&error);
+            }
+            Err(error)
+        }
     }
 }
 
@@ -148,38 +168,74 @@ impl<'a> Plan<'a> {
 
     /// Sends the request until it succeeds or the retry configuration says to stop. The attempts are counted in
     /// `attempts`.
-    async fn run(&self, began: Instant, attempts: &AtomicU32) -> Result<Exchange, Error> {
-        let retry_config = self.retry_config.as_deref().unwrap_or(&self.client.retry_config);
-        let mut hooks = self.hooks(retry_config);
+    async fn run(&self, hooks: &mut Hooks, began: Instant, attempts: &AtomicU32) -> Result<Exchange, Error> {
+        let retry_config = self.retry_config();
         let mut attempt = 1;
+        let mut retry = None;
+        let mut last: Option<Error> = None;
         loop {
             attempts.store(attempt, Ordering::Relaxed);
-            hooks.begin(attempt);
-            let error = match self.attempt(&hooks).await {
-                Ok(exchange) => {
+            hooks.begin(attempt, retry);
+            let outcome = self.attempt(hooks).await;
+            hooks.over();
+            let mut error = match (outcome, last) {
+                (Ok(exchange), _) => {
                     self.client.budget.succeeded();
                     return Ok(exchange);
                 }
-                Err(error) => error,
+                // This attempt sent nothing, but those before it did.
+                (Err(error @ Error::InvalidRequest(_)), Some(last)) => {
+                    attempts.store(attempt - 1, Ordering::Relaxed);
+                    hooks.attempt_failed(&error, None);
+                    return Err(last.with_failed_repeat(error));
+                }
+                (Err(error), _) => error,
             };
             let failure = Failure::of(&error);
             let wait = retry_config.decide(attempt, began.elapsed(), failure, self.repeatable, fastrand::f64());
-            let Some(wait) = wait else { return Err(error) };
-            if !self.payload.can_repeat() {
-                return Err(error.with_spent_body());
-            }
-            let Some(retry) = self.client.budget.take() else { return Err(error) };
+            let decided = match wait {
+                Some(_) if !self.payload.can_repeat() => {
+                    error = error.with_spent_body();
+                    None
+                }
+                Some(wait) => self.client.budget.take().map(|taken| (wait, taken)),
+                None => None,
+            };
+            let wait = decided.as_ref().map(|(wait, _)| *wait);
+            retry = wait.and_then(|wait| Some(Retry { wait, reason: RetryReason::of(&error)? }));
+            hooks.attempt_failed(&error, retry);
+            let Some((wait, taken)) = decided else { return Err(error) };
+            last = Some(error);
             sleep(wait).await;
-            retry.spend();
+            taken.spend();
             attempt += 1;
         }
     }
 
-    fn hooks(&self, retry_config: &RetryConfig) -> Hooks<'_> {
-        Hooks::new(&self.client.hooks, || {
+    /// Ends a call whose time is up. Hooks that saw an attempt begin see it end, if they do not take long.
+    async fn expire(&self, hooks: &mut Hooks, limit: Duration) -> Result<Exchange, Error> {
+        let expired = || Error::from(TimeoutError::new(self.operation.id(), TimeoutPhase::Total, limit));
+        if !hooks.is_under_way() {
+            return Err(expired());
+        }
+        let outcome = within(Some(LAST_HOOKS), pin!(self.settle(hooks, Err(expired())))).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(expired()));
+        if let Err(error) = &outcome {
+            hooks.attempt_failed(error, None);
+        }
+        outcome
+    }
+
+    fn retry_config(&self) -> &RetryConfig {
+        self.retry_config.as_deref().unwrap_or(&self.client.retry_config)
+    }
+
+    fn hooks(&self, began: Instant) -> Hooks {
+        Hooks::new(&self.client.hooks, self.timeouts.hook, || {
             let base_url = self.base_url.clone().unwrap_or_else(|| self.client.server.as_str().to_owned());
             let is_stream = self.expected == Expected::Events;
-            HookContext::new(self.operation.clone(), base_url, retry_config.clone(), self.timeouts).with_call(
+            let retry_config = self.retry_config().clone();
+            HookContext::new(self.operation.clone(), base_url, retry_config, self.timeouts, began).with_call(
                 is_stream,
                 self.wants_metadata,
                 self.extensions.clone(),
@@ -187,8 +243,11 @@ impl<'a> Plan<'a> {
         })
     }
 
-    async fn attempt(&self, hooks: &Hooks<'_>) -> Result<Exchange, Error> {
-        let request = self.request(hooks).await?;
+    async fn attempt(&self, hooks: &mut Hooks) -> Result<Exchange, Error> {
+        let request = match self.request(hooks).await {
+            Ok(request) => request,
+            Err(error) => return Box::pin(self.settle(hooks, Err(error))).await,
+        };
         let authorization = request.headers().get(AUTHORIZATION).cloned();
         match self.exchange(hooks, request).await {
             Ok(exchange) => Ok(Exchange { authorization, ..exchange }),
@@ -196,17 +255,23 @@ impl<'a> Plan<'a> {
         }
     }
 
-    async fn exchange(&self, hooks: &Hooks<'_>, request: Request<Body>) -> Result<Exchange, Error> {
-        let failure = match self.send(request).await {
-            Ok(response) if response.status().is_success() => {
-                match self.accept(hooks.after_success(response).await?).await {
+    async fn exchange(&self, hooks: &mut Hooks, request: Request<Body>) -> Result<Exchange, Error> {
+        let failure = match self.send(hooks, request).await {
+            Ok(response) if response.status().is_success() => match hooks.after_success(response).await {
+                Ok(response) => match self.accept(response).await {
                     Err(error @ (Error::Connection(_) | Error::Timeout(_) | Error::Cancelled(_))) => Err(error),
                     outcome => return outcome,
-                }
-            }
+                },
+                Err(error) => Err(error),
+            },
             Ok(response) => Ok(self.buffered(response).await),
             Err(error) => Err(error),
         };
+        self.settle(hooks, failure).await
+    }
+
+    /// What hooks make of an attempt that failed.
+    async fn settle(&self, hooks: &mut Hooks, failure: Result<Response<Body>, Error>) -> Result<Exchange, Error> {
         self.accept(hooks.after_error(failure).await?).await
     }
 
@@ -220,14 +285,23 @@ impl<'a> Plan<'a> {
 
     /// Makes the HTTP request, with what hooks change and with the API key, which goes to no other origin than that of the
     /// server URL.
-    async fn request(&self, hooks: &Hooks<'_>) -> Result<Request<Body>, Error> {
-        let mut input = RequestInput::new(self.url.clone(), self.headers.clone(), self.payload.body().await?);
+    async fn request(&self, hooks: &mut Hooks) -> Result<Request<Body>, Error> {
+        let body = match self.payload.body() {
+            Some(body) => body,
+            None => Box::pin(self.limited(self.payload.open())).await?,
+        };
+        let mut input = RequestInput::new(self.url.clone(), self.headers.clone(), body);
         hooks.before_create_request(&mut input).await?;
         let wants_key = self.operation.authentication() != Authentication::None
             && !input.headers.contains_key(AUTHORIZATION)
             && same_origin(&input.url, &self.url);
         let key = self.key.as_ref().unwrap_or(&self.client.key);
-        let key = if wants_key { key.authorization().await? } else { None };
+        let key = match key {
+            _ if !wants_key => None,
+            Key::None => None,
+            Key::Fixed(key) => Some(key.clone()),
+            Key::Source(source) => Some(Box::pin(self.limited(Key::ask(source))).await?),
+        };
         if let Some(key) = &key {
             input.headers.insert(AUTHORIZATION, key.clone());
         }
@@ -240,13 +314,33 @@ impl<'a> Plan<'a> {
         }
         hooks.before_request(&mut request).await?;
         let is_ours = || key.is_some() && request.headers().get(AUTHORIZATION) == key.as_ref();
-        if !same_origin(request.uri(), &self.url) && is_ours() {
-            request.headers_mut().remove(AUTHORIZATION);
+        if !same_origin(request.uri(), &self.url) {
+            if is_ours() {
+                request.headers_mut().remove(AUTHORIZATION);
+            }
+            // Nor do other secrets of the program go there, such as a key in a header of its own.
+            for (name, value) in self.headers.iter().filter(|(name, _)| !is_harmless(name)) {
+                if request.headers().get(name) == Some(value) {
+                    request.headers_mut().remove(name);
+                }
+            }
         }
         Ok(request)
     }
 
-    async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, Error> {
+    /// Waits for code of the program, at most for the time limit of that.
+    async fn limited<T, E>(&self, future: impl Future<Output = Result<T, E>>) -> Result<T, Error>
+    where
+        Error: From<E>,
+    {
+        match within(self.timeouts.hook, pin!(future)).await {
+            Ok(outcome) => Ok(outcome?),
+            Err(limit) => Err(TimeoutError::new(self.operation.id(), TimeoutPhase::Hook, limit).into()),
+        }
+    }
+
+    async fn send(&self, hooks: &Hooks, mut request: Request<Body>) -> Result<Response<Body>, Error> {
+        hooks.request(&request);
         // A longer limit expires after the one for connecting.
         let may_pass_first = |limit| limit <= self.timeouts.connect.unwrap_or(CONNECT_TIMEOUT);
         let connecting = self.timeouts.response.filter(|limit| may_pass_first(*limit)).map(|_| Connecting::default());
@@ -259,7 +353,7 @@ impl<'a> Plan<'a> {
         })?;
         let mut response = sent.map_err(|error| Error::from_transport(self.operation.id(), error))?;
         hide_values(response.headers_mut());
-        Ok(response)
+        Ok(hooks.response(response))
     }
 
     fn head(&self, status: StatusCode, headers: HeaderMap) -> Head {
@@ -274,19 +368,20 @@ impl<'a> Plan<'a> {
     async fn buffered(&self, response: Response<Body>) -> Response<Body> {
         let (head, body) = response.into_parts();
         // It is rare too.
-        let body = Box::pin(self.error_text(body)).await.into();
-        Response::from_parts(head, body)
+        let (body, _) = Box::pin(self.error_text(body)).await;
+        Response::from_parts(head, body.into())
     }
 
-    /// The body of an error, cut at its size and time limits. If the body breaks off, what arrived is used.
-    async fn error_text(&self, body: Body) -> Bytes {
+    /// The body of an error, cut at its size and time limits, and whether it is whole. If the body breaks off, what arrived
+    /// is used.
+    async fn error_text(&self, body: Body) -> (Bytes, bool) {
         if let Some(bytes) = body.as_bytes() {
-            return bytes.clone();
+            return (bytes.clone(), true);
         }
         let limit = self.client.limits.error_body;
         let mut read = Collected::default();
-        let _ = within(Some(ERROR_BODY), pin!(self.incoming(body).collect(&mut read, limit))).await;
-        read.into_bytes(limit)
+        let end = within(Some(ERROR_BODY), pin!(self.incoming(body).collect(&mut read, limit))).await;
+        (read.into_bytes(limit), matches!(end, Ok(End::Whole)))
     }
 
     /// The error for a response without a success status.
@@ -297,7 +392,9 @@ impl<'a> Plan<'a> {
             let head = self.head(head.status, head.headers);
             return ApiError::read(head, body, time::now()).into();
         }
-        let message = if head.status.is_redirection() {
+        let message = if head.status.is_redirection() && !head.headers.contains_key(LOCATION) {
+            format!("the server responded with {} and no address; check the server URL", head.status)
+        } else if head.status.is_redirection() {
             format!(
                 "the server responded with {} and points {}; redirects are not followed, so that the API key goes to no other \
                  place. Set `server_url` to the final address if you trust it",
@@ -321,14 +418,20 @@ impl<'a> Plan<'a> {
             head: self.head(head.status, head.headers),
             authorization: None,
             body,
-            progress: Progress { function: self.operation.function(), attempts: 0, began: Instant::now() },
+            progress: Progress {
+                function: self.operation.function(),
+                attempts: 0,
+                began: Instant::now(),
+                is_repeatable: self.operation.is_repeatable(),
+            },
             idle: self.timeouts.idle,
             event: self.timeouts.event,
             max_event: self.client.limits.event,
+            call: None,
         };
         if let Some(coding) = coding(&exchange.head.headers) {
             let message = format!("the body is compressed as {coding}, which was not requested");
-            return Err(Box::pin(self.unexpected_body(exchange, message)).await);
+            return Err(Box::pin(self.unexpected_body(exchange, message, Extent::Whole)).await);
         }
         match self.expected {
             Expected::Events if is_labelled_events(&exchange.head.headers) => Ok(exchange),
@@ -352,7 +455,7 @@ impl<'a> Plan<'a> {
                     End::Broken(error) => Err(error),
                     End::TooLarge => {
                         let message = format!("the body exceeds `max_body` ({} bytes)", self.client.limits.body);
-                        Err(Box::pin(self.unexpected_body(exchange, message)).await)
+                        Err(Box::pin(self.unexpected_body(exchange, message, Extent::Exceeds("max_body"))).await)
                     }
                 }
             }
@@ -403,8 +506,13 @@ impl<'a> Plan<'a> {
         }
         let kind = media_type(&exchange.head.headers).unwrap_or("a response without a media type");
         let message = format!("expected an event stream, found {kind}");
-        exchange.body = read.into_bytes(self.client.limits.error_body).into();
-        Err(self.unexpected_body(exchange, message).await)
+        let extent = match end {
+            Some(End::Whole) => Extent::Whole,
+            Some(End::TooLarge) => Extent::Exceeds("max_body"),
+            Some(End::Broken(_)) | None => Extent::Beginning,
+        };
+        exchange.body = read.into_bytes(self.client.limits.body).into();
+        Err(self.unexpected_body(exchange, message, extent).await)
     }
 
     /// A response that should be a generated file, such as audio. An HTML page is not one, and what starts like JSON
@@ -421,8 +529,9 @@ impl<'a> Plan<'a> {
         }
         let is_error = is_json && matches!(end, Some(End::Whole)) && ApiError::is_error_body(read.as_bytes());
         if is_page || is_error {
+            let extent = if matches!(end, Some(End::Whole)) { Extent::Whole } else { Extent::Beginning };
             exchange.body = read.into_bytes(limit).into();
-            return Err(self.unexpected_body(exchange, "expected a file, found a page".to_owned()).await);
+            return Err(self.unexpected_body(exchange, "expected a file, found a page".to_owned(), extent).await);
         }
         exchange.body = Self::resumed(incoming, read, end)?;
         Ok(exchange)
@@ -439,13 +548,16 @@ impl<'a> Plan<'a> {
     }
 
     /// A response that does not match the operation: an error with a success status, or something else.
-    async fn unexpected_body(&self, exchange: Exchange, message: String) -> Error {
+    /// `extent` is that of a body that was read.
+    async fn unexpected_body(&self, exchange: Exchange, message: String, extent: Extent) -> Error {
         let Exchange { head, body, .. } = exchange;
-        let body = self.error_text(body).await;
+        let was_read = body.as_bytes().is_some();
+        let (body, is_whole) = self.error_text(body).await;
+        let extent = if was_read || is_whole { extent } else { Extent::Beginning };
         if ApiError::is_error_body(&body) {
             return ApiError::read(head, body, time::now()).into();
         }
-        ResponseValidationError::new(head, body, "", message.into()).into()
+        ResponseValidationError::new(head, body, "", message.into()).with_extent(extent).into()
     }
 }
 
@@ -490,8 +602,7 @@ fn same_origin(one: &Uri, other: &Uri) -> bool {
 
 /// Where a redirect points, as far as a message may tell: the host, for the rest may be secret.
 fn destination(headers: &HeaderMap) -> Cow<'static, str> {
-    let Some(location) = headers.get(LOCATION) else { return "nowhere".into() };
-    let location = location.to_str().unwrap_or("//");
+    let location = headers.get(LOCATION).map_or(Ok("//"), HeaderValue::to_str).unwrap_or("//");
     let has_scheme = location.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(['/', '?', '#']));
     let absolute = match location.strip_prefix("//") {
         // The scheme of the request stays.

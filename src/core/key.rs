@@ -11,13 +11,15 @@ use crate::errors::{Cause, Error, InvalidRequestError};
 
 pub(super) type KeyFuture = Pin<Box<dyn Future<Output = Result<String, Cause>> + Send>>;
 
+pub(crate) type KeySource = Arc<dyn Fn() -> KeyFuture + Send + Sync>;
+
 /// Where the API key comes from.
 #[derive(Clone, Default)]
 pub(crate) enum Key {
     #[default]
     None,
     Fixed(HeaderValue),
-    Source(Arc<dyn Fn() -> KeyFuture + Send + Sync>),
+    Source(KeySource),
 }
 
 impl Key {
@@ -30,19 +32,15 @@ impl Key {
         !matches!(self, Self::None)
     }
 
-    /// The value of the `Authorization` header, if there is a key.
-    pub(crate) async fn authorization(&self) -> Result<Option<HeaderValue>, Error> {
-        match self {
-            Self::None => Ok(None),
-            Self::Fixed(value) => Ok(Some(value.clone())),
-            Self::Source(source) => match source().await {
-                Ok(key) => Ok(Some(authorization("api_key_source", &key)?)),
-                Err(cause) => {
-                    let invalid =
-                        InvalidRequestError::new("api_key_source", "gave no key; see the source of this error");
-                    Err(invalid.caused_by(cause).into())
-                }
-            },
+    /// Asks a source for the value of the `Authorization` header.
+    pub(crate) async fn ask(source: &KeySource) -> Result<HeaderValue, Error> {
+        match source().await {
+            Ok(key) => Ok(authorization("api_key_source", &key)?),
+            Err(cause) => {
+                let invalid =
+                    InvalidRequestError::new("api_key_source", "returned no key; see the source of this error");
+                Err(invalid.caused_by(cause).into())
+            }
         }
     }
 }

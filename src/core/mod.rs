@@ -32,8 +32,9 @@ pub(crate) mod time;
 mod timeouts;
 mod transfer;
 pub mod transport;
+pub(crate) mod usd;
 pub mod wire;
-mod within;
+pub(crate) mod within;
 
 pub use answer::Answer;
 pub use builder::ClientBuilder;

@@ -487,8 +487,16 @@ impl Payload {
         }
     }
 
-    /// The body for one attempt.
-    pub(crate) async fn body(&self) -> Result<Body, InvalidRequestError> {
+    /// The body for one attempt, unless files have to be opened for it.
+    pub(crate) fn body(&self) -> Option<Body> {
+        match &self.source {
+            PayloadSource::Bytes(bytes) => Some(bytes.clone().into()),
+            PayloadSource::Multipart(_) => None,
+        }
+    }
+
+    /// The body for one attempt, with its files opened.
+    pub(crate) async fn open(&self) -> Result<Body, InvalidRequestError> {
         match &self.source {
             PayloadSource::Bytes(bytes) => Ok(bytes.clone().into()),
             PayloadSource::Multipart(multipart) => multipart.body().await,

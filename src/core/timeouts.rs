@@ -10,8 +10,8 @@ use crate::errors::InvalidRequestError;
 pub struct Timeouts {
     /// For making a connection. `None` leaves it to the transport; `HyperTransport` has 10 s. Default: `None`.
     pub connect: Option<Duration>,
-    /// From the start of an attempt, connecting included, to the head of the answer. Default: 10 minutes, since a model
-    /// may think before it answers.
+    /// From sending the request of an attempt, connecting included, to the head of the response. Default: 10 minutes,
+    /// since a model may think before it responds.
     pub response: Option<Duration>,
     /// Between two chunks of a body, and between the head and the first chunk. Only time the program spends waiting for
     /// the chunk counts: if it does something else in between, the wait starts over when it returns. The body of an
@@ -20,7 +20,10 @@ pub struct Timeouts {
     /// Between two events of a stream, and between the head and the first event, no matter how many comments and empty
     /// events arrive in between as keep-alives. Time is counted as for `idle`. Default: `None`.
     pub event: Option<Duration>,
-    /// For the whole call with its retries, hooks and waits, up to the whole body, or up to the head of the answer
+    /// For code of the program that an attempt waits for: each hook at each of its points, the source of the API key, and
+    /// opening the files of an upload. Default: 10 minutes.
+    pub hook: Option<Duration>,
+    /// For the whole call with its retries, hooks and waits, up to the whole body, or up to the head of the response
     /// for a stream or a download. Default: `None`.
     pub total: Option<Duration>,
 }
@@ -32,6 +35,7 @@ impl Default for Timeouts {
             response: Some(Duration::from_secs(600)),
             idle: Some(Duration::from_secs(300)),
             event: None,
+            hook: Some(Duration::from_secs(600)),
             total: None,
         }
     }
@@ -45,6 +49,7 @@ impl Timeouts {
             ("response_timeout", self.response),
             ("idle_timeout", self.idle),
             ("event_timeout", self.event),
+            ("hook_timeout", self.hook),
             ("timeout", self.total),
         ];
         match named.iter().find(|(_, limit)| limit.is_some_and(|limit| limit.is_zero())) {

@@ -12,7 +12,7 @@ use super::time::{Sleep, sleep};
 pin_project! {
     /// Returns the output of a future, or the limit if it expires first. It is one type with and without a limit, so
     /// that the code of the future is compiled once.
-    pub(super) struct Within<F> {
+    pub(crate) struct Within<F> {
         #[pin]
         future: F,
         #[pin]
@@ -22,7 +22,7 @@ pin_project! {
 }
 
 /// Limits the time of `future`.
-pub(super) fn within<F: Future>(limit: Option<Duration>, future: F) -> Within<F> {
+pub(crate) fn within<F: Future>(limit: Option<Duration>, future: F) -> Within<F> {
     Within { future, timer: limit.map(sleep), limit: limit.unwrap_or_default() }
 }
 

@@ -1,4 +1,4 @@
-//! Code of the program that runs around every attempt to send a request.
+//! Code of the program that runs around every attempt to send a request, and code that sees how calls end.
 //!
 //! A [`Hook`] is added to a client with [`hook`](crate::core::ClientBuilder::hook); several run in the order in
 //! which they were added. A client without hooks pays nothing for them.
@@ -8,44 +8,60 @@
 //! ```text
 //! build()      sdk_init
 //! attempt 1    before_create_request → (API key is added) → before_request → the request is sent
-//!              → an answer with a success status (2xx)                      → after_success
-//!              → any other answer, no answer, or a body that breaks off     → after_error
+//!              → a response with a success status (2xx)                     → after_success
+//!              → anything else that ends the attempt                        → after_error
 //! attempt 2    the same again, if the retry configuration allows it
+//! the end      call_end, if the hook has an observer
 //! ```
 //!
 //! # What holds for all points
 //!
 //! - They are reached **on every attempt** of every call, retries included; [`HookContext::attempt`] counts them from 1.
 //! - They run one after the other in the order in which the hooks were added, and each sees what the one before it left.
-//! - **A hook that fails** (`Err` of [`HookError`]) ends the call with [`Error::Hook`]: the hooks after it are not asked,
-//!   [`after_error`](Hook::after_error) is not called, the call is not retried, and if the request was not sent yet, it never is.
-//! - Mistakes in the arguments of a call are found before the first hook, and no hook is asked.
-//! - An answer with a success status whose body turns out to be an error or not to fit its type has passed
-//!   [`after_success`](Hook::after_success); [`after_error`](Hook::after_error) does not see it.
-//! - The time limit of the whole call includes the hooks; the others do not.
+//! - **Every attempt that a hook saw begin, it sees end**: a hook that was asked in
+//!   [`before_create_request`](Hook::before_create_request) is asked in [`after_success`](Hook::after_success) or
+//!   [`after_error`](Hook::after_error), also if the API key source, another hook or the time limit of the whole call
+//!   ends the attempt. Only a call that the program drops ends without them; an [`Observer`] sees that too.
+//! - **A hook that fails** (`Err` of [`HookError`]) ends the call with [`Error::Hook`]: the call is not retried, and if the
+//!   request was not sent yet, it never is. The hooks after it are not asked at this point.
+//! - **A hook that takes too long** ends the call with [`Error::Timeout`], as if it had failed
+//!   ([`Timeouts::hook`](crate::core::Timeouts::hook), 10 minutes by default).
+//! - Errors in the arguments of a call are found before the first hook, and no hook is asked.
+//! - A response with a success status whose body turns out to be an error or not to fit its type has passed
+//!   [`after_success`](Hook::after_success); [`after_error`](Hook::after_error) does not see it, but
+//!   [`call_end`](Observer::call_end) does.
+//! - The time limit of the whole call includes the hooks; those for connecting, the response and its body do not. Once it
+//!   has expired, hooks have one more second to end what they began.
 //! - Values of headers that may hold a secret are marked as sensitive, whichever hook set them, so that `Debug` of a request
 //!   or response does not print them.
 
+mod call;
 mod chain;
+mod context;
+mod debug_log;
+mod limiter;
+mod observer;
+mod report;
 
 use std::fmt;
 use std::future::{Future, ready};
-use std::io::Write;
 use std::pin::Pin;
-use std::time::Duration;
 
-use crate::core::time::Instant;
 use http::header::HeaderMap;
-use http::{Extensions, Request, Response, Uri};
+use http::{Request, Response, Uri};
 
+pub(crate) use self::call::ObservedCall;
 pub(crate) use self::chain::Hooks;
+pub use self::context::HookContext;
+pub(crate) use self::debug_log::DebugLog;
+pub use self::limiter::Limiter;
+pub use self::observer::{CallEnd, CallUsage, Observer, Outcome, Retry, RetryReason};
+use crate::core::ClientConfig;
 use crate::core::body::Body;
 use crate::core::hidden::{self, Headers};
-use crate::core::operation::OperationRef;
-use crate::core::{ClientConfig, Operation, RetryConfig, Timeouts};
-use crate::errors::{Chain, Error, HookError, LONGEST, OneLine};
+use crate::errors::{Error, HookError};
 
-/// What the methods of a [`Hook`] answer with: a boxed future.
+/// The boxed future that the methods of a [`Hook`] return.
 pub type HookFuture<'a, T, E = HookError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
 /// Code that runs around every attempt to send a request. Every method has a default that does nothing.
@@ -151,8 +167,8 @@ pub type HookFuture<'a, T, E = HookError> = Pin<Box<dyn Future<Output = Result<T
 /// }
 /// ```
 pub trait Hook: Send + Sync + fmt::Debug + 'static {
-    /// **When:** once, in `build()`, after all options were set and before they are checked.
-    /// **May:** change the configuration of the client, wrap its transport.
+    /// **When:** once, in `build()`, once the options are valid.
+    /// **May:** change the configuration of the client, wrap its transport. What it sets is checked afterwards.
     /// **On failure:** `build()` fails with [`Error::Hook`].
     ///
     /// # Errors
@@ -190,10 +206,11 @@ pub trait Hook: Send + Sync + fmt::Debug + 'static {
         Box::pin(ready(Ok(())))
     }
 
-    /// **When:** on every attempt that is answered with a success status (2xx), before the body is read.
-    /// **May:** replace the answer, wrap its body ([`Body::wrap`]), or refuse it. An answer that is replaced by one with
+    /// **When:** on every attempt whose response has a success status (2xx), before the body is read. The response may also
+    /// be one that a hook before this one made of a failure.
+    /// **May:** replace the response, wrap its body ([`Body::wrap`]), or refuse it. A response that is replaced by one with
     /// another status counts as that failure: the retry configuration applies, [`after_error`](Self::after_error) is not
-    /// asked.
+    /// called.
     /// **On failure:** the call fails with [`Error::Hook`]; the connection is closed.
     ///
     /// # Errors
@@ -207,14 +224,15 @@ pub trait Hook: Send + Sync + fmt::Debug + 'static {
         Box::pin(ready(Ok(response)))
     }
 
-    /// **When:** on every attempt that fails: `Ok` holds an answer with another status than success, its body read up to
-    /// the limit for error bodies and at hand ([`Body::as_bytes`]); `Err` holds the error when there was no answer or the
-    /// body of a unary answer broke off.
-    /// **May:** answer with the same, with another answer or another error. An answer with a success status makes the
-    /// attempt succeed, and the hooks after it are not asked. Whether to try again is then decided by what the last hook
-    /// answered: by the status, or by the error.
-    /// **On failure:** with [`Error::Hook`] (a [`HookError`] becomes one with `?`) the call fails with it; the hooks after
-    /// it are not asked.
+    /// **When:** on every attempt that fails after this hook saw it begin. `Ok` holds a response with another status than
+    /// success, its body read up to the limit for error bodies and at hand ([`Body::as_bytes`]). `Err` holds the error if
+    /// there was no response, the body of a unary response broke off, a time limit expired, or the API key source or
+    /// another hook failed.
+    /// **May:** return the same, another response or another error. A response with a success status makes the attempt
+    /// succeed, and the hooks after it are asked in [`after_success`](Self::after_success). Whether to try again is then
+    /// decided by what the last hook returned: by the status, or by the error.
+    /// **On failure:** with [`Error::Hook`] (a [`HookError`] becomes one with `?`) the call fails with it, unless a hook after
+    /// it returns something else.
     ///
     /// # Errors
     /// The error it was given, or another.
@@ -225,6 +243,12 @@ pub trait Hook: Send + Sync + fmt::Debug + 'static {
     ) -> HookFuture<'a, Response<Body>, Error> {
         let _ = context;
         Box::pin(ready(failure))
+    }
+
+    /// Returns the observer of this hook, which sees how calls go on and end: usually `Some(self)`. Called for each call,
+    /// several times. A client none of whose hooks has an observer does not look into responses for them.
+    fn observer(&self) -> Option<&dyn Observer> {
+        None
     }
 }
 
@@ -253,142 +277,5 @@ impl fmt::Debug for RequestInput {
             .field("headers", &Headers(&self.headers))
             .field("body", &self.body)
             .finish()
-    }
-}
-
-/// Which attempt of which call a hook runs for.
-#[derive(Debug)]
-pub struct HookContext {
-    operation: OperationRef,
-    base_url: String,
-    retry_config: RetryConfig,
-    timeouts: Timeouts,
-    is_stream: bool,
-    wants_metadata: bool,
-    extensions: Extensions,
-    attempt: u32,
-    began: Instant,
-}
-
-impl HookContext {
-    pub(crate) fn new(
-        operation: OperationRef,
-        base_url: String,
-        retry_config: RetryConfig,
-        timeouts: Timeouts,
-    ) -> Self {
-        Self {
-            operation,
-            base_url,
-            retry_config,
-            timeouts,
-            is_stream: false,
-            wants_metadata: false,
-            extensions: Extensions::new(),
-            attempt: 0,
-            began: Instant::now(),
-        }
-    }
-
-    pub(crate) fn with_call(mut self, is_stream: bool, wants_metadata: bool, extensions: Extensions) -> Self {
-        (self.is_stream, self.wants_metadata, self.extensions) = (is_stream, wants_metadata, extensions);
-        self
-    }
-
-    pub(crate) fn begin(&mut self, attempt: u32) {
-        self.attempt = attempt;
-        self.began = Instant::now();
-    }
-
-    /// Returns the name of the operation in the API document (`createResponses`), or `request` for a request made with
-    /// [`OpenRouter::request`](crate::OpenRouter::request).
-    pub fn operation_id(&self) -> &'static str {
-        self.operation.id()
-    }
-
-    /// Returns the operation, with its method and path.
-    pub fn operation(&self) -> &Operation {
-        &self.operation
-    }
-
-    /// Which attempt this is, from 1.
-    pub const fn attempt(&self) -> u32 {
-        self.attempt
-    }
-
-    /// How long ago this attempt began.
-    pub fn elapsed(&self) -> Duration {
-        self.began.elapsed()
-    }
-
-    /// The server URL of this call.
-    pub fn base_url(&self) -> &str {
-        &self.base_url
-    }
-
-    /// The retry configuration of this call.
-    pub const fn retry_config(&self) -> &RetryConfig {
-        &self.retry_config
-    }
-
-    /// The time limits of this call.
-    pub const fn timeouts(&self) -> &Timeouts {
-        &self.timeouts
-    }
-
-    /// Returns `true` if the call expects a stream of events.
-    pub const fn is_stream(&self) -> bool {
-        self.is_stream
-    }
-
-    /// Returns `true` if the call requests `openrouter_metadata`.
-    pub const fn wants_metadata(&self) -> bool {
-        self.wants_metadata
-    }
-
-    /// Returns the value of type `T` that was attached to the call with
-    /// [`Call::extension`](crate::core::Call::extension).
-    pub fn extension<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
-        self.extensions.get()
-    }
-}
-
-/// Writes one line to standard error for each attempt: method, URL, status, time. Never a header, a key or a body.
-#[derive(Debug)]
-pub(crate) struct DebugLog;
-
-impl DebugLog {
-    fn write(context: &HookContext, outcome: &dyn fmt::Display) {
-        let operation = context.operation();
-        let (url, attempt, elapsed) = (context.base_url(), context.attempt(), context.elapsed());
-        let (method, path) = (operation.method(), operation.path());
-        let name = operation.function().unwrap_or(operation.id());
-        let line = format!("openrouter: {name} attempt {attempt}: {method} {url}{path}: {outcome} after {elapsed:?}");
-        // A failed log write must not affect the call. Error causes also come from hooks and transports, and may
-        // contain anything.
-        let _ = writeln!(std::io::stderr(), "{}", OneLine::new(&hidden::text(&line), 4 * LONGEST, ""));
-    }
-}
-
-impl Hook for DebugLog {
-    fn after_success<'a>(
-        &'a self,
-        context: &'a HookContext,
-        response: Response<Body>,
-    ) -> HookFuture<'a, Response<Body>> {
-        Self::write(context, &response.status());
-        Box::pin(ready(Ok(response)))
-    }
-
-    fn after_error<'a>(
-        &'a self,
-        context: &'a HookContext,
-        failure: Result<Response<Body>, Error>,
-    ) -> HookFuture<'a, Response<Body>, Error> {
-        match &failure {
-            Ok(response) => Self::write(context, &response.status()),
-            Err(error) => Self::write(context, &Chain(error)),
-        }
-        Box::pin(ready(failure))
     }
 }

@@ -158,7 +158,11 @@ async fn a_hook_that_fails_before_sending_ends_the_call_and_nothing_is_sent() {
         assert_eq!(error.operation_id(), Some("createThing"));
         assert!(script.sent().is_empty());
         let asked = lines(&log);
-        assert_eq!(asked.last().unwrap(), &format!("one {point} 1"), "neither `two` nor after_error is asked");
+        let two = |line: &&String| line.starts_with(&format!("two {point}"));
+        assert_eq!(asked.iter().find(two), None, "the hooks after it are not asked at this point");
+        assert!(asked.contains(&"one after_error other".to_owned()), "it sees the attempt end: {asked:?}");
+        let saw_begin = asked.iter().any(|line| line.starts_with("two before_create_request"));
+        assert_eq!(asked.contains(&"two after_error other".to_owned()), saw_begin, "{asked:?}");
     }
 }
 
@@ -172,7 +176,10 @@ async fn a_hook_that_fails_after_an_answer_ends_the_call_without_a_retry() {
         assert_eq!(reason(&error), "one refuses");
         assert!(!error.is_retryable());
         assert_eq!(script.sent().len(), 1);
-        assert_eq!(lines(&log).last().unwrap(), &format!("one {point} {status}"), "`two` is not asked");
+        let asked = lines(&log);
+        assert!(asked.contains(&format!("one {point} {status}")));
+        assert!(!asked.contains(&format!("two {point} {status}")), "`two` is not asked about it: {asked:?}");
+        assert_eq!(asked.last().unwrap(), "two after_error other", "but it sees the attempt end");
     }
 }
 
@@ -299,6 +306,13 @@ async fn the_key_is_removed_again_if_before_request_goes_to_another_origin() {
     post(&script.client().hook(Finish(away)).build().unwrap()).await.unwrap();
     assert!(!script.sent()[0].headers.contains_key("authorization"));
 
+    for url in ["http://openrouter.ai/api/v1", "https://openrouter.ai:8443/api/v1", "https://eu.openrouter.ai/api/v1"] {
+        let script = Script::new([answer(200, OK)]);
+        let away = move |request: &mut Request<Body>| *request.uri_mut() = url.parse().unwrap();
+        post(&script.client().hook(Finish(away)).build().unwrap()).await.unwrap();
+        assert!(!script.sent()[0].headers.contains_key("authorization"), "{url}");
+    }
+
     // A key that the hook itself sets is its own business.
     let own = |request: &mut Request<Body>| {
         *request.uri_mut() = "https://other.example/".parse().unwrap();
@@ -306,6 +320,26 @@ async fn the_key_is_removed_again_if_before_request_goes_to_another_origin() {
     };
     post(&script.client().hook(Finish(own)).build().unwrap()).await.unwrap();
     assert_eq!(script.sent()[1].headers["authorization"], "Bearer other");
+}
+
+#[tokio::test]
+async fn no_secret_header_of_the_program_goes_to_another_origin() {
+    let script = Script::new([answer(200, OK), answer(200, OK)]);
+    let builder = || {
+        let builder = script.client().header("x-api-key", "secret").header("cookie", "secret");
+        builder.header("anthropic-version", "2023-06-01")
+    };
+    let before = Change(|input: &mut RequestInput| input.url = "https://evil.example/".parse().unwrap());
+    let after = Finish(|request: &mut Request<Body>| *request.uri_mut() = "https://evil.example/".parse().unwrap());
+    for client in [builder().hook(before).build().unwrap(), builder().hook(after).build().unwrap()] {
+        post(&client).header("authorization", "Bearer secret").await.unwrap();
+    }
+    for sent in script.sent() {
+        assert_eq!(sent.headers["anthropic-version"], "2023-06-01");
+        for name in ["x-api-key", "cookie", "authorization"] {
+            assert!(!sent.headers.contains_key(name), "{name}");
+        }
+    }
 }
 
 /// Answers with another answer.
@@ -387,7 +421,7 @@ async fn after_error_may_turn_a_failure_into_a_success() {
         let thing = post(&core).await.unwrap();
         assert_eq!(thing.get("id").unwrap(), r#""cached""#);
         assert_eq!(script.sent().len(), 1);
-        assert!(lines(&log).iter().all(|line| !line.contains("after")));
+        assert_eq!(lines(&log).last().unwrap(), "two after_success 200", "the hooks after it see a success");
     }
 }
 
@@ -440,7 +474,7 @@ async fn after_error_sees_a_redirect() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_limit_of_the_whole_call_includes_hooks_and_the_others_do_not() {
+async fn the_limit_of_the_whole_call_includes_hooks_and_those_of_the_network_do_not() {
     #[derive(Debug)]
     struct Slow;
     impl Hook for Slow {

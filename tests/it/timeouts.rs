@@ -228,6 +228,7 @@ async fn a_limit_of_zero_is_refused() {
         ("response_timeout", builder().response_timeout(zero)),
         ("idle_timeout", builder().idle_timeout(zero)),
         ("event_timeout", builder().event_timeout(zero)),
+        ("hook_timeout", builder().hook_timeout(zero)),
         ("timeout", builder().timeout(zero)),
     ];
     for (name, builder) in options {

@@ -1,0 +1,234 @@
+//! A ready-made hook that keeps a client within limits.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use tokio::sync::{Mutex as FairMutex, OwnedSemaphorePermit, Semaphore};
+
+use super::context::HookContext;
+use super::observer::{CallEnd, Observer};
+use super::{Hook, HookFuture, RequestInput};
+use crate::core::time::{self, Instant, sleep};
+use crate::core::usd::Usd;
+use crate::errors::HookError;
+
+/// Over which time requests and tokens are counted.
+const WINDOW: Duration = Duration::from_secs(60);
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A hook that keeps a client within limits: calls at once, requests and tokens a minute, and dollars a day.
+///
+/// Calls wait for their turn in the order in which they came, none overtakes another. A call that is dropped while it waits
+/// leaves the queue, and one that is dropped later gives its place to the next. A wait counts toward the time limit of the
+/// whole call and toward [`Timeouts::hook`](crate::core::Timeouts::hook), which ends waits of more than 10 minutes by
+/// default.
+///
+/// Clones share the limits, so that several clients can stay within them together.
+///
+/// ```
+/// # #[cfg(feature = "transport")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use openrouter_kit::OpenRouter;
+/// use openrouter_kit::hooks::Limiter;
+///
+/// let limiter = Limiter::new().calls(8).requests_per_minute(100).tokens_per_minute(200_000).dollars_per_day("5.00".parse()?);
+/// let client = OpenRouter::builder().env().hook(limiter.clone()).build()?;
+/// println!("{} dollars spent today", limiter.spent_today());
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "transport"))]
+/// # fn main() {}
+/// ```
+#[derive(Clone)]
+pub struct Limiter {
+    calls: Option<Arc<Semaphore>>,
+    requests: Option<usize>,
+    tokens: Option<u64>,
+    dollars: Option<Usd>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// Who holds it waits until one more request is allowed; the others queue behind.
+    turn: FairMutex<()>,
+    spent: Mutex<Spent>,
+    /// The same moment on the clock that timers follow and as the time since 1970.
+    began: (Instant, Duration),
+}
+
+/// What was used so far.
+#[derive(Default)]
+struct Spent {
+    /// When requests of the last minute began.
+    requests: VecDeque<Instant>,
+    /// When calls of the last minute ended, and how many tokens they took.
+    tokens: VecDeque<(Instant, u64)>,
+    /// The day since 1970, in UTC, and what it cost.
+    day: u64,
+    dollars: Usd,
+}
+
+/// The places that a call holds, until it has ended.
+#[derive(Default)]
+struct Places(Mutex<Vec<OwnedSemaphorePermit>>);
+
+impl Limiter {
+    /// A limiter without limits.
+    #[must_use]
+    pub fn new() -> Self {
+        let since_1970 = time::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let shared = Shared { turn: FairMutex::new(()), spent: Mutex::default(), began: (Instant::now(), since_1970) };
+        Self { calls: None, requests: None, tokens: None, dollars: None, shared: Arc::new(shared) }
+    }
+
+    /// Sets how many calls may be under way at once, at least one. A call is under way until its response was read: a stream
+    /// until it ends or is dropped.
+    #[must_use]
+    pub fn calls(mut self, calls: usize) -> Self {
+        self.calls = Some(Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS))));
+        self
+    }
+
+    /// Sets how many requests may begin within any 60 seconds, at least one. Retries count.
+    #[must_use]
+    pub fn requests_per_minute(mut self, requests: usize) -> Self {
+        self.requests = Some(requests.max(1));
+        self
+    }
+
+    /// Sets after how many tokens, of input and output together, no more requests begin within 60 seconds. Tokens are known
+    /// only when a call has ended, so that calls that are under way may exceed the limit.
+    #[must_use]
+    pub fn tokens_per_minute(mut self, tokens: u64) -> Self {
+        self.tokens = Some(tokens.max(1));
+        self
+    }
+
+    /// Sets after how many dollars a day requests are refused with [`Error::Hook`](crate::Error::Hook), until midnight UTC. What a call costs is
+    /// known only when it has ended, so that calls that are under way may exceed the limit; nothing is known of the cost of a
+    /// stream that is dropped before its end. The count starts at zero with the program.
+    #[must_use]
+    pub const fn dollars_per_day(mut self, dollars: Usd) -> Self {
+        self.dollars = Some(dollars);
+        self
+    }
+
+    /// Returns what the calls that ended today cost.
+    #[must_use]
+    pub fn spent_today(&self) -> Usd {
+        self.spent_on(self.today()).dollars
+    }
+
+    /// The day since 1970, by the clock that timers follow.
+    fn today(&self) -> u64 {
+        let (began, since_1970) = self.shared.began;
+        since_1970.saturating_add(began.elapsed()).as_secs() / DAY.as_secs()
+    }
+
+    fn spent_on(&self, day: u64) -> MutexGuard<'_, Spent> {
+        let mut spent = lock(&self.shared.spent);
+        if spent.day != day {
+            (spent.day, spent.dollars) = (day, Usd::ZERO);
+        }
+        spent
+    }
+
+    /// Waits until a request may begin, and counts it.
+    async fn admit(&self, context: &HookContext) -> Result<(), HookError> {
+        if let Some(calls) = self.calls.as_ref().filter(|_| context.attempt() == 1) {
+            let place = Arc::clone(calls).acquire_owned().await.map_err(HookError::new)?;
+            lock(&context.state::<Places>().0).push(place);
+        }
+        let _turn = self.shared.turn.lock().await;
+        loop {
+            let spent = self.spent_on(self.today()).dollars;
+            if let Some(limit) = self.dollars.filter(|limit| spent >= *limit) {
+                return Err(HookError::new(format!(
+                    "the calls of today cost {spent} dollars, and the limit is {limit}; raise it or wait until midnight UTC"
+                )));
+            }
+            let Some(wait) = self.wait(Instant::now()) else { return Ok(()) };
+            sleep(wait).await;
+        }
+    }
+
+    /// How long until another request may begin; `None` if it begins now, and is counted.
+    fn wait(&self, now: Instant) -> Option<Duration> {
+        let mut spent = lock(&self.shared.spent);
+        let is_old = |at: Instant| now.saturating_duration_since(at) >= WINDOW;
+        while spent.requests.front().is_some_and(|at| is_old(*at)) {
+            spent.requests.pop_front();
+        }
+        while spent.tokens.front().is_some_and(|(at, _)| is_old(*at)) {
+            spent.tokens.pop_front();
+        }
+        let until_old = |at: Instant| WINDOW.saturating_sub(now.saturating_duration_since(at));
+        let requests = self.requests.filter(|limit| spent.requests.len() >= *limit);
+        let of_requests = requests.and_then(|limit| {
+            let at = spent.requests.get(spent.requests.len().checked_sub(limit)?)?;
+            Some(until_old(*at))
+        });
+        let mut left: u64 = spent.tokens.iter().map(|(_, tokens)| *tokens).fold(0, u64::saturating_add);
+        let of_tokens = self.tokens.filter(|limit| left >= *limit).and_then(|limit| {
+            // Until so many tokens are old that the rest is below the limit.
+            spent.tokens.iter().find_map(|(at, tokens)| {
+                left -= tokens;
+                (left < limit).then(|| until_old(*at))
+            })
+        });
+        let wait = of_requests.max(of_tokens);
+        if wait.is_none() && self.requests.is_some() {
+            spent.requests.push_back(now);
+        }
+        wait
+    }
+}
+
+impl Default for Limiter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Limiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limiter")
+            .field("free_calls", &self.calls.as_ref().map(|calls| calls.available_permits()))
+            .field("requests_per_minute", &self.requests)
+            .field("tokens_per_minute", &self.tokens)
+            .field("dollars_per_day", &self.dollars)
+            .field("spent_today", &self.spent_today())
+            .finish()
+    }
+}
+
+impl Hook for Limiter {
+    fn before_create_request<'a>(&'a self, context: &'a HookContext, _: &'a mut RequestInput) -> HookFuture<'a, ()> {
+        Box::pin(self.admit(context))
+    }
+
+    fn observer(&self) -> Option<&dyn Observer> {
+        Some(self)
+    }
+}
+
+impl Observer for Limiter {
+    fn call_end(&self, _: &HookContext, end: &CallEnd<'_>) {
+        let mut spent = self.spent_on(self.today());
+        if let Some(cost) = end.usage.cost {
+            spent.dollars += cost;
+        }
+        let tokens = end.usage.total_tokens();
+        if tokens > 0 && self.tokens.is_some() {
+            spent.tokens.push_back((Instant::now(), tokens));
+        }
+    }
+}
+
+/// A panic elsewhere leaves what is behind these locks usable.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
