@@ -344,9 +344,8 @@ fn mutants(sources: &Sources) -> Vec<Mutant> {
             };
             let is_prose = line.trim_start().starts_with(['/', '#']);
             if !is_prose && block != Block::Outside {
-                let next = lines.get(index + 1).map_or("", String::as_str);
                 let is_built = built.contains(owner.as_str()) || functions.contains_key(&owner);
-                for (kind, edits) in changes(block, line, next, lines, is_built) {
+                for (kind, edits) in changes(block, index, lines, is_built) {
                     let edits = edits.into_iter().map(|(offset, text)| (index + offset, text)).collect();
                     list.push(Mutant { kind, file: file.clone(), edits, owners: owners.clone() });
                 }
@@ -427,7 +426,8 @@ fn functions_of_types(sources: &Sources) -> BTreeMap<String, BTreeSet<String>> {
 type Changes = Vec<(&'static str, Vec<(usize, String)>)>;
 
 /// What can be changed in a line; the offsets of the changed lines count from it.
-fn changes(block: Block, line: &str, next: &str, lines: &[String], is_built: bool) -> Changes {
+fn changes(block: Block, index: usize, lines: &[String], is_built: bool) -> Changes {
+    let [line, next] = [index, index + 1].map(|index| lines.get(index).map_or("", String::as_str));
     let mut list = Changes::new();
     let mut add = |kind, text: String| {
         if text != line {
@@ -491,36 +491,29 @@ fn changes(block: Block, line: &str, next: &str, lines: &[String], is_built: boo
             }
         }
         Block::Impl => {
+            let start = lines.iter().take(index).rposition(|line| line.starts_with("impl")).unwrap_or_default();
+            let own = lines.get(start..).unwrap_or_default().split(|line| line == "}").next().unwrap_or_default();
             if let Some(field) = argument(line, "self.").filter(|_| line.contains(" = Some(")) {
-                let tail = line.split_once(" = ").map_or("", |(_, tail)| tail).replace(field, "");
-                let same = |other: &&str| {
-                    other.split_once(" = ").is_some_and(|(_, own)| {
-                        argument(other, "self.").is_some_and(|name| name != field && own.replace(name, "") == tail)
-                    })
-                };
-                if let Some(other) =
-                    lines.iter().map(String::as_str).find(same).and_then(|line| argument(line, "self."))
-                {
+                let setters = own.iter().filter(|other| other.contains(" = Some(") && *other != line);
+                let same = |other: &&str| parameter(own, other) == parameter(own, field);
+                if let Some(other) = setters.filter_map(|other| argument(other, "self.")).find(same) {
                     add("setter", line.replacen(&format!("self.{field}"), &format!("self.{other}"), 1));
                 }
             }
-            if let (Some(own), Some(other)) = (Given::of(line), Given::of(next)) {
-                let swapped = [own.with(&other), other.with(&own)];
-                list.push(("swapped", swapped.into_iter().enumerate().collect()));
-            } else if let Some((start, value)) =
-                line.split_once("(value) => value.").filter(|(_, value)| value.ends_with(','))
-            {
-                let _ = value;
-                add("getter", format!("{start}(value) => {{ let _ = value; None }},"));
+            let constants = own.iter().filter(|other| other.contains(": Self = ") && *other != line);
+            if let (Some(one), Some(other)) = (Given::of(line), Given::of(next)) {
+                if parameter(own, one.name) == parameter(own, other.name) {
+                    let swapped = [one.with(&other), other.with(&one)];
+                    list.push(("swapped", swapped.into_iter().enumerate().collect()));
+                }
+            } else if let Some((start, _)) = line.split_once("(value) => value.").filter(|_| line.ends_with(',')) {
+                add("getter", format!("{start}(_) => None,"));
             } else if line.starts_with("        Some(self.") || line.starts_with("        Some(&self.") {
                 add("page", "        None".to_owned());
-            } else if let (Some((own, value)), Some((other, of_other))) = (
-                line.split_once(": Self = "),
-                lines.iter().find(|l| *l != line && l.contains(": Self = ")).and_then(|l| l.split_once(": Self = ")),
-            ) && value.split('(').next() == of_other.split('(').next()
+            } else if let Some((name, _)) = line.split_once(": Self = ")
+                && let Some((_, value)) = constants.filter_map(|other| other.split_once(": Self = ")).next()
             {
-                let _ = other;
-                add("constructor", format!("{own}: Self = {of_other}"));
+                add("constructor", format!("{name}: Self = {value}"));
             }
         }
         Block::Operation => {
@@ -556,6 +549,13 @@ fn changes(block: Block, line: &str, next: &str, lines: &[String], is_built: boo
         _ => {}
     }
     list
+}
+
+/// The type of a parameter of a method in these lines.
+fn parameter<'a>(lines: &'a [String], name: &str) -> Option<&'a str> {
+    let types = lines.iter().filter_map(|line| line.split_once(&format!("{name}: ")));
+    let mut types = types.filter(|(before, _)| before.ends_with(['(', ' ']) && !before.contains("Self {"));
+    types.find_map(|(_, rest)| rest.split([',', ')']).next())
 }
 
 /// The line with one of its literals longer, for each of them.
