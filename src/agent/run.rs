@@ -489,30 +489,30 @@ impl Run {
     ///
     /// # Errors
     /// [`RunError::UnknownCall`] if the round has no such call.
-    pub fn finish_tool_call(&mut self, id: &str, output: impl Into<ToolOutput>) -> Result<(), RunError> {
+    pub fn finish_tool_call(&mut self, id: &str, output: impl Into<ToolOutput>) -> Result<&ToolCall, RunError> {
         let call = self.call(id)?;
-        match output.into().into_output() {
-            Ok(output) => call.finish(output, false),
-            Err(question) => {
-                call.state = CallState::NeedsAnswer;
-                call.question = Some(question);
-            }
-        }
-        Ok(())
+        call.finish(output.into());
+        Ok(call)
     }
 
-    /// Gives a call an output that says why it failed or was not run.
+    /// Gives a call an output that says why it failed.
     ///
     /// # Errors
     /// [`RunError::UnknownCall`] if the round has no such call.
-    pub fn fail_tool_call(&mut self, id: &str, message: &str) -> Result<(), RunError> {
+    pub fn fail_tool_call(&mut self, id: &str, message: &str) -> Result<&ToolCall, RunError> {
         self.settle_tool_call(id, message, true)
     }
 
     /// Gives a call an output that says why it failed, or only why it was not run.
-    pub(super) fn settle_tool_call(&mut self, id: &str, message: &str, has_failed: bool) -> Result<(), RunError> {
-        self.call(id)?.finish(ToolCallOutput::Text(message.to_owned()), has_failed);
-        Ok(())
+    pub(super) fn settle_tool_call(
+        &mut self,
+        id: &str,
+        message: &str,
+        has_failed: bool,
+    ) -> Result<&ToolCall, RunError> {
+        let call = self.call(id)?;
+        call.settle(message, has_failed);
+        Ok(call)
     }
 
     /// In how many rounds in a row calls of a tool failed and none succeeded, the current one included.
@@ -528,7 +528,7 @@ impl Run {
     pub(super) fn halt(&mut self, message: &str) {
         for call in &mut self.calls {
             if call.state == CallState::Started {
-                call.finish(ToolCallOutput::Text(message.to_owned()), true);
+                call.settle(message, true);
             }
         }
         if let Some(step) = self.current_step() {
@@ -579,8 +579,7 @@ impl Run {
     /// # Errors
     /// [`RunError`] if the call does not exist or is not pending.
     pub fn reject(&mut self, id: &str, reason: impl fmt::Display) -> Result<(), RunError> {
-        let call = self.pending_call(id)?;
-        call.finish(ToolCallOutput::Text(format!("The call was rejected: {reason}")), false);
+        self.pending_call(id)?.settle(&format!("The call was rejected: {reason}"), false);
         Ok(())
     }
 
@@ -590,15 +589,15 @@ impl Run {
     /// # Errors
     /// [`RunError`] if the call does not exist or is not pending.
     pub fn answer(&mut self, id: &str, output: impl Into<ToolOutput>) -> Result<(), RunError> {
-        self.pending_call(id)?;
-        self.finish_tool_call(id, output)
+        self.pending_call(id)?.finish(output.into());
+        Ok(())
     }
 }
 
 /// The items of the history that say of calls why they were not run.
 fn refused<'a>(calls: Vec<ToolCall>, output: &'a str) -> impl Iterator<Item = InputItem> + 'a {
     calls.into_iter().map(move |mut call| {
-        call.finish(ToolCallOutput::Text(output.to_owned()), true);
+        call.settle(output, false);
         call.into_item()
     })
 }
