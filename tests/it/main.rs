@@ -14,6 +14,8 @@
 mod a_limit;
 #[cfg(feature = "mock")]
 mod adapters;
+#[cfg(all(feature = "agent", feature = "mock"))]
+mod agent;
 #[cfg(all(feature = "mock", feature = "batch"))]
 mod batches;
 #[cfg(all(feature = "blocking", feature = "mock", feature = "chat", feature = "models"))]
@@ -44,6 +46,8 @@ mod faults;
 mod first_guesses;
 #[cfg(all(feature = "chat", feature = "messages", feature = "responses"))]
 mod fuzz;
+#[cfg(all(feature = "full", feature = "mock"))]
+mod history;
 mod hooks;
 #[cfg(all(feature = "mock", feature = "images"))]
 mod images;
