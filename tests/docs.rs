@@ -13,6 +13,8 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
+use std::time::SystemTime;
 
 use openrouter_kit::errors::{ApiErrorKind, Error};
 use openrouter_kit::mock::{Answer, MockServer};
@@ -126,14 +128,39 @@ async fn the_examples_for_permissions_handle_that_and_nothing_else() {
     assert_eq!(server.requests().len(), 4);
 }
 
+/// Builds an example unless it is there and newer than the code: `cargo test --test docs` builds none.
+fn build(program: &Path, example: &str) {
+    /// One at a time; the second finds what the first has built.
+    static BUILDING: Mutex<()> = Mutex::new(());
+    fn newest(path: &Path) -> SystemTime {
+        let changed = path.metadata().and_then(|metadata| metadata.modified()).unwrap();
+        let entries = std::fs::read_dir(path).into_iter().flatten().map(|entry| newest(&entry.unwrap().path()));
+        entries.chain([changed]).max().unwrap()
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let _building = BUILDING.lock().unwrap();
+    let is_new = || {
+        let built = program.metadata().and_then(|metadata| metadata.modified()).ok();
+        let source = root.join("examples").join(example).with_extension("rs");
+        built.is_some_and(|built| built > newest(&root.join("src")) && built > newest(&source))
+    };
+    if !is_new() {
+        let target = program.ancestors().nth(3).unwrap();
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
+        let mut command = Command::new(cargo);
+        command.args(["build", "--quiet", "--all-features", "--example", example, "--target-dir"]).arg(target);
+        assert!(command.current_dir(root).status().unwrap().success(), "the example {example} does not compile");
+    }
+}
+
 /// Runs an example as a user does who has no key, and answers with what it prints.
 fn run(example: &str) -> String {
     // Beside the folder of the test: `cargo test` builds the examples, too.
     let folder = std::env::current_exe().unwrap().parent().unwrap().with_file_name("examples");
     let program = folder.join(example).with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(program.exists(), "{} is not built; run `cargo build --examples` first", program.display());
+    build(&program, example);
     let mut command = Command::new(program);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OPENROUTER_")) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OPENROUTER_")) {
         command.env_remove(name);
     }
     let output = command.output().unwrap();
