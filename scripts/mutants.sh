@@ -17,15 +17,15 @@ few=mock,chat,models,embeddings,responses,messages,tls,tls-aws-lc-rs,roots-platf
 case $part in
 core)
   files=(-f 'src/core/**/*.rs' -f 'src/errors/**/*.rs' -f 'src/hooks/**/*.rs' -f src/blocking.rs)
-  options=(-p openrouter-kit --no-default-features --features "$few" --cargo-test-arg=--lib --cargo-test-arg=--test=it)
+  options=(-p openrouter-kit --no-default-features --features "$few" --cargo-arg=--lib --cargo-arg=--test=it)
   ;;
 helpers)
   files=(-f 'src/helpers/**/*.rs' -f src/oauth.rs)
-  options=(-p openrouter-kit --all-features --cargo-test-arg=--lib --cargo-test-arg=--test=it)
+  options=(-p openrouter-kit --all-features --cargo-arg=--lib --cargo-arg=--test=it)
   ;;
 codegen)
   files=(-f 'codegen/src/**/*.rs')
-  options=(-p codegen --cargo-test-arg=--lib --cargo-test-arg=--test=golden --cargo-test-arg=--test=update)
+  options=(-p codegen --cargo-arg=--lib --cargo-arg=--test=golden --cargo-arg=--test=update)
   ;;
 *)
   echo "core, helpers or codegen"
