@@ -22,6 +22,8 @@ use super::timeouts::Timeouts;
 use super::transport::HyperTransport;
 use super::transport::Transport;
 use crate::errors::{Error, InvalidRequestError};
+#[cfg(feature = "tracing")]
+use crate::hooks::Tracing;
 use crate::hooks::{DebugLog, Hook};
 
 const DEFAULT_USER_AGENT: &str = concat!("openrouter-kit/", env!("CARGO_PKG_VERSION"));
@@ -78,6 +80,8 @@ struct Settings {
     timeouts: Timeouts,
     hooks: Vec<Arc<dyn Hook>>,
     debug: bool,
+    #[cfg(feature = "tracing")]
+    tracing: Tracing,
     transport: Option<Arc<dyn Transport>>,
     proxy: Option<String>,
     max_error_body: Option<usize>,
@@ -219,6 +223,13 @@ impl<C> ClientBuilder<C> {
         self
     }
 
+    /// Sets the options for the spans of calls. Without them, every call is a span too if a subscriber wants it.
+    #[cfg(feature = "tracing")]
+    pub fn tracing(mut self, tracing: Tracing) -> Self {
+        self.settings.tracing = tracing;
+        self
+    }
+
     /// Sets the transport. Default: a [`HyperTransport`] of its own for this client.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.settings.transport = Some(Arc::new(transport));
@@ -339,6 +350,11 @@ impl Settings {
             hook.sdk_init(&mut config)?;
             hidden::hide_values(&mut config.headers);
         }
+        #[cfg(feature = "tracing")]
+        let traced_hooks = {
+            let tracing: Arc<dyn Hook> = Arc::new(self.tracing);
+            std::iter::once(tracing).chain(hooks.iter().cloned()).collect()
+        };
         config.retry_config.check()?;
         config.timeouts.check()?;
         let server = ServerUrl::parse(&config.server_url)?;
@@ -353,6 +369,8 @@ impl Settings {
             budget: RetryBudget::new(),
             timeouts: config.timeouts,
             hooks: hooks.into(),
+            #[cfg(feature = "tracing")]
+            traced_hooks,
             limits,
         };
         Ok(OpenRouterCore::from_inner(inner))

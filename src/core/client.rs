@@ -42,7 +42,21 @@ pub(crate) struct Inner {
     pub(crate) budget: RetryBudget,
     pub(crate) timeouts: Timeouts,
     pub(crate) hooks: Arc<[Arc<dyn Hook>]>,
+    /// The hooks with that for the spans of calls, for calls whose span is wanted.
+    #[cfg(feature = "tracing")]
+    pub(crate) traced_hooks: Arc<[Arc<dyn Hook>]>,
     pub(crate) limits: Limits,
+}
+
+impl Inner {
+    /// The hooks of a call that begins now.
+    pub(crate) fn hooks(&self) -> &Arc<[Arc<dyn Hook>]> {
+        #[cfg(feature = "tracing")]
+        if crate::hooks::Tracing::is_enabled() {
+            return &self.traced_hooks;
+        }
+        &self.hooks
+    }
 }
 
 impl OpenRouterCore {

@@ -42,6 +42,8 @@ mod debug_log;
 mod limiter;
 mod observer;
 mod report;
+#[cfg(feature = "tracing")]
+mod tracing;
 
 use std::fmt;
 use std::future::{Future, ready};
@@ -56,6 +58,8 @@ pub use self::context::HookContext;
 pub(crate) use self::debug_log::DebugLog;
 pub use self::limiter::Limiter;
 pub use self::observer::{CallEnd, CallUsage, Observer, Outcome, Retry, RetryReason};
+#[cfg(feature = "tracing")]
+pub use self::tracing::Tracing;
 use crate::core::ClientConfig;
 use crate::core::body::Body;
 use crate::core::hidden::{self, Headers};
