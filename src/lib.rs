@@ -50,6 +50,8 @@
 #[cfg(feature = "blocking")]
 pub mod blocking;
 pub mod core;
+#[cfg(feature = "devtools")]
+pub mod devtools;
 pub mod errors;
 pub mod hooks;
 #[cfg(feature = "mock")]

@@ -80,6 +80,8 @@ struct Settings {
     timeouts: Timeouts,
     hooks: Vec<Arc<dyn Hook>>,
     debug: bool,
+    #[cfg(feature = "devtools")]
+    recorder: Option<crate::devtools::Recorder>,
     #[cfg(feature = "tracing")]
     tracing: Tracing,
     transport: Option<Arc<dyn Transport>>,
@@ -285,9 +287,15 @@ impl<C> ClientBuilder<C> {
     /// | `OPENROUTER_APP_CATEGORIES` | [`app_categories`](Self::app_categories), separated by commas |
     /// | `OPENROUTER_DEBUG` | one line to standard error for each attempt, unless it is `0` or `false`: method, URL, status and time, never the key, headers or bodies |
     ///
+    /// With the feature `devtools`, `OPENROUTER_DEVTOOLS=1` records calls as `Recorder::from_env` does.
+    ///
     /// The order of calls does not matter: what the code sets wins.
     pub fn env(mut self) -> Self {
         self.settings.read_variables(|name| std::env::var(name).ok());
+        #[cfg(feature = "devtools")]
+        {
+            self.settings.recorder = crate::devtools::Recorder::from_env();
+        }
         self
     }
 
@@ -343,6 +351,10 @@ impl Settings {
             transport,
         };
         let mut hooks = self.hooks;
+        #[cfg(feature = "devtools")]
+        if let Some(recorder) = self.recorder {
+            hooks.push(Arc::new(recorder));
+        }
         if self.debug {
             hooks.insert(0, Arc::new(DebugLog));
         }
