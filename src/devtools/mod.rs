@@ -263,11 +263,14 @@ impl Observer for Recorder {
     }
 
     fn response(&self, context: &HookContext, response: &Response<Body>) {
-        self.send(context, 512, || What::Response(response.status(), response.headers().clone()));
+        self.send(context, 512, || What::Response(response.status(), Box::new(response.headers().clone())));
     }
 
     fn chunk(&self, context: &HookContext, chunk: &Bytes) {
-        self.send(context, chunk.len() + 64, || What::Chunk(chunk.clone()));
+        let state = context.state::<Recorded>();
+        if let Some(Some(running)) = state.0.get() {
+            running.queue.push_chunk(context.call_id(), context.attempt(), running.began.elapsed(), chunk);
+        }
     }
 
     fn attempt_failed(&self, context: &HookContext, error: &Error, retry: Option<Retry>) {

@@ -1,6 +1,7 @@
 //! What waits to be written.
 
 use std::mem;
+use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,8 +26,10 @@ pub(super) struct Message {
 
 pub(super) enum What {
     Request(Box<RequestLine>),
-    Response(StatusCode, HeaderMap),
+    Response(StatusCode, Box<HeaderMap>),
     Chunk(Bytes),
+    /// A short chunk, in the text of the batch: its own memory is the buffer of the connection, which is used again sooner.
+    ShortChunk(Range<usize>),
     Failed(String, Option<Retry>),
     /// The members of the line.
     End(Box<String>),
@@ -44,6 +47,17 @@ pub(super) struct RequestLine {
     pub(super) is_stream: bool,
 }
 
+/// Chunks up to this are copied.
+const SHORT: usize = 16 * 1024;
+
+/// What is written together.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) messages: Vec<Message>,
+    /// The short chunks.
+    pub(super) text: Vec<u8>,
+}
+
 /// A queue of limited size with one reader.
 pub(super) struct Queue {
     limit: usize,
@@ -56,7 +70,7 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct State {
-    messages: Vec<Message>,
+    batch: Batch,
     bytes: usize,
     dropped: u64,
     /// The reader waits until there is something; otherwise it looks by itself soon.
@@ -78,23 +92,42 @@ impl Queue {
 
     /// Adds a message of about `size` bytes, or counts it as dropped.
     pub(super) fn push(&self, size: usize, message: impl FnOnce() -> Message) {
+        self.add(size, |batch| batch.messages.push(message()));
+    }
+
+    /// Adds a chunk of a body.
+    pub(super) fn push_chunk(&self, call: u64, attempt: u32, at: Duration, chunk: &Bytes) {
+        self.add(chunk.len() + size_of::<Message>(), |batch| {
+            let what = if chunk.len() <= SHORT {
+                let start = batch.text.len();
+                batch.text.extend_from_slice(chunk);
+                What::ShortChunk(start..batch.text.len())
+            } else {
+                What::Chunk(chunk.clone())
+            };
+            batch.messages.push(Message { call, attempt, at, what });
+        });
+    }
+
+    fn add(&self, size: usize, add: impl FnOnce(&mut Batch)) {
         let mut state = self.state();
         if state.bytes.saturating_add(size) > self.limit {
             state.dropped += 1;
             return;
         }
         state.bytes += size;
-        state.messages.push(message());
+        add(&mut state.batch);
         if mem::take(&mut state.is_idle) {
             drop(state);
             self.filled.notify_one();
         }
     }
 
-    /// Takes everything there is, with the number of messages that were dropped before; `None` at the end. `messages` is
+    /// Takes everything there is, with the number of messages that were dropped before; `None` at the end. `batch` is
     /// filled, and its room reused.
-    pub(super) fn take(&self, messages: &mut Vec<Message>) -> Option<u64> {
-        messages.clear();
+    pub(super) fn take(&self, batch: &mut Batch) -> Option<u64> {
+        batch.messages.clear();
+        batch.text.clear();
         let mut state = self.state();
         state.is_writing = false;
         self.emptied.notify_all();
@@ -102,7 +135,7 @@ impl Queue {
         if !state.is_closed && !state.is_hurried {
             state = self.filled.wait_timeout(state, PAUSE).unwrap_or_else(PoisonError::into_inner).0;
         }
-        while state.messages.is_empty() && state.dropped == 0 {
+        while state.batch.messages.is_empty() && state.dropped == 0 {
             if state.is_closed {
                 return None;
             }
@@ -113,7 +146,7 @@ impl Queue {
         state.is_hurried = false;
         state.is_writing = true;
         state.bytes = 0;
-        mem::swap(&mut state.messages, messages);
+        mem::swap(&mut state.batch, batch);
         Some(mem::take(&mut state.dropped))
     }
 
@@ -122,7 +155,7 @@ impl Queue {
         let mut state = self.state();
         state.is_hurried = true;
         self.filled.notify_one();
-        let is_busy = |state: &mut State| state.is_writing || !state.messages.is_empty();
+        let is_busy = |state: &mut State| state.is_writing || !state.batch.messages.is_empty();
         let _ = self.emptied.wait_timeout_while(state, LAST, is_busy);
     }
 

@@ -7,13 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use memchr::memmem;
 
 use super::files::Folder;
 use super::format::{self, Line, VERSION};
-use super::queue::{Message, Queue, RequestLine, What};
+use super::queue::{Batch, Message, Queue, RequestLine, What};
 use super::redaction::{self, Redaction};
 use super::{Content, Options};
 use crate::core::base64;
@@ -49,9 +48,9 @@ pub(super) fn start(options: &Options, queue: &Arc<Queue>) -> io::Result<PathBuf
     output.write()?;
     let queue = Arc::clone(queue);
     std::thread::Builder::new().name("openrouter-devtools".to_owned()).spawn(move || {
-        let mut messages = Vec::new();
-        while let Some(dropped) = queue.take(&mut messages) {
-            output.take(&mut messages, dropped);
+        let mut batch = Batch::default();
+        while let Some(dropped) = queue.take(&mut batch) {
+            output.take(&mut batch, dropped);
         }
     })?;
     Ok(path)
@@ -119,12 +118,12 @@ impl Output {
         self.line(kind).raw("call", call).raw("attempt", attempt).at(at)
     }
 
-    fn take(&mut self, messages: &mut Vec<Message>, dropped: u64) {
-        for message in messages.drain(..) {
+    fn take(&mut self, batch: &mut Batch, dropped: u64) {
+        for message in batch.messages.drain(..) {
             if self.buffer.is_empty() && self.size > self.options.max_file {
                 self.next_file();
             }
-            self.message(message);
+            self.message(message, &batch.text);
             if self.buffer.len() > LARGEST_BATCH {
                 self.save();
             }
@@ -157,7 +156,7 @@ impl Output {
         Ok(())
     }
 
-    fn message(&mut self, Message { call, attempt, at, what }: Message) {
+    fn message(&mut self, Message { call, attempt, at, what }: Message, text: &[u8]) {
         let of = (call, attempt);
         match what {
             What::Request(request) => {
@@ -174,6 +173,7 @@ impl Output {
                 self.buffer = line.raw("status", status.as_u16()).raw("headers", redaction::headers(&headers)).end();
             }
             What::Chunk(chunk) => self.chunk(of, at, &chunk),
+            What::ShortChunk(range) => self.chunk(of, at, text.get(range).unwrap_or_default()),
             What::Failed(error, retry) => {
                 self.body(of, at);
                 let line = self.line_of("failed", of, at).text("error", &error);
@@ -202,7 +202,7 @@ impl Output {
         };
     }
 
-    fn chunk(&mut self, of: (u64, u32), at: Duration, chunk: &Bytes) {
+    fn chunk(&mut self, of: (u64, u32), at: Duration, chunk: &[u8]) {
         let receiving = self.receiving.entry(of).or_default();
         receiving.length += chunk.len() as u64;
         if self.options.content != Content::Full {
