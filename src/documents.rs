@@ -6,7 +6,7 @@ mod reference;
 /// Each document as a module of its own name. Together they need every feature.
 macro_rules! documents {
     ($($name:ident $path:literal)*) => {$(
-        #[cfg(all(feature = "full", feature = "mock", feature = "schemars", feature = "tls"))]
+        #[cfg(all(feature = "devtools", feature = "full", feature = "mock", feature = "schemars", feature = "tls", feature = "tracing"))]
         #[doc = include_str!($path)]
         mod $name {}
     )*};
@@ -20,7 +20,9 @@ documents! {
     files "../docs/files.md"
     hooks "../docs/hooks.md"
     lines "../docs/lines.md"
+    observability "../docs/observability.md"
     prices "../docs/prices.md"
+    recordings "../docs/recordings.md"
     sending_back "../docs/sending-back.md"
     streaming "../docs/streaming.md"
     structured_output "../docs/structured-output.md"
