@@ -42,6 +42,9 @@ mod debug_log;
 mod limiter;
 mod observer;
 mod report;
+#[cfg(all(feature = "agent", not(feature = "tracing")))]
+#[path = "no_tracing.rs"]
+mod tracing;
 #[cfg(feature = "tracing")]
 mod tracing;
 
@@ -60,6 +63,8 @@ pub use self::limiter::Limiter;
 pub use self::observer::{CallEnd, CallUsage, Observer, Outcome, Retry, RetryReason};
 #[cfg(feature = "tracing")]
 pub use self::tracing::Tracing;
+#[cfg(feature = "agent")]
+pub(crate) use self::tracing::{in_agent_span, in_tool_span};
 use crate::core::ClientConfig;
 use crate::core::body::Body;
 use crate::core::hidden::{self, Headers};
@@ -171,8 +176,8 @@ pub type HookFuture<'a, T, E = HookError> = Pin<Box<dyn Future<Output = Result<T
 /// }
 /// ```
 pub trait Hook: Send + Sync + fmt::Debug + 'static {
-    /// **When:** once, in `build()`, after all options were set and before they are checked.
-    /// **May:** change the configuration of the client, wrap its transport.
+    /// **When:** once, in `build()`, once the options are valid.
+    /// **May:** change the configuration of the client, wrap its transport. What it sets is checked afterwards.
     /// **On failure:** `build()` fails with [`Error::Hook`].
     ///
     /// # Errors

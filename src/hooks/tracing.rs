@@ -2,18 +2,20 @@
 //! nowhere else.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{Method, Response};
 use tracing::field::Empty;
-use tracing::{Level, Span};
+use tracing::{Instrument, Level, Span};
 
 use super::context::HookContext;
 use super::observer::{CallEnd, Observer, Outcome, Retry};
 use super::{Hook, HookFuture, RequestInput};
 use crate::core::body::Body;
+use crate::core::time::Instant;
 use crate::core::wire::{Reader, members};
 use crate::errors::Error;
 
@@ -394,6 +396,75 @@ fn with_trace(body: &Bytes, (trace_id, span_id): &(String, String)) -> Option<St
         return None;
     }
     Some(object(&request, &[("trace", object(&trace, &ids))]))
+}
+
+/// Runs an agent inside its span.
+#[allow(dead_code, reason = "for the feature `agent`")]
+pub(crate) async fn in_agent_span<T, E>(run_id: &str, run: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let span = tracing::info_span!(
+        target: "openrouter_kit",
+        "openrouter.agent",
+        otel.name = "invoke_agent",
+        otel.kind = "internal",
+        otel.status_code = Empty,
+        gen_ai.operation.name = "invoke_agent",
+        error.type = Empty,
+        openrouter.run.id = run_id,
+    );
+    let began = Instant::now();
+    let result = run.instrument(span.clone()).await;
+    let error = failed(&span, &result);
+    tracing::event!(
+        target: "openrouter_kit::metrics",
+        parent: &span,
+        Level::DEBUG,
+        error.type = error,
+        histogram.gen_ai.invoke_agent.duration = began.elapsed().as_secs_f64(),
+    );
+    result
+}
+
+/// Runs a tool of the program inside its span.
+#[allow(dead_code, reason = "for the feature `agent`")]
+pub(crate) async fn in_tool_span<T, E>(
+    name: String,
+    call_id: String,
+    tool: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let span = tracing::info_span!(
+        target: "openrouter_kit",
+        "openrouter.tool",
+        otel.name = format_args!("execute_tool {name}"),
+        otel.kind = "internal",
+        otel.status_code = Empty,
+        gen_ai.operation.name = "execute_tool",
+        gen_ai.tool.name = name,
+        gen_ai.tool.call.id = call_id,
+        gen_ai.tool.type = "function",
+        error.type = Empty,
+    );
+    let began = Instant::now();
+    let result = tool.instrument(span.clone()).await;
+    let error = failed(&span, &result);
+    tracing::event!(
+        target: "openrouter_kit::metrics",
+        parent: &span,
+        Level::DEBUG,
+        gen_ai.tool.name = name,
+        error.type = error,
+        histogram.gen_ai.execute_tool.duration = began.elapsed().as_secs_f64(),
+    );
+    result
+}
+
+/// Notes that what a span is about failed. The errors of a program may contain anything.
+fn failed<T, E>(span: &Span, result: &Result<T, E>) -> Option<&'static str> {
+    let error = result.is_err().then_some("_OTHER");
+    if let Some(error) = error {
+        span.record("error.type", error);
+        span.record("otel.status_code", "ERROR");
+    }
+    error
 }
 
 impl Hook for Tracing {
