@@ -5,8 +5,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
+use openrouter_kit::agent::{Tool, ToolOutput};
 use openrouter_kit::mock::{Answer, MockServer};
-use openrouter_kit::models::{ChatMessage, ChatRequest, CreateEmbeddingsRequest};
+use openrouter_kit::models::{ChatMessage, ChatRequest, CreateEmbeddingsRequest, Json};
 use openrouter_kit::{OpenRouter, RetryConfig};
 use openrouter_kit_opentelemetry::{joining, subscriber};
 use serde_json::{Value, json};
@@ -55,6 +56,8 @@ const METRICS: &[(&str, &str)] = &[
     ("gen_ai.client.inference.usage.output_tokens", "{token}"),
     ("gen_ai.client.inference.usage.reasoning.output_tokens", "{token}"),
     ("gen_ai.client.operation.duration", "s"),
+    ("gen_ai.execute_tool.duration", "s"),
+    ("gen_ai.invoke_agent.duration", "s"),
 ];
 
 /// Attributes that may identify the span of inference in a metric.
@@ -64,6 +67,7 @@ const METRIC_ATTRIBUTES: &[&str] = &[
     "gen_ai.provider.name",
     "gen_ai.request.model",
     "gen_ai.response.model",
+    "gen_ai.tool.name",
     "openrouter.provider",
     "server.address",
     "server.port",
@@ -188,6 +192,27 @@ async fn calls(server: &MockServer, client: &OpenRouter) {
     client.embeddings().generate(CreateEmbeddingsRequest::new(SECRET, "openai/e")).await.unwrap();
     server.answer(Answer::json(200, json!({"data": []})));
     client.models().list().await.unwrap();
+    // An agent with a tool of the program.
+    let output = |item: Value| {
+        json!({"id": "gen-3", "object": "response", "created_at": 1, "status": "completed", "model": "a/b",
+            "output": [item], "parallel_tool_calls": true, "tool_choice": "auto", "tools": [],
+            "usage": {"input_tokens": 10, "output_tokens": 1, "total_tokens": 11, "cost": 0.01,
+                "input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}})
+    };
+    server.answer(Answer::json(
+        200,
+        output(json!({"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "look_up",
+            "arguments": format!("{{\"text\":\"{SECRET}\"}}"), "status": "completed"})),
+    ));
+    server.answer(Answer::json(
+        200,
+        output(json!({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+            "content": [{"type": "output_text", "text": SECRET, "annotations": []}]})),
+    ));
+    let schema = json!({"type": "object", "properties": {}});
+    let look_up = Tool::with_schema("look_up", "Looks up", schema, async |arguments: Json| ToolOutput::json(arguments));
+    let outcome = client.agent("a/b").tool(look_up).run(format!("Look up {SECRET}")).await.unwrap();
+    assert_eq!(outcome.text().unwrap(), SECRET);
 }
 
 #[test]
@@ -216,7 +241,9 @@ fn a_collector_receives_spans_and_metrics_with_the_names_of_the_conventions() {
     };
     let chats = named("chat openai/gpt-4o-mini");
     assert_eq!(chats.len(), 4, "{spans:#?}");
-    assert!(spans.iter().all(|span| span["kind"] == 3), "all are of the kind client");
+    let is_call =
+        |span: &&&Value| !span["name"].as_str().unwrap().contains("_agent") && span["name"] != "execute_tool look_up";
+    assert!(spans.iter().filter(is_call).all(|span| span["kind"] == 3), "calls are of the kind client");
     for span in &chats {
         for (name, value) in span {
             assert!(SPAN_ATTRIBUTES.contains(&&**name) || name.starts_with("openrouter."), "{name} {value}");
@@ -272,6 +299,24 @@ fn a_collector_receives_spans_and_metrics_with_the_names_of_the_conventions() {
     let models = named("GET /models");
     assert!(models[0].keys().all(|name| !name.starts_with("gen_ai.")), "{models:?}");
     assert_eq!(models[0]["http.response.status_code"], 200);
+
+    // The agent: its run has the model calls and the tool as children.
+    let one = |name: &str| *spans.iter().find(|span| span["name"] == name).unwrap_or_else(|| panic!("{name}"));
+    let (run, tool) = (one("invoke_agent"), one("execute_tool look_up"));
+    assert_eq!((&run["kind"], &tool["kind"]), (&json!(1), &json!(1)), "both are internal");
+    assert_eq!(attributes(&run["attributes"])["gen_ai.operation.name"], "invoke_agent");
+    let of_tool = attributes(&tool["attributes"]);
+    for (name, value) in [
+        ("gen_ai.operation.name", "execute_tool"),
+        ("gen_ai.tool.name", "look_up"),
+        ("gen_ai.tool.call.id", "call_1"),
+        ("gen_ai.tool.type", "function"),
+    ] {
+        assert_eq!(of_tool[name], value);
+    }
+    assert_eq!(tool["parentSpanId"], run["spanId"]);
+    let inside = spans.iter().filter(|span| span["name"] == "chat a/b" && span["parentSpanId"] == run["spanId"]);
+    assert_eq!(inside.count(), 2);
 
     // The events of the call that was retried.
     let retried = spans
