@@ -126,8 +126,8 @@ impl Driver {
                     meter: Arc::clone(&self.meter),
                 };
                 let timeout = self.tool(call.name()).and_then(|tool| tool.timeout);
-                let (name, call_id) = (call.name().to_owned(), id.clone());
-                let future = Box::pin(in_tool_span(name, call_id, guarded(prepared, context, timeout)));
+                let (core, name) = (self.agent.core.clone(), call.name().to_owned());
+                let future = Box::pin(in_tool_span(core, name, id.clone(), guarded(prepared, context, timeout)));
                 active.push(Active { id, tool: call.name().to_owned(), future });
                 Ok(Some(Event::ToolStarted(call.clone())))
             }

@@ -78,9 +78,9 @@ impl AgentRun {
         let Self { agent, run, data, stop, parent } = self;
         let meter = Meter::new(run.turn_usage(), agent.settings.limits, parent);
         Box::pin(async move {
-            let id = run.id().to_owned();
+            let (core, id) = (agent.core.clone(), run.id().to_owned());
             let driver = Driver::new(agent, Arc::new(data), events, stop, meter, &run);
-            in_agent_span(&id, driver.drive(run)).await
+            in_agent_span(&core, &id, driver.drive(run)).await
         })
     }
 }

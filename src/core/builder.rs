@@ -84,7 +84,7 @@ struct Settings {
     #[cfg(feature = "devtools")]
     recorder: Option<crate::devtools::Recorder>,
     #[cfg(feature = "tracing")]
-    tracing: Tracing,
+    tracing: Option<Tracing>,
     /// The first variable of the environment that cannot be read.
     unreadable: Option<&'static str>,
     transport: Option<Arc<dyn Transport>>,
@@ -234,10 +234,10 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// Sets the options for the spans of calls. Without them, every call is a span too if a subscriber wants it.
+    /// Makes each call a span, if a subscriber of `tracing` wants it. Default: no spans.
     #[cfg(feature = "tracing")]
     pub fn tracing(mut self, tracing: Tracing) -> Self {
-        self.settings.tracing = tracing;
+        self.settings.tracing = Some(tracing);
         self
     }
 
@@ -405,10 +405,10 @@ impl Settings {
             hidden::hide_values(&mut config.headers);
         }
         #[cfg(feature = "tracing")]
-        let traced_hooks = {
-            let tracing: Arc<dyn Hook> = Arc::new(self.tracing);
+        let traced_hooks = self.tracing.map(|tracing| {
+            let tracing: Arc<dyn Hook> = Arc::new(tracing);
             std::iter::once(tracing).chain(hooks.iter().cloned()).collect()
-        };
+        });
         config.retry_config.check()?;
         config.timeouts.check()?;
         let server = ServerUrl::parse(&config.server_url)?;

@@ -42,9 +42,9 @@ pub(crate) struct Inner {
     pub(crate) budget: RetryBudget,
     pub(crate) timeouts: Timeouts,
     pub(crate) hooks: Arc<[Arc<dyn Hook>]>,
-    /// The hooks with that for the spans of calls, for calls whose span is wanted.
+    /// The hooks with that for the spans of calls, if the client has spans.
     #[cfg(feature = "tracing")]
-    pub(crate) traced_hooks: Arc<[Arc<dyn Hook>]>,
+    pub(crate) traced_hooks: Option<Arc<[Arc<dyn Hook>]>>,
     pub(crate) limits: Limits,
 }
 
@@ -52,10 +52,16 @@ impl Inner {
     /// The hooks of a call that begins now.
     pub(crate) fn hooks(&self) -> &Arc<[Arc<dyn Hook>]> {
         #[cfg(feature = "tracing")]
-        if crate::hooks::Tracing::is_enabled() {
-            return &self.traced_hooks;
+        if let Some(traced) = self.traced_hooks.as_ref().filter(|_| crate::hooks::Tracing::is_enabled()) {
+            return traced;
         }
         &self.hooks
+    }
+
+    /// Whether calls of this client are spans.
+    #[cfg(all(feature = "agent", feature = "tracing"))]
+    pub(crate) const fn is_traced(&self) -> bool {
+        self.traced_hooks.is_some()
     }
 }
 

@@ -64,7 +64,7 @@ struct Options {
 /// second.
 ///
 /// ```
-/// # #[cfg(feature = "transport")]
+/// # #[cfg(feature = "_tls")]
 /// # fn main() -> Result<(), openrouter_kit::Error> {
 /// use openrouter_kit::OpenRouter;
 /// use openrouter_kit::devtools::Recorder;
@@ -73,7 +73,7 @@ struct Options {
 /// let client = OpenRouter::builder().env().hook(recorder).build()?;
 /// # Ok(())
 /// # }
-/// # #[cfg(not(feature = "transport"))]
+/// # #[cfg(not(feature = "_tls"))]
 /// # fn main() {}
 /// ```
 #[derive(Clone)]

@@ -2,25 +2,31 @@
 //! nowhere else.
 
 use std::fmt;
+#[cfg(feature = "agent")]
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{Method, Response};
+#[cfg(feature = "agent")]
+use tracing::Instrument;
 use tracing::field::Empty;
-use tracing::{Instrument, Level, Span};
+use tracing::{Level, Span};
 
 use super::context::HookContext;
 use super::observer::{CallEnd, Observer, Outcome, Retry};
 use super::{Hook, HookFuture, RequestInput};
+#[cfg(feature = "agent")]
+use crate::core::OpenRouterCore;
 use crate::core::body::Body;
+#[cfg(feature = "agent")]
 use crate::core::time::Instant;
 use crate::core::wire::{Reader, members};
 use crate::errors::Error;
 
-/// Options for the spans of calls, which the feature `tracing` turns on. Set them with
-/// [`ClientBuilder::tracing`](crate::core::ClientBuilder::tracing).
+/// Options for the spans of a client (feature `tracing`), which
+/// [`ClientBuilder::tracing`](crate::core::ClientBuilder::tracing) turns on.
 ///
 /// Every call is a span of the target `openrouter_kit`, as the child of the span that is current when the call is first
 /// polled, and lasts until its response was read, retries included. Its fields have the names of the OpenTelemetry
@@ -28,17 +34,17 @@ use crate::errors::Error;
 /// Nothing of what is sent to a model or comes from it is recorded, no header and no key.
 ///
 /// ```
+/// # #[cfg(feature = "_tls")]
 /// # fn main() -> Result<(), openrouter_kit::Error> {
-/// use openrouter_kit::OpenRouterCore;
+/// use openrouter_kit::OpenRouter;
 /// use openrouter_kit::hooks::Tracing;
 ///
 /// let ids = || Some(("4bf92f3577b34da6a3ce929d0e0e4736".to_owned(), "00f067aa0ba902b7".to_owned()));
-/// # let transport = openrouter_kit::core::transport::HyperTransport::builder().no_proxy().build().unwrap();
-/// let core = OpenRouterCore::builder().tracing(Tracing::new().trace_ids(ids));
-/// # let core = core.transport(transport);
-/// let core = core.api_key("sk-or-...").build()?;
+/// let client = OpenRouter::builder().env().tracing(Tracing::new().trace_ids(ids)).build()?;
 /// # Ok(())
 /// # }
+/// # #[cfg(not(feature = "_tls"))]
+/// # fn main() {}
 /// ```
 #[derive(Clone, Default)]
 pub struct Tracing {
@@ -398,9 +404,16 @@ fn with_trace(body: &Bytes, (trace_id, span_id): &(String, String)) -> Option<St
     Some(object(&request, &[("trace", object(&trace, &ids))]))
 }
 
-/// Runs an agent inside its span.
-#[allow(dead_code, reason = "for the feature `agent`")]
-pub(crate) async fn in_agent_span<T, E>(run_id: &str, run: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+/// Runs an agent inside its span, if its client has spans.
+#[cfg(feature = "agent")]
+pub(crate) async fn in_agent_span<T, E>(
+    core: &OpenRouterCore,
+    run_id: &str,
+    run: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    if !core.inner().is_traced() {
+        return run.await;
+    }
     let span = tracing::info_span!(
         target: "openrouter_kit",
         "openrouter.agent",
@@ -424,13 +437,17 @@ pub(crate) async fn in_agent_span<T, E>(run_id: &str, run: impl Future<Output = 
     result
 }
 
-/// Runs a tool of the program inside its span.
-#[allow(dead_code, reason = "for the feature `agent`")]
+/// Runs a tool of the program inside its span, if the client of the agent has spans.
+#[cfg(feature = "agent")]
 pub(crate) async fn in_tool_span<T, E>(
+    core: OpenRouterCore,
     name: String,
     call_id: String,
     tool: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
+    if !core.inner().is_traced() {
+        return tool.await;
+    }
     let span = tracing::info_span!(
         target: "openrouter_kit",
         "openrouter.tool",
@@ -458,6 +475,7 @@ pub(crate) async fn in_tool_span<T, E>(
 }
 
 /// Notes that what a span is about failed. The errors of a program may contain anything.
+#[cfg(feature = "agent")]
 fn failed<T, E>(span: &Span, result: &Result<T, E>) -> Option<&'static str> {
     let error = result.is_err().then_some("_OTHER");
     if let Some(error) = error {

@@ -98,6 +98,10 @@ impl Spans {
     }
 }
 
+fn traced(script: &Script) -> OpenRouterCore {
+    script.client().tracing(Tracing::new()).build().unwrap()
+}
+
 fn chat(core: &OpenRouterCore) -> Call<Thing> {
     let body = Thing::of(json!({"model": "a/b", "messages": [{"content": "marked-secret"}], "temperature": 0.5}));
     Call::new(core, Parts::new(&CHAT).json(&body))
@@ -109,7 +113,7 @@ async fn a_call_is_a_span_that_ends_with_it() {
     let _guard = tracing::subscriber::set_default(spans.clone());
     let script =
         Script::new([answer(503, "marked-secret"), answer(200, r#"{"model":"c","usage":{"input_tokens":3}}"#)]);
-    let core = script.core();
+    let core = traced(&script);
     let outer = tracing::info_span!("outer");
     let entered = outer.enter();
     chat(&core).header("x-secret", "marked-secret").await.unwrap();
@@ -152,7 +156,7 @@ async fn the_span_of_a_stream_lasts_until_it_is_read_or_dropped() {
         let chunks = vec![(second, "data: {}\n\n"), (second, "data: [DONE]\n\n")];
         let (chunks, end) = if ends { (chunks, None) } else { (chunks[..1].to_vec(), Some(Kind::Body)) };
         *events.body_mut() = slow_body(chunks, end);
-        let core = Script::new([Step::Answer(events)]).core();
+        let core = traced(&Script::new([Step::Answer(events)]));
         let mut stream: EventStream<Thing> =
             Call::new(&core, Parts::new(&CHAT).json(&Thing::of(json!({})))).await.unwrap();
         assert!(!spans.seen()[0].is_closed);
@@ -171,10 +175,18 @@ async fn the_span_of_a_stream_lasts_until_it_is_read_or_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_has_no_spans_unless_it_asks_for_them() {
+    let spans = Spans::default();
+    let _guard = tracing::subscriber::set_default(spans.clone());
+    chat(&Script::new([answer(200, "{}")]).core()).await.unwrap();
+    assert_eq!(spans.seen().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_operation_that_generates_nothing_is_a_span_of_its_method_and_path() {
     let spans = Spans::default();
     let _guard = tracing::subscriber::set_default(spans.clone());
-    get(&Script::new([answer(404, "{}")]).core()).query("key", "secret").await.unwrap_err();
+    get(&traced(&Script::new([answer(404, "{}")]))).query("key", "secret").await.unwrap_err();
     let span = &spans.seen()[0];
     assert_eq!(span.fields["otel.name"], "GET /things/{id}");
     assert_eq!((&*span.fields["error.type"], &*span.fields["http.response.status_code"]), ("404", "404"));
