@@ -21,6 +21,7 @@ use super::status::StopReason;
 use super::tool::{Action, Prepared, Tool};
 use super::usage::Usage;
 use crate::core::within::within;
+use crate::hooks::in_tool_span;
 
 /// In how many rounds in a row a call may be repeated before the model is informed instead, and before the run stops.
 const REPEATS: (u64, u64) = (3, 6);
@@ -132,7 +133,8 @@ impl Driver {
                     meter: Arc::clone(&self.meter),
                 };
                 let timeout = self.tool(call.name()).and_then(|tool| tool.timeout);
-                let future = guarded(prepared, context, timeout);
+                let (core, name) = (self.agent.core.clone(), call.name().to_owned());
+                let future = Box::pin(in_tool_span(core, name, id.clone(), guarded(prepared, context, timeout)));
                 active.push(Active { id, tool: call.name().to_owned(), future });
                 Ok(Some(Event::ToolStarted(call.clone())))
             }

@@ -407,7 +407,13 @@ impl<T, P> Future for Call<T, P> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let exchange = ready!(self.poll_exchange(cx))?;
         let ending = exchange.ending(self.expected);
-        Poll::Ready(ending.finish((self.read)(exchange)))
+        Poll::Ready(match (self.read)(exchange) {
+            Ok(value) => {
+                ending.succeeded();
+                Ok(value)
+            }
+            Err(error) => Err(ending.failed(error)),
+        })
     }
 }
 
@@ -436,7 +442,13 @@ impl<T> Future for CallWithResponse<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let exchange = ready!(self.0.poll_exchange(cx))?;
         let ending = exchange.ending(self.0.expected);
-        Poll::Ready(ending.finish(Response::from_exchange(exchange, self.0.expected, self.0.read)))
+        Poll::Ready(match Response::from_exchange(exchange, self.0.expected, self.0.read) {
+            Ok(response) => {
+                ending.succeeded();
+                Ok(response)
+            }
+            Err(error) => Err(ending.failed(error)),
+        })
     }
 }
 

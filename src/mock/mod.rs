@@ -43,6 +43,8 @@ mod http2;
 #[path = "no_http2.rs"]
 mod http2;
 mod queue;
+#[cfg(feature = "devtools")]
+mod replay;
 mod request;
 
 pub use answer::{Answer, Event, Fault, Place};

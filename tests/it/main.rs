@@ -80,6 +80,8 @@ mod raw_streams;
 mod real_proxies;
 #[cfg(all(feature = "full", feature = "mock"))]
 mod recorded_streams;
+#[cfg(all(feature = "devtools", feature = "mock"))]
+mod recorder;
 #[cfg(feature = "mock")]
 mod redirects;
 #[cfg(all(feature = "full", feature = "mock"))]
@@ -96,6 +98,8 @@ mod scim;
 mod security;
 #[cfg(all(feature = "full", feature = "mock"))]
 mod situations;
+#[cfg(feature = "tracing")]
+mod spans;
 mod sse;
 #[cfg(all(feature = "chat", feature = "messages", feature = "responses", feature = "mock"))]
 mod streaming_text;
