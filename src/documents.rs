@@ -20,6 +20,7 @@ documents! {
     files "../docs/files.md"
     hooks "../docs/hooks.md"
     lines "../docs/lines.md"
+    networks "../docs/networks.md"
     prices "../docs/prices.md"
     sending_back "../docs/sending-back.md"
     streaming "../docs/streaming.md"

@@ -266,6 +266,25 @@ fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
+fn every_page_with_a_program_is_compiled() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let compiled = std::fs::read_to_string(root.join("src/documents.rs")).unwrap();
+    let mut pages = Vec::new();
+    markdown(root, &mut pages);
+    markdown(&root.join("docs"), &mut pages);
+    for page in pages {
+        if std::fs::read_to_string(&page).unwrap().contains("\n```rust") {
+            let path = page.strip_prefix(root).unwrap().display().to_string().replace('\\', "/");
+            assert!(
+                compiled.contains(&format!("\"../{path}\"")),
+                "src/documents.rs does not compile {}",
+                page.display()
+            );
+        }
+    }
+}
+
+#[test]
 fn programs_of_the_documents_need_no_crate_that_their_page_does_not_list() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pages: Vec<PathBuf> = vec![root.join("README.md")];
