@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::call::ToolCall;
 use super::output::ToolError;
-use super::run::Step;
 use super::status::RunStatus;
+use super::step::Step;
 use super::usage::Usage;
 use crate::models::Json;
 use crate::models::responses::ResponsesStreamEvent;
@@ -43,6 +43,13 @@ pub enum Event {
         call_id: String,
         /// What the tool reported.
         progress: Json,
+    },
+    /// Something happened in the run of a subagent.
+    Subagent {
+        /// The id of the call that runs the subagent.
+        call_id: String,
+        /// What happened.
+        event: Box<Event>,
     },
     /// A tool call has its output. A call that was not run has one too, which says why.
     ToolFinished {
