@@ -216,3 +216,28 @@ fn an_interrupt_at_the_prompt_of_a_chat_drops_the_line() {
     session.send_control('d').unwrap();
     session.exp_eof().unwrap();
 }
+
+#[test]
+fn an_interrupt_while_input_is_read_ends_the_program() {
+    let world = World::new();
+    let mut session = open(world.shell("echo ready; exec \"$openrouter\" ask -f -"));
+    session.exp_string("ready").unwrap();
+    session.send_control('c').unwrap();
+    session.exp_eof().unwrap();
+    let status = session.process().wait().unwrap();
+    assert!(matches!(status, WaitStatus::Signaled(..)), "{status:?}");
+    assert_eq!(world.server.connections().opened, 0);
+}
+
+#[test]
+fn a_chat_whose_output_goes_to_a_file_prompts_on_the_terminal() {
+    let world = World::new();
+    world.server.answer(streamed(&["Hello."]));
+    let mut session = open(world.shell("\"$openrouter\" chat > out.txt"));
+    session.exp_string("> ").unwrap();
+    session.send_line("Hi").unwrap();
+    session.exp_string("> ").unwrap();
+    session.send_line("/quit").unwrap();
+    session.exp_eof().unwrap();
+    assert_eq!(world.read("out.txt"), "Hello.\n");
+}
