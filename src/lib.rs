@@ -134,6 +134,8 @@
 //! | `reqwest` | no | a reqwest client as the transport; `fetch` in a browser |
 //! | `blocking` | no | calls and streams without `async` |
 //! | `agent` | no | agents: models that call tools of the program, within limits |
+//! | `tracing` | no | a span for each call |
+//! | `devtools` | no | [recordings](guide::recordings) of calls |
 //! | `mock` | no | a local server for tests |
 //! | `schemars` | no | structured output and tools from Rust types |
 //!
