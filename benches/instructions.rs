@@ -16,10 +16,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http_body_util::BodyExt;
 
 use openrouter_kit::OpenRouterCore;
+use openrouter_kit::agent::{Agent, Tool};
 use openrouter_kit::core::body::Body;
 use openrouter_kit::core::sse::SseDecoder;
 use openrouter_kit::core::transport::{HyperTransport, Transport, TransportFuture};
@@ -43,7 +45,7 @@ const NETWORK_TOLERANCE: f64 = 0.15;
 
 type Scenario = (&'static str, fn(usize));
 
-const SCENARIOS: [Scenario; 16] = [
+const SCENARIOS: [Scenario; 17] = [
     ("event: find in the bytes", find_event),
     ("event: text delta of Responses", |times| read::<ResponsesStreamEvent>(&bytes::text_delta(12_345), times)),
     ("event: chunk of chat", |times| read::<ChatStreamChunk>(&bytes::chat_chunk(12_345), times)),
@@ -58,6 +60,7 @@ const SCENARIOS: [Scenario; 16] = [
     ("call: Responses, without a network", call),
     ("stream: one event, without a network", stream),
     ("stream: one raw event, without a network", raw_stream),
+    ("agent: two calls and a tool, without a network", agent),
     ("exchange: over an idle connection", |times| exchange(times, usize::MAX)),
     ("exchange: over a new connection", |times| exchange(times, 0)),
 ];
@@ -82,19 +85,19 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let recorded = if writes { BTreeMap::new() } else { parse(&std::fs::read_to_string(&record)?)? };
     let mut lines = String::from("scenario\tinstructions\n");
     let mut grown = 0;
-    println!("{:<40} {:>12} {:>12} {:>8}", "instructions of one", "recorded", "now", "change");
+    println!("{:<48} {:>12} {:>12} {:>8}", "instructions of one", "recorded", "now", "change");
     for (index, (name, _)) in SCENARIOS.iter().enumerate() {
         let now = (count(index, MANY)? - count(index, FEW)?) / (MANY - FEW) as u64;
         lines.push_str(&format!("{name}\t{now}\n"));
         let Some(before) = recorded.get(*name) else {
-            println!("{name:<40} {:>12} {now:>12}", "-");
+            println!("{name:<48} {:>12} {now:>12}", "-");
             continue;
         };
         let change = now as f64 / *before as f64 - 1.0;
         let tolerance = if name.starts_with("exchange") { NETWORK_TOLERANCE } else { TOLERANCE };
         let verdict = if change > tolerance { "  more than allowed" } else { "" };
         grown += usize::from(change > tolerance);
-        println!("{name:<40} {before:>12} {now:>12} {:>+7.1}%{verdict}", change * 100.0);
+        println!("{name:<48} {before:>12} {now:>12} {:>+7.1}%{verdict}", change * 100.0);
     }
     if writes {
         std::fs::write(&record, lines)?;
@@ -183,25 +186,28 @@ fn encode_request(times: usize) {
     }
 }
 
-/// Answers every request with the same bytes.
+/// Answers requests with these bodies in turn.
 #[derive(Debug)]
 struct Memory {
     media_type: &'static str,
-    body: ::bytes::Bytes,
+    bodies: Vec<::bytes::Bytes>,
+    turn: AtomicUsize,
 }
 
 impl Transport for Memory {
     fn send(&self, _: http::Request<Body>) -> TransportFuture<'_> {
-        Box::pin(async {
-            let mut response = http::Response::new(Body::from(self.body.clone()));
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.bodies.len();
+        Box::pin(async move {
+            let mut response = http::Response::new(Body::from(self.bodies[turn].clone()));
             response.headers_mut().insert("content-type", http::HeaderValue::from_static(self.media_type));
             Ok(response)
         })
     }
 }
 
-fn client(media_type: &'static str, body: String) -> (tokio::runtime::Runtime, OpenRouterCore) {
-    let transport = Memory { media_type, body: body.into() };
+fn client(media_type: &'static str, bodies: Vec<String>) -> (tokio::runtime::Runtime, OpenRouterCore) {
+    let bodies = bodies.into_iter().map(Into::into).collect();
+    let transport = Memory { media_type, bodies, turn: AtomicUsize::new(0) };
     let core = OpenRouterCore::builder().api_key("key").transport(transport).build().unwrap();
     (tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), core)
 }
@@ -211,7 +217,7 @@ fn request() -> ResponsesRequest {
 }
 
 fn call(times: usize) {
-    let (runtime, core) = client("application/json", bytes::response_body());
+    let (runtime, core) = client("application/json", vec![bytes::response_body()]);
     runtime.block_on(async {
         for _ in 0..times {
             black_box(funcs::responses_send(&core, request()).await.unwrap());
@@ -221,7 +227,7 @@ fn call(times: usize) {
 
 fn stream(times: usize) {
     let events = format!("data: {}\n\n", bytes::text_delta(12_345)).repeat(times);
-    let (runtime, core) = client("text/event-stream", events + "data: [DONE]\n\n");
+    let (runtime, core) = client("text/event-stream", vec![events + "data: [DONE]\n\n"]);
     runtime.block_on(async {
         let mut stream = funcs::responses_stream(&core, request()).await.unwrap();
         while let Some(event) = stream.next().await {
@@ -232,11 +238,25 @@ fn stream(times: usize) {
 
 fn raw_stream(times: usize) {
     let events = format!("data: {}\n\n", bytes::text_delta(12_345)).repeat(times);
-    let (runtime, core) = client("text/event-stream", events + "data: [DONE]\n\n");
+    let (runtime, core) = client("text/event-stream", vec![events + "data: [DONE]\n\n"]);
     runtime.block_on(async {
         let mut stream = funcs::responses_stream(&core, request()).raw().await.unwrap();
         while let Some(event) = stream.next().await {
             black_box(event.unwrap());
+        }
+    });
+}
+
+const TOOL_CALL: &str = r#"{"id":"r","object":"response","created_at":1,"model":"m","status":"completed","output":[{"type":"function_call","id":"f","call_id":"c","name":"now","arguments":"{}","status":"completed"}],"usage":{"input_tokens":10,"output_tokens":5,"total_tokens":15}}"#;
+
+fn agent(times: usize) {
+    let (runtime, core) = client("application/json", vec![TOOL_CALL.to_owned(), bytes::response_body()]);
+    let parameters = serde_json::json!({"type": "object", "properties": {}});
+    let agent = Agent::new(&core, "m").tool(Tool::with_schema("now", "The time", parameters, async || "noon"));
+    runtime.block_on(async {
+        for _ in 0..times {
+            let outcome = agent.run("What time is it?").await.unwrap();
+            assert!(!black_box(outcome.text().unwrap()).is_empty());
         }
     });
 }
