@@ -29,8 +29,8 @@ use openrouter_kit::core::wire;
 use openrouter_kit::funcs;
 use openrouter_kit::helpers::{ChatAccumulator, MessagesAccumulator, ResponsesAccumulator};
 use openrouter_kit::models::{
-    ChatRequest, ChatResult, ChatStreamChunk, MessagesStreamEvent, ModelsListResponse, ResponsesRequest,
-    ResponsesResult, ResponsesStreamEvent,
+    ChatRequest, ChatResult, ChatStreamChunk, InputItem, MessagesStreamEvent, ModelsListResponse, ResponsesRequest,
+    ResponsesResult, ResponsesStreamEvent, ResponsesTool,
 };
 use openrouter_kit_benches::bytes;
 
@@ -45,7 +45,7 @@ const NETWORK_TOLERANCE: f64 = 0.15;
 
 type Scenario = (&'static str, fn(usize));
 
-const SCENARIOS: [Scenario; 17] = [
+const SCENARIOS: [Scenario; 18] = [
     ("event: find in the bytes", find_event),
     ("event: text delta of Responses", |times| read::<ResponsesStreamEvent>(&bytes::text_delta(12_345), times)),
     ("event: chunk of chat", |times| read::<ChatStreamChunk>(&bytes::chat_chunk(12_345), times)),
@@ -60,7 +60,8 @@ const SCENARIOS: [Scenario; 17] = [
     ("call: Responses, without a network", call),
     ("stream: one event, without a network", stream),
     ("stream: one raw event, without a network", raw_stream),
-    ("agent: two calls and a tool, without a network", agent),
+    ("agent: two model calls and ten tool calls", agent),
+    ("agent: the same calls by hand", agent_by_hand),
     ("exchange: over an idle connection", |times| exchange(times, usize::MAX)),
     ("exchange: over a new connection", |times| exchange(times, 0)),
 ];
@@ -85,19 +86,19 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let recorded = if writes { BTreeMap::new() } else { parse(&std::fs::read_to_string(&record)?)? };
     let mut lines = String::from("scenario\tinstructions\n");
     let mut grown = 0;
-    println!("{:<48} {:>12} {:>12} {:>8}", "instructions of one", "recorded", "now", "change");
+    println!("{:<40} {:>12} {:>12} {:>8}", "instructions of one", "recorded", "now", "change");
     for (index, (name, _)) in SCENARIOS.iter().enumerate() {
         let now = (count(index, MANY)? - count(index, FEW)?) / (MANY - FEW) as u64;
         lines.push_str(&format!("{name}\t{now}\n"));
         let Some(before) = recorded.get(*name) else {
-            println!("{name:<48} {:>12} {now:>12}", "-");
+            println!("{name:<40} {:>12} {now:>12}", "-");
             continue;
         };
         let change = now as f64 / *before as f64 - 1.0;
         let tolerance = if name.starts_with("exchange") { NETWORK_TOLERANCE } else { TOLERANCE };
         let verdict = if change > tolerance { "  more than allowed" } else { "" };
         grown += usize::from(change > tolerance);
-        println!("{name:<48} {before:>12} {now:>12} {:>+7.1}%{verdict}", change * 100.0);
+        println!("{name:<40} {before:>12} {now:>12} {:>+7.1}%{verdict}", change * 100.0);
     }
     if writes {
         std::fs::write(&record, lines)?;
@@ -186,28 +187,25 @@ fn encode_request(times: usize) {
     }
 }
 
-/// Answers requests with these bodies in turn.
+/// Answers every request with the same bytes.
 #[derive(Debug)]
 struct Memory {
     media_type: &'static str,
-    bodies: Vec<::bytes::Bytes>,
-    turn: AtomicUsize,
+    body: ::bytes::Bytes,
 }
 
 impl Transport for Memory {
     fn send(&self, _: http::Request<Body>) -> TransportFuture<'_> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.bodies.len();
-        Box::pin(async move {
-            let mut response = http::Response::new(Body::from(self.bodies[turn].clone()));
+        Box::pin(async {
+            let mut response = http::Response::new(Body::from(self.body.clone()));
             response.headers_mut().insert("content-type", http::HeaderValue::from_static(self.media_type));
             Ok(response)
         })
     }
 }
 
-fn client(media_type: &'static str, bodies: Vec<String>) -> (tokio::runtime::Runtime, OpenRouterCore) {
-    let bodies = bodies.into_iter().map(Into::into).collect();
-    let transport = Memory { media_type, bodies, turn: AtomicUsize::new(0) };
+fn client(media_type: &'static str, body: String) -> (tokio::runtime::Runtime, OpenRouterCore) {
+    let transport = Memory { media_type, body: body.into() };
     let core = OpenRouterCore::builder().api_key("key").transport(transport).build().unwrap();
     (tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), core)
 }
@@ -217,7 +215,7 @@ fn request() -> ResponsesRequest {
 }
 
 fn call(times: usize) {
-    let (runtime, core) = client("application/json", vec![bytes::response_body()]);
+    let (runtime, core) = client("application/json", bytes::response_body());
     runtime.block_on(async {
         for _ in 0..times {
             black_box(funcs::responses_send(&core, request()).await.unwrap());
@@ -227,7 +225,7 @@ fn call(times: usize) {
 
 fn stream(times: usize) {
     let events = format!("data: {}\n\n", bytes::text_delta(12_345)).repeat(times);
-    let (runtime, core) = client("text/event-stream", vec![events + "data: [DONE]\n\n"]);
+    let (runtime, core) = client("text/event-stream", events + "data: [DONE]\n\n");
     runtime.block_on(async {
         let mut stream = funcs::responses_stream(&core, request()).await.unwrap();
         while let Some(event) = stream.next().await {
@@ -238,7 +236,7 @@ fn stream(times: usize) {
 
 fn raw_stream(times: usize) {
     let events = format!("data: {}\n\n", bytes::text_delta(12_345)).repeat(times);
-    let (runtime, core) = client("text/event-stream", vec![events + "data: [DONE]\n\n"]);
+    let (runtime, core) = client("text/event-stream", events + "data: [DONE]\n\n");
     runtime.block_on(async {
         let mut stream = funcs::responses_stream(&core, request()).raw().await.unwrap();
         while let Some(event) = stream.next().await {
@@ -247,16 +245,83 @@ fn raw_stream(times: usize) {
     });
 }
 
-const TOOL_CALL: &str = r#"{"id":"r","object":"response","created_at":1,"model":"m","status":"completed","output":[{"type":"function_call","id":"f","call_id":"c","name":"now","arguments":"{}","status":"completed"}],"usage":{"input_tokens":10,"output_tokens":5,"total_tokens":15}}"#;
+/// Answers in turns with ten calls of a tool and with a text.
+#[derive(Debug)]
+struct Turns {
+    count: AtomicUsize,
+    bodies: [::bytes::Bytes; 2],
+}
+
+impl Transport for Turns {
+    fn send(&self, _: http::Request<Body>) -> TransportFuture<'_> {
+        Box::pin(async {
+            let [calls, text] = &self.bodies;
+            let is_first = self.count.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
+            let mut response = http::Response::new(Body::from(if is_first { calls } else { text }.clone()));
+            response.headers_mut().insert("content-type", http::HeaderValue::from_static("text/event-stream"));
+            Ok(response)
+        })
+    }
+}
+
+fn turns() -> (tokio::runtime::Runtime, OpenRouterCore) {
+    let stream = |items: Vec<String>| {
+        let done = items.iter().enumerate().map(|(index, item)| {
+            format!("data: {{\"type\":\"response.output_item.done\",\"output_index\":{index},\"item\":{item}}}\n\n")
+        });
+        let usage = r#"{"input_tokens":9,"output_tokens":9,"total_tokens":18,"cost":0.01,"input_tokens_details":{"cached_tokens":0},"output_tokens_details":{"reasoning_tokens":0}}"#;
+        let last = format!(
+            "data: {{\"type\":\"response.completed\",\"response\":{{\"id\":\"gen-1\",\"object\":\"response\",\"created_at\":1,\
+             \"status\":\"completed\",\"model\":\"m\",\"output\":[{}],\"usage\":{usage}}}}}\n\ndata: [DONE]\n\n",
+            items.join(","),
+        );
+        ::bytes::Bytes::from(done.collect::<String>() + &last)
+    };
+    let call = |n: usize| {
+        format!(r#"{{"type":"function_call","id":"fc_{n}","call_id":"call_{n}","name":"nothing","arguments":"{{}}"}}"#)
+    };
+    let text = r#"{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Done.","annotations":[]}]}"#;
+    let bodies = [stream((0..10).map(call).collect()), stream(vec![text.to_owned()])];
+    let transport = Turns { count: AtomicUsize::new(0), bodies };
+    let core = OpenRouterCore::builder().api_key("key").transport(transport).build().unwrap();
+    (tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), core)
+}
 
 fn agent(times: usize) {
-    let (runtime, core) = client("application/json", vec![TOOL_CALL.to_owned(), bytes::response_body()]);
+    let (runtime, core) = turns();
     let parameters = serde_json::json!({"type": "object", "properties": {}});
-    let agent = Agent::new(&core, "m").tool(Tool::with_schema("now", "The time", parameters, async || "noon"));
+    let nothing = Tool::with_schema("nothing", "Does nothing", parameters, async || {});
+    let agent = Agent::new(&core, "m").tool(nothing).max_concurrent(10);
     runtime.block_on(async {
         for _ in 0..times {
-            let outcome = agent.run("What time is it?").await.unwrap();
-            assert!(!black_box(outcome.text().unwrap()).is_empty());
+            assert_eq!(agent.run("Hi").await.unwrap().text(), Ok("Done."));
+        }
+    });
+}
+
+fn agent_by_hand(times: usize) {
+    let (runtime, core) = turns();
+    let parameters = serde_json::json!({"type": "object", "properties": {}});
+    let nothing = ResponsesTool::function("nothing", parameters).description("Does nothing");
+    let request = ResponsesRequest::new().model("m").tools([nothing]);
+    runtime.block_on(async {
+        for _ in 0..times {
+            let mut items = vec![InputItem::user("Hi")];
+            loop {
+                let request = request.clone().input(items.clone());
+                let response = funcs::responses_stream(&core, request).await.unwrap().collect().await.unwrap();
+                items.extend(response.to_input());
+                let outputs = response.function_calls().map(|call| {
+                    call.parse_arguments::<serde_json::Value>().unwrap();
+                    InputItem::function_call_output(&call.call_id, "ok")
+                });
+                let outputs: Vec<InputItem> = outputs.collect();
+                if outputs.is_empty() {
+                    assert_eq!(response.output_text(), "Done.");
+                    break;
+                }
+                items.extend(outputs);
+            }
         }
     });
 }

@@ -16,6 +16,7 @@ use super::event::Event;
 use super::meter::Meter;
 use super::outcome::{AgentError, Outcome};
 use super::run::Run;
+use crate::hooks::in_agent_span;
 
 /// The future of a run.
 pub type RunFuture = Pin<Box<dyn Future<Output = Result<Outcome, AgentError>> + Send>>;
@@ -80,7 +81,11 @@ impl AgentRun {
         let (meter, reader) = parent.unzip();
         let meter = Meter::new(run.turn_usage(), agent.settings.limits, meter);
         let reader = own_reader.or(reader.flatten());
-        Box::pin(async move { Driver::new(agent, Arc::new(data), reader, stop, meter, &run).drive(run).await })
+        Box::pin(async move {
+            let (core, id) = (agent.core.clone(), run.id().to_owned());
+            let driver = Driver::new(agent, Arc::new(data), reader, stop, meter, &run);
+            in_agent_span(&core, &id, driver.drive(run)).await
+        })
     }
 }
 
