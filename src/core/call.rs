@@ -65,8 +65,8 @@ impl Draft {
 /// A request and its options. It is a future that sends the request when it is awaited.
 ///
 /// The methods set options for this call, which override those of the client. They have an effect until the call is
-/// first polled. The first invalid argument is reported as [`Error::InvalidRequest`] when the call is awaited, before
-/// anything is sent.
+/// first polled. If arguments are invalid, one of them is reported as [`Error::InvalidRequest`] when the call is
+/// awaited, before anything is sent.
 ///
 /// A call owns its client, so it can be joined with others, buffered, and spawned:
 ///

@@ -272,7 +272,7 @@ impl Observer for Recorder {
             Outcome::Failed(error) => ("failed", Some(message(error))),
             Outcome::Dropped => ("dropped", None),
         };
-        self.send(context, 512, || What::End(Box::new(format::end(end, outcome))));
+        self.send(context, 512, || What::End(format::end(end, outcome)));
     }
 }
 

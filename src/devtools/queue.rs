@@ -32,7 +32,7 @@ pub(super) enum What {
     ShortChunk(Range<usize>),
     Failed(String, Option<Retry>),
     /// The members of the line.
-    End(Box<String>),
+    End(String),
 }
 
 pub(super) struct RequestLine {

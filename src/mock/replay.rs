@@ -69,38 +69,40 @@ fn read(recording: &Path) -> io::Result<Vec<(String, String, Answer)>> {
     for (number, line) in whole.lines().enumerate() {
         let line: Value =
             serde_json::from_str(line).map_err(|error| invalid(format!("line {}: {error}", number + 1)))?;
-        let kind = line["kind"].as_str().unwrap_or_default();
+        let field = |name: &str| line.get(name).unwrap_or(&Value::Null);
+        let kind = field("kind").as_str().unwrap_or_default();
         if kind == "file" {
-            version = line["version"].as_u64();
+            version = field("version").as_u64();
             continue;
         }
         if version != Some(u64::from(VERSION)) {
-            return Err(invalid(format!("it is no recording of version {VERSION}; record it anew")));
+            return Err(invalid(format!("the file is not a recording of version {VERSION}; record it again")));
         }
-        let of = (line["call"].as_u64().unwrap_or_default(), line["attempt"].as_u64().unwrap_or_default());
-        let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+        let of = (field("call").as_u64().unwrap_or_default(), field("attempt").as_u64().unwrap_or_default());
+        let text = |name: &str| field(name).as_str().unwrap_or_default().to_owned();
         if kind == "request" {
             places.insert(of, attempts.len());
-            let is_stream = line["stream"] == true;
+            let is_stream = field("stream") == true;
             attempts.push(Attempt { method: text("method"), path: text("path"), is_stream, ..Attempt::default() });
             continue;
         }
         let Some(attempt) = places.get(&of).and_then(|place| attempts.get_mut(*place)) else { continue };
         match kind {
             "response" => {
-                attempt.status = line["status"].as_u64().and_then(|status| u16::try_from(status).ok());
-                let pairs = line["headers"].as_array().into_iter().flatten();
-                let pairs = pairs.filter_map(|pair| Some((pair[0].as_str()?.to_owned(), pair[1].as_str()?.to_owned())));
+                attempt.status = field("status").as_u64().and_then(|status| u16::try_from(status).ok());
+                let pairs = field("headers").as_array().into_iter().flatten();
+                let pairs = pairs
+                    .filter_map(|pair| Some((pair.get(0)?.as_str()?.to_owned(), pair.get(1)?.as_str()?.to_owned())));
                 attempt.headers = pairs.collect();
             }
-            "events" | "body" => attempt.chunks.push(body(&line["body"], recording)?),
+            "events" | "body" => attempt.chunks.push(body(field("body"), recording)?),
             "failed" => attempt.is_broken = true,
-            "end" => attempt.is_broken |= line["outcome"] != "completed",
+            "end" => attempt.is_broken |= field("outcome") != "completed",
             _ => {}
         }
     }
     if version.is_none() {
-        return Err(invalid("it is empty"));
+        return Err(invalid("the recording is empty"));
     }
     Ok(attempts.into_iter().map(|attempt| (attempt.method.clone(), attempt.path.clone(), answer(attempt))).collect())
 }
@@ -110,12 +112,12 @@ fn body(body: &Value, recording: &Path) -> io::Result<Bytes> {
     if let Some(text) = body.as_str() {
         return Ok(Bytes::copy_from_slice(text.as_bytes()));
     }
-    if let Some(text) = body["base64"].as_str() {
-        let bytes = base64::decode(text).map_err(|at| invalid(format!("a body is no base 64 at {at}")))?;
+    if let Some(text) = body.get("base64").and_then(Value::as_str) {
+        let bytes = base64::decode(text).map_err(|at| invalid(format!("a body is not valid base64 at byte {at}")))?;
         return Ok(bytes.into());
     }
     // A hash, and nothing that leads elsewhere.
-    match body["sha256"].as_str().filter(|hash| hash.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+    match body.get("sha256").and_then(Value::as_str).filter(|hash| hash.bytes().all(|byte| byte.is_ascii_hexdigit())) {
         Some(hash) => {
             let folder = recording.parent().unwrap_or(Path::new("")).join("values");
             std::fs::read(folder.join(hash)).map(Bytes::from)
