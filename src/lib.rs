@@ -34,6 +34,7 @@
 //! - [`errors`] says what can go wrong, [`hooks`] let a program see and change every attempt, and [`RetryConfig`] says
 //!   when a request is retried.
 //! - [`OpenRouter::request`] calls an operation that this version does not know.
+//! - `agent` (feature `agent`) runs a model with tools of the program: limits, approval, runs that resume.
 //! - `mock` (feature `mock`) is a local server for the tests of programs.
 //!
 //! # Features
@@ -47,6 +48,8 @@
 //! Calls run on Tokio with its timers and I/O enabled. One client can be used in any number of runtimes. For programs
 //! without `async`, enable the feature `blocking`.
 
+#[cfg(feature = "agent")]
+pub mod agent;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 pub mod core;

@@ -6,6 +6,8 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul, Sub};
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// Decimal places that [`Usd`] holds.
 const PLACES: usize = 18;
 
@@ -117,6 +119,19 @@ fn parse(text: &str) -> Option<i128> {
         },
     };
     Some(if is_negative { -value } else { value })
+}
+
+impl Serialize for Usd {
+    /// Writes the amount as text, as the API writes prices, since a JSON number is often read as an `f64`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Usd {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
 }
 
 impl Add for Usd {

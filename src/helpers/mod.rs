@@ -60,14 +60,15 @@ pub use messages_stream::MessagesAccumulator;
 pub use partial_json::PartialJson;
 #[cfg(feature = "responses")]
 pub use responses_stream::ResponsesAccumulator;
+#[cfg(feature = "agent")]
+pub(crate) use text::parse;
 pub use text::{JsonStream, ParseError, TextEvent, TextStream};
 #[cfg(any(feature = "batch", feature = "scim", feature = "video-generation"))]
 pub use wait::{Job, JobWait};
 
+pub use crate::core::usd::{ParseUsdError, Usd};
 #[cfg(any(feature = "embeddings", feature = "endpoints", feature = "models"))]
 pub use pricing::{Consumption, ModelNeeds, PriceError};
-
-pub use crate::core::usd::{ParseUsdError, Usd};
 
 #[cfg(any(feature = "chat", feature = "images", feature = "messages", feature = "responses"))]
 use std::collections::BTreeMap;

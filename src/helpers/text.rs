@@ -214,6 +214,17 @@ impl<E: TextEvent> TextStream<E> {
         }))
     }
 
+    /// Returns the next event and the text that it adds, which is empty if it adds none.
+    #[cfg(feature = "agent")]
+    pub(crate) async fn next_event_and_text(&mut self) -> Option<Result<(E, String), Error>> {
+        let (event, piece) = match poll_fn(|cx| self.poll_event(cx)).await? {
+            Ok(both) => both,
+            Err(error) => return Some(Err(error)),
+        };
+        let text = piece.map(|(text, exact)| self.whole(text, exact.as_ref())).unwrap_or_default();
+        Some(Ok((event, text)))
+    }
+
     /// The text that a piece completes; a character split in two is returned only once its second half has arrived.
     fn whole(&mut self, text: String, exact: Option<&Json>) -> String {
         if exact.is_none() && self.held.is_empty() {
@@ -562,7 +573,7 @@ impl std::error::Error for ParseError {
 
 /// Parses model output as a value; `what` names it in the error. A code fence around the whole text is removed.
 #[inline]
-pub(super) fn parse<T: DeserializeOwned>(text: &str, what: impl FnOnce() -> String) -> Result<T, ParseError> {
+pub(crate) fn parse<T: DeserializeOwned>(text: &str, what: impl FnOnce() -> String) -> Result<T, ParseError> {
     let read =
         |text| serde_json::from_str(text).map_err(|source| (path_at(text, source.line(), source.column()), source));
     // The fenced content is what the model meant, and what errors refer to.

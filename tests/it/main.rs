@@ -13,6 +13,8 @@
 
 #[cfg(feature = "mock")]
 mod adapters;
+#[cfg(all(feature = "agent", feature = "mock"))]
+mod agent;
 #[cfg(all(feature = "mock", feature = "batch"))]
 mod batches;
 #[cfg(all(feature = "blocking", feature = "mock", feature = "chat", feature = "models"))]

@@ -21,6 +21,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("funcs", &["funcs"], &["models", "runtime", "wire"]),
     ("helpers", &["helpers"], &["models", "runtime", "wire"]),
     ("sdk", &["sdk"], &["funcs", "models", "runtime", "wire"]),
+    ("agent", &["agent"], &["sdk", "funcs", "helpers", "models", "runtime", "wire"]),
     ("oauth", &["oauth"], &["sdk", "models", "runtime", "wire"]),
     ("mock", &["mock"], &["sdk", "models", "runtime", "wire"]),
     ("blocking", &["blocking"], &[]),

@@ -1,0 +1,166 @@
+//! A tool call of the model, and what has become of it.
+
+use std::borrow::Cow;
+
+use serde::de::DeserializeOwned;
+
+use super::stored::{stored_enum, stored_struct};
+use crate::helpers::ParseError;
+use crate::models::responses::{CustomToolCallOutputItem, OutputFunctionCallItem, ToolCallOutput};
+use crate::models::{InputItem, Json};
+
+/// A tool call of the model in the current round of a [`Run`](super::Run).
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolCall {
+    pub(super) id: String,
+    /// The id that the model gave to the call, if it had been used before.
+    pub(super) original_id: Option<String>,
+    pub(super) name: String,
+    pub(super) arguments: String,
+    /// The call is for a custom tool, whose input is text.
+    pub(super) is_custom: bool,
+    pub(super) state: CallState,
+    pub(super) question: Option<String>,
+    pub(super) output: Option<ToolCallOutput>,
+    pub(super) has_failed: bool,
+    pub(super) ends_run: bool,
+}
+
+stored_struct!(ToolCall as "tool call" {
+    id, original_id, name, arguments, is_custom, state, question, output, has_failed, ends_run,
+});
+
+/// What has become of a tool call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallState {
+    /// The model made the call. Nothing has happened yet.
+    Requested,
+    /// The call waits for [`Run::approve`](super::Run::approve) or [`Run::reject`](super::Run::reject).
+    NeedsApproval,
+    /// The tool asked a question, which [`Run::answer`](super::Run::answer) answers; see
+    /// [`ToolOutput::question`](super::ToolOutput::question).
+    NeedsAnswer,
+    /// The call is for an external tool, whose output the program gives with [`Run::answer`](super::Run::answer).
+    External,
+    /// The call had started when the program ended, so it may have had its effect. [`Run::approve`](super::Run::approve)
+    /// repeats it, [`Run::answer`](super::Run::answer) gives its output, [`Run::reject`](super::Run::reject) abandons it.
+    Interrupted,
+    /// The call was approved and has not started.
+    Approved,
+    /// The call has started.
+    Started,
+    /// The call has an output.
+    Finished,
+}
+
+stored_enum!(CallState as "state of a tool call" {
+    Requested = "requested",
+    NeedsApproval = "needs_approval",
+    NeedsAnswer = "needs_answer",
+    External = "external",
+    Interrupted = "interrupted",
+    Approved = "approved",
+    Started = "started",
+    Finished = "finished",
+});
+
+impl CallState {
+    /// Returns `true` if the call waits for a decision of the program.
+    pub const fn is_pending(self) -> bool {
+        matches!(self, Self::NeedsApproval | Self::NeedsAnswer | Self::External | Self::Interrupted)
+    }
+}
+
+impl ToolCall {
+    pub(super) fn new(id: String, name: &str, arguments: &str, is_custom: bool) -> Self {
+        Self {
+            id,
+            original_id: None,
+            name: name.to_owned(),
+            arguments: arguments.to_owned(),
+            is_custom,
+            state: CallState::Requested,
+            question: None,
+            output: None,
+            has_failed: false,
+            ends_run: false,
+        }
+    }
+
+    /// Returns the id of the call, which is unique within the run.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Returns the id that the model gave to the call, if it had used it before and the call was renamed.
+    pub fn original_id(&self) -> Option<&str> {
+        self.original_id.as_deref()
+    }
+
+    /// Returns the name of the tool.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the arguments: JSON as the model wrote it, or as it was replaced by
+    /// [`Run::approve_with`](super::Run::approve_with).
+    pub fn arguments(&self) -> &str {
+        &self.arguments
+    }
+
+    /// Reads the arguments as a value. Empty ones count as `{}`.
+    ///
+    /// # Errors
+    /// [`ParseError`] if the arguments are not JSON, or not such a value.
+    pub fn parse_arguments<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
+        let text: Cow<'_, str> = match self.arguments.trim() {
+            // Some models send it for a tool without parameters.
+            "null" => "{}".into(),
+            _ if self.is_custom => serde_json::Value::from(self.arguments.as_str()).to_string().into(),
+            _ => self.arguments.as_str().into(),
+        };
+        OutputFunctionCallItem::new(text, &self.id, &self.name).parse_arguments()
+    }
+
+    /// Returns what has become of the call.
+    pub const fn state(&self) -> CallState {
+        self.state
+    }
+
+    /// Returns the question that the tool asked, if the state is [`CallState::NeedsAnswer`].
+    pub fn question(&self) -> Option<&str> {
+        self.question.as_deref()
+    }
+
+    /// Returns what the model gets or has got as the output of the call.
+    pub const fn output(&self) -> Option<&ToolCallOutput> {
+        self.output.as_ref()
+    }
+
+    /// Returns `true` if the output says that the call failed or was not run.
+    pub const fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    /// Replaces the arguments, in [`RunHook::before_tool`](super::RunHook::before_tool).
+    pub fn set_arguments(&mut self, arguments: impl Into<Json>) {
+        arguments.into().as_text().clone_into(&mut self.arguments);
+    }
+
+    pub(super) fn finish(&mut self, output: ToolCallOutput, has_failed: bool) {
+        self.state = CallState::Finished;
+        self.output = Some(output);
+        self.has_failed = has_failed;
+    }
+
+    /// The item of the history that has the output.
+    pub(super) fn into_item(self) -> InputItem {
+        let output = self.output.unwrap_or_else(|| "".into());
+        if self.is_custom {
+            CustomToolCallOutputItem::new(self.id, output).into()
+        } else {
+            InputItem::function_call_output(self.id, output)
+        }
+    }
+}

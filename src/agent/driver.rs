@@ -1,0 +1,303 @@
+//! Drives a run: makes its model calls, runs its tools, and saves it in between.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::builder::Agent;
+use super::context::{Data, Events, push};
+use super::event::Event;
+use super::limits::{Limit, OnLimit};
+use super::meter::Meter;
+use super::outcome::{AgentError, AgentErrorKind, Outcome};
+use super::response::open_calls;
+use super::run::{NextStep, Run};
+use super::running::StopHandle;
+use super::status::{RunError, RunStatus, StopReason};
+use super::tool::name_of;
+use super::usage::Usage;
+use crate::Error;
+use crate::core::time::Instant;
+use crate::core::within::within;
+use crate::funcs;
+use crate::models::responses::{ResponsesInput, ResponsesResult, ResponsesStreamEvent, ResponsesToolChoice};
+use crate::models::{ResponsesRequest, ToolChoiceMode};
+
+/// What a run needs while it runs.
+pub(super) struct Driver {
+    pub(super) agent: Agent,
+    pub(super) data: Arc<Data>,
+    pub(super) events: Events,
+    pub(super) meter: Arc<Meter>,
+    stop: StopHandle,
+    began: Instant,
+    /// How long the run had been active before.
+    active_before: Duration,
+    /// The names of the tools in the last request; `None` before the first.
+    pub(super) offered: Option<Vec<String>>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        agent: Agent,
+        data: Arc<Data>,
+        events: Events,
+        stop: StopHandle,
+        meter: Arc<Meter>,
+        run: &Run,
+    ) -> Self {
+        let (began, active_before) = (Instant::now(), run.active_time());
+        Self { agent, data, events, meter, stop, began, active_before, offered: None }
+    }
+
+    /// Runs to the end, a pause or an error.
+    pub(super) async fn drive(mut self, mut run: Run) -> Result<Outcome, AgentError> {
+        let left = self.agent.settings.limits.time_limit().map(|most| most.saturating_sub(run.active_time()));
+        let result = match within(left, self.advance(&mut run)).await {
+            Ok(result) => result,
+            Err(_) => {
+                // What was under way has been dropped.
+                run.halt(&format!(
+                    "{} was reached before this call finished; it may have had its effect.",
+                    Limit::Time
+                ));
+                run.stop(StopReason::Limit(Limit::Time));
+                Ok(())
+            }
+        };
+        self.note(&mut run);
+        let result = match (result, run.status()) {
+            (Ok(()), RunStatus::Stopped(StopReason::Limit(limit)))
+                if self.agent.settings.limits.action() == OnLimit::Error =>
+            {
+                Err(AgentErrorKind::Limit(*limit))
+            }
+            (result, _) => result,
+        };
+        match result {
+            Ok(()) => match self.save(&mut run).await {
+                Ok(()) => {
+                    self.emit(|| Event::RunEnded { status: run.status().clone(), usage: run.usage() }).await;
+                    Ok(Outcome::of(run))
+                }
+                Err(kind) => Err(AgentError::new(kind, run)),
+            },
+            Err(kind) => {
+                // The first error is the one to report.
+                if !matches!(kind, AgentErrorKind::Checkpoint(_)) {
+                    let _ = self.save(&mut run).await;
+                }
+                Err(AgentError::new(kind, run))
+            }
+        }
+    }
+
+    async fn advance(&mut self, run: &mut Run) -> Result<(), AgentErrorKind> {
+        let settings = Arc::clone(&self.agent.settings);
+        let names: Vec<&str> = settings.tools.iter().map(|tool| tool.name()).filter(|name| !name.is_empty()).collect();
+        if let Some((_, name)) = names.iter().enumerate().find(|(at, name)| names.iter().take(*at).any(|n| n == *name))
+        {
+            return Err(AgentErrorKind::Run(RunError::DuplicateTool { name: (*name).to_owned() }));
+        }
+        run.reopen(|name| settings.tools.iter().any(|tool| tool.is_repeatable && tool.name() == name));
+        loop {
+            self.note(run);
+            match run.next_step(&settings.limits) {
+                NextStep::RunTools => self.run_tools(run).await?,
+                NextStep::CallModel { .. } if self.stop.is_stopped() => run.stop(StopReason::Requested),
+                NextStep::CallModel { is_final } => self.call_model(run, is_final).await?,
+                NextStep::Wait | NextStep::End => return Ok(()),
+            }
+        }
+    }
+
+    /// Brings what the run knows of time and subagents up to date.
+    pub(super) fn note(&self, run: &mut Run) {
+        let active = self.active_before.saturating_add(self.began.elapsed());
+        run.turn.active_ms = u64::try_from(active.as_millis()).unwrap_or(u64::MAX);
+        run.add_usage(self.meter.used().less(run.turn_usage()));
+    }
+
+    pub(super) async fn save(&self, run: &mut Run) -> Result<(), AgentErrorKind> {
+        self.note(run);
+        match &self.agent.settings.checkpoint {
+            Some(checkpoint) => checkpoint.save(run).await.map_err(AgentErrorKind::Checkpoint),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives an event to the reader, and goes on once it has been taken.
+    pub(super) async fn emit(&self, event: impl FnOnce() -> Event) {
+        if self.events.is_none() {
+            return;
+        }
+        push(&self.events, event);
+        let mut is_taken = false;
+        poll_fn(|_| {
+            // The stream returns the event when this is pending, and polls again when the next one is wanted.
+            if std::mem::replace(&mut is_taken, true) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    async fn call_model(&mut self, run: &mut Run, is_final: bool) -> Result<(), AgentErrorKind> {
+        let request = self.request(run, is_final).await?;
+        if let Some(limit) = self.meter.limit_above() {
+            run.stop(StopReason::Limit(limit));
+            return Ok(());
+        }
+        let assumed = Usage::of_unknown_call();
+        run.begin_model_call();
+        self.meter.add(assumed);
+        if let Err(kind) = self.save(run).await {
+            run.fail_model_call(None);
+            self.meter.correct(assumed, Usage::zero());
+            return Err(kind);
+        }
+        let step = run.steps().len() - 1;
+        self.emit(|| Event::StepStarted { step }).await;
+        let result = self.receive(&request).await;
+        let (known, result) = match result {
+            Ok(mut response) => {
+                let usage = Usage::of_call(response.usage.as_ref());
+                let mut result = Ok(());
+                for hook in &self.agent.settings.hooks {
+                    if let Err(error) = hook.after_model(run, &mut response).await {
+                        result = Err(AgentErrorKind::Hook(error));
+                        break;
+                    }
+                }
+                match result {
+                    Ok(()) => run.finish_model_call(&response),
+                    Err(_) => run.fail_model_call(Some(usage)),
+                }
+                (usage, result)
+            }
+            Err((error, usage)) => {
+                run.fail_model_call(usage);
+                (usage.unwrap_or_default(), Err(AgentErrorKind::Model(error)))
+            }
+        };
+        self.meter.correct(assumed, known);
+        result?;
+        self.check_output(run);
+        self.save(run).await?;
+        if let Some(summary) = run.steps().last().cloned() {
+            self.emit(|| Event::StepFinished { step, summary }).await;
+        }
+        Ok(())
+    }
+
+    /// The request of the next model call.
+    async fn request(&mut self, run: &mut Run, is_final: bool) -> Result<ResponsesRequest, AgentErrorKind> {
+        let settings = Arc::clone(&self.agent.settings);
+        let mut request = settings.request.clone();
+        request.input = Some(ResponsesInput::List(run.items().to_vec()));
+        if !settings.tools.is_empty() {
+            request.tools.get_or_insert_default().extend(settings.tools.iter().map(|tool| tool.definition().clone()));
+        }
+        if run.turn.is_choice_spent && request.tool_choice.as_ref().is_some_and(is_forced) {
+            request.tool_choice = None;
+        }
+        if let Some(prepare) = &settings.prepare {
+            prepare(run, &mut request);
+        }
+        if is_final {
+            match request.tools.as_ref().is_some_and(|tools| !tools.is_empty()) {
+                // They stay in the request, so that the provider can use its cache of the prompt.
+                true => request.tool_choice = Some(ToolChoiceMode::None.into()),
+                false => run.without_tools(),
+            }
+        }
+        for hook in &settings.hooks {
+            hook.before_model(run, &mut request).await.map_err(AgentErrorKind::Hook)?;
+        }
+        if let Some(ResponsesInput::List(items)) = &request.input
+            && let Some((kind, id)) = open_calls(items).first()
+        {
+            return Err(AgentErrorKind::Run(RunError::DanglingCall { kind, id: (*id).to_owned() }));
+        }
+        self.offered = Some(request.tools.iter().flatten().map(|tool| name_of(tool).to_owned()).collect());
+        Ok(request)
+    }
+
+    /// Makes a model call. An error comes with the usage that has to be assumed, if the request may have been sent.
+    async fn receive(&self, request: &ResponsesRequest) -> Result<ResponsesResult, (Error, Option<Usage>)> {
+        let mut call = funcs::responses_stream(&self.agent.core, request);
+        if let Some(configure) = &self.agent.settings.configure {
+            call = configure(call);
+        }
+        let events = match call.await {
+            Ok(events) => events,
+            Err(error) => {
+                let usage = may_have_cost(&error).then(Usage::of_unknown_call);
+                return Err((error, usage));
+            }
+        };
+        let mut texts = events.text_deltas();
+        while let Some(event) = texts.next_event_and_text().await {
+            let (event, text) = match event {
+                Ok(both) => both,
+                Err(error) => {
+                    let usage = texts.snapshot().and_then(|response| response.usage);
+                    return Err((error, Some(Usage::of_call(usage.as_ref()))));
+                }
+            };
+            if self.events.is_some() {
+                let reasoning = reasoning_of(&event);
+                self.emit(|| Event::Model(Box::new(event))).await;
+                if let Some(reasoning) = reasoning {
+                    self.emit(|| Event::ReasoningDelta(reasoning)).await;
+                }
+                if !text.is_empty() {
+                    self.emit(|| Event::TextDelta(text)).await;
+                }
+            }
+        }
+        texts.finish().await.map_err(|error| (error, Some(Usage::of_unknown_call())))
+    }
+
+    /// Asks the model again if its final text does not fit the type of the output.
+    fn check_output(&self, run: &mut Run) {
+        let (Some(check), RunStatus::Done, Some(text)) = (self.agent.settings.check, run.status(), run.text()) else {
+            return;
+        };
+        if let Err(error) = check(text) {
+            match run.turn.invalid_outputs < self.agent.settings.output_retries {
+                true => {
+                    run.ask_again(format!("{error}. Respond again with JSON that fits the schema, and nothing else."))
+                }
+                false => run.stop(StopReason::InvalidOutput(error.to_string())),
+            }
+        }
+    }
+}
+
+/// Whether a tool choice makes the model call a tool.
+fn is_forced(choice: &ResponsesToolChoice) -> bool {
+    !matches!(choice, ResponsesToolChoice::Mode(ToolChoiceMode::Auto | ToolChoiceMode::None))
+        && !matches!(choice, ResponsesToolChoice::AllowedTools(allowed) if allowed.mode.as_str() != "required")
+}
+
+/// Whether the server may have done the work of a call that failed before its response began.
+fn may_have_cost(error: &Error) -> bool {
+    match error {
+        Error::Api(error) => error.may_be_processed(),
+        Error::Connection(error) => !error.is_unsent(),
+        Error::Timeout(error) => !error.is_unsent(),
+        Error::InvalidRequest(_) => false,
+        // A hook may have failed before or after the request was sent.
+        _ => error.attempts() > 0,
+    }
+}
+
+/// The reasoning that an event adds.
+fn reasoning_of(event: &ResponsesStreamEvent) -> Option<String> {
+    let text = match event {
+        ResponsesStreamEvent::ReasoningTextDelta(event) => &event.delta,
+        ResponsesStreamEvent::ReasoningSummaryTextDelta(event) => &event.delta,
+        _ => return None,
+    };
+    Some(text.clone()).filter(|text| !text.is_empty())
+}

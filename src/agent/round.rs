@@ -1,0 +1,302 @@
+//! The tool calls of a round: which run when, and what becomes of each.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::builder::UnknownTool;
+use super::call::{CallState, ToolCall};
+use super::context::ToolContext;
+use super::driver::Driver;
+use super::event::Event;
+use super::handler::ToolFuture;
+use super::hooks::ToolDecision;
+use super::limits::Limit;
+use super::outcome::AgentErrorKind;
+use super::output::{ToolError, ToolErrorKind, ToolOutput};
+use super::run::Run;
+use super::status::StopReason;
+use super::tool::{Action, Prepared, Tool};
+use super::usage::Usage;
+use crate::core::within::within;
+
+/// In how many rounds in a row a call may be repeated before the model is informed instead, and before the run stops.
+const REPEATS: (u64, u64) = (3, 6);
+
+/// How many rounds in a row may call a tool that does not exist.
+const UNKNOWN_RETRIES: u64 = 3;
+
+/// A call that runs.
+struct Active {
+    id: String,
+    tool: String,
+    future: ToolFuture,
+}
+
+/// What is to be done with a call.
+enum Decision {
+    Run(Prepared),
+    Suspend(CallState),
+    /// It is not run; the model gets the reason.
+    Fail(ToolError),
+}
+
+impl Driver {
+    /// Runs the calls of the round that can be run, in parallel as far as their tools allow.
+    pub(super) async fn run_tools(&mut self, run: &mut Run) -> Result<(), AgentErrorKind> {
+        let mut active: Vec<Active> = Vec::new();
+        loop {
+            let mut events = Vec::new();
+            while active.len() < self.agent.settings.max_concurrent
+                && let Some(index) = self.next_call(run, &active)
+            {
+                events.extend(self.start(run, index, &mut active).await?);
+            }
+            if !events.is_empty() {
+                // What starts now is noted first, so that it is known to have started whatever happens.
+                self.save(run).await?;
+            }
+            for event in events {
+                self.emit(|| event).await;
+            }
+            if active.is_empty() {
+                self.count_failures(run);
+                return Ok(());
+            }
+            let (id, result) = next_finished(&mut active).await;
+            let event = self.finish(run, &id, result).await?;
+            self.save(run).await?;
+            self.emit(|| event).await;
+        }
+    }
+
+    /// The next call to be looked at, in the order of the round: sequential tools run alone, others beside each other.
+    fn next_call(&self, run: &Run, active: &[Active]) -> Option<usize> {
+        let is_alone = active.iter().any(|active| self.tool(&active.tool).is_some_and(|tool| tool.is_sequential));
+        if is_alone {
+            return None;
+        }
+        for (index, call) in run.calls().iter().enumerate() {
+            if !matches!(call.state(), CallState::Requested | CallState::Approved) {
+                continue;
+            }
+            let Some(tool) = self.tool(call.name()) else { return Some(index) };
+            if tool.is_sequential {
+                return active.is_empty().then_some(index);
+            }
+            if active.iter().filter(|active| active.tool == call.name()).count() < tool.max_concurrent {
+                return Some(index);
+            }
+        }
+        None
+    }
+
+    fn tool(&self, name: &str) -> Option<&Tool> {
+        self.agent.settings.tools.iter().find(|tool| tool.name() == name && !matches!(tool.action, Action::Server))
+    }
+
+    /// Decides about a call and carries that out; returns the event to tell.
+    async fn start(
+        &self,
+        run: &mut Run,
+        index: usize,
+        active: &mut Vec<Active>,
+    ) -> Result<Option<Event>, AgentErrorKind> {
+        let Some(mut call) = run.calls().get(index).cloned() else { return Ok(None) };
+        let decision = self.decide(run, &mut call).await?;
+        let id = call.id().to_owned();
+        if let Some(known) = run.calls.get_mut(index) {
+            *known = call;
+        }
+        match decision {
+            Decision::Run(prepared) => {
+                run.begin_tool_call(&id).map_err(AgentErrorKind::Run)?;
+                self.meter.add(Usage { tool_calls: 1, ..Usage::zero() });
+                let Some(call) = run.calls().get(index) else { return Ok(None) };
+                let context = ToolContext {
+                    call_id: id.clone(),
+                    tool: call.name().to_owned(),
+                    run_id: run.id().into(),
+                    step: run.steps().len(),
+                    data: Arc::clone(&self.data),
+                    events: self.events.clone(),
+                    meter: Arc::clone(&self.meter),
+                };
+                let timeout = self.tool(call.name()).and_then(|tool| tool.timeout);
+                let future = guarded(prepared, context, timeout);
+                active.push(Active { id, tool: call.name().to_owned(), future });
+                Ok(Some(Event::ToolStarted(call.clone())))
+            }
+            Decision::Suspend(state) => {
+                run.suspend(index, state);
+                Ok(run.calls().get(index).cloned().map(Event::ToolPending))
+            }
+            Decision::Fail(error) => Ok(Some(fail(run, &id, error)?)),
+        }
+    }
+
+    /// Decides about a call: first whether the tool exists and its arguments fit, then what hooks, approval and limits say.
+    async fn decide(&self, run: &mut Run, call: &mut ToolCall) -> Result<Decision, AgentErrorKind> {
+        let is_approved = call.state() == CallState::Approved;
+        let name = call.name().to_owned();
+        let is_offered = self.offered.as_ref().is_none_or(|offered| is_approved || offered.contains(&name));
+        let Some(tool) = self.tool(&name).filter(|_| is_offered) else {
+            return match self.agent.settings.unknown_tool {
+                UnknownTool::TellModel => Ok(Decision::Fail(self.unknown(&name))),
+                UnknownTool::Fail => Err(AgentErrorKind::UnknownTool(name)),
+            };
+        };
+        let rounds = run.rounds_of(call);
+        if !tool.may_loop && !is_approved && rounds >= REPEATS.0 {
+            if rounds >= REPEATS.1 {
+                run.turn.stop = Some(StopReason::Loop(name));
+            }
+            return Ok(Decision::Fail(ToolError::of_kind(
+                ToolErrorKind::Refused,
+                format!(
+                    "This call was not run: it repeats the call of the {} rounds before, with the same arguments. Use the \
+                     earlier result, or do something else.",
+                    rounds - 1
+                ),
+            )));
+        }
+        let mut prepared = match prepare(tool, call) {
+            Ok(prepared) => prepared,
+            Err(error) => return Ok(Decision::Fail(error)),
+        };
+        let mut is_asked = false;
+        for hook in &self.agent.settings.hooks {
+            let before = call.arguments().to_owned();
+            match hook.before_tool(run, call).await {
+                Ok(ToolDecision::Allow) => {}
+                Ok(ToolDecision::Ask) => is_asked = true,
+                Ok(ToolDecision::Refuse(reason)) => {
+                    return Ok(Decision::Fail(ToolError::of_kind(ToolErrorKind::Refused, reason)));
+                }
+                Err(error) => {
+                    let error = ToolError::new(error).tell_model("The call was refused.");
+                    return Ok(Decision::Fail(error.with_kind(ToolErrorKind::Refused)));
+                }
+            }
+            if call.arguments() != before {
+                prepared = match prepare(tool, call) {
+                    Ok(prepared) => prepared,
+                    Err(error) => return Ok(Decision::Fail(error)),
+                };
+            }
+        }
+        if !is_approved && (is_asked || tool.is_gated(call)) {
+            return Ok(Decision::Suspend(CallState::NeedsApproval));
+        }
+        let Some(prepared) = prepared else { return Ok(Decision::Suspend(CallState::External)) };
+        let is_allowed = self.agent.settings.limits.allows_tool_call(&self.meter.used());
+        if !is_allowed || !self.meter.allows_tool_call_above() {
+            run.turn.refused_tool_call = true;
+            let message = format!("This call was not run: {} is reached.", Limit::ToolCalls);
+            return Ok(Decision::Fail(ToolError::of_kind(ToolErrorKind::Refused, message)));
+        }
+        Ok(Decision::Run(prepared))
+    }
+
+    fn unknown(&self, name: &str) -> ToolError {
+        let tools = self.agent.settings.tools.iter().map(Tool::name).filter(|name| {
+            !name.is_empty()
+                && self.offered.as_ref().is_none_or(|offered| offered.iter().any(|offered| offered == name))
+        });
+        let tools = tools.collect::<Vec<_>>().join(", ");
+        ToolError::of_kind(ToolErrorKind::UnknownTool, format!("There is no tool {name:?}. The tools are: {tools}."))
+    }
+
+    /// Takes in how a call ended.
+    async fn finish(
+        &self,
+        run: &mut Run,
+        id: &str,
+        mut result: Result<ToolOutput, ToolError>,
+    ) -> Result<Event, AgentErrorKind> {
+        let call = run.calls().iter().find(|call| call.id() == id).cloned();
+        if let Some(call) = &call {
+            for hook in &self.agent.settings.hooks {
+                if let Err(error) = hook.after_tool(run, call, &mut result).await {
+                    result = Err(ToolError::new(error));
+                }
+            }
+        }
+        match result {
+            Ok(output) => {
+                run.finish_tool_call(id, output).map_err(AgentErrorKind::Run)?;
+                let tool = call.and_then(|call| self.tool(call.name()));
+                let ends_run = tool.is_some_and(|tool| tool.ends_run);
+                let call = run.calls.iter_mut().find(|call| call.id == id);
+                let call = call.map(|call| {
+                    call.ends_run = ends_run && call.state == CallState::Finished;
+                    call.clone()
+                });
+                Ok(match call {
+                    Some(call) if call.state == CallState::NeedsAnswer => Event::ToolPending(call),
+                    Some(call) => Event::ToolFinished { call, error: None },
+                    None => return fail(run, id, ToolError::new("the call is gone")),
+                })
+            }
+            Err(error) => fail(run, id, error),
+        }
+    }
+
+    /// Stops the run if the calls of a tool have failed too often.
+    fn count_failures(&self, run: &mut Run) {
+        for call in run.calls().to_vec().iter().filter(|call| call.has_failed()) {
+            let retries = self.tool(call.name()).map_or(UNKNOWN_RETRIES, |tool| tool.retries);
+            if run.failed_rounds(call.name()) > retries {
+                run.turn.stop.get_or_insert_with(|| StopReason::ToolFailures(call.name().to_owned()));
+            }
+        }
+    }
+}
+
+/// Gives a call the output that says why it failed, and makes the event of it.
+fn fail(run: &mut Run, id: &str, error: ToolError) -> Result<Event, AgentErrorKind> {
+    let has_failed = error.kind() != ToolErrorKind::Refused;
+    run.settle_tool_call(id, error.model_text(), has_failed).map_err(AgentErrorKind::Run)?;
+    let call = run.calls().iter().find(|call| call.id() == id).cloned();
+    let call = call.unwrap_or_else(|| ToolCall::new(id.to_owned(), "", "", false));
+    Ok(Event::ToolFinished { call, error: Some(Arc::new(error)) })
+}
+
+/// Reads the arguments of a call; `None` if the program runs it outside of the run.
+fn prepare(tool: &Tool, call: &ToolCall) -> Result<Option<Prepared>, ToolError> {
+    let invalid =
+        |error: crate::helpers::ParseError| ToolError::of_kind(ToolErrorKind::InvalidArguments, error.to_string());
+    match &tool.action {
+        Action::Run(prepare) => prepare(call).map(Some).map_err(invalid),
+        Action::Wait(read) => read(call).map(|()| None).map_err(invalid),
+        Action::Server => Ok(None),
+    }
+}
+
+/// A call that neither panics nor takes longer than it may.
+fn guarded(prepared: Prepared, context: ToolContext, timeout: Option<Duration>) -> ToolFuture {
+    Box::pin(async move {
+        let mut future: ToolFuture = Box::pin(async move { prepared(context).await });
+        let caught = poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(polled) => polled,
+            Err(payload) => Poll::Ready(Err(ToolError::panic(&*payload))),
+        });
+        within(timeout, caught).await.unwrap_or_else(|limit| Err(ToolError::timeout(limit)))
+    })
+}
+
+/// Polls the calls until one has finished, and takes it out.
+async fn next_finished(active: &mut Vec<Active>) -> (String, Result<ToolOutput, ToolError>) {
+    poll_fn(|cx| {
+        for at in 0..active.len() {
+            let Some(call) = active.get_mut(at) else { break };
+            if let Poll::Ready(result) = call.future.as_mut().poll(cx) {
+                return Poll::Ready((active.remove(at).id, result));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}

@@ -1,0 +1,605 @@
+//! A run: what has happened so far, and what comes next. It does no I/O.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use super::call::{CallState, ToolCall};
+use super::limits::{Limit, Limits, OnLimit, Room};
+use super::output::ToolOutput;
+use super::response::{self, Made, Reading};
+use super::status::{RunError, RunStatus, StopReason};
+use super::stored::{Version, stored_enum, stored_struct};
+use super::usage::Usage;
+use crate::models::responses::{ResponsesInput, ResponsesResult, ResponsesStatus, ToolCallOutput};
+use crate::models::{InputItem, Json};
+
+/// A run of an agent: its history, its tool calls, its usage, and what comes next.
+///
+/// A run is plain data. It is written as JSON with serde and can be continued from it, in another process and on another
+/// machine, with [`Agent::resume`](super::Agent::resume). A program that makes its model calls itself can drive it without
+/// an agent:
+///
+/// ```
+/// use openrouter_kit::agent::{Limits, NextStep, Run, ToolOutput};
+/// use openrouter_kit::models::ResponsesResult;
+/// use openrouter_kit::serde_json::{from_value, json};
+///
+/// let mut run = Run::new("What is the weather in Rome?");
+/// let limits = Limits::new();
+/// assert_eq!(run.next_step(&limits), NextStep::CallModel { is_final: false });
+/// run.begin_model_call();
+/// // Send `run.items()` to the model; this is what it responds:
+/// let call = json!({"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": "{\"city\":\"Rome\"}"});
+/// let response: ResponsesResult = from_value(json!({"id": "gen-1", "status": "completed", "output": [call]}))?;
+/// run.finish_model_call(&response);
+///
+/// assert_eq!(run.next_step(&limits), NextStep::RunTools);
+/// run.begin_tool_call("call_1")?;
+/// run.finish_tool_call("call_1", ToolOutput::text("sunny"))?;
+/// assert_eq!(run.next_step(&limits), NextStep::CallModel { is_final: false });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Whatever happens, a history with a call that has no output is never to be sent: [`next_step`](Self::next_step) asks for a
+/// model call only when every call has one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    version: Version,
+    id: String,
+    pub(super) status: RunStatus,
+    items: Vec<InputItem>,
+    pub(super) calls: Vec<ToolCall>,
+    steps: Vec<Step>,
+    pub(super) turn: Turn,
+    text: Option<String>,
+}
+
+stored_struct!(Run as "state" { version, id, status, items, calls, steps, turn, text });
+
+/// What counts from one input to the next.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Turn {
+    /// The first of its steps.
+    first_step: usize,
+    /// How long the run has been active.
+    pub(super) active_ms: u64,
+    /// The tool choice that forces a call has been obeyed.
+    pub(super) is_choice_spent: bool,
+    /// The limit of tool calls was reached.
+    pub(super) refused_tool_call: bool,
+    /// The limit because of which the last model call was made without tools.
+    limit: Option<Limit>,
+    empty_responses: u64,
+    /// Final texts that did not fit the type of the output.
+    pub(super) invalid_outputs: u64,
+    /// Rounds in a row in which calls of a tool failed and none succeeded.
+    pub(super) failures: BTreeMap<String, u64>,
+    /// The calls of the last round.
+    repeats: Vec<Repeat>,
+    /// Stops the run as soon as all calls have an output.
+    pub(super) stop: Option<StopReason>,
+}
+
+stored_struct!(Turn as "turn" {
+    first_step, active_ms, is_choice_spent, refused_tool_call, limit, empty_responses, invalid_outputs, failures, repeats, stop,
+});
+
+/// In how many rounds in a row a tool was called with the same arguments.
+#[derive(Clone, Debug, PartialEq)]
+struct Repeat {
+    name: String,
+    arguments: Json,
+    rounds: u64,
+}
+
+stored_struct!(Repeat as "repeated call" { name, arguments, rounds });
+
+/// A model call of a run and the tool calls that followed it.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Step {
+    /// The id of the response; empty if none arrived.
+    pub response_id: String,
+    /// The model that responded; empty if no response arrived.
+    pub model: String,
+    /// How the model call ended.
+    pub state: StepState,
+    /// What the step used, including the subagents that its tool calls ran.
+    pub usage: Usage,
+}
+
+stored_struct!(Step as "step" { response_id, model, state, usage });
+
+/// How a model call ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StepState {
+    /// The model call is under way, or the program ended during it.
+    #[default]
+    Calling,
+    /// The response arrived.
+    Responded,
+    /// No whole response arrived. The server may have charged for it.
+    Failed,
+}
+
+stored_enum!(StepState as "state of a step" { Calling = "calling", Responded = "responded", Failed = "failed" });
+
+/// What a run needs next; see [`Run::next_step`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NextStep {
+    /// A model call with [`Run::items`] as input.
+    CallModel {
+        /// Only a final answer fits the limits: the call must be made without tools (`tool_choice: "none"`).
+        is_final: bool,
+    },
+    /// The calls of [`Run::calls`] that are requested or approved have to be run.
+    RunTools,
+    /// The pending calls have to be decided.
+    Wait,
+    /// Nothing: the run is done or stopped.
+    End,
+}
+
+impl Run {
+    /// Starts a run with its input: a text of the user, or items.
+    pub fn new(input: impl Into<ResponsesInput>) -> Self {
+        Self {
+            version: Version,
+            id: format!("run-{:032x}", fastrand::u128(..)),
+            status: RunStatus::InProgress,
+            items: items_of(input.into()),
+            calls: Vec::new(),
+            steps: Vec::new(),
+            turn: Turn::default(),
+            text: None,
+        }
+    }
+
+    /// Returns the id of the run, which is made at random.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Returns how far the run has come.
+    pub const fn status(&self) -> &RunStatus {
+        &self.status
+    }
+
+    /// Returns the history: the input, what the model put out, and the outputs of its calls. The outputs of a round are
+    /// added, in the order of the calls, when all of them are there.
+    pub fn items(&self) -> &[InputItem] {
+        &self.items
+    }
+
+    /// Returns the calls of the current round. It is over, and the list empty, when all of them have an output.
+    pub fn calls(&self) -> &[ToolCall] {
+        &self.calls
+    }
+
+    /// Returns the calls that wait for a decision: an approval, an answer, or the output of an external tool.
+    pub fn pending(&self) -> impl Iterator<Item = &ToolCall> {
+        self.calls.iter().filter(|call| call.state.is_pending())
+    }
+
+    /// Returns the model calls so far, each with its usage.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Returns what the whole run has used: the sum over all steps.
+    pub fn usage(&self) -> Usage {
+        self.steps.iter().map(|step| step.usage).sum()
+    }
+
+    /// Returns what was used since the last input. The limits are about this.
+    pub fn turn_usage(&self) -> Usage {
+        self.turn_steps().iter().map(|step| step.usage).sum()
+    }
+
+    fn turn_steps(&self) -> &[Step] {
+        self.steps.get(self.turn.first_step..).unwrap_or_default()
+    }
+
+    /// Returns how long the run has been active since the last input, the time between pausing and resuming excluded.
+    pub const fn active_time(&self) -> Duration {
+        Duration::from_millis(self.turn.active_ms)
+    }
+
+    /// Returns the text that the run ended with, if it is done.
+    pub fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+
+    /// Returns the limit because of which the last model call was made without tools.
+    pub const fn limit(&self) -> Option<Limit> {
+        self.turn.limit
+    }
+
+    /// Adds input: the next message of a conversation. After the end of a turn, it starts the next one, whose limits count
+    /// from zero.
+    ///
+    /// # Errors
+    /// [`RunError::CallsPending`] while a call has no output, since the history could not be sent.
+    pub fn add_input(&mut self, input: impl Into<ResponsesInput>) -> Result<(), RunError> {
+        if let Some(call) = self.calls.iter().find(|call| call.state != CallState::Finished) {
+            return Err(RunError::CallsPending { id: call.id.clone() });
+        }
+        self.close_round();
+        if self.status.is_end() {
+            self.turn = Turn { first_step: self.steps.len(), ..Turn::default() };
+        }
+        self.status = RunStatus::InProgress;
+        self.text = None;
+        self.items.extend(items_of(input.into()));
+        Ok(())
+    }
+
+    /// Adds input as [`add_input`](Self::add_input) does, and returns the run.
+    ///
+    /// # Errors
+    /// Those of [`add_input`](Self::add_input).
+    pub fn with_input(mut self, input: impl Into<ResponsesInput>) -> Result<Self, RunError> {
+        self.add_input(input)?;
+        Ok(self)
+    }
+
+    /// Returns what comes next within these limits. It ends the run if nothing does.
+    ///
+    /// It adds the outputs of a finished round to the history. While a model call is under way, it must not be called.
+    pub fn next_step(&mut self, limits: &Limits) -> NextStep {
+        if self.status.is_end() {
+            return NextStep::End;
+        }
+        if self.calls.iter().any(|call| matches!(call.state, CallState::Requested | CallState::Approved)) {
+            self.status = RunStatus::InProgress;
+            return NextStep::RunTools;
+        }
+        if self.calls.iter().any(|call| call.state != CallState::Finished) {
+            self.status = RunStatus::Paused;
+            return NextStep::Wait;
+        }
+        self.close_round();
+        if self.status.is_end() {
+            return NextStep::End;
+        }
+        let dearest = self.turn_steps().iter().fold(Usage::zero(), |most, step| most.max(&step.usage));
+        let room = limits.check(&self.turn_usage(), &dearest, self.active_time());
+        let refused = self.turn.refused_tool_call.then_some(Limit::ToolCalls);
+        let reached = match room {
+            Room::Nothing(limit) => Some(limit),
+            _ => refused.filter(|_| limits.action() != OnLimit::FinalAnswer),
+        };
+        if let Some(limit) = reached {
+            self.stop(StopReason::Limit(limit));
+            return NextStep::End;
+        }
+        self.turn.limit = match room {
+            Room::OneCall(limit) => Some(limit),
+            _ => refused,
+        };
+        NextStep::CallModel { is_final: self.turn.limit.is_some() }
+    }
+
+    /// Notes that a model call is about to be sent. From here on it counts, with unknown cost until its response is there.
+    pub fn begin_model_call(&mut self) {
+        self.steps.push(Step { usage: Usage::of_unknown_call(), ..Step::default() });
+    }
+
+    /// Notes that the tools were left as they are in the call that is about to be sent, because there are none.
+    pub(super) const fn without_tools(&mut self) {
+        self.turn.limit = None;
+    }
+
+    /// The step whose model call is under way.
+    fn current_step(&mut self) -> Option<&mut Step> {
+        self.steps.last_mut().filter(|step| step.state == StepState::Calling)
+    }
+
+    /// Notes that the model call brought no whole response: with usage as far as it is known, or, if it certainly was not
+    /// sent (`None`), as if it had not been made.
+    pub fn fail_model_call(&mut self, usage: Option<Usage>) {
+        if let Some(step) = self.current_step() {
+            match usage {
+                Some(usage) => {
+                    step.state = StepState::Failed;
+                    step.usage = usage;
+                }
+                None => drop(self.steps.pop()),
+            }
+        }
+    }
+
+    /// Takes in the response of the model call: its output becomes part of the history, its calls the next round, its usage
+    /// counts. It may end the run.
+    pub fn finish_model_call(&mut self, response: &ResponsesResult) {
+        let usage = Usage::of_call(response.usage.as_ref());
+        match self.current_step() {
+            Some(step) => {
+                step.response_id.clone_from(&response.id);
+                step.model.clone_from(&response.model);
+                step.state = StepState::Responded;
+                step.usage = usage;
+            }
+            None => return,
+        }
+        let Reading { items, made, calls } = Reading::of(response, &self.items);
+        if !calls.is_empty() {
+            self.turn.is_choice_spent = true;
+            self.turn.empty_responses = 0;
+        }
+        if response.status == ResponsesStatus::Incomplete {
+            let reason = response::reason_of(response);
+            self.items.extend(items);
+            let output = format!("This call was not run: the response was cut off ({reason}).");
+            self.items.extend(refused(calls, &output));
+            return self.stop(StopReason::CutOff(reason));
+        }
+        if !calls.is_empty() {
+            self.items.extend(items);
+            if let Some(limit) = self.turn.limit {
+                self.items.extend(refused(calls, &format!("This call was not run: {limit} is reached.")));
+                return self.stop(StopReason::Limit(limit));
+            }
+            self.note_repeats(&calls);
+            self.calls = calls;
+            return;
+        }
+        match made {
+            Made::Nothing => {
+                self.turn.empty_responses += 1;
+                if self.turn.empty_responses > 1 {
+                    self.stop(StopReason::EmptyResponse);
+                }
+            }
+            Made::Text(text) => {
+                self.items.extend(items);
+                self.finish(text);
+            }
+            Made::Refusal(text) => {
+                self.items.extend(items);
+                self.stop(StopReason::Refusal(text));
+            }
+            Made::UnsupportedCall(kind) => {
+                self.items.extend(items);
+                self.stop(StopReason::UnsupportedCall(kind));
+            }
+        }
+    }
+
+    /// Takes back that the run is done, and tells the model what is wrong with its final text.
+    pub(super) fn ask_again(&mut self, message: String) {
+        self.status = RunStatus::InProgress;
+        self.text = None;
+        self.turn.invalid_outputs += 1;
+        self.items.push(InputItem::user(message));
+    }
+
+    fn note_repeats(&mut self, calls: &[ToolCall]) {
+        let before = std::mem::take(&mut self.turn.repeats);
+        for call in calls {
+            let arguments = call.parse_arguments::<Json>().unwrap_or_else(|_| Json::from(call.arguments.as_str()));
+            let is_same = |repeat: &&Repeat| repeat.name == call.name && repeat.arguments == arguments;
+            if !self.turn.repeats.iter().any(|repeat| is_same(&repeat)) {
+                let rounds = before.iter().find(is_same).map_or(0, |repeat| repeat.rounds);
+                self.turn.repeats.push(Repeat { name: call.name.clone(), arguments, rounds: rounds + 1 });
+            }
+        }
+    }
+
+    /// In how many rounds in a row a tool was called with these arguments, the current one included.
+    pub(super) fn rounds_of(&self, call: &ToolCall) -> u64 {
+        let arguments = call.parse_arguments::<Json>().unwrap_or_else(|_| Json::from(call.arguments.as_str()));
+        let found = self.turn.repeats.iter().find(|repeat| repeat.name == call.name && repeat.arguments == arguments);
+        found.map_or(1, |repeat| repeat.rounds)
+    }
+
+    /// Moves the outputs of a finished round into the history.
+    fn close_round(&mut self) {
+        let names: BTreeSet<&str> = self.calls.iter().map(|call| call.name.as_str()).collect();
+        let failures = names.into_iter().map(|name| (name.to_owned(), self.failed_rounds(name)));
+        let failures: Vec<(String, u64)> = failures.collect();
+        self.turn.failures.extend(failures);
+        self.turn.failures.retain(|_, rounds| *rounds > 0);
+        let calls = std::mem::take(&mut self.calls);
+        let last = calls.iter().find(|call| call.ends_run).and_then(|call| call.output.as_ref()).map(text_of);
+        self.items.extend(calls.into_iter().map(ToolCall::into_item));
+        if let Some(text) = last {
+            self.finish(text);
+        } else if let Some(reason) = self.turn.stop.take() {
+            self.stop(reason);
+        }
+    }
+
+    fn finish(&mut self, text: String) {
+        self.status = RunStatus::Done;
+        self.text = Some(text);
+    }
+
+    /// Ends the run without a final text. It can be resumed.
+    pub fn stop(&mut self, reason: StopReason) {
+        self.status = RunStatus::Stopped(reason);
+        self.text = None;
+    }
+
+    /// Makes a stopped or failed run go on from where it was. Calls that had begun become pending, unless `is_repeatable`
+    /// says so of their tool.
+    pub(super) fn reopen(&mut self, is_repeatable: impl Fn(&str) -> bool) {
+        if let RunStatus::Stopped(_) = self.status {
+            let Turn { first_step, active_ms, is_choice_spent, .. } = self.turn;
+            self.turn = Turn { first_step, active_ms, is_choice_spent, ..Turn::default() };
+            self.status = RunStatus::InProgress;
+        }
+        if let Some(step) = self.current_step() {
+            step.state = StepState::Failed;
+        }
+        for call in self.calls.iter_mut().filter(|call| call.state == CallState::Started) {
+            call.state = if is_repeatable(&call.name) { CallState::Approved } else { CallState::Interrupted };
+        }
+    }
+
+    fn call(&mut self, id: &str) -> Result<&mut ToolCall, RunError> {
+        let call = self.calls.iter_mut().find(|call| call.id == id);
+        call.ok_or_else(|| RunError::UnknownCall { id: id.to_owned() })
+    }
+
+    fn pending_call(&mut self, id: &str) -> Result<&mut ToolCall, RunError> {
+        let call = self.call(id)?;
+        if !call.state.is_pending() {
+            return Err(RunError::NotPending { id: id.to_owned(), state: call.state });
+        }
+        Ok(call)
+    }
+
+    /// Notes that a call is about to run. From here on it counts, and counts as interrupted if the program ends before
+    /// [`finish_tool_call`](Self::finish_tool_call).
+    ///
+    /// # Errors
+    /// [`RunError::UnknownCall`] if the round has no such call, [`RunError::NotPending`] if it has started before or waits
+    /// for a decision.
+    pub fn begin_tool_call(&mut self, id: &str) -> Result<(), RunError> {
+        let call = self.call(id)?;
+        if !matches!(call.state, CallState::Requested | CallState::Approved) {
+            return Err(RunError::NotPending { id: id.to_owned(), state: call.state });
+        }
+        call.state = CallState::Started;
+        if let Some(step) = self.steps.last_mut() {
+            step.usage.tool_calls += 1;
+        }
+        Ok(())
+    }
+
+    /// Gives a call its output. A [question](ToolOutput::question) makes it pending.
+    ///
+    /// # Errors
+    /// [`RunError::UnknownCall`] if the round has no such call.
+    pub fn finish_tool_call(&mut self, id: &str, output: impl Into<ToolOutput>) -> Result<(), RunError> {
+        let call = self.call(id)?;
+        match output.into().into_output() {
+            Ok(output) => call.finish(output, false),
+            Err(question) => {
+                call.state = CallState::NeedsAnswer;
+                call.question = Some(question);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a call an output that says why it failed or was not run.
+    ///
+    /// # Errors
+    /// [`RunError::UnknownCall`] if the round has no such call.
+    pub fn fail_tool_call(&mut self, id: &str, message: &str) -> Result<(), RunError> {
+        self.settle_tool_call(id, message, true)
+    }
+
+    /// Gives a call an output that says why it failed, or only why it was not run.
+    pub(super) fn settle_tool_call(&mut self, id: &str, message: &str, has_failed: bool) -> Result<(), RunError> {
+        self.call(id)?.finish(ToolCallOutput::Text(message.to_owned()), has_failed);
+        Ok(())
+    }
+
+    /// In how many rounds in a row calls of a tool failed and none succeeded, the current one included.
+    pub(super) fn failed_rounds(&self, name: &str) -> u64 {
+        let of_tool = || self.calls.iter().filter(|call| call.name == name);
+        match of_tool().any(|call| call.has_failed) && of_tool().all(|call| call.has_failed) {
+            true => self.turn.failures.get(name).copied().unwrap_or_default() + 1,
+            false => 0,
+        }
+    }
+
+    /// Gives an output to the calls that were dropped while they ran. Those that had not started stay as they are.
+    pub(super) fn halt(&mut self, message: &str) {
+        for call in &mut self.calls {
+            if call.state == CallState::Started {
+                call.finish(ToolCallOutput::Text(message.to_owned()), true);
+            }
+        }
+        if let Some(step) = self.current_step() {
+            step.state = StepState::Failed;
+        }
+    }
+
+    /// Makes a call wait for a decision.
+    pub(super) fn suspend(&mut self, index: usize, state: CallState) {
+        if let Some(call) = self.calls.get_mut(index) {
+            call.state = state;
+        }
+    }
+
+    /// Adds what subagents used to the current step.
+    pub(super) fn add_usage(&mut self, usage: Usage) {
+        if let Some(step) = self.steps.last_mut() {
+            step.usage += usage;
+        }
+    }
+
+    /// Allows a pending call to run; an interrupted one to run again.
+    ///
+    /// # Errors
+    /// [`RunError`] if the call does not exist, is not pending, or waits for an answer, which only [`answer`](Self::answer)
+    /// gives.
+    pub fn approve(&mut self, id: &str) -> Result<(), RunError> {
+        let call = self.pending_call(id)?;
+        if !matches!(call.state, CallState::NeedsApproval | CallState::Interrupted) {
+            return Err(RunError::NeedsAnswer { id: id.to_owned() });
+        }
+        call.state = CallState::Approved;
+        Ok(())
+    }
+
+    /// Allows a pending call to run with other arguments. They are read like those of the model.
+    ///
+    /// # Errors
+    /// Those of [`approve`](Self::approve).
+    pub fn approve_with(&mut self, id: &str, arguments: impl Into<Json>) -> Result<(), RunError> {
+        self.approve(id)?;
+        self.call(id)?.set_arguments(arguments);
+        Ok(())
+    }
+
+    /// Rejects a pending call. The model gets the reason.
+    ///
+    /// # Errors
+    /// [`RunError`] if the call does not exist or is not pending.
+    pub fn reject(&mut self, id: &str, reason: impl fmt::Display) -> Result<(), RunError> {
+        let call = self.pending_call(id)?;
+        call.finish(ToolCallOutput::Text(format!("The call was rejected: {reason}")), false);
+        Ok(())
+    }
+
+    /// Gives a pending call its output: the answer to its question, the output of an external tool, or what came out of an
+    /// interrupted call.
+    ///
+    /// # Errors
+    /// [`RunError`] if the call does not exist or is not pending.
+    pub fn answer(&mut self, id: &str, output: impl Into<ToolOutput>) -> Result<(), RunError> {
+        self.pending_call(id)?;
+        self.finish_tool_call(id, output)
+    }
+}
+
+/// The items of the history that say of calls why they were not run.
+fn refused<'a>(calls: Vec<ToolCall>, output: &'a str) -> impl Iterator<Item = InputItem> + 'a {
+    calls.into_iter().map(move |mut call| {
+        call.finish(ToolCallOutput::Text(output.to_owned()), true);
+        call.into_item()
+    })
+}
+
+fn text_of(output: &ToolCallOutput) -> String {
+    match output {
+        ToolCallOutput::Text(text) => text.clone(),
+        other => Json::of(other).map(|json| json.as_text().to_owned()).unwrap_or_default(),
+    }
+}
+
+pub(super) fn items_of(input: ResponsesInput) -> Vec<InputItem> {
+    match input {
+        ResponsesInput::Text(text) => vec![InputItem::user(text)],
+        ResponsesInput::List(items) => items,
+        ResponsesInput::Unrecognized(kept) => vec![InputItem::Unrecognized(kept)],
+    }
+}

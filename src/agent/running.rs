@@ -1,0 +1,252 @@
+//! A run while it runs: as a future, and as a stream of events.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, IntoFuture, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+
+use super::builder::Agent;
+use super::context::{Data, ToolContext};
+use super::driver::Driver;
+use super::event::Event;
+use super::meter::Meter;
+use super::outcome::{AgentError, Outcome};
+use super::run::Run;
+
+/// The future of a run.
+pub type RunFuture = Pin<Box<dyn Future<Output = Result<Outcome, AgentError>> + Send>>;
+
+/// A run that has not started. Awaiting it runs it to its end; [`stream`](Self::stream) shows what happens on the way.
+///
+/// Everything happens while it is polled: nothing is sent before, and after it was dropped, nothing goes on. The connection
+/// of the model call is closed and the tool calls are dropped at once.
+#[must_use = "a run does nothing unless awaited or streamed"]
+pub struct AgentRun {
+    agent: Agent,
+    run: Run,
+    data: Data,
+    stop: StopHandle,
+    parent: Option<Arc<Meter>>,
+}
+
+impl AgentRun {
+    pub(super) fn new(agent: Agent, run: Run) -> Self {
+        let data = agent.settings.data.clone();
+        Self { agent, run, data, stop: StopHandle::default(), parent: None }
+    }
+
+    /// Gives the tool calls of this run a value, by its type; see [`ToolContext::data`].
+    pub fn data<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.data.insert(value);
+        self
+    }
+
+    /// Makes this the run of a subagent, for a tool that runs an agent: its usage counts in the run that called the tool, the
+    /// limits of that run hold for it too, and it has its [data](ToolContext::data).
+    pub fn within(mut self, context: &ToolContext) -> Self {
+        self.parent = Some(Arc::clone(&context.meter));
+        let own = std::mem::replace(&mut self.data, (*context.data).clone());
+        self.data.extend(&own);
+        self
+    }
+
+    /// Lets this handle stop the run after its current step.
+    pub fn stop_handle(mut self, handle: &StopHandle) -> Self {
+        self.stop = handle.clone();
+        self
+    }
+
+    /// Returns the run as it is before it starts.
+    pub const fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Returns the events of the run as they happen. The run makes progress only while they are read.
+    pub fn stream(self) -> AgentStream {
+        let events = Arc::new(Mutex::new(VecDeque::new()));
+        let future = self.start(Some(Arc::clone(&events)));
+        AgentStream { state: State::Running(future), events, has_failed: false }
+    }
+
+    fn start(self, events: Option<Arc<Mutex<VecDeque<Event>>>>) -> RunFuture {
+        let Self { agent, run, data, stop, parent } = self;
+        let meter = Meter::new(run.turn_usage(), agent.settings.limits, parent);
+        Box::pin(async move { Driver::new(agent, Arc::new(data), events, stop, meter, &run).drive(run).await })
+    }
+}
+
+impl IntoFuture for AgentRun {
+    type Output = Result<Outcome, AgentError>;
+    type IntoFuture = RunFuture;
+
+    fn into_future(self) -> RunFuture {
+        self.start(None)
+    }
+}
+
+impl fmt::Debug for AgentRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentRun").field("agent", &self.agent).field("run_id", &self.run.id()).finish_non_exhaustive()
+    }
+}
+
+/// Stops a run after its current step: the tool calls under way finish, and no further model call is sent. The run is then
+/// stopped with [`StopReason::Requested`](super::StopReason::Requested) and can be resumed. To stop at once, drop the run.
+#[derive(Clone, Debug, Default)]
+pub struct StopHandle(Arc<AtomicBool>);
+
+impl StopHandle {
+    /// Creates a handle, for [`AgentRun::stop_handle`].
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stops the run after its current step.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns `true` if [`stop`](Self::stop) was called.
+    pub fn is_stopped(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The events of a run, from [`AgentRun::stream`]. It is also a [`futures_core::Stream`].
+///
+/// ```no_run
+/// # use openrouter_kit::agent::{Agent, AgentError, Event};
+/// # async fn run(agent: Agent) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut events = agent.run("What is the weather in Rome?").stream();
+/// while let Some(event) = events.next().await {
+///     match event? {
+///         Event::TextDelta(text) => print!("{text}"),
+///         Event::ToolStarted(call) => println!("[{}]", call.name()),
+///         _ => {}
+///     }
+/// }
+/// println!("{} dollars", events.finish().await?.usage().cost);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The last item of a run that fails is its error. Dropping the stream ends the run at once.
+#[must_use = "a run makes progress only while its events are read"]
+pub struct AgentStream {
+    state: State,
+    events: Arc<Mutex<VecDeque<Event>>>,
+    /// The error was an item.
+    has_failed: bool,
+}
+
+enum State {
+    Running(RunFuture),
+    Ended(Box<Result<Outcome, AgentError>>),
+}
+
+impl AgentStream {
+    /// Returns the next event; `None` after the end of the run. It is cancel safe.
+    pub async fn next(&mut self) -> Option<Result<Event, AgentError>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// Runs to the end without further events and returns the outcome.
+    ///
+    /// # Errors
+    /// The error of the run, also if it was an item of the stream before.
+    pub async fn finish(mut self) -> Result<Outcome, AgentError> {
+        loop {
+            match self.state {
+                State::Ended(result) => return *result,
+                State::Running(_) => drop(self.next().await),
+            }
+        }
+    }
+
+    /// Turns the stream into one of the text that the model writes over the whole run.
+    pub const fn text_deltas(self) -> AgentTextStream {
+        AgentTextStream { events: self }
+    }
+}
+
+impl Stream for AgentStream {
+    type Item = Result<Event, AgentError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let next = || this.events.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        if let Some(event) = next() {
+            return Poll::Ready(Some(Ok(event)));
+        }
+        if let State::Running(future) = &mut this.state {
+            // It is pending with an event, too, so that it does not go on before the event is taken.
+            let polled = future.as_mut().poll(cx);
+            let is_pending = polled.is_pending();
+            if let Poll::Ready(result) = polled {
+                this.state = State::Ended(Box::new(result));
+            }
+            match next() {
+                Some(event) => return Poll::Ready(Some(Ok(event))),
+                None if is_pending => return Poll::Pending,
+                None => {}
+            }
+        }
+        let State::Ended(result) = &this.state else { return Poll::Pending };
+        match &**result {
+            Err(error) if !this.has_failed => {
+                this.has_failed = true;
+                Poll::Ready(Some(Err(error.clone())))
+            }
+            _ => Poll::Ready(None),
+        }
+    }
+}
+
+impl fmt::Debug for AgentStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentStream").field("has_ended", &matches!(self.state, State::Ended(_))).finish_non_exhaustive()
+    }
+}
+
+/// The text that the model writes over a whole run, from [`AgentStream::text_deltas`]. It is also a
+/// [`futures_core::Stream`].
+#[must_use = "a run makes progress only while its events are read"]
+#[derive(Debug)]
+pub struct AgentTextStream {
+    events: AgentStream,
+}
+
+impl AgentTextStream {
+    /// Returns the next piece of text, which is never empty; `None` after the end of the run. It is cancel safe.
+    pub async fn next(&mut self) -> Option<Result<String, AgentError>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// Runs to the end and returns the outcome; see [`AgentStream::finish`].
+    ///
+    /// # Errors
+    /// Those of [`AgentStream::finish`].
+    pub async fn finish(self) -> Result<Outcome, AgentError> {
+        self.events.finish().await
+    }
+}
+
+impl Stream for AgentTextStream {
+    type Item = Result<String, AgentError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            match ready!(Pin::new(&mut self.events).poll_next(cx)) {
+                Some(Ok(Event::TextDelta(text))) => return Poll::Ready(Some(Ok(text))),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The events of a run.
+
+use std::sync::Arc;
+use std::task::Poll;
+
+use futures_util::StreamExt;
+use openrouter_kit::agent::*;
+use openrouter_kit::mock::{Answer, Fault, Place};
+use serde_json::{Value, json};
+
+use super::{call_item, calls, echo, no_parameters, response, says, scripted, text_item};
+
+/// A response as events, its text in pieces.
+fn streamed(output: &[Value], deltas: &[&str]) -> Answer {
+    let mut events = vec![json!({"type": "response.created", "response": response(&[])})];
+    for (index, item) in output.iter().enumerate() {
+        events.push(json!({"type": "response.output_item.added", "output_index": index, "item": item}));
+    }
+    for delta in deltas {
+        events.push(json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0,
+            "item_id": "msg_1", "delta": delta}));
+    }
+    for (index, item) in output.iter().enumerate() {
+        events.push(json!({"type": "response.output_item.done", "output_index": index, "item": item}));
+    }
+    events.push(json!({"type": "response.completed", "response": response(output)}));
+    Answer::stream(events)
+}
+
+fn name(event: &Event) -> String {
+    match event {
+        Event::StepStarted { step } => format!("step {step}"),
+        Event::Model(_) => "model".to_owned(),
+        Event::TextDelta(text) => format!("text {text}"),
+        Event::ReasoningDelta(text) => format!("reasoning {text}"),
+        Event::StepFinished { step, summary } => format!("step {step} {}", summary.usage.cost),
+        Event::ToolStarted(call) => format!("started {}", call.id()),
+        Event::ToolProgress { call_id, progress } => format!("progress {call_id} {progress}"),
+        Event::ToolFinished { call, .. } => format!("finished {}", call.id()),
+        Event::ToolPending(call) => format!("pending {}", call.id()),
+        Event::RunEnded { status, usage } => format!("{status:?} {}", usage.model_calls),
+        _ => "other".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn events_tell_everything_in_order() {
+    let first = streamed(
+        &[text_item("Let me see."), call_item("c1", "work", "{}"), call_item("c2", "gated", "{}")],
+        &["Let me", " see."],
+    );
+    let (_server, agent) = scripted([first, streamed(&[text_item("Done.")], &["Done."])]).await;
+    let work = Tool::with_schema("work", "Works", no_parameters(), async |_: Value, context: ToolContext| {
+        context.progress(50);
+        tokio::task::yield_now().await;
+        context.progress(json!({"percent": 100}));
+    });
+    let agent = agent.tool(work).tool(echo("gated").needs_approval());
+    let mut events = agent.run("Hi").stream();
+    let mut seen = Vec::new();
+    while let Some(event) = events.next().await {
+        seen.push(name(&event.unwrap()));
+    }
+    seen.retain(|name| name != "model");
+    assert_eq!(
+        seen,
+        [
+            "step 0",
+            "text Let me",
+            "text  see.",
+            "step 0 0.01",
+            "started c1",
+            "pending c2",
+            "progress c1 50",
+            "progress c1 {\"percent\":100}",
+            "finished c1",
+            "Paused 1",
+        ]
+    );
+    let mut run = events.finish().await.unwrap().into_run();
+    run.approve("c2").unwrap();
+    let texts: Vec<_> = agent.resume(run).stream().text_deltas().map(Result::unwrap).collect().await;
+    assert_eq!(texts, ["Done."]);
+}
+
+#[tokio::test]
+async fn the_text_of_a_server_that_does_not_stream_arrives_too() {
+    let (_server, agent) = scripted([calls(&[("c1", "echo", "{}")]), says("All at once.")]).await;
+    let mut texts = agent.tool(echo("echo")).run("Hi").stream().text_deltas();
+    assert_eq!(texts.next().await.unwrap().unwrap(), "All at once.");
+    assert!(texts.next().await.is_none());
+    assert_eq!(texts.finish().await.unwrap().text(), Ok("All at once."));
+}
+
+#[tokio::test]
+async fn reasoning_is_shown_as_it_arrives() {
+    let events = [
+        json!({"type": "response.created", "response": response(&[])}),
+        json!({"type": "response.reasoning_text.delta", "output_index": 0, "content_index": 0, "item_id": "rs",
+            "delta": "Hm."}),
+        json!({"type": "response.completed", "response": response(&[text_item("Yes.")])}),
+    ];
+    let (_server, agent) = scripted([Answer::stream(events)]).await;
+    let seen: Vec<_> = agent.run("Hi").stream().map(|event| name(&event.unwrap())).collect().await;
+    assert!(seen.contains(&"reasoning Hm.".to_owned()) && seen.contains(&"text Yes.".to_owned()), "{seen:?}");
+}
+
+#[tokio::test]
+async fn an_error_is_the_last_item_and_the_result() {
+    let (_server, agent) = scripted([calls(&[("c1", "echo", "{}")]), Answer::error(400, "no")]).await;
+    let mut events = agent.tool(echo("echo")).run("Hi").stream();
+    let mut errors = Vec::new();
+    while let Some(event) = events.next().await {
+        errors.extend(event.err());
+    }
+    assert_eq!(errors.len(), 1);
+    assert_eq!(events.finish().await.unwrap_err().run(), errors[0].run());
+}
+
+#[tokio::test]
+async fn without_a_reader_nothing_goes_on() {
+    let (server, agent) = scripted([calls(&[("c1", "echo", "{}")]), says("done")]).await;
+    let mut events = agent.tool(echo("echo")).run("Hi").stream();
+    loop {
+        if let Event::StepFinished { .. } = events.next().await.unwrap().unwrap() {
+            break;
+        }
+    }
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(events.finish().await.unwrap().text(), Ok("done"));
+}
+
+#[tokio::test]
+async fn dropping_a_run_drops_its_tools_and_closes_its_connection() {
+    // A tool that runs.
+    let (_server, agent) = scripted([calls(&[("c1", "wait", "{}")])]).await;
+    let alive = Arc::new(());
+    let held = Arc::clone(&alive);
+    let wait = Tool::with_schema("wait", "Waits", no_parameters(), move || {
+        let held = Arc::clone(&held);
+        async move {
+            let _held = held;
+            std::future::pending::<()>().await;
+        }
+    });
+    let mut run = Box::pin(agent.tool(wait).run("Hi").into_future());
+    crate::support::soon(std::future::poll_fn(|cx| {
+        assert!(run.as_mut().poll(cx).is_pending());
+        if Arc::strong_count(&alive) == 3 {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }))
+    .await;
+    drop(run);
+    assert_eq!(Arc::strong_count(&alive), 1);
+
+    // A model call under way.
+    let (server, agent) = scripted([says("never").fault(Fault::Stall, Place::AfterHead)]).await;
+    let mut run = Box::pin(agent.run("Hi").into_future());
+    crate::support::soon(std::future::poll_fn(|cx| {
+        assert!(run.as_mut().poll(cx).is_pending());
+        if server.connections().requests == 1 {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }))
+    .await;
+    drop(run);
+    crate::support::soon(async {
+        while server.connections().closed < 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(server.requests().len(), 1);
+}
