@@ -14,9 +14,11 @@ use super::builder::Agent;
 use super::context::{Data, ToolContext};
 use super::driver::Driver;
 use super::event::Event;
+use super::held::Held;
 use super::meter::Meter;
 use super::outcome::{AgentError, Outcome};
 use super::run::Run;
+use super::store::{Lease, StoreError};
 
 /// The future of a run.
 pub type RunFuture = Pin<Box<dyn Future<Output = Result<Outcome, AgentError>> + Send>>;
@@ -32,12 +34,32 @@ pub struct AgentRun {
     data: Data,
     stop: StopHandle,
     parent: Option<Arc<Meter>>,
+    lease: Option<Lease>,
 }
 
 impl AgentRun {
     pub(super) fn new(agent: Agent, run: Run) -> Self {
         let data = agent.settings.data.clone();
-        Self { agent, run, data, stop: StopHandle::default(), parent: None }
+        Self { agent, run, data, stop: StopHandle::default(), parent: None, lease: None }
+    }
+
+    /// Makes this the work on a run that was claimed.
+    pub(super) fn with_lease(mut self, lease: Lease) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// Ends the lease of a run that was claimed.
+    pub(super) async fn give_back(mut self) -> Result<(), StoreError> {
+        match self.held() {
+            Some(held) => held.release(&mut self.run).await,
+            None => Ok(()),
+        }
+    }
+
+    fn held(&self) -> Option<Held> {
+        let store = Arc::clone(self.agent.settings.store.as_ref()?);
+        Some(Held::new(store, self.lease.clone().unwrap_or_else(|| self.agent.lease())))
     }
 
     /// Gives the tool calls of this run a value, by its type; see [`ToolContext::data`].
@@ -74,9 +96,10 @@ impl AgentRun {
     }
 
     fn start(self, events: Option<Arc<Mutex<VecDeque<Event>>>>) -> RunFuture {
-        let Self { agent, run, data, stop, parent } = self;
+        let held = self.held();
+        let Self { agent, run, data, stop, parent, .. } = self;
         let meter = Meter::new(run.turn_usage(), agent.settings.limits, parent);
-        Box::pin(async move { Driver::new(agent, Arc::new(data), events, stop, meter, &run).drive(run).await })
+        Box::pin(async move { Driver::new(agent, held, Arc::new(data), events, stop, meter, &run).drive(run).await })
     }
 }
 

@@ -94,6 +94,8 @@ mod security;
 #[cfg(all(feature = "full", feature = "mock"))]
 mod situations;
 mod sse;
+#[cfg(all(feature = "mock", feature = "postgres", feature = "sqlite", unix))]
+mod stores;
 #[cfg(all(feature = "chat", feature = "messages", feature = "responses", feature = "mock"))]
 mod streaming_text;
 #[cfg(feature = "mock")]
