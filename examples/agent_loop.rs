@@ -1,19 +1,32 @@
-//! A model that uses a tool: ask, run what it calls, send the results back, until it answers.
+//! An agent: a model that calls two tools of the program, in parallel, until it has its final text.
 //!
-//! `cargo run --example agent_loop` talks to OpenRouter if `OPENROUTER_API_KEY` is set. If it is not, the local server plays
-//! a model that asks for the weather once.
+//! `cargo run --example agent_loop --features agent` talks to OpenRouter if `OPENROUTER_API_KEY` is set. If it is not, the
+//! local server plays a model that asks for the weather in two cities.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
+use std::io::Write;
+
 use openrouter_kit::OpenRouter;
+use openrouter_kit::agent::{Event, Limits, Tool, ToolError};
 use openrouter_kit::mock::{Answer, MockServer};
-use openrouter_kit::models::{InputItem, ResponsesRequest, ResponsesTool};
 use serde_json::{Value, json};
 
 type Failure = Box<dyn std::error::Error>;
 
-/// A model that calls tools without end is stopped after this many rounds.
-const ROUNDS: usize = 5;
+#[derive(serde::Deserialize)]
+struct Place {
+    city: String,
+}
+
+async fn weather(place: Place) -> Result<Value, ToolError> {
+    match place.city.as_str() {
+        "Lisbon" => Ok(json!({"celsius": 24, "sky": "sunny"})),
+        "Oslo" => Ok(json!({"celsius": 9, "sky": "cloudy"})),
+        // The model sees this message; that of any other error it does not see.
+        other => Err(ToolError::visible(format!("There is no weather station in {other}."))),
+    }
+}
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
@@ -24,63 +37,50 @@ async fn main() -> Result<(), Failure> {
         play_a_model(&server);
         server.client()
     };
-    println!("{}", answer(&client, "What is the weather like in Lisbon?").await?);
-    Ok(())
-}
 
-async fn answer(client: &OpenRouter, question: &str) -> Result<String, Failure> {
+    // With the feature `schemars`, `Tool::new` makes the schema from the type.
     let parameters = json!({
         "type": "object",
         "properties": {"city": {"type": "string"}},
         "required": ["city"],
         "additionalProperties": false,
     });
-    let weather = ResponsesTool::function("get_current_weather", parameters)
-        .description("The weather in a city at this moment")
-        .strict(true);
-    let mut items = vec![InputItem::user(question)];
+    let weather = Tool::with_schema("get_current_weather", "The weather in a city at this moment", parameters, weather);
+    let agent = client
+        .agent("openai/gpt-4o-mini")
+        .instructions("Be brief.")
+        .tool(weather.strict(true))
+        .limits(Limits::new().model_calls(5).cost("0.05".parse()?));
 
-    for _ in 0..ROUNDS {
-        let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input(items.clone()).tools([weather.clone()]);
-        let response = client.responses().send(request).await?;
-        // Everything goes back as it came: the reasoning, too, which some models want to see again.
-        items.extend(response.to_input());
-        let results: Vec<_> = response
-            .function_calls()
-            .map(|call| {
-                // A mistake of the model is told to it, so that it can do better.
-                let result =
-                    call.parse_arguments().map_or_else(|error| error.to_string(), |value| run(&call.name, &value));
-                println!("{}({}) -> {result}", call.name, call.arguments);
-                InputItem::function_call_output(&call.call_id, result)
-            })
-            .collect();
-        if results.is_empty() {
-            return Ok(response.output_text());
+    let mut events = agent.run("Is it warmer in Lisbon or in Oslo?").stream();
+    while let Some(event) = events.next().await {
+        match event? {
+            Event::TextDelta(text) => print!("{text}"),
+            Event::ToolStarted(call) => println!("{}({})", call.name(), call.arguments()),
+            _ => {}
         }
-        items.extend(results);
+        std::io::stdout().flush()?;
     }
-    Err("the model did not come to an answer".into())
-}
-
-fn run(tool: &str, arguments: &Value) -> String {
-    match (tool, arguments["city"].as_str()) {
-        ("get_current_weather", Some(city)) => format!("{city}: 24 °C, sunny, wind from the north"),
-        ("get_current_weather", None) => "the city is missing".to_owned(),
-        (other, _) => format!("there is no tool {other}"),
-    }
+    let outcome = events.finish().await?;
+    // An error if the run ended with anything but a text: a limit, a refusal, a response that was cut off.
+    outcome.text()?;
+    let usage = outcome.usage();
+    println!("\n{} model calls, {} dollars", usage.model_calls, usage.cost);
+    Ok(())
 }
 
 fn play_a_model(server: &MockServer) {
-    let answer = |id: &str, item: Value| Answer::json(200, json!({"id": id, "status": "completed", "output": [item]}));
-    let call = json!({
-        "type": "function_call",
-        "id": "fc_1",
-        "call_id": "call_1",
-        "name": "get_current_weather",
-        "arguments": "{\"city\":\"Lisbon\"}",
-    });
-    let text = json!({"type": "output_text", "text": "It is sunny in Lisbon, at 24 °C.", "annotations": []});
+    let usage = json!({"input_tokens": 50, "output_tokens": 20, "total_tokens": 70, "cost": 0.00002,
+        "input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}});
+    let answer = |id: &str, output: Value| {
+        Answer::json(200, json!({"id": id, "status": "completed", "output": output, "usage": usage}))
+    };
+    let call = |id: &str, city: &str| {
+        json!({"type": "function_call", "id": format!("fc_{id}"), "call_id": id, "name": "get_current_weather",
+            "arguments": json!({"city": city}).to_string()})
+    };
+    let text = json!({"type": "output_text", "text": "It is warmer in Lisbon: 24 °C against 9 °C.", "annotations": []});
     let message = json!({"type": "message", "id": "msg_1", "role": "assistant", "content": [text]});
-    server.answer(answer("gen-1", call)).answer(answer("gen-2", message));
+    server.answer(answer("gen-1", json!([call("call_1", "Lisbon"), call("call_2", "Oslo")])));
+    server.answer(answer("gen-2", json!([message])));
 }

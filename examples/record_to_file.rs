@@ -78,7 +78,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Ok::<_, openrouter_kit::Error>(())
     };
     let (one, two) = tokio::join!(ask("Hello"), ask("Good evening"));
-    (one?, two?);
+    one?;
+    two?;
     println!("{}", std::fs::read_to_string(&path)?);
     std::fs::remove_file(&path)?;
     Ok(())

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use emit::pages::{self, Pages};
-use emit::{Context, Files, registry, replay};
+use emit::{Context, Files, facts, registry, replay};
 use graph::Module;
 use lower::Lowering;
 use model::{Api, ErrorKind, Operation, Ty, Type};
@@ -75,6 +75,8 @@ impl std::error::Error for Failure {}
 pub struct Generated {
     /// The repaired document.
     pub document: Node,
+    /// The repaired document before it is brought into the form of the tree.
+    stated: Node,
     /// The decisions.
     pub api: Api,
     /// The files of models.
@@ -115,6 +117,7 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
     }
     overlay.repair(&mut document)?;
     references::inline(&mut document)?;
+    let stated = document.clone();
     // Each way brings the document closer to the form that is known, or is the last.
     for _ in 0..ROUNDS {
         let (lowering, operations) = lower_all(&document, overlay)?;
@@ -195,6 +198,7 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
         by_hand,
         front,
         document,
+        stated,
         error_kinds,
     })
 }
@@ -245,6 +249,7 @@ impl Generated {
         let mut files = emit::all(&context);
         registry::emit(&context, &self.components, &mut files);
         registry::emit_roots(&context, &mut files);
+        facts::emit(&self.stated, &mut files);
         replay::emit(&context, &mut files);
         pages::emit(&context, &pages, &mut files);
         files.insert(surface::FILE.to_owned(), self.surface().text());

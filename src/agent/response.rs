@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::call::ToolCall;
 use crate::models::InputItem;
-use crate::models::responses::{OutputItem, OutputMessageContentPart, ResponsesResult};
+use crate::models::responses::{OutputItem, OutputMessageContentPart, ResponsesResult, ResponsesStatus};
 
 /// A response, read.
 pub(super) struct Reading {
@@ -95,10 +95,13 @@ fn made(response: &ResponsesResult, items: &[InputItem]) -> Made {
     Made::Nothing
 }
 
-/// Why the server says that a response is incomplete.
-pub(super) fn reason_of(response: &ResponsesResult) -> String {
+/// Why a response is not whole, if it is not: the reason that the server gives, or its status.
+pub(super) fn cut_off(response: &ResponsesResult) -> Option<String> {
+    if matches!(response.status, ResponsesStatus::Completed | ResponsesStatus::Unrecognized(_)) {
+        return None;
+    }
     let reason = response.incomplete_details.as_ref().and_then(|details| details.reason.as_ref());
-    reason.map_or_else(|| "no reason was given".to_owned(), ToString::to_string)
+    Some(reason.map_or_else(|| response.status.to_string(), ToString::to_string))
 }
 
 /// The calls that the program has to answer: their kind and id.

@@ -11,7 +11,7 @@ use super::response::{self, Made, Reading};
 use super::status::{RunError, RunStatus, StopReason};
 use super::stored::{Version, stored_enum, stored_struct};
 use super::usage::Usage;
-use crate::models::responses::{ResponsesInput, ResponsesResult, ResponsesStatus, ToolCallOutput};
+use crate::models::responses::{ResponsesInput, ResponsesResult, ToolCallOutput};
 use crate::models::{InputItem, Json};
 
 /// A run of an agent: its history, its tool calls, its usage, and what comes next.
@@ -349,8 +349,7 @@ impl Run {
             self.turn.is_choice_spent = true;
             self.turn.empty_responses = 0;
         }
-        if response.status == ResponsesStatus::Incomplete {
-            let reason = response::reason_of(response);
+        if let Some(reason) = response::cut_off(response) {
             self.items.extend(items);
             let output = format!("This call was not run: the response was cut off ({reason}).");
             self.items.extend(refused(calls, &output));

@@ -40,7 +40,7 @@ pub enum StopReason {
     Limit(Limit),
     /// The model refused to respond, with this text.
     Refusal(String),
-    /// The response was cut off, for this reason: `max_output_tokens`, `content_filter`, or another that the server gave. The
+    /// The response was cut off, for this reason: `max_output_tokens`, `content_filter`, another that the server gave, or the status of the response. The
     /// text so far is in the history.
     CutOff(String),
     /// The model responded with nothing, and with nothing again when it was asked a second time.

@@ -1,6 +1,7 @@
 //! The options of a client.
 
 use std::error::Error as StdError;
+use std::ffi::OsString;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
-use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 
 use super::client::{Inner, Limits, OpenRouterCore};
 use super::config::ClientConfig;
@@ -18,9 +19,9 @@ use super::key::Key;
 use super::retry::{RetryBudget, RetryConfig};
 use super::server_url::{DEFAULT_SERVER_URL, ServerUrl};
 use super::timeouts::Timeouts;
-#[cfg(feature = "transport")]
-use super::transport::HyperTransport;
 use super::transport::Transport;
+#[cfg(feature = "transport")]
+use super::transport::{HyperTransport, Roots};
 use crate::errors::{Error, InvalidRequestError};
 use crate::hooks::{DebugLog, Hook};
 
@@ -78,8 +79,15 @@ struct Settings {
     timeouts: Timeouts,
     hooks: Vec<Arc<dyn Hook>>,
     debug: bool,
+    /// The first variable of the environment that cannot be read.
+    unreadable: Option<&'static str>,
     transport: Option<Arc<dyn Transport>>,
+    /// Options of the default transport.
     proxy: Option<String>,
+    #[cfg(feature = "transport")]
+    http2: Option<bool>,
+    #[cfg(feature = "transport")]
+    roots: Option<Vec<Roots>>,
     max_error_body: Option<usize>,
     max_event: Option<usize>,
     max_body: Option<usize>,
@@ -159,7 +167,8 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// Sets a header for every request. A call can override it.
+    /// Sets a header for every request. A call can override it. `Accept` and `Content-Type` are refused, since they differ
+    /// from request to request.
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         self.settings.headers.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
@@ -233,6 +242,24 @@ impl<C> ClientBuilder<C> {
         self
     }
 
+    /// Offers HTTP/2 to servers; see
+    /// [`HyperTransportBuilder::http2`](super::transport::HyperTransportBuilder::http2). Default: false. It is refused
+    /// together with [`transport`](Self::transport).
+    #[cfg(feature = "transport")]
+    pub fn http2(mut self, offered: bool) -> Self {
+        self.settings.http2 = Some(offered);
+        self
+    }
+
+    /// Sets the certificate authorities to trust; see
+    /// [`HyperTransportBuilder::roots`](super::transport::HyperTransportBuilder::roots). Default: [`Roots::Bundled`]. It is
+    /// refused together with [`transport`](Self::transport).
+    #[cfg(feature = "transport")]
+    pub fn roots(mut self, roots: impl IntoIterator<Item = Roots>) -> Self {
+        self.settings.roots = Some(roots.into_iter().collect());
+        self
+    }
+
     /// Sets how many bytes of an error's body are read; the rest is dropped. Default: 1 MiB.
     ///
     /// JSON of up to 1 MiB is searched for an error, which may take a hundred times as much memory while it is parsed.
@@ -263,7 +290,8 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Reads from the environment what the code has not set, as the official SDKs do. Surrounding whitespace of a
-    /// variable is trimmed, and an empty one counts as absent.
+    /// variable is trimmed, and an empty one counts as absent. One that is not UTF-8 is an error of
+    /// [`build`](Self::build).
     ///
     /// | variable | option |
     /// | --- | --- |
@@ -276,7 +304,7 @@ impl<C> ClientBuilder<C> {
     ///
     /// The order of calls does not matter: what the code sets wins.
     pub fn env(mut self) -> Self {
-        self.settings.read_variables(|name| std::env::var(name).ok());
+        self.settings.read_variables(|name| std::env::var_os(name));
         self
     }
 
@@ -294,12 +322,19 @@ impl<C> ClientBuilder<C> {
 }
 
 impl Settings {
-    fn read_variables(&mut self, read: impl Fn(&str) -> Option<String>) {
-        let read = |name| Some(read(name)?.trim().to_owned()).filter(|value| !value.is_empty());
+    fn read_variables(&mut self, read: impl Fn(&str) -> Option<OsString>) {
+        let mut unreadable = None;
+        let mut read = |name| match read(name)?.into_string() {
+            Ok(value) => Some(value.trim().to_owned()).filter(|value| !value.is_empty()),
+            Err(_) => {
+                unreadable.get_or_insert(name);
+                None
+            }
+        };
         if self.api_key.is_none() && matches!(self.source, Key::None) {
             self.api_key = read("OPENROUTER_API_KEY");
         }
-        let or_read = |option: &mut Option<String>, name| *option = option.take().or_else(|| read(name));
+        let mut or_read = |option: &mut Option<String>, name| *option = option.take().or_else(|| read(name));
         or_read(&mut self.server_url, "OPENROUTER_BASE_URL");
         or_read(&mut self.http_referer, "OPENROUTER_HTTP_REFERER");
         or_read(&mut self.app_title, "OPENROUTER_APP_TITLE");
@@ -308,9 +343,16 @@ impl Settings {
             self.app_categories = list.map(|list| list.split(',').map(|name| name.trim().to_owned()).collect());
         }
         self.debug |= read("OPENROUTER_DEBUG").is_some_and(|value| value != "0" && value != "false");
+        self.unreadable = self.unreadable.or(unreadable);
     }
 
     fn build(self) -> Result<OpenRouterCore, Error> {
+        if let Some(name) = self.unreadable {
+            return Err(Error::invalid(
+                name,
+                "is a variable of the environment that is not UTF-8; correct or unset it",
+            ));
+        }
         let key = match &self.api_key {
             Some(key) => Key::fixed(key)?,
             None => self.source.clone(),
@@ -361,8 +403,17 @@ impl Settings {
     /// The transport, and the limit for connecting that it keeps by itself if that is known.
     fn make_transport(&self) -> Result<(Arc<dyn Transport>, Option<Duration>), Error> {
         if let Some(transport) = &self.transport {
-            return match self.proxy {
-                Some(_) => Err(Error::invalid("proxy", "has no effect beside `transport`; set it on the transport")),
+            let options = [
+                ("proxy", self.proxy.is_some()),
+                #[cfg(feature = "transport")]
+                ("http2", self.http2.is_some()),
+                #[cfg(feature = "transport")]
+                ("roots", self.roots.is_some()),
+            ];
+            return match options.iter().find(|(_, is_set)| *is_set) {
+                Some((option, _)) => {
+                    Err(Error::invalid(option, "has no effect beside `transport`; set it on the transport"))
+                }
                 None => Ok((transport.clone(), None)),
             };
         }
@@ -382,6 +433,12 @@ impl Settings {
         }
         if let Some(url) = &self.proxy {
             builder = builder.proxy(url);
+        }
+        if let Some(offered) = self.http2 {
+            builder = builder.http2(offered);
+        }
+        if let Some(roots) = &self.roots {
+            builder = builder.roots(roots.iter().copied());
         }
         let transport = builder.build().map_err(|error| {
             InvalidRequestError::new(error.option(), "is refused by the transport; see the source").caused_by(error)
@@ -417,6 +474,10 @@ impl Settings {
         }
         for (name, value) in &self.headers {
             let (name, value) = parse_header("header", name, value)?;
+            if name == ACCEPT || name == CONTENT_TYPE {
+                let message = format!("sets `{name}`, which differs from request to request; set it on the call");
+                return Err(Error::invalid("header", message));
+            }
             headers.insert(name, value);
         }
         Ok(headers)

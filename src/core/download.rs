@@ -106,7 +106,7 @@ impl Download {
     ///
     /// They are written to a new file beside it (its name begins with a dot and ends with `.part`), which takes the place
     /// of `path` once it is complete and on the disk. Until then a file at `path` stays as it was. On an error, and when
-    /// this future is dropped, the new file is removed.
+    /// this future is dropped before the last step has begun, the new file is removed.
     ///
     /// The permissions of a file at `path` are kept, and its owner if the system allows it. A symbolic link is kept,
     /// and its target is replaced or created. Anything else, such as a directory, a device or a FIFO, is refused before

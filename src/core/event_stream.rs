@@ -18,7 +18,7 @@ use super::head::Head;
 use super::incoming::Incoming;
 use super::sse::{SseDecoder, SseEvent};
 use super::wire::{self, DecodeError, Json, Wire};
-use crate::errors::{ApiError, Cause, ConnectionError, Error, ResponseValidationError};
+use crate::errors::{ApiError, Cause, ConnectionError, Error, Extent, ResponseValidationError};
 use crate::hooks::ObservedCall;
 
 /// The data of the event that ends a stream.
@@ -332,7 +332,8 @@ impl Source {
                     }
                 }
                 Some(Err(error)) => {
-                    let error = self.invalid("", Bytes::new(), error.into());
+                    let error = ResponseValidationError::new(self.head.clone(), Bytes::new(), "", error.into());
+                    let error = self.progress.add_to(error.with_extent(Extent::Exceeds("max_event")).into());
                     return Poll::Ready(Some(Err(self.fail(error))));
                 }
                 None if self.state == State::Open => {

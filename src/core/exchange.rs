@@ -58,12 +58,14 @@ pub(crate) struct Progress {
     pub(super) function: Option<&'static str>,
     pub(crate) attempts: u32,
     pub(super) began: Instant,
+    /// The operation may be carried out twice.
+    pub(super) is_repeatable: bool,
 }
 
 impl Progress {
     /// Adds this progress to an error.
     pub(crate) fn add_to(self, error: Error) -> Error {
-        error.of_function(self.function).with_progress(self.attempts, self.began.elapsed())
+        error.of_function(self.function).with_progress(self.attempts, self.began.elapsed(), self.is_repeatable)
     }
 }
 

@@ -15,7 +15,7 @@ use super::body::Body;
 use super::client::{Inner, OpenRouterCore};
 use super::exchange::{Exchange, Expected, Progress};
 use super::head::Head;
-use super::hidden::{self, hide_values};
+use super::hidden::{self, hide_values, is_harmless};
 use super::incoming::{Collected, End, Incoming};
 use super::key::Key;
 use super::operation::{Authentication, OperationRef, Parts, Payload};
@@ -28,7 +28,7 @@ use super::timeouts::Timeouts;
 use super::transport::{CONNECT_TIMEOUT, ConnectTimeout, Connecting};
 use super::within::within;
 use crate::errors::{
-    ApiError, Error, ResponseValidationError, TimeoutError, TimeoutPhase, UnexpectedError, coding, is_page,
+    ApiError, Error, Extent, ResponseValidationError, TimeoutError, TimeoutPhase, UnexpectedError, coding, is_page,
 };
 use crate::hooks::{HookContext, Hooks, RequestInput, Retry, RetryReason};
 
@@ -56,7 +56,12 @@ pub(crate) async fn execute(
     let total = options.timeouts.total;
     let began = Instant::now();
     let attempts = AtomicU32::new(0);
-    let progress = || Progress { function: operation.function(), attempts: attempts.load(Ordering::Relaxed), began };
+    let progress = || Progress {
+        function: operation.function(),
+        attempts: attempts.load(Ordering::Relaxed),
+        began,
+        is_repeatable: operation.is_repeatable(),
+    };
     let plan = match Plan::new(core.inner(), parts, options, expected) {
         Ok(plan) => plan,
         Err(error) => return Err(progress().add_to(error.of_operation(operation.id()))),
@@ -167,17 +172,24 @@ impl<'a> Plan<'a> {
         let retry_config = self.retry_config();
         let mut attempt = 1;
         let mut retry = None;
+        let mut last: Option<Error> = None;
         loop {
             attempts.store(attempt, Ordering::Relaxed);
             hooks.begin(attempt, retry);
             let outcome = self.attempt(hooks).await;
             hooks.over();
-            let mut error = match outcome {
-                Ok(exchange) => {
+            let mut error = match (outcome, last) {
+                (Ok(exchange), _) => {
                     self.client.budget.succeeded();
                     return Ok(exchange);
                 }
-                Err(error) => error,
+                // This attempt sent nothing, but those before it did.
+                (Err(error @ Error::InvalidRequest(_)), Some(last)) => {
+                    attempts.store(attempt - 1, Ordering::Relaxed);
+                    hooks.attempt_failed(&error, None);
+                    return Err(last.with_failed_repeat(error));
+                }
+                (Err(error), _) => error,
             };
             let failure = Failure::of(&error);
             let wait = retry_config.decide(attempt, began.elapsed(), failure, self.repeatable, fastrand::f64());
@@ -193,8 +205,7 @@ impl<'a> Plan<'a> {
             retry = wait.and_then(|wait| Some(Retry { wait, reason: RetryReason::of(&error)? }));
             hooks.attempt_failed(&error, retry);
             let Some((wait, taken)) = decided else { return Err(error) };
-            // Dropped before the wait, so that only one error has room in the future.
-            drop(error);
+            last = Some(error);
             sleep(wait).await;
             taken.spend();
             attempt += 1;
@@ -303,8 +314,16 @@ impl<'a> Plan<'a> {
         }
         hooks.before_request(&mut request).await?;
         let is_ours = || key.is_some() && request.headers().get(AUTHORIZATION) == key.as_ref();
-        if !same_origin(request.uri(), &self.url) && is_ours() {
-            request.headers_mut().remove(AUTHORIZATION);
+        if !same_origin(request.uri(), &self.url) {
+            if is_ours() {
+                request.headers_mut().remove(AUTHORIZATION);
+            }
+            // Nor do other secrets of the program go there, such as a key in a header of its own.
+            for (name, value) in self.headers.iter().filter(|(name, _)| !is_harmless(name)) {
+                if request.headers().get(name) == Some(value) {
+                    request.headers_mut().remove(name);
+                }
+            }
         }
         Ok(request)
     }
@@ -349,19 +368,20 @@ impl<'a> Plan<'a> {
     async fn buffered(&self, response: Response<Body>) -> Response<Body> {
         let (head, body) = response.into_parts();
         // It is rare too.
-        let body = Box::pin(self.error_text(body)).await.into();
-        Response::from_parts(head, body)
+        let (body, _) = Box::pin(self.error_text(body)).await;
+        Response::from_parts(head, body.into())
     }
 
-    /// The body of an error, cut at its size and time limits. If the body breaks off, what arrived is used.
-    async fn error_text(&self, body: Body) -> Bytes {
+    /// The body of an error, cut at its size and time limits, and whether it is whole. If the body breaks off, what arrived
+    /// is used.
+    async fn error_text(&self, body: Body) -> (Bytes, bool) {
         if let Some(bytes) = body.as_bytes() {
-            return bytes.clone();
+            return (bytes.clone(), true);
         }
         let limit = self.client.limits.error_body;
         let mut read = Collected::default();
-        let _ = within(Some(ERROR_BODY), pin!(self.incoming(body).collect(&mut read, limit))).await;
-        read.into_bytes(limit)
+        let end = within(Some(ERROR_BODY), pin!(self.incoming(body).collect(&mut read, limit))).await;
+        (read.into_bytes(limit), matches!(end, Ok(End::Whole)))
     }
 
     /// The error for a response without a success status.
@@ -372,7 +392,9 @@ impl<'a> Plan<'a> {
             let head = self.head(head.status, head.headers);
             return ApiError::read(head, body, time::now()).into();
         }
-        let message = if head.status.is_redirection() {
+        let message = if head.status.is_redirection() && !head.headers.contains_key(LOCATION) {
+            format!("the server responded with {} and no address; check the server URL", head.status)
+        } else if head.status.is_redirection() {
             format!(
                 "the server responded with {} and points {}; redirects are not followed, so that the API key goes to no other \
                  place. Set `server_url` to the final address if you trust it",
@@ -396,7 +418,12 @@ impl<'a> Plan<'a> {
             head: self.head(head.status, head.headers),
             authorization: None,
             body,
-            progress: Progress { function: self.operation.function(), attempts: 0, began: Instant::now() },
+            progress: Progress {
+                function: self.operation.function(),
+                attempts: 0,
+                began: Instant::now(),
+                is_repeatable: self.operation.is_repeatable(),
+            },
             idle: self.timeouts.idle,
             event: self.timeouts.event,
             max_event: self.client.limits.event,
@@ -404,7 +431,7 @@ impl<'a> Plan<'a> {
         };
         if let Some(coding) = coding(&exchange.head.headers) {
             let message = format!("the body is compressed as {coding}, which was not requested");
-            return Err(Box::pin(self.unexpected_body(exchange, message)).await);
+            return Err(Box::pin(self.unexpected_body(exchange, message, Extent::Whole)).await);
         }
         match self.expected {
             Expected::Events if is_labelled_events(&exchange.head.headers) => Ok(exchange),
@@ -428,7 +455,7 @@ impl<'a> Plan<'a> {
                     End::Broken(error) => Err(error),
                     End::TooLarge => {
                         let message = format!("the body exceeds `max_body` ({} bytes)", self.client.limits.body);
-                        Err(Box::pin(self.unexpected_body(exchange, message)).await)
+                        Err(Box::pin(self.unexpected_body(exchange, message, Extent::Exceeds("max_body"))).await)
                     }
                 }
             }
@@ -479,8 +506,13 @@ impl<'a> Plan<'a> {
         }
         let kind = media_type(&exchange.head.headers).unwrap_or("a response without a media type");
         let message = format!("expected an event stream, found {kind}");
-        exchange.body = read.into_bytes(self.client.limits.error_body).into();
-        Err(self.unexpected_body(exchange, message).await)
+        let extent = match end {
+            Some(End::Whole) => Extent::Whole,
+            Some(End::TooLarge) => Extent::Exceeds("max_body"),
+            Some(End::Broken(_)) | None => Extent::Beginning,
+        };
+        exchange.body = read.into_bytes(self.client.limits.body).into();
+        Err(self.unexpected_body(exchange, message, extent).await)
     }
 
     /// A response that should be a generated file, such as audio. An HTML page is not one, and what starts like JSON
@@ -497,8 +529,9 @@ impl<'a> Plan<'a> {
         }
         let is_error = is_json && matches!(end, Some(End::Whole)) && ApiError::is_error_body(read.as_bytes());
         if is_page || is_error {
+            let extent = if matches!(end, Some(End::Whole)) { Extent::Whole } else { Extent::Beginning };
             exchange.body = read.into_bytes(limit).into();
-            return Err(self.unexpected_body(exchange, "expected a file, found a page".to_owned()).await);
+            return Err(self.unexpected_body(exchange, "expected a file, found a page".to_owned(), extent).await);
         }
         exchange.body = Self::resumed(incoming, read, end)?;
         Ok(exchange)
@@ -515,13 +548,16 @@ impl<'a> Plan<'a> {
     }
 
     /// A response that does not match the operation: an error with a success status, or something else.
-    async fn unexpected_body(&self, exchange: Exchange, message: String) -> Error {
+    /// `extent` is that of a body that was read.
+    async fn unexpected_body(&self, exchange: Exchange, message: String, extent: Extent) -> Error {
         let Exchange { head, body, .. } = exchange;
-        let body = self.error_text(body).await;
+        let was_read = body.as_bytes().is_some();
+        let (body, is_whole) = self.error_text(body).await;
+        let extent = if was_read || is_whole { extent } else { Extent::Beginning };
         if ApiError::is_error_body(&body) {
             return ApiError::read(head, body, time::now()).into();
         }
-        ResponseValidationError::new(head, body, "", message.into()).into()
+        ResponseValidationError::new(head, body, "", message.into()).with_extent(extent).into()
     }
 }
 
@@ -566,8 +602,7 @@ fn same_origin(one: &Uri, other: &Uri) -> bool {
 
 /// Where a redirect points, as far as a message may tell: the host, for the rest may be secret.
 fn destination(headers: &HeaderMap) -> Cow<'static, str> {
-    let Some(location) = headers.get(LOCATION) else { return "nowhere".into() };
-    let location = location.to_str().unwrap_or("//");
+    let location = headers.get(LOCATION).map_or(Ok("//"), HeaderValue::to_str).unwrap_or("//");
     let has_scheme = location.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(['/', '?', '#']));
     let absolute = match location.strip_prefix("//") {
         // The scheme of the request stays.

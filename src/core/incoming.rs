@@ -10,7 +10,7 @@ use http_body::Body as HttpBody;
 use super::body::Body;
 use super::runtime;
 use super::time::{Instant, Sleep, sleep_until};
-use crate::errors::{Error, TimeoutError, TimeoutPhase};
+use crate::errors::{Error, TimeoutError, TimeoutPhase, UnexpectedError};
 
 pub(crate) struct Incoming {
     operation_id: &'static str,
@@ -134,7 +134,8 @@ impl Incoming {
             if self.timer.is_none()
                 && let Err(reason) = runtime::current()
             {
-                return Poll::Ready(Error::invalid("runtime", reason).of_operation(self.operation_id));
+                let message = format!("the body cannot be read here: the Tokio runtime {reason}");
+                return Poll::Ready(UnexpectedError::without_source(self.operation_id, message).into());
             }
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(next)));
             if timer.deadline() <= now || timer.deadline() > next {

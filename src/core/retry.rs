@@ -24,8 +24,8 @@ pub enum RetryStrategy {
 /// - **A request that the server has not processed** is retried, whatever the method: no connection could be made, or
 ///   the connection closed before the request was sent; the server refused the request (429, 503, 529); or an edge
 ///   network could not reach the server (521, 522, 523, 525, 526, 530).
-/// - **A request that may have been processed** is retried only if it is idempotent (GET, PUT, DELETE). A POST is not,
-///   since it may have been carried out and charged, unless the call allows it
+/// - **A request that may have been processed** is retried only if it is idempotent (GET, PUT, DELETE, and a POST that only
+///   reads, such as `analytics().query_analytics`). Any other POST is not, since it may have been carried out and charged, unless the call allows it
 ///   ([`repeat_received`](super::Call::repeat_received)). This covers a connection lost after the request was sent, a
 ///   timeout, a response body that broke off, and an intermediary that lost the server or gave up waiting for it (408,
 ///   504, 520, 524, 527). (The official SDKs repeat a POST.) A stream that has begun is never retried.
@@ -45,6 +45,7 @@ pub enum RetryStrategy {
 ///   [`max_elapsed_time`](Self::max_elapsed_time) after the call began; the last error is returned at once.
 /// - **An error inside a successful answer**, in the body or in an event of a stream, is not retried: the server took the
 ///   request and began with it.
+/// - **A repeated DELETE** whose first response was lost may report 404, since the first one worked.
 /// - **The budget**: all calls of a client, with its clones, share a stock of 100 retries. Each retry takes one and
 ///   each call that succeeds gives back a tenth; a call that is dropped while it waits returns its retry. In an outage,
 ///   once the budget is used up, calls are not retried, so load is not multiplied.

@@ -383,10 +383,18 @@ impl ApiError {
         self.json.get("openrouter_metadata").filter(|value| !value.is_null())
     }
 
+    /// Returns `true` if the same request may succeed later and sending it again is safe; see
+    /// [`Error::is_retryable`](super::Error::is_retryable).
+    pub fn is_retryable(&self) -> bool {
+        // The server began to work on what it answered with success.
+        let may_be_processed = self.status.is_success() || self.may_be_processed();
+        self.is_transient() && (self.call.is_repeatable || !may_be_processed)
+    }
+
     /// Returns `true` if the same request may succeed later: a temporary error (408, 429, 500, 502 to 504, 520 to 527,
     /// 529, 530, or an equivalent error type), unless the server says that retrying does not help or that credits are
-    /// missing (`insufficient_quota`).
-    pub fn is_retryable(&self) -> bool {
+    /// missing (`insufficient_quota`). Sending it again may repeat work that is charged.
+    pub fn is_transient(&self) -> bool {
         self.availability().and_then(|availability| availability.retryable()).unwrap_or(self.is_transient)
     }
 
@@ -704,7 +712,9 @@ impl fmt::Display for ApiError {
         } else if readable(&self.headers, &self.body).is_none() {
             f.write_str(", with a body that is not text")?;
         }
-        match self.retry_after.filter(|wait| !wait.is_zero() && *wait <= LONGEST_WAIT) {
+        // For an error that waiting does not end, such as missing credits, a wait is no advice.
+        let wait = self.retry_after.filter(|wait| self.is_retryable() && !wait.is_zero() && *wait <= LONGEST_WAIT);
+        match wait {
             Some(wait) => write!(f, "; try again after {}", Wait(wait))?,
             None => write!(f, "; {}", self.advice())?,
         }

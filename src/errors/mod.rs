@@ -1,6 +1,6 @@
 //! What can go wrong: one [`Error`] for every call, told apart by what the caller can do about it.
 //!
-//! Every message is one line that names what was called and says what to do. The cause, if any, is the
+//! Every message is one line that names what was called, if anything was, and says what to do. The cause, if any, is the
 //! [`source`](std::error::Error::source); a message never repeats it. `Debug` of an [`Error`], which is what a `main`
 //! that returns it prints, is the message with all its causes. No error ever shows the API key. Up to 500 characters of
 //! server text are shown, with control characters escaped.
@@ -30,9 +30,10 @@ use crate::core::wire::DecodeError;
 
 /// Why a call failed.
 ///
-/// The variants say what the caller can do; each holds an opaque struct with the details. Whether the same request may
-/// work when it is sent again is told by [`is_retryable`](Error::is_retryable); the client itself has then already tried
-/// as often as its [`RetryConfig`](crate::core::RetryConfig) allows.
+/// The variants say what the caller can do; each holds an opaque struct with the details. The client has already repeated
+/// the request if its [`RetryConfig`](crate::core::RetryConfig) allows it for this error. Whether repeating it later may
+/// help is told by [`is_transient`](Error::is_transient); whether it is also certain to repeat nothing that may be charged,
+/// by [`is_retryable`](Error::is_retryable).
 ///
 /// ```
 /// use openrouter_kit::errors::{ApiErrorKind, Error};
@@ -57,7 +58,8 @@ pub enum Error {
     Timeout(Box<TimeoutError>),
     /// The runtime that the connection was made in was shut down during the call.
     Cancelled(Box<CancelledError>),
-    /// The request or an option of the client is wrong. Nothing was sent.
+    /// The request or an option of the client is wrong. Nothing was sent. (What is wrong only with a further attempt, such
+    /// as a key source that fails then, is told by the error of the attempt before it.)
     InvalidRequest(Box<InvalidRequestError>),
     /// The server reported success, but the response does not match the operation.
     ResponseValidation(Box<ResponseValidationError>),
@@ -99,14 +101,27 @@ impl Error {
         self.call().elapsed
     }
 
-    /// Returns `true` if the same request may succeed later: the server is busy or broken at the moment, or the network
-    /// failed.
+    /// Returns `true` if the same request may succeed later and sending it again is safe: it was not processed, or the
+    /// operation is idempotent (GET, PUT, DELETE).
     ///
-    /// This does not mean that a retry is free. After a broken connection, a timeout other than the one for connecting,
-    /// or a status such as 504, the server may already have done the work.
+    /// For a POST it is `false` after a broken connection, after a timeout other than the one for connecting, after a
+    /// status such as 504, and for an error inside a successful response: the server may have done the work and charged
+    /// for it. [`is_transient`](Self::is_transient) includes these.
     pub fn is_retryable(&self) -> bool {
+        let may_be_processed = match self {
+            Self::Api(error) => return error.is_retryable(),
+            Self::Connection(error) => !error.is_unsent(),
+            Self::Timeout(error) => !error.is_unsent(),
+            _ => true,
+        };
+        self.is_transient() && (self.call().is_repeatable || !may_be_processed)
+    }
+
+    /// Returns `true` if the same request may succeed later: the server is busy or broken at the moment, or the network
+    /// failed. Sending it again may repeat work that is charged; [`is_retryable`](Self::is_retryable) excludes that.
+    pub fn is_transient(&self) -> bool {
         match self {
-            Self::Api(error) => error.is_retryable(),
+            Self::Api(error) => error.is_transient(),
             Self::Connection(error) => error.kind() != TransportErrorKind::Request,
             Self::Timeout(_) => true,
             _ => false,
@@ -149,10 +164,16 @@ impl Error {
         self
     }
 
-    /// Adds how often the call had sent its request and how long it had taken.
-    pub(crate) fn with_progress(mut self, attempts: u32, elapsed: Duration) -> Self {
+    /// Adds how often the call had sent its request, how long it had taken, and whether repeating it is safe.
+    pub(crate) fn with_progress(mut self, attempts: u32, elapsed: Duration, is_repeatable: bool) -> Self {
         let call = self.call_mut();
-        (call.attempts, call.elapsed) = (attempts, elapsed);
+        (call.attempts, call.elapsed, call.is_repeatable) = (attempts, elapsed, is_repeatable);
+        self
+    }
+
+    /// The same error, which says that the request would have been sent again but for `error`.
+    pub(crate) fn with_failed_repeat(mut self, error: Self) -> Self {
+        self.call_mut().failed_repeat = Some(Box::new(error));
         self
     }
 
@@ -279,6 +300,10 @@ struct CallInfo {
     function: Option<&'static str>,
     attempts: u32,
     elapsed: Duration,
+    /// The operation may be carried out twice.
+    is_repeatable: bool,
+    /// Why the request could not be sent again.
+    failed_repeat: Option<Box<Error>>,
     /// The request was not sent again because its body could be read only once.
     is_body_spent: bool,
 }
@@ -290,6 +315,8 @@ impl CallInfo {
             function: None,
             attempts: 0,
             elapsed: Duration::ZERO,
+            is_repeatable: false,
+            failed_repeat: None,
             is_body_spent: false,
         }
     }
@@ -310,6 +337,9 @@ impl CallInfo {
         }
         if self.is_body_spent {
             f.write_str("; it was not sent again, since its body is a stream, which can be read only once")?;
+        }
+        if let Some(error) = &self.failed_repeat {
+            write!(f, "; it could not be sent again: {}", Chain(&**error))?;
         }
         Ok(())
     }
@@ -366,7 +396,13 @@ impl fmt::Display for ConnectionError {
                 "the connection failed before the response arrived; the server may have done the work, so check before \
                  repeating it"
             }
-            TransportErrorKind::Body => "the response was cut off before its end; what arrived is incomplete",
+            TransportErrorKind::Body if self.call.is_repeatable => {
+                "the response was cut off before its end, so what arrived is incomplete; try again"
+            }
+            TransportErrorKind::Body => {
+                "the response was cut off before its end, so what arrived is incomplete; the work may be charged, so check \
+                 before repeating it"
+            }
             TransportErrorKind::Request => {
                 "the transport cannot send this request; check the server URL and the features"
             }
@@ -535,9 +571,11 @@ impl StdError for InvalidRequestError {
 
 /// The server reported success, but the response does not match the operation.
 ///
-/// [`body`](ResponseValidationError::body) has the whole response.
+/// [`body`](ResponseValidationError::body) has the response, whole unless
+/// [`is_truncated`](ResponseValidationError::is_truncated).
 pub struct ResponseValidationError {
     call: CallInfo,
+    extent: Extent,
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
@@ -552,7 +590,13 @@ impl ResponseValidationError {
         let message = |error: Box<DecodeError>| OneLine::new(error.message(), LONGEST, "").to_string();
         let source = source.map_or_else(|other| other, |error| message(error).into());
         let Head { operation_id, status, headers } = head;
-        Self { call: CallInfo::of(operation_id), status, headers, body, path: path.to_owned(), source }
+        let extent = Extent::Whole;
+        Self { call: CallInfo::of(operation_id), extent, status, headers, body, path: path.to_owned(), source }
+    }
+
+    /// Records how much of the response its body is.
+    pub(crate) fn with_extent(self, extent: Extent) -> Self {
+        Self { extent, ..self }
     }
 
     /// Where in the JSON the misfit is (`choices[0].delta.content`); empty for the whole of it.
@@ -560,9 +604,15 @@ impl ResponseValidationError {
         &self.path
     }
 
-    /// The raw body; of a stream, the data of the one event.
+    /// The raw body; of a stream, the data of the one event. It may be [truncated](Self::is_truncated).
     pub const fn body(&self) -> &Bytes {
         &self.body
+    }
+
+    /// Returns `true` if [`body`](Self::body) is not the whole response: it has at most the beginning of a response that
+    /// exceeds a size limit or did not arrive whole, and nothing of an event that exceeds `max_event`.
+    pub const fn is_truncated(&self) -> bool {
+        !matches!(self.extent, Extent::Whole)
     }
 
     /// The status of the answer.
@@ -576,6 +626,16 @@ impl ResponseValidationError {
     }
 }
 
+/// How much of a response an error has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    Whole,
+    /// As much as arrived, or as is kept of an error.
+    Beginning,
+    /// Less, since it exceeds this option.
+    Exceeds(&'static str),
+}
+
 impl fmt::Debug for ResponseValidationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseValidationError")
@@ -583,6 +643,7 @@ impl fmt::Debug for ResponseValidationError {
             .field("status", &self.status)
             .field("path", &OneLine::new(&hidden::text(&self.path), LONGEST_WORD, "path()"))
             .field("body", &format_args!("{} bytes", self.body.len()))
+            .field("extent", &self.extent)
             .field("source", &self.source)
             .finish_non_exhaustive()
     }
@@ -592,6 +653,11 @@ impl fmt::Display for ResponseValidationError {
     /// Shows the start of an HTML page or a text, but nothing of JSON or events, which may be model output.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.call.begin(f)?;
+        if let Extent::Exceeds(option) = self.extent {
+            write!(f, "the response exceeds `{option}`; raise that option if it should be accepted")?;
+            return self.call.end(f);
+        }
+        let body = if self.is_truncated() { "`body()` for its beginning" } else { "`body()`" };
         let foreign = api::foreign_text(&self.headers, &self.body);
         if self.body.trim_ascii().is_empty() {
             f.write_str("the response is empty")?;
@@ -610,8 +676,11 @@ impl fmt::Display for ResponseValidationError {
                 f.write_str("; check the server URL, and whether it requires a login. It starts: ")?;
                 OneLine::new(&hidden::text(&text), LONGEST_WORD, "body()").fmt(f)?;
             }
-            None if self.path.is_empty() => f.write_str("; see `body()`")?,
-            None => f.write_str("; see `body()`. A newer version of this crate may know it")?,
+            None if self.body.trim_ascii().is_empty() => {
+                f.write_str("; check the server URL and what lies in between")?
+            }
+            None if self.path.is_empty() => write!(f, "; see {body}")?,
+            None => write!(f, "; see {body}. A newer version of this crate may know it")?,
         }
         self.call.end(f)
     }

@@ -221,7 +221,7 @@ impl BatchResult {
     ///
     /// # Errors
     /// - [`Error::Api`] if the request failed. It has the kind, message and status as if the request had been sent
-    ///   alone; its [`is_retryable`](Error::is_retryable) tells whether another batch may succeed.
+    ///   alone; its [`is_transient`](Error::is_transient) tells whether another batch may succeed.
     /// - [`Error::ResponseValidation`] if the response is not of type `T`, or the result has neither a response nor an
     ///   error.
     #[inline]

@@ -167,8 +167,8 @@ pub type HookFuture<'a, T, E = HookError> = Pin<Box<dyn Future<Output = Result<T
 /// }
 /// ```
 pub trait Hook: Send + Sync + fmt::Debug + 'static {
-    /// **When:** once, in `build()`, after all options were set and before they are checked.
-    /// **May:** change the configuration of the client, wrap its transport.
+    /// **When:** once, in `build()`, once the options are valid.
+    /// **May:** change the configuration of the client, wrap its transport. What it sets is checked afterwards.
     /// **On failure:** `build()` fails with [`Error::Hook`].
     ///
     /// # Errors

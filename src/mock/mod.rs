@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 mod answer;
@@ -60,7 +60,8 @@ const BASE_PATH: &str = "/api/v1";
 /// How many connections may wait to be accepted. The system may lower it.
 const BACKLOG: u32 = 8192;
 
-/// An in-process server. It stops when it is dropped: its connections are closed and its port is free.
+/// An in-process server. Dropping it stops it: its tasks close the connections and free the port as soon as the runtime
+/// runs again.
 ///
 /// It lives on the tokio runtime that is current at the start, and is used through `&self`, from any thread.
 pub struct MockServer {
@@ -75,7 +76,14 @@ struct Shared {
     queue: Mutex<Queue>,
     requests: Mutex<Vec<RecordedRequest>>,
     recording: AtomicBool,
-    counts: watch::Sender<Connections>,
+    counts: Mutex<Counts>,
+}
+
+/// What has happened, and who waits for it. Whoever waits gets every state, so that none is missed.
+#[derive(Default)]
+struct Counts {
+    now: Connections,
+    waiting: Vec<mpsc::UnboundedSender<Connections>>,
 }
 
 /// What has happened at a [`MockServer`] so far.
@@ -108,7 +116,7 @@ impl MockServer {
             queue: Mutex::default(),
             requests: Mutex::default(),
             recording: AtomicBool::new(true),
-            counts: watch::Sender::default(),
+            counts: Mutex::default(),
         });
         let tasks = Arc::<Mutex<JoinSet<()>>>::default();
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared), Arc::clone(&tasks))).abort_handle();
@@ -200,10 +208,11 @@ impl MockServer {
 
     /// What has happened so far: connections opened and closed, requests received.
     pub fn connections(&self) -> Connections {
-        *self.shared.counts.borrow()
+        lock(&self.shared.counts).now
     }
 
-    /// Waits until `condition` holds, and answers the counts it held for. It checks at each change, without polling.
+    /// Waits until `condition` holds, and returns the counts it held for. It checks after each single change, so that it sees
+    /// every state from now on.
     ///
     /// ```
     /// # async fn test(server: openrouter_kit::mock::MockServer) {
@@ -211,9 +220,17 @@ impl MockServer {
     /// # }
     /// ```
     pub async fn wait_until(&self, mut condition: impl FnMut(&Connections) -> bool) -> Connections {
-        let mut counts = self.shared.counts.subscribe();
-        // The sender lives as long as `self`, so that waiting cannot fail.
-        counts.wait_for(|counts| condition(counts)).await.map_or_else(|_| self.connections(), |counts| *counts)
+        let (sender, mut states) = mpsc::unbounded_channel();
+        let mut state = {
+            let mut counts = lock(&self.shared.counts);
+            counts.waiting.push(sender);
+            counts.now
+        };
+        while !condition(&state) {
+            // The sender lives as long as `self`, so that waiting cannot fail.
+            state = states.recv().await.unwrap_or(state);
+        }
+        state
     }
 
     /// Waits until every connection that was opened is closed again; until one was opened, that is not the case.
@@ -284,8 +301,15 @@ impl Shared {
         if self.recording.load(Ordering::Relaxed) {
             lock(&self.requests).push(request);
         }
-        self.counts.send_modify(|counts| counts.requests += 1);
+        self.count(|counts| counts.requests += 1);
         answer
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Connections)) {
+        let mut counts = lock(&self.counts);
+        change(&mut counts.now);
+        let now = counts.now;
+        counts.waiting.retain(|waiting| waiting.send(now).is_ok());
     }
 }
 
@@ -318,7 +342,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let shared = Arc::clone(shared);
-    shared.counts.send_modify(|counts| counts.opened += 1);
+    shared.count(|counts| counts.opened += 1);
     let mut tasks = lock(tasks);
     while tasks.try_join_next().is_some() {}
     tasks.spawn(async move {
@@ -332,7 +356,7 @@ struct CountClosed(Arc<Shared>);
 
 impl Drop for CountClosed {
     fn drop(&mut self) {
-        self.0.counts.send_modify(|counts| counts.closed += 1);
+        self.0.count(|counts| counts.closed += 1);
     }
 }
 

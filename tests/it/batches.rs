@@ -275,7 +275,7 @@ fn an_error_is_never_a_result() {
     assert_eq!(api("redirect").status().as_u16(), 302);
     assert_eq!(api("strange").status().as_u16(), 200);
     assert_eq!((api("limit").kind(), api("limit").message()), (ApiErrorKind::TooManyRequests, "Slow down"));
-    assert!(api("limit").is_retryable() && !api("both").is_retryable());
+    assert!(api("limit").is_transient() && !api("both").is_transient());
     assert_eq!((api("both").kind(), api("both").message()), (ApiErrorKind::BadRequest, "Too long"));
     assert!(api("both").to_string().starts_with("getBatches: the server responded with 400"), "{}", api("both"));
     assert_eq!(api("text").message(), "Broken");

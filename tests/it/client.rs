@@ -1,12 +1,13 @@
 //! The options of a client: what they do, what is refused, and that no secret is shown.
 
+use std::ffi::OsStr;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::support::{LIST, LOGIN, Script, Thing, answer, get, post};
 use openrouter_kit::OpenRouterCore;
-use openrouter_kit::core::transport::HyperTransport;
+use openrouter_kit::core::transport::{HyperTransport, Roots};
 use openrouter_kit::core::{Call, ClientBuilder, ClientConfig, Parts, RetryConfig};
 use openrouter_kit::errors::{Error, HookError};
 use openrouter_kit::hooks::Hook;
@@ -307,13 +308,13 @@ async fn the_key_is_marked_as_sensitive() {
 }
 
 /// Runs the test `probe` of this program in a process of its own with these variables, and answers with what it prints.
-fn with_environment(variables: &[(&str, &str)]) -> (String, String) {
+fn with_environment(variables: &[(&str, impl AsRef<OsStr>)]) -> (String, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "client::probe", "--ignored", "--nocapture"]);
     for name in ["API_KEY", "BASE_URL", "HTTP_REFERER", "APP_TITLE", "APP_CATEGORIES", "DEBUG"] {
         command.env_remove(format!("OPENROUTER_{name}"));
     }
-    let output = command.envs(variables.iter().copied()).output().unwrap();
+    let output = command.envs(variables.iter().map(|(name, value)| (name, value))).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
 }
@@ -412,6 +413,59 @@ fn empty_variables_count_as_absent_and_wrong_ones_are_refused() {
     assert!(output.contains("BUILD `api_key` has more than one line") && !output.contains("secret"), "{output}");
     let (output, _) = with_environment(&[("OPENROUTER_API_KEY", "k"), ("OPENROUTER_BASE_URL", "nowhere")]);
     assert!(output.contains("BUILD `server_url`"), "{output}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_utf_8_is_refused_by_name() {
+    use std::os::unix::ffi::OsStrExt;
+    let bad = OsStr::from_bytes(b"https://gateway.example/\xFF");
+    for name in ["API_KEY", "BASE_URL", "HTTP_REFERER", "APP_TITLE", "APP_CATEGORIES", "DEBUG"] {
+        let name = format!("OPENROUTER_{name}");
+        let (output, _) = with_environment(&[("OPENROUTER_API_KEY", OsStr::new("k")), (&name, bad)]);
+        assert!(output.contains(&format!("BUILD `{name}`")), "{output}");
+        assert!(!output.contains("gateway"), "{output}");
+    }
+    // What the code sets is not read.
+    let (output, _) = with_environment(&[("CODE_WINS", OsStr::new("1")), ("OPENROUTER_BASE_URL", bad)]);
+    assert!(output.contains("URL https://code.example/things/one"), "{output}");
+}
+
+#[test]
+fn a_header_that_differs_from_request_to_request_is_refused() {
+    for name in ["accept", "Content-Type"] {
+        let (option, message) = refused(builder().header(name, "text/plain"));
+        assert_eq!(option, "header");
+        assert!(message.contains(&name.to_lowercase()), "{message}");
+    }
+}
+
+#[test]
+fn options_of_the_default_transport_are_refused_beside_another_one() {
+    for (option, builder) in [
+        ("proxy", builder().proxy("http://proxy.example")),
+        ("http2", builder().http2(true)),
+        ("roots", builder().roots([Roots::Platform])),
+    ] {
+        assert_eq!(refused(builder.transport(Script::new([]))).0, option);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_cannot_be_sent_tells_the_error_of_the_one_before() {
+    let asked = AtomicUsize::new(0);
+    let source = move || {
+        let first = asked.fetch_add(1, Ordering::Relaxed) == 0;
+        async move { if first { Ok("key") } else { Err(std::io::Error::other("no vault")) } }
+    };
+    let script = Script::new([answer(503, r#"{"error":{"code":503,"message":"busy"}}"#)]);
+    let core = builder().transport(script.clone()).api_key_source(source).build().unwrap();
+    let error = post(&core).await.unwrap_err();
+    assert_eq!(error.status().unwrap(), 503);
+    assert_eq!(error.attempts(), 1);
+    let message = error.to_string();
+    assert!(message.contains("busy") && message.contains("could not be sent again"), "{message}");
+    assert!(message.contains("`api_key_source`") && message.contains("no vault"), "{message}");
 }
 
 #[test]

@@ -397,7 +397,7 @@ mod http2 {
         }
 
         fn transport(&self) -> HyperTransport {
-            HyperTransport::builder().no_proxy().root_certificate(self.authority.pem()).build().unwrap()
+            HyperTransport::builder().no_proxy().http2(true).root_certificate(self.authority.pem()).build().unwrap()
         }
 
         fn connections(&self) -> usize {
@@ -468,7 +468,8 @@ mod http2 {
                 tokio::spawn(crate::network::answer_all(stream, "ok"));
             }
         });
-        let transport = HyperTransport::builder().no_proxy().root_certificate(authority.pem()).build().unwrap();
+        let transport =
+            HyperTransport::builder().no_proxy().http2(true).root_certificate(authority.pem()).build().unwrap();
         current_thread().block_on(async {
             for _ in 0..5 {
                 assert_eq!(ask(&transport, &url).await.unwrap(), "ok");
@@ -491,7 +492,8 @@ mod http2 {
                 });
             }
         });
-        let transport = HyperTransport::builder().no_proxy().root_certificate(authority.pem()).build().unwrap();
+        let transport =
+            HyperTransport::builder().no_proxy().http2(true).root_certificate(authority.pem()).build().unwrap();
         for _ in 0..2 {
             let texts = soon(join_all((0..20).map(|_| ask(&transport, &url)))).await;
             assert!(texts.into_iter().all(|text| text.unwrap() == "ok"));
@@ -511,7 +513,7 @@ mod http2 {
                 count.fetch_add(1, Ordering::SeqCst);
             }
         });
-        let transport = HyperTransport::builder().no_proxy().build().unwrap();
+        let transport = HyperTransport::builder().no_proxy().http2(true).build().unwrap();
 
         let errors = soon(join_all((0..50).map(|_| ask(&transport, &url)))).await;
 
@@ -713,7 +715,8 @@ mod http2 {
                 closed.send(()).unwrap();
             }
         });
-        let transport = HyperTransport::builder().no_proxy().root_certificate(authority.pem()).build().unwrap();
+        let transport =
+            HyperTransport::builder().no_proxy().http2(true).root_certificate(authority.pem()).build().unwrap();
         current_thread().block_on(async {
             for call in 0..20 {
                 let text = soon(ask(&transport, &url)).await.map_err(|error| chain(&error));

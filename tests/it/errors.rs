@@ -79,7 +79,7 @@ async fn each_status_has_its_kind() {
         assert_eq!(error.status().as_u16(), status);
         assert_eq!(error.message(), "what happened");
         assert_eq!(error.code(), Some(status.to_string().as_str()));
-        assert_eq!(error.is_retryable(), retryable, "{status}");
+        assert_eq!(error.is_transient(), retryable, "{status}");
         assert!(error.to_string().contains("what happened"), "{error}");
     }
 }
@@ -271,7 +271,7 @@ async fn words_of_all_servers_stand_for_a_kind() {
                 json!({"error": {"message": "no", "metadata": {"error_type": word}}}),
             ] {
                 let error = json_error_of(200, body.clone()).await;
-                assert_eq!((error.kind(), error.is_retryable()), (kind, true), "{body}");
+                assert_eq!((error.kind(), error.is_transient()), (kind, true), "{body}");
             }
         }
     }
@@ -285,7 +285,7 @@ async fn words_of_all_servers_stand_for_a_kind() {
         "",
         "unmapped",
     ] {
-        assert!(!json_error_of(200, json!({"error": {"type": word}})).await.is_retryable(), "{word}");
+        assert!(!json_error_of(200, json!({"error": {"type": word}})).await.is_transient(), "{word}");
     }
 }
 
@@ -296,7 +296,7 @@ async fn a_status_inside_a_success_is_as_retryable_as_the_status() {
     {
         for code in [json!(status), json!(status.to_string())] {
             let error = json_error_of(200, json!({"error": {"code": code, "message": "no"}})).await;
-            assert_eq!(error.is_retryable(), retryable, "{status}");
+            assert_eq!(error.is_transient(), retryable, "{status}");
         }
     }
 }
@@ -418,6 +418,7 @@ async fn a_unary_body_beyond_the_limit_is_told() {
     let core = OpenRouterCore::builder().api_key("k").server_url(server.url()).max_body(100_000).build().unwrap();
     let Error::ResponseValidation(error) = post(&core).await.unwrap_err() else { panic!() };
     assert_eq!(error.body().len(), 100_000);
+    assert!(error.is_truncated() && error.to_string().contains("exceeds `max_body`; raise"), "{error}");
     assert!(error.source().unwrap().to_string().contains("max_body"), "{error:?}");
 }
 
@@ -444,6 +445,7 @@ async fn a_redirect_is_not_followed_and_names_its_host() {
     assert!(error.to_string().contains("same host"), "{error}");
     let error = error_of(Answer::status(304)).await;
     assert_eq!(error.status().unwrap(), 304);
+    assert!(error.to_string().contains("no address; check the server URL"), "{error}");
 }
 
 #[tokio::test]

@@ -395,7 +395,9 @@ async fn a_line_without_end_is_cut_off_after_what_came_before_it() {
     let (numbers, errors) = read(&core).await;
 
     assert_eq!(numbers, ["0"]);
-    assert!(matches!(&errors[..], [Error::ResponseValidation(_)]), "{errors:?}");
+    let [Error::ResponseValidation(error)] = &errors[..] else { panic!("{errors:?}") };
+    assert!(error.is_truncated() && error.to_string().contains("raise that option"), "{error}");
+    assert!(error.to_string().contains("exceeds `max_event`"), "{error}");
     assert_eq!(server.connections().requests, 1);
     released(&server).await;
 }
@@ -672,7 +674,7 @@ async fn a_gateway_that_gave_up_waiting_repeats_no_paid_request() {
         for answer in [Answer::text(status, format!("error code: {status}")), Answer::error(status, "Gateway timeout")]
         {
             let (error, seen) = refused(answer.clone()).await;
-            assert!(error.is_retryable(), "{status}");
+            assert!(error.is_transient() && !error.is_retryable(), "{status}");
             assert_eq!(seen, 1, "{status}");
             assert!(error.to_string().contains("may still have done the work"), "{error}");
             get_is_repeated(answer.clone()).await;
@@ -918,6 +920,7 @@ async fn a_whole_answer_in_place_of_a_stream_is_told() {
     let error = soon(stream(&core)).await.unwrap_err();
     let Error::ResponseValidation(error) = error else { panic!("{error:?}") };
     assert_eq!(error.body(), "{\"id\":\"good\"}");
+    assert!(!error.is_truncated());
     assert_eq!(server.connections().requests, 1);
 }
 
@@ -1127,7 +1130,9 @@ mod tls {
                 }
             }
         });
-        let transport = HyperTransport::builder().no_proxy().root_certificate(authority.pem()).build().unwrap();
+        let transport = HyperTransport::builder().no_proxy().root_certificate(authority.pem());
+        // The server decides by the protocols it agrees to.
+        let transport = transport.http2(cfg!(feature = "http2")).build().unwrap();
         (server, impatient(url).transport(transport).build().unwrap(), connections)
     }
 
@@ -1340,7 +1345,8 @@ mod http2 {
             stream.write_all(frame).await.unwrap();
             let _ = stream.read_to_end(&mut Vec::new()).await;
         });
-        let transport = HyperTransport::builder().no_proxy().root_certificate(authority.pem()).build().unwrap();
+        let transport =
+            HyperTransport::builder().no_proxy().http2(true).root_certificate(authority.pem()).build().unwrap();
         impatient(url).transport(transport).build().unwrap()
     }
 

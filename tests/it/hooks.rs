@@ -306,6 +306,13 @@ async fn the_key_is_removed_again_if_before_request_goes_to_another_origin() {
     post(&script.client().hook(Finish(away)).build().unwrap()).await.unwrap();
     assert!(!script.sent()[0].headers.contains_key("authorization"));
 
+    for url in ["http://openrouter.ai/api/v1", "https://openrouter.ai:8443/api/v1", "https://eu.openrouter.ai/api/v1"] {
+        let script = Script::new([answer(200, OK)]);
+        let away = move |request: &mut Request<Body>| *request.uri_mut() = url.parse().unwrap();
+        post(&script.client().hook(Finish(away)).build().unwrap()).await.unwrap();
+        assert!(!script.sent()[0].headers.contains_key("authorization"), "{url}");
+    }
+
     // A key that the hook itself sets is its own business.
     let own = |request: &mut Request<Body>| {
         *request.uri_mut() = "https://other.example/".parse().unwrap();
@@ -313,6 +320,26 @@ async fn the_key_is_removed_again_if_before_request_goes_to_another_origin() {
     };
     post(&script.client().hook(Finish(own)).build().unwrap()).await.unwrap();
     assert_eq!(script.sent()[1].headers["authorization"], "Bearer other");
+}
+
+#[tokio::test]
+async fn no_secret_header_of_the_program_goes_to_another_origin() {
+    let script = Script::new([answer(200, OK), answer(200, OK)]);
+    let builder = || {
+        let builder = script.client().header("x-api-key", "secret").header("cookie", "secret");
+        builder.header("anthropic-version", "2023-06-01")
+    };
+    let before = Change(|input: &mut RequestInput| input.url = "https://evil.example/".parse().unwrap());
+    let after = Finish(|request: &mut Request<Body>| *request.uri_mut() = "https://evil.example/".parse().unwrap());
+    for client in [builder().hook(before).build().unwrap(), builder().hook(after).build().unwrap()] {
+        post(&client).header("authorization", "Bearer secret").await.unwrap();
+    }
+    for sent in script.sent() {
+        assert_eq!(sent.headers["anthropic-version"], "2023-06-01");
+        for name in ["x-api-key", "cookie", "authorization"] {
+            assert!(!sent.headers.contains_key(name), "{name}");
+        }
+    }
 }
 
 /// Answers with another answer.

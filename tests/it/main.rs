@@ -20,12 +20,12 @@ mod batches;
 #[cfg(all(feature = "blocking", feature = "mock", feature = "chat", feature = "models"))]
 mod blocking;
 mod call;
-#[cfg(all(feature = "_tls", any(feature = "roots-bundled", feature = "roots-platform")))]
+#[cfg(feature = "roots-bundled")]
 mod certificates;
 #[cfg(all(feature = "mock", feature = "chat"))]
 mod chat;
 mod client;
-#[cfg(any(not(feature = "_tls"), feature = "roots-bundled", feature = "roots-platform"))]
+#[cfg(any(not(feature = "_tls"), feature = "roots-bundled"))]
 mod connections;
 #[cfg(all(feature = "mock", feature = "containers", feature = "responses", feature = "messages"))]
 mod containers;
@@ -55,7 +55,7 @@ mod messages;
 #[cfg(feature = "mock")]
 mod mock;
 mod network;
-#[cfg(all(feature = "_tls", any(feature = "roots-bundled", feature = "roots-platform")))]
+#[cfg(feature = "roots-bundled")]
 mod networks;
 #[cfg(all(feature = "mock", feature = "oauth"))]
 mod oauth;
@@ -65,15 +65,17 @@ mod pages;
 mod partial_json;
 #[cfg(all(feature = "models", feature = "endpoints", feature = "chat", feature = "messages", feature = "responses"))]
 mod pricing;
+#[cfg(all(feature = "mock", feature = "chat"))]
+mod promised;
 #[cfg(all(feature = "full", feature = "mock"))]
 mod properties;
 #[cfg(all(feature = "full", target_os = "linux"))]
 mod proportion;
-#[cfg(any(not(feature = "_tls"), feature = "roots-bundled", feature = "roots-platform"))]
+#[cfg(any(not(feature = "_tls"), feature = "roots-bundled"))]
 mod proxy;
 #[cfg(feature = "mock")]
 mod raw_streams;
-#[cfg(all(feature = "_tls", any(feature = "roots-bundled", feature = "roots-platform")))]
+#[cfg(feature = "roots-bundled")]
 mod real_proxies;
 #[cfg(all(feature = "full", feature = "mock"))]
 mod recorded_streams;
@@ -100,15 +102,15 @@ mod stores;
 mod streaming_text;
 #[cfg(feature = "mock")]
 mod streams;
-#[cfg(any(not(feature = "_tls"), feature = "roots-bundled", feature = "roots-platform"))]
+#[cfg(any(not(feature = "_tls"), feature = "roots-bundled"))]
 mod stress;
 #[cfg(all(feature = "mock", feature = "schemars", feature = "chat", feature = "messages", feature = "responses"))]
 mod structured;
 mod support;
 mod timeouts;
-#[cfg(feature = "_tls")]
+#[cfg(feature = "roots-bundled")]
 mod tls;
-#[cfg(any(not(feature = "_tls"), feature = "roots-bundled", feature = "roots-platform"))]
+#[cfg(any(not(feature = "_tls"), feature = "roots-bundled"))]
 mod transport;
 #[cfg(all(feature = "full", feature = "mock"))]
 mod typed_throughout;

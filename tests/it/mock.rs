@@ -697,6 +697,20 @@ async fn an_endless_line_goes_on_until_the_client_leaves() {
     server.all_closed().await;
 }
 
+#[tokio::test]
+async fn waiting_sees_every_state_of_the_counts() {
+    let server = MockServer::start().await;
+    server.answer(Answer::json(200, json!({})).always());
+    for _ in 0..50 {
+        let before = server.connections().requests;
+        let core = crate::support::impatient(server.url()).build().unwrap();
+        let burst = async { futures_util::future::join_all((0..6).map(|_| crate::support::get(&core))).await };
+        let (counts, _) =
+            tokio::join!(crate::support::soon(server.wait_until(|counts| counts.requests == before + 3)), burst);
+        assert_eq!(counts.requests, before + 3);
+    }
+}
+
 #[cfg(feature = "http2")]
 mod http2 {
     use h2::client::SendRequest;

@@ -268,8 +268,44 @@ async fn a_stream_that_has_begun_is_never_retried() {
 async fn an_error_inside_a_success_is_not_retried() {
     let script = Script::new([answer(200, r#"{"error":{"code":503,"message":"busy"}}"#)]);
     let error = post(&script.core()).await.unwrap_err();
-    assert!(error.is_retryable());
+    assert!(error.is_transient() && !error.is_retryable());
     assert_eq!(script.sent().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_is_retryable_only_if_repeating_costs_nothing() {
+    type Fault = fn() -> Step;
+    let faults: [(Fault, bool, bool); 9] = [
+        // (what happens, whether a GET is retryable, whether a POST is)
+        (|| answer(503, "{}"), true, true),
+        (|| answer(429, "{}"), true, true),
+        (|| answer(504, "{}"), true, false),
+        (|| answer(502, "<html>"), true, false),
+        (|| answer(400, "{}"), false, false),
+        (|| answer(200, r#"{"error":{"code":503,"message":"busy"}}"#), true, false),
+        (|| Step::Fail(Kind::Exchange), true, false),
+        (|| Step::Fail(Kind::Connect), true, true),
+        (|| Step::Never, true, false),
+    ];
+    for (index, (fault, of_get, of_post)) in faults.into_iter().enumerate() {
+        let script = Script::new([fault(), fault()]);
+        let core = script.client().retry_config(RetryConfig::none()).timeout(Duration::from_secs(9)).build().unwrap();
+        let (get, post) = (get(&core).await.unwrap_err(), post(&core).await.unwrap_err());
+        assert_eq!((get.is_retryable(), post.is_retryable()), (of_get, of_post), "{index}: {get} {post}");
+        assert_eq!((get.is_transient(), post.is_transient()), (of_get, of_get), "{index}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_waits_of_two_calls_differ() {
+    let mut waits = std::collections::HashSet::new();
+    for _ in 0..20 {
+        let script = Script::new([answer(503, "{}"), answer(200, OK)]);
+        post(&script.core()).await.unwrap();
+        waits.insert(script.waits()[0]);
+    }
+    assert!(waits.len() > 5, "{waits:?}");
+    assert!(waits.iter().min() < waits.iter().max().map(|longest| *longest * 9 / 10).as_ref(), "{waits:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::certificates::{Authority, acceptor};
 use crate::network::{KEY, answer_all, ask, chain, post, read_request};
 use openrouter_kit::OpenRouterCore;
-use openrouter_kit::core::transport::{ConnectTimeout, HyperTransport, Transport, TransportErrorKind};
+use openrouter_kit::core::transport::{ConnectTimeout, HyperTransport, Roots, Transport, TransportErrorKind};
 use openrouter_kit::core::{Call, Operation, Parts, RetryConfig};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::pki_types::CertificateDer;
@@ -232,11 +232,69 @@ async fn what_is_no_certificate_is_refused_by_the_name_of_the_option() {
     }
 }
 
-#[cfg(not(any(feature = "roots-bundled", feature = "roots-platform")))]
 #[test]
 fn without_any_root_the_transport_is_not_built() {
-    let error = HyperTransport::new().unwrap_err();
-    assert!(error.to_string().contains("enable the feature `roots-bundled` or `roots-platform`"), "{error}");
+    let error = HyperTransport::builder().roots([]).build().unwrap_err();
+    assert_eq!(error.option(), "roots");
+    HyperTransport::builder().roots([]).root_certificate(Authority::new().pem()).build().unwrap();
+}
+
+#[cfg(not(feature = "roots-bundled"))]
+#[test]
+fn without_the_bundled_roots_others_must_be_chosen() {
+    for builder in [HyperTransport::builder(), HyperTransport::builder().root_certificate(Authority::new().pem())] {
+        let error = builder.build().unwrap_err();
+        assert!(error.to_string().contains("enable the feature `roots-bundled`"), "{error}");
+    }
+}
+
+/// Runs `roots_child` in a process of its own, whose system trusts only `authority`.
+#[cfg(all(feature = "roots-platform", unix))]
+#[tokio::test]
+async fn the_roots_of_the_system_are_trusted_only_if_the_client_asks() {
+    let authority = Authority::new();
+    let path = std::env::temp_dir().join(format!("openrouter-kit-roots-{}.pem", std::process::id()));
+    std::fs::write(&path, authority.pem()).unwrap();
+    for (what, is_trusted) in [("default", false), ("bundled", false), ("platform", true), ("both", true)] {
+        let server = authority.server("localhost", &[], |_| {});
+        let (_server, url) = serve_one(server, |stream| answer_all(stream, "answer")).await;
+        let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
+        let child = child
+            .args(["--exact", "tls::roots_child", "--ignored", "--nocapture"])
+            .envs([("TEST_ROOTS", what), ("TEST_URL", &url)])
+            .env("SSL_CERT_FILE", &path)
+            .env_remove("SSL_CERT_DIR");
+        let output = crate::network::soon(child.output()).await.unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(printed.contains(&format!("is trusted: {is_trusted}")), "{what}: {printed}");
+    }
+    std::fs::remove_file(path).unwrap();
+}
+
+#[cfg(all(feature = "roots-platform", unix))]
+#[tokio::test]
+#[ignore = "run by the test above, with an environment made for it"]
+async fn roots_child() {
+    let builder = HyperTransport::builder().no_proxy();
+    let builder = match std::env::var("TEST_ROOTS").unwrap().as_str() {
+        "bundled" => builder.roots([Roots::Bundled]),
+        "platform" => builder.roots([Roots::Platform]),
+        "both" => builder.roots([Roots::Platform, Roots::Bundled]),
+        _ => builder,
+    };
+    let answer = ask(&builder.build().unwrap(), &std::env::var("TEST_URL").unwrap()).await;
+    println!("is trusted: {}", answer.is_ok());
+}
+
+#[tokio::test]
+async fn the_address_in_a_url_must_be_the_one_of_the_certificate() {
+    for (name, is_right) in [("127.0.0.1", true), ("localhost", false), ("127.0.0.2", false)] {
+        let authority = Authority::new();
+        let (_server, url) =
+            serve_one(authority.server(name, &[], |_| {}), |stream| answer_all(stream, "answer")).await;
+        let answer = ask(&transport(&authority), &url.replace("localhost", "127.0.0.1")).await;
+        assert_eq!(answer.is_ok(), is_right, "{name}");
+    }
 }
 
 #[cfg(feature = "http2")]
@@ -255,6 +313,10 @@ mod http2 {
     use tokio::sync::mpsc;
 
     use super::*;
+
+    fn transport(authority: &Authority) -> HyperTransport {
+        HyperTransport::builder().no_proxy().http2(true).root_certificate(authority.pem()).build().unwrap()
+    }
 
     #[tokio::test]
     async fn it_is_spoken_where_the_server_offers_it() {
@@ -282,6 +344,21 @@ mod http2 {
 
         assert_eq!((first.unwrap(), second.unwrap()), (format!("HTTP/2.0 {url}"), format!("HTTP/2.0 {url}")));
         assert_eq!(connections.load(Ordering::Relaxed), 1, "calls at the same time share the connection");
+    }
+
+    #[tokio::test]
+    async fn it_is_not_spoken_unless_the_client_asks_for_it() {
+        let authority = Authority::new();
+        let (server, url) = serve_one(authority.server("localhost", &["h2", "http/1.1"], |_| {}), |stream| {
+            answer_all(stream, "answer")
+        })
+        .await;
+        let transport = super::transport(&authority);
+
+        assert_eq!(ask(&transport, &url).await.unwrap(), "answer");
+
+        drop(transport);
+        assert!(server.await.unwrap().unwrap()[0].contains(" HTTP/1.1\r\n"));
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! Text from the model. No decisions are made here: the document is not looked at.
 
 pub mod errors;
+pub mod facts;
 pub mod funcs;
 pub mod models;
 pub mod pages;

@@ -504,10 +504,45 @@ fn write_union(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
     }
 }
 
+/// An entry of a table in the registry of the tests, for code of a union that the tests call.
+pub(super) struct Made {
+    /// The declaration of the table, and what it holds.
+    pub(super) table: (&'static str, &'static str),
+    /// The entry.
+    pub(super) entry: String,
+}
+
+pub(super) const TEXTS: (&str, &str) = ("TEXTS: &[(&str, Convert)]", "Types that are made of a text.");
+const CONVERSIONS: (&str, &str) =
+    ("CONVERSIONS: &[(&str, &str, Convert)]", "The conversions into unions, with the variant that they make.");
+const CONSTRUCTORS: (&str, &str) = (
+    "CONSTRUCTORS: &[(&str, &str, &str, Make)]",
+    "The constructors of unions: those of a text, and those of an object with this tag of this value.",
+);
+const GETTERS: (&str, &str) =
+    ("GETTERS: &[(&str, &str, Convert)]", "The methods of unions for members that all their variants have.");
+const MARKS: (&str, &str) = ("MARKS: &[(&str, Convert)]", "The unions that take a mark of prompt caching.");
+
+/// The entries for the code of a union.
+pub(super) fn made_unions(context: &Context<'_>, ty: &Type, union: &Union) -> Vec<Made> {
+    let mut scratch = String::new();
+    let mut made = conversions(context, ty, union, &mut scratch);
+    if ty.request {
+        made.extend(shortcuts(context, ty, union, &mut scratch));
+        made.extend(mark(context, ty, union, &mut scratch));
+    }
+    if ty.response {
+        made.extend(accessors(context, ty, union, &mut scratch));
+    }
+    made
+}
+
 /// What converts into a union. Text becomes its branch of text, of words or of a part of text; lists of texts are taken
 /// in every form.
-fn conversions(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) {
+fn conversions(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) -> Vec<Made> {
     let name = &ty.name;
+    let mut made = Vec::new();
+    let of_text = || Made { table: TEXTS, entry: format!("({}, of_text::<{name}>)", literal(name)) };
     let is_words = |of: &Ty| {
         let of = of.named().and_then(|name| context.api.find(name));
         of.is_some_and(|of| matches!(of.kind, Kind::Enum(_)))
@@ -517,12 +552,18 @@ fn conversions(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
     let has_text = union.variants.iter().any(|variant| variant.ty == Ty::String || is_words(&variant.ty));
     if !ty.response && !has_text && 2 * complete(context, union).len() > union.variants.len() {
         out.push_str(&format!("\nwire_text!({name}, text => of_tag({}, text));\n", literal(&union.tag)));
+        made.push(of_text());
     }
     for (index, variant) in union.variants.iter().enumerate() {
         let rust = variant.ty.rust();
         if union.variants.iter().enumerate().any(|(other, v)| other != index && v.ty.rust() == rust) || rust == "Json" {
             continue;
         }
+        let mut convert = |way: &str, source: &str| {
+            let entry = format!("({}, {}, {way}::<{source}, {name}>)", literal(name), literal(&variant.rust));
+            made.push(Made { table: CONVERSIONS, entry });
+        };
+        convert("converted", &rust);
         let wrapped = |value: &str| match variant.boxed {
             true => format!("Self::{}(Box::new({value}))", variant.rust),
             false => format!("Self::{}({value})", variant.rust),
@@ -534,7 +575,10 @@ fn conversions(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
             ));
         };
         match &variant.ty {
-            Ty::String => out.push_str(&format!("\nwire_text!({name}, text => {});\n", wrapped("text"))),
+            Ty::String => {
+                out.push_str(&format!("\nwire_text!({name}, text => {});\n", wrapped("text")));
+                made.push(of_text());
+            }
             Ty::Integer => out.push_str(&format!("\nwire_numbers!({name}, {}: {INTEGERS}, i64);\n", variant.rust)),
             Ty::Number => out.push_str(&format!("\nwire_numbers!({name}, {}: {INTEGERS}, f32, f64);\n", variant.rust)),
             Ty::List(of) if **of == Ty::String => out.push_str(&format!("\nwire_texts!({name}, {});\n", variant.rust)),
@@ -543,6 +587,7 @@ fn conversions(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
                 match lists {
                     1 => {
                         let of = of.rust();
+                        convert("of_array", &of);
                         from(
                             out,
                             &format!("<T: Into<{of}>, const N: usize>"),
@@ -550,20 +595,26 @@ fn conversions(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
                             "value.into_iter().map(Into::into).collect()",
                         );
                         if of != "Json" {
+                            convert("of_element", &of);
                             from(out, "", &of, "vec![value]");
                         }
                     }
-                    _ => from(out, "<const N: usize>", &format!("[{}; N]", of.rust()), "value.into()"),
+                    _ => {
+                        convert("of_array", &of.rust());
+                        from(out, "<const N: usize>", &format!("[{}; N]", of.rust()), "value.into()");
+                    }
                 }
             }
             of => {
                 from(out, "", &rust, "value");
                 if is_words(of) || !has_text && parts == 1 && is_text_part(context, of) {
                     out.push_str(&format!("\nwire_text!({name}, text => {});\n", wrapped("text.into()")));
+                    made.push(of_text());
                 }
             }
         }
     }
+    made
 }
 
 /// The branches that are complete with nothing but their tag: its value, and the type and name of the branch.
@@ -590,7 +641,7 @@ fn complete<'a>(context: &'a Context<'_>, union: &'a Union) -> Vec<(&'a str, &'a
 const INTEGERS: &str = "i8, i16, i32, u8, u16, u32";
 
 /// Whether a type is an object that needs nothing but a text, and is a part of text for this.
-fn is_text_part(context: &Context<'_>, ty: &Ty) -> bool {
+pub(super) fn is_text_part(context: &Context<'_>, ty: &Ty) -> bool {
     let Some(Type { kind: Kind::Struct(own), request: true, .. }) = ty.named().and_then(|name| context.api.find(name))
     else {
         return false;
@@ -600,8 +651,13 @@ fn is_text_part(context: &Context<'_>, ty: &Ty) -> bool {
 }
 
 /// Words as if they were variants, and constructors for objects that their tag makes complete.
-fn shortcuts(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) {
+fn shortcuts(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) -> Vec<Made> {
     let mut body = String::new();
+    let mut made = Vec::new();
+    let mut add = |tag: &str, value: &str, code: &str| {
+        let [union, tag, value] = [&ty.name, tag, value].map(literal);
+        made.push(Made { table: CONSTRUCTORS, entry: format!("({union}, {tag}, {value}, || value_of(&{code}))") });
+    };
     for variant in &union.variants {
         let Some(of) = variant.ty.named().filter(|_| matches!(variant.ty, Ty::Named(_))) else { continue };
         let Some(of) = context.api.find(of) else { continue };
@@ -613,6 +669,7 @@ fn shortcuts(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) 
                 "    pub const {}: Self = Self::{}({}::{});\n",
                 value.rust, variant.rust, of.name, value.rust
             ));
+            add("", &value.wire, &format!("{}::{}", ty.name, value.rust));
         }
     }
     for (tag, of, variant, takes_tag) in complete(context, union) {
@@ -623,10 +680,12 @@ fn shortcuts(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) 
             "\n    /// Returns the object whose `{}` is `{tag}`, without further settings; [`{}`] has those.\n    #[inline]\n    pub fn {}() -> Self {{\n        Self::{}({made})\n    }}\n",
             union.tag, of.name, identifier(tag), variant.rust
         ));
+        add(&union.tag, tag, &format!("{}::{}()", ty.name, identifier(tag)));
     }
     if !body.is_empty() {
         out.push_str(&format!("\nimpl {} {{{body}}}\n", ty.name));
     }
+    made
 }
 
 /// The objects that a union may be: its branches with their members.
@@ -639,11 +698,11 @@ fn branches<'a>(context: &'a Context<'_>, union: &'a Union) -> Option<Vec<(&'a s
 }
 
 /// A setter for the mark of prompt caching, which parts of several types can carry.
-fn mark(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) {
+fn mark(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) -> Option<Made> {
     const MARK: &str = "cache_control";
-    let Some(branches) = branches(context, union) else { return };
+    let branches = branches(context, union)?;
     let marked = |own: &Struct| own.fields.iter().find(|field| field.wire == MARK).map(|field| field.ty.rust());
-    let Some(of) = branches.iter().find_map(|(_, own)| marked(own)) else { return };
+    let of = branches.iter().find_map(|(_, own)| marked(own))?;
     let arms: String = branches
         .iter()
         .map(|(variant, own)| match marked(own) {
@@ -660,13 +719,19 @@ fn mark(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) {
         "\nimpl {} {{\n    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a\n    /// part of an unknown type stays as it is.\n    #[must_use]\n    #[inline]\n    pub fn {MARK}(mut self, mark: impl Into<{of}>) -> Self {{\n        let mark = mark.into();\n        match &mut self {{\n{arms}            Self::Unrecognized(_) => {{}}\n        }}\n        self\n    }}\n}}\n",
         ty.name
     ));
+    let name = &ty.name;
+    let entry = format!("({}, |json| marked(json, |v: {name}, m: {of}| v.{MARK}(m)))", literal(name));
+    Some(Made { table: MARKS, entry })
 }
 
 /// Methods for the fields that all objects of a union share.
-fn accessors(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) {
-    let Some(branches) = branches(context, union).filter(|branches| branches.len() > 1) else { return };
-    let Some(((_, first), others)) = branches.split_first() else { return };
+fn accessors(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) -> Vec<Made> {
+    let Some(branches) = branches(context, union).filter(|branches| branches.len() > 1) else {
+        return Vec::new();
+    };
+    let Some(((_, first), others)) = branches.split_first() else { return Vec::new() };
     let mut body = String::new();
+    let mut made = Vec::new();
     for field in &first.fields {
         let same = |own: &Struct| own.fields.iter().any(|other| other.rust == field.rust && other.ty == field.ty);
         if !others.iter().all(|(_, own)| same(own)) {
@@ -698,10 +763,14 @@ fn accessors(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) 
             "\n    /// Returns the field `{}`, which all variants have; `None` where it is absent or the variant is unknown.\n    #[inline]\n    pub fn {name}(&self) -> Option<{returned}> {{\n        match self {{\n{arms}            Self::Unrecognized(_) => None,\n        }}\n    }}\n",
             field.wire
         ));
+        let [union, member] = [&ty.name, &field.wire].map(|text| literal(text));
+        let entry = format!("({union}, {member}, |json| read(json, |v: &{}| to_value(v.{name}())))", ty.name);
+        made.push(Made { table: GETTERS, entry });
     }
     if !body.is_empty() {
         out.push_str(&format!("\nimpl {} {{{body}}}\n", ty.name));
     }
+    made
 }
 
 /// How an optional parameter is written into a query.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::funcs::{Function, aliases, functions};
+use super::models::{Made, TEXTS, is_text_part, made_unions};
 use super::{Context, Files, HEADER, literal, names_in};
 use crate::model::{Answer, Body, Field, Kind, Operation, Presence, Ty};
 
@@ -36,30 +37,89 @@ pub fn emit(context: &Context<'_>, components: &BTreeMap<String, String>, files:
         }
     }
     let modules: BTreeSet<_> = context.homes.values().map(|home| format!("{home}::*")).collect();
-    let used: BTreeSet<&str> = types.values().flat_map(|ty| names_in(ty)).chain(names_in(&bodies)).collect();
-    let plain = ["FilePart", "Json", "JsonObject"].into_iter().filter(|name| used.contains(name)).map(str::to_owned);
+    let mut made = String::new();
+    write_made(context, &mut made);
+    let used: BTreeSet<&str> =
+        types.values().flat_map(|ty| names_in(ty)).chain(names_in(&bodies)).chain(names_in(&made)).collect();
+    let plain =
+        ["FilePart", "Json", "JsonObject", "Secret"].into_iter().filter(|name| used.contains(name)).map(str::to_owned);
     let modules = plain.chain(modules).collect::<Vec<_>>().join(", ");
     let mut out = format!(
         "{HEADER}//! Every type of the crate by its place in the document, and every operation with the two ways to call it.\n\n\
          use std::collections::BTreeMap;\n\nuse openrouter_kit::models::{{{modules}}};\nuse openrouter_kit::{{OpenRouter, funcs}};\n\n\
-         use crate::support::{{Both, Calling, Given, RoundTrip, bytes, events, nothing, round_trip, value}};\n\n\
-         /// The place of a type, and a way through it from JSON to JSON.\n\
-         pub(crate) const TYPES: &[(&str, RoundTrip)] = &[\n"
+         use crate::support::*;\n\n\
+         /// The place of a type, and the type.\n\
+         pub(crate) const TYPES: &[(&str, Known)] = &[\n"
     );
     for (place, ty) in &types {
-        out.push_str(&format!("    ({}, round_trip::<{ty}>),\n", literal(place)));
+        out.push_str(&format!("    ({}, Known::of::<{ty}>({})),\n", literal(place), literal(ty)));
     }
-    out.push_str("];\n\n/// The members that are never printed, each with a way through the type that has it.\n");
-    out.push_str("pub(crate) const SECRETS: &[(&str, RoundTrip)] = &[\n");
+    out.push_str("];\n\n/// The members that are never printed, each with the type that has it.\n");
+    out.push_str("pub(crate) const SECRETS: &[(&str, Known)] = &[\n");
     for ty in &context.api.types {
         let Kind::Struct(own) = &ty.kind else { continue };
         for field in own.fields.iter().filter(|field| matches!(field.ty, Ty::Secret(_))) {
-            out.push_str(&format!("    ({}, round_trip::<{}>),\n", literal(&field.wire), ty.name));
+            let name = &ty.name;
+            out.push_str(&format!("    ({}, Known::of::<{name}>({})),\n", literal(&field.wire), literal(name)));
         }
     }
-    out.push_str("];\n\n/// The operation, the function, and how to call it both ways.\n");
+    out.push_str("];\n");
+    out.push_str(&made);
+    out.push_str("\n/// The operation, the function, and how to call it both ways.\n");
     out.push_str(&format!("pub(crate) const OPERATIONS: &[(&str, &str, Calling)] = &[\n{entries}];\n{bodies}"));
     files.insert("codegen/tests/api/registry.rs".to_owned(), out);
+}
+
+/// Writes what makes values in other ways than from JSON: setters, conversions, constructors; and the methods that read.
+fn write_made(context: &Context<'_>, out: &mut String) {
+    let mut tables: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for ty in &context.api.types {
+        let name = &ty.name;
+        let mut add = |table, entry: String| tables.entry(table).or_default().push(entry);
+        match &ty.kind {
+            Kind::Struct(own) if ty.request => {
+                add(
+                    ("BUILDS: &[(&str, Build)]", "Types that are built through `new` and setters."),
+                    build(name, &own.fields),
+                );
+                if is_text_part(context, &Ty::Named(name.clone())) {
+                    add(TEXTS, format!("({}, of_text::<{name}>)", literal(name)));
+                }
+            }
+            Kind::Union(union) => {
+                made_unions(context, ty, union).into_iter().for_each(|Made { table, entry }| add(table, entry));
+            }
+            _ => {}
+        }
+    }
+    for name in pages(context) {
+        let table = ("PAGES: &[(&str, Convert)]", "The responses that are pages of lists.");
+        tables.entry(table).or_default().push(format!("({}, page::<{name}>)", literal(&name)));
+    }
+    for ((head, sentence), entries) in tables {
+        out.push_str(&format!("\n/// {sentence}\npub(crate) const {head} = &[\n"));
+        out.extend(entries.iter().map(|entry| format!("    {entry},\n")));
+        out.push_str("];\n");
+    }
+}
+
+/// How a type is built from its members.
+fn build(name: &str, fields: &[Field]) -> String {
+    let value = |field: &Field| format!("m.get::<{}>({})", field.ty.rust(), literal(&field.wire));
+    let (required, optional): (Vec<&Field>, Vec<&Field>) =
+        fields.iter().partition(|field| field.presence == Presence::Required);
+    let required: Vec<_> = required.into_iter().map(value).collect();
+    let setters: String = optional.into_iter().map(|field| format!(".{}({})", field.rust, value(field))).collect();
+    format!("({}, |m| built(m, {name}::new({}), |v| v{setters}))", literal(name), required.join(", "))
+}
+
+/// The types that are pages.
+fn pages(context: &Context<'_>) -> BTreeSet<String> {
+    let of = |operation: &Operation| match (&operation.answer, &operation.paging) {
+        (Answer::Json(Ty::Named(name)), Some(_)) => Some(name.clone()),
+        _ => None,
+    };
+    context.api.operations.iter().filter_map(of).collect()
 }
 
 /// Writes `tests/reference/roots.rs`, for tests of the crate that look at everything that may arrive.

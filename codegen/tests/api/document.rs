@@ -1,6 +1,7 @@
-//! A small reader of the document, for the expectations of these tests alone.
+//! A small reader of the document's facts, for the expectations of these tests alone.
 
-use std::path::Path;
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
@@ -8,14 +9,16 @@ use serde_json::{Map, Value, json};
 /// The document.
 pub(crate) struct Document {
     pub(crate) root: Value,
-    /// All of it, and not the small stand-in.
-    pub(crate) whole: bool,
+    /// The operations that stream when a member `stream` of their body asks for it. The function decides about that member, so
+    /// it is taken out of the schema of the body.
+    pub(crate) streaming: BTreeSet<String>,
 }
 
 /// Deeper than this a made-up value has only what is required.
 const ENOUGH: usize = 8;
 
 /// One operation as the document states it.
+#[derive(Clone)]
 pub(crate) struct Stated<'a> {
     pub(crate) id: &'a str,
     pub(crate) method: String,
@@ -27,16 +30,30 @@ pub(crate) struct Stated<'a> {
 /// The document these tests are about.
 pub(crate) fn document() -> &'static Document {
     static DOCUMENT: OnceLock<Document> = OnceLock::new();
-    DOCUMENT.get_or_init(|| {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let whole = here.join("../../shared/spec/openapi-2026-10-30.yaml");
-        let path = if whole.exists() { whole.clone() } else { here.join("tests/api/small.yaml") };
-        let text = std::fs::read_to_string(&path).unwrap();
-        Document { root: serde_yaml_ng::from_str(&text).unwrap(), whole: whole.exists() }
-    })
+    DOCUMENT.get_or_init(|| Document::new(serde_json::from_str(include_str!("facts.json")).unwrap()))
 }
 
 impl Document {
+    pub(crate) fn new(root: Value) -> Self {
+        let mut document = Self { root, streaming: BTreeSet::new() };
+        let mut bodies = BTreeSet::new();
+        for Stated { id, operation, .. } in document.operations() {
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+            let streams = operation["responses"].as_object().unwrap().values().any(|response| {
+                response["content"].as_object().is_some_and(|content| content.contains_key("text/event-stream"))
+            });
+            if streams && document.follow(schema)["properties"]["stream"].is_object() {
+                bodies.insert((id.to_owned(), schema["$ref"].as_str().unwrap().to_owned()));
+            }
+        }
+        for (id, body) in bodies {
+            let schema = document.root.pointer_mut(body.strip_prefix('#').unwrap()).unwrap();
+            schema["properties"].as_object_mut().unwrap().remove("stream");
+            document.streaming.insert(id);
+        }
+        document
+    }
+
     pub(crate) fn components(&self) -> &Map<String, Value> {
         self.root["components"]["schemas"].as_object().unwrap()
     }
@@ -112,6 +129,15 @@ impl Document {
         list.into_iter().flatten().filter(|branch| branch["type"] != "null").collect()
     }
 
+    /// The branches of a union, through unions in it.
+    pub(crate) fn all_branches<'a>(&'a self, schema: &'a Value) -> Vec<&'a Value> {
+        let of = |branch: &'a Value| {
+            let own = self.follow(branch);
+            if self.branches(own).is_empty() { vec![branch] } else { self.all_branches(own) }
+        };
+        self.branches(schema).into_iter().flat_map(of).collect()
+    }
+
     /// The one part of an `allOf` that says something, if the others only describe.
     pub(crate) fn only_part<'a>(&self, schema: &'a Value) -> Option<&'a Value> {
         let parts = schema["allOf"].as_array()?;
@@ -130,52 +156,91 @@ impl Document {
         }
     }
 
-    /// A value of a schema with every member it may have, made up where the document has no example.
+    /// A value of a schema with every member it may have.
     pub(crate) fn sample(&self, schema: &Value) -> Value {
-        self.sample_to(schema, 0, false)
+        Sampler::whole(self, 0).value(schema)
     }
 
     /// A value like [`sample`](Self::sample), in which values of other components have what they require only.
     pub(crate) fn small_sample(&self, schema: &Value) -> Value {
-        self.sample_to(schema, 0, true)
+        Sampler::small(self, 0).value(schema)
+    }
+}
+
+/// Makes up values. No two texts or numbers of one sampler are equal, so that a value in the wrong place is noticed.
+/// Booleans and values of enums cannot all differ: any two of them differ in some of the [`ROUNDS`](Self::ROUNDS).
+pub(crate) struct Sampler<'a> {
+    document: &'a Document,
+    round: usize,
+    count: Cell<usize>,
+    small: bool,
+    least: bool,
+}
+
+impl<'a> Sampler<'a> {
+    pub(crate) const ROUNDS: usize = 6;
+
+    /// Values with all members.
+    pub(crate) fn whole(document: &'a Document, round: usize) -> Self {
+        Self { document, round, count: Cell::new(0), small: false, least: false }
     }
 
-    fn sample_to(&self, schema: &Value, depth: usize, small: bool) -> Value {
-        if let Some(part) = self.only_part(schema) {
-            return self.sample_to(part, depth, small);
+    /// Values with all members, in which components have what they require only.
+    pub(crate) fn small(document: &'a Document, round: usize) -> Self {
+        Self { small: true, ..Self::whole(document, round) }
+    }
+
+    /// Values with what they require only.
+    pub(crate) fn least(document: &'a Document) -> Self {
+        Self { least: true, ..Self::small(document, 0) }
+    }
+
+    pub(crate) fn value(&self, schema: &Value) -> Value {
+        self.value_at(schema, 0)
+    }
+
+    fn next(&self) -> usize {
+        self.count.set(self.count.get() + 1);
+        self.count.get()
+    }
+
+    fn value_at(&self, schema: &Value, depth: usize) -> Value {
+        if let Some(part) = self.document.only_part(schema) {
+            return self.value_at(part, depth);
         }
         if schema["$ref"].is_string() {
-            let depth = if small && depth > 0 { ENOUGH } else { depth };
-            return self.sample_to(self.follow(schema), depth, small);
+            let depth = if self.small && depth > 0 { ENOUGH } else { depth };
+            return self.value_at(self.document.follow(schema), depth);
         }
         if let Some(value) = schema.get("const") {
             return value.clone();
         }
         if let Some(values) = schema["enum"].as_array() {
-            return values.iter().find(|value| !value.is_null()).cloned().unwrap_or_default();
+            let values: Vec<_> = values.iter().filter(|value| !value.is_null()).collect();
+            let value = values.get((self.next() >> self.round) % values.len().max(1));
+            return value.map_or(Value::Null, |value| (*value).clone());
         }
-        if let Some(branch) = self.branches(schema).first() {
-            return self.sample_to(branch, depth, small);
+        if let Some(branch) = self.document.branches(schema).first() {
+            return self.value_at(branch, depth);
         }
-        let properties = self.properties(schema);
+        let properties = self.document.properties(schema);
         if !properties.is_empty() {
-            let required = self.required(schema);
-            let wanted = properties.into_iter().filter(|(name, _)| depth < ENOUGH || required.contains(name));
-            return wanted
-                .map(|(name, property)| (name.to_owned(), self.sample_to(property, depth + 1, small)))
-                .collect();
+            let required = self.document.required(schema);
+            let all = depth < ENOUGH && !self.least;
+            let wanted = properties.into_iter().filter(|(name, _)| all || required.contains(name));
+            return wanted.map(|(name, property)| (name.to_owned(), self.value_at(property, depth + 1))).collect();
         }
         match kind(schema) {
             // The document's own word for a truth value that it declares as text.
             "string" if schema["x-openrouter-type"] == "boolean" => json!("true"),
-            "string" => json!(format!("text with ü, \"quotes\" & signs: {depth}")),
-            "integer" => json!(schema["minimum"].as_i64().unwrap_or(0).max(3)),
-            "number" => json!(1.5),
-            "boolean" => json!(true),
-            "array" => json!([self.sample_to(&schema["items"], depth + 1, small)]),
+            "string" => json!(format!("text {} with ü, \"quotes\" & signs", self.next())),
+            "integer" => json!(1000 + self.next()),
+            "number" => json!(0.5 + self.next() as f64),
+            "boolean" => json!((self.next() >> self.round) % 2 == 1),
+            "array" => json!([self.value_at(&schema["items"], depth + 1)]),
             "object" => match &schema["additionalProperties"] {
                 Value::Object(of) if !of.is_empty() => {
-                    json!({"some entry": self.sample_to(&schema["additionalProperties"], depth + 1, small)})
+                    json!({"some entry": self.value_at(&schema["additionalProperties"], depth + 1)})
                 }
                 Value::Bool(false) => json!({}),
                 _ => json!({"some entry": {"any": [1, "two", null]}}),

@@ -1,6 +1,9 @@
-//! Every example of the document decodes into the type that stands for its place, and is written back equal.
+//! Every example of the document decodes into the type that stands for its place, and is written back equal. The examples
+//! are not in the repository: these tests need the document itself, at `../shared/spec/openapi-2026-10-30.yaml`.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
 
 use openrouter_kit::core::wire::Json;
 use openrouter_kit::core::{OpenRouterCore, RetryConfig};
@@ -8,9 +11,9 @@ use openrouter_kit::funcs::credits_get_credits;
 use openrouter_kit::mock::{Answer, MockServer};
 use serde_json::Value;
 
-use crate::document::{Document, document};
+use crate::document::Document;
 use crate::registry::TYPES;
-use crate::support::RoundTrip;
+use crate::support::Known;
 
 /// The examples of a schema or of a content: place, and value.
 fn examples<'a>(place: &str, node: &'a Value, list: &mut Vec<(String, &'a Value)>) {
@@ -40,23 +43,34 @@ fn all_examples(document: &Document) -> Vec<(String, &Value)> {
     list
 }
 
+/// The whole document, if it is at hand. The note goes around what the test harness captures.
+fn served(test: &str) -> Option<Document> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/spec/openapi-2026-10-30.yaml");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        let _ = writeln!(std::io::stderr(), "skipped: {test} needs the API document at {}", path.display());
+        return None;
+    };
+    Some(Document::new(serde_yaml_ng::from_str(&text).unwrap()))
+}
+
 #[test]
 fn every_example_of_the_document_survives_a_round_trip() {
-    let types: BTreeMap<&str, RoundTrip> = TYPES.iter().copied().collect();
+    let types: BTreeMap<&str, Known> = TYPES.iter().copied().collect();
+    let Some(document) = served("a test of 800 examples") else { return };
     let (mut typed, mut null, mut wrong) = (0, 0, Vec::new());
-    for (place, example) in all_examples(document()) {
-        let Some(round_trip) = types.get(place.as_str()) else { continue };
+    for (place, example) in all_examples(&document) {
+        let Some(known) = types.get(place.as_str()) else { continue };
         if example.is_null() {
             // Null is no value of a type but of the members that may hold it.
             null += 1;
             continue;
         }
         let json = Json::from(example.clone());
-        match round_trip(json.as_text(), true) {
+        match (known.look)(json.as_text(), true) {
             Err(error) => wrong.push(format!("{place}: {error}")),
-            Ok((written, shown)) => match json.difference(&written) {
+            Ok(seen) => match json.difference(&seen.written) {
                 Some(at) => wrong.push(format!("{place}: differs at {at}")),
-                None if shown.contains("Unrecognized(Unrecognized") || shown.starts_with("misfits") => {
+                None if seen.shown.contains("Unrecognized(Unrecognized") || seen.misfits > 0 => {
                     wrong.push(format!("{place}: is kept whole"))
                 }
                 None => typed += 1,
@@ -65,17 +79,18 @@ fn every_example_of_the_document_survives_a_round_trip() {
     }
     println!("{typed} examples are typed and survive a round trip, {null} are null");
     assert!(wrong.is_empty(), "{} examples do not:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(typed > if document().whole { 750 } else { 2 });
+    assert!(typed > 750);
 }
 
 #[tokio::test]
 async fn every_example_of_an_error_becomes_an_error_with_its_message() {
+    let Some(document) = served("a test of 500 examples of errors") else { return };
     let server = MockServer::start().await;
     let core = OpenRouterCore::builder().api_key("sk-or-test").server_url(server.url()).build().unwrap();
     let retries = RetryConfig::none();
     let types: Vec<&str> = TYPES.iter().map(|(place, _)| *place).collect();
     let mut count = 0;
-    for (place, example) in all_examples(document()) {
+    for (place, example) in all_examples(&document) {
         let message = example["error"]["message"].as_str();
         let (false, Some(message)) = (types.contains(&place.as_str()), message) else { continue };
         let stated = place.rsplit('.').next().and_then(|status| status.parse().ok());
@@ -87,5 +102,5 @@ async fn every_example_of_an_error_becomes_an_error_with_its_message() {
         count += 1;
     }
     println!("{count} examples of errors");
-    assert!(count > if document().whole { 450 } else { 0 });
+    assert!(count > 450);
 }

@@ -3,11 +3,9 @@
 //!
 //! Two things meet here that know nothing of each other. `registry.rs` is written by the generator: which Rust type
 //! stands for a place of the document, and how a named value is handed to a function. What must come out (method, path,
-//! query, headers, body, answer) is read from the document by `document.rs`, a small reader of its own that shares no
-//! code with the generator and looks at no emitted file.
-//!
-//! The document is `../shared/spec/openapi-2026-10-30.yaml` beside the repository where it exists, and otherwise `small.yaml` here,
-//! a few operations in the same form.
+//! query, headers, body, answer) is read by `document.rs`, a small reader of its own that shares no code with the
+//! generator and looks at no emitted file, from `facts.json`: the document without prose, as it is before anything is
+//! decided about Rust.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -20,7 +18,10 @@
 mod document;
 mod examples;
 mod forward;
+mod made;
 mod operations;
 mod registry;
 mod secrets;
+mod shown;
 mod support;
+mod types;

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use openrouter_kit::OpenRouter;
+use openrouter_kit::core::RetryConfig;
 use openrouter_kit::core::wire::Json;
 use openrouter_kit::mock::{Answer, Event, MockServer, RecordedRequest};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
+use tokio::task::LocalSet;
 
-use crate::document::{Document, Stated, document};
+use crate::document::{Document, Sampler, Stated, document};
 use crate::registry::OPERATIONS;
 use crate::support::{Calling, Given};
 
@@ -23,7 +25,8 @@ struct Case {
     path: String,
 }
 
-fn case(document: &Document, stated: &Stated<'_>, all: bool) -> Case {
+fn case(document: &Document, stated: &Stated<'_>, all: bool, round: usize) -> Case {
+    let sampler = Sampler::whole(document, round);
     let mut given = Given::default();
     let mut case =
         Case { given: Given::default(), query: BTreeSet::new(), headers: Vec::new(), path: stated.path.to_owned() };
@@ -34,7 +37,7 @@ fn case(document: &Document, stated: &Stated<'_>, all: bool) -> Case {
         if !(required || all) || OPTIONS.contains(&name.to_lowercase().as_str()) {
             continue;
         }
-        let value = match document.sample(&parameter["schema"]) {
+        let value = match sampler.value(&parameter["schema"]) {
             Value::String(text) => text,
             Value::Array(list) => list[0].as_str().map_or_else(|| list[0].to_string(), str::to_owned),
             other => other.to_string(),
@@ -75,15 +78,19 @@ fn event_schema<'a>(document: &'a Document, stated: &Stated<'a>) -> Option<&'a V
 }
 
 /// An answer and the values that must come out of it.
-fn answer(document: &Document, stated: &Stated<'_>, stream: bool) -> (Answer, Vec<Value>) {
+fn answer(document: &Document, stated: &Stated<'_>, stream: bool, round: usize) -> (Answer, Vec<Value>) {
+    // A value with an error is no value of the operation.
+    let sample = |schema: &Value| {
+        let mut value = Sampler::small(document, round).value(schema);
+        value.as_object_mut().unwrap().remove("error");
+        value
+    };
     if stream {
-        let mut event = document.sample(event_schema(document, stated).unwrap());
-        // An event with an error is no value of the stream.
-        event.as_object_mut().unwrap().remove("error");
+        let event = sample(event_schema(document, stated).unwrap());
         return (Answer::stream([Event::data(&event), Event::data(&event)]), vec![event.clone(), event]);
     }
     if let Some((status, _, content)) = success(stated, "json") {
-        let value = content.get("example").cloned().unwrap_or_else(|| document.sample(&content["schema"]));
+        let value = sample(&content["schema"]);
         return (Answer::json(status, value.clone()), vec![value]);
     }
     if let Some((status, media_type, _)) = success(stated, "") {
@@ -93,8 +100,23 @@ fn answer(document: &Document, stated: &Stated<'_>, stream: bool) -> (Answer, Ve
     (Answer::status(200), Vec::new())
 }
 
-fn check(stated: &Stated<'_>, function: &str, case: &Case, request: &RecordedRequest, body: &Body) {
-    let place = format!("{function} ({} {})", stated.method, stated.path);
+/// Every event of a stream.
+fn events(document: &Document, stated: &Stated<'_>) -> Vec<Value> {
+    let Some(schema) = event_schema(document, stated) else { return Vec::new() };
+    let schema = document.follow(schema);
+    let branches = document.all_branches(schema);
+    let all = if branches.is_empty() { vec![schema] } else { branches };
+    let event = |schema| {
+        let mut event = Sampler::small(document, 0).value(schema);
+        event.as_object_mut().unwrap().remove("error");
+        event.get_mut("response").and_then(Value::as_object_mut).map(|response| response.remove("error"));
+        event
+    };
+    all.into_iter().map(event).collect()
+}
+
+fn check(stated: &Stated<'_>, case: &Case, request: &RecordedRequest, body: &Body) {
+    let place = format!("{} {}", stated.method, stated.path);
     assert_eq!(request.method.as_str(), stated.method, "{place}");
     let decoded = percent_decode_str(request.path.strip_prefix("/api/v1").unwrap()).decode_utf8().unwrap();
     assert_eq!(decoded, case.path, "{place}");
@@ -154,73 +176,103 @@ enum Body {
     Form(BTreeMap<String, String>),
 }
 
-/// The bodies an operation is called with: the document's example and a made-up one, or the parts of a form.
-fn bodies(document: &Document, stated: &Stated<'_>, function: &str, stream: bool, all: bool) -> Vec<(Given, Body)> {
+/// The body that an operation is called with, or the parts of a form.
+fn body(
+    document: &Document,
+    stated: &Stated<'_>,
+    function: &str,
+    stream: bool,
+    all: bool,
+    round: usize,
+) -> (Given, Body) {
     let plain = |value: Value| match value {
         Value::String(text) => text,
         Value::Array(list) => list[0].as_str().unwrap().to_owned(),
         other => other.to_string(),
     };
     if let Some(schema) = body_schema(stated, "application/x-www-form-urlencoded") {
-        let value = document.sample(schema);
+        let value = Sampler::whole(document, round).value(schema);
         let members = value.as_object().unwrap().clone().into_iter();
         let pairs = members.map(|(name, value)| (name, plain(value))).collect();
-        return vec![(Given { values: BTreeMap::new(), body: Some(value.to_string()) }, Body::Pairs(pairs))];
+        return (Given { values: BTreeMap::new(), body: Some(value.to_string()) }, Body::Pairs(pairs));
     }
     if function.ends_with("_multipart") || body_schema(stated, "application/json").is_none() {
         let Some(schema) = body_schema(stated, "multipart/form-data") else {
-            return vec![(Given::default(), Body::None)];
+            return (Given::default(), Body::None);
         };
         let required = document.required(schema);
         let parts = document.properties(schema).into_iter().filter(|(name, _)| all || required.contains(name));
+        let sampler = Sampler::whole(document, round);
         let parts: BTreeMap<String, String> =
-            parts.map(|(name, schema)| (name.to_owned(), plain(document.sample(schema)))).collect();
-        return vec![(Given { values: parts.clone(), body: None }, Body::Form(parts))];
+            parts.map(|(name, schema)| (name.to_owned(), plain(sampler.value(schema)))).collect();
+        return (Given { values: parts.clone(), body: None }, Body::Form(parts));
     }
     let schema = body_schema(stated, "application/json").unwrap();
-    let content = &stated.operation["requestBody"]["content"]["application/json"];
-    let examples = content["examples"].as_object().into_iter().flatten().map(|(_, example)| &example["value"]);
-    let mut values: Vec<Value> = content.get("example").into_iter().chain(examples).cloned().collect();
-    values.push(document.sample(schema));
-    let streams = document.properties(schema).iter().any(|(name, _)| *name == "stream")
-        && event_schema(document, stated).is_some();
-    let with_stream = |mut value: Value| {
-        if streams {
-            value["stream"] = json!(stream);
-        }
-        value
-    };
-    values
-        .into_iter()
-        .map(|value| (Given { values: BTreeMap::new(), body: Some(value.to_string()) }, Body::Json(with_stream(value))))
-        .collect()
+    let value =
+        if all { Sampler::small(document, round).value(schema) } else { Sampler::least(document).value(schema) };
+    let given = Given { values: BTreeMap::new(), body: Some(value.to_string()) };
+    let mut expected = value;
+    if document.streaming.contains(stated.id) {
+        expected["stream"] = json!(stream);
+    }
+    (given, Body::Json(expected))
 }
 
+/// Calls an operation both ways, with all that it takes in several rounds and with what it requires, and once for each
+/// status of an error. Returns the number of calls.
 async fn call_both_ways(document: &Document, stated: &Stated<'_>, function: &str, calling: Calling) -> usize {
     let server = MockServer::start().await;
-    let client = OpenRouter::builder().api_key("sk-or-test").server_url(server.url()).build().unwrap();
+    let client = OpenRouter::builder().api_key("sk-or-test").server_url(server.url());
+    let client = client.retry_config(RetryConfig::none()).build().unwrap();
     let stream = event_schema(document, stated).is_some() && function.ends_with("stream");
     let mut calls = 0;
-    for all in [true, false] {
-        let case = case(document, stated, all);
-        for (with_body, body) in bodies(document, stated, function, stream, all) {
-            let mut given = case.given.clone();
-            given.values.extend(with_body.values);
-            given.body = with_body.body;
-            for (way, outcome) in calling(&client, &given).into_iter().enumerate() {
-                let (answer, expected) = answer(document, stated, stream);
-                server.answer(answer);
-                let values = outcome.await.unwrap_or_else(|error| panic!("{function}, way {way}: {error}"));
-                assert_eq!(values.len(), expected.len(), "{function}, way {way}");
-                for (value, expected) in values.iter().zip(expected) {
-                    let difference = Json::from(expected).difference(value);
-                    assert_eq!(difference.map(|at| at.to_string()), None, "{function}, way {way}: the answer differs");
-                }
-                let requests = server.requests();
-                calls += 1;
-                assert_eq!(requests.len(), calls, "{function}, way {way}");
-                check(stated, function, &case, requests.last().unwrap(), &body);
+    for (all, round) in (0..Sampler::ROUNDS).map(|round| (true, round)).chain([(false, 0)]) {
+        let mut case = case(document, stated, all, round);
+        let (with_body, body) = body(document, stated, function, stream, all, round);
+        case.given.values.extend(with_body.values);
+        case.given.body = with_body.body;
+        for (way, outcome) in calling(&client, &case.given).into_iter().enumerate() {
+            let (answer, expected) = answer(document, stated, stream, round);
+            server.answer(answer);
+            let values = outcome.await.unwrap_or_else(|error| panic!("way {way}: {error}"));
+            assert_eq!(values.len(), expected.len(), "way {way}");
+            for (value, expected) in values.iter().zip(expected) {
+                let difference = Json::from(expected).difference(value);
+                assert_eq!(difference.map(|at| at.to_string()), None, "way {way}: the answer differs");
             }
+            let requests = server.requests();
+            calls += 1;
+            assert_eq!(requests.len(), calls, "way {way}");
+            check(stated, &case, requests.last().unwrap(), &body);
+        }
+    }
+    let mut case = case(document, stated, false, 0);
+    let (with_body, _) = body(document, stated, function, stream, false, 0);
+    case.given.values.extend(with_body.values);
+    case.given.body = with_body.body;
+    for event in events(document, stated).into_iter().filter(|_| stream) {
+        let is_error = ["error", "response.failed"].iter().any(|tag| event["type"] == *tag);
+        for outcome in calling(&client, &case.given) {
+            server.answer(Answer::stream([Event::data(&event)]));
+            match outcome.await {
+                Ok(values) => {
+                    let values: Vec<Value> = values.iter().map(Json::to_value).collect();
+                    assert_eq!(values, std::slice::from_ref(&event));
+                }
+                Err(error) => assert!(is_error, "{}: {error}", event["type"]),
+            }
+            calls += 1;
+        }
+    }
+    let statuses = stated.operation["responses"].as_object().unwrap().keys();
+    for status in statuses.filter_map(|status| status.parse::<u16>().ok()).filter(|status| *status >= 400) {
+        for outcome in calling(&client, &case.given) {
+            let message = format!("what went wrong with {status}");
+            server.answer(Answer::json(status, json!({"error": {"code": status, "message": message}})));
+            let error = outcome.await.unwrap_err();
+            let error = error.as_api().unwrap_or_else(|| panic!("{status}: {error}"));
+            assert_eq!((error.status().as_u16(), error.message()), (status, message.as_str()));
+            calls += 1;
         }
     }
     calls
@@ -229,8 +281,9 @@ async fn call_both_ways(document: &Document, stated: &Stated<'_>, function: &str
 #[tokio::test]
 async fn every_operation_does_what_the_document_says_called_either_way() {
     let document = document();
-    let mut calls = 0;
-    let mut functions = 0;
+    let (mut calls, mut wrong) = (0, Vec::new());
+    let mut tested = BTreeSet::new();
+    let local = LocalSet::new();
     for stated in document.operations() {
         let own: Vec<_> = OPERATIONS.iter().filter(|(id, ..)| *id == stated.id).collect();
         let media_types = stated.operation["requestBody"]["content"].as_object().map_or(0, |content| content.len());
@@ -239,33 +292,22 @@ async fn every_operation_does_what_the_document_says_called_either_way() {
         let names = if stated.id == "createResponses" { 2 } else { 1 };
         assert_eq!(own.len(), names * ways, "{}: one function for each way to send and to answer", stated.id);
         for (_, function, calling) in own {
-            calls += call_both_ways(document, &stated, function, *calling).await;
-            functions += 1;
+            tested.insert(*function);
+            let stated = stated.clone();
+            let call = local.spawn_local(async move { call_both_ways(document, &stated, function, *calling).await });
+            match local.run_until(call).await {
+                Ok(count) => calls += count,
+                Err(panicked) => {
+                    let panicked = panicked.into_panic();
+                    let text = panicked.downcast_ref::<String>().map_or("panicked", String::as_str);
+                    wrong.push(format!("{function}: {text}"));
+                }
+            }
         }
     }
-    println!("{functions} functions, {calls} calls");
-    if document.whole {
-        assert_eq!(functions, OPERATIONS.len(), "functions of operations that the document does not have");
-    }
-}
-
-#[test]
-fn every_operation_of_the_document_is_described_and_has_a_function() {
-    let document = document();
-    if !document.whole {
-        println!("skipped: the API document is not at hand");
-        return;
-    }
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../src/funcs");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
-    let code: String = files.flat_map(|text| text.chars().filter(|c| !c.is_whitespace()).collect::<Vec<_>>()).collect();
-    let mut missing = Vec::new();
-    for Stated { id, method, path, .. } in document.operations() {
-        let is_described = code.contains(&format!("Operation::new(\"{id}\",Method::{method},\"{path}\""));
-        let mut functions = OPERATIONS.iter().filter(|(own, ..)| *own == id);
-        if !is_described || !functions.any(|(_, function, _)| code.contains(&format!("pubfn{function}"))) {
-            missing.push(format!("{id}: {method} {path}"));
-        }
-    }
-    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    let stated = document.operations();
+    let events: usize = stated.iter().map(|stated| events(document, stated).len()).sum();
+    println!("{} operations, {} functions, {events} events, {calls} calls", stated.len(), tested.len());
+    assert!(wrong.is_empty(), "{} functions:\n{}", wrong.len(), wrong.join("\n"));
+    assert_eq!(tested.len(), OPERATIONS.len(), "functions of operations that the document does not have");
 }

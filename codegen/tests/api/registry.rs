@@ -5,1780 +5,7092 @@
 use std::collections::BTreeMap;
 
 use openrouter_kit::models::{
-    FilePart, JsonObject, analytics::*, api_keys::*, batch::*, benchmarks::*, byok::*, chat::*, classifications::*,
-    containers::*, credits::*, datasets::*, embeddings::*, endpoints::*, external_users::*, files::*, generations::*,
-    guardrails::*, images::*, messages::*, model_info::*, models::*, oauth::*, observability::*, organization::*,
-    plugins::*, presets::*, private_endpoints::*, private_providers::*, providers::*, rerank::*, responses::*,
-    routing::*, scim::*, server_tools::*, shared::*, stt::*, system_one::*, tools::*, tts::*, vault::*,
-    video_generation::*, workspaces::*,
+    FilePart, Json, JsonObject, Secret, analytics::*, api_keys::*, batch::*, benchmarks::*, byok::*, chat::*,
+    classifications::*, containers::*, credits::*, datasets::*, embeddings::*, endpoints::*, external_users::*,
+    files::*, generations::*, guardrails::*, images::*, messages::*, model_info::*, models::*, oauth::*,
+    observability::*, organization::*, plugins::*, presets::*, private_endpoints::*, private_providers::*,
+    providers::*, rerank::*, responses::*, routing::*, scim::*, server_tools::*, shared::*, stt::*, system_one::*,
+    tools::*, tts::*, vault::*, video_generation::*, workspaces::*,
 };
 use openrouter_kit::{OpenRouter, funcs};
 
-use crate::support::{Both, Calling, Given, RoundTrip, bytes, events, nothing, round_trip, value};
+use crate::support::*;
 
-/// The place of a type, and a way through it from JSON to JSON.
-pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
-    ("AABenchmarkEntry", round_trip::<AaBenchmarkEntry>),
-    ("ActivityItem", round_trip::<ActivityItem>),
-    ("ActivityResponse", round_trip::<ActivityResponse>),
-    ("AdditionalToolsItem", round_trip::<AdditionalToolsItem>),
-    ("AdditionalToolsItem.role", round_trip::<AdditionalToolsItemRole>),
-    ("AdditionalToolsItem.tools[]", round_trip::<ResponsesTool>),
-    ("AdditionalToolsItem.tools[]|function", round_trip::<ResponsesFunctionTool>),
-    ("AdvisorReasoning", round_trip::<ServerToolReasoning>),
-    ("AdvisorReasoning.effort", round_trip::<ReasoningEffort>),
-    ("AdvisorServerToolConfig", round_trip::<AdvisorServerToolConfig>),
-    ("AdvisorServerTool_OpenRouter", round_trip::<AdvisorServerToolOpenRouter>),
-    ("AgentMessageItem", round_trip::<AgentMessageItem>),
-    ("AgentMessageItem.agent", round_trip::<AgentMessageItemAgent>),
-    ("AgentMessageItem.content[]", round_trip::<AgentMessageContentPart>),
-    ("AgentMessageItem.content[]|encrypted_content", round_trip::<AgentMessageEncryptedContent>),
-    ("Alignment", round_trip::<Alignment>),
-    ("AlignmentAllowedCallRecord", round_trip::<AlignmentAllowedCallRecord>),
-    ("AlignmentBlockedCallRecord", round_trip::<AlignmentBlockedCallRecord>),
-    ("AlignmentCallRecord", round_trip::<AlignmentCallRecord>),
-    ("AlignmentChatAudio", round_trip::<AlignmentChatAudio>),
-    ("AlignmentChatImage", round_trip::<ContentPartImage>),
-    ("AlignmentChatImage.image_url", round_trip::<MediaUrl>),
-    ("AlignmentChatRejected", round_trip::<AlignmentChatRejected>),
-    ("AlignmentChatToolCall", round_trip::<AlignmentChatToolCall>),
-    ("AlignmentChatToolCall.function", round_trip::<ChatToolCallFunction>),
-    ("AlignmentPlugin", round_trip::<AlignmentPlugin>),
-    ("AlignmentPlugin.mode", round_trip::<PluginMode>),
-    ("AlignmentRejected", round_trip::<AlignmentRejected>),
-    ("AlignmentResponsesRejected", round_trip::<Vec<AlignmentResponsesRejectedItem>>),
-    ("AlignmentResponsesRejected[]", round_trip::<AlignmentResponsesRejectedItem>),
-    ("AlignmentRule", round_trip::<AlignmentRule>),
-    ("AlignmentRule.watch[]", round_trip::<AlignmentRuleWatchItem>),
-    ("AlignmentRuleRecord", round_trip::<AlignmentRuleRecord>),
-    ("AlignmentUnavailableCallRecord", round_trip::<AlignmentUnavailableCallRecord>),
-    ("AlignmentUnavailableCallRecord.reason", round_trip::<AlignmentUnavailableCallRecordReason>),
-    ("AnnotationAddedEvent", round_trip::<AnnotationAddedEvent>),
-    ("AnthropicAdvisorMessageUsageIteration", round_trip::<AnthropicAdvisorMessageUsageIteration>),
-    ("AnthropicAdvisorToolResult", round_trip::<AnthropicAdvisorToolResult>),
-    ("AnthropicAllowedCallers", round_trip::<Vec<AnthropicAllowedCaller>>),
-    ("AnthropicAllowedCallers[]", round_trip::<AnthropicAllowedCaller>),
-    ("AnthropicBase64ImageSource", round_trip::<AnthropicBase64ImageSource>),
-    ("AnthropicBase64PdfSource", round_trip::<AnthropicBase64PdfSource>),
-    ("AnthropicBashCodeExecutionContent", round_trip::<AnthropicBashCodeExecutionContent>),
-    ("AnthropicBashCodeExecutionOutput", round_trip::<AnthropicBashCodeExecutionOutput>),
-    ("AnthropicBashCodeExecutionResult", round_trip::<AnthropicBashCodeExecutionResult>),
-    ("AnthropicBashCodeExecutionToolResult", round_trip::<AnthropicBashCodeExecutionToolResult>),
-    ("AnthropicBashCodeExecutionToolResultError", round_trip::<AnthropicBashCodeExecutionError>),
-    ("AnthropicBashCodeExecutionToolResultError.error_code", round_trip::<AnthropicBashCodeExecutionErrorCode>),
-    ("AnthropicCacheControlDirective", round_trip::<CacheControl>),
-    ("AnthropicCacheControlTtl", round_trip::<CacheControlTtl>),
-    ("AnthropicCacheCreation", round_trip::<AnthropicCacheCreation>),
-    ("AnthropicCaller", round_trip::<AnthropicCaller>),
-    ("AnthropicCitationCharLocation", round_trip::<AnthropicCharCitation>),
-    ("AnthropicCitationCharLocationParam", round_trip::<AnthropicCharCitationParam>),
-    ("AnthropicCitationContentBlockLocation", round_trip::<AnthropicContentBlockCitation>),
-    ("AnthropicCitationContentBlockLocationParam", round_trip::<AnthropicContentBlockCitationParam>),
-    ("AnthropicCitationPageLocation", round_trip::<AnthropicPageCitation>),
-    ("AnthropicCitationPageLocationParam", round_trip::<AnthropicPageCitationParam>),
-    ("AnthropicCitationSearchResultLocation", round_trip::<AnthropicSearchResultCitation>),
-    ("AnthropicCitationSearchResultLocationParam", round_trip::<AnthropicSearchResultCitation>),
-    ("AnthropicCitationWebSearchResultLocation", round_trip::<AnthropicWebSearchCitation>),
-    ("AnthropicCitationWebSearchResultLocationParam", round_trip::<AnthropicWebSearchCitation>),
-    ("AnthropicCitationsConfig", round_trip::<AnthropicCitationsConfig>),
-    ("AnthropicCodeExecution20250825Caller", round_trip::<AnthropicCodeExecution20250825Caller>),
-    ("AnthropicCodeExecution20260120Caller", round_trip::<AnthropicCodeExecution20260120Caller>),
-    ("AnthropicCodeExecutionContent", round_trip::<AnthropicCodeExecutionContent>),
-    ("AnthropicCodeExecutionOutput", round_trip::<AnthropicCodeExecutionOutput>),
-    ("AnthropicCodeExecutionResult", round_trip::<AnthropicCodeExecutionResult>),
-    ("AnthropicCodeExecutionToolResult", round_trip::<AnthropicCodeExecutionToolResult>),
-    ("AnthropicCodeExecutionToolResultError", round_trip::<AnthropicCodeExecutionToolResultError>),
-    ("AnthropicCompactionBlock", round_trip::<AnthropicCompactionBlock>),
-    ("AnthropicCompactionUsageIteration", round_trip::<AnthropicCompactionUsageIteration>),
-    ("AnthropicContainer", round_trip::<AnthropicContainer>),
-    ("AnthropicContainerSkill", round_trip::<AnthropicContainerSkill>),
-    ("AnthropicContainerSkill.type", round_trip::<AnthropicContainerSkillType>),
-    ("AnthropicContainerUpload", round_trip::<AnthropicContainerUpload>),
-    ("AnthropicDirectCaller", round_trip::<AnthropicDirectCaller>),
-    ("AnthropicDocumentBlock", round_trip::<AnthropicDocumentBlock>),
-    ("AnthropicDocumentBlock.source", round_trip::<AnthropicDocumentBlockSource>),
-    ("AnthropicDocumentBlockParam", round_trip::<AnthropicDocumentBlockParam>),
-    ("AnthropicDocumentBlockParam.citations", round_trip::<AnthropicCitationsParam>),
-    ("AnthropicDocumentBlockParam.source", round_trip::<AnthropicDocumentBlockParamSource>),
-    ("AnthropicDocumentBlockParam.source|content", round_trip::<AnthropicContentSource>),
-    ("AnthropicDocumentBlockParam.source|content.content", round_trip::<AnthropicContentSourceContent>),
-    ("AnthropicDocumentBlockParam.source|content.content[]", round_trip::<AnthropicContentSourcePart>),
-    ("AnthropicEncryptedCodeExecutionResult", round_trip::<AnthropicEncryptedCodeExecutionResult>),
-    ("AnthropicFile", round_trip::<AnthropicFile>),
-    ("AnthropicFileDeleted", round_trip::<AnthropicFileDeleted>),
-    ("AnthropicFileDocumentSource", round_trip::<AnthropicFileDocumentSource>),
-    ("AnthropicFileList", round_trip::<AnthropicFileList>),
-    ("AnthropicImageBlockParam", round_trip::<AnthropicImageBlockParam>),
-    ("AnthropicImageBlockParam.source", round_trip::<AnthropicImageBlockParamSource>),
-    ("AnthropicImageMimeType", round_trip::<AnthropicImageMimeType>),
-    ("AnthropicInputTokensClearAtLeast", round_trip::<AnthropicInputTokens>),
-    ("AnthropicInputTokensTrigger", round_trip::<AnthropicInputTokens>),
-    ("AnthropicInputTransformation", round_trip::<AnthropicInputTransformation>),
-    ("AnthropicIterationCacheCreation", round_trip::<AnthropicIterationCacheCreation>),
-    ("AnthropicMessageOutputConfig", round_trip::<AnthropicMessageOutputConfig>),
-    ("AnthropicMessageUsageIteration", round_trip::<AnthropicMessageUsageIteration>),
-    ("AnthropicOutputEffort", round_trip::<OutputEffort>),
-    ("AnthropicOutputTokensDetails", round_trip::<AnthropicOutputTokensDetails>),
-    ("AnthropicPlainTextSource", round_trip::<AnthropicPlainTextSource>),
-    ("AnthropicRedactedThinkingBlock", round_trip::<AnthropicRedactedThinkingBlock>),
-    ("AnthropicRefusalStopDetails", round_trip::<AnthropicRefusalStopDetails>),
-    ("AnthropicRefusalStopDetails.category", round_trip::<AnthropicRefusalStopDetailsCategory>),
-    ("AnthropicSafeguard", round_trip::<AnthropicSafeguard>),
-    ("AnthropicSafeguardResult", round_trip::<AnthropicSafeguardResult>),
-    ("AnthropicSafeguardResult.status", round_trip::<AnthropicSafeguardResultStatus>),
-    ("AnthropicSearchResultBlockParam", round_trip::<AnthropicSearchResultBlockParam>),
-    ("AnthropicSearchResultBlockParam.citations", round_trip::<AnthropicCitationsParam>),
-    ("AnthropicServerToolErrorCode", round_trip::<AnthropicServerToolErrorCode>),
-    ("AnthropicServerToolUsage", round_trip::<AnthropicServerToolUsage>),
-    ("AnthropicServiceTier", round_trip::<AnthropicServiceTier>),
-    ("AnthropicSpeed", round_trip::<AnthropicSpeed>),
-    ("AnthropicSystemClearAt", round_trip::<AnthropicSystemClearAt>),
-    ("AnthropicTextBlock", round_trip::<AnthropicTextBlock>),
-    ("AnthropicTextBlockParam", round_trip::<AnthropicTextBlockParam>),
-    ("AnthropicTextBlockParam.citations[]", round_trip::<AnthropicTextBlockParamCitation>),
-    ("AnthropicTextCitation", round_trip::<AnthropicTextCitation>),
-    ("AnthropicTextEditorCodeExecutionContent", round_trip::<AnthropicTextEditorContent>),
-    ("AnthropicTextEditorCodeExecutionCreateResult", round_trip::<AnthropicTextEditorCreateResult>),
-    ("AnthropicTextEditorCodeExecutionStrReplaceResult", round_trip::<AnthropicTextEditorStrReplaceResult>),
-    ("AnthropicTextEditorCodeExecutionToolResult", round_trip::<AnthropicTextEditorToolResult>),
-    ("AnthropicTextEditorCodeExecutionToolResultError", round_trip::<AnthropicTextEditorError>),
-    ("AnthropicTextEditorCodeExecutionToolResultError.error_code", round_trip::<AnthropicTextEditorErrorCode>),
-    ("AnthropicTextEditorCodeExecutionViewResult", round_trip::<AnthropicTextEditorViewResult>),
-    ("AnthropicTextEditorCodeExecutionViewResult.file_type", round_trip::<AnthropicTextEditorViewResultFileType>),
-    ("AnthropicThinkingBlock", round_trip::<AnthropicThinkingBlock>),
-    ("AnthropicThinkingBlockBinding", round_trip::<AnthropicThinkingBlockBinding>),
-    ("AnthropicThinkingBlockBinding.mismatch_behavior", round_trip::<AnthropicMismatchBehavior>),
-    ("AnthropicThinkingBlockBinding.prefix_mismatch_behavior", round_trip::<AnthropicMismatchBehavior>),
-    ("AnthropicThinkingDisplay", round_trip::<AnthropicThinkingDisplay>),
-    ("AnthropicThinkingTurns", round_trip::<AnthropicThinkingTurns>),
-    ("AnthropicToolReference", round_trip::<AnthropicToolReference>),
-    ("AnthropicToolSearchContent", round_trip::<AnthropicToolSearchContent>),
-    ("AnthropicToolSearchResult", round_trip::<AnthropicToolSearchResult>),
-    ("AnthropicToolSearchResultError", round_trip::<AnthropicToolSearchResultError>),
-    ("AnthropicToolSearchToolBm25", round_trip::<AnthropicToolSearchToolBm25>),
-    ("AnthropicToolSearchToolBm25.type", round_trip::<AnthropicToolSearchToolBm25Type>),
-    ("AnthropicToolSearchToolRegex", round_trip::<AnthropicToolSearchToolRegex>),
-    ("AnthropicToolSearchToolRegex.type", round_trip::<AnthropicToolSearchToolRegexType>),
-    ("AnthropicToolSearchToolResult", round_trip::<AnthropicToolSearchToolResult>),
-    ("AnthropicToolUnion", round_trip::<AnthropicTool>),
-    ("AnthropicToolUnion|bash_20250124", round_trip::<AnthropicBashTool20250124>),
-    ("AnthropicToolUnion|custom", round_trip::<AnthropicToolCustom>),
-    ("AnthropicToolUnion|custom.input_schema", round_trip::<AnthropicToolCustomInputSchema>),
-    ("AnthropicToolUnion|text_editor_20250124", round_trip::<AnthropicTextEditorTool20250124>),
-    ("AnthropicToolUnion|web_search_20250305", round_trip::<AnthropicWebSearchTool20250305>),
-    ("AnthropicToolUnion|web_search_20260209", round_trip::<AnthropicWebSearchTool20260209>),
-    ("AnthropicToolUseBlock", round_trip::<AnthropicToolUseBlock>),
-    ("AnthropicToolUsesKeep", round_trip::<AnthropicToolUses>),
-    ("AnthropicToolUsesTrigger", round_trip::<AnthropicToolUses>),
-    ("AnthropicUnknownUsageIteration", round_trip::<AnthropicUnknownUsageIteration>),
-    ("AnthropicUrlImageSource", round_trip::<UrlSource>),
-    ("AnthropicUrlPdfSource", round_trip::<UrlSource>),
-    ("AnthropicUsageIteration", round_trip::<AnthropicUsageIteration>),
-    ("AnthropicWebFetchBlock", round_trip::<AnthropicWebFetchBlock>),
-    ("AnthropicWebFetchContent", round_trip::<AnthropicWebFetchContent>),
-    ("AnthropicWebFetchToolResult", round_trip::<AnthropicWebFetchToolResult>),
-    ("AnthropicWebFetchToolResultError", round_trip::<AnthropicWebFetchToolResultError>),
-    ("AnthropicWebFetchToolResultError.error_code", round_trip::<AnthropicWebFetchToolResultErrorCode>),
-    ("AnthropicWebSearchResult", round_trip::<AnthropicWebSearchResult>),
-    ("AnthropicWebSearchResultBlockParam", round_trip::<AnthropicWebSearchResultBlockParam>),
-    ("AnthropicWebSearchToolResult", round_trip::<AnthropicWebSearchToolResult>),
-    ("AnthropicWebSearchToolResult.content", round_trip::<AnthropicWebSearchToolResultContent>),
-    ("AnthropicWebSearchToolResultError", round_trip::<AnthropicWebSearchToolResultError>),
-    ("AnthropicWebSearchToolResultError.error_code", round_trip::<AnthropicWebSearchToolResultErrorCode>),
-    ("AnthropicWebSearchToolUserLocation", round_trip::<WebSearchUserLocation>),
-    ("ApiErrorType", round_trip::<ApiErrorType>),
-    ("AppRankingsItem", round_trip::<AppRanking>),
-    ("AppRankingsResponse", round_trip::<AppRankingsResponse>),
-    ("ApplyPatchCallItem", round_trip::<ApplyPatchCallItem>),
-    ("ApplyPatchCallOperation", round_trip::<ApplyPatchCallOperation>),
-    ("ApplyPatchCallOperationDiffDeltaEvent", round_trip::<ApplyPatchCallOperationDiffDeltaEvent>),
-    ("ApplyPatchCallOperationDiffDoneEvent", round_trip::<ApplyPatchCallOperationDiffDoneEvent>),
-    ("ApplyPatchCallOutputItem", round_trip::<ApplyPatchCallOutputItem>),
-    ("ApplyPatchCallOutputItem.status", round_trip::<ApplyPatchCallOutputItemStatus>),
-    ("ApplyPatchCallStatus", round_trip::<ApplyPatchCallStatus>),
-    ("ApplyPatchCreateFileOperation", round_trip::<ApplyPatchCreateFileOperation>),
-    ("ApplyPatchDeleteFileOperation", round_trip::<ApplyPatchDeleteFileOperation>),
-    ("ApplyPatchEngineEnum", round_trip::<ToolEngine>),
-    ("ApplyPatchServerTool", round_trip::<ApplyPatchServerTool>),
-    ("ApplyPatchServerToolConfig", round_trip::<ApplyPatchServerToolConfig>),
-    ("ApplyPatchServerTool_OpenRouter", round_trip::<ApplyPatchServerToolOpenRouter>),
-    ("ApplyPatchUpdateFileOperation", round_trip::<ApplyPatchUpdateFileOperation>),
-    ("ArmorAutoMode", round_trip::<ArmorAutoMode>),
-    ("ArmorAutoMode.allow[]", round_trip::<ArmorAutoModeRule>),
-    ("ArmorAutoMode.environment[]", round_trip::<ArmorAutoModeEnvironmentItem>),
-    ("ArmorAutoMode.hard_deny[]", round_trip::<ArmorAutoModeRule>),
-    ("ArmorAutoMode.soft_deny[]", round_trip::<ArmorAutoModeRule>),
-    ("ArmorContext", round_trip::<ArmorContext>),
-    ("ArmorEnvironmentEntry", round_trip::<ArmorEnvironmentEntry>),
-    ("ArmorPlugin", round_trip::<ArmorPlugin>),
-    ("ArmorPlugin.mode", round_trip::<PluginMode>),
-    ("ArmorPlugin.on_error", round_trip::<ArmorPluginOnError>),
-    ("ArmorPlugin.output_mode", round_trip::<ArmorPluginOutputMode>),
-    ("ArmorRule", round_trip::<ArmorRule>),
-    ("ArmorSafeguardResult", round_trip::<ArmorSafeguardResult>),
-    ("ArmorSafeguardResult.status", round_trip::<ArmorSafeguardResultStatus>),
-    ("ArmorSafeguardResult.status.tool_uses{}", round_trip::<ArmorToolUseVerdict>),
-    ("ArmorSafeguardResult.status.tool_uses{}|evaluated", round_trip::<ArmorToolUseVerdictEvaluated>),
-    ("ArmorSafeguardResult.status.tool_uses{}|evaluated.outcome", round_trip::<ArmorToolUseVerdictEvaluatedOutcome>),
-    ("ArmorSafeguardResult.status.tool_uses{}|skipped", round_trip::<ArmorToolUseVerdictSkipped>),
-    ("ArmorSafeguardResult.status.tool_uses{}|unavailable", round_trip::<ArmorToolUseVerdictUnavailable>),
-    ("AutoBetaRouterPlugin", round_trip::<AutoBetaRouterPlugin>),
-    ("AutoBetaRouterPlugin.cost_tier", round_trip::<CostTier>),
-    ("AutoRouterPlugin", round_trip::<AutoRouterPlugin>),
-    ("AutoRouterPlugin.cost_tier", round_trip::<CostTier>),
-    ("BYOKKey", round_trip::<ByokKey>),
-    ("BYOKKey.declared_region", round_trip::<DataRegion>),
-    ("BYOKProviderSlug", round_trip::<ByokProviderSlug>),
-    ("BaseAnnotationAddedEvent", round_trip::<AnnotationAddedEvent>),
-    ("BaseCustomToolCallInputDeltaEvent", round_trip::<CustomToolCallInputDeltaEvent>),
-    ("BaseCustomToolCallInputDoneEvent", round_trip::<CustomToolCallInputDoneEvent>),
-    ("BaseErrorEvent", round_trip::<ResponseErrorEvent>),
-    ("BaseFunctionCallArgsDeltaEvent", round_trip::<FunctionCallArgsDeltaEvent>),
-    ("BaseFunctionCallArgsDoneEvent", round_trip::<FunctionCallArgsDoneEvent>),
-    ("BaseInputs", round_trip::<ResponsesInstructions>),
-    ("BaseInputs[]", round_trip::<InstructionItem>),
-    ("BaseInputs[]|message", round_trip::<InstructionItemMessage>),
-    ("BaseInputs[]|message.content", round_trip::<InstructionItemMessageContent>),
-    ("BaseInputs[]|message.content[]", round_trip::<InstructionContentPart>),
-    ("BaseInputs[]|message.phase", round_trip::<MessagePhase>),
-    ("BaseInputs[]|message.role", round_trip::<MessageRole>),
-    ("BaseReasoningConfig", round_trip::<BaseReasoningConfig>),
-    ("BaseReasoningDeltaEvent", round_trip::<ReasoningDeltaEvent>),
-    ("BaseReasoningDoneEvent", round_trip::<ReasoningDoneEvent>),
-    ("BaseReasoningSummaryPartAddedEvent", round_trip::<ReasoningSummaryPartAddedEvent>),
-    ("BaseReasoningSummaryPartDoneEvent", round_trip::<ReasoningSummaryPartDoneEvent>),
-    ("BaseReasoningSummaryTextDeltaEvent", round_trip::<ReasoningSummaryTextDeltaEvent>),
-    ("BaseReasoningSummaryTextDoneEvent", round_trip::<ReasoningSummaryTextDoneEvent>),
-    ("BaseRefusalDeltaEvent", round_trip::<RefusalDeltaEvent>),
-    ("BaseRefusalDoneEvent", round_trip::<RefusalDoneEvent>),
-    ("BaseResponsesResult.tools[]", round_trip::<BaseResponsesResultTool>),
-    ("BaseResponsesResult.tools[]|function", round_trip::<ResponsesFunctionTool>),
-    ("BashServerTool", round_trip::<BashServerTool>),
-    ("BashServerToolConfig", round_trip::<BashServerToolConfig>),
-    ("BashServerToolEngine", round_trip::<ToolEngine>),
-    ("BashServerToolEnvironment", round_trip::<ContainerEnvironment>),
-    ("BatchDeletedObject", round_trip::<BatchDeletedObject>),
-    ("BatchDeletionOutcome", round_trip::<BatchDeletionOutcome>),
-    ("BatchDeletionTargets", round_trip::<BatchDeletionTargets>),
-    ("BatchDeletionTargets.upstream", round_trip::<BatchDeletionTargetsUpstream>),
-    ("BatchListResponse", round_trip::<BatchListResponse>),
-    ("BatchListStatus", round_trip::<BatchListStatus>),
-    ("BatchListTimestamp", round_trip::<String>),
-    ("BatchObject", round_trip::<BatchObject>),
-    ("BatchObject.error", round_trip::<BatchError>),
-    ("BatchObject.request_counts", round_trip::<BatchRequestCounts>),
-    ("BatchObject.results[]", round_trip::<BatchResult>),
-    ("BatchObject.results[].error", round_trip::<BatchResultError>),
-    ("BatchObject.results[].response", round_trip::<BatchResultResponse>),
-    ("BatchObject.results[].response.body", round_trip::<BatchResultBody>),
-    ("BatchObject.status", round_trip::<BatchStatus>),
-    ("BatchObject.usage", round_trip::<TokenUsage>),
-    ("BatchObject.usage.completion_tokens_details", round_trip::<TokenUsageCompletionTokensDetails>),
-    ("BatchObject.usage.prompt_tokens_details", round_trip::<TokenUsagePromptTokensDetails>),
-    ("BatchObject.usage.server_tool_use", round_trip::<ServerToolUseDetails>),
-    ("BatchProviderPreferences", round_trip::<BatchProviderPreferences>),
-    ("BatchSubmitBody", round_trip::<CreateBatchRequest>),
-    ("BatchSubmitBody.completion_window", round_trip::<BatchCompletionWindow>),
-    ("BatchSubmitBody.endpoint", round_trip::<BatchEndpoint>),
-    ("BatchSubmitBody.requests[]", round_trip::<BatchRequest>),
-    ("BooleanCapability", round_trip::<BooleanCapability>),
-    ("BulkAddWorkspaceMembersRequest", round_trip::<BulkWorkspaceMembersRequest>),
-    ("BulkAddWorkspaceMembersResponse", round_trip::<BulkAddWorkspaceMembersResponse>),
-    ("BulkAssignKeysRequest", round_trip::<BulkKeysRequest>),
-    ("BulkAssignKeysResponse", round_trip::<BulkAssignResponse>),
-    ("BulkAssignMembersRequest", round_trip::<BulkMembersRequest>),
-    ("BulkAssignMembersResponse", round_trip::<BulkAssignResponse>),
-    ("BulkRemoveWorkspaceMembersRequest", round_trip::<BulkWorkspaceMembersRequest>),
-    ("BulkRemoveWorkspaceMembersResponse", round_trip::<BulkRemoveWorkspaceMembersResponse>),
-    ("BulkUnassignKeysRequest", round_trip::<BulkKeysRequest>),
-    ("BulkUnassignKeysResponse", round_trip::<BulkUnassignResponse>),
-    ("BulkUnassignMembersRequest", round_trip::<BulkMembersRequest>),
-    ("BulkUnassignMembersResponse", round_trip::<BulkUnassignResponse>),
-    ("CapabilityDescriptor", round_trip::<CapabilityDescriptor>),
-    ("ChatAnnotation", round_trip::<ChatAnnotation>),
-    ("ChatAssistantImages", round_trip::<Vec<ChatAssistantImage>>),
-    ("ChatAssistantImages[]", round_trip::<ChatAssistantImage>),
-    ("ChatAssistantImages[].image_url", round_trip::<MediaUrl>),
-    ("ChatAssistantMessage", round_trip::<ChatAssistantMessage>),
-    ("ChatAssistantMessage.content", round_trip::<ChatMessageContent>),
-    ("ChatAudioOutput", round_trip::<ChatAudioOutput>),
-    ("ChatChoice", round_trip::<ChatChoice>),
-    ("ChatContentAudio", round_trip::<ChatContentAudio>),
-    ("ChatContentAudio.input_audio", round_trip::<InlineAudio>),
-    ("ChatContentCacheControl", round_trip::<CacheControl>),
-    ("ChatContentFile", round_trip::<ChatContentFile>),
-    ("ChatContentFile.file", round_trip::<ChatContentFileFile>),
-    ("ChatContentImage", round_trip::<ChatContentImage>),
-    ("ChatContentImage.image_url", round_trip::<ChatContentImageUrl>),
-    ("ChatContentImage.image_url.detail", round_trip::<ImageDetail>),
-    ("ChatContentItems", round_trip::<ChatContentPart>),
-    ("ChatContentText", round_trip::<ChatContentText>),
-    ("ChatContentVideo", round_trip::<ChatContentVideo>),
-    ("ChatContentVideoInput", round_trip::<ChatContentVideoInput>),
-    ("ChatDebugOptions", round_trip::<ChatDebugOptions>),
-    ("ChatDeveloperMessage", round_trip::<ChatDeveloperMessage>),
-    ("ChatDeveloperMessage.content", round_trip::<ChatTextContent>),
-    ("ChatDynamicServerTool", round_trip::<DynamicServerTool>),
-    ("ChatFileAnnotation", round_trip::<ChatFileAnnotation>),
-    ("ChatFileAnnotation.file", round_trip::<ChatFileAnnotationFile>),
-    ("ChatFinishReasonEnum", round_trip::<ChatFinishReason>),
-    ("ChatFormatGrammarConfig", round_trip::<ChatFormatGrammarConfig>),
-    ("ChatFormatJsonObjectConfig", round_trip::<FormatJsonObjectConfig>),
-    ("ChatFormatJsonSchemaConfig", round_trip::<ChatFormatJsonSchemaConfig>),
-    ("ChatFormatPythonConfig", round_trip::<ChatFormatPythonConfig>),
-    ("ChatFormatTextConfig", round_trip::<FormatTextConfig>),
-    ("ChatFunctionTool", round_trip::<ChatFunctionTool>),
-    ("ChatFunctionTool|function", round_trip::<ChatFunctionToolFunction>),
-    ("ChatFunctionTool|function.function", round_trip::<ChatFunctionToolFunctionFunction>),
-    ("ChatJsonSchemaConfig", round_trip::<ChatJsonSchemaConfig>),
-    ("ChatMessages", round_trip::<ChatMessage>),
-    ("ChatModelNames", round_trip::<Vec<String>>),
-    ("ChatNamedToolChoice", round_trip::<ChatNamedToolChoice>),
-    ("ChatNamedToolChoice.function", round_trip::<ChatNamedToolChoiceFunction>),
-    ("ChatReasoningDetails", round_trip::<Vec<ReasoningDetail>>),
-    ("ChatReasoningSummaryVerbosityEnum", round_trip::<ReasoningSummaryVerbosity>),
-    ("ChatRequest", round_trip::<ChatRequest>),
-    ("ChatRequest.modalities[]", round_trip::<ChatRequestModality>),
-    ("ChatRequest.plugins[]", round_trip::<Plugin>),
-    ("ChatRequest.reasoning", round_trip::<ChatRequestReasoning>),
-    ("ChatRequest.reasoning.effort", round_trip::<ReasoningEffort>),
-    ("ChatRequest.reasoning_effort", round_trip::<ReasoningEffort>),
-    ("ChatRequest.response_format", round_trip::<ChatRequestResponseFormat>),
-    ("ChatRequest.service_tier", round_trip::<ServiceTier>),
-    ("ChatRequest.stop", round_trip::<StopSequences>),
-    ("ChatRequest.usage", round_trip::<ChatRequestUsage>),
-    ("ChatRequest.verbosity", round_trip::<Verbosity>),
-    ("ChatResult", round_trip::<ChatResult>),
-    ("ChatSearchModelsServerTool", round_trip::<SearchModelsServerTool>),
-    ("ChatServerToolChoice", round_trip::<ChatServerToolChoice>),
-    ("ChatStreamChoice", round_trip::<ChatStreamChoice>),
-    ("ChatStreamChunk", round_trip::<ChatStreamChunk>),
-    ("ChatStreamChunk.error", round_trip::<ChatStreamChunkError>),
-    ("ChatStreamChunk.error.metadata", round_trip::<ChatStreamChunkErrorMetadata>),
-    ("ChatStreamDelta", round_trip::<ChatStreamDelta>),
-    ("ChatStreamOptions", round_trip::<ChatStreamOptions>),
-    ("ChatStreamReasoningDetails", round_trip::<Vec<ReasoningDetail>>),
-    ("ChatStreamToolCall", round_trip::<ChatStreamToolCall>),
-    ("ChatStreamToolCall.function", round_trip::<ChatStreamToolCallFunction>),
-    ("ChatSystemMessage", round_trip::<ChatSystemMessage>),
-    ("ChatSystemMessage.content", round_trip::<ChatTextContent>),
-    ("ChatTokenLogprob", round_trip::<ChatTokenLogprob>),
-    ("ChatTokenLogprob.top_logprobs[]", round_trip::<ChatTokenLogprobTopLogprob>),
-    ("ChatTokenLogprobs", round_trip::<ChatTokenLogprobs>),
-    ("ChatToolCall", round_trip::<ChatToolCall>),
-    ("ChatToolCall.function", round_trip::<ChatToolCallFunction>),
-    ("ChatToolChoice", round_trip::<ChatToolChoice>),
-    ("ChatToolChoice|string", round_trip::<ToolChoiceMode>),
-    ("ChatToolMessage", round_trip::<ChatToolMessage>),
-    ("ChatToolMessage.content", round_trip::<ChatMessageContent>),
-    ("ChatUrlCitation", round_trip::<ChatUrlCitation>),
-    ("ChatUrlCitation.url_citation", round_trip::<ChatUrlCitationUrlCitation>),
-    ("ChatUsage", round_trip::<ChatUsage>),
-    ("ChatUsage.completion_tokens_details", round_trip::<ChatUsageCompletionTokensDetails>),
-    ("ChatUsage.prompt_tokens_details", round_trip::<ChatUsagePromptTokensDetails>),
-    ("ChatUserMessage", round_trip::<ChatUserMessage>),
-    ("ChatUserMessage.content", round_trip::<ChatMessageContent>),
-    ("ChatWebSearchShorthand", round_trip::<ChatWebSearchShorthand>),
-    ("ChatWebSearchShorthand.type", round_trip::<ChatWebSearchShorthandType>),
-    ("ClassifierFiltersFilter", round_trip::<AnalyticsClassifierFilter>),
-    ("ClassifierScalarFilter", round_trip::<AnalyticsClassifierScalarFilter>),
-    ("ClassifierScalarFilter.value", round_trip::<FilterValue>),
-    ("ClassifierScalarFilterOperator", round_trip::<AnalyticsClassifierScalarFilterOperator>),
-    ("ClassifierSetFilter", round_trip::<AnalyticsClassifierSetFilter>),
-    ("ClassifierSetFilter.value[]", round_trip::<FilterValue>),
-    ("ClassifierSetFilterOperator", round_trip::<AnalyticsSetFilterOperator>),
-    ("CodeInterpreterCallCodeDeltaEvent", round_trip::<CodeInterpreterCallCodeDeltaEvent>),
-    ("CodeInterpreterCallCodeDoneEvent", round_trip::<CodeInterpreterCallCodeDoneEvent>),
-    ("CodeInterpreterCallCompletedEvent", round_trip::<CodeInterpreterCallCompletedEvent>),
-    ("CodeInterpreterCallInProgressEvent", round_trip::<CodeInterpreterCallInProgressEvent>),
-    ("CodeInterpreterCallInterpretingEvent", round_trip::<CodeInterpreterCallInterpretingEvent>),
-    ("CodeInterpreterCallItem", round_trip::<OutputCodeInterpreterCallItem>),
-    ("CodeInterpreterFileOutput", round_trip::<CodeInterpreterFileOutput>),
-    ("CodeInterpreterImageOutput", round_trip::<CodeInterpreterImageOutput>),
-    ("CodeInterpreterLogsOutput", round_trip::<CodeInterpreterLogsOutput>),
-    ("CodeInterpreterServerTool", round_trip::<CodeInterpreterServerTool>),
-    ("CodeInterpreterServerTool.container", round_trip::<CodeInterpreterServerToolContainer>),
-    ("CodeInterpreterServerTool.container|auto", round_trip::<CodeInterpreterAutoContainer>),
-    ("CodeInterpreterServerTool.container|auto.memory_limit", round_trip::<CodeInterpreterAutoContainerMemoryLimit>),
-    ("CodexLocalShellTool", round_trip::<CodexLocalShellTool>),
-    ("CompactionItem", round_trip::<CompactionItem>),
-    ("CompoundFilter", round_trip::<CompoundFilter>),
-    ("CompoundFilter.type", round_trip::<FilterLogic>),
-    ("ComputerUseServerTool", round_trip::<ComputerUseServerTool>),
-    ("ComputerUseServerTool.environment", round_trip::<ComputerUseServerToolEnvironment>),
-    ("ConfigurationUpdate", round_trip::<ConfigurationUpdate>),
-    ("ConfigurationUpdateItem", round_trip::<ConfigurationUpdateItem>),
-    ("ConfigurationUpdateReasoning", round_trip::<ConfigurationUpdateReasoning>),
-    ("ConfigurationUpdateReasoning.effort", round_trip::<ReasoningEffort>),
-    ("ContainerAutoEnvironment", round_trip::<ContainerAutoEnvironment>),
-    ("ContainerFile", round_trip::<ContainerFile>),
-    ("ContainerFileIds", round_trip::<Vec<String>>),
-    ("ContainerFileListResponse", round_trip::<ContainerFileListResponse>),
-    ("ContainerNetworkPolicy", round_trip::<ContainerNetworkPolicy>),
-    ("ContainerNetworkPolicy|allowlist", round_trip::<ContainerNetworkPolicyAllowlist>),
-    ("ContainerNetworkPolicy|disabled", round_trip::<ContainerNetworkPolicyDisabled>),
-    ("ContainerReferenceEnvironment", round_trip::<ContainerReferenceEnvironment>),
-    ("ContentFilterAction", round_trip::<ContentFilterAction>),
-    ("ContentFilterBuiltinAction", round_trip::<ContentFilterAction>),
-    ("ContentFilterBuiltinEntry", round_trip::<ContentFilterBuiltinEntry>),
-    ("ContentFilterBuiltinEntryInput", round_trip::<ContentFilterBuiltinEntry>),
-    ("ContentFilterBuiltinSlug", round_trip::<ContentFilterBuiltinSlug>),
-    ("ContentFilterEntry", round_trip::<ContentFilterEntry>),
-    ("ContentPartAddedEvent", round_trip::<ContentPartAddedEvent>),
-    ("ContentPartAddedEvent.part", round_trip::<OutputContentPart>),
-    ("ContentPartAudio", round_trip::<ContentPartAudio>),
-    ("ContentPartAudio.audio_url", round_trip::<MediaUrl>),
-    ("ContentPartDoneEvent", round_trip::<ContentPartDoneEvent>),
-    ("ContentPartDoneEvent.part", round_trip::<OutputContentPart>),
-    ("ContentPartImage", round_trip::<ContentPartImage>),
-    ("ContentPartImage.image_url", round_trip::<MediaUrl>),
-    ("ContentPartInputAudio", round_trip::<ContentPartInputAudio>),
-    ("ContentPartInputFile", round_trip::<ContentPartInputFile>),
-    ("ContentPartInputVideo", round_trip::<ContentPartInputVideo>),
-    ("ContentPartVideo", round_trip::<ContentPartVideo>),
-    ("ContentPartVideo.video_url", round_trip::<MediaUrl>),
-    ("ContextCompactionItem", round_trip::<ContextCompactionItem>),
-    ("ContextCompressionEngine", round_trip::<ContextCompressionEngine>),
-    ("ContextCompressionPlugin", round_trip::<ContextCompressionPlugin>),
-    ("CostDetails", round_trip::<CostDetails>),
-    ("CreateBYOKKeyRequest", round_trip::<CreateByokKeyRequest>),
-    ("CreateBYOKKeyRequest.declared_region", round_trip::<DataRegion>),
-    ("CreateBYOKKeyResponse", round_trip::<ByokKeyResponse>),
-    ("CreateEmbeddingsResponse", round_trip::<CreateEmbeddingsResponse>),
-    ("CreateEmbeddingsResponse.data[]", round_trip::<Embedding>),
-    ("CreateEmbeddingsResponse.data[].embedding", round_trip::<EmbeddingVector>),
-    ("CreateEmbeddingsResponse.usage", round_trip::<EmbeddingUsage>),
-    ("CreateEmbeddingsResponse.usage.prompt_tokens_details", round_trip::<EmbeddingUsagePromptTokensDetails>),
-    ("CreateExternalUserRequest", round_trip::<CreateExternalUserRequest>),
-    ("CreateGuardrailRequest", round_trip::<CreateGuardrailRequest>),
-    ("CreateGuardrailResponse", round_trip::<GuardrailResponse>),
-    ("CreateObservabilityDestinationRequest", round_trip::<CreateObservabilityDestinationRequest>),
-    ("CreateObservabilityDestinationRequest.type", round_trip::<ObservabilityDestinationType>),
-    ("CreateObservabilityDestinationResponse", round_trip::<ObservabilityDestinationResponse>),
-    ("CreatePresetFromInferenceResponse", round_trip::<PresetResponse>),
-    ("CreatePrivateEndpointRequest", round_trip::<CreatePrivateEndpointRequest>),
-    ("CreatePrivateEndpointRequest.declared_region", round_trip::<DataRegion>),
-    ("CreatePrivateProviderRequest", round_trip::<CreatePrivateProviderRequest>),
-    ("CreateScimGroupMappingRequest", round_trip::<CreateScimGroupMappingRequest>),
-    ("CreateScimGroupMappingRequest.role", round_trip::<MemberRole>),
-    ("CreateScimGroupMappingResponse", round_trip::<ScimGroupMappingResponse>),
-    ("CreateScimSyncJobResponse", round_trip::<ScimSyncJobResponse>),
-    ("CreateWorkspaceRequest", round_trip::<CreateWorkspaceRequest>),
-    ("CreateWorkspaceRequest.disabled_server_tools[]", round_trip::<DisabledServerTool>),
-    ("CreateWorkspaceResponse", round_trip::<WorkspaceResponse>),
-    ("CustomTool", round_trip::<CustomTool>),
-    ("CustomTool.format", round_trip::<CustomToolFormat>),
-    ("CustomTool.format|grammar", round_trip::<CustomToolFormatGrammar>),
-    ("CustomTool.format|grammar.syntax", round_trip::<CustomToolFormatGrammarSyntax>),
-    ("CustomTool.format|text", round_trip::<FormatTextConfig>),
-    ("CustomToolCallInputDeltaEvent", round_trip::<CustomToolCallInputDeltaEvent>),
-    ("CustomToolCallInputDoneEvent", round_trip::<CustomToolCallInputDoneEvent>),
-    ("CustomToolCallItem", round_trip::<CustomToolCallItem>),
-    ("CustomToolCallOutputItem", round_trip::<CustomToolCallOutputItem>),
-    ("CustomToolCallOutputItem.output", round_trip::<ToolCallOutput>),
-    ("CustomToolCallOutputItem.output[]", round_trip::<ToolCallOutputPart>),
-    ("DABenchmarkEntry", round_trip::<DaBenchmarkEntry>),
-    ("DatetimeServerTool", round_trip::<DatetimeServerTool>),
-    ("DatetimeServerToolConfig", round_trip::<DatetimeServerToolConfig>),
-    ("DebugEvent", round_trip::<DebugEvent>),
-    ("DebugEvent.debug", round_trip::<DebugEventDebug>),
-    ("DebugEvent.debug.timings", round_trip::<DebugEventDebugTimings>),
-    ("DebugEvent.debug.timings.event", round_trip::<DebugEventDebugTimingsEvent>),
-    ("DecisionsBoxAnswer", round_trip::<DecisionsBoxAnswer>),
-    ("DecisionsBoxAnswer.box", round_trip::<DecisionsBoxAnswerBox>),
-    ("DecisionsBoxQuestion", round_trip::<DecisionsBoxQuestion>),
-    ("DecisionsBoxQuestion.instructions", round_trip::<DecisionsContent>),
-    ("DecisionsChoiceAnswer", round_trip::<DecisionsChoiceAnswer>),
-    ("DecisionsChoiceQuestion", round_trip::<DecisionsChoiceQuestion>),
-    ("DecisionsChoiceQuestion.instructions", round_trip::<DecisionsContent>),
-    ("DecisionsImageAsset", round_trip::<DecisionsImageAsset>),
-    ("DecisionsImageAsset.format", round_trip::<DecisionsImageAssetFormat>),
-    ("DecisionsNoulAnswer", round_trip::<DecisionsNoulAnswer>),
-    ("DecisionsNoulQuestion", round_trip::<DecisionsNoulQuestion>),
-    ("DecisionsNoulQuestion.criteria", round_trip::<DecisionsNoulQuestionCriteria>),
-    ("DecisionsNoulQuestion.criteria.false", round_trip::<DecisionsContent>),
-    ("DecisionsNoulQuestion.criteria.true", round_trip::<DecisionsContent>),
-    ("DecisionsNoulQuestion.instructions", round_trip::<DecisionsContent>),
-    ("DecisionsRequest", round_trip::<DecisionsRequest>),
-    ("DecisionsRequest.questions{}", round_trip::<DecisionsRequestQuestion>),
-    ("DecisionsRequest.state", round_trip::<DecisionsContent>),
-    ("DecisionsResponse", round_trip::<DecisionsResponse>),
-    ("DecisionsResponse.answers{}", round_trip::<DecisionsResponseAnswer>),
-    ("DecisionsResponse.usage", round_trip::<DecisionsResponseUsage>),
-    ("DecisionsScoreAnswer", round_trip::<DecisionsScoreAnswer>),
-    ("DecisionsScoreAnswer.legend{}", round_trip::<DecisionsContent>),
-    ("DecisionsScoreQuestion", round_trip::<DecisionsScoreQuestion>),
-    ("DecisionsScoreQuestion.criteria[]", round_trip::<DecisionsContent>),
-    ("DecisionsScoreQuestion.instructions", round_trip::<DecisionsContent>),
-    ("DefaultParameters", round_trip::<DefaultParameters>),
-    ("DeferredBm25Search", round_trip::<DeferredBm25Search>),
-    ("DeferredCustomSearch", round_trip::<DeferredCustomSearch>),
-    ("DeferredRegexSearch", round_trip::<DeferredRegexSearch>),
-    ("DeferredToolsControl", round_trip::<DeferredToolsControl>),
-    ("DeferredToolsSearchStrategy", round_trip::<DeferredToolsSearchStrategy>),
-    ("DeleteBYOKKeyResponse", round_trip::<DeletedResponse>),
-    ("DeleteGuardrailResponse", round_trip::<DeletedResponse>),
-    ("DeleteObservabilityDestinationResponse", round_trip::<DeletedResponse>),
-    ("DeletePrivateEndpointResponse", round_trip::<DeletePrivateEndpointResponse>),
-    ("DeletePrivateEndpointResponse.data", round_trip::<DeletePrivateEndpointResponseData>),
-    ("DeleteScimGroupMappingResponse", round_trip::<DeletedResponse>),
-    ("DeleteWorkspaceBudgetResponse", round_trip::<DeletedResponse>),
-    ("DeleteWorkspaceResponse", round_trip::<DeletedResponse>),
-    ("DeprecatedRoute", round_trip::<DeprecatedRoute>),
-    ("EasyInputMessage", round_trip::<EasyInputMessage>),
-    ("EasyInputMessage.content", round_trip::<EasyInputMessageContent>),
-    ("EasyInputMessage.content[]", round_trip::<InputContentPart>),
-    ("EasyInputMessage.phase", round_trip::<MessagePhase>),
-    ("EasyInputMessage.role", round_trip::<MessageRole>),
-    ("EndpointInfo", round_trip::<EndpointInfo>),
-    ("EndpointStatus", round_trip::<i64>),
-    ("EndpointsMetadata", round_trip::<EndpointsMetadata>),
-    ("EnumCapability", round_trip::<EnumCapability>),
-    ("ErrorEvent", round_trip::<ResponseErrorEvent>),
-    ("ExternalUser", round_trip::<ExternalUser>),
-    ("ExternalUserResponse", round_trip::<ExternalUserResponse>),
-    ("FailableToolCallStatus", round_trip::<FailableToolCallStatus>),
-    ("FileCitation", round_trip::<FileCitation>),
-    ("FileDeleteResponse", round_trip::<FileDeleteResponse>),
-    ("FileListResponse", round_trip::<FileListResponse>),
-    ("FileParserPlugin", round_trip::<FileParserPlugin>),
-    ("FilePath", round_trip::<FilePath>),
-    ("FileProvider", round_trip::<FileProvider>),
-    ("FileResponse", round_trip::<FileResponse>),
-    ("FileSearchServerTool", round_trip::<FileSearchServerTool>),
-    ("FileSearchServerTool.filters", round_trip::<FileSearchServerToolFilters>),
-    ("FileSearchServerTool.filters|key", round_trip::<FileSearchServerToolFiltersKey>),
-    ("FileSearchServerTool.filters|key.type", round_trip::<FileSearchServerToolFiltersKeyType>),
-    ("FileSearchServerTool.filters|key.value", round_trip::<FileSearchServerToolFiltersKeyValue>),
-    ("FileSearchServerTool.filters|key.value[]", round_trip::<FilterValue>),
-    ("FileSearchServerTool.ranking_options", round_trip::<FileSearchServerToolRankingOptions>),
-    ("FileSearchServerTool.ranking_options.ranker", round_trip::<FileSearchServerToolRankingOptionsRanker>),
-    ("FilesServerTool", round_trip::<FilesServerTool>),
-    ("FilesServerToolConfig", round_trip::<JsonObject>),
-    ("Filter", round_trip::<AnalyticsFilter>),
-    ("FormatJsonObjectConfig", round_trip::<FormatJsonObjectConfig>),
-    ("FormatJsonSchemaConfig", round_trip::<FormatJsonSchemaConfig>),
-    ("FormatTextConfig", round_trip::<FormatTextConfig>),
-    ("Formats", round_trip::<ResponsesTextFormat>),
-    ("FrameImage", round_trip::<FrameImage>),
-    ("FrameImage.frame_type", round_trip::<FrameType>),
-    ("FreeModelDailyRequests", round_trip::<FreeModelDailyRequests>),
-    ("FunctionCallArgsDeltaEvent", round_trip::<FunctionCallArgsDeltaEvent>),
-    ("FunctionCallArgsDoneEvent", round_trip::<FunctionCallArgsDoneEvent>),
-    ("FunctionCallItem", round_trip::<OutputFunctionCallItem>),
-    ("FunctionCallOutputItem", round_trip::<FunctionCallOutputItem>),
-    ("FunctionCallOutputItem.output", round_trip::<ToolCallOutput>),
-    ("FunctionCallOutputItem.output[]", round_trip::<ToolCallOutputPart>),
-    ("FusionAnalysisResult", round_trip::<FusionAnalysisResult>),
-    ("FusionAnalysisResult.contradictions[]", round_trip::<FusionAnalysisResultContradiction>),
-    ("FusionAnalysisResult.contradictions[].stances[]", round_trip::<FusionAnalysisResultContradictionStance>),
-    ("FusionAnalysisResult.partial_coverage[]", round_trip::<FusionAnalysisResultPartialCoverageItem>),
-    ("FusionAnalysisResult.unique_insights[]", round_trip::<FusionAnalysisResultUniqueInsight>),
-    ("FusionCallAnalysisCompletedEvent", round_trip::<FusionCallAnalysisCompletedEvent>),
-    ("FusionCallAnalysisInProgressEvent", round_trip::<FusionCallAnalysisInProgressEvent>),
-    ("FusionCallCompletedEvent", round_trip::<FusionCallCompletedEvent>),
-    ("FusionCallInProgressEvent", round_trip::<FusionCallInProgressEvent>),
-    ("FusionCallPanelAddedEvent", round_trip::<FusionCallPanelAddedEvent>),
-    ("FusionCallPanelCompletedEvent", round_trip::<FusionCallPanelCompletedEvent>),
-    ("FusionCallPanelDeltaEvent", round_trip::<FusionCallPanelDeltaEvent>),
-    ("FusionCallPanelFailedEvent", round_trip::<FusionCallPanelFailedEvent>),
-    ("FusionCallPanelReasoningDeltaEvent", round_trip::<FusionCallPanelReasoningDeltaEvent>),
-    ("FusionPlugin", round_trip::<FusionPlugin>),
-    ("FusionPlugin.preset", round_trip::<FusionPluginPreset>),
-    ("FusionPlugin.tools[]", round_trip::<DynamicServerTool>),
-    ("FusionServerToolConfig", round_trip::<FusionServerToolConfig>),
-    ("FusionServerToolConfig.reasoning", round_trip::<ServerToolReasoning>),
-    ("FusionServerToolConfig.tools[]", round_trip::<DynamicServerTool>),
-    ("FusionServerTool_OpenRouter", round_trip::<FusionServerToolOpenRouter>),
-    ("FusionSource", round_trip::<FusionSource>),
-    ("GenerationContentData", round_trip::<GenerationContentData>),
-    ("GenerationContentData.input", round_trip::<GenerationContentDataInput>),
-    ("GenerationContentData.input|messages", round_trip::<GenerationContentDataInputMessages>),
-    ("GenerationContentData.input|prompt", round_trip::<GenerationContentDataInputPrompt>),
-    ("GenerationContentData.output", round_trip::<GenerationContentDataOutput>),
-    ("GenerationContentError", round_trip::<GenerationContentError>),
-    ("GenerationContentErrorAttempt", round_trip::<GenerationContentErrorAttempt>),
-    ("GenerationContentResponse", round_trip::<GenerationContentResponse>),
-    ("GenerationResponse", round_trip::<GenerationResponse>),
-    ("GenerationResponse.data", round_trip::<GenerationResponseData>),
-    ("GenerationResponse.data.api_type", round_trip::<GenerationResponseDataApiType>),
-    ("GetBYOKKeyResponse", round_trip::<ByokKeyResponse>),
-    ("GetGuardrailResponse", round_trip::<GuardrailResponse>),
-    ("GetObservabilityDestinationResponse", round_trip::<ObservabilityDestinationResponse>),
-    ("GetPresetResponse", round_trip::<PresetResponse>),
-    ("GetPresetVersionResponse", round_trip::<GetPresetVersionResponse>),
-    ("GetScimGroupMappingResponse", round_trip::<ScimGroupMappingResponse>),
-    ("GetScimSyncJobResponse", round_trip::<ScimSyncJobResponse>),
-    ("GetToolResponse", round_trip::<GetToolResponse>),
-    ("GetWorkspaceBudgetResponse", round_trip::<WorkspaceBudgetResponse>),
-    ("GetWorkspaceResponse", round_trip::<WorkspaceResponse>),
-    ("Guardrail", round_trip::<Guardrail>),
-    ("GuardrailDataRegion", round_trip::<DataRegion>),
-    ("GuardrailInterval", round_trip::<ResetInterval>),
-    ("ImageConfig", round_trip::<BTreeMap<String, ImageConfigValue>>),
-    ("ImageConfig{}", round_trip::<ImageConfigValue>),
-    ("ImageEndpoint", round_trip::<ImageEndpoint>),
-    ("ImageGenCallCompletedEvent", round_trip::<ImageGenCallCompletedEvent>),
-    ("ImageGenCallGeneratingEvent", round_trip::<ImageGenCallGeneratingEvent>),
-    ("ImageGenCallInProgressEvent", round_trip::<ImageGenCallInProgressEvent>),
-    ("ImageGenCallPartialImageEvent", round_trip::<ImageGenCallPartialImageEvent>),
-    ("ImageGenCompletedEvent", round_trip::<ImageGenCompletedEvent>),
-    ("ImageGenPartialImageEvent", round_trip::<ImageGenPartialImageEvent>),
-    ("ImageGenStreamErrorEvent", round_trip::<ImageGenStreamErrorEvent>),
-    ("ImageGenStreamErrorEvent.error", round_trip::<ImageGenStreamErrorEventError>),
-    ("ImageGenTextChunkEvent", round_trip::<ImageGenTextChunkEvent>),
-    ("ImageGenTextChunkEvent.phase", round_trip::<ImageGenTextChunkEventPhase>),
-    ("ImageGenerationProviderPreferences", round_trip::<ImageGenerationProviderPreferences>),
-    ("ImageGenerationProviderPreferences.sort", round_trip::<ProviderPreferencesSort>),
-    ("ImageGenerationRequest", round_trip::<ImageGenerationRequest>),
-    ("ImageGenerationRequest.aspect_ratio", round_trip::<ImageGenerationRequestAspectRatio>),
-    ("ImageGenerationRequest.background", round_trip::<ImageBackground>),
-    ("ImageGenerationRequest.output_format", round_trip::<ImageGenerationRequestOutputFormat>),
-    ("ImageGenerationRequest.quality", round_trip::<ImageGenerationRequestQuality>),
-    ("ImageGenerationRequest.resolution", round_trip::<ImageGenerationRequestResolution>),
-    ("ImageGenerationResponse", round_trip::<ImageGenerationResponse>),
-    ("ImageGenerationResponse.data[]", round_trip::<ImageGenerationResponseData>),
-    ("ImageGenerationServerTool", round_trip::<ImageGenerationServerTool>),
-    ("ImageGenerationServerTool.background", round_trip::<ImageBackground>),
-    ("ImageGenerationServerTool.input_fidelity", round_trip::<ImageGenerationServerToolInputFidelity>),
-    ("ImageGenerationServerTool.input_image_mask", round_trip::<ImageGenerationServerToolInputImageMask>),
-    ("ImageGenerationServerTool.moderation", round_trip::<ImageGenerationServerToolModeration>),
-    ("ImageGenerationServerTool.output_format", round_trip::<ImageGenerationServerToolOutputFormat>),
-    ("ImageGenerationServerTool.quality", round_trip::<ImageGenerationServerToolQuality>),
-    ("ImageGenerationServerToolConfig", round_trip::<ImageGenerationServerToolConfig>),
-    ("ImageGenerationServerTool_OpenRouter", round_trip::<ImageGenerationServerToolOpenRouter>),
-    ("ImageGenerationStatus", round_trip::<ImageGenerationStatus>),
-    ("ImageGenerationUsage", round_trip::<TokenUsage>),
-    ("ImageGenerationUsage.completion_tokens_details", round_trip::<TokenUsageCompletionTokensDetails>),
-    ("ImageGenerationUsage.prompt_tokens_details", round_trip::<TokenUsagePromptTokensDetails>),
-    ("ImageGenerationUsage.server_tool_use", round_trip::<ServerToolUseDetails>),
-    ("ImageInputModality", round_trip::<InputModality>),
-    ("ImageModelArchitecture", round_trip::<ImageModelArchitecture>),
-    ("ImageModelEndpointsResponse", round_trip::<ImageModelEndpointsResponse>),
-    ("ImageModelListItem", round_trip::<ImageModelListItem>),
-    ("ImageModelsListResponse", round_trip::<ImageModelsListResponse>),
-    ("ImageOutputModality", round_trip::<OutputModality>),
-    ("ImagePricingEntry", round_trip::<ImagePricingEntry>),
-    ("ImagePricingEntry.billable", round_trip::<ImagePricingEntryBillable>),
-    ("ImagePricingEntry.unit", round_trip::<ImagePricingEntryUnit>),
-    ("ImageStreamingResponse.data", round_trip::<ImageStreamEvent>),
-    ("IncompleteDetails", round_trip::<IncompleteDetails>),
-    ("IncompleteDetails.reason", round_trip::<IncompleteDetailsReason>),
-    ("InputAudio", round_trip::<InputAudio>),
-    ("InputAudio.input_audio", round_trip::<InputAudioInputAudio>),
-    ("InputAudio.input_audio.format", round_trip::<InputAudioInputAudioFormat>),
-    ("InputFile", round_trip::<InputFile>),
-    ("InputImage", round_trip::<InputImage>),
-    ("InputImage.detail", round_trip::<ImageDetail>),
-    ("InputMessageItem", round_trip::<InputMessageItem>),
-    ("InputMessageItem.content[]", round_trip::<InputContentPart>),
-    ("InputMessageItem.role", round_trip::<InputMessageRole>),
-    ("InputModality", round_trip::<InputModality>),
-    ("InputReference", round_trip::<InputReference>),
-    ("InputText", round_trip::<InputText>),
-    ("InputVideo", round_trip::<InputVideo>),
-    ("InputVideo.processing", round_trip::<VideoProcessing>),
-    ("Inputs", round_trip::<ResponsesInput>),
-    ("Inputs[]", round_trip::<InputItem>),
-    ("Inputs[]|message", round_trip::<OutputMessageInput>),
-    ("Inputs[]|message.content", round_trip::<OutputMessageInputContent>),
-    ("Inputs[]|message.content[]", round_trip::<OutputMessageContentPart>),
-    ("InstructType", round_trip::<InstructType>),
-    ("ItemReferenceItem", round_trip::<ItemReferenceItem>),
-    ("JevRouterPlugin", round_trip::<JevRouterPlugin>),
-    ("KeyAssignment", round_trip::<KeyAssignment>),
-    ("KeyBudget", round_trip::<KeyBudget>),
-    ("KeyBudget.reset_interval", round_trip::<ResetInterval>),
-    ("KeyBudget.scope", round_trip::<KeyBudgetScope>),
-    ("Legacy_ChatContentVideo", round_trip::<LegacyChatContentVideo>),
-    ("Legacy_ChatContentVideoInput", round_trip::<ChatContentVideoInput>),
-    ("Legacy_ChatContentVideoInput.processing", round_trip::<VideoProcessing>),
-    ("Legacy_WebSearchServerTool", round_trip::<LegacyWebSearchServerTool>),
-    ("ListBYOKKeysResponse", round_trip::<ListByokKeysResponse>),
-    ("ListEndpointsResponse", round_trip::<ListEndpointsResponse>),
-    ("ListEndpointsResponse.architecture", round_trip::<ListEndpointsResponseArchitecture>),
-    ("ListExternalUsersResponse", round_trip::<ListExternalUsersResponse>),
-    ("ListGuardrailsResponse", round_trip::<ListGuardrailsResponse>),
-    ("ListKeyAssignmentsResponse", round_trip::<ListKeyAssignmentsResponse>),
-    ("ListMemberAssignmentsResponse", round_trip::<ListMemberAssignmentsResponse>),
-    ("ListObservabilityDestinationsResponse", round_trip::<ListObservabilityDestinationsResponse>),
-    ("ListPresetVersionsResponse", round_trip::<ListPresetVersionsResponse>),
-    ("ListPresetsResponse", round_trip::<ListPresetsResponse>),
-    ("ListPrivateEndpointsResponse", round_trip::<ListPrivateEndpointsResponse>),
-    ("ListScimGroupMappingsResponse", round_trip::<ListScimGroupMappingsResponse>),
-    ("ListScimGroupsResponse", round_trip::<ListScimGroupsResponse>),
-    ("ListToolsResponse", round_trip::<ListToolsResponse>),
-    ("ListToolsResponse.links", round_trip::<PageLinks>),
-    ("ListWorkspaceBudgetsResponse", round_trip::<ListWorkspaceBudgetsResponse>),
-    ("ListWorkspaceMembersResponse", round_trip::<ListWorkspaceMembersResponse>),
-    ("ListWorkspacesResponse", round_trip::<ListWorkspacesResponse>),
-    ("LocalShellCallItem", round_trip::<LocalShellCallItem>),
-    ("LocalShellCallItem.action", round_trip::<LocalShellCallItemAction>),
-    ("LocalShellCallOutputItem", round_trip::<LocalShellCallOutputItem>),
-    ("ManagedPrivateEndpoint", round_trip::<ManagedPrivateEndpoint>),
-    ("ManagedPrivateEndpointResponse", round_trip::<ManagedPrivateEndpointResponse>),
-    ("McpApprovalRequestItem", round_trip::<McpApprovalRequestItem>),
-    ("McpApprovalResponseItem", round_trip::<McpApprovalResponseItem>),
-    ("McpCallItem", round_trip::<McpCallItem>),
-    ("McpHttpError", round_trip::<McpHttpError>),
-    ("McpListToolsItem", round_trip::<McpListToolsItem>),
-    ("McpListToolsItem.tools[]", round_trip::<McpListToolsItemTool>),
-    ("McpProtocolError", round_trip::<McpProtocolError>),
-    ("McpServerTool", round_trip::<McpServerTool>),
-    ("McpServerTool.allowed_tools", round_trip::<McpServerToolAllowedTools>),
-    ("McpServerTool.allowed_tools|read_only", round_trip::<McpServerToolAllowedToolsReadOnly>),
-    ("McpServerTool.connector_id", round_trip::<McpServerToolConnectorId>),
-    ("McpServerTool.require_approval", round_trip::<McpServerToolRequireApproval>),
-    ("McpServerTool.require_approval|always", round_trip::<McpServerToolRequireApprovalAlways>),
-    ("McpServerTool.require_approval|always.always", round_trip::<McpToolNames>),
-    ("McpServerTool.require_approval|always.never", round_trip::<McpToolNames>),
-    ("McpServerTool.require_approval|string", round_trip::<McpServerToolRequireApprovalMode>),
-    ("McpToolCallError", round_trip::<McpToolCallError>),
-    ("McpToolExecutionError", round_trip::<McpToolExecutionError>),
-    ("MemberAssignment", round_trip::<MemberAssignment>),
-    ("MessagesAdvisorToolResultBlock", round_trip::<AnthropicAdvisorToolResult>),
-    ("MessagesBashToolResultBlock", round_trip::<MessagesBashToolResult>),
-    ("MessagesContentBlockDeltaEvent", round_trip::<MessagesContentBlockDeltaEvent>),
-    ("MessagesContentBlockDeltaEvent.delta", round_trip::<MessagesDelta>),
-    ("MessagesContentBlockDeltaEvent.delta|citations_delta", round_trip::<MessagesCitationsDelta>),
-    ("MessagesContentBlockDeltaEvent.delta|citations_delta.citation", round_trip::<AnthropicTextCitation>),
-    ("MessagesContentBlockDeltaEvent.delta|compaction_delta", round_trip::<MessagesCompactionDelta>),
-    ("MessagesContentBlockDeltaEvent.delta|input_json_delta", round_trip::<MessagesInputJsonDelta>),
-    ("MessagesContentBlockDeltaEvent.delta|signature_delta", round_trip::<MessagesSignatureDelta>),
-    ("MessagesContentBlockDeltaEvent.delta|text_delta", round_trip::<MessagesTextDelta>),
-    ("MessagesContentBlockDeltaEvent.delta|thinking_delta", round_trip::<MessagesThinkingDelta>),
-    ("MessagesContentBlockStartEvent", round_trip::<MessagesContentBlockStartEvent>),
-    ("MessagesContentBlockStartEvent.content_block", round_trip::<MessagesContentBlock>),
-    ("MessagesContentBlockStopEvent", round_trip::<MessagesContentBlockStopEvent>),
-    ("MessagesDeltaEvent", round_trip::<MessagesDeltaEvent>),
-    ("MessagesDeltaEvent.context_management", round_trip::<MessagesAppliedContextManagement>),
-    ("MessagesDeltaEvent.delta", round_trip::<MessagesDeltaEventDelta>),
-    ("MessagesDeltaEvent.usage", round_trip::<MessagesDeltaEventUsage>),
-    ("MessagesErrorEvent", round_trip::<MessagesErrorEvent>),
-    ("MessagesErrorEvent.error", round_trip::<MessagesErrorEventError>),
-    ("MessagesFallbackParam", round_trip::<MessagesFallbackParam>),
-    ("MessagesMessageParam", round_trip::<MessagesMessageParam>),
-    ("MessagesMessageParam.content", round_trip::<MessagesMessageParamContent>),
-    ("MessagesMessageParam.content[]", round_trip::<MessagesContentBlockParam>),
-    ("MessagesMessageParam.content[]|compaction", round_trip::<MessagesCompactionBlockParam>),
-    ("MessagesMessageParam.content[]|redacted_thinking", round_trip::<AnthropicRedactedThinkingBlock>),
-    ("MessagesMessageParam.content[]|server_tool_use", round_trip::<MessagesServerToolUseBlockParam>),
-    ("MessagesMessageParam.content[]|thinking", round_trip::<AnthropicThinkingBlock>),
-    ("MessagesMessageParam.content[]|tool_result", round_trip::<MessagesToolResultBlockParam>),
-    ("MessagesMessageParam.content[]|tool_result.content", round_trip::<MessagesToolResultContent>),
-    ("MessagesMessageParam.content[]|tool_result.content[]", round_trip::<MessagesToolResultContentPart>),
-    ("MessagesMessageParam.content[]|tool_result.content[]|tool_reference", round_trip::<AnthropicToolReference>),
-    ("MessagesMessageParam.content[]|tool_use", round_trip::<MessagesToolUseBlockParam>),
-    ("MessagesMessageParam.content[]|web_search_tool_result", round_trip::<MessagesWebSearchResultBlockParam>),
-    ("MessagesMessageParam.content[]|web_search_tool_result.content", round_trip::<MessagesWebSearchResultContent>),
-    ("MessagesMessageParam.role", round_trip::<MessagesMessageParamRole>),
-    ("MessagesOutputConfig", round_trip::<MessagesOutputConfig>),
-    ("MessagesOutputConfig.effort", round_trip::<OutputEffort>),
-    ("MessagesOutputConfig.format", round_trip::<MessagesOutputConfigFormat>),
-    ("MessagesOutputConfig.task_budget", round_trip::<MessagesOutputConfigTaskBudget>),
-    ("MessagesPingEvent", round_trip::<MessagesPingEvent>),
-    ("MessagesRequest", round_trip::<MessagesRequest>),
-    ("MessagesRequest.context_management", round_trip::<MessagesRequestContextManagement>),
-    ("MessagesRequest.context_management.edits[]", round_trip::<ContextEdit>),
+/// The place of a type, and the type.
+pub(crate) const TYPES: &[(&str, Known)] = &[
+    ("AABenchmarkEntry", Known::of::<AaBenchmarkEntry>("AaBenchmarkEntry")),
+    ("ActivityItem", Known::of::<ActivityItem>("ActivityItem")),
+    ("ActivityResponse", Known::of::<ActivityResponse>("ActivityResponse")),
+    ("AdditionalToolsItem", Known::of::<AdditionalToolsItem>("AdditionalToolsItem")),
+    ("AdditionalToolsItem.role", Known::of::<AdditionalToolsItemRole>("AdditionalToolsItemRole")),
+    ("AdditionalToolsItem.tools[]", Known::of::<ResponsesTool>("ResponsesTool")),
+    ("AdditionalToolsItem.tools[]|function", Known::of::<ResponsesFunctionTool>("ResponsesFunctionTool")),
+    ("AdvisorReasoning", Known::of::<ServerToolReasoning>("ServerToolReasoning")),
+    ("AdvisorReasoning.effort", Known::of::<ReasoningEffort>("ReasoningEffort")),
+    ("AdvisorServerToolConfig", Known::of::<AdvisorServerToolConfig>("AdvisorServerToolConfig")),
+    ("AdvisorServerTool_OpenRouter", Known::of::<AdvisorServerToolOpenRouter>("AdvisorServerToolOpenRouter")),
+    ("AgentMessageItem", Known::of::<AgentMessageItem>("AgentMessageItem")),
+    ("AgentMessageItem.agent", Known::of::<AgentMessageItemAgent>("AgentMessageItemAgent")),
+    ("AgentMessageItem.content[]", Known::of::<AgentMessageContentPart>("AgentMessageContentPart")),
+    (
+        "AgentMessageItem.content[]|encrypted_content",
+        Known::of::<AgentMessageEncryptedContent>("AgentMessageEncryptedContent"),
+    ),
+    ("Alignment", Known::of::<Alignment>("Alignment")),
+    ("AlignmentAllowedCallRecord", Known::of::<AlignmentAllowedCallRecord>("AlignmentAllowedCallRecord")),
+    ("AlignmentBlockedCallRecord", Known::of::<AlignmentBlockedCallRecord>("AlignmentBlockedCallRecord")),
+    ("AlignmentCallRecord", Known::of::<AlignmentCallRecord>("AlignmentCallRecord")),
+    ("AlignmentChatAudio", Known::of::<AlignmentChatAudio>("AlignmentChatAudio")),
+    ("AlignmentChatImage", Known::of::<ContentPartImage>("ContentPartImage")),
+    ("AlignmentChatImage.image_url", Known::of::<MediaUrl>("MediaUrl")),
+    ("AlignmentChatRejected", Known::of::<AlignmentChatRejected>("AlignmentChatRejected")),
+    ("AlignmentChatToolCall", Known::of::<AlignmentChatToolCall>("AlignmentChatToolCall")),
+    ("AlignmentChatToolCall.function", Known::of::<ChatToolCallFunction>("ChatToolCallFunction")),
+    ("AlignmentPlugin", Known::of::<AlignmentPlugin>("AlignmentPlugin")),
+    ("AlignmentPlugin.mode", Known::of::<PluginMode>("PluginMode")),
+    ("AlignmentRejected", Known::of::<AlignmentRejected>("AlignmentRejected")),
+    (
+        "AlignmentResponsesRejected",
+        Known::of::<Vec<AlignmentResponsesRejectedItem>>("Vec<AlignmentResponsesRejectedItem>"),
+    ),
+    ("AlignmentResponsesRejected[]", Known::of::<AlignmentResponsesRejectedItem>("AlignmentResponsesRejectedItem")),
+    ("AlignmentRule", Known::of::<AlignmentRule>("AlignmentRule")),
+    ("AlignmentRule.watch[]", Known::of::<AlignmentRuleWatchItem>("AlignmentRuleWatchItem")),
+    ("AlignmentRuleRecord", Known::of::<AlignmentRuleRecord>("AlignmentRuleRecord")),
+    ("AlignmentUnavailableCallRecord", Known::of::<AlignmentUnavailableCallRecord>("AlignmentUnavailableCallRecord")),
+    (
+        "AlignmentUnavailableCallRecord.reason",
+        Known::of::<AlignmentUnavailableCallRecordReason>("AlignmentUnavailableCallRecordReason"),
+    ),
+    ("AnnotationAddedEvent", Known::of::<AnnotationAddedEvent>("AnnotationAddedEvent")),
+    (
+        "AnthropicAdvisorMessageUsageIteration",
+        Known::of::<AnthropicAdvisorMessageUsageIteration>("AnthropicAdvisorMessageUsageIteration"),
+    ),
+    ("AnthropicAdvisorToolResult", Known::of::<AnthropicAdvisorToolResult>("AnthropicAdvisorToolResult")),
+    ("AnthropicAllowedCallers", Known::of::<Vec<AnthropicAllowedCaller>>("Vec<AnthropicAllowedCaller>")),
+    ("AnthropicAllowedCallers[]", Known::of::<AnthropicAllowedCaller>("AnthropicAllowedCaller")),
+    ("AnthropicBase64ImageSource", Known::of::<AnthropicBase64ImageSource>("AnthropicBase64ImageSource")),
+    ("AnthropicBase64PdfSource", Known::of::<AnthropicBase64PdfSource>("AnthropicBase64PdfSource")),
+    (
+        "AnthropicBashCodeExecutionContent",
+        Known::of::<AnthropicBashCodeExecutionContent>("AnthropicBashCodeExecutionContent"),
+    ),
+    (
+        "AnthropicBashCodeExecutionOutput",
+        Known::of::<AnthropicBashCodeExecutionOutput>("AnthropicBashCodeExecutionOutput"),
+    ),
+    (
+        "AnthropicBashCodeExecutionResult",
+        Known::of::<AnthropicBashCodeExecutionResult>("AnthropicBashCodeExecutionResult"),
+    ),
+    (
+        "AnthropicBashCodeExecutionToolResult",
+        Known::of::<AnthropicBashCodeExecutionToolResult>("AnthropicBashCodeExecutionToolResult"),
+    ),
+    (
+        "AnthropicBashCodeExecutionToolResultError",
+        Known::of::<AnthropicBashCodeExecutionError>("AnthropicBashCodeExecutionError"),
+    ),
+    (
+        "AnthropicBashCodeExecutionToolResultError.error_code",
+        Known::of::<AnthropicBashCodeExecutionErrorCode>("AnthropicBashCodeExecutionErrorCode"),
+    ),
+    ("AnthropicCacheControlDirective", Known::of::<CacheControl>("CacheControl")),
+    ("AnthropicCacheControlTtl", Known::of::<CacheControlTtl>("CacheControlTtl")),
+    ("AnthropicCacheCreation", Known::of::<AnthropicCacheCreation>("AnthropicCacheCreation")),
+    ("AnthropicCaller", Known::of::<AnthropicCaller>("AnthropicCaller")),
+    ("AnthropicCitationCharLocation", Known::of::<AnthropicCharCitation>("AnthropicCharCitation")),
+    ("AnthropicCitationCharLocationParam", Known::of::<AnthropicCharCitationParam>("AnthropicCharCitationParam")),
+    (
+        "AnthropicCitationContentBlockLocation",
+        Known::of::<AnthropicContentBlockCitation>("AnthropicContentBlockCitation"),
+    ),
+    (
+        "AnthropicCitationContentBlockLocationParam",
+        Known::of::<AnthropicContentBlockCitationParam>("AnthropicContentBlockCitationParam"),
+    ),
+    ("AnthropicCitationPageLocation", Known::of::<AnthropicPageCitation>("AnthropicPageCitation")),
+    ("AnthropicCitationPageLocationParam", Known::of::<AnthropicPageCitationParam>("AnthropicPageCitationParam")),
+    (
+        "AnthropicCitationSearchResultLocation",
+        Known::of::<AnthropicSearchResultCitation>("AnthropicSearchResultCitation"),
+    ),
+    (
+        "AnthropicCitationSearchResultLocationParam",
+        Known::of::<AnthropicSearchResultCitation>("AnthropicSearchResultCitation"),
+    ),
+    ("AnthropicCitationWebSearchResultLocation", Known::of::<AnthropicWebSearchCitation>("AnthropicWebSearchCitation")),
+    (
+        "AnthropicCitationWebSearchResultLocationParam",
+        Known::of::<AnthropicWebSearchCitation>("AnthropicWebSearchCitation"),
+    ),
+    ("AnthropicCitationsConfig", Known::of::<AnthropicCitationsConfig>("AnthropicCitationsConfig")),
+    (
+        "AnthropicCodeExecution20250825Caller",
+        Known::of::<AnthropicCodeExecution20250825Caller>("AnthropicCodeExecution20250825Caller"),
+    ),
+    (
+        "AnthropicCodeExecution20260120Caller",
+        Known::of::<AnthropicCodeExecution20260120Caller>("AnthropicCodeExecution20260120Caller"),
+    ),
+    ("AnthropicCodeExecutionContent", Known::of::<AnthropicCodeExecutionContent>("AnthropicCodeExecutionContent")),
+    ("AnthropicCodeExecutionOutput", Known::of::<AnthropicCodeExecutionOutput>("AnthropicCodeExecutionOutput")),
+    ("AnthropicCodeExecutionResult", Known::of::<AnthropicCodeExecutionResult>("AnthropicCodeExecutionResult")),
+    (
+        "AnthropicCodeExecutionToolResult",
+        Known::of::<AnthropicCodeExecutionToolResult>("AnthropicCodeExecutionToolResult"),
+    ),
+    (
+        "AnthropicCodeExecutionToolResultError",
+        Known::of::<AnthropicCodeExecutionToolResultError>("AnthropicCodeExecutionToolResultError"),
+    ),
+    ("AnthropicCompactionBlock", Known::of::<AnthropicCompactionBlock>("AnthropicCompactionBlock")),
+    (
+        "AnthropicCompactionUsageIteration",
+        Known::of::<AnthropicCompactionUsageIteration>("AnthropicCompactionUsageIteration"),
+    ),
+    ("AnthropicContainer", Known::of::<AnthropicContainer>("AnthropicContainer")),
+    ("AnthropicContainerSkill", Known::of::<AnthropicContainerSkill>("AnthropicContainerSkill")),
+    ("AnthropicContainerSkill.type", Known::of::<AnthropicContainerSkillType>("AnthropicContainerSkillType")),
+    ("AnthropicContainerUpload", Known::of::<AnthropicContainerUpload>("AnthropicContainerUpload")),
+    ("AnthropicDirectCaller", Known::of::<AnthropicDirectCaller>("AnthropicDirectCaller")),
+    ("AnthropicDocumentBlock", Known::of::<AnthropicDocumentBlock>("AnthropicDocumentBlock")),
+    ("AnthropicDocumentBlock.source", Known::of::<AnthropicDocumentBlockSource>("AnthropicDocumentBlockSource")),
+    ("AnthropicDocumentBlockParam", Known::of::<AnthropicDocumentBlockParam>("AnthropicDocumentBlockParam")),
+    ("AnthropicDocumentBlockParam.citations", Known::of::<AnthropicCitationsParam>("AnthropicCitationsParam")),
+    (
+        "AnthropicDocumentBlockParam.source",
+        Known::of::<AnthropicDocumentBlockParamSource>("AnthropicDocumentBlockParamSource"),
+    ),
+    ("AnthropicDocumentBlockParam.source|content", Known::of::<AnthropicContentSource>("AnthropicContentSource")),
+    (
+        "AnthropicDocumentBlockParam.source|content.content",
+        Known::of::<AnthropicContentSourceContent>("AnthropicContentSourceContent"),
+    ),
+    (
+        "AnthropicDocumentBlockParam.source|content.content[]",
+        Known::of::<AnthropicContentSourcePart>("AnthropicContentSourcePart"),
+    ),
+    (
+        "AnthropicEncryptedCodeExecutionResult",
+        Known::of::<AnthropicEncryptedCodeExecutionResult>("AnthropicEncryptedCodeExecutionResult"),
+    ),
+    ("AnthropicFile", Known::of::<AnthropicFile>("AnthropicFile")),
+    ("AnthropicFileDeleted", Known::of::<AnthropicFileDeleted>("AnthropicFileDeleted")),
+    ("AnthropicFileDocumentSource", Known::of::<AnthropicFileDocumentSource>("AnthropicFileDocumentSource")),
+    ("AnthropicFileList", Known::of::<AnthropicFileList>("AnthropicFileList")),
+    ("AnthropicImageBlockParam", Known::of::<AnthropicImageBlockParam>("AnthropicImageBlockParam")),
+    ("AnthropicImageBlockParam.source", Known::of::<AnthropicImageBlockParamSource>("AnthropicImageBlockParamSource")),
+    ("AnthropicImageMimeType", Known::of::<AnthropicImageMimeType>("AnthropicImageMimeType")),
+    ("AnthropicInputTokensClearAtLeast", Known::of::<AnthropicInputTokens>("AnthropicInputTokens")),
+    ("AnthropicInputTokensTrigger", Known::of::<AnthropicInputTokens>("AnthropicInputTokens")),
+    ("AnthropicInputTransformation", Known::of::<AnthropicInputTransformation>("AnthropicInputTransformation")),
+    (
+        "AnthropicIterationCacheCreation",
+        Known::of::<AnthropicIterationCacheCreation>("AnthropicIterationCacheCreation"),
+    ),
+    ("AnthropicMessageOutputConfig", Known::of::<AnthropicMessageOutputConfig>("AnthropicMessageOutputConfig")),
+    ("AnthropicMessageUsageIteration", Known::of::<AnthropicMessageUsageIteration>("AnthropicMessageUsageIteration")),
+    ("AnthropicOutputEffort", Known::of::<OutputEffort>("OutputEffort")),
+    ("AnthropicOutputTokensDetails", Known::of::<AnthropicOutputTokensDetails>("AnthropicOutputTokensDetails")),
+    ("AnthropicPlainTextSource", Known::of::<AnthropicPlainTextSource>("AnthropicPlainTextSource")),
+    ("AnthropicRedactedThinkingBlock", Known::of::<AnthropicRedactedThinkingBlock>("AnthropicRedactedThinkingBlock")),
+    ("AnthropicRefusalStopDetails", Known::of::<AnthropicRefusalStopDetails>("AnthropicRefusalStopDetails")),
+    (
+        "AnthropicRefusalStopDetails.category",
+        Known::of::<AnthropicRefusalStopDetailsCategory>("AnthropicRefusalStopDetailsCategory"),
+    ),
+    ("AnthropicSafeguard", Known::of::<AnthropicSafeguard>("AnthropicSafeguard")),
+    ("AnthropicSafeguardResult", Known::of::<AnthropicSafeguardResult>("AnthropicSafeguardResult")),
+    ("AnthropicSafeguardResult.status", Known::of::<AnthropicSafeguardResultStatus>("AnthropicSafeguardResultStatus")),
+    (
+        "AnthropicSearchResultBlockParam",
+        Known::of::<AnthropicSearchResultBlockParam>("AnthropicSearchResultBlockParam"),
+    ),
+    ("AnthropicSearchResultBlockParam.citations", Known::of::<AnthropicCitationsParam>("AnthropicCitationsParam")),
+    ("AnthropicServerToolErrorCode", Known::of::<AnthropicServerToolErrorCode>("AnthropicServerToolErrorCode")),
+    ("AnthropicServerToolUsage", Known::of::<AnthropicServerToolUsage>("AnthropicServerToolUsage")),
+    ("AnthropicServiceTier", Known::of::<AnthropicServiceTier>("AnthropicServiceTier")),
+    ("AnthropicSpeed", Known::of::<AnthropicSpeed>("AnthropicSpeed")),
+    ("AnthropicSystemClearAt", Known::of::<AnthropicSystemClearAt>("AnthropicSystemClearAt")),
+    ("AnthropicTextBlock", Known::of::<AnthropicTextBlock>("AnthropicTextBlock")),
+    ("AnthropicTextBlockParam", Known::of::<AnthropicTextBlockParam>("AnthropicTextBlockParam")),
+    (
+        "AnthropicTextBlockParam.citations[]",
+        Known::of::<AnthropicTextBlockParamCitation>("AnthropicTextBlockParamCitation"),
+    ),
+    ("AnthropicTextCitation", Known::of::<AnthropicTextCitation>("AnthropicTextCitation")),
+    ("AnthropicTextEditorCodeExecutionContent", Known::of::<AnthropicTextEditorContent>("AnthropicTextEditorContent")),
+    (
+        "AnthropicTextEditorCodeExecutionCreateResult",
+        Known::of::<AnthropicTextEditorCreateResult>("AnthropicTextEditorCreateResult"),
+    ),
+    (
+        "AnthropicTextEditorCodeExecutionStrReplaceResult",
+        Known::of::<AnthropicTextEditorStrReplaceResult>("AnthropicTextEditorStrReplaceResult"),
+    ),
+    (
+        "AnthropicTextEditorCodeExecutionToolResult",
+        Known::of::<AnthropicTextEditorToolResult>("AnthropicTextEditorToolResult"),
+    ),
+    (
+        "AnthropicTextEditorCodeExecutionToolResultError",
+        Known::of::<AnthropicTextEditorError>("AnthropicTextEditorError"),
+    ),
+    (
+        "AnthropicTextEditorCodeExecutionToolResultError.error_code",
+        Known::of::<AnthropicTextEditorErrorCode>("AnthropicTextEditorErrorCode"),
+    ),
+    (
+        "AnthropicTextEditorCodeExecutionViewResult",
+        Known::of::<AnthropicTextEditorViewResult>("AnthropicTextEditorViewResult"),
+    ),
+    (
+        "AnthropicTextEditorCodeExecutionViewResult.file_type",
+        Known::of::<AnthropicTextEditorViewResultFileType>("AnthropicTextEditorViewResultFileType"),
+    ),
+    ("AnthropicThinkingBlock", Known::of::<AnthropicThinkingBlock>("AnthropicThinkingBlock")),
+    ("AnthropicThinkingBlockBinding", Known::of::<AnthropicThinkingBlockBinding>("AnthropicThinkingBlockBinding")),
+    (
+        "AnthropicThinkingBlockBinding.mismatch_behavior",
+        Known::of::<AnthropicMismatchBehavior>("AnthropicMismatchBehavior"),
+    ),
+    (
+        "AnthropicThinkingBlockBinding.prefix_mismatch_behavior",
+        Known::of::<AnthropicMismatchBehavior>("AnthropicMismatchBehavior"),
+    ),
+    ("AnthropicThinkingDisplay", Known::of::<AnthropicThinkingDisplay>("AnthropicThinkingDisplay")),
+    ("AnthropicThinkingTurns", Known::of::<AnthropicThinkingTurns>("AnthropicThinkingTurns")),
+    ("AnthropicToolReference", Known::of::<AnthropicToolReference>("AnthropicToolReference")),
+    ("AnthropicToolSearchContent", Known::of::<AnthropicToolSearchContent>("AnthropicToolSearchContent")),
+    ("AnthropicToolSearchResult", Known::of::<AnthropicToolSearchResult>("AnthropicToolSearchResult")),
+    ("AnthropicToolSearchResultError", Known::of::<AnthropicToolSearchResultError>("AnthropicToolSearchResultError")),
+    ("AnthropicToolSearchToolBm25", Known::of::<AnthropicToolSearchToolBm25>("AnthropicToolSearchToolBm25")),
+    (
+        "AnthropicToolSearchToolBm25.type",
+        Known::of::<AnthropicToolSearchToolBm25Type>("AnthropicToolSearchToolBm25Type"),
+    ),
+    ("AnthropicToolSearchToolRegex", Known::of::<AnthropicToolSearchToolRegex>("AnthropicToolSearchToolRegex")),
+    (
+        "AnthropicToolSearchToolRegex.type",
+        Known::of::<AnthropicToolSearchToolRegexType>("AnthropicToolSearchToolRegexType"),
+    ),
+    ("AnthropicToolSearchToolResult", Known::of::<AnthropicToolSearchToolResult>("AnthropicToolSearchToolResult")),
+    ("AnthropicToolUnion", Known::of::<AnthropicTool>("AnthropicTool")),
+    ("AnthropicToolUnion|bash_20250124", Known::of::<AnthropicBashTool20250124>("AnthropicBashTool20250124")),
+    ("AnthropicToolUnion|custom", Known::of::<AnthropicToolCustom>("AnthropicToolCustom")),
+    (
+        "AnthropicToolUnion|custom.input_schema",
+        Known::of::<AnthropicToolCustomInputSchema>("AnthropicToolCustomInputSchema"),
+    ),
+    (
+        "AnthropicToolUnion|text_editor_20250124",
+        Known::of::<AnthropicTextEditorTool20250124>("AnthropicTextEditorTool20250124"),
+    ),
+    (
+        "AnthropicToolUnion|web_search_20250305",
+        Known::of::<AnthropicWebSearchTool20250305>("AnthropicWebSearchTool20250305"),
+    ),
+    (
+        "AnthropicToolUnion|web_search_20260209",
+        Known::of::<AnthropicWebSearchTool20260209>("AnthropicWebSearchTool20260209"),
+    ),
+    ("AnthropicToolUseBlock", Known::of::<AnthropicToolUseBlock>("AnthropicToolUseBlock")),
+    ("AnthropicToolUsesKeep", Known::of::<AnthropicToolUses>("AnthropicToolUses")),
+    ("AnthropicToolUsesTrigger", Known::of::<AnthropicToolUses>("AnthropicToolUses")),
+    ("AnthropicUnknownUsageIteration", Known::of::<AnthropicUnknownUsageIteration>("AnthropicUnknownUsageIteration")),
+    ("AnthropicUrlImageSource", Known::of::<UrlSource>("UrlSource")),
+    ("AnthropicUrlPdfSource", Known::of::<UrlSource>("UrlSource")),
+    ("AnthropicUsageIteration", Known::of::<AnthropicUsageIteration>("AnthropicUsageIteration")),
+    ("AnthropicWebFetchBlock", Known::of::<AnthropicWebFetchBlock>("AnthropicWebFetchBlock")),
+    ("AnthropicWebFetchContent", Known::of::<AnthropicWebFetchContent>("AnthropicWebFetchContent")),
+    ("AnthropicWebFetchToolResult", Known::of::<AnthropicWebFetchToolResult>("AnthropicWebFetchToolResult")),
+    (
+        "AnthropicWebFetchToolResultError",
+        Known::of::<AnthropicWebFetchToolResultError>("AnthropicWebFetchToolResultError"),
+    ),
+    (
+        "AnthropicWebFetchToolResultError.error_code",
+        Known::of::<AnthropicWebFetchToolResultErrorCode>("AnthropicWebFetchToolResultErrorCode"),
+    ),
+    ("AnthropicWebSearchResult", Known::of::<AnthropicWebSearchResult>("AnthropicWebSearchResult")),
+    (
+        "AnthropicWebSearchResultBlockParam",
+        Known::of::<AnthropicWebSearchResultBlockParam>("AnthropicWebSearchResultBlockParam"),
+    ),
+    ("AnthropicWebSearchToolResult", Known::of::<AnthropicWebSearchToolResult>("AnthropicWebSearchToolResult")),
+    (
+        "AnthropicWebSearchToolResult.content",
+        Known::of::<AnthropicWebSearchToolResultContent>("AnthropicWebSearchToolResultContent"),
+    ),
+    (
+        "AnthropicWebSearchToolResultError",
+        Known::of::<AnthropicWebSearchToolResultError>("AnthropicWebSearchToolResultError"),
+    ),
+    (
+        "AnthropicWebSearchToolResultError.error_code",
+        Known::of::<AnthropicWebSearchToolResultErrorCode>("AnthropicWebSearchToolResultErrorCode"),
+    ),
+    ("AnthropicWebSearchToolUserLocation", Known::of::<WebSearchUserLocation>("WebSearchUserLocation")),
+    ("ApiErrorType", Known::of::<ApiErrorType>("ApiErrorType")),
+    ("AppRankingsItem", Known::of::<AppRanking>("AppRanking")),
+    ("AppRankingsResponse", Known::of::<AppRankingsResponse>("AppRankingsResponse")),
+    ("ApplyPatchCallItem", Known::of::<ApplyPatchCallItem>("ApplyPatchCallItem")),
+    ("ApplyPatchCallOperation", Known::of::<ApplyPatchCallOperation>("ApplyPatchCallOperation")),
+    (
+        "ApplyPatchCallOperationDiffDeltaEvent",
+        Known::of::<ApplyPatchCallOperationDiffDeltaEvent>("ApplyPatchCallOperationDiffDeltaEvent"),
+    ),
+    (
+        "ApplyPatchCallOperationDiffDoneEvent",
+        Known::of::<ApplyPatchCallOperationDiffDoneEvent>("ApplyPatchCallOperationDiffDoneEvent"),
+    ),
+    ("ApplyPatchCallOutputItem", Known::of::<ApplyPatchCallOutputItem>("ApplyPatchCallOutputItem")),
+    ("ApplyPatchCallOutputItem.status", Known::of::<ApplyPatchCallOutputItemStatus>("ApplyPatchCallOutputItemStatus")),
+    ("ApplyPatchCallStatus", Known::of::<ApplyPatchCallStatus>("ApplyPatchCallStatus")),
+    ("ApplyPatchCreateFileOperation", Known::of::<ApplyPatchCreateFileOperation>("ApplyPatchCreateFileOperation")),
+    ("ApplyPatchDeleteFileOperation", Known::of::<ApplyPatchDeleteFileOperation>("ApplyPatchDeleteFileOperation")),
+    ("ApplyPatchEngineEnum", Known::of::<ToolEngine>("ToolEngine")),
+    ("ApplyPatchServerTool", Known::of::<ApplyPatchServerTool>("ApplyPatchServerTool")),
+    ("ApplyPatchServerToolConfig", Known::of::<ApplyPatchServerToolConfig>("ApplyPatchServerToolConfig")),
+    ("ApplyPatchServerTool_OpenRouter", Known::of::<ApplyPatchServerToolOpenRouter>("ApplyPatchServerToolOpenRouter")),
+    ("ApplyPatchUpdateFileOperation", Known::of::<ApplyPatchUpdateFileOperation>("ApplyPatchUpdateFileOperation")),
+    ("ArmorAutoMode", Known::of::<ArmorAutoMode>("ArmorAutoMode")),
+    ("ArmorAutoMode.allow[]", Known::of::<ArmorAutoModeRule>("ArmorAutoModeRule")),
+    ("ArmorAutoMode.environment[]", Known::of::<ArmorAutoModeEnvironmentItem>("ArmorAutoModeEnvironmentItem")),
+    ("ArmorAutoMode.hard_deny[]", Known::of::<ArmorAutoModeRule>("ArmorAutoModeRule")),
+    ("ArmorAutoMode.soft_deny[]", Known::of::<ArmorAutoModeRule>("ArmorAutoModeRule")),
+    ("ArmorContext", Known::of::<ArmorContext>("ArmorContext")),
+    ("ArmorEnvironmentEntry", Known::of::<ArmorEnvironmentEntry>("ArmorEnvironmentEntry")),
+    ("ArmorPlugin", Known::of::<ArmorPlugin>("ArmorPlugin")),
+    ("ArmorPlugin.mode", Known::of::<PluginMode>("PluginMode")),
+    ("ArmorPlugin.on_error", Known::of::<ArmorPluginOnError>("ArmorPluginOnError")),
+    ("ArmorPlugin.output_mode", Known::of::<ArmorPluginOutputMode>("ArmorPluginOutputMode")),
+    ("ArmorRule", Known::of::<ArmorRule>("ArmorRule")),
+    ("ArmorSafeguardResult", Known::of::<ArmorSafeguardResult>("ArmorSafeguardResult")),
+    ("ArmorSafeguardResult.status", Known::of::<ArmorSafeguardResultStatus>("ArmorSafeguardResultStatus")),
+    ("ArmorSafeguardResult.status.tool_uses{}", Known::of::<ArmorToolUseVerdict>("ArmorToolUseVerdict")),
+    (
+        "ArmorSafeguardResult.status.tool_uses{}|evaluated",
+        Known::of::<ArmorToolUseVerdictEvaluated>("ArmorToolUseVerdictEvaluated"),
+    ),
+    (
+        "ArmorSafeguardResult.status.tool_uses{}|evaluated.outcome",
+        Known::of::<ArmorToolUseVerdictEvaluatedOutcome>("ArmorToolUseVerdictEvaluatedOutcome"),
+    ),
+    (
+        "ArmorSafeguardResult.status.tool_uses{}|skipped",
+        Known::of::<ArmorToolUseVerdictSkipped>("ArmorToolUseVerdictSkipped"),
+    ),
+    (
+        "ArmorSafeguardResult.status.tool_uses{}|unavailable",
+        Known::of::<ArmorToolUseVerdictUnavailable>("ArmorToolUseVerdictUnavailable"),
+    ),
+    ("AutoBetaRouterPlugin", Known::of::<AutoBetaRouterPlugin>("AutoBetaRouterPlugin")),
+    ("AutoBetaRouterPlugin.cost_tier", Known::of::<CostTier>("CostTier")),
+    ("AutoRouterPlugin", Known::of::<AutoRouterPlugin>("AutoRouterPlugin")),
+    ("AutoRouterPlugin.cost_tier", Known::of::<CostTier>("CostTier")),
+    ("BYOKKey", Known::of::<ByokKey>("ByokKey")),
+    ("BYOKKey.declared_region", Known::of::<DataRegion>("DataRegion")),
+    ("BYOKProviderSlug", Known::of::<ByokProviderSlug>("ByokProviderSlug")),
+    ("BaseAnnotationAddedEvent", Known::of::<AnnotationAddedEvent>("AnnotationAddedEvent")),
+    ("BaseCustomToolCallInputDeltaEvent", Known::of::<CustomToolCallInputDeltaEvent>("CustomToolCallInputDeltaEvent")),
+    ("BaseCustomToolCallInputDoneEvent", Known::of::<CustomToolCallInputDoneEvent>("CustomToolCallInputDoneEvent")),
+    ("BaseErrorEvent", Known::of::<ResponseErrorEvent>("ResponseErrorEvent")),
+    ("BaseFunctionCallArgsDeltaEvent", Known::of::<FunctionCallArgsDeltaEvent>("FunctionCallArgsDeltaEvent")),
+    ("BaseFunctionCallArgsDoneEvent", Known::of::<FunctionCallArgsDoneEvent>("FunctionCallArgsDoneEvent")),
+    ("BaseInputs", Known::of::<ResponsesInstructions>("ResponsesInstructions")),
+    ("BaseInputs[]", Known::of::<InstructionItem>("InstructionItem")),
+    ("BaseInputs[]|message", Known::of::<InstructionItemMessage>("InstructionItemMessage")),
+    ("BaseInputs[]|message.content", Known::of::<InstructionItemMessageContent>("InstructionItemMessageContent")),
+    ("BaseInputs[]|message.content[]", Known::of::<InstructionContentPart>("InstructionContentPart")),
+    ("BaseInputs[]|message.phase", Known::of::<MessagePhase>("MessagePhase")),
+    ("BaseInputs[]|message.role", Known::of::<MessageRole>("MessageRole")),
+    ("BaseReasoningConfig", Known::of::<BaseReasoningConfig>("BaseReasoningConfig")),
+    ("BaseReasoningDeltaEvent", Known::of::<ReasoningDeltaEvent>("ReasoningDeltaEvent")),
+    ("BaseReasoningDoneEvent", Known::of::<ReasoningDoneEvent>("ReasoningDoneEvent")),
+    (
+        "BaseReasoningSummaryPartAddedEvent",
+        Known::of::<ReasoningSummaryPartAddedEvent>("ReasoningSummaryPartAddedEvent"),
+    ),
+    ("BaseReasoningSummaryPartDoneEvent", Known::of::<ReasoningSummaryPartDoneEvent>("ReasoningSummaryPartDoneEvent")),
+    (
+        "BaseReasoningSummaryTextDeltaEvent",
+        Known::of::<ReasoningSummaryTextDeltaEvent>("ReasoningSummaryTextDeltaEvent"),
+    ),
+    ("BaseReasoningSummaryTextDoneEvent", Known::of::<ReasoningSummaryTextDoneEvent>("ReasoningSummaryTextDoneEvent")),
+    ("BaseRefusalDeltaEvent", Known::of::<RefusalDeltaEvent>("RefusalDeltaEvent")),
+    ("BaseRefusalDoneEvent", Known::of::<RefusalDoneEvent>("RefusalDoneEvent")),
+    ("BaseResponsesResult.tools[]", Known::of::<BaseResponsesResultTool>("BaseResponsesResultTool")),
+    ("BaseResponsesResult.tools[]|function", Known::of::<ResponsesFunctionTool>("ResponsesFunctionTool")),
+    ("BashServerTool", Known::of::<BashServerTool>("BashServerTool")),
+    ("BashServerToolConfig", Known::of::<BashServerToolConfig>("BashServerToolConfig")),
+    ("BashServerToolEngine", Known::of::<ToolEngine>("ToolEngine")),
+    ("BashServerToolEnvironment", Known::of::<ContainerEnvironment>("ContainerEnvironment")),
+    ("BatchDeletedObject", Known::of::<BatchDeletedObject>("BatchDeletedObject")),
+    ("BatchDeletionOutcome", Known::of::<BatchDeletionOutcome>("BatchDeletionOutcome")),
+    ("BatchDeletionTargets", Known::of::<BatchDeletionTargets>("BatchDeletionTargets")),
+    ("BatchDeletionTargets.upstream", Known::of::<BatchDeletionTargetsUpstream>("BatchDeletionTargetsUpstream")),
+    ("BatchListResponse", Known::of::<BatchListResponse>("BatchListResponse")),
+    ("BatchListStatus", Known::of::<BatchListStatus>("BatchListStatus")),
+    ("BatchListTimestamp", Known::of::<String>("String")),
+    ("BatchObject", Known::of::<BatchObject>("BatchObject")),
+    ("BatchObject.error", Known::of::<BatchError>("BatchError")),
+    ("BatchObject.request_counts", Known::of::<BatchRequestCounts>("BatchRequestCounts")),
+    ("BatchObject.results[]", Known::of::<BatchResult>("BatchResult")),
+    ("BatchObject.results[].error", Known::of::<BatchResultError>("BatchResultError")),
+    ("BatchObject.results[].response", Known::of::<BatchResultResponse>("BatchResultResponse")),
+    ("BatchObject.results[].response.body", Known::of::<BatchResultBody>("BatchResultBody")),
+    ("BatchObject.status", Known::of::<BatchStatus>("BatchStatus")),
+    ("BatchObject.usage", Known::of::<TokenUsage>("TokenUsage")),
+    (
+        "BatchObject.usage.completion_tokens_details",
+        Known::of::<TokenUsageCompletionTokensDetails>("TokenUsageCompletionTokensDetails"),
+    ),
+    (
+        "BatchObject.usage.prompt_tokens_details",
+        Known::of::<TokenUsagePromptTokensDetails>("TokenUsagePromptTokensDetails"),
+    ),
+    ("BatchObject.usage.server_tool_use", Known::of::<ServerToolUseDetails>("ServerToolUseDetails")),
+    ("BatchProviderPreferences", Known::of::<BatchProviderPreferences>("BatchProviderPreferences")),
+    ("BatchSubmitBody", Known::of::<CreateBatchRequest>("CreateBatchRequest")),
+    ("BatchSubmitBody.completion_window", Known::of::<BatchCompletionWindow>("BatchCompletionWindow")),
+    ("BatchSubmitBody.endpoint", Known::of::<BatchEndpoint>("BatchEndpoint")),
+    ("BatchSubmitBody.requests[]", Known::of::<BatchRequest>("BatchRequest")),
+    ("BooleanCapability", Known::of::<BooleanCapability>("BooleanCapability")),
+    ("BulkAddWorkspaceMembersRequest", Known::of::<BulkWorkspaceMembersRequest>("BulkWorkspaceMembersRequest")),
+    (
+        "BulkAddWorkspaceMembersResponse",
+        Known::of::<BulkAddWorkspaceMembersResponse>("BulkAddWorkspaceMembersResponse"),
+    ),
+    ("BulkAssignKeysRequest", Known::of::<BulkKeysRequest>("BulkKeysRequest")),
+    ("BulkAssignKeysResponse", Known::of::<BulkAssignResponse>("BulkAssignResponse")),
+    ("BulkAssignMembersRequest", Known::of::<BulkMembersRequest>("BulkMembersRequest")),
+    ("BulkAssignMembersResponse", Known::of::<BulkAssignResponse>("BulkAssignResponse")),
+    ("BulkRemoveWorkspaceMembersRequest", Known::of::<BulkWorkspaceMembersRequest>("BulkWorkspaceMembersRequest")),
+    (
+        "BulkRemoveWorkspaceMembersResponse",
+        Known::of::<BulkRemoveWorkspaceMembersResponse>("BulkRemoveWorkspaceMembersResponse"),
+    ),
+    ("BulkUnassignKeysRequest", Known::of::<BulkKeysRequest>("BulkKeysRequest")),
+    ("BulkUnassignKeysResponse", Known::of::<BulkUnassignResponse>("BulkUnassignResponse")),
+    ("BulkUnassignMembersRequest", Known::of::<BulkMembersRequest>("BulkMembersRequest")),
+    ("BulkUnassignMembersResponse", Known::of::<BulkUnassignResponse>("BulkUnassignResponse")),
+    ("CapabilityDescriptor", Known::of::<CapabilityDescriptor>("CapabilityDescriptor")),
+    ("ChatAnnotation", Known::of::<ChatAnnotation>("ChatAnnotation")),
+    ("ChatAssistantImages", Known::of::<Vec<ChatAssistantImage>>("Vec<ChatAssistantImage>")),
+    ("ChatAssistantImages[]", Known::of::<ChatAssistantImage>("ChatAssistantImage")),
+    ("ChatAssistantImages[].image_url", Known::of::<MediaUrl>("MediaUrl")),
+    ("ChatAssistantMessage", Known::of::<ChatAssistantMessage>("ChatAssistantMessage")),
+    ("ChatAssistantMessage.content", Known::of::<ChatMessageContent>("ChatMessageContent")),
+    ("ChatAudioOutput", Known::of::<ChatAudioOutput>("ChatAudioOutput")),
+    ("ChatChoice", Known::of::<ChatChoice>("ChatChoice")),
+    ("ChatContentAudio", Known::of::<ChatContentAudio>("ChatContentAudio")),
+    ("ChatContentAudio.input_audio", Known::of::<InlineAudio>("InlineAudio")),
+    ("ChatContentCacheControl", Known::of::<CacheControl>("CacheControl")),
+    ("ChatContentFile", Known::of::<ChatContentFile>("ChatContentFile")),
+    ("ChatContentFile.file", Known::of::<ChatContentFileFile>("ChatContentFileFile")),
+    ("ChatContentImage", Known::of::<ChatContentImage>("ChatContentImage")),
+    ("ChatContentImage.image_url", Known::of::<ChatContentImageUrl>("ChatContentImageUrl")),
+    ("ChatContentImage.image_url.detail", Known::of::<ImageDetail>("ImageDetail")),
+    ("ChatContentItems", Known::of::<ChatContentPart>("ChatContentPart")),
+    ("ChatContentText", Known::of::<ChatContentText>("ChatContentText")),
+    ("ChatContentVideo", Known::of::<ChatContentVideo>("ChatContentVideo")),
+    ("ChatContentVideoInput", Known::of::<ChatContentVideoInput>("ChatContentVideoInput")),
+    ("ChatDebugOptions", Known::of::<ChatDebugOptions>("ChatDebugOptions")),
+    ("ChatDeveloperMessage", Known::of::<ChatDeveloperMessage>("ChatDeveloperMessage")),
+    ("ChatDeveloperMessage.content", Known::of::<ChatTextContent>("ChatTextContent")),
+    ("ChatDynamicServerTool", Known::of::<DynamicServerTool>("DynamicServerTool")),
+    ("ChatFileAnnotation", Known::of::<ChatFileAnnotation>("ChatFileAnnotation")),
+    ("ChatFileAnnotation.file", Known::of::<ChatFileAnnotationFile>("ChatFileAnnotationFile")),
+    ("ChatFinishReasonEnum", Known::of::<ChatFinishReason>("ChatFinishReason")),
+    ("ChatFormatGrammarConfig", Known::of::<ChatFormatGrammarConfig>("ChatFormatGrammarConfig")),
+    ("ChatFormatJsonObjectConfig", Known::of::<FormatJsonObjectConfig>("FormatJsonObjectConfig")),
+    ("ChatFormatJsonSchemaConfig", Known::of::<ChatFormatJsonSchemaConfig>("ChatFormatJsonSchemaConfig")),
+    ("ChatFormatPythonConfig", Known::of::<ChatFormatPythonConfig>("ChatFormatPythonConfig")),
+    ("ChatFormatTextConfig", Known::of::<FormatTextConfig>("FormatTextConfig")),
+    ("ChatFunctionTool", Known::of::<ChatFunctionTool>("ChatFunctionTool")),
+    ("ChatFunctionTool|function", Known::of::<ChatFunctionToolFunction>("ChatFunctionToolFunction")),
+    (
+        "ChatFunctionTool|function.function",
+        Known::of::<ChatFunctionToolFunctionFunction>("ChatFunctionToolFunctionFunction"),
+    ),
+    ("ChatJsonSchemaConfig", Known::of::<ChatJsonSchemaConfig>("ChatJsonSchemaConfig")),
+    ("ChatMessages", Known::of::<ChatMessage>("ChatMessage")),
+    ("ChatModelNames", Known::of::<Vec<String>>("Vec<String>")),
+    ("ChatNamedToolChoice", Known::of::<ChatNamedToolChoice>("ChatNamedToolChoice")),
+    ("ChatNamedToolChoice.function", Known::of::<ChatNamedToolChoiceFunction>("ChatNamedToolChoiceFunction")),
+    ("ChatReasoningDetails", Known::of::<Vec<ReasoningDetail>>("Vec<ReasoningDetail>")),
+    ("ChatReasoningSummaryVerbosityEnum", Known::of::<ReasoningSummaryVerbosity>("ReasoningSummaryVerbosity")),
+    ("ChatRequest", Known::of::<ChatRequest>("ChatRequest")),
+    ("ChatRequest.modalities[]", Known::of::<ChatRequestModality>("ChatRequestModality")),
+    ("ChatRequest.plugins[]", Known::of::<Plugin>("Plugin")),
+    ("ChatRequest.reasoning", Known::of::<ChatRequestReasoning>("ChatRequestReasoning")),
+    ("ChatRequest.reasoning.effort", Known::of::<ReasoningEffort>("ReasoningEffort")),
+    ("ChatRequest.reasoning_effort", Known::of::<ReasoningEffort>("ReasoningEffort")),
+    ("ChatRequest.response_format", Known::of::<ChatRequestResponseFormat>("ChatRequestResponseFormat")),
+    ("ChatRequest.service_tier", Known::of::<ServiceTier>("ServiceTier")),
+    ("ChatRequest.stop", Known::of::<StopSequences>("StopSequences")),
+    ("ChatRequest.usage", Known::of::<ChatRequestUsage>("ChatRequestUsage")),
+    ("ChatRequest.verbosity", Known::of::<Verbosity>("Verbosity")),
+    ("ChatResult", Known::of::<ChatResult>("ChatResult")),
+    ("ChatSearchModelsServerTool", Known::of::<SearchModelsServerTool>("SearchModelsServerTool")),
+    ("ChatServerToolChoice", Known::of::<ChatServerToolChoice>("ChatServerToolChoice")),
+    ("ChatStreamChoice", Known::of::<ChatStreamChoice>("ChatStreamChoice")),
+    ("ChatStreamChunk", Known::of::<ChatStreamChunk>("ChatStreamChunk")),
+    ("ChatStreamChunk.error", Known::of::<ChatStreamChunkError>("ChatStreamChunkError")),
+    ("ChatStreamChunk.error.metadata", Known::of::<ChatStreamChunkErrorMetadata>("ChatStreamChunkErrorMetadata")),
+    ("ChatStreamDelta", Known::of::<ChatStreamDelta>("ChatStreamDelta")),
+    ("ChatStreamOptions", Known::of::<ChatStreamOptions>("ChatStreamOptions")),
+    ("ChatStreamReasoningDetails", Known::of::<Vec<ReasoningDetail>>("Vec<ReasoningDetail>")),
+    ("ChatStreamToolCall", Known::of::<ChatStreamToolCall>("ChatStreamToolCall")),
+    ("ChatStreamToolCall.function", Known::of::<ChatStreamToolCallFunction>("ChatStreamToolCallFunction")),
+    ("ChatSystemMessage", Known::of::<ChatSystemMessage>("ChatSystemMessage")),
+    ("ChatSystemMessage.content", Known::of::<ChatTextContent>("ChatTextContent")),
+    ("ChatTokenLogprob", Known::of::<ChatTokenLogprob>("ChatTokenLogprob")),
+    ("ChatTokenLogprob.top_logprobs[]", Known::of::<ChatTokenLogprobTopLogprob>("ChatTokenLogprobTopLogprob")),
+    ("ChatTokenLogprobs", Known::of::<ChatTokenLogprobs>("ChatTokenLogprobs")),
+    ("ChatToolCall", Known::of::<ChatToolCall>("ChatToolCall")),
+    ("ChatToolCall.function", Known::of::<ChatToolCallFunction>("ChatToolCallFunction")),
+    ("ChatToolChoice", Known::of::<ChatToolChoice>("ChatToolChoice")),
+    ("ChatToolChoice|string", Known::of::<ToolChoiceMode>("ToolChoiceMode")),
+    ("ChatToolMessage", Known::of::<ChatToolMessage>("ChatToolMessage")),
+    ("ChatToolMessage.content", Known::of::<ChatMessageContent>("ChatMessageContent")),
+    ("ChatUrlCitation", Known::of::<ChatUrlCitation>("ChatUrlCitation")),
+    ("ChatUrlCitation.url_citation", Known::of::<ChatUrlCitationUrlCitation>("ChatUrlCitationUrlCitation")),
+    ("ChatUsage", Known::of::<ChatUsage>("ChatUsage")),
+    (
+        "ChatUsage.completion_tokens_details",
+        Known::of::<ChatUsageCompletionTokensDetails>("ChatUsageCompletionTokensDetails"),
+    ),
+    ("ChatUsage.prompt_tokens_details", Known::of::<ChatUsagePromptTokensDetails>("ChatUsagePromptTokensDetails")),
+    ("ChatUserMessage", Known::of::<ChatUserMessage>("ChatUserMessage")),
+    ("ChatUserMessage.content", Known::of::<ChatMessageContent>("ChatMessageContent")),
+    ("ChatWebSearchShorthand", Known::of::<ChatWebSearchShorthand>("ChatWebSearchShorthand")),
+    ("ChatWebSearchShorthand.type", Known::of::<ChatWebSearchShorthandType>("ChatWebSearchShorthandType")),
+    ("ClassifierFiltersFilter", Known::of::<AnalyticsClassifierFilter>("AnalyticsClassifierFilter")),
+    ("ClassifierScalarFilter", Known::of::<AnalyticsClassifierScalarFilter>("AnalyticsClassifierScalarFilter")),
+    ("ClassifierScalarFilter.value", Known::of::<FilterValue>("FilterValue")),
+    (
+        "ClassifierScalarFilterOperator",
+        Known::of::<AnalyticsClassifierScalarFilterOperator>("AnalyticsClassifierScalarFilterOperator"),
+    ),
+    ("ClassifierSetFilter", Known::of::<AnalyticsClassifierSetFilter>("AnalyticsClassifierSetFilter")),
+    ("ClassifierSetFilter.value[]", Known::of::<FilterValue>("FilterValue")),
+    ("ClassifierSetFilterOperator", Known::of::<AnalyticsSetFilterOperator>("AnalyticsSetFilterOperator")),
+    (
+        "CodeInterpreterCallCodeDeltaEvent",
+        Known::of::<CodeInterpreterCallCodeDeltaEvent>("CodeInterpreterCallCodeDeltaEvent"),
+    ),
+    (
+        "CodeInterpreterCallCodeDoneEvent",
+        Known::of::<CodeInterpreterCallCodeDoneEvent>("CodeInterpreterCallCodeDoneEvent"),
+    ),
+    (
+        "CodeInterpreterCallCompletedEvent",
+        Known::of::<CodeInterpreterCallCompletedEvent>("CodeInterpreterCallCompletedEvent"),
+    ),
+    (
+        "CodeInterpreterCallInProgressEvent",
+        Known::of::<CodeInterpreterCallInProgressEvent>("CodeInterpreterCallInProgressEvent"),
+    ),
+    (
+        "CodeInterpreterCallInterpretingEvent",
+        Known::of::<CodeInterpreterCallInterpretingEvent>("CodeInterpreterCallInterpretingEvent"),
+    ),
+    ("CodeInterpreterCallItem", Known::of::<OutputCodeInterpreterCallItem>("OutputCodeInterpreterCallItem")),
+    ("CodeInterpreterFileOutput", Known::of::<CodeInterpreterFileOutput>("CodeInterpreterFileOutput")),
+    ("CodeInterpreterImageOutput", Known::of::<CodeInterpreterImageOutput>("CodeInterpreterImageOutput")),
+    ("CodeInterpreterLogsOutput", Known::of::<CodeInterpreterLogsOutput>("CodeInterpreterLogsOutput")),
+    ("CodeInterpreterServerTool", Known::of::<CodeInterpreterServerTool>("CodeInterpreterServerTool")),
+    (
+        "CodeInterpreterServerTool.container",
+        Known::of::<CodeInterpreterServerToolContainer>("CodeInterpreterServerToolContainer"),
+    ),
+    (
+        "CodeInterpreterServerTool.container|auto",
+        Known::of::<CodeInterpreterAutoContainer>("CodeInterpreterAutoContainer"),
+    ),
+    (
+        "CodeInterpreterServerTool.container|auto.memory_limit",
+        Known::of::<CodeInterpreterAutoContainerMemoryLimit>("CodeInterpreterAutoContainerMemoryLimit"),
+    ),
+    ("CodexLocalShellTool", Known::of::<CodexLocalShellTool>("CodexLocalShellTool")),
+    ("CompactionItem", Known::of::<CompactionItem>("CompactionItem")),
+    ("CompoundFilter", Known::of::<CompoundFilter>("CompoundFilter")),
+    ("CompoundFilter.type", Known::of::<FilterLogic>("FilterLogic")),
+    ("ComputerUseServerTool", Known::of::<ComputerUseServerTool>("ComputerUseServerTool")),
+    (
+        "ComputerUseServerTool.environment",
+        Known::of::<ComputerUseServerToolEnvironment>("ComputerUseServerToolEnvironment"),
+    ),
+    ("ConfigurationUpdate", Known::of::<ConfigurationUpdate>("ConfigurationUpdate")),
+    ("ConfigurationUpdateItem", Known::of::<ConfigurationUpdateItem>("ConfigurationUpdateItem")),
+    ("ConfigurationUpdateReasoning", Known::of::<ConfigurationUpdateReasoning>("ConfigurationUpdateReasoning")),
+    ("ConfigurationUpdateReasoning.effort", Known::of::<ReasoningEffort>("ReasoningEffort")),
+    ("ContainerAutoEnvironment", Known::of::<ContainerAutoEnvironment>("ContainerAutoEnvironment")),
+    ("ContainerFile", Known::of::<ContainerFile>("ContainerFile")),
+    ("ContainerFileIds", Known::of::<Vec<String>>("Vec<String>")),
+    ("ContainerFileListResponse", Known::of::<ContainerFileListResponse>("ContainerFileListResponse")),
+    ("ContainerNetworkPolicy", Known::of::<ContainerNetworkPolicy>("ContainerNetworkPolicy")),
+    (
+        "ContainerNetworkPolicy|allowlist",
+        Known::of::<ContainerNetworkPolicyAllowlist>("ContainerNetworkPolicyAllowlist"),
+    ),
+    ("ContainerNetworkPolicy|disabled", Known::of::<ContainerNetworkPolicyDisabled>("ContainerNetworkPolicyDisabled")),
+    ("ContainerReferenceEnvironment", Known::of::<ContainerReferenceEnvironment>("ContainerReferenceEnvironment")),
+    ("ContentFilterAction", Known::of::<ContentFilterAction>("ContentFilterAction")),
+    ("ContentFilterBuiltinAction", Known::of::<ContentFilterAction>("ContentFilterAction")),
+    ("ContentFilterBuiltinEntry", Known::of::<ContentFilterBuiltinEntry>("ContentFilterBuiltinEntry")),
+    ("ContentFilterBuiltinEntryInput", Known::of::<ContentFilterBuiltinEntry>("ContentFilterBuiltinEntry")),
+    ("ContentFilterBuiltinSlug", Known::of::<ContentFilterBuiltinSlug>("ContentFilterBuiltinSlug")),
+    ("ContentFilterEntry", Known::of::<ContentFilterEntry>("ContentFilterEntry")),
+    ("ContentPartAddedEvent", Known::of::<ContentPartAddedEvent>("ContentPartAddedEvent")),
+    ("ContentPartAddedEvent.part", Known::of::<OutputContentPart>("OutputContentPart")),
+    ("ContentPartAudio", Known::of::<ContentPartAudio>("ContentPartAudio")),
+    ("ContentPartAudio.audio_url", Known::of::<MediaUrl>("MediaUrl")),
+    ("ContentPartDoneEvent", Known::of::<ContentPartDoneEvent>("ContentPartDoneEvent")),
+    ("ContentPartDoneEvent.part", Known::of::<OutputContentPart>("OutputContentPart")),
+    ("ContentPartImage", Known::of::<ContentPartImage>("ContentPartImage")),
+    ("ContentPartImage.image_url", Known::of::<MediaUrl>("MediaUrl")),
+    ("ContentPartInputAudio", Known::of::<ContentPartInputAudio>("ContentPartInputAudio")),
+    ("ContentPartInputFile", Known::of::<ContentPartInputFile>("ContentPartInputFile")),
+    ("ContentPartInputVideo", Known::of::<ContentPartInputVideo>("ContentPartInputVideo")),
+    ("ContentPartVideo", Known::of::<ContentPartVideo>("ContentPartVideo")),
+    ("ContentPartVideo.video_url", Known::of::<MediaUrl>("MediaUrl")),
+    ("ContextCompactionItem", Known::of::<ContextCompactionItem>("ContextCompactionItem")),
+    ("ContextCompressionEngine", Known::of::<ContextCompressionEngine>("ContextCompressionEngine")),
+    ("ContextCompressionPlugin", Known::of::<ContextCompressionPlugin>("ContextCompressionPlugin")),
+    ("CostDetails", Known::of::<CostDetails>("CostDetails")),
+    ("CreateBYOKKeyRequest", Known::of::<CreateByokKeyRequest>("CreateByokKeyRequest")),
+    ("CreateBYOKKeyRequest.declared_region", Known::of::<DataRegion>("DataRegion")),
+    ("CreateBYOKKeyResponse", Known::of::<ByokKeyResponse>("ByokKeyResponse")),
+    ("CreateEmbeddingsResponse", Known::of::<CreateEmbeddingsResponse>("CreateEmbeddingsResponse")),
+    ("CreateEmbeddingsResponse.data[]", Known::of::<Embedding>("Embedding")),
+    ("CreateEmbeddingsResponse.data[].embedding", Known::of::<EmbeddingVector>("EmbeddingVector")),
+    ("CreateEmbeddingsResponse.usage", Known::of::<EmbeddingUsage>("EmbeddingUsage")),
+    (
+        "CreateEmbeddingsResponse.usage.prompt_tokens_details",
+        Known::of::<EmbeddingUsagePromptTokensDetails>("EmbeddingUsagePromptTokensDetails"),
+    ),
+    ("CreateExternalUserRequest", Known::of::<CreateExternalUserRequest>("CreateExternalUserRequest")),
+    ("CreateGuardrailRequest", Known::of::<CreateGuardrailRequest>("CreateGuardrailRequest")),
+    ("CreateGuardrailResponse", Known::of::<GuardrailResponse>("GuardrailResponse")),
+    (
+        "CreateObservabilityDestinationRequest",
+        Known::of::<CreateObservabilityDestinationRequest>("CreateObservabilityDestinationRequest"),
+    ),
+    (
+        "CreateObservabilityDestinationRequest.type",
+        Known::of::<ObservabilityDestinationType>("ObservabilityDestinationType"),
+    ),
+    (
+        "CreateObservabilityDestinationResponse",
+        Known::of::<ObservabilityDestinationResponse>("ObservabilityDestinationResponse"),
+    ),
+    ("CreatePresetFromInferenceResponse", Known::of::<PresetResponse>("PresetResponse")),
+    ("CreatePrivateEndpointRequest", Known::of::<CreatePrivateEndpointRequest>("CreatePrivateEndpointRequest")),
+    ("CreatePrivateEndpointRequest.declared_region", Known::of::<DataRegion>("DataRegion")),
+    ("CreatePrivateProviderRequest", Known::of::<CreatePrivateProviderRequest>("CreatePrivateProviderRequest")),
+    ("CreateScimGroupMappingRequest", Known::of::<CreateScimGroupMappingRequest>("CreateScimGroupMappingRequest")),
+    ("CreateScimGroupMappingRequest.role", Known::of::<MemberRole>("MemberRole")),
+    ("CreateScimGroupMappingResponse", Known::of::<ScimGroupMappingResponse>("ScimGroupMappingResponse")),
+    ("CreateScimSyncJobResponse", Known::of::<ScimSyncJobResponse>("ScimSyncJobResponse")),
+    ("CreateWorkspaceRequest", Known::of::<CreateWorkspaceRequest>("CreateWorkspaceRequest")),
+    ("CreateWorkspaceRequest.disabled_server_tools[]", Known::of::<DisabledServerTool>("DisabledServerTool")),
+    ("CreateWorkspaceResponse", Known::of::<WorkspaceResponse>("WorkspaceResponse")),
+    ("CustomTool", Known::of::<CustomTool>("CustomTool")),
+    ("CustomTool.format", Known::of::<CustomToolFormat>("CustomToolFormat")),
+    ("CustomTool.format|grammar", Known::of::<CustomToolFormatGrammar>("CustomToolFormatGrammar")),
+    ("CustomTool.format|grammar.syntax", Known::of::<CustomToolFormatGrammarSyntax>("CustomToolFormatGrammarSyntax")),
+    ("CustomTool.format|text", Known::of::<FormatTextConfig>("FormatTextConfig")),
+    ("CustomToolCallInputDeltaEvent", Known::of::<CustomToolCallInputDeltaEvent>("CustomToolCallInputDeltaEvent")),
+    ("CustomToolCallInputDoneEvent", Known::of::<CustomToolCallInputDoneEvent>("CustomToolCallInputDoneEvent")),
+    ("CustomToolCallItem", Known::of::<CustomToolCallItem>("CustomToolCallItem")),
+    ("CustomToolCallOutputItem", Known::of::<CustomToolCallOutputItem>("CustomToolCallOutputItem")),
+    ("CustomToolCallOutputItem.output", Known::of::<ToolCallOutput>("ToolCallOutput")),
+    ("CustomToolCallOutputItem.output[]", Known::of::<ToolCallOutputPart>("ToolCallOutputPart")),
+    ("DABenchmarkEntry", Known::of::<DaBenchmarkEntry>("DaBenchmarkEntry")),
+    ("DatetimeServerTool", Known::of::<DatetimeServerTool>("DatetimeServerTool")),
+    ("DatetimeServerToolConfig", Known::of::<DatetimeServerToolConfig>("DatetimeServerToolConfig")),
+    ("DebugEvent", Known::of::<DebugEvent>("DebugEvent")),
+    ("DebugEvent.debug", Known::of::<DebugEventDebug>("DebugEventDebug")),
+    ("DebugEvent.debug.timings", Known::of::<DebugEventDebugTimings>("DebugEventDebugTimings")),
+    ("DebugEvent.debug.timings.event", Known::of::<DebugEventDebugTimingsEvent>("DebugEventDebugTimingsEvent")),
+    ("DecisionsBoxAnswer", Known::of::<DecisionsBoxAnswer>("DecisionsBoxAnswer")),
+    ("DecisionsBoxAnswer.box", Known::of::<DecisionsBoxAnswerBox>("DecisionsBoxAnswerBox")),
+    ("DecisionsBoxQuestion", Known::of::<DecisionsBoxQuestion>("DecisionsBoxQuestion")),
+    ("DecisionsBoxQuestion.instructions", Known::of::<DecisionsContent>("DecisionsContent")),
+    ("DecisionsChoiceAnswer", Known::of::<DecisionsChoiceAnswer>("DecisionsChoiceAnswer")),
+    ("DecisionsChoiceQuestion", Known::of::<DecisionsChoiceQuestion>("DecisionsChoiceQuestion")),
+    ("DecisionsChoiceQuestion.instructions", Known::of::<DecisionsContent>("DecisionsContent")),
+    ("DecisionsImageAsset", Known::of::<DecisionsImageAsset>("DecisionsImageAsset")),
+    ("DecisionsImageAsset.format", Known::of::<DecisionsImageAssetFormat>("DecisionsImageAssetFormat")),
+    ("DecisionsNoulAnswer", Known::of::<DecisionsNoulAnswer>("DecisionsNoulAnswer")),
+    ("DecisionsNoulQuestion", Known::of::<DecisionsNoulQuestion>("DecisionsNoulQuestion")),
+    ("DecisionsNoulQuestion.criteria", Known::of::<DecisionsNoulQuestionCriteria>("DecisionsNoulQuestionCriteria")),
+    ("DecisionsNoulQuestion.criteria.false", Known::of::<DecisionsContent>("DecisionsContent")),
+    ("DecisionsNoulQuestion.criteria.true", Known::of::<DecisionsContent>("DecisionsContent")),
+    ("DecisionsNoulQuestion.instructions", Known::of::<DecisionsContent>("DecisionsContent")),
+    ("DecisionsRequest", Known::of::<DecisionsRequest>("DecisionsRequest")),
+    ("DecisionsRequest.questions{}", Known::of::<DecisionsRequestQuestion>("DecisionsRequestQuestion")),
+    ("DecisionsRequest.state", Known::of::<DecisionsContent>("DecisionsContent")),
+    ("DecisionsResponse", Known::of::<DecisionsResponse>("DecisionsResponse")),
+    ("DecisionsResponse.answers{}", Known::of::<DecisionsResponseAnswer>("DecisionsResponseAnswer")),
+    ("DecisionsResponse.usage", Known::of::<DecisionsResponseUsage>("DecisionsResponseUsage")),
+    ("DecisionsScoreAnswer", Known::of::<DecisionsScoreAnswer>("DecisionsScoreAnswer")),
+    ("DecisionsScoreAnswer.legend{}", Known::of::<DecisionsContent>("DecisionsContent")),
+    ("DecisionsScoreQuestion", Known::of::<DecisionsScoreQuestion>("DecisionsScoreQuestion")),
+    ("DecisionsScoreQuestion.criteria[]", Known::of::<DecisionsContent>("DecisionsContent")),
+    ("DecisionsScoreQuestion.instructions", Known::of::<DecisionsContent>("DecisionsContent")),
+    ("DefaultParameters", Known::of::<DefaultParameters>("DefaultParameters")),
+    ("DeferredBm25Search", Known::of::<DeferredBm25Search>("DeferredBm25Search")),
+    ("DeferredCustomSearch", Known::of::<DeferredCustomSearch>("DeferredCustomSearch")),
+    ("DeferredRegexSearch", Known::of::<DeferredRegexSearch>("DeferredRegexSearch")),
+    ("DeferredToolsControl", Known::of::<DeferredToolsControl>("DeferredToolsControl")),
+    ("DeferredToolsSearchStrategy", Known::of::<DeferredToolsSearchStrategy>("DeferredToolsSearchStrategy")),
+    ("DeleteBYOKKeyResponse", Known::of::<DeletedResponse>("DeletedResponse")),
+    ("DeleteGuardrailResponse", Known::of::<DeletedResponse>("DeletedResponse")),
+    ("DeleteObservabilityDestinationResponse", Known::of::<DeletedResponse>("DeletedResponse")),
+    ("DeletePrivateEndpointResponse", Known::of::<DeletePrivateEndpointResponse>("DeletePrivateEndpointResponse")),
+    (
+        "DeletePrivateEndpointResponse.data",
+        Known::of::<DeletePrivateEndpointResponseData>("DeletePrivateEndpointResponseData"),
+    ),
+    ("DeleteScimGroupMappingResponse", Known::of::<DeletedResponse>("DeletedResponse")),
+    ("DeleteWorkspaceBudgetResponse", Known::of::<DeletedResponse>("DeletedResponse")),
+    ("DeleteWorkspaceResponse", Known::of::<DeletedResponse>("DeletedResponse")),
+    ("DeprecatedRoute", Known::of::<DeprecatedRoute>("DeprecatedRoute")),
+    ("EasyInputMessage", Known::of::<EasyInputMessage>("EasyInputMessage")),
+    ("EasyInputMessage.content", Known::of::<EasyInputMessageContent>("EasyInputMessageContent")),
+    ("EasyInputMessage.content[]", Known::of::<InputContentPart>("InputContentPart")),
+    ("EasyInputMessage.phase", Known::of::<MessagePhase>("MessagePhase")),
+    ("EasyInputMessage.role", Known::of::<MessageRole>("MessageRole")),
+    ("EndpointInfo", Known::of::<EndpointInfo>("EndpointInfo")),
+    ("EndpointStatus", Known::of::<i64>("i64")),
+    ("EndpointsMetadata", Known::of::<EndpointsMetadata>("EndpointsMetadata")),
+    ("EnumCapability", Known::of::<EnumCapability>("EnumCapability")),
+    ("ErrorEvent", Known::of::<ResponseErrorEvent>("ResponseErrorEvent")),
+    ("ExternalUser", Known::of::<ExternalUser>("ExternalUser")),
+    ("ExternalUserResponse", Known::of::<ExternalUserResponse>("ExternalUserResponse")),
+    ("FailableToolCallStatus", Known::of::<FailableToolCallStatus>("FailableToolCallStatus")),
+    ("FileCitation", Known::of::<FileCitation>("FileCitation")),
+    ("FileDeleteResponse", Known::of::<FileDeleteResponse>("FileDeleteResponse")),
+    ("FileListResponse", Known::of::<FileListResponse>("FileListResponse")),
+    ("FileParserPlugin", Known::of::<FileParserPlugin>("FileParserPlugin")),
+    ("FilePath", Known::of::<FilePath>("FilePath")),
+    ("FileProvider", Known::of::<FileProvider>("FileProvider")),
+    ("FileResponse", Known::of::<FileResponse>("FileResponse")),
+    ("FileSearchServerTool", Known::of::<FileSearchServerTool>("FileSearchServerTool")),
+    ("FileSearchServerTool.filters", Known::of::<FileSearchServerToolFilters>("FileSearchServerToolFilters")),
+    ("FileSearchServerTool.filters|key", Known::of::<FileSearchServerToolFiltersKey>("FileSearchServerToolFiltersKey")),
+    (
+        "FileSearchServerTool.filters|key.type",
+        Known::of::<FileSearchServerToolFiltersKeyType>("FileSearchServerToolFiltersKeyType"),
+    ),
+    (
+        "FileSearchServerTool.filters|key.value",
+        Known::of::<FileSearchServerToolFiltersKeyValue>("FileSearchServerToolFiltersKeyValue"),
+    ),
+    ("FileSearchServerTool.filters|key.value[]", Known::of::<FilterValue>("FilterValue")),
+    (
+        "FileSearchServerTool.ranking_options",
+        Known::of::<FileSearchServerToolRankingOptions>("FileSearchServerToolRankingOptions"),
+    ),
+    (
+        "FileSearchServerTool.ranking_options.ranker",
+        Known::of::<FileSearchServerToolRankingOptionsRanker>("FileSearchServerToolRankingOptionsRanker"),
+    ),
+    ("FilesServerTool", Known::of::<FilesServerTool>("FilesServerTool")),
+    ("FilesServerToolConfig", Known::of::<JsonObject>("JsonObject")),
+    ("Filter", Known::of::<AnalyticsFilter>("AnalyticsFilter")),
+    ("FormatJsonObjectConfig", Known::of::<FormatJsonObjectConfig>("FormatJsonObjectConfig")),
+    ("FormatJsonSchemaConfig", Known::of::<FormatJsonSchemaConfig>("FormatJsonSchemaConfig")),
+    ("FormatTextConfig", Known::of::<FormatTextConfig>("FormatTextConfig")),
+    ("Formats", Known::of::<ResponsesTextFormat>("ResponsesTextFormat")),
+    ("FrameImage", Known::of::<FrameImage>("FrameImage")),
+    ("FrameImage.frame_type", Known::of::<FrameType>("FrameType")),
+    ("FreeModelDailyRequests", Known::of::<FreeModelDailyRequests>("FreeModelDailyRequests")),
+    ("FunctionCallArgsDeltaEvent", Known::of::<FunctionCallArgsDeltaEvent>("FunctionCallArgsDeltaEvent")),
+    ("FunctionCallArgsDoneEvent", Known::of::<FunctionCallArgsDoneEvent>("FunctionCallArgsDoneEvent")),
+    ("FunctionCallItem", Known::of::<OutputFunctionCallItem>("OutputFunctionCallItem")),
+    ("FunctionCallOutputItem", Known::of::<FunctionCallOutputItem>("FunctionCallOutputItem")),
+    ("FunctionCallOutputItem.output", Known::of::<ToolCallOutput>("ToolCallOutput")),
+    ("FunctionCallOutputItem.output[]", Known::of::<ToolCallOutputPart>("ToolCallOutputPart")),
+    ("FusionAnalysisResult", Known::of::<FusionAnalysisResult>("FusionAnalysisResult")),
+    (
+        "FusionAnalysisResult.contradictions[]",
+        Known::of::<FusionAnalysisResultContradiction>("FusionAnalysisResultContradiction"),
+    ),
+    (
+        "FusionAnalysisResult.contradictions[].stances[]",
+        Known::of::<FusionAnalysisResultContradictionStance>("FusionAnalysisResultContradictionStance"),
+    ),
+    (
+        "FusionAnalysisResult.partial_coverage[]",
+        Known::of::<FusionAnalysisResultPartialCoverageItem>("FusionAnalysisResultPartialCoverageItem"),
+    ),
+    (
+        "FusionAnalysisResult.unique_insights[]",
+        Known::of::<FusionAnalysisResultUniqueInsight>("FusionAnalysisResultUniqueInsight"),
+    ),
+    (
+        "FusionCallAnalysisCompletedEvent",
+        Known::of::<FusionCallAnalysisCompletedEvent>("FusionCallAnalysisCompletedEvent"),
+    ),
+    (
+        "FusionCallAnalysisInProgressEvent",
+        Known::of::<FusionCallAnalysisInProgressEvent>("FusionCallAnalysisInProgressEvent"),
+    ),
+    ("FusionCallCompletedEvent", Known::of::<FusionCallCompletedEvent>("FusionCallCompletedEvent")),
+    ("FusionCallInProgressEvent", Known::of::<FusionCallInProgressEvent>("FusionCallInProgressEvent")),
+    ("FusionCallPanelAddedEvent", Known::of::<FusionCallPanelAddedEvent>("FusionCallPanelAddedEvent")),
+    ("FusionCallPanelCompletedEvent", Known::of::<FusionCallPanelCompletedEvent>("FusionCallPanelCompletedEvent")),
+    ("FusionCallPanelDeltaEvent", Known::of::<FusionCallPanelDeltaEvent>("FusionCallPanelDeltaEvent")),
+    ("FusionCallPanelFailedEvent", Known::of::<FusionCallPanelFailedEvent>("FusionCallPanelFailedEvent")),
+    (
+        "FusionCallPanelReasoningDeltaEvent",
+        Known::of::<FusionCallPanelReasoningDeltaEvent>("FusionCallPanelReasoningDeltaEvent"),
+    ),
+    ("FusionPlugin", Known::of::<FusionPlugin>("FusionPlugin")),
+    ("FusionPlugin.preset", Known::of::<FusionPluginPreset>("FusionPluginPreset")),
+    ("FusionPlugin.tools[]", Known::of::<DynamicServerTool>("DynamicServerTool")),
+    ("FusionServerToolConfig", Known::of::<FusionServerToolConfig>("FusionServerToolConfig")),
+    ("FusionServerToolConfig.reasoning", Known::of::<ServerToolReasoning>("ServerToolReasoning")),
+    ("FusionServerToolConfig.tools[]", Known::of::<DynamicServerTool>("DynamicServerTool")),
+    ("FusionServerTool_OpenRouter", Known::of::<FusionServerToolOpenRouter>("FusionServerToolOpenRouter")),
+    ("FusionSource", Known::of::<FusionSource>("FusionSource")),
+    ("GenerationContentData", Known::of::<GenerationContentData>("GenerationContentData")),
+    ("GenerationContentData.input", Known::of::<GenerationContentDataInput>("GenerationContentDataInput")),
+    (
+        "GenerationContentData.input|messages",
+        Known::of::<GenerationContentDataInputMessages>("GenerationContentDataInputMessages"),
+    ),
+    (
+        "GenerationContentData.input|prompt",
+        Known::of::<GenerationContentDataInputPrompt>("GenerationContentDataInputPrompt"),
+    ),
+    ("GenerationContentData.output", Known::of::<GenerationContentDataOutput>("GenerationContentDataOutput")),
+    ("GenerationContentError", Known::of::<GenerationContentError>("GenerationContentError")),
+    ("GenerationContentErrorAttempt", Known::of::<GenerationContentErrorAttempt>("GenerationContentErrorAttempt")),
+    ("GenerationContentResponse", Known::of::<GenerationContentResponse>("GenerationContentResponse")),
+    ("GenerationResponse", Known::of::<GenerationResponse>("GenerationResponse")),
+    ("GenerationResponse.data", Known::of::<GenerationResponseData>("GenerationResponseData")),
+    ("GenerationResponse.data.api_type", Known::of::<GenerationResponseDataApiType>("GenerationResponseDataApiType")),
+    ("GetBYOKKeyResponse", Known::of::<ByokKeyResponse>("ByokKeyResponse")),
+    ("GetGuardrailResponse", Known::of::<GuardrailResponse>("GuardrailResponse")),
+    (
+        "GetObservabilityDestinationResponse",
+        Known::of::<ObservabilityDestinationResponse>("ObservabilityDestinationResponse"),
+    ),
+    ("GetPresetResponse", Known::of::<PresetResponse>("PresetResponse")),
+    ("GetPresetVersionResponse", Known::of::<GetPresetVersionResponse>("GetPresetVersionResponse")),
+    ("GetScimGroupMappingResponse", Known::of::<ScimGroupMappingResponse>("ScimGroupMappingResponse")),
+    ("GetScimSyncJobResponse", Known::of::<ScimSyncJobResponse>("ScimSyncJobResponse")),
+    ("GetToolResponse", Known::of::<GetToolResponse>("GetToolResponse")),
+    ("GetWorkspaceBudgetResponse", Known::of::<WorkspaceBudgetResponse>("WorkspaceBudgetResponse")),
+    ("GetWorkspaceResponse", Known::of::<WorkspaceResponse>("WorkspaceResponse")),
+    ("Guardrail", Known::of::<Guardrail>("Guardrail")),
+    ("GuardrailDataRegion", Known::of::<DataRegion>("DataRegion")),
+    ("GuardrailInterval", Known::of::<ResetInterval>("ResetInterval")),
+    ("ImageConfig", Known::of::<BTreeMap<String, ImageConfigValue>>("BTreeMap<String, ImageConfigValue>")),
+    ("ImageConfig{}", Known::of::<ImageConfigValue>("ImageConfigValue")),
+    ("ImageEndpoint", Known::of::<ImageEndpoint>("ImageEndpoint")),
+    ("ImageGenCallCompletedEvent", Known::of::<ImageGenCallCompletedEvent>("ImageGenCallCompletedEvent")),
+    ("ImageGenCallGeneratingEvent", Known::of::<ImageGenCallGeneratingEvent>("ImageGenCallGeneratingEvent")),
+    ("ImageGenCallInProgressEvent", Known::of::<ImageGenCallInProgressEvent>("ImageGenCallInProgressEvent")),
+    ("ImageGenCallPartialImageEvent", Known::of::<ImageGenCallPartialImageEvent>("ImageGenCallPartialImageEvent")),
+    ("ImageGenCompletedEvent", Known::of::<ImageGenCompletedEvent>("ImageGenCompletedEvent")),
+    ("ImageGenPartialImageEvent", Known::of::<ImageGenPartialImageEvent>("ImageGenPartialImageEvent")),
+    ("ImageGenStreamErrorEvent", Known::of::<ImageGenStreamErrorEvent>("ImageGenStreamErrorEvent")),
+    ("ImageGenStreamErrorEvent.error", Known::of::<ImageGenStreamErrorEventError>("ImageGenStreamErrorEventError")),
+    ("ImageGenTextChunkEvent", Known::of::<ImageGenTextChunkEvent>("ImageGenTextChunkEvent")),
+    ("ImageGenTextChunkEvent.phase", Known::of::<ImageGenTextChunkEventPhase>("ImageGenTextChunkEventPhase")),
+    (
+        "ImageGenerationProviderPreferences",
+        Known::of::<ImageGenerationProviderPreferences>("ImageGenerationProviderPreferences"),
+    ),
+    ("ImageGenerationProviderPreferences.sort", Known::of::<ProviderPreferencesSort>("ProviderPreferencesSort")),
+    ("ImageGenerationRequest", Known::of::<ImageGenerationRequest>("ImageGenerationRequest")),
+    (
+        "ImageGenerationRequest.aspect_ratio",
+        Known::of::<ImageGenerationRequestAspectRatio>("ImageGenerationRequestAspectRatio"),
+    ),
+    ("ImageGenerationRequest.background", Known::of::<ImageBackground>("ImageBackground")),
+    (
+        "ImageGenerationRequest.output_format",
+        Known::of::<ImageGenerationRequestOutputFormat>("ImageGenerationRequestOutputFormat"),
+    ),
+    ("ImageGenerationRequest.quality", Known::of::<ImageGenerationRequestQuality>("ImageGenerationRequestQuality")),
+    (
+        "ImageGenerationRequest.resolution",
+        Known::of::<ImageGenerationRequestResolution>("ImageGenerationRequestResolution"),
+    ),
+    ("ImageGenerationResponse", Known::of::<ImageGenerationResponse>("ImageGenerationResponse")),
+    ("ImageGenerationResponse.data[]", Known::of::<ImageGenerationResponseData>("ImageGenerationResponseData")),
+    ("ImageGenerationServerTool", Known::of::<ImageGenerationServerTool>("ImageGenerationServerTool")),
+    ("ImageGenerationServerTool.background", Known::of::<ImageBackground>("ImageBackground")),
+    (
+        "ImageGenerationServerTool.input_fidelity",
+        Known::of::<ImageGenerationServerToolInputFidelity>("ImageGenerationServerToolInputFidelity"),
+    ),
+    (
+        "ImageGenerationServerTool.input_image_mask",
+        Known::of::<ImageGenerationServerToolInputImageMask>("ImageGenerationServerToolInputImageMask"),
+    ),
+    (
+        "ImageGenerationServerTool.moderation",
+        Known::of::<ImageGenerationServerToolModeration>("ImageGenerationServerToolModeration"),
+    ),
+    (
+        "ImageGenerationServerTool.output_format",
+        Known::of::<ImageGenerationServerToolOutputFormat>("ImageGenerationServerToolOutputFormat"),
+    ),
+    (
+        "ImageGenerationServerTool.quality",
+        Known::of::<ImageGenerationServerToolQuality>("ImageGenerationServerToolQuality"),
+    ),
+    (
+        "ImageGenerationServerToolConfig",
+        Known::of::<ImageGenerationServerToolConfig>("ImageGenerationServerToolConfig"),
+    ),
+    (
+        "ImageGenerationServerTool_OpenRouter",
+        Known::of::<ImageGenerationServerToolOpenRouter>("ImageGenerationServerToolOpenRouter"),
+    ),
+    ("ImageGenerationStatus", Known::of::<ImageGenerationStatus>("ImageGenerationStatus")),
+    ("ImageGenerationUsage", Known::of::<TokenUsage>("TokenUsage")),
+    (
+        "ImageGenerationUsage.completion_tokens_details",
+        Known::of::<TokenUsageCompletionTokensDetails>("TokenUsageCompletionTokensDetails"),
+    ),
+    (
+        "ImageGenerationUsage.prompt_tokens_details",
+        Known::of::<TokenUsagePromptTokensDetails>("TokenUsagePromptTokensDetails"),
+    ),
+    ("ImageGenerationUsage.server_tool_use", Known::of::<ServerToolUseDetails>("ServerToolUseDetails")),
+    ("ImageInputModality", Known::of::<InputModality>("InputModality")),
+    ("ImageModelArchitecture", Known::of::<ImageModelArchitecture>("ImageModelArchitecture")),
+    ("ImageModelEndpointsResponse", Known::of::<ImageModelEndpointsResponse>("ImageModelEndpointsResponse")),
+    ("ImageModelListItem", Known::of::<ImageModelListItem>("ImageModelListItem")),
+    ("ImageModelsListResponse", Known::of::<ImageModelsListResponse>("ImageModelsListResponse")),
+    ("ImageOutputModality", Known::of::<OutputModality>("OutputModality")),
+    ("ImagePricingEntry", Known::of::<ImagePricingEntry>("ImagePricingEntry")),
+    ("ImagePricingEntry.billable", Known::of::<ImagePricingEntryBillable>("ImagePricingEntryBillable")),
+    ("ImagePricingEntry.unit", Known::of::<ImagePricingEntryUnit>("ImagePricingEntryUnit")),
+    ("ImageStreamingResponse.data", Known::of::<ImageStreamEvent>("ImageStreamEvent")),
+    ("IncompleteDetails", Known::of::<IncompleteDetails>("IncompleteDetails")),
+    ("IncompleteDetails.reason", Known::of::<IncompleteDetailsReason>("IncompleteDetailsReason")),
+    ("InputAudio", Known::of::<InputAudio>("InputAudio")),
+    ("InputAudio.input_audio", Known::of::<InputAudioInputAudio>("InputAudioInputAudio")),
+    ("InputAudio.input_audio.format", Known::of::<InputAudioInputAudioFormat>("InputAudioInputAudioFormat")),
+    ("InputFile", Known::of::<InputFile>("InputFile")),
+    ("InputImage", Known::of::<InputImage>("InputImage")),
+    ("InputImage.detail", Known::of::<ImageDetail>("ImageDetail")),
+    ("InputMessageItem", Known::of::<InputMessageItem>("InputMessageItem")),
+    ("InputMessageItem.content[]", Known::of::<InputContentPart>("InputContentPart")),
+    ("InputMessageItem.role", Known::of::<InputMessageRole>("InputMessageRole")),
+    ("InputModality", Known::of::<InputModality>("InputModality")),
+    ("InputReference", Known::of::<InputReference>("InputReference")),
+    ("InputText", Known::of::<InputText>("InputText")),
+    ("InputVideo", Known::of::<InputVideo>("InputVideo")),
+    ("InputVideo.processing", Known::of::<VideoProcessing>("VideoProcessing")),
+    ("Inputs", Known::of::<ResponsesInput>("ResponsesInput")),
+    ("Inputs[]", Known::of::<InputItem>("InputItem")),
+    ("Inputs[]|message", Known::of::<OutputMessageInput>("OutputMessageInput")),
+    ("Inputs[]|message.content", Known::of::<OutputMessageInputContent>("OutputMessageInputContent")),
+    ("Inputs[]|message.content[]", Known::of::<OutputMessageContentPart>("OutputMessageContentPart")),
+    ("InstructType", Known::of::<InstructType>("InstructType")),
+    ("ItemReferenceItem", Known::of::<ItemReferenceItem>("ItemReferenceItem")),
+    ("JevRouterPlugin", Known::of::<JevRouterPlugin>("JevRouterPlugin")),
+    ("KeyAssignment", Known::of::<KeyAssignment>("KeyAssignment")),
+    ("KeyBudget", Known::of::<KeyBudget>("KeyBudget")),
+    ("KeyBudget.reset_interval", Known::of::<ResetInterval>("ResetInterval")),
+    ("KeyBudget.scope", Known::of::<KeyBudgetScope>("KeyBudgetScope")),
+    ("Legacy_ChatContentVideo", Known::of::<LegacyChatContentVideo>("LegacyChatContentVideo")),
+    ("Legacy_ChatContentVideoInput", Known::of::<ChatContentVideoInput>("ChatContentVideoInput")),
+    ("Legacy_ChatContentVideoInput.processing", Known::of::<VideoProcessing>("VideoProcessing")),
+    ("Legacy_WebSearchServerTool", Known::of::<LegacyWebSearchServerTool>("LegacyWebSearchServerTool")),
+    ("ListBYOKKeysResponse", Known::of::<ListByokKeysResponse>("ListByokKeysResponse")),
+    ("ListEndpointsResponse", Known::of::<ListEndpointsResponse>("ListEndpointsResponse")),
+    (
+        "ListEndpointsResponse.architecture",
+        Known::of::<ListEndpointsResponseArchitecture>("ListEndpointsResponseArchitecture"),
+    ),
+    ("ListExternalUsersResponse", Known::of::<ListExternalUsersResponse>("ListExternalUsersResponse")),
+    ("ListGuardrailsResponse", Known::of::<ListGuardrailsResponse>("ListGuardrailsResponse")),
+    ("ListKeyAssignmentsResponse", Known::of::<ListKeyAssignmentsResponse>("ListKeyAssignmentsResponse")),
+    ("ListMemberAssignmentsResponse", Known::of::<ListMemberAssignmentsResponse>("ListMemberAssignmentsResponse")),
+    (
+        "ListObservabilityDestinationsResponse",
+        Known::of::<ListObservabilityDestinationsResponse>("ListObservabilityDestinationsResponse"),
+    ),
+    ("ListPresetVersionsResponse", Known::of::<ListPresetVersionsResponse>("ListPresetVersionsResponse")),
+    ("ListPresetsResponse", Known::of::<ListPresetsResponse>("ListPresetsResponse")),
+    ("ListPrivateEndpointsResponse", Known::of::<ListPrivateEndpointsResponse>("ListPrivateEndpointsResponse")),
+    ("ListScimGroupMappingsResponse", Known::of::<ListScimGroupMappingsResponse>("ListScimGroupMappingsResponse")),
+    ("ListScimGroupsResponse", Known::of::<ListScimGroupsResponse>("ListScimGroupsResponse")),
+    ("ListToolsResponse", Known::of::<ListToolsResponse>("ListToolsResponse")),
+    ("ListToolsResponse.links", Known::of::<PageLinks>("PageLinks")),
+    ("ListWorkspaceBudgetsResponse", Known::of::<ListWorkspaceBudgetsResponse>("ListWorkspaceBudgetsResponse")),
+    ("ListWorkspaceMembersResponse", Known::of::<ListWorkspaceMembersResponse>("ListWorkspaceMembersResponse")),
+    ("ListWorkspacesResponse", Known::of::<ListWorkspacesResponse>("ListWorkspacesResponse")),
+    ("LocalShellCallItem", Known::of::<LocalShellCallItem>("LocalShellCallItem")),
+    ("LocalShellCallItem.action", Known::of::<LocalShellCallItemAction>("LocalShellCallItemAction")),
+    ("LocalShellCallOutputItem", Known::of::<LocalShellCallOutputItem>("LocalShellCallOutputItem")),
+    ("ManagedPrivateEndpoint", Known::of::<ManagedPrivateEndpoint>("ManagedPrivateEndpoint")),
+    ("ManagedPrivateEndpointResponse", Known::of::<ManagedPrivateEndpointResponse>("ManagedPrivateEndpointResponse")),
+    ("McpApprovalRequestItem", Known::of::<McpApprovalRequestItem>("McpApprovalRequestItem")),
+    ("McpApprovalResponseItem", Known::of::<McpApprovalResponseItem>("McpApprovalResponseItem")),
+    ("McpCallItem", Known::of::<McpCallItem>("McpCallItem")),
+    ("McpHttpError", Known::of::<McpHttpError>("McpHttpError")),
+    ("McpListToolsItem", Known::of::<McpListToolsItem>("McpListToolsItem")),
+    ("McpListToolsItem.tools[]", Known::of::<McpListToolsItemTool>("McpListToolsItemTool")),
+    ("McpProtocolError", Known::of::<McpProtocolError>("McpProtocolError")),
+    ("McpServerTool", Known::of::<McpServerTool>("McpServerTool")),
+    ("McpServerTool.allowed_tools", Known::of::<McpServerToolAllowedTools>("McpServerToolAllowedTools")),
+    (
+        "McpServerTool.allowed_tools|read_only",
+        Known::of::<McpServerToolAllowedToolsReadOnly>("McpServerToolAllowedToolsReadOnly"),
+    ),
+    ("McpServerTool.connector_id", Known::of::<McpServerToolConnectorId>("McpServerToolConnectorId")),
+    ("McpServerTool.require_approval", Known::of::<McpServerToolRequireApproval>("McpServerToolRequireApproval")),
+    (
+        "McpServerTool.require_approval|always",
+        Known::of::<McpServerToolRequireApprovalAlways>("McpServerToolRequireApprovalAlways"),
+    ),
+    ("McpServerTool.require_approval|always.always", Known::of::<McpToolNames>("McpToolNames")),
+    ("McpServerTool.require_approval|always.never", Known::of::<McpToolNames>("McpToolNames")),
+    (
+        "McpServerTool.require_approval|string",
+        Known::of::<McpServerToolRequireApprovalMode>("McpServerToolRequireApprovalMode"),
+    ),
+    ("McpToolCallError", Known::of::<McpToolCallError>("McpToolCallError")),
+    ("McpToolExecutionError", Known::of::<McpToolExecutionError>("McpToolExecutionError")),
+    ("MemberAssignment", Known::of::<MemberAssignment>("MemberAssignment")),
+    ("MessagesAdvisorToolResultBlock", Known::of::<AnthropicAdvisorToolResult>("AnthropicAdvisorToolResult")),
+    ("MessagesBashToolResultBlock", Known::of::<MessagesBashToolResult>("MessagesBashToolResult")),
+    ("MessagesContentBlockDeltaEvent", Known::of::<MessagesContentBlockDeltaEvent>("MessagesContentBlockDeltaEvent")),
+    ("MessagesContentBlockDeltaEvent.delta", Known::of::<MessagesDelta>("MessagesDelta")),
+    (
+        "MessagesContentBlockDeltaEvent.delta|citations_delta",
+        Known::of::<MessagesCitationsDelta>("MessagesCitationsDelta"),
+    ),
+    (
+        "MessagesContentBlockDeltaEvent.delta|citations_delta.citation",
+        Known::of::<AnthropicTextCitation>("AnthropicTextCitation"),
+    ),
+    (
+        "MessagesContentBlockDeltaEvent.delta|compaction_delta",
+        Known::of::<MessagesCompactionDelta>("MessagesCompactionDelta"),
+    ),
+    (
+        "MessagesContentBlockDeltaEvent.delta|input_json_delta",
+        Known::of::<MessagesInputJsonDelta>("MessagesInputJsonDelta"),
+    ),
+    (
+        "MessagesContentBlockDeltaEvent.delta|signature_delta",
+        Known::of::<MessagesSignatureDelta>("MessagesSignatureDelta"),
+    ),
+    ("MessagesContentBlockDeltaEvent.delta|text_delta", Known::of::<MessagesTextDelta>("MessagesTextDelta")),
+    (
+        "MessagesContentBlockDeltaEvent.delta|thinking_delta",
+        Known::of::<MessagesThinkingDelta>("MessagesThinkingDelta"),
+    ),
+    ("MessagesContentBlockStartEvent", Known::of::<MessagesContentBlockStartEvent>("MessagesContentBlockStartEvent")),
+    ("MessagesContentBlockStartEvent.content_block", Known::of::<MessagesContentBlock>("MessagesContentBlock")),
+    ("MessagesContentBlockStopEvent", Known::of::<MessagesContentBlockStopEvent>("MessagesContentBlockStopEvent")),
+    ("MessagesDeltaEvent", Known::of::<MessagesDeltaEvent>("MessagesDeltaEvent")),
+    (
+        "MessagesDeltaEvent.context_management",
+        Known::of::<MessagesAppliedContextManagement>("MessagesAppliedContextManagement"),
+    ),
+    ("MessagesDeltaEvent.delta", Known::of::<MessagesDeltaEventDelta>("MessagesDeltaEventDelta")),
+    ("MessagesDeltaEvent.usage", Known::of::<MessagesDeltaEventUsage>("MessagesDeltaEventUsage")),
+    ("MessagesErrorEvent", Known::of::<MessagesErrorEvent>("MessagesErrorEvent")),
+    ("MessagesErrorEvent.error", Known::of::<MessagesErrorEventError>("MessagesErrorEventError")),
+    ("MessagesFallbackParam", Known::of::<MessagesFallbackParam>("MessagesFallbackParam")),
+    ("MessagesMessageParam", Known::of::<MessagesMessageParam>("MessagesMessageParam")),
+    ("MessagesMessageParam.content", Known::of::<MessagesMessageParamContent>("MessagesMessageParamContent")),
+    ("MessagesMessageParam.content[]", Known::of::<MessagesContentBlockParam>("MessagesContentBlockParam")),
+    (
+        "MessagesMessageParam.content[]|compaction",
+        Known::of::<MessagesCompactionBlockParam>("MessagesCompactionBlockParam"),
+    ),
+    (
+        "MessagesMessageParam.content[]|redacted_thinking",
+        Known::of::<AnthropicRedactedThinkingBlock>("AnthropicRedactedThinkingBlock"),
+    ),
+    (
+        "MessagesMessageParam.content[]|server_tool_use",
+        Known::of::<MessagesServerToolUseBlockParam>("MessagesServerToolUseBlockParam"),
+    ),
+    ("MessagesMessageParam.content[]|thinking", Known::of::<AnthropicThinkingBlock>("AnthropicThinkingBlock")),
+    (
+        "MessagesMessageParam.content[]|tool_result",
+        Known::of::<MessagesToolResultBlockParam>("MessagesToolResultBlockParam"),
+    ),
+    (
+        "MessagesMessageParam.content[]|tool_result.content",
+        Known::of::<MessagesToolResultContent>("MessagesToolResultContent"),
+    ),
+    (
+        "MessagesMessageParam.content[]|tool_result.content[]",
+        Known::of::<MessagesToolResultContentPart>("MessagesToolResultContentPart"),
+    ),
+    (
+        "MessagesMessageParam.content[]|tool_result.content[]|tool_reference",
+        Known::of::<AnthropicToolReference>("AnthropicToolReference"),
+    ),
+    ("MessagesMessageParam.content[]|tool_use", Known::of::<MessagesToolUseBlockParam>("MessagesToolUseBlockParam")),
+    (
+        "MessagesMessageParam.content[]|web_search_tool_result",
+        Known::of::<MessagesWebSearchResultBlockParam>("MessagesWebSearchResultBlockParam"),
+    ),
+    (
+        "MessagesMessageParam.content[]|web_search_tool_result.content",
+        Known::of::<MessagesWebSearchResultContent>("MessagesWebSearchResultContent"),
+    ),
+    ("MessagesMessageParam.role", Known::of::<MessagesMessageParamRole>("MessagesMessageParamRole")),
+    ("MessagesOutputConfig", Known::of::<MessagesOutputConfig>("MessagesOutputConfig")),
+    ("MessagesOutputConfig.effort", Known::of::<OutputEffort>("OutputEffort")),
+    ("MessagesOutputConfig.format", Known::of::<MessagesOutputConfigFormat>("MessagesOutputConfigFormat")),
+    ("MessagesOutputConfig.task_budget", Known::of::<MessagesOutputConfigTaskBudget>("MessagesOutputConfigTaskBudget")),
+    ("MessagesPingEvent", Known::of::<MessagesPingEvent>("MessagesPingEvent")),
+    ("MessagesRequest", Known::of::<MessagesRequest>("MessagesRequest")),
+    (
+        "MessagesRequest.context_management",
+        Known::of::<MessagesRequestContextManagement>("MessagesRequestContextManagement"),
+    ),
+    ("MessagesRequest.context_management.edits[]", Known::of::<ContextEdit>("ContextEdit")),
     (
         "MessagesRequest.context_management.edits[]|clear_thinking_20251015",
-        round_trip::<ContextEditClearThinking20251015>,
+        Known::of::<ContextEditClearThinking20251015>("ContextEditClearThinking20251015"),
     ),
     (
         "MessagesRequest.context_management.edits[]|clear_thinking_20251015.keep",
-        round_trip::<ContextEditClearThinking20251015Keep>,
+        Known::of::<ContextEditClearThinking20251015Keep>("ContextEditClearThinking20251015Keep"),
     ),
     (
         "MessagesRequest.context_management.edits[]|clear_thinking_20251015.keep|all",
-        round_trip::<ContextEditClearThinking20251015KeepAll>,
+        Known::of::<ContextEditClearThinking20251015KeepAll>("ContextEditClearThinking20251015KeepAll"),
     ),
     (
         "MessagesRequest.context_management.edits[]|clear_thinking_20251015.keep|string",
-        round_trip::<ContextEditClearThinking20251015KeepMode>,
+        Known::of::<ContextEditClearThinking20251015KeepMode>("ContextEditClearThinking20251015KeepMode"),
     ),
     (
         "MessagesRequest.context_management.edits[]|clear_tool_uses_20250919",
-        round_trip::<ContextEditClearToolUses20250919>,
+        Known::of::<ContextEditClearToolUses20250919>("ContextEditClearToolUses20250919"),
     ),
     (
         "MessagesRequest.context_management.edits[]|clear_tool_uses_20250919.clear_tool_inputs",
-        round_trip::<ContextEditClearToolInputs>,
+        Known::of::<ContextEditClearToolInputs>("ContextEditClearToolInputs"),
     ),
     (
         "MessagesRequest.context_management.edits[]|clear_tool_uses_20250919.trigger",
-        round_trip::<ContextEditClearToolUses20250919Trigger>,
+        Known::of::<ContextEditClearToolUses20250919Trigger>("ContextEditClearToolUses20250919Trigger"),
     ),
-    ("MessagesRequest.context_management.edits[]|compact_20260112", round_trip::<ContextEditCompact20260112>),
-    ("MessagesRequest.metadata", round_trip::<MessagesRequestMetadata>),
-    ("MessagesRequest.plugins[]", round_trip::<Plugin>),
-    ("MessagesRequest.system", round_trip::<MessagesRequestSystem>),
-    ("MessagesRequest.thinking", round_trip::<MessagesRequestThinking>),
-    ("MessagesRequest.thinking|adaptive", round_trip::<MessagesRequestThinkingAdaptive>),
-    ("MessagesRequest.thinking|between_tools", round_trip::<MessagesRequestThinkingBetweenTools>),
-    ("MessagesRequest.thinking|disabled", round_trip::<MessagesRequestThinkingDisabled>),
-    ("MessagesRequest.thinking|enabled", round_trip::<MessagesRequestThinkingEnabled>),
-    ("MessagesRequest.tool_choice", round_trip::<MessagesRequestToolChoice>),
-    ("MessagesRequest.tool_choice|any", round_trip::<MessagesRequestToolChoiceAny>),
-    ("MessagesRequest.tool_choice|auto", round_trip::<MessagesRequestToolChoiceAuto>),
-    ("MessagesRequest.tool_choice|none", round_trip::<MessagesRequestToolChoiceNone>),
-    ("MessagesRequest.tool_choice|tool", round_trip::<MessagesRequestToolChoiceTool>),
-    ("MessagesRequest.tools[]", round_trip::<MessagesRequestTool>),
-    ("MessagesRequest.tools[]|advisor_20260301", round_trip::<MessagesRequestToolAdvisor20260301>),
-    ("MessagesRequest.tools[]|bash_20250124", round_trip::<AnthropicBashTool20250124>),
-    ("MessagesRequest.tools[]|custom", round_trip::<MessagesRequestToolCustom>),
-    ("MessagesRequest.tools[]|custom.input_schema", round_trip::<MessagesRequestToolCustomInputSchema>),
-    ("MessagesRequest.tools[]|text_editor_20250124", round_trip::<AnthropicTextEditorTool20250124>),
-    ("MessagesRequest.tools[]|web_search_20250305", round_trip::<AnthropicWebSearchTool20250305>),
-    ("MessagesRequest.tools[]|web_search_20260209", round_trip::<AnthropicWebSearchTool20260209>),
-    ("MessagesResult", round_trip::<MessagesResult>),
-    ("MessagesResult.context_management", round_trip::<AppliedContextManagement>),
-    ("MessagesResult.context_management.applied_edits[]", round_trip::<AppliedContextEdit>),
-    ("MessagesResult.usage", round_trip::<MessagesUsage>),
-    ("MessagesSearchModelsServerTool", round_trip::<SearchModelsServerTool>),
-    ("MessagesShellToolResultBlock", round_trip::<MessagesShellToolResult>),
-    ("MessagesStartEvent", round_trip::<MessagesStartEvent>),
-    ("MessagesStartEvent.message", round_trip::<MessagesStartEventMessage>),
-    ("MessagesStartEvent.message.provider", round_trip::<ProviderName>),
-    ("MessagesStartEvent.message.usage", round_trip::<MessagesStartEventMessageUsage>),
-    ("MessagesStopEvent", round_trip::<MessagesStopEvent>),
-    ("MessagesStreamEvents", round_trip::<MessagesStreamEvent>),
-    ("MessagesToolAdditionBlock", round_trip::<MessagesToolAdditionBlock>),
-    ("MessagesToolAdditionBlock.tool", round_trip::<MessagesAddedTool>),
-    ("MessagesToolAdditionBlock.tool|mcp_tool_reference", round_trip::<MessagesMcpToolReference>),
-    ("MessagesToolAdditionBlock.tool|mcp_toolset_reference", round_trip::<MessagesMcpToolsetReference>),
-    ("MessagesToolAdditionBlock.tool|tool_definition", round_trip::<MessagesAddedToolToolDefinition>),
-    ("MessagesToolAdditionBlock.tool|tool_reference", round_trip::<MessagesToolReference>),
-    ("MessagesToolRemovalBlock", round_trip::<MessagesToolRemovalBlock>),
-    ("MessagesToolRemovalBlock.tool", round_trip::<MessagesRemovedTool>),
-    ("MessagesToolRemovalBlock.tool|mcp_tool_reference", round_trip::<MessagesMcpToolReference>),
-    ("MessagesToolRemovalBlock.tool|mcp_toolset_reference", round_trip::<MessagesMcpToolsetReference>),
-    ("MessagesToolRemovalBlock.tool|tool_reference", round_trip::<MessagesToolReference>),
-    ("Model", round_trip::<Model>),
-    ("ModelAliasTarget", round_trip::<ModelAliasTarget>),
-    ("ModelArchitecture", round_trip::<ModelArchitecture>),
-    ("ModelBenchmarks", round_trip::<ModelBenchmarks>),
-    ("ModelGroup", round_trip::<ModelGroup>),
-    ("ModelLinks", round_trip::<ModelLinks>),
-    ("ModelName", round_trip::<String>),
-    ("ModelReasoning", round_trip::<ModelReasoning>),
-    ("ModelResponse", round_trip::<ModelResponse>),
-    ("ModelsCountResponse", round_trip::<ModelsCountResponse>),
-    ("ModelsCountResponse.data", round_trip::<ModelsCountResponseData>),
-    ("ModelsListResponse", round_trip::<ModelsListResponse>),
-    ("ModelsListResponse.links", round_trip::<PageLinks>),
-    ("ModelsListResponseData", round_trip::<Vec<Model>>),
-    ("ModerationPlugin", round_trip::<ModerationPlugin>),
-    ("MultimodalMedia", round_trip::<MultimodalMedia>),
-    ("NamespaceFunctionTool", round_trip::<NamespaceFunctionTool>),
-    ("NamespaceFunctionTool.allowed_callers[]", round_trip::<AllowedCaller>),
-    ("NamespaceTool", round_trip::<NamespaceTool>),
-    ("NamespaceTool.tools[]", round_trip::<NamespaceToolTool>),
-    ("OAuthJwks", round_trip::<OAuthJwks>),
-    ("OAuthJwks.keys[]", round_trip::<OAuthJwksKey>),
-    ("ORAnthropicBashToolResult", round_trip::<MessagesBashToolResult>),
-    ("ORAnthropicBashToolResult.files[]", round_trip::<ToolOutputFile>),
-    ("ORAnthropicContentBlock", round_trip::<MessagesContentBlock>),
-    ("ORAnthropicNullableCaller", round_trip::<AnthropicCaller>),
-    ("ORAnthropicServerToolUsage", round_trip::<MessagesServerToolUsage>),
-    ("ORAnthropicServerToolUseBlock", round_trip::<MessagesServerToolUseBlock>),
-    ("ORAnthropicShellToolResult", round_trip::<MessagesShellToolResult>),
-    ("ORAnthropicShellToolResult.files[]", round_trip::<ToolOutputFile>),
-    ("ORAnthropicStopReason", round_trip::<MessagesStopReason>),
-    ("ORAnthropicToolSearchResult", round_trip::<MessagesToolSearchResult>),
-    ("ORAnthropicToolSearchResultParam", round_trip::<MessagesToolSearchResult>),
-    ("ObservabilityArizeDestination", round_trip::<ObservabilityArizeDestination>),
-    ("ObservabilityArizeDestination.config", round_trip::<ObservabilityArizeDestinationConfig>),
-    ("ObservabilityBraintrustDestination", round_trip::<ObservabilityBraintrustDestination>),
-    ("ObservabilityBraintrustDestination.config", round_trip::<ObservabilityBraintrustDestinationConfig>),
-    ("ObservabilityClickhouseDestination", round_trip::<ObservabilityClickHouseDestination>),
-    ("ObservabilityClickhouseDestination.config", round_trip::<ObservabilityClickHouseDestinationConfig>),
-    ("ObservabilityDataRegion", round_trip::<DataRegion>),
-    ("ObservabilityDataRegionInput", round_trip::<ObservabilityDataRegionInput>),
-    ("ObservabilityDatadogDestination", round_trip::<ObservabilityDatadogDestination>),
-    ("ObservabilityDatadogDestination.config", round_trip::<ObservabilityDatadogDestinationConfig>),
-    ("ObservabilityDestination", round_trip::<ObservabilityDestination>),
-    ("ObservabilityFilterRuleGroup", round_trip::<ObservabilityFilterRuleGroup>),
-    ("ObservabilityFilterRuleGroup.logic", round_trip::<FilterLogic>),
-    ("ObservabilityFilterRuleGroup.rules[]", round_trip::<ObservabilityFilterRuleGroupRule>),
-    ("ObservabilityFilterRuleGroup.rules[].field", round_trip::<ObservabilityFilterRuleGroupRuleField>),
-    ("ObservabilityFilterRuleGroup.rules[].operator", round_trip::<ObservabilityFilterRuleGroupRuleOperator>),
-    ("ObservabilityFilterRuleGroup.rules[].value", round_trip::<FilterValue>),
-    ("ObservabilityFilterRulesConfig", round_trip::<ObservabilityFilterRulesConfig>),
-    ("ObservabilityFilterRulesConfigNullable", round_trip::<ObservabilityFilterRulesConfig>),
-    ("ObservabilityGrafanaDestination", round_trip::<ObservabilityGrafanaDestination>),
-    ("ObservabilityGrafanaDestination.config", round_trip::<ObservabilityGrafanaDestinationConfig>),
-    ("ObservabilityLangfuseDestination", round_trip::<ObservabilityLangfuseDestination>),
-    ("ObservabilityLangfuseDestination.config", round_trip::<ObservabilityLangfuseDestinationConfig>),
-    ("ObservabilityLangsmithDestination", round_trip::<ObservabilityLangSmithDestination>),
-    ("ObservabilityLangsmithDestination.config", round_trip::<ObservabilityLangSmithDestinationConfig>),
-    ("ObservabilityNewrelicDestination", round_trip::<ObservabilityNewRelicDestination>),
-    ("ObservabilityNewrelicDestination.config", round_trip::<ObservabilityNewRelicDestinationConfig>),
-    ("ObservabilityNewrelicDestination.config.region", round_trip::<ObservabilityNewRelicRegion>),
-    ("ObservabilityOpikDestination", round_trip::<ObservabilityOpikDestination>),
-    ("ObservabilityOpikDestination.config", round_trip::<ObservabilityOpikDestinationConfig>),
-    ("ObservabilityOtelCollectorDestination", round_trip::<ObservabilityOtelCollectorDestination>),
-    ("ObservabilityOtelCollectorDestination.config", round_trip::<ObservabilityOtelCollectorConfig>),
-    ("ObservabilityPosthogDestination", round_trip::<ObservabilityPostHogDestination>),
-    ("ObservabilityPosthogDestination.config", round_trip::<ObservabilityPostHogDestinationConfig>),
-    ("ObservabilityRampDestination", round_trip::<ObservabilityRampDestination>),
-    ("ObservabilityRampDestination.config", round_trip::<ObservabilityRampDestinationConfig>),
-    ("ObservabilityS3Destination", round_trip::<ObservabilityS3Destination>),
-    ("ObservabilityS3Destination.config", round_trip::<ObservabilityS3DestinationConfig>),
-    ("ObservabilityS3Destination.config.authMode", round_trip::<ObservabilityS3DestinationConfigAuthMode>),
-    ("ObservabilityS3Destination.config.provider", round_trip::<ObservabilityS3DestinationConfigProvider>),
-    ("ObservabilitySentryDestination", round_trip::<ObservabilitySentryDestination>),
-    ("ObservabilitySentryDestination.config", round_trip::<ObservabilitySentryDestinationConfig>),
-    ("ObservabilitySnowflakeDestination", round_trip::<ObservabilitySnowflakeDestination>),
-    ("ObservabilitySnowflakeDestination.config", round_trip::<ObservabilitySnowflakeDestinationConfig>),
-    ("ObservabilityWeaveDestination", round_trip::<ObservabilityWeaveDestination>),
-    ("ObservabilityWeaveDestination.config", round_trip::<ObservabilityWeaveDestinationConfig>),
-    ("ObservabilityWebhookDestination", round_trip::<ObservabilityWebhookDestination>),
-    ("ObservabilityWebhookDestination.config", round_trip::<ObservabilityWebhookDestinationConfig>),
-    ("ObservabilityWebhookDestination.config.method", round_trip::<ObservabilityWebhookMethod>),
-    ("OpenAIFile", round_trip::<OpenAiFile>),
-    ("OpenAIFile.purpose", round_trip::<OpenAiFilePurpose>),
-    ("OpenAIFileDeleted", round_trip::<OpenAiFileDeleted>),
-    ("OpenAIFileList", round_trip::<OpenAiFileList>),
-    ("OpenAIResponseCustomToolCall", round_trip::<OpenAiCustomToolCall>),
-    ("OpenAIResponseCustomToolCallOutput", round_trip::<CustomToolCallOutputItem>),
-    ("OpenAIResponseCustomToolCallOutput.output", round_trip::<ToolCallOutput>),
-    ("OpenAIResponseCustomToolCallOutput.output[]", round_trip::<ToolCallOutputPart>),
-    ("OpenAIResponseFunctionToolCall", round_trip::<OutputFunctionCallItem>),
-    ("OpenAIResponseFunctionToolCall.subagent_items[]", round_trip::<OutputFunctionCallItemSubagentItem>),
-    ("OpenAIResponseFunctionToolCallOutput", round_trip::<FunctionCallOutputItem>),
-    ("OpenAIResponseFunctionToolCallOutput.output", round_trip::<ToolCallOutput>),
-    ("OpenAIResponseFunctionToolCallOutput.output[]", round_trip::<ToolCallOutputPart>),
-    ("OpenAIResponseInputMessageItem", round_trip::<OpenAiInputMessageItem>),
-    ("OpenAIResponseInputMessageItem.content[]", round_trip::<InstructionContentPart>),
-    ("OpenAIResponseInputMessageItem.role", round_trip::<InputMessageRole>),
-    ("OpenAIResponsesAnnotation", round_trip::<ResponsesAnnotation>),
-    ("OpenAIResponsesCodeInterpreterCallCodeDelta", round_trip::<CodeInterpreterCallCodeDeltaEvent>),
-    ("OpenAIResponsesCodeInterpreterCallCodeDone", round_trip::<CodeInterpreterCallCodeDoneEvent>),
-    ("OpenAIResponsesCodeInterpreterCallCompleted", round_trip::<CodeInterpreterCallCompletedEvent>),
-    ("OpenAIResponsesCodeInterpreterCallInProgress", round_trip::<CodeInterpreterCallInProgressEvent>),
-    ("OpenAIResponsesCodeInterpreterCallInterpreting", round_trip::<CodeInterpreterCallInterpretingEvent>),
-    ("OpenAIResponsesImageGenCallCompleted", round_trip::<ImageGenCallCompletedEvent>),
-    ("OpenAIResponsesImageGenCallGenerating", round_trip::<ImageGenCallGeneratingEvent>),
-    ("OpenAIResponsesImageGenCallInProgress", round_trip::<ImageGenCallInProgressEvent>),
-    ("OpenAIResponsesImageGenCallPartialImage", round_trip::<ImageGenCallPartialImageEvent>),
-    ("OpenAIResponsesRefusalContent", round_trip::<ResponsesRefusal>),
-    ("OpenAIResponsesResponseStatus", round_trip::<ResponsesStatus>),
-    ("OpenAIResponsesSearchCompleted", round_trip::<WebSearchCallCompletedEvent>),
-    ("OpenAIResponsesToolChoice", round_trip::<ResponsesToolChoice>),
-    ("OpenAIResponsesToolChoice|apply_patch", round_trip::<ResponsesToolChoiceApplyPatch>),
-    ("OpenAIResponsesToolChoice|function", round_trip::<ResponsesToolChoiceFunction>),
-    ("OpenAIResponsesToolChoice|shell", round_trip::<ResponsesToolChoiceShell>),
-    ("OpenAIResponsesToolChoice|string", round_trip::<ToolChoiceMode>),
-    ("OpenAIResponsesToolChoice|type", round_trip::<ResponsesToolChoiceWebSearchPreview>),
-    ("OpenAIResponsesToolChoice|type.type", round_trip::<ResponsesToolChoiceWebSearchPreviewType>),
-    ("OpenAIResponsesTruncation", round_trip::<Truncation>),
-    ("OpenAIResponsesUsage.input_tokens_details", round_trip::<ResponsesInputTokensDetails>),
-    ("OpenAIResponsesUsage.output_tokens_details", round_trip::<ResponsesOutputTokensDetails>),
-    ("OpenAIResponsesWebSearchCallInProgress", round_trip::<WebSearchCallInProgressEvent>),
-    ("OpenAIResponsesWebSearchCallSearching", round_trip::<WebSearchCallSearchingEvent>),
-    ("OpenResponsesCreatedEvent", round_trip::<ResponseCreatedEvent>),
-    ("OpenResponsesErrorField", round_trip::<ResponsesError>),
-    ("OpenResponsesErrorField.code", round_trip::<ResponsesErrorCode>),
-    ("OpenResponsesErrorMetadata", round_trip::<ResponsesErrorMetadata>),
-    ("OpenResponsesErrorMetadata.alignment", round_trip::<ResponsesErrorMetadataAlignment>),
-    ("OpenResponsesInProgressEvent", round_trip::<ResponseInProgressEvent>),
-    ("OpenResponsesResult", round_trip::<ResponsesResult>),
-    ("OpenResponsesTopLogprobs", round_trip::<StreamTopLogprob>),
-    ("OpenRouterFile", round_trip::<OpenRouterFile>),
-    ("OpenRouterFileDeleted", round_trip::<OpenRouterFileDeleted>),
-    ("OpenRouterFileList", round_trip::<OpenRouterFileList>),
-    ("OpenRouterMetadata", round_trip::<OpenRouterMetadata>),
-    ("OpenRouterWebSearchServerTool", round_trip::<OpenRouterWebSearchServerTool>),
-    ("Operator", round_trip::<AnalyticsOperator>),
-    ("Operator.name", round_trip::<AnalyticsOperatorName>),
-    ("Operator.value_type", round_trip::<AnalyticsOperatorValueType>),
-    ("OrganizationSettings", round_trip::<OrganizationSettings>),
-    ("OutputAdvisorServerToolItem", round_trip::<OutputAdvisorServerToolItem>),
-    ("OutputApplyPatchCallItem", round_trip::<OutputApplyPatchCallItem>),
-    ("OutputApplyPatchServerToolItem", round_trip::<OutputApplyPatchServerToolItem>),
-    ("OutputArmorBlockedItem", round_trip::<OutputArmorBlockedItem>),
-    ("OutputBashServerToolItem", round_trip::<OutputBashServerToolItem>),
-    ("OutputBashServerToolItem.files[]", round_trip::<ToolOutputFile>),
-    ("OutputBrowserUseServerToolItem", round_trip::<OutputBrowserUseServerToolItem>),
-    ("OutputCodeInterpreterCallItem", round_trip::<OutputCodeInterpreterCallItem>),
-    ("OutputCodeInterpreterServerToolItem", round_trip::<OutputCodeInterpreterServerToolItem>),
-    ("OutputComputerCallItem", round_trip::<OutputComputerCallItem>),
-    ("OutputComputerCallItem.pending_safety_checks[]", round_trip::<OutputComputerCallItemPendingSafetyCheck>),
-    ("OutputComputerCallItem.status", round_trip::<ItemStatus>),
-    ("OutputCustomToolCallItem", round_trip::<CustomToolCallItem>),
-    ("OutputDatetimeItem", round_trip::<OutputDatetimeItem>),
-    ("OutputFileSearchCallItem", round_trip::<OutputFileSearchCallItem>),
-    ("OutputFileSearchServerToolItem", round_trip::<OutputFileSearchServerToolItem>),
-    ("OutputFilesServerToolItem", round_trip::<OutputFilesServerToolItem>),
-    ("OutputFunctionCallItem", round_trip::<OutputFunctionCallItem>),
-    ("OutputFunctionCallItem.subagent_items[]", round_trip::<OutputFunctionCallItemSubagentItem>),
-    ("OutputFusionServerToolItem", round_trip::<OutputFusionServerToolItem>),
-    ("OutputFusionServerToolItem.contradictions[]", round_trip::<FusionContradiction>),
-    ("OutputFusionServerToolItem.contradictions[].stances[]", round_trip::<FusionStance>),
-    ("OutputFusionServerToolItem.failed_models[]", round_trip::<OutputFusionServerToolItemFailedModel>),
-    ("OutputFusionServerToolItem.responses[]", round_trip::<OutputFusionServerToolItemResponse>),
-    ("OutputImageGenerationCallItem", round_trip::<OutputImageGenerationCallItem>),
-    ("OutputImageGenerationServerToolItem", round_trip::<OutputImageGenerationServerToolItem>),
-    ("OutputItemApplyPatchCall", round_trip::<OutputItemApplyPatchCall>),
-    ("OutputItemApplyPatchCall.operation", round_trip::<ApplyPatchCallOperation>),
-    ("OutputItemApplyPatchCall.status", round_trip::<ApplyPatchCallStatus>),
-    ("OutputItemCodeInterpreterCall", round_trip::<OutputCodeInterpreterCallItem>),
-    ("OutputItemCodeInterpreterCall.outputs[]", round_trip::<OutputCodeInterpreterCallItemOutput>),
-    ("OutputItemCodeInterpreterCall.status", round_trip::<OutputCodeInterpreterCallItemStatus>),
-    ("OutputItemCustomToolCall", round_trip::<CustomToolCallItem>),
-    ("OutputItemFileSearchCall", round_trip::<OutputFileSearchCallItem>),
-    ("OutputItemFunctionCall", round_trip::<OutputItemFunctionCall>),
-    ("OutputItemFunctionCall.status", round_trip::<ItemStatus>),
-    ("OutputItemImageGenerationCall", round_trip::<OutputItemImageGenerationCall>),
-    ("OutputItemReasoning", round_trip::<OutputItemReasoning>),
-    ("OutputItemReasoning.status", round_trip::<ItemStatus>),
-    ("OutputItemWebSearchCall", round_trip::<OutputWebSearchCallItem>),
-    ("OutputItemWebSearchCall.action", round_trip::<OutputWebSearchCallItemAction>),
-    ("OutputItemWebSearchCall.action|find_in_page", round_trip::<OutputWebSearchCallItemActionFindInPage>),
-    ("OutputItemWebSearchCall.action|open_page", round_trip::<OutputWebSearchCallItemActionOpenPage>),
-    ("OutputItemWebSearchCall.action|search", round_trip::<OutputWebSearchCallItemActionSearch>),
-    ("OutputItems", round_trip::<OutputItem>),
-    ("OutputMcpServerToolItem", round_trip::<OutputMcpServerToolItem>),
-    ("OutputMemoryServerToolItem", round_trip::<OutputMemoryServerToolItem>),
-    ("OutputMemoryServerToolItem.action", round_trip::<OutputMemoryServerToolItemAction>),
-    ("OutputMessage", round_trip::<OutputMessage>),
-    ("OutputMessage.content[]", round_trip::<OutputMessageContentPart>),
-    ("OutputMessage.phase", round_trip::<MessagePhase>),
-    ("OutputMessage.status", round_trip::<ItemStatus>),
-    ("OutputMessageItem", round_trip::<OutputMessage>),
-    ("OutputModality", round_trip::<OutputModality>),
-    ("OutputModalityEnum", round_trip::<ResponsesOutputModality>),
-    ("OutputReasoningItem", round_trip::<OutputReasoningItem>),
-    ("OutputSearchModelsServerToolItem", round_trip::<OutputSearchModelsServerToolItem>),
-    ("OutputShellCallItem", round_trip::<OutputShellCallItem>),
-    ("OutputShellCallItem.action", round_trip::<OutputShellCallItemAction>),
-    ("OutputShellCallOutputItem", round_trip::<OutputShellCallOutputItem>),
-    ("OutputShellCallOutputItem.files[]", round_trip::<ToolOutputFile>),
-    ("OutputShellServerToolItem", round_trip::<OutputShellServerToolItem>),
-    ("OutputShellServerToolItem.action", round_trip::<ShellAction>),
-    ("OutputShellServerToolItem.files[]", round_trip::<ToolOutputFile>),
-    ("OutputSubagentServerToolItem", round_trip::<OutputSubagentServerToolItem>),
-    ("OutputTextEditorServerToolItem", round_trip::<OutputTextEditorServerToolItem>),
-    ("OutputTextEditorServerToolItem.command", round_trip::<OutputTextEditorServerToolItemCommand>),
-    ("OutputToolSearchCallItem", round_trip::<OutputToolSearchCallItem>),
-    ("OutputToolSearchServerToolItem", round_trip::<OutputToolSearchServerToolItem>),
-    ("OutputToolSearchServerToolItem.matches[]", round_trip::<OutputToolSearchServerToolItemMatch>),
-    ("OutputWebFetchServerToolItem", round_trip::<OutputWebFetchServerToolItem>),
-    ("OutputWebFetchServerToolItem.action", round_trip::<OutputWebFetchServerToolItemAction>),
-    ("OutputWebSearchCallItem", round_trip::<OutputWebSearchCallItem>),
-    ("OutputWebSearchServerToolItem", round_trip::<OutputWebSearchServerToolItem>),
-    ("OutputWebSearchServerToolItem.action", round_trip::<WebSearchServerToolAction>),
-    ("OutputWebSearchServerToolItem.action.sources[]", round_trip::<UrlSource>),
-    ("PDFParserEngine", round_trip::<PdfParserEngine>),
-    ("PDFParserOptions", round_trip::<PdfParserOptions>),
-    ("Parameter", round_trip::<SupportedParameter>),
-    ("ParetoRouterPlugin", round_trip::<ParetoRouterPlugin>),
-    ("ParetoRouterPlugin.price_source", round_trip::<ParetoRouterPluginPriceSource>),
-    ("PerRequestLimits", round_trip::<PerRequestLimits>),
-    ("PercentileLatencyCutoffs", round_trip::<PercentileCutoffs>),
-    ("PercentileStats", round_trip::<PercentileStats>),
-    ("PercentileThroughputCutoffs", round_trip::<PercentileCutoffs>),
-    ("PipelineStage", round_trip::<PipelineStage>),
-    ("PipelineStageType", round_trip::<PipelineStageType>),
-    ("Prediction", round_trip::<Prediction>),
-    ("Prediction.content", round_trip::<PredictionContent>),
-    ("PredictionContentText", round_trip::<ContentPartText>),
-    ("PreferredMaxLatency", round_trip::<PreferredCutoff>),
-    ("PreferredMinThroughput", round_trip::<PreferredCutoff>),
-    ("Preset", round_trip::<Preset>),
-    ("PresetDesignatedVersion", round_trip::<PresetDesignatedVersion>),
-    ("PresetStatus", round_trip::<PresetStatus>),
-    ("PresetWithDesignatedVersion", round_trip::<PresetWithDesignatedVersion>),
-    ("Preview_20250311_WebSearchServerTool", round_trip::<Preview20250311WebSearchServerTool>),
-    ("Preview_WebSearchServerTool", round_trip::<PreviewWebSearchServerTool>),
-    ("Preview_WebSearchUserLocation", round_trip::<WebSearchUserLocation>),
-    ("PriceLimit", round_trip::<PriceLimit>),
-    ("PricingOverride", round_trip::<PricingOverride>),
-    ("PricingOverride.utc_days[]", round_trip::<PricingOverrideUtcDay>),
-    ("PrivateEndpoint", round_trip::<PrivateEndpoint>),
-    ("PrivateEndpointActivation", round_trip::<PrivateEndpointActivation>),
-    ("PrivateEndpointCheck", round_trip::<PrivateEndpointCheck>),
-    ("PrivateEndpointCheckReason", round_trip::<PrivateEndpointCheckReason>),
-    ("PrivateEndpointDeclaredParameter", round_trip::<PrivateEndpointDeclaredParameter>),
-    ("PrivateEndpointDeclaredRegion", round_trip::<DataRegion>),
-    ("PrivateEndpointParameterCheck", round_trip::<PrivateEndpointParameterCheck>),
-    ("PrivateEndpointPricing", round_trip::<PrivateEndpointPricing>),
-    ("PrivateEndpointQuantization", round_trip::<Quantization>),
-    ("PrivateEndpointReasoningReturnMechanism", round_trip::<PrivateEndpointReasoningReturnMechanism>),
-    ("PrivateEndpointResponse", round_trip::<PrivateEndpointResponse>),
-    ("PrivateEndpointSettings", round_trip::<PrivateEndpointSettings>),
-    ("PrivateEndpointSettings.completions", round_trip::<PrivateEndpointSettingsCompletions>),
-    ("PrivateEndpointSettings.excluded_parameters[]", round_trip::<SupportedParameter>),
-    ("PrivateEndpointSettings.inputs", round_trip::<PrivateEndpointSettingsInputs>),
-    ("PrivateEndpointSettings.reasoning", round_trip::<PrivateEndpointSettingsReasoning>),
-    ("PrivateEndpointSettings.tool_choice", round_trip::<ToolChoiceSupport>),
-    ("PrivateEndpointStatus", round_trip::<PrivateEndpointStatus>),
-    ("PrivateEndpointSummary", round_trip::<PrivateEndpointSummary>),
-    ("PrivateEndpointValidation", round_trip::<PrivateEndpointValidation>),
-    ("PrivateEndpointValidationResponse", round_trip::<PrivateEndpointValidationResponse>),
-    ("PrivateProvider", round_trip::<PrivateProvider>),
-    ("PrivateProvider.data_policy", round_trip::<PrivateProviderDataPolicy>),
-    ("PrivateProviderDataPolicy", round_trip::<PrivateProviderDataPolicy>),
-    ("PromptCacheBreakpoint", round_trip::<PromptCacheBreakpoint>),
-    ("PromptCacheOptions", round_trip::<PromptCacheOptions>),
-    ("PromptInjectionScanScope", round_trip::<PromptInjectionScanScope>),
-    ("ProviderName", round_trip::<ProviderName>),
-    ("ProviderOptions", round_trip::<BTreeMap<String, JsonObject>>),
-    ("ProviderPreferences", round_trip::<ProviderPreferences>),
-    ("ProviderPreferences.data_collection", round_trip::<DataCollection>),
-    ("ProviderPreferences.max_price", round_trip::<ProviderPreferencesMaxPrice>),
-    ("ProviderPreferences.sort", round_trip::<ProviderPreferencesSort>),
-    ("ProviderResponse", round_trip::<ProviderResponse>),
-    ("ProviderResponse.routed_service_tier", round_trip::<PublicServiceTier>),
-    ("ProviderSort", round_trip::<ProviderSort>),
-    ("ProviderSortConfig", round_trip::<ProviderSortConfig>),
-    ("ProviderSortConfig.by", round_trip::<ProviderSort>),
-    ("ProviderSortConfig.partition", round_trip::<ProviderSortConfigPartition>),
-    ("PublicEndpoint", round_trip::<PublicEndpoint>),
-    ("PublicEndpoint.native_tools{}", round_trip::<PublicEndpointNativeTool>),
-    ("PublicEndpoint.perf_last_30m_by_workload", round_trip::<WorkloadPerformances>),
-    ("PublicEndpoint.perf_last_30m_by_workload.decisions", round_trip::<WorkloadPerformance>),
-    ("PublicEndpoint.perf_last_30m_by_workload.embeddings", round_trip::<WorkloadPerformance>),
-    ("PublicEndpoint.perf_last_30m_by_workload.image_generation", round_trip::<WorkloadPerformance>),
-    ("PublicEndpoint.perf_last_30m_by_workload.rerank", round_trip::<WorkloadPerformance>),
-    ("PublicEndpoint.perf_last_30m_by_workload.stt", round_trip::<WorkloadPerformance>),
-    ("PublicEndpoint.perf_last_30m_by_workload.text_generation", round_trip::<WorkloadPerformance>),
-    ("PublicEndpoint.perf_last_30m_by_workload.tts", round_trip::<WorkloadPerformance>),
-    ("PublicEndpoint.perf_last_30m_by_workload.unknown", round_trip::<WorkloadPerformance>),
-    ("PublicEndpoint.perf_last_30m_by_workload.video_generation", round_trip::<WorkloadPerformance>),
-    ("PublicEndpoint.pricing", round_trip::<PublicPricing>),
-    ("PublicPricing", round_trip::<PublicPricing>),
-    ("PublicServiceTier", round_trip::<PublicServiceTier>),
-    ("Quantization", round_trip::<Quantization>),
-    ("RangeCapability", round_trip::<RangeCapability>),
-    ("RankingsDailyItem", round_trip::<DailyRanking>),
-    ("RankingsDailyMeta", round_trip::<RankingsDailyMeta>),
-    ("RankingsDailyResponse", round_trip::<RankingsDailyResponse>),
-    ("ReasoningConfig", round_trip::<ReasoningConfig>),
-    ("ReasoningContext", round_trip::<ReasoningContext>),
-    ("ReasoningDeltaEvent", round_trip::<ReasoningDeltaEvent>),
-    ("ReasoningDetailEncrypted", round_trip::<ReasoningDetailEncrypted>),
-    ("ReasoningDetailServerToolCall", round_trip::<ReasoningDetailServerToolCall>),
-    ("ReasoningDetailSummary", round_trip::<ReasoningDetailSummary>),
-    ("ReasoningDetailText", round_trip::<ReasoningDetailText>),
-    ("ReasoningDetailUnion", round_trip::<ReasoningDetail>),
-    ("ReasoningDoneEvent", round_trip::<ReasoningDoneEvent>),
-    ("ReasoningEffort", round_trip::<ReasoningEffort>),
-    ("ReasoningFormat", round_trip::<ReasoningFormat>),
-    ("ReasoningItem", round_trip::<OutputReasoningItem>),
-    ("ReasoningMode", round_trip::<ReasoningMode>),
-    ("ReasoningSummaryPartAddedEvent", round_trip::<ReasoningSummaryPartAddedEvent>),
-    ("ReasoningSummaryPartDoneEvent", round_trip::<ReasoningSummaryPartDoneEvent>),
-    ("ReasoningSummaryText", round_trip::<ReasoningSummaryText>),
-    ("ReasoningSummaryTextDeltaEvent", round_trip::<ReasoningSummaryTextDeltaEvent>),
-    ("ReasoningSummaryTextDoneEvent", round_trip::<ReasoningSummaryTextDoneEvent>),
-    ("ReasoningSummaryVerbosity", round_trip::<ReasoningSummaryVerbosity>),
-    ("ReasoningTextContent", round_trip::<ReasoningTextContent>),
-    ("RefusalDeltaEvent", round_trip::<RefusalDeltaEvent>),
-    ("RefusalDoneEvent", round_trip::<RefusalDoneEvent>),
-    ("RequestMetadata", round_trip::<BTreeMap<String, String>>),
-    ("ResponseHealingPlugin", round_trip::<ResponseHealingPlugin>),
-    ("ResponseIncludesEnum", round_trip::<ResponsesInclude>),
-    ("ResponseOutputText", round_trip::<ResponseOutputText>),
-    ("ResponseOutputText.logprobs[]", round_trip::<ResponseOutputTextLogprob>),
-    ("ResponseOutputText.logprobs[].top_logprobs[]", round_trip::<ResponseOutputTextLogprobTopLogprob>),
-    ("ResponsesRequest", round_trip::<ResponsesRequest>),
-    ("ResponsesRequest.plugins[]", round_trip::<Plugin>),
-    ("ResponsesRequest.service_tier", round_trip::<ServiceTier>),
-    ("ResponsesRequest.stop", round_trip::<StopSequences>),
-    ("ResponsesRequest.tools[]", round_trip::<ResponsesTool>),
-    ("ResponsesRequest.tools[]|function", round_trip::<ResponsesFunctionTool>),
-    ("RouterAttempt", round_trip::<RouterAttempt>),
-    ("RouterParams", round_trip::<RouterParams>),
-    ("RoutingStrategy", round_trip::<RoutingStrategy>),
-    ("STTEntity", round_trip::<SttEntity>),
-    ("STTInlineInputAudio", round_trip::<InlineAudio>),
-    ("STTInputAudio", round_trip::<SttInputAudio>),
-    ("STTRequest", round_trip::<SttRequest>),
-    ("STTRequest.provider", round_trip::<AudioProviderPreferences>),
-    ("STTRequest.response_format", round_trip::<SttResponseFormat>),
-    ("STTResponse", round_trip::<SttResponse>),
-    ("STTSegment", round_trip::<SttSegment>),
-    ("STTTimestampGranularity", round_trip::<SttTimestampGranularity>),
-    ("STTUrlInputAudio", round_trip::<SttUrlInputAudio>),
-    ("STTUsage", round_trip::<SttUsage>),
-    ("STTWord", round_trip::<SttWord>),
-    ("STTWord.type", round_trip::<SttWordType>),
-    ("ScalarFilter", round_trip::<AnalyticsScalarFilter>),
-    ("ScalarFilter.value", round_trip::<FilterValue>),
-    ("ScalarFilterOperator", round_trip::<AnalyticsScalarFilterOperator>),
-    ("ScimGroup", round_trip::<ScimGroup>),
-    ("ScimGroupMapping", round_trip::<ScimGroupMapping>),
-    ("ScimGroupMapping.role", round_trip::<MemberRole>),
-    ("ScimSyncJob", round_trip::<ScimSyncJob>),
-    ("ScimSyncJob.status", round_trip::<ScimSyncJobStatus>),
-    ("SearchContextSizeEnum", round_trip::<SearchContextSize>),
-    ("SearchModelsServerToolConfig", round_trip::<SearchModelsServerToolConfig>),
-    ("SearchModelsServerTool_OpenRouter", round_trip::<SearchModelsServerTool>),
-    ("SearchQualityLevel", round_trip::<SearchQualityLevel>),
-    ("ServerTool", round_trip::<ServerTool>),
-    ("ServerTool.status", round_trip::<ServerToolStatus>),
-    ("ServerTool.supported_api_formats[]", round_trip::<ToolApiFormat>),
-    ("ServerToolDetails", round_trip::<ServerToolDetails>),
-    ("ServerToolDetails.native_support", round_trip::<ServerToolDetailsNativeSupport>),
-    ("ServerToolEngine", round_trip::<ServerToolEngine>),
-    ("ServerToolEngine.byok", round_trip::<ServerToolEngineByok>),
-    ("ServerToolEngine.data_regions[]", round_trip::<DataRegion>),
-    ("ServerToolEngine.pricing_source", round_trip::<ServerToolEnginePricingSource>),
-    ("ServerToolExecutedBy", round_trip::<ServerToolExecutedBy>),
-    ("ServerToolInputName", round_trip::<ServerToolInputName>),
-    ("ServerToolInputName.api_formats[]", round_trip::<ToolApiFormat>),
-    ("ServerToolNativeModel", round_trip::<ServerToolNativeModel>),
-    ("ServerToolNativeSupport", round_trip::<ServerToolNativeSupport>),
-    ("ServerToolOutputName", round_trip::<ServerToolOutputName>),
-    ("ServerToolOutputName.api_format", round_trip::<ToolApiFormat>),
-    ("ServerToolPrice", round_trip::<ServerToolPrice>),
-    ("ServerToolUseDetails", round_trip::<ServerToolUseDetails>),
-    ("ServingProviderName", round_trip::<ProviderName>),
-    ("SessionCostItem", round_trip::<SessionCostItem>),
-    ("SessionCostItem.turn_range", round_trip::<SessionTurnRange>),
-    ("SessionCostMeta", round_trip::<SessionCostMeta>),
-    ("SessionCostResponse", round_trip::<SessionCostResponse>),
-    ("SetFilter", round_trip::<AnalyticsSetFilter>),
-    ("SetFilter.value[]", round_trip::<FilterValue>),
-    ("SetFilterOperator", round_trip::<AnalyticsSetFilterOperator>),
-    ("ShellCallItem", round_trip::<ShellCallItem>),
-    ("ShellCallItem.action", round_trip::<ShellAction>),
-    ("ShellCallOutputContent", round_trip::<ShellCallOutputContent>),
-    ("ShellCallOutputContent.outcome", round_trip::<ShellCallOutputContentOutcome>),
-    ("ShellCallOutputContent.outcome|exit", round_trip::<ShellCallOutputContentOutcomeExit>),
-    ("ShellCallOutputContent.outcome|timeout", round_trip::<ShellCallOutputContentOutcomeTimeout>),
-    ("ShellCallOutputItem", round_trip::<ShellCallOutputItem>),
-    ("ShellCallOutputItem.files[]", round_trip::<ToolOutputFile>),
-    ("ShellCallStatus", round_trip::<ItemStatus>),
-    ("ShellServerTool", round_trip::<ShellServerTool>),
-    ("ShellServerToolConfig", round_trip::<ShellServerToolConfig>),
-    ("ShellServerToolEngine", round_trip::<ShellServerToolEngine>),
-    ("ShellServerToolEnvironment", round_trip::<ContainerEnvironment>),
-    ("ShellServerTool_OpenRouter", round_trip::<ShellServerToolOpenRouter>),
-    ("SpeechInput", round_trip::<SpeechInput>),
-    ("SpeechInputReference", round_trip::<SpeechInputReference>),
-    ("SpeechInputReferenceAudio", round_trip::<SpeechInputReferenceAudio>),
-    ("SpeechInputReferenceAudioInput", round_trip::<SpeechInputReferenceAudioInput>),
-    ("SpeechInputReferenceImage", round_trip::<ContentPartImage>),
-    ("SpeechInputReferenceImageInput", round_trip::<MediaUrl>),
-    ("SpeechInputReferenceText", round_trip::<ContentPartText>),
-    ("SpeechRequest", round_trip::<SpeechRequest>),
-    ("SpeechRequest.provider", round_trip::<AudioProviderPreferences>),
-    ("SpeechRequest.provider.data_collection", round_trip::<DataCollection>),
-    ("SpeechRequest.response_format", round_trip::<SpeechRequestResponseFormat>),
-    ("SpeechTurn", round_trip::<SpeechTurn>),
-    ("StopServerToolsWhen", round_trip::<Vec<StopServerToolsWhenCondition>>),
-    ("StopServerToolsWhenCondition", round_trip::<StopServerToolsWhenCondition>),
-    ("StopServerToolsWhenFinishReasonIs", round_trip::<StopServerToolsWhenFinishReasonIs>),
-    ("StopServerToolsWhenHasToolCall", round_trip::<StopServerToolsWhenHasToolCall>),
-    ("StopServerToolsWhenMaxCost", round_trip::<StopServerToolsWhenMaxCost>),
-    ("StopServerToolsWhenMaxTokensUsed", round_trip::<StopServerToolsWhenMaxTokensUsed>),
-    ("StopServerToolsWhenStepCountIs", round_trip::<StopServerToolsWhenStepCountIs>),
-    ("StoredPromptTemplate", round_trip::<StoredPromptTemplate>),
-    ("StoredPromptTemplate.variables{}", round_trip::<StoredPromptTemplateVariable>),
-    ("StreamEvents", round_trip::<ResponsesStreamEvent>),
-    ("StreamEventsResponseCompleted", round_trip::<ResponseCompletedEvent>),
-    ("StreamEventsResponseFailed", round_trip::<ResponseFailedEvent>),
-    ("StreamEventsResponseIncomplete", round_trip::<ResponseIncompleteEvent>),
-    ("StreamEventsResponseOutputItemAdded", round_trip::<OutputItemAddedEvent>),
-    ("StreamEventsResponseOutputItemDone", round_trip::<OutputItemDoneEvent>),
-    ("StreamLogprob", round_trip::<StreamLogprob>),
-    ("StreamLogprobTopLogprob", round_trip::<StreamTopLogprob>),
-    ("SubagentNestedTool", round_trip::<DynamicServerTool>),
-    ("SubagentReasoning", round_trip::<ServerToolReasoning>),
-    ("SubagentServerToolConfig", round_trip::<SubagentServerToolConfig>),
-    ("SubagentServerTool_OpenRouter", round_trip::<SubagentServerToolOpenRouter>),
-    ("SubmitGenerationFeedbackRequest", round_trip::<SubmitGenerationFeedbackRequest>),
-    ("SubmitGenerationFeedbackRequest.category", round_trip::<SubmitGenerationFeedbackRequestCategory>),
-    ("SubmitGenerationFeedbackResponse", round_trip::<SubmitGenerationFeedbackResponse>),
-    ("SubmitGenerationFeedbackResponse.data", round_trip::<SubmitGenerationFeedbackResponseData>),
-    ("SupportedParameters", round_trip::<BTreeMap<String, CapabilityDescriptor>>),
-    ("SwitchyardRouterPlugin", round_trip::<SwitchyardRouterPlugin>),
-    ("SwitchyardRouterPlugin.algorithm", round_trip::<SwitchyardRouterPluginAlgorithm>),
-    ("TaskClassificationItem", round_trip::<TaskClassificationItem>),
-    ("TaskClassificationMacroCategory", round_trip::<TaskClassificationMacroCategory>),
-    ("TaskClassificationModel", round_trip::<TaskClassificationModel>),
-    ("TaskClassificationResponse", round_trip::<TaskClassificationResponse>),
-    ("TaskClassificationResponse.data", round_trip::<TaskClassificationResponseData>),
-    ("TextDeltaEvent", round_trip::<TextDeltaEvent>),
-    ("TextDoneEvent", round_trip::<TextDoneEvent>),
-    ("TextExtendedConfig", round_trip::<TextExtendedConfig>),
-    ("TextExtendedConfig.verbosity", round_trip::<Verbosity>),
-    ("TokenExchangeRequest", round_trip::<TokenExchangeRequest>),
-    ("TokenExchangeRequest.requested_token_type", round_trip::<TokenExchangeRequestRequestedTokenType>),
-    ("TokenExchangeRequest.scope", round_trip::<TokenExchangeRequestScope>),
-    ("TokenExchangeResponse", round_trip::<TokenExchangeResponse>),
-    ("ToolCallStatus", round_trip::<ItemStatus>),
-    ("ToolChoiceAllowed", round_trip::<ToolChoiceAllowed>),
-    ("ToolChoiceAllowed.mode", round_trip::<ToolChoiceAllowedMode>),
-    ("ToolChoiceSupport", round_trip::<ToolChoiceSupport>),
-    ("ToolSearchCallItem", round_trip::<ToolSearchCallItem>),
-    ("ToolSearchCallItem.execution", round_trip::<ToolSearchExecution>),
-    ("ToolSearchCallItem.status", round_trip::<ItemStatus>),
-    ("ToolSearchOutputItem", round_trip::<ToolSearchOutputItem>),
-    ("ToolSearchOutputItem.execution", round_trip::<ToolSearchExecution>),
-    ("ToolSearchOutputItem.status", round_trip::<ItemStatus>),
-    ("ToolSearchOutputItem.tools[]", round_trip::<ResponsesTool>),
-    ("ToolSearchOutputItem.tools[]|function", round_trip::<ResponsesFunctionTool>),
-    ("ToolSearchOutputItem.tools[]|function.allowed_callers[]", round_trip::<AllowedCaller>),
-    ("ToolSearchServerTool", round_trip::<ToolSearchServerTool>),
-    ("ToolSearchServerToolConfig", round_trip::<ToolSearchServerToolConfig>),
-    ("TopProviderInfo", round_trip::<TopProviderInfo>),
-    ("TraceConfig", round_trip::<TraceConfig>),
-    ("Truncation", round_trip::<Truncation>),
-    ("URLCitation", round_trip::<UrlCitation>),
-    ("UnifiedBenchmarkPricing", round_trip::<UnifiedBenchmarkPricing>),
-    ("UnifiedBenchmarksAAItem", round_trip::<ArtificialAnalysisBenchmark>),
-    ("UnifiedBenchmarksDAItem", round_trip::<DesignArenaBenchmark>),
-    ("UnifiedBenchmarksDAItem.tournament_stats", round_trip::<DesignArenaBenchmarkTournamentStats>),
-    ("UnifiedBenchmarksMeta", round_trip::<UnifiedBenchmarksMeta>),
-    ("UnifiedBenchmarksMeta.source", round_trip::<BenchmarkSource>),
-    ("UnifiedBenchmarksORItem", round_trip::<OpenRouterBenchmark>),
-    ("UnifiedBenchmarksORItem.benchmark_type", round_trip::<OpenRouterBenchmarkType>),
-    ("UnifiedBenchmarksResponse", round_trip::<UnifiedBenchmarksResponse>),
-    ("UnifiedBenchmarksResponse.data[]", round_trip::<UnifiedBenchmark>),
-    ("UnifiedBenchmarksSearchItem", round_trip::<SearchBenchmark>),
-    ("UnifiedBenchmarksSearchItem.benchmark_type", round_trip::<SearchBenchmarkType>),
-    ("UnifiedBenchmarksSearchItem.primary_metric", round_trip::<SearchBenchmarkPrimaryMetric>),
-    ("UnifiedBenchmarksSearchItem.search_surface", round_trip::<BenchmarkSearchSurface>),
-    ("UnifiedBenchmarksSearchRunConfig", round_trip::<UnifiedBenchmarksSearchRunConfig>),
-    ("UpdateBYOKKeyRequest", round_trip::<UpdateByokKeyRequest>),
-    ("UpdateBYOKKeyRequest.declared_region", round_trip::<DataRegion>),
-    ("UpdateBYOKKeyResponse", round_trip::<ByokKeyResponse>),
-    ("UpdateExternalUserRequest", round_trip::<UpdateExternalUserRequest>),
-    ("UpdateGuardrailRequest", round_trip::<UpdateGuardrailRequest>),
-    ("UpdateGuardrailResponse", round_trip::<GuardrailResponse>),
-    ("UpdateObservabilityDestinationRequest", round_trip::<UpdateObservabilityDestinationRequest>),
-    ("UpdateObservabilityDestinationResponse", round_trip::<ObservabilityDestinationResponse>),
-    ("UpdateOrganizationSettingsRequest", round_trip::<UpdateOrganizationSettingsRequest>),
-    ("UpdatePrivateEndpointParametersRequest", round_trip::<UpdatePrivateEndpointParametersRequest>),
-    ("UpdatePrivateEndpointPricingRequest", round_trip::<UpdatePrivateEndpointPricingRequest>),
-    ("UpdatePrivateEndpointRequest", round_trip::<UpdatePrivateEndpointRequest>),
-    ("UpdatePrivateEndpointRequest.declared_region", round_trip::<DataRegion>),
-    ("UpdatePrivateEndpointSettingsRequest", round_trip::<UpdatePrivateEndpointSettings>),
-    ("UpdatePrivateEndpointSettingsRequest.completions", round_trip::<UpdatePrivateEndpointSettingsCompletions>),
-    ("UpdatePrivateEndpointSettingsRequest.excluded_parameters[]", round_trip::<SupportedParameter>),
-    ("UpdatePrivateEndpointSettingsRequest.inputs", round_trip::<UpdatePrivateEndpointSettingsInputs>),
-    ("UpdatePrivateEndpointSettingsRequest.reasoning", round_trip::<UpdatePrivateEndpointSettingsReasoning>),
-    ("UpdatePrivateEndpointSettingsRequest.tool_choice", round_trip::<UpdatePrivateEndpointSettingsToolChoice>),
-    ("UpdatePrivateProviderRequest", round_trip::<UpdatePrivateProviderRequest>),
-    ("UpdatePrivateProviderRequest.data_policy", round_trip::<UpdatePrivateProviderRequestDataPolicy>),
-    ("UpdateScimGroupMappingRequest", round_trip::<UpdateScimGroupMappingRequest>),
-    ("UpdateScimGroupMappingRequest.role", round_trip::<MemberRole>),
-    ("UpdateScimGroupMappingResponse", round_trip::<ScimGroupMappingResponse>),
-    ("UpdateWorkspaceRequest", round_trip::<UpdateWorkspaceRequest>),
-    ("UpdateWorkspaceRequest.disabled_server_tools[]", round_trip::<DisabledServerTool>),
-    ("UpdateWorkspaceResponse", round_trip::<WorkspaceResponse>),
-    ("UpsertWorkspaceBudgetRequest", round_trip::<UpsertWorkspaceBudgetRequest>),
-    ("UpsertWorkspaceBudgetResponse", round_trip::<WorkspaceBudgetResponse>),
-    ("Usage", round_trip::<ResponsesUsage>),
-    ("Usage.cost_details", round_trip::<ResponsesUsageCostDetails>),
-    ("ValidatePrivateEndpointRequest", round_trip::<ValidatePrivateEndpointRequest>),
-    ("VaultEffectiveSecret", round_trip::<VaultEffectiveSecret>),
-    ("VaultEffectiveSecret.scope", round_trip::<VaultSecretScope>),
-    ("VaultEffectiveSecretListResponse", round_trip::<VaultEffectiveSecretListResponse>),
-    ("VaultRoutingTable", round_trip::<VaultRoutingTable>),
-    ("VaultRoutingTable.custom_origins[]", round_trip::<VaultCustomOrigin>),
-    ("VaultRoutingTable.custom_origins[].status", round_trip::<VaultOriginStatus>),
-    ("VaultRoutingTable.custom_origins[].status.state", round_trip::<VaultOriginState>),
-    ("VaultRoutingTable.github", round_trip::<VaultGitHub>),
-    ("VaultRoutingTable.github.apps[]", round_trip::<VaultGitHubApp>),
-    ("VaultRoutingTable.github.apps[].installations[]", round_trip::<VaultGitHubInstallation>),
-    ("VaultRoutingTable.github.apps[].installations[].account_type", round_trip::<VaultGitHubInstallationAccountType>),
-    ("VaultRoutingTable.github.apps[].installations[].coverage", round_trip::<VaultGitHubInstallationCoverage>),
+    (
+        "MessagesRequest.context_management.edits[]|compact_20260112",
+        Known::of::<ContextEditCompact20260112>("ContextEditCompact20260112"),
+    ),
+    ("MessagesRequest.metadata", Known::of::<MessagesRequestMetadata>("MessagesRequestMetadata")),
+    ("MessagesRequest.plugins[]", Known::of::<Plugin>("Plugin")),
+    ("MessagesRequest.system", Known::of::<MessagesRequestSystem>("MessagesRequestSystem")),
+    ("MessagesRequest.thinking", Known::of::<MessagesRequestThinking>("MessagesRequestThinking")),
+    (
+        "MessagesRequest.thinking|adaptive",
+        Known::of::<MessagesRequestThinkingAdaptive>("MessagesRequestThinkingAdaptive"),
+    ),
+    (
+        "MessagesRequest.thinking|between_tools",
+        Known::of::<MessagesRequestThinkingBetweenTools>("MessagesRequestThinkingBetweenTools"),
+    ),
+    (
+        "MessagesRequest.thinking|disabled",
+        Known::of::<MessagesRequestThinkingDisabled>("MessagesRequestThinkingDisabled"),
+    ),
+    ("MessagesRequest.thinking|enabled", Known::of::<MessagesRequestThinkingEnabled>("MessagesRequestThinkingEnabled")),
+    ("MessagesRequest.tool_choice", Known::of::<MessagesRequestToolChoice>("MessagesRequestToolChoice")),
+    ("MessagesRequest.tool_choice|any", Known::of::<MessagesRequestToolChoiceAny>("MessagesRequestToolChoiceAny")),
+    ("MessagesRequest.tool_choice|auto", Known::of::<MessagesRequestToolChoiceAuto>("MessagesRequestToolChoiceAuto")),
+    ("MessagesRequest.tool_choice|none", Known::of::<MessagesRequestToolChoiceNone>("MessagesRequestToolChoiceNone")),
+    ("MessagesRequest.tool_choice|tool", Known::of::<MessagesRequestToolChoiceTool>("MessagesRequestToolChoiceTool")),
+    ("MessagesRequest.tools[]", Known::of::<MessagesRequestTool>("MessagesRequestTool")),
+    (
+        "MessagesRequest.tools[]|advisor_20260301",
+        Known::of::<MessagesRequestToolAdvisor20260301>("MessagesRequestToolAdvisor20260301"),
+    ),
+    ("MessagesRequest.tools[]|bash_20250124", Known::of::<AnthropicBashTool20250124>("AnthropicBashTool20250124")),
+    ("MessagesRequest.tools[]|custom", Known::of::<MessagesRequestToolCustom>("MessagesRequestToolCustom")),
+    (
+        "MessagesRequest.tools[]|custom.input_schema",
+        Known::of::<MessagesRequestToolCustomInputSchema>("MessagesRequestToolCustomInputSchema"),
+    ),
+    (
+        "MessagesRequest.tools[]|text_editor_20250124",
+        Known::of::<AnthropicTextEditorTool20250124>("AnthropicTextEditorTool20250124"),
+    ),
+    (
+        "MessagesRequest.tools[]|web_search_20250305",
+        Known::of::<AnthropicWebSearchTool20250305>("AnthropicWebSearchTool20250305"),
+    ),
+    (
+        "MessagesRequest.tools[]|web_search_20260209",
+        Known::of::<AnthropicWebSearchTool20260209>("AnthropicWebSearchTool20260209"),
+    ),
+    ("MessagesResult", Known::of::<MessagesResult>("MessagesResult")),
+    ("MessagesResult.context_management", Known::of::<AppliedContextManagement>("AppliedContextManagement")),
+    ("MessagesResult.context_management.applied_edits[]", Known::of::<AppliedContextEdit>("AppliedContextEdit")),
+    ("MessagesResult.usage", Known::of::<MessagesUsage>("MessagesUsage")),
+    ("MessagesSearchModelsServerTool", Known::of::<SearchModelsServerTool>("SearchModelsServerTool")),
+    ("MessagesShellToolResultBlock", Known::of::<MessagesShellToolResult>("MessagesShellToolResult")),
+    ("MessagesStartEvent", Known::of::<MessagesStartEvent>("MessagesStartEvent")),
+    ("MessagesStartEvent.message", Known::of::<MessagesStartEventMessage>("MessagesStartEventMessage")),
+    ("MessagesStartEvent.message.provider", Known::of::<ProviderName>("ProviderName")),
+    ("MessagesStartEvent.message.usage", Known::of::<MessagesStartEventMessageUsage>("MessagesStartEventMessageUsage")),
+    ("MessagesStopEvent", Known::of::<MessagesStopEvent>("MessagesStopEvent")),
+    ("MessagesStreamEvents", Known::of::<MessagesStreamEvent>("MessagesStreamEvent")),
+    ("MessagesToolAdditionBlock", Known::of::<MessagesToolAdditionBlock>("MessagesToolAdditionBlock")),
+    ("MessagesToolAdditionBlock.tool", Known::of::<MessagesAddedTool>("MessagesAddedTool")),
+    (
+        "MessagesToolAdditionBlock.tool|mcp_tool_reference",
+        Known::of::<MessagesMcpToolReference>("MessagesMcpToolReference"),
+    ),
+    (
+        "MessagesToolAdditionBlock.tool|mcp_toolset_reference",
+        Known::of::<MessagesMcpToolsetReference>("MessagesMcpToolsetReference"),
+    ),
+    (
+        "MessagesToolAdditionBlock.tool|tool_definition",
+        Known::of::<MessagesAddedToolToolDefinition>("MessagesAddedToolToolDefinition"),
+    ),
+    ("MessagesToolAdditionBlock.tool|tool_reference", Known::of::<MessagesToolReference>("MessagesToolReference")),
+    ("MessagesToolRemovalBlock", Known::of::<MessagesToolRemovalBlock>("MessagesToolRemovalBlock")),
+    ("MessagesToolRemovalBlock.tool", Known::of::<MessagesRemovedTool>("MessagesRemovedTool")),
+    (
+        "MessagesToolRemovalBlock.tool|mcp_tool_reference",
+        Known::of::<MessagesMcpToolReference>("MessagesMcpToolReference"),
+    ),
+    (
+        "MessagesToolRemovalBlock.tool|mcp_toolset_reference",
+        Known::of::<MessagesMcpToolsetReference>("MessagesMcpToolsetReference"),
+    ),
+    ("MessagesToolRemovalBlock.tool|tool_reference", Known::of::<MessagesToolReference>("MessagesToolReference")),
+    ("Model", Known::of::<Model>("Model")),
+    ("ModelAliasTarget", Known::of::<ModelAliasTarget>("ModelAliasTarget")),
+    ("ModelArchitecture", Known::of::<ModelArchitecture>("ModelArchitecture")),
+    ("ModelBenchmarks", Known::of::<ModelBenchmarks>("ModelBenchmarks")),
+    ("ModelGroup", Known::of::<ModelGroup>("ModelGroup")),
+    ("ModelLinks", Known::of::<ModelLinks>("ModelLinks")),
+    ("ModelName", Known::of::<String>("String")),
+    ("ModelReasoning", Known::of::<ModelReasoning>("ModelReasoning")),
+    ("ModelResponse", Known::of::<ModelResponse>("ModelResponse")),
+    ("ModelsCountResponse", Known::of::<ModelsCountResponse>("ModelsCountResponse")),
+    ("ModelsCountResponse.data", Known::of::<ModelsCountResponseData>("ModelsCountResponseData")),
+    ("ModelsListResponse", Known::of::<ModelsListResponse>("ModelsListResponse")),
+    ("ModelsListResponse.links", Known::of::<PageLinks>("PageLinks")),
+    ("ModelsListResponseData", Known::of::<Vec<Model>>("Vec<Model>")),
+    ("ModerationPlugin", Known::of::<ModerationPlugin>("ModerationPlugin")),
+    ("MultimodalMedia", Known::of::<MultimodalMedia>("MultimodalMedia")),
+    ("NamespaceFunctionTool", Known::of::<NamespaceFunctionTool>("NamespaceFunctionTool")),
+    ("NamespaceFunctionTool.allowed_callers[]", Known::of::<AllowedCaller>("AllowedCaller")),
+    ("NamespaceTool", Known::of::<NamespaceTool>("NamespaceTool")),
+    ("NamespaceTool.tools[]", Known::of::<NamespaceToolTool>("NamespaceToolTool")),
+    ("OAuthJwks", Known::of::<OAuthJwks>("OAuthJwks")),
+    ("OAuthJwks.keys[]", Known::of::<OAuthJwksKey>("OAuthJwksKey")),
+    ("ORAnthropicBashToolResult", Known::of::<MessagesBashToolResult>("MessagesBashToolResult")),
+    ("ORAnthropicBashToolResult.files[]", Known::of::<ToolOutputFile>("ToolOutputFile")),
+    ("ORAnthropicContentBlock", Known::of::<MessagesContentBlock>("MessagesContentBlock")),
+    ("ORAnthropicNullableCaller", Known::of::<AnthropicCaller>("AnthropicCaller")),
+    ("ORAnthropicServerToolUsage", Known::of::<MessagesServerToolUsage>("MessagesServerToolUsage")),
+    ("ORAnthropicServerToolUseBlock", Known::of::<MessagesServerToolUseBlock>("MessagesServerToolUseBlock")),
+    ("ORAnthropicShellToolResult", Known::of::<MessagesShellToolResult>("MessagesShellToolResult")),
+    ("ORAnthropicShellToolResult.files[]", Known::of::<ToolOutputFile>("ToolOutputFile")),
+    ("ORAnthropicStopReason", Known::of::<MessagesStopReason>("MessagesStopReason")),
+    ("ORAnthropicToolSearchResult", Known::of::<MessagesToolSearchResult>("MessagesToolSearchResult")),
+    ("ORAnthropicToolSearchResultParam", Known::of::<MessagesToolSearchResult>("MessagesToolSearchResult")),
+    ("ObservabilityArizeDestination", Known::of::<ObservabilityArizeDestination>("ObservabilityArizeDestination")),
+    (
+        "ObservabilityArizeDestination.config",
+        Known::of::<ObservabilityArizeDestinationConfig>("ObservabilityArizeDestinationConfig"),
+    ),
+    (
+        "ObservabilityBraintrustDestination",
+        Known::of::<ObservabilityBraintrustDestination>("ObservabilityBraintrustDestination"),
+    ),
+    (
+        "ObservabilityBraintrustDestination.config",
+        Known::of::<ObservabilityBraintrustDestinationConfig>("ObservabilityBraintrustDestinationConfig"),
+    ),
+    (
+        "ObservabilityClickhouseDestination",
+        Known::of::<ObservabilityClickHouseDestination>("ObservabilityClickHouseDestination"),
+    ),
+    (
+        "ObservabilityClickhouseDestination.config",
+        Known::of::<ObservabilityClickHouseDestinationConfig>("ObservabilityClickHouseDestinationConfig"),
+    ),
+    ("ObservabilityDataRegion", Known::of::<DataRegion>("DataRegion")),
+    ("ObservabilityDataRegionInput", Known::of::<ObservabilityDataRegionInput>("ObservabilityDataRegionInput")),
+    (
+        "ObservabilityDatadogDestination",
+        Known::of::<ObservabilityDatadogDestination>("ObservabilityDatadogDestination"),
+    ),
+    (
+        "ObservabilityDatadogDestination.config",
+        Known::of::<ObservabilityDatadogDestinationConfig>("ObservabilityDatadogDestinationConfig"),
+    ),
+    ("ObservabilityDestination", Known::of::<ObservabilityDestination>("ObservabilityDestination")),
+    ("ObservabilityFilterRuleGroup", Known::of::<ObservabilityFilterRuleGroup>("ObservabilityFilterRuleGroup")),
+    ("ObservabilityFilterRuleGroup.logic", Known::of::<FilterLogic>("FilterLogic")),
+    (
+        "ObservabilityFilterRuleGroup.rules[]",
+        Known::of::<ObservabilityFilterRuleGroupRule>("ObservabilityFilterRuleGroupRule"),
+    ),
+    (
+        "ObservabilityFilterRuleGroup.rules[].field",
+        Known::of::<ObservabilityFilterRuleGroupRuleField>("ObservabilityFilterRuleGroupRuleField"),
+    ),
+    (
+        "ObservabilityFilterRuleGroup.rules[].operator",
+        Known::of::<ObservabilityFilterRuleGroupRuleOperator>("ObservabilityFilterRuleGroupRuleOperator"),
+    ),
+    ("ObservabilityFilterRuleGroup.rules[].value", Known::of::<FilterValue>("FilterValue")),
+    ("ObservabilityFilterRulesConfig", Known::of::<ObservabilityFilterRulesConfig>("ObservabilityFilterRulesConfig")),
+    (
+        "ObservabilityFilterRulesConfigNullable",
+        Known::of::<ObservabilityFilterRulesConfig>("ObservabilityFilterRulesConfig"),
+    ),
+    (
+        "ObservabilityGrafanaDestination",
+        Known::of::<ObservabilityGrafanaDestination>("ObservabilityGrafanaDestination"),
+    ),
+    (
+        "ObservabilityGrafanaDestination.config",
+        Known::of::<ObservabilityGrafanaDestinationConfig>("ObservabilityGrafanaDestinationConfig"),
+    ),
+    (
+        "ObservabilityLangfuseDestination",
+        Known::of::<ObservabilityLangfuseDestination>("ObservabilityLangfuseDestination"),
+    ),
+    (
+        "ObservabilityLangfuseDestination.config",
+        Known::of::<ObservabilityLangfuseDestinationConfig>("ObservabilityLangfuseDestinationConfig"),
+    ),
+    (
+        "ObservabilityLangsmithDestination",
+        Known::of::<ObservabilityLangSmithDestination>("ObservabilityLangSmithDestination"),
+    ),
+    (
+        "ObservabilityLangsmithDestination.config",
+        Known::of::<ObservabilityLangSmithDestinationConfig>("ObservabilityLangSmithDestinationConfig"),
+    ),
+    (
+        "ObservabilityNewrelicDestination",
+        Known::of::<ObservabilityNewRelicDestination>("ObservabilityNewRelicDestination"),
+    ),
+    (
+        "ObservabilityNewrelicDestination.config",
+        Known::of::<ObservabilityNewRelicDestinationConfig>("ObservabilityNewRelicDestinationConfig"),
+    ),
+    (
+        "ObservabilityNewrelicDestination.config.region",
+        Known::of::<ObservabilityNewRelicRegion>("ObservabilityNewRelicRegion"),
+    ),
+    ("ObservabilityOpikDestination", Known::of::<ObservabilityOpikDestination>("ObservabilityOpikDestination")),
+    (
+        "ObservabilityOpikDestination.config",
+        Known::of::<ObservabilityOpikDestinationConfig>("ObservabilityOpikDestinationConfig"),
+    ),
+    (
+        "ObservabilityOtelCollectorDestination",
+        Known::of::<ObservabilityOtelCollectorDestination>("ObservabilityOtelCollectorDestination"),
+    ),
+    (
+        "ObservabilityOtelCollectorDestination.config",
+        Known::of::<ObservabilityOtelCollectorConfig>("ObservabilityOtelCollectorConfig"),
+    ),
+    (
+        "ObservabilityPosthogDestination",
+        Known::of::<ObservabilityPostHogDestination>("ObservabilityPostHogDestination"),
+    ),
+    (
+        "ObservabilityPosthogDestination.config",
+        Known::of::<ObservabilityPostHogDestinationConfig>("ObservabilityPostHogDestinationConfig"),
+    ),
+    ("ObservabilityRampDestination", Known::of::<ObservabilityRampDestination>("ObservabilityRampDestination")),
+    (
+        "ObservabilityRampDestination.config",
+        Known::of::<ObservabilityRampDestinationConfig>("ObservabilityRampDestinationConfig"),
+    ),
+    ("ObservabilityS3Destination", Known::of::<ObservabilityS3Destination>("ObservabilityS3Destination")),
+    (
+        "ObservabilityS3Destination.config",
+        Known::of::<ObservabilityS3DestinationConfig>("ObservabilityS3DestinationConfig"),
+    ),
+    (
+        "ObservabilityS3Destination.config.authMode",
+        Known::of::<ObservabilityS3DestinationConfigAuthMode>("ObservabilityS3DestinationConfigAuthMode"),
+    ),
+    (
+        "ObservabilityS3Destination.config.provider",
+        Known::of::<ObservabilityS3DestinationConfigProvider>("ObservabilityS3DestinationConfigProvider"),
+    ),
+    ("ObservabilitySentryDestination", Known::of::<ObservabilitySentryDestination>("ObservabilitySentryDestination")),
+    (
+        "ObservabilitySentryDestination.config",
+        Known::of::<ObservabilitySentryDestinationConfig>("ObservabilitySentryDestinationConfig"),
+    ),
+    (
+        "ObservabilitySnowflakeDestination",
+        Known::of::<ObservabilitySnowflakeDestination>("ObservabilitySnowflakeDestination"),
+    ),
+    (
+        "ObservabilitySnowflakeDestination.config",
+        Known::of::<ObservabilitySnowflakeDestinationConfig>("ObservabilitySnowflakeDestinationConfig"),
+    ),
+    ("ObservabilityWeaveDestination", Known::of::<ObservabilityWeaveDestination>("ObservabilityWeaveDestination")),
+    (
+        "ObservabilityWeaveDestination.config",
+        Known::of::<ObservabilityWeaveDestinationConfig>("ObservabilityWeaveDestinationConfig"),
+    ),
+    (
+        "ObservabilityWebhookDestination",
+        Known::of::<ObservabilityWebhookDestination>("ObservabilityWebhookDestination"),
+    ),
+    (
+        "ObservabilityWebhookDestination.config",
+        Known::of::<ObservabilityWebhookDestinationConfig>("ObservabilityWebhookDestinationConfig"),
+    ),
+    (
+        "ObservabilityWebhookDestination.config.method",
+        Known::of::<ObservabilityWebhookMethod>("ObservabilityWebhookMethod"),
+    ),
+    ("OpenAIFile", Known::of::<OpenAiFile>("OpenAiFile")),
+    ("OpenAIFile.purpose", Known::of::<OpenAiFilePurpose>("OpenAiFilePurpose")),
+    ("OpenAIFileDeleted", Known::of::<OpenAiFileDeleted>("OpenAiFileDeleted")),
+    ("OpenAIFileList", Known::of::<OpenAiFileList>("OpenAiFileList")),
+    ("OpenAIResponseCustomToolCall", Known::of::<OpenAiCustomToolCall>("OpenAiCustomToolCall")),
+    ("OpenAIResponseCustomToolCallOutput", Known::of::<CustomToolCallOutputItem>("CustomToolCallOutputItem")),
+    ("OpenAIResponseCustomToolCallOutput.output", Known::of::<ToolCallOutput>("ToolCallOutput")),
+    ("OpenAIResponseCustomToolCallOutput.output[]", Known::of::<ToolCallOutputPart>("ToolCallOutputPart")),
+    ("OpenAIResponseFunctionToolCall", Known::of::<OutputFunctionCallItem>("OutputFunctionCallItem")),
+    (
+        "OpenAIResponseFunctionToolCall.subagent_items[]",
+        Known::of::<OutputFunctionCallItemSubagentItem>("OutputFunctionCallItemSubagentItem"),
+    ),
+    ("OpenAIResponseFunctionToolCallOutput", Known::of::<FunctionCallOutputItem>("FunctionCallOutputItem")),
+    ("OpenAIResponseFunctionToolCallOutput.output", Known::of::<ToolCallOutput>("ToolCallOutput")),
+    ("OpenAIResponseFunctionToolCallOutput.output[]", Known::of::<ToolCallOutputPart>("ToolCallOutputPart")),
+    ("OpenAIResponseInputMessageItem", Known::of::<OpenAiInputMessageItem>("OpenAiInputMessageItem")),
+    ("OpenAIResponseInputMessageItem.content[]", Known::of::<InstructionContentPart>("InstructionContentPart")),
+    ("OpenAIResponseInputMessageItem.role", Known::of::<InputMessageRole>("InputMessageRole")),
+    ("OpenAIResponsesAnnotation", Known::of::<ResponsesAnnotation>("ResponsesAnnotation")),
+    (
+        "OpenAIResponsesCodeInterpreterCallCodeDelta",
+        Known::of::<CodeInterpreterCallCodeDeltaEvent>("CodeInterpreterCallCodeDeltaEvent"),
+    ),
+    (
+        "OpenAIResponsesCodeInterpreterCallCodeDone",
+        Known::of::<CodeInterpreterCallCodeDoneEvent>("CodeInterpreterCallCodeDoneEvent"),
+    ),
+    (
+        "OpenAIResponsesCodeInterpreterCallCompleted",
+        Known::of::<CodeInterpreterCallCompletedEvent>("CodeInterpreterCallCompletedEvent"),
+    ),
+    (
+        "OpenAIResponsesCodeInterpreterCallInProgress",
+        Known::of::<CodeInterpreterCallInProgressEvent>("CodeInterpreterCallInProgressEvent"),
+    ),
+    (
+        "OpenAIResponsesCodeInterpreterCallInterpreting",
+        Known::of::<CodeInterpreterCallInterpretingEvent>("CodeInterpreterCallInterpretingEvent"),
+    ),
+    ("OpenAIResponsesImageGenCallCompleted", Known::of::<ImageGenCallCompletedEvent>("ImageGenCallCompletedEvent")),
+    ("OpenAIResponsesImageGenCallGenerating", Known::of::<ImageGenCallGeneratingEvent>("ImageGenCallGeneratingEvent")),
+    ("OpenAIResponsesImageGenCallInProgress", Known::of::<ImageGenCallInProgressEvent>("ImageGenCallInProgressEvent")),
+    (
+        "OpenAIResponsesImageGenCallPartialImage",
+        Known::of::<ImageGenCallPartialImageEvent>("ImageGenCallPartialImageEvent"),
+    ),
+    ("OpenAIResponsesRefusalContent", Known::of::<ResponsesRefusal>("ResponsesRefusal")),
+    ("OpenAIResponsesResponseStatus", Known::of::<ResponsesStatus>("ResponsesStatus")),
+    ("OpenAIResponsesSearchCompleted", Known::of::<WebSearchCallCompletedEvent>("WebSearchCallCompletedEvent")),
+    ("OpenAIResponsesToolChoice", Known::of::<ResponsesToolChoice>("ResponsesToolChoice")),
+    (
+        "OpenAIResponsesToolChoice|apply_patch",
+        Known::of::<ResponsesToolChoiceApplyPatch>("ResponsesToolChoiceApplyPatch"),
+    ),
+    ("OpenAIResponsesToolChoice|function", Known::of::<ResponsesToolChoiceFunction>("ResponsesToolChoiceFunction")),
+    ("OpenAIResponsesToolChoice|shell", Known::of::<ResponsesToolChoiceShell>("ResponsesToolChoiceShell")),
+    ("OpenAIResponsesToolChoice|string", Known::of::<ToolChoiceMode>("ToolChoiceMode")),
+    (
+        "OpenAIResponsesToolChoice|type",
+        Known::of::<ResponsesToolChoiceWebSearchPreview>("ResponsesToolChoiceWebSearchPreview"),
+    ),
+    (
+        "OpenAIResponsesToolChoice|type.type",
+        Known::of::<ResponsesToolChoiceWebSearchPreviewType>("ResponsesToolChoiceWebSearchPreviewType"),
+    ),
+    ("OpenAIResponsesTruncation", Known::of::<Truncation>("Truncation")),
+    (
+        "OpenAIResponsesUsage.input_tokens_details",
+        Known::of::<ResponsesInputTokensDetails>("ResponsesInputTokensDetails"),
+    ),
+    (
+        "OpenAIResponsesUsage.output_tokens_details",
+        Known::of::<ResponsesOutputTokensDetails>("ResponsesOutputTokensDetails"),
+    ),
+    (
+        "OpenAIResponsesWebSearchCallInProgress",
+        Known::of::<WebSearchCallInProgressEvent>("WebSearchCallInProgressEvent"),
+    ),
+    ("OpenAIResponsesWebSearchCallSearching", Known::of::<WebSearchCallSearchingEvent>("WebSearchCallSearchingEvent")),
+    ("OpenResponsesCreatedEvent", Known::of::<ResponseCreatedEvent>("ResponseCreatedEvent")),
+    ("OpenResponsesErrorField", Known::of::<ResponsesError>("ResponsesError")),
+    ("OpenResponsesErrorField.code", Known::of::<ResponsesErrorCode>("ResponsesErrorCode")),
+    ("OpenResponsesErrorMetadata", Known::of::<ResponsesErrorMetadata>("ResponsesErrorMetadata")),
+    (
+        "OpenResponsesErrorMetadata.alignment",
+        Known::of::<ResponsesErrorMetadataAlignment>("ResponsesErrorMetadataAlignment"),
+    ),
+    ("OpenResponsesInProgressEvent", Known::of::<ResponseInProgressEvent>("ResponseInProgressEvent")),
+    ("OpenResponsesResult", Known::of::<ResponsesResult>("ResponsesResult")),
+    ("OpenResponsesTopLogprobs", Known::of::<StreamTopLogprob>("StreamTopLogprob")),
+    ("OpenRouterFile", Known::of::<OpenRouterFile>("OpenRouterFile")),
+    ("OpenRouterFileDeleted", Known::of::<OpenRouterFileDeleted>("OpenRouterFileDeleted")),
+    ("OpenRouterFileList", Known::of::<OpenRouterFileList>("OpenRouterFileList")),
+    ("OpenRouterMetadata", Known::of::<OpenRouterMetadata>("OpenRouterMetadata")),
+    ("OpenRouterWebSearchServerTool", Known::of::<OpenRouterWebSearchServerTool>("OpenRouterWebSearchServerTool")),
+    ("Operator", Known::of::<AnalyticsOperator>("AnalyticsOperator")),
+    ("Operator.name", Known::of::<AnalyticsOperatorName>("AnalyticsOperatorName")),
+    ("Operator.value_type", Known::of::<AnalyticsOperatorValueType>("AnalyticsOperatorValueType")),
+    ("OrganizationSettings", Known::of::<OrganizationSettings>("OrganizationSettings")),
+    ("OutputAdvisorServerToolItem", Known::of::<OutputAdvisorServerToolItem>("OutputAdvisorServerToolItem")),
+    ("OutputApplyPatchCallItem", Known::of::<OutputApplyPatchCallItem>("OutputApplyPatchCallItem")),
+    ("OutputApplyPatchServerToolItem", Known::of::<OutputApplyPatchServerToolItem>("OutputApplyPatchServerToolItem")),
+    ("OutputArmorBlockedItem", Known::of::<OutputArmorBlockedItem>("OutputArmorBlockedItem")),
+    ("OutputBashServerToolItem", Known::of::<OutputBashServerToolItem>("OutputBashServerToolItem")),
+    ("OutputBashServerToolItem.files[]", Known::of::<ToolOutputFile>("ToolOutputFile")),
+    ("OutputBrowserUseServerToolItem", Known::of::<OutputBrowserUseServerToolItem>("OutputBrowserUseServerToolItem")),
+    ("OutputCodeInterpreterCallItem", Known::of::<OutputCodeInterpreterCallItem>("OutputCodeInterpreterCallItem")),
+    (
+        "OutputCodeInterpreterServerToolItem",
+        Known::of::<OutputCodeInterpreterServerToolItem>("OutputCodeInterpreterServerToolItem"),
+    ),
+    ("OutputComputerCallItem", Known::of::<OutputComputerCallItem>("OutputComputerCallItem")),
+    (
+        "OutputComputerCallItem.pending_safety_checks[]",
+        Known::of::<OutputComputerCallItemPendingSafetyCheck>("OutputComputerCallItemPendingSafetyCheck"),
+    ),
+    ("OutputComputerCallItem.status", Known::of::<ItemStatus>("ItemStatus")),
+    ("OutputCustomToolCallItem", Known::of::<CustomToolCallItem>("CustomToolCallItem")),
+    ("OutputDatetimeItem", Known::of::<OutputDatetimeItem>("OutputDatetimeItem")),
+    ("OutputFileSearchCallItem", Known::of::<OutputFileSearchCallItem>("OutputFileSearchCallItem")),
+    ("OutputFileSearchServerToolItem", Known::of::<OutputFileSearchServerToolItem>("OutputFileSearchServerToolItem")),
+    ("OutputFilesServerToolItem", Known::of::<OutputFilesServerToolItem>("OutputFilesServerToolItem")),
+    ("OutputFunctionCallItem", Known::of::<OutputFunctionCallItem>("OutputFunctionCallItem")),
+    (
+        "OutputFunctionCallItem.subagent_items[]",
+        Known::of::<OutputFunctionCallItemSubagentItem>("OutputFunctionCallItemSubagentItem"),
+    ),
+    ("OutputFusionServerToolItem", Known::of::<OutputFusionServerToolItem>("OutputFusionServerToolItem")),
+    ("OutputFusionServerToolItem.contradictions[]", Known::of::<FusionContradiction>("FusionContradiction")),
+    ("OutputFusionServerToolItem.contradictions[].stances[]", Known::of::<FusionStance>("FusionStance")),
+    (
+        "OutputFusionServerToolItem.failed_models[]",
+        Known::of::<OutputFusionServerToolItemFailedModel>("OutputFusionServerToolItemFailedModel"),
+    ),
+    (
+        "OutputFusionServerToolItem.responses[]",
+        Known::of::<OutputFusionServerToolItemResponse>("OutputFusionServerToolItemResponse"),
+    ),
+    ("OutputImageGenerationCallItem", Known::of::<OutputImageGenerationCallItem>("OutputImageGenerationCallItem")),
+    (
+        "OutputImageGenerationServerToolItem",
+        Known::of::<OutputImageGenerationServerToolItem>("OutputImageGenerationServerToolItem"),
+    ),
+    ("OutputItemApplyPatchCall", Known::of::<OutputItemApplyPatchCall>("OutputItemApplyPatchCall")),
+    ("OutputItemApplyPatchCall.operation", Known::of::<ApplyPatchCallOperation>("ApplyPatchCallOperation")),
+    ("OutputItemApplyPatchCall.status", Known::of::<ApplyPatchCallStatus>("ApplyPatchCallStatus")),
+    ("OutputItemCodeInterpreterCall", Known::of::<OutputCodeInterpreterCallItem>("OutputCodeInterpreterCallItem")),
+    (
+        "OutputItemCodeInterpreterCall.outputs[]",
+        Known::of::<OutputCodeInterpreterCallItemOutput>("OutputCodeInterpreterCallItemOutput"),
+    ),
+    (
+        "OutputItemCodeInterpreterCall.status",
+        Known::of::<OutputCodeInterpreterCallItemStatus>("OutputCodeInterpreterCallItemStatus"),
+    ),
+    ("OutputItemCustomToolCall", Known::of::<CustomToolCallItem>("CustomToolCallItem")),
+    ("OutputItemFileSearchCall", Known::of::<OutputFileSearchCallItem>("OutputFileSearchCallItem")),
+    ("OutputItemFunctionCall", Known::of::<OutputItemFunctionCall>("OutputItemFunctionCall")),
+    ("OutputItemFunctionCall.status", Known::of::<ItemStatus>("ItemStatus")),
+    ("OutputItemImageGenerationCall", Known::of::<OutputItemImageGenerationCall>("OutputItemImageGenerationCall")),
+    ("OutputItemReasoning", Known::of::<OutputItemReasoning>("OutputItemReasoning")),
+    ("OutputItemReasoning.status", Known::of::<ItemStatus>("ItemStatus")),
+    ("OutputItemWebSearchCall", Known::of::<OutputWebSearchCallItem>("OutputWebSearchCallItem")),
+    ("OutputItemWebSearchCall.action", Known::of::<OutputWebSearchCallItemAction>("OutputWebSearchCallItemAction")),
+    (
+        "OutputItemWebSearchCall.action|find_in_page",
+        Known::of::<OutputWebSearchCallItemActionFindInPage>("OutputWebSearchCallItemActionFindInPage"),
+    ),
+    (
+        "OutputItemWebSearchCall.action|open_page",
+        Known::of::<OutputWebSearchCallItemActionOpenPage>("OutputWebSearchCallItemActionOpenPage"),
+    ),
+    (
+        "OutputItemWebSearchCall.action|search",
+        Known::of::<OutputWebSearchCallItemActionSearch>("OutputWebSearchCallItemActionSearch"),
+    ),
+    ("OutputItems", Known::of::<OutputItem>("OutputItem")),
+    ("OutputMcpServerToolItem", Known::of::<OutputMcpServerToolItem>("OutputMcpServerToolItem")),
+    ("OutputMemoryServerToolItem", Known::of::<OutputMemoryServerToolItem>("OutputMemoryServerToolItem")),
+    (
+        "OutputMemoryServerToolItem.action",
+        Known::of::<OutputMemoryServerToolItemAction>("OutputMemoryServerToolItemAction"),
+    ),
+    ("OutputMessage", Known::of::<OutputMessage>("OutputMessage")),
+    ("OutputMessage.content[]", Known::of::<OutputMessageContentPart>("OutputMessageContentPart")),
+    ("OutputMessage.phase", Known::of::<MessagePhase>("MessagePhase")),
+    ("OutputMessage.status", Known::of::<ItemStatus>("ItemStatus")),
+    ("OutputMessageItem", Known::of::<OutputMessage>("OutputMessage")),
+    ("OutputModality", Known::of::<OutputModality>("OutputModality")),
+    ("OutputModalityEnum", Known::of::<ResponsesOutputModality>("ResponsesOutputModality")),
+    ("OutputReasoningItem", Known::of::<OutputReasoningItem>("OutputReasoningItem")),
+    (
+        "OutputSearchModelsServerToolItem",
+        Known::of::<OutputSearchModelsServerToolItem>("OutputSearchModelsServerToolItem"),
+    ),
+    ("OutputShellCallItem", Known::of::<OutputShellCallItem>("OutputShellCallItem")),
+    ("OutputShellCallItem.action", Known::of::<OutputShellCallItemAction>("OutputShellCallItemAction")),
+    ("OutputShellCallOutputItem", Known::of::<OutputShellCallOutputItem>("OutputShellCallOutputItem")),
+    ("OutputShellCallOutputItem.files[]", Known::of::<ToolOutputFile>("ToolOutputFile")),
+    ("OutputShellServerToolItem", Known::of::<OutputShellServerToolItem>("OutputShellServerToolItem")),
+    ("OutputShellServerToolItem.action", Known::of::<ShellAction>("ShellAction")),
+    ("OutputShellServerToolItem.files[]", Known::of::<ToolOutputFile>("ToolOutputFile")),
+    ("OutputSubagentServerToolItem", Known::of::<OutputSubagentServerToolItem>("OutputSubagentServerToolItem")),
+    ("OutputTextEditorServerToolItem", Known::of::<OutputTextEditorServerToolItem>("OutputTextEditorServerToolItem")),
+    (
+        "OutputTextEditorServerToolItem.command",
+        Known::of::<OutputTextEditorServerToolItemCommand>("OutputTextEditorServerToolItemCommand"),
+    ),
+    ("OutputToolSearchCallItem", Known::of::<OutputToolSearchCallItem>("OutputToolSearchCallItem")),
+    ("OutputToolSearchServerToolItem", Known::of::<OutputToolSearchServerToolItem>("OutputToolSearchServerToolItem")),
+    (
+        "OutputToolSearchServerToolItem.matches[]",
+        Known::of::<OutputToolSearchServerToolItemMatch>("OutputToolSearchServerToolItemMatch"),
+    ),
+    ("OutputWebFetchServerToolItem", Known::of::<OutputWebFetchServerToolItem>("OutputWebFetchServerToolItem")),
+    (
+        "OutputWebFetchServerToolItem.action",
+        Known::of::<OutputWebFetchServerToolItemAction>("OutputWebFetchServerToolItemAction"),
+    ),
+    ("OutputWebSearchCallItem", Known::of::<OutputWebSearchCallItem>("OutputWebSearchCallItem")),
+    ("OutputWebSearchServerToolItem", Known::of::<OutputWebSearchServerToolItem>("OutputWebSearchServerToolItem")),
+    ("OutputWebSearchServerToolItem.action", Known::of::<WebSearchServerToolAction>("WebSearchServerToolAction")),
+    ("OutputWebSearchServerToolItem.action.sources[]", Known::of::<UrlSource>("UrlSource")),
+    ("PDFParserEngine", Known::of::<PdfParserEngine>("PdfParserEngine")),
+    ("PDFParserOptions", Known::of::<PdfParserOptions>("PdfParserOptions")),
+    ("Parameter", Known::of::<SupportedParameter>("SupportedParameter")),
+    ("ParetoRouterPlugin", Known::of::<ParetoRouterPlugin>("ParetoRouterPlugin")),
+    ("ParetoRouterPlugin.price_source", Known::of::<ParetoRouterPluginPriceSource>("ParetoRouterPluginPriceSource")),
+    ("PerRequestLimits", Known::of::<PerRequestLimits>("PerRequestLimits")),
+    ("PercentileLatencyCutoffs", Known::of::<PercentileCutoffs>("PercentileCutoffs")),
+    ("PercentileStats", Known::of::<PercentileStats>("PercentileStats")),
+    ("PercentileThroughputCutoffs", Known::of::<PercentileCutoffs>("PercentileCutoffs")),
+    ("PipelineStage", Known::of::<PipelineStage>("PipelineStage")),
+    ("PipelineStageType", Known::of::<PipelineStageType>("PipelineStageType")),
+    ("Prediction", Known::of::<Prediction>("Prediction")),
+    ("Prediction.content", Known::of::<PredictionContent>("PredictionContent")),
+    ("PredictionContentText", Known::of::<ContentPartText>("ContentPartText")),
+    ("PreferredMaxLatency", Known::of::<PreferredCutoff>("PreferredCutoff")),
+    ("PreferredMinThroughput", Known::of::<PreferredCutoff>("PreferredCutoff")),
+    ("Preset", Known::of::<Preset>("Preset")),
+    ("PresetDesignatedVersion", Known::of::<PresetDesignatedVersion>("PresetDesignatedVersion")),
+    ("PresetStatus", Known::of::<PresetStatus>("PresetStatus")),
+    ("PresetWithDesignatedVersion", Known::of::<PresetWithDesignatedVersion>("PresetWithDesignatedVersion")),
+    (
+        "Preview_20250311_WebSearchServerTool",
+        Known::of::<Preview20250311WebSearchServerTool>("Preview20250311WebSearchServerTool"),
+    ),
+    ("Preview_WebSearchServerTool", Known::of::<PreviewWebSearchServerTool>("PreviewWebSearchServerTool")),
+    ("Preview_WebSearchUserLocation", Known::of::<WebSearchUserLocation>("WebSearchUserLocation")),
+    ("PriceLimit", Known::of::<PriceLimit>("PriceLimit")),
+    ("PricingOverride", Known::of::<PricingOverride>("PricingOverride")),
+    ("PricingOverride.utc_days[]", Known::of::<PricingOverrideUtcDay>("PricingOverrideUtcDay")),
+    ("PrivateEndpoint", Known::of::<PrivateEndpoint>("PrivateEndpoint")),
+    ("PrivateEndpointActivation", Known::of::<PrivateEndpointActivation>("PrivateEndpointActivation")),
+    ("PrivateEndpointCheck", Known::of::<PrivateEndpointCheck>("PrivateEndpointCheck")),
+    ("PrivateEndpointCheckReason", Known::of::<PrivateEndpointCheckReason>("PrivateEndpointCheckReason")),
+    (
+        "PrivateEndpointDeclaredParameter",
+        Known::of::<PrivateEndpointDeclaredParameter>("PrivateEndpointDeclaredParameter"),
+    ),
+    ("PrivateEndpointDeclaredRegion", Known::of::<DataRegion>("DataRegion")),
+    ("PrivateEndpointParameterCheck", Known::of::<PrivateEndpointParameterCheck>("PrivateEndpointParameterCheck")),
+    ("PrivateEndpointPricing", Known::of::<PrivateEndpointPricing>("PrivateEndpointPricing")),
+    ("PrivateEndpointQuantization", Known::of::<Quantization>("Quantization")),
+    (
+        "PrivateEndpointReasoningReturnMechanism",
+        Known::of::<PrivateEndpointReasoningReturnMechanism>("PrivateEndpointReasoningReturnMechanism"),
+    ),
+    ("PrivateEndpointResponse", Known::of::<PrivateEndpointResponse>("PrivateEndpointResponse")),
+    ("PrivateEndpointSettings", Known::of::<PrivateEndpointSettings>("PrivateEndpointSettings")),
+    (
+        "PrivateEndpointSettings.completions",
+        Known::of::<PrivateEndpointSettingsCompletions>("PrivateEndpointSettingsCompletions"),
+    ),
+    ("PrivateEndpointSettings.excluded_parameters[]", Known::of::<SupportedParameter>("SupportedParameter")),
+    ("PrivateEndpointSettings.inputs", Known::of::<PrivateEndpointSettingsInputs>("PrivateEndpointSettingsInputs")),
+    (
+        "PrivateEndpointSettings.reasoning",
+        Known::of::<PrivateEndpointSettingsReasoning>("PrivateEndpointSettingsReasoning"),
+    ),
+    ("PrivateEndpointSettings.tool_choice", Known::of::<ToolChoiceSupport>("ToolChoiceSupport")),
+    ("PrivateEndpointStatus", Known::of::<PrivateEndpointStatus>("PrivateEndpointStatus")),
+    ("PrivateEndpointSummary", Known::of::<PrivateEndpointSummary>("PrivateEndpointSummary")),
+    ("PrivateEndpointValidation", Known::of::<PrivateEndpointValidation>("PrivateEndpointValidation")),
+    (
+        "PrivateEndpointValidationResponse",
+        Known::of::<PrivateEndpointValidationResponse>("PrivateEndpointValidationResponse"),
+    ),
+    ("PrivateProvider", Known::of::<PrivateProvider>("PrivateProvider")),
+    ("PrivateProvider.data_policy", Known::of::<PrivateProviderDataPolicy>("PrivateProviderDataPolicy")),
+    ("PrivateProviderDataPolicy", Known::of::<PrivateProviderDataPolicy>("PrivateProviderDataPolicy")),
+    ("PromptCacheBreakpoint", Known::of::<PromptCacheBreakpoint>("PromptCacheBreakpoint")),
+    ("PromptCacheOptions", Known::of::<PromptCacheOptions>("PromptCacheOptions")),
+    ("PromptInjectionScanScope", Known::of::<PromptInjectionScanScope>("PromptInjectionScanScope")),
+    ("ProviderName", Known::of::<ProviderName>("ProviderName")),
+    ("ProviderOptions", Known::of::<BTreeMap<String, JsonObject>>("BTreeMap<String, JsonObject>")),
+    ("ProviderPreferences", Known::of::<ProviderPreferences>("ProviderPreferences")),
+    ("ProviderPreferences.data_collection", Known::of::<DataCollection>("DataCollection")),
+    ("ProviderPreferences.max_price", Known::of::<ProviderPreferencesMaxPrice>("ProviderPreferencesMaxPrice")),
+    ("ProviderPreferences.sort", Known::of::<ProviderPreferencesSort>("ProviderPreferencesSort")),
+    ("ProviderResponse", Known::of::<ProviderResponse>("ProviderResponse")),
+    ("ProviderResponse.routed_service_tier", Known::of::<PublicServiceTier>("PublicServiceTier")),
+    ("ProviderSort", Known::of::<ProviderSort>("ProviderSort")),
+    ("ProviderSortConfig", Known::of::<ProviderSortConfig>("ProviderSortConfig")),
+    ("ProviderSortConfig.by", Known::of::<ProviderSort>("ProviderSort")),
+    ("ProviderSortConfig.partition", Known::of::<ProviderSortConfigPartition>("ProviderSortConfigPartition")),
+    ("PublicEndpoint", Known::of::<PublicEndpoint>("PublicEndpoint")),
+    ("PublicEndpoint.native_tools{}", Known::of::<PublicEndpointNativeTool>("PublicEndpointNativeTool")),
+    ("PublicEndpoint.perf_last_30m_by_workload", Known::of::<WorkloadPerformances>("WorkloadPerformances")),
+    ("PublicEndpoint.perf_last_30m_by_workload.decisions", Known::of::<WorkloadPerformance>("WorkloadPerformance")),
+    ("PublicEndpoint.perf_last_30m_by_workload.embeddings", Known::of::<WorkloadPerformance>("WorkloadPerformance")),
+    (
+        "PublicEndpoint.perf_last_30m_by_workload.image_generation",
+        Known::of::<WorkloadPerformance>("WorkloadPerformance"),
+    ),
+    ("PublicEndpoint.perf_last_30m_by_workload.rerank", Known::of::<WorkloadPerformance>("WorkloadPerformance")),
+    ("PublicEndpoint.perf_last_30m_by_workload.stt", Known::of::<WorkloadPerformance>("WorkloadPerformance")),
+    (
+        "PublicEndpoint.perf_last_30m_by_workload.text_generation",
+        Known::of::<WorkloadPerformance>("WorkloadPerformance"),
+    ),
+    ("PublicEndpoint.perf_last_30m_by_workload.tts", Known::of::<WorkloadPerformance>("WorkloadPerformance")),
+    ("PublicEndpoint.perf_last_30m_by_workload.unknown", Known::of::<WorkloadPerformance>("WorkloadPerformance")),
+    (
+        "PublicEndpoint.perf_last_30m_by_workload.video_generation",
+        Known::of::<WorkloadPerformance>("WorkloadPerformance"),
+    ),
+    ("PublicEndpoint.pricing", Known::of::<PublicPricing>("PublicPricing")),
+    ("PublicPricing", Known::of::<PublicPricing>("PublicPricing")),
+    ("PublicServiceTier", Known::of::<PublicServiceTier>("PublicServiceTier")),
+    ("Quantization", Known::of::<Quantization>("Quantization")),
+    ("RangeCapability", Known::of::<RangeCapability>("RangeCapability")),
+    ("RankingsDailyItem", Known::of::<DailyRanking>("DailyRanking")),
+    ("RankingsDailyMeta", Known::of::<RankingsDailyMeta>("RankingsDailyMeta")),
+    ("RankingsDailyResponse", Known::of::<RankingsDailyResponse>("RankingsDailyResponse")),
+    ("ReasoningConfig", Known::of::<ReasoningConfig>("ReasoningConfig")),
+    ("ReasoningContext", Known::of::<ReasoningContext>("ReasoningContext")),
+    ("ReasoningDeltaEvent", Known::of::<ReasoningDeltaEvent>("ReasoningDeltaEvent")),
+    ("ReasoningDetailEncrypted", Known::of::<ReasoningDetailEncrypted>("ReasoningDetailEncrypted")),
+    ("ReasoningDetailServerToolCall", Known::of::<ReasoningDetailServerToolCall>("ReasoningDetailServerToolCall")),
+    ("ReasoningDetailSummary", Known::of::<ReasoningDetailSummary>("ReasoningDetailSummary")),
+    ("ReasoningDetailText", Known::of::<ReasoningDetailText>("ReasoningDetailText")),
+    ("ReasoningDetailUnion", Known::of::<ReasoningDetail>("ReasoningDetail")),
+    ("ReasoningDoneEvent", Known::of::<ReasoningDoneEvent>("ReasoningDoneEvent")),
+    ("ReasoningEffort", Known::of::<ReasoningEffort>("ReasoningEffort")),
+    ("ReasoningFormat", Known::of::<ReasoningFormat>("ReasoningFormat")),
+    ("ReasoningItem", Known::of::<OutputReasoningItem>("OutputReasoningItem")),
+    ("ReasoningMode", Known::of::<ReasoningMode>("ReasoningMode")),
+    ("ReasoningSummaryPartAddedEvent", Known::of::<ReasoningSummaryPartAddedEvent>("ReasoningSummaryPartAddedEvent")),
+    ("ReasoningSummaryPartDoneEvent", Known::of::<ReasoningSummaryPartDoneEvent>("ReasoningSummaryPartDoneEvent")),
+    ("ReasoningSummaryText", Known::of::<ReasoningSummaryText>("ReasoningSummaryText")),
+    ("ReasoningSummaryTextDeltaEvent", Known::of::<ReasoningSummaryTextDeltaEvent>("ReasoningSummaryTextDeltaEvent")),
+    ("ReasoningSummaryTextDoneEvent", Known::of::<ReasoningSummaryTextDoneEvent>("ReasoningSummaryTextDoneEvent")),
+    ("ReasoningSummaryVerbosity", Known::of::<ReasoningSummaryVerbosity>("ReasoningSummaryVerbosity")),
+    ("ReasoningTextContent", Known::of::<ReasoningTextContent>("ReasoningTextContent")),
+    ("RefusalDeltaEvent", Known::of::<RefusalDeltaEvent>("RefusalDeltaEvent")),
+    ("RefusalDoneEvent", Known::of::<RefusalDoneEvent>("RefusalDoneEvent")),
+    ("RequestMetadata", Known::of::<BTreeMap<String, String>>("BTreeMap<String, String>")),
+    ("ResponseHealingPlugin", Known::of::<ResponseHealingPlugin>("ResponseHealingPlugin")),
+    ("ResponseIncludesEnum", Known::of::<ResponsesInclude>("ResponsesInclude")),
+    ("ResponseOutputText", Known::of::<ResponseOutputText>("ResponseOutputText")),
+    ("ResponseOutputText.logprobs[]", Known::of::<ResponseOutputTextLogprob>("ResponseOutputTextLogprob")),
+    (
+        "ResponseOutputText.logprobs[].top_logprobs[]",
+        Known::of::<ResponseOutputTextLogprobTopLogprob>("ResponseOutputTextLogprobTopLogprob"),
+    ),
+    ("ResponsesRequest", Known::of::<ResponsesRequest>("ResponsesRequest")),
+    ("ResponsesRequest.plugins[]", Known::of::<Plugin>("Plugin")),
+    ("ResponsesRequest.service_tier", Known::of::<ServiceTier>("ServiceTier")),
+    ("ResponsesRequest.stop", Known::of::<StopSequences>("StopSequences")),
+    ("ResponsesRequest.tools[]", Known::of::<ResponsesTool>("ResponsesTool")),
+    ("ResponsesRequest.tools[]|function", Known::of::<ResponsesFunctionTool>("ResponsesFunctionTool")),
+    ("RouterAttempt", Known::of::<RouterAttempt>("RouterAttempt")),
+    ("RouterParams", Known::of::<RouterParams>("RouterParams")),
+    ("RoutingStrategy", Known::of::<RoutingStrategy>("RoutingStrategy")),
+    ("STTEntity", Known::of::<SttEntity>("SttEntity")),
+    ("STTInlineInputAudio", Known::of::<InlineAudio>("InlineAudio")),
+    ("STTInputAudio", Known::of::<SttInputAudio>("SttInputAudio")),
+    ("STTRequest", Known::of::<SttRequest>("SttRequest")),
+    ("STTRequest.provider", Known::of::<AudioProviderPreferences>("AudioProviderPreferences")),
+    ("STTRequest.response_format", Known::of::<SttResponseFormat>("SttResponseFormat")),
+    ("STTResponse", Known::of::<SttResponse>("SttResponse")),
+    ("STTSegment", Known::of::<SttSegment>("SttSegment")),
+    ("STTTimestampGranularity", Known::of::<SttTimestampGranularity>("SttTimestampGranularity")),
+    ("STTUrlInputAudio", Known::of::<SttUrlInputAudio>("SttUrlInputAudio")),
+    ("STTUsage", Known::of::<SttUsage>("SttUsage")),
+    ("STTWord", Known::of::<SttWord>("SttWord")),
+    ("STTWord.type", Known::of::<SttWordType>("SttWordType")),
+    ("ScalarFilter", Known::of::<AnalyticsScalarFilter>("AnalyticsScalarFilter")),
+    ("ScalarFilter.value", Known::of::<FilterValue>("FilterValue")),
+    ("ScalarFilterOperator", Known::of::<AnalyticsScalarFilterOperator>("AnalyticsScalarFilterOperator")),
+    ("ScimGroup", Known::of::<ScimGroup>("ScimGroup")),
+    ("ScimGroupMapping", Known::of::<ScimGroupMapping>("ScimGroupMapping")),
+    ("ScimGroupMapping.role", Known::of::<MemberRole>("MemberRole")),
+    ("ScimSyncJob", Known::of::<ScimSyncJob>("ScimSyncJob")),
+    ("ScimSyncJob.status", Known::of::<ScimSyncJobStatus>("ScimSyncJobStatus")),
+    ("SearchContextSizeEnum", Known::of::<SearchContextSize>("SearchContextSize")),
+    ("SearchModelsServerToolConfig", Known::of::<SearchModelsServerToolConfig>("SearchModelsServerToolConfig")),
+    ("SearchModelsServerTool_OpenRouter", Known::of::<SearchModelsServerTool>("SearchModelsServerTool")),
+    ("SearchQualityLevel", Known::of::<SearchQualityLevel>("SearchQualityLevel")),
+    ("ServerTool", Known::of::<ServerTool>("ServerTool")),
+    ("ServerTool.status", Known::of::<ServerToolStatus>("ServerToolStatus")),
+    ("ServerTool.supported_api_formats[]", Known::of::<ToolApiFormat>("ToolApiFormat")),
+    ("ServerToolDetails", Known::of::<ServerToolDetails>("ServerToolDetails")),
+    ("ServerToolDetails.native_support", Known::of::<ServerToolDetailsNativeSupport>("ServerToolDetailsNativeSupport")),
+    ("ServerToolEngine", Known::of::<ServerToolEngine>("ServerToolEngine")),
+    ("ServerToolEngine.byok", Known::of::<ServerToolEngineByok>("ServerToolEngineByok")),
+    ("ServerToolEngine.data_regions[]", Known::of::<DataRegion>("DataRegion")),
+    ("ServerToolEngine.pricing_source", Known::of::<ServerToolEnginePricingSource>("ServerToolEnginePricingSource")),
+    ("ServerToolExecutedBy", Known::of::<ServerToolExecutedBy>("ServerToolExecutedBy")),
+    ("ServerToolInputName", Known::of::<ServerToolInputName>("ServerToolInputName")),
+    ("ServerToolInputName.api_formats[]", Known::of::<ToolApiFormat>("ToolApiFormat")),
+    ("ServerToolNativeModel", Known::of::<ServerToolNativeModel>("ServerToolNativeModel")),
+    ("ServerToolNativeSupport", Known::of::<ServerToolNativeSupport>("ServerToolNativeSupport")),
+    ("ServerToolOutputName", Known::of::<ServerToolOutputName>("ServerToolOutputName")),
+    ("ServerToolOutputName.api_format", Known::of::<ToolApiFormat>("ToolApiFormat")),
+    ("ServerToolPrice", Known::of::<ServerToolPrice>("ServerToolPrice")),
+    ("ServerToolUseDetails", Known::of::<ServerToolUseDetails>("ServerToolUseDetails")),
+    ("ServingProviderName", Known::of::<ProviderName>("ProviderName")),
+    ("SessionCostItem", Known::of::<SessionCostItem>("SessionCostItem")),
+    ("SessionCostItem.turn_range", Known::of::<SessionTurnRange>("SessionTurnRange")),
+    ("SessionCostMeta", Known::of::<SessionCostMeta>("SessionCostMeta")),
+    ("SessionCostResponse", Known::of::<SessionCostResponse>("SessionCostResponse")),
+    ("SetFilter", Known::of::<AnalyticsSetFilter>("AnalyticsSetFilter")),
+    ("SetFilter.value[]", Known::of::<FilterValue>("FilterValue")),
+    ("SetFilterOperator", Known::of::<AnalyticsSetFilterOperator>("AnalyticsSetFilterOperator")),
+    ("ShellCallItem", Known::of::<ShellCallItem>("ShellCallItem")),
+    ("ShellCallItem.action", Known::of::<ShellAction>("ShellAction")),
+    ("ShellCallOutputContent", Known::of::<ShellCallOutputContent>("ShellCallOutputContent")),
+    ("ShellCallOutputContent.outcome", Known::of::<ShellCallOutputContentOutcome>("ShellCallOutputContentOutcome")),
+    (
+        "ShellCallOutputContent.outcome|exit",
+        Known::of::<ShellCallOutputContentOutcomeExit>("ShellCallOutputContentOutcomeExit"),
+    ),
+    (
+        "ShellCallOutputContent.outcome|timeout",
+        Known::of::<ShellCallOutputContentOutcomeTimeout>("ShellCallOutputContentOutcomeTimeout"),
+    ),
+    ("ShellCallOutputItem", Known::of::<ShellCallOutputItem>("ShellCallOutputItem")),
+    ("ShellCallOutputItem.files[]", Known::of::<ToolOutputFile>("ToolOutputFile")),
+    ("ShellCallStatus", Known::of::<ItemStatus>("ItemStatus")),
+    ("ShellServerTool", Known::of::<ShellServerTool>("ShellServerTool")),
+    ("ShellServerToolConfig", Known::of::<ShellServerToolConfig>("ShellServerToolConfig")),
+    ("ShellServerToolEngine", Known::of::<ShellServerToolEngine>("ShellServerToolEngine")),
+    ("ShellServerToolEnvironment", Known::of::<ContainerEnvironment>("ContainerEnvironment")),
+    ("ShellServerTool_OpenRouter", Known::of::<ShellServerToolOpenRouter>("ShellServerToolOpenRouter")),
+    ("SpeechInput", Known::of::<SpeechInput>("SpeechInput")),
+    ("SpeechInputReference", Known::of::<SpeechInputReference>("SpeechInputReference")),
+    ("SpeechInputReferenceAudio", Known::of::<SpeechInputReferenceAudio>("SpeechInputReferenceAudio")),
+    ("SpeechInputReferenceAudioInput", Known::of::<SpeechInputReferenceAudioInput>("SpeechInputReferenceAudioInput")),
+    ("SpeechInputReferenceImage", Known::of::<ContentPartImage>("ContentPartImage")),
+    ("SpeechInputReferenceImageInput", Known::of::<MediaUrl>("MediaUrl")),
+    ("SpeechInputReferenceText", Known::of::<ContentPartText>("ContentPartText")),
+    ("SpeechRequest", Known::of::<SpeechRequest>("SpeechRequest")),
+    ("SpeechRequest.provider", Known::of::<AudioProviderPreferences>("AudioProviderPreferences")),
+    ("SpeechRequest.provider.data_collection", Known::of::<DataCollection>("DataCollection")),
+    ("SpeechRequest.response_format", Known::of::<SpeechRequestResponseFormat>("SpeechRequestResponseFormat")),
+    ("SpeechTurn", Known::of::<SpeechTurn>("SpeechTurn")),
+    ("StopServerToolsWhen", Known::of::<Vec<StopServerToolsWhenCondition>>("Vec<StopServerToolsWhenCondition>")),
+    ("StopServerToolsWhenCondition", Known::of::<StopServerToolsWhenCondition>("StopServerToolsWhenCondition")),
+    (
+        "StopServerToolsWhenFinishReasonIs",
+        Known::of::<StopServerToolsWhenFinishReasonIs>("StopServerToolsWhenFinishReasonIs"),
+    ),
+    ("StopServerToolsWhenHasToolCall", Known::of::<StopServerToolsWhenHasToolCall>("StopServerToolsWhenHasToolCall")),
+    ("StopServerToolsWhenMaxCost", Known::of::<StopServerToolsWhenMaxCost>("StopServerToolsWhenMaxCost")),
+    (
+        "StopServerToolsWhenMaxTokensUsed",
+        Known::of::<StopServerToolsWhenMaxTokensUsed>("StopServerToolsWhenMaxTokensUsed"),
+    ),
+    ("StopServerToolsWhenStepCountIs", Known::of::<StopServerToolsWhenStepCountIs>("StopServerToolsWhenStepCountIs")),
+    ("StoredPromptTemplate", Known::of::<StoredPromptTemplate>("StoredPromptTemplate")),
+    ("StoredPromptTemplate.variables{}", Known::of::<StoredPromptTemplateVariable>("StoredPromptTemplateVariable")),
+    ("StreamEvents", Known::of::<ResponsesStreamEvent>("ResponsesStreamEvent")),
+    ("StreamEventsResponseCompleted", Known::of::<ResponseCompletedEvent>("ResponseCompletedEvent")),
+    ("StreamEventsResponseFailed", Known::of::<ResponseFailedEvent>("ResponseFailedEvent")),
+    ("StreamEventsResponseIncomplete", Known::of::<ResponseIncompleteEvent>("ResponseIncompleteEvent")),
+    ("StreamEventsResponseOutputItemAdded", Known::of::<OutputItemAddedEvent>("OutputItemAddedEvent")),
+    ("StreamEventsResponseOutputItemDone", Known::of::<OutputItemDoneEvent>("OutputItemDoneEvent")),
+    ("StreamLogprob", Known::of::<StreamLogprob>("StreamLogprob")),
+    ("StreamLogprobTopLogprob", Known::of::<StreamTopLogprob>("StreamTopLogprob")),
+    ("SubagentNestedTool", Known::of::<DynamicServerTool>("DynamicServerTool")),
+    ("SubagentReasoning", Known::of::<ServerToolReasoning>("ServerToolReasoning")),
+    ("SubagentServerToolConfig", Known::of::<SubagentServerToolConfig>("SubagentServerToolConfig")),
+    ("SubagentServerTool_OpenRouter", Known::of::<SubagentServerToolOpenRouter>("SubagentServerToolOpenRouter")),
+    (
+        "SubmitGenerationFeedbackRequest",
+        Known::of::<SubmitGenerationFeedbackRequest>("SubmitGenerationFeedbackRequest"),
+    ),
+    (
+        "SubmitGenerationFeedbackRequest.category",
+        Known::of::<SubmitGenerationFeedbackRequestCategory>("SubmitGenerationFeedbackRequestCategory"),
+    ),
+    (
+        "SubmitGenerationFeedbackResponse",
+        Known::of::<SubmitGenerationFeedbackResponse>("SubmitGenerationFeedbackResponse"),
+    ),
+    (
+        "SubmitGenerationFeedbackResponse.data",
+        Known::of::<SubmitGenerationFeedbackResponseData>("SubmitGenerationFeedbackResponseData"),
+    ),
+    (
+        "SupportedParameters",
+        Known::of::<BTreeMap<String, CapabilityDescriptor>>("BTreeMap<String, CapabilityDescriptor>"),
+    ),
+    ("SwitchyardRouterPlugin", Known::of::<SwitchyardRouterPlugin>("SwitchyardRouterPlugin")),
+    (
+        "SwitchyardRouterPlugin.algorithm",
+        Known::of::<SwitchyardRouterPluginAlgorithm>("SwitchyardRouterPluginAlgorithm"),
+    ),
+    ("TaskClassificationItem", Known::of::<TaskClassificationItem>("TaskClassificationItem")),
+    (
+        "TaskClassificationMacroCategory",
+        Known::of::<TaskClassificationMacroCategory>("TaskClassificationMacroCategory"),
+    ),
+    ("TaskClassificationModel", Known::of::<TaskClassificationModel>("TaskClassificationModel")),
+    ("TaskClassificationResponse", Known::of::<TaskClassificationResponse>("TaskClassificationResponse")),
+    ("TaskClassificationResponse.data", Known::of::<TaskClassificationResponseData>("TaskClassificationResponseData")),
+    ("TextDeltaEvent", Known::of::<TextDeltaEvent>("TextDeltaEvent")),
+    ("TextDoneEvent", Known::of::<TextDoneEvent>("TextDoneEvent")),
+    ("TextExtendedConfig", Known::of::<TextExtendedConfig>("TextExtendedConfig")),
+    ("TextExtendedConfig.verbosity", Known::of::<Verbosity>("Verbosity")),
+    ("TokenExchangeRequest", Known::of::<TokenExchangeRequest>("TokenExchangeRequest")),
+    (
+        "TokenExchangeRequest.requested_token_type",
+        Known::of::<TokenExchangeRequestRequestedTokenType>("TokenExchangeRequestRequestedTokenType"),
+    ),
+    ("TokenExchangeRequest.scope", Known::of::<TokenExchangeRequestScope>("TokenExchangeRequestScope")),
+    ("TokenExchangeResponse", Known::of::<TokenExchangeResponse>("TokenExchangeResponse")),
+    ("ToolCallStatus", Known::of::<ItemStatus>("ItemStatus")),
+    ("ToolChoiceAllowed", Known::of::<ToolChoiceAllowed>("ToolChoiceAllowed")),
+    ("ToolChoiceAllowed.mode", Known::of::<ToolChoiceAllowedMode>("ToolChoiceAllowedMode")),
+    ("ToolChoiceSupport", Known::of::<ToolChoiceSupport>("ToolChoiceSupport")),
+    ("ToolSearchCallItem", Known::of::<ToolSearchCallItem>("ToolSearchCallItem")),
+    ("ToolSearchCallItem.execution", Known::of::<ToolSearchExecution>("ToolSearchExecution")),
+    ("ToolSearchCallItem.status", Known::of::<ItemStatus>("ItemStatus")),
+    ("ToolSearchOutputItem", Known::of::<ToolSearchOutputItem>("ToolSearchOutputItem")),
+    ("ToolSearchOutputItem.execution", Known::of::<ToolSearchExecution>("ToolSearchExecution")),
+    ("ToolSearchOutputItem.status", Known::of::<ItemStatus>("ItemStatus")),
+    ("ToolSearchOutputItem.tools[]", Known::of::<ResponsesTool>("ResponsesTool")),
+    ("ToolSearchOutputItem.tools[]|function", Known::of::<ResponsesFunctionTool>("ResponsesFunctionTool")),
+    ("ToolSearchOutputItem.tools[]|function.allowed_callers[]", Known::of::<AllowedCaller>("AllowedCaller")),
+    ("ToolSearchServerTool", Known::of::<ToolSearchServerTool>("ToolSearchServerTool")),
+    ("ToolSearchServerToolConfig", Known::of::<ToolSearchServerToolConfig>("ToolSearchServerToolConfig")),
+    ("TopProviderInfo", Known::of::<TopProviderInfo>("TopProviderInfo")),
+    ("TraceConfig", Known::of::<TraceConfig>("TraceConfig")),
+    ("Truncation", Known::of::<Truncation>("Truncation")),
+    ("URLCitation", Known::of::<UrlCitation>("UrlCitation")),
+    ("UnifiedBenchmarkPricing", Known::of::<UnifiedBenchmarkPricing>("UnifiedBenchmarkPricing")),
+    ("UnifiedBenchmarksAAItem", Known::of::<ArtificialAnalysisBenchmark>("ArtificialAnalysisBenchmark")),
+    ("UnifiedBenchmarksDAItem", Known::of::<DesignArenaBenchmark>("DesignArenaBenchmark")),
+    (
+        "UnifiedBenchmarksDAItem.tournament_stats",
+        Known::of::<DesignArenaBenchmarkTournamentStats>("DesignArenaBenchmarkTournamentStats"),
+    ),
+    ("UnifiedBenchmarksMeta", Known::of::<UnifiedBenchmarksMeta>("UnifiedBenchmarksMeta")),
+    ("UnifiedBenchmarksMeta.source", Known::of::<BenchmarkSource>("BenchmarkSource")),
+    ("UnifiedBenchmarksORItem", Known::of::<OpenRouterBenchmark>("OpenRouterBenchmark")),
+    ("UnifiedBenchmarksORItem.benchmark_type", Known::of::<OpenRouterBenchmarkType>("OpenRouterBenchmarkType")),
+    ("UnifiedBenchmarksResponse", Known::of::<UnifiedBenchmarksResponse>("UnifiedBenchmarksResponse")),
+    ("UnifiedBenchmarksResponse.data[]", Known::of::<UnifiedBenchmark>("UnifiedBenchmark")),
+    ("UnifiedBenchmarksSearchItem", Known::of::<SearchBenchmark>("SearchBenchmark")),
+    ("UnifiedBenchmarksSearchItem.benchmark_type", Known::of::<SearchBenchmarkType>("SearchBenchmarkType")),
+    (
+        "UnifiedBenchmarksSearchItem.primary_metric",
+        Known::of::<SearchBenchmarkPrimaryMetric>("SearchBenchmarkPrimaryMetric"),
+    ),
+    ("UnifiedBenchmarksSearchItem.search_surface", Known::of::<BenchmarkSearchSurface>("BenchmarkSearchSurface")),
+    (
+        "UnifiedBenchmarksSearchRunConfig",
+        Known::of::<UnifiedBenchmarksSearchRunConfig>("UnifiedBenchmarksSearchRunConfig"),
+    ),
+    ("UpdateBYOKKeyRequest", Known::of::<UpdateByokKeyRequest>("UpdateByokKeyRequest")),
+    ("UpdateBYOKKeyRequest.declared_region", Known::of::<DataRegion>("DataRegion")),
+    ("UpdateBYOKKeyResponse", Known::of::<ByokKeyResponse>("ByokKeyResponse")),
+    ("UpdateExternalUserRequest", Known::of::<UpdateExternalUserRequest>("UpdateExternalUserRequest")),
+    ("UpdateGuardrailRequest", Known::of::<UpdateGuardrailRequest>("UpdateGuardrailRequest")),
+    ("UpdateGuardrailResponse", Known::of::<GuardrailResponse>("GuardrailResponse")),
+    (
+        "UpdateObservabilityDestinationRequest",
+        Known::of::<UpdateObservabilityDestinationRequest>("UpdateObservabilityDestinationRequest"),
+    ),
+    (
+        "UpdateObservabilityDestinationResponse",
+        Known::of::<ObservabilityDestinationResponse>("ObservabilityDestinationResponse"),
+    ),
+    (
+        "UpdateOrganizationSettingsRequest",
+        Known::of::<UpdateOrganizationSettingsRequest>("UpdateOrganizationSettingsRequest"),
+    ),
+    (
+        "UpdatePrivateEndpointParametersRequest",
+        Known::of::<UpdatePrivateEndpointParametersRequest>("UpdatePrivateEndpointParametersRequest"),
+    ),
+    (
+        "UpdatePrivateEndpointPricingRequest",
+        Known::of::<UpdatePrivateEndpointPricingRequest>("UpdatePrivateEndpointPricingRequest"),
+    ),
+    ("UpdatePrivateEndpointRequest", Known::of::<UpdatePrivateEndpointRequest>("UpdatePrivateEndpointRequest")),
+    ("UpdatePrivateEndpointRequest.declared_region", Known::of::<DataRegion>("DataRegion")),
+    (
+        "UpdatePrivateEndpointSettingsRequest",
+        Known::of::<UpdatePrivateEndpointSettings>("UpdatePrivateEndpointSettings"),
+    ),
+    (
+        "UpdatePrivateEndpointSettingsRequest.completions",
+        Known::of::<UpdatePrivateEndpointSettingsCompletions>("UpdatePrivateEndpointSettingsCompletions"),
+    ),
+    (
+        "UpdatePrivateEndpointSettingsRequest.excluded_parameters[]",
+        Known::of::<SupportedParameter>("SupportedParameter"),
+    ),
+    (
+        "UpdatePrivateEndpointSettingsRequest.inputs",
+        Known::of::<UpdatePrivateEndpointSettingsInputs>("UpdatePrivateEndpointSettingsInputs"),
+    ),
+    (
+        "UpdatePrivateEndpointSettingsRequest.reasoning",
+        Known::of::<UpdatePrivateEndpointSettingsReasoning>("UpdatePrivateEndpointSettingsReasoning"),
+    ),
+    (
+        "UpdatePrivateEndpointSettingsRequest.tool_choice",
+        Known::of::<UpdatePrivateEndpointSettingsToolChoice>("UpdatePrivateEndpointSettingsToolChoice"),
+    ),
+    ("UpdatePrivateProviderRequest", Known::of::<UpdatePrivateProviderRequest>("UpdatePrivateProviderRequest")),
+    (
+        "UpdatePrivateProviderRequest.data_policy",
+        Known::of::<UpdatePrivateProviderRequestDataPolicy>("UpdatePrivateProviderRequestDataPolicy"),
+    ),
+    ("UpdateScimGroupMappingRequest", Known::of::<UpdateScimGroupMappingRequest>("UpdateScimGroupMappingRequest")),
+    ("UpdateScimGroupMappingRequest.role", Known::of::<MemberRole>("MemberRole")),
+    ("UpdateScimGroupMappingResponse", Known::of::<ScimGroupMappingResponse>("ScimGroupMappingResponse")),
+    ("UpdateWorkspaceRequest", Known::of::<UpdateWorkspaceRequest>("UpdateWorkspaceRequest")),
+    ("UpdateWorkspaceRequest.disabled_server_tools[]", Known::of::<DisabledServerTool>("DisabledServerTool")),
+    ("UpdateWorkspaceResponse", Known::of::<WorkspaceResponse>("WorkspaceResponse")),
+    ("UpsertWorkspaceBudgetRequest", Known::of::<UpsertWorkspaceBudgetRequest>("UpsertWorkspaceBudgetRequest")),
+    ("UpsertWorkspaceBudgetResponse", Known::of::<WorkspaceBudgetResponse>("WorkspaceBudgetResponse")),
+    ("Usage", Known::of::<ResponsesUsage>("ResponsesUsage")),
+    ("Usage.cost_details", Known::of::<ResponsesUsageCostDetails>("ResponsesUsageCostDetails")),
+    ("ValidatePrivateEndpointRequest", Known::of::<ValidatePrivateEndpointRequest>("ValidatePrivateEndpointRequest")),
+    ("VaultEffectiveSecret", Known::of::<VaultEffectiveSecret>("VaultEffectiveSecret")),
+    ("VaultEffectiveSecret.scope", Known::of::<VaultSecretScope>("VaultSecretScope")),
+    (
+        "VaultEffectiveSecretListResponse",
+        Known::of::<VaultEffectiveSecretListResponse>("VaultEffectiveSecretListResponse"),
+    ),
+    ("VaultRoutingTable", Known::of::<VaultRoutingTable>("VaultRoutingTable")),
+    ("VaultRoutingTable.custom_origins[]", Known::of::<VaultCustomOrigin>("VaultCustomOrigin")),
+    ("VaultRoutingTable.custom_origins[].status", Known::of::<VaultOriginStatus>("VaultOriginStatus")),
+    ("VaultRoutingTable.custom_origins[].status.state", Known::of::<VaultOriginState>("VaultOriginState")),
+    ("VaultRoutingTable.github", Known::of::<VaultGitHub>("VaultGitHub")),
+    ("VaultRoutingTable.github.apps[]", Known::of::<VaultGitHubApp>("VaultGitHubApp")),
+    (
+        "VaultRoutingTable.github.apps[].installations[]",
+        Known::of::<VaultGitHubInstallation>("VaultGitHubInstallation"),
+    ),
+    (
+        "VaultRoutingTable.github.apps[].installations[].account_type",
+        Known::of::<VaultGitHubInstallationAccountType>("VaultGitHubInstallationAccountType"),
+    ),
+    (
+        "VaultRoutingTable.github.apps[].installations[].coverage",
+        Known::of::<VaultGitHubInstallationCoverage>("VaultGitHubInstallationCoverage"),
+    ),
     (
         "VaultRoutingTable.github.apps[].installations[].coverage.selection",
-        round_trip::<VaultGitHubInstallationCoverageSelection>,
+        Known::of::<VaultGitHubInstallationCoverageSelection>("VaultGitHubInstallationCoverageSelection"),
     ),
-    ("VaultRoutingTable.github.apps[].installations[].shadowed_by", round_trip::<VaultGitHubInstallationShadowedBy>),
-    ("VaultRoutingTable.github.apps[].member_links[]", round_trip::<VaultGitHubAppMemberLink>),
-    ("VaultRoutingTable.github.apps[].member_links[].via", round_trip::<VaultGitHubAppMemberLinkVia>),
-    ("VaultRoutingTable.github.apps[].scope", round_trip::<VaultScope>),
-    ("VaultRoutingTable.github.tokens[]", round_trip::<VaultGitHubToken>),
-    ("VaultRoutingTable.github.tokens[].scope", round_trip::<VaultScope>),
-    ("VaultRoutingTable.google", round_trip::<VaultGoogle>),
-    ("VaultRoutingTable.google.accounts[]", round_trip::<VaultGoogleAccount>),
-    ("VaultRoutingTable.google.accounts[].scope", round_trip::<VaultScope>),
-    ("VaultRoutingTable.host_rules[]", round_trip::<VaultHostRule>),
-    ("VaultRoutingTable.mcp_origins[]", round_trip::<VaultMcpOrigin>),
-    ("VaultRoutingTable.mcp_origins[].routes[]", round_trip::<VaultMcpOriginRoute>),
-    ("VaultRoutingTable.mcp_origins[].status", round_trip::<VaultOriginStatus>),
-    ("VaultRoutingTable.mcp_origins[].status.state", round_trip::<VaultOriginState>),
-    ("VaultRoutingTable.secrets[]", round_trip::<VaultRoutingTableSecret>),
-    ("VaultRoutingTable.secrets[].scope", round_trip::<VaultSecretScope>),
-    ("VaultRoutingTable.slack", round_trip::<VaultSlack>),
-    ("VaultRoutingTable.slack.member_links[]", round_trip::<VaultSlackMemberLink>),
-    ("VaultSecret", round_trip::<VaultSecret>),
-    ("VaultSecretCopyRequest", round_trip::<VaultSecretCopyRequest>),
-    ("VaultSecretCopyResponse", round_trip::<VaultSecretCopyResponse>),
-    ("VaultSecretListResponse", round_trip::<VaultSecretListResponse>),
-    ("VaultSecretResponse", round_trip::<VaultSecretResponse>),
-    ("VaultSecretWriteRequest", round_trip::<VaultSecretWriteRequest>),
-    ("VideoGenerationRequest", round_trip::<VideoGenerationRequest>),
-    ("VideoGenerationRequest.aspect_ratio", round_trip::<VideoAspectRatio>),
-    ("VideoGenerationRequest.provider", round_trip::<VideoGenerationRequestProvider>),
-    ("VideoGenerationRequest.resolution", round_trip::<VideoResolution>),
-    ("VideoGenerationResponse", round_trip::<VideoGenerationResponse>),
-    ("VideoGenerationResponse.status", round_trip::<VideoGenerationResponseStatus>),
-    ("VideoGenerationUsage", round_trip::<VideoGenerationUsage>),
-    ("VideoModel", round_trip::<VideoModel>),
-    ("VideoModel.supported_aspect_ratios[]", round_trip::<VideoAspectRatio>),
-    ("VideoModel.supported_frame_images[]", round_trip::<FrameType>),
-    ("VideoModel.supported_resolutions[]", round_trip::<VideoResolution>),
-    ("VideoModel.upscale_factor", round_trip::<VideoModelUpscaleFactor>),
-    ("VideoModelsListResponse", round_trip::<VideoModelsListResponse>),
-    ("WebFetchEngineEnum", round_trip::<WebFetchEngine>),
-    ("WebFetchPlugin", round_trip::<WebFetchPlugin>),
-    ("WebFetchServerTool", round_trip::<WebFetchServerTool>),
-    ("WebFetchServerToolConfig", round_trip::<WebFetchServerToolConfig>),
-    ("WebSearchCallCompletedEvent", round_trip::<WebSearchCallCompletedEvent>),
-    ("WebSearchCallInProgressEvent", round_trip::<WebSearchCallInProgressEvent>),
-    ("WebSearchCallSearchingEvent", round_trip::<WebSearchCallSearchingEvent>),
-    ("WebSearchConfig", round_trip::<WebSearchConfig>),
-    ("WebSearchDomainFilter", round_trip::<WebSearchDomainFilter>),
-    ("WebSearchEngine", round_trip::<WebSearchEngine>),
-    ("WebSearchEngineEnum", round_trip::<WebSearchToolEngine>),
-    ("WebSearchMode", round_trip::<WebSearchMode>),
-    ("WebSearchPlugin", round_trip::<WebSearchPlugin>),
-    ("WebSearchPlugin.user_location", round_trip::<WebSearchUserLocation>),
-    ("WebSearchServerTool", round_trip::<WebSearchServerTool>),
-    ("WebSearchServerToolConfig", round_trip::<WebSearchConfig>),
-    ("WebSearchServerTool_OpenRouter", round_trip::<OpenRouterWebSearchServerTool>),
-    ("WebSearchSource", round_trip::<UrlSource>),
-    ("WebSearchStatus", round_trip::<WebSearchStatus>),
-    ("WebSearchUserLocation", round_trip::<WebSearchUserLocation>),
-    ("WebSearchUserLocationServerTool", round_trip::<WebSearchUserLocation>),
-    ("Workspace", round_trip::<Workspace>),
-    ("WorkspaceBudget", round_trip::<WorkspaceBudget>),
-    ("WorkspaceBudget.reset_interval", round_trip::<ResetInterval>),
-    ("WorkspaceBudgetInterval", round_trip::<WorkspaceBudgetInterval>),
-    ("WorkspaceMember", round_trip::<WorkspaceMember>),
-    ("WorkspaceMember.role", round_trip::<MemberRole>),
-    ("XSearchOptions", round_trip::<XSearchOptions>),
-    ("activatePrivateEndpoint.response", round_trip::<ManagedPrivateEndpointResponse>),
-    ("bulkAddWorkspaceMembers.request", round_trip::<BulkWorkspaceMembersRequest>),
-    ("bulkAddWorkspaceMembers.response", round_trip::<BulkAddWorkspaceMembersResponse>),
-    ("bulkAssignKeysToGuardrail.request", round_trip::<BulkKeysRequest>),
-    ("bulkAssignKeysToGuardrail.response", round_trip::<BulkAssignResponse>),
-    ("bulkAssignMembersToGuardrail.request", round_trip::<BulkMembersRequest>),
-    ("bulkAssignMembersToGuardrail.response", round_trip::<BulkAssignResponse>),
-    ("bulkRemoveWorkspaceMembers.request", round_trip::<BulkWorkspaceMembersRequest>),
-    ("bulkRemoveWorkspaceMembers.response", round_trip::<BulkRemoveWorkspaceMembersResponse>),
-    ("bulkUnassignKeysFromGuardrail.request", round_trip::<BulkKeysRequest>),
-    ("bulkUnassignKeysFromGuardrail.response", round_trip::<BulkUnassignResponse>),
-    ("bulkUnassignMembersFromGuardrail.request", round_trip::<BulkMembersRequest>),
-    ("bulkUnassignMembersFromGuardrail.response", round_trip::<BulkUnassignResponse>),
-    ("copyVaultSecretsToIntern.request", round_trip::<VaultSecretCopyRequest>),
-    ("copyVaultSecretsToIntern.response", round_trip::<VaultSecretCopyResponse>),
-    ("createApiAlphaDecisions.request", round_trip::<DecisionsRequest>),
-    ("createApiAlphaDecisions.response", round_trip::<DecisionsResponse>),
-    ("createAudioSpeech.request", round_trip::<SpeechRequest>),
-    ("createAudioTranscriptions.multipart.response_format", round_trip::<SttResponseFormat>),
-    ("createAudioTranscriptions.multipart.timestamp_granularities[][]", round_trip::<SttTimestampGranularity>),
-    ("createAudioTranscriptions.request", round_trip::<SttRequest>),
-    ("createAudioTranscriptions.response", round_trip::<SttResponse>),
-    ("createAuthKeysCode.request", round_trip::<CreateAuthKeysCodeRequest>),
-    ("createAuthKeysCode.request.code_challenge_method", round_trip::<CodeChallengeMethod>),
-    ("createAuthKeysCode.request.usage_limit_type", round_trip::<ResetInterval>),
-    ("createAuthKeysCode.response", round_trip::<CreateAuthKeysCodeResponse>),
-    ("createAuthKeysCode.response.data", round_trip::<CreateAuthKeysCodeResponseData>),
-    ("createBYOKKey.request", round_trip::<CreateByokKeyRequest>),
-    ("createBYOKKey.response", round_trip::<ByokKeyResponse>),
-    ("createBatches.request", round_trip::<CreateBatchRequest>),
-    ("createBatches.response", round_trip::<BatchObject>),
-    ("createEmbeddings.request", round_trip::<CreateEmbeddingsRequest>),
-    ("createEmbeddings.request.encoding_format", round_trip::<CreateEmbeddingsRequestEncodingFormat>),
-    ("createEmbeddings.request.input", round_trip::<EmbeddingInput>),
-    ("createEmbeddings.request.input[]", round_trip::<EmbeddingInputItem>),
-    ("createEmbeddings.request.input[].content[]", round_trip::<EmbeddingContentPart>),
-    ("createEmbeddings.request.input[].content[]|image_url", round_trip::<ContentPartImage>),
-    ("createEmbeddings.request.input[].content[]|image_url.image_url", round_trip::<MediaUrl>),
-    ("createEmbeddings.request.input[].content[]|text", round_trip::<ContentPartText>),
-    ("createEmbeddings.response", round_trip::<CreateEmbeddingsResponse>),
-    ("createExternalUser.request", round_trip::<CreateExternalUserRequest>),
-    ("createExternalUser.response", round_trip::<ExternalUserResponse>),
-    ("createGuardrail.request", round_trip::<CreateGuardrailRequest>),
-    ("createGuardrail.response", round_trip::<GuardrailResponse>),
-    ("createImages.event", round_trip::<ImageStreamEvent>),
-    ("createImages.request", round_trip::<ImageGenerationRequest>),
-    ("createImages.response", round_trip::<ImageGenerationResponse>),
-    ("createKeys.request", round_trip::<CreateKeyRequest>),
-    ("createKeys.request.external", round_trip::<CreateKeyRequestExternal>),
-    ("createKeys.request.limit_reset", round_trip::<ResetInterval>),
-    ("createKeys.response", round_trip::<CreateKeyResponse>),
-    ("createKeys.response.data", round_trip::<ApiKey>),
-    ("createMessages.event", round_trip::<MessagesStreamEvent>),
-    ("createMessages.request", round_trip::<MessagesRequest>),
-    ("createMessages.response", round_trip::<MessagesResult>),
-    ("createOauthToken.request", round_trip::<TokenExchangeRequest>),
-    ("createOauthToken.response", round_trip::<TokenExchangeResponse>),
-    ("createObservabilityDestination.request", round_trip::<CreateObservabilityDestinationRequest>),
-    ("createObservabilityDestination.response", round_trip::<ObservabilityDestinationResponse>),
-    ("createPresetsChatCompletions.request", round_trip::<ChatRequest>),
-    ("createPresetsChatCompletions.response", round_trip::<PresetResponse>),
-    ("createPresetsMessages.request", round_trip::<MessagesRequest>),
-    ("createPresetsMessages.response", round_trip::<PresetResponse>),
-    ("createPresetsResponses.request", round_trip::<ResponsesRequest>),
-    ("createPresetsResponses.response", round_trip::<PresetResponse>),
-    ("createPrivateEndpoint.request", round_trip::<CreatePrivateEndpointRequest>),
-    ("createPrivateEndpoint.response", round_trip::<ManagedPrivateEndpointResponse>),
-    ("createPrivateProvider.request", round_trip::<CreatePrivateProviderRequest>),
-    ("createPrivateProvider.response", round_trip::<PrivateProviderResponse>),
-    ("createRerank.request", round_trip::<CreateRerankRequest>),
-    ("createRerank.request.documents[]", round_trip::<CreateRerankRequestDocument>),
-    ("createRerank.request.documents[]|image", round_trip::<RerankDocument>),
-    ("createRerank.response", round_trip::<CreateRerankResponse>),
-    ("createRerank.response.results[]", round_trip::<CreateRerankResponseResult>),
-    ("createRerank.response.results[].document", round_trip::<RerankDocument>),
-    ("createRerank.response.usage", round_trip::<CreateRerankResponseUsage>),
-    ("createResponses.event", round_trip::<ResponsesStreamEvent>),
-    ("createResponses.request", round_trip::<ResponsesRequest>),
-    ("createResponses.response", round_trip::<ResponsesResult>),
-    ("createScimGroupMapping.request", round_trip::<CreateScimGroupMappingRequest>),
-    ("createScimGroupMapping.response", round_trip::<ScimGroupMappingResponse>),
-    ("createScimSyncJob.response", round_trip::<ScimSyncJobResponse>),
-    ("createSystemone.request", round_trip::<DecisionsRequest>),
-    ("createSystemone.response", round_trip::<DecisionsResponse>),
-    ("createVideos.request", round_trip::<VideoGenerationRequest>),
-    ("createVideos.response", round_trip::<VideoGenerationResponse>),
-    ("createWorkspace.request", round_trip::<CreateWorkspaceRequest>),
-    ("createWorkspace.response", round_trip::<WorkspaceResponse>),
-    ("deleteBYOKKey.response", round_trip::<DeletedResponse>),
-    ("deleteBatch.response", round_trip::<BatchDeletedObject>),
-    ("deleteFile.response", round_trip::<FileDeleteResponse>),
-    ("deleteGuardrail.response", round_trip::<DeletedResponse>),
-    ("deleteKeys.response", round_trip::<DeletedResponse>),
-    ("deleteObservabilityDestination.response", round_trip::<DeletedResponse>),
-    ("deletePrivateEndpoint.response", round_trip::<DeletePrivateEndpointResponse>),
-    ("deletePrivateProvider.response", round_trip::<DeletePrivateProviderResponse>),
-    ("deletePrivateProvider.response.data", round_trip::<DeletePrivateProviderResponseData>),
-    ("deleteScimGroupMapping.response", round_trip::<DeletedResponse>),
-    ("deleteWorkspace.response", round_trip::<DeletedResponse>),
-    ("deleteWorkspaceBudget.response", round_trip::<DeletedResponse>),
-    ("disablePrivateEndpoint.response", round_trip::<ManagedPrivateEndpointResponse>),
-    ("enablePrivateEndpoint.response", round_trip::<ManagedPrivateEndpointResponse>),
-    ("exchangeAuthCodeForAPIKey.request", round_trip::<ExchangeAuthCodeForApiKeyRequest>),
-    ("exchangeAuthCodeForAPIKey.request.code_challenge_method", round_trip::<CodeChallengeMethod>),
-    ("exchangeAuthCodeForAPIKey.response", round_trip::<ExchangeAuthCodeForApiKeyResponse>),
-    ("getAnalyticsMeta.response", round_trip::<GetAnalyticsMetaResponse>),
-    ("getAnalyticsMeta.response.data", round_trip::<AnalyticsMeta>),
-    ("getAnalyticsMeta.response.data.dimensions[]", round_trip::<AnalyticsDimension>),
-    ("getAnalyticsMeta.response.data.granularities[]", round_trip::<AnalyticsGranularity>),
-    ("getAnalyticsMeta.response.data.granularities[].name", round_trip::<AnalyticsGranularityName>),
-    ("getAnalyticsMeta.response.data.metrics[]", round_trip::<AnalyticsMetric>),
-    ("getAnalyticsMeta.response.data.metrics[].display_format", round_trip::<AnalyticsMetricDisplayFormat>),
-    ("getAppRankings(category)", round_trip::<GetAppRankingsCategory>),
-    ("getAppRankings(sort)", round_trip::<GetAppRankingsSort>),
-    ("getAppRankings(subcategory)", round_trip::<GetAppRankingsSubcategory>),
-    ("getAppRankings.response", round_trip::<AppRankingsResponse>),
-    ("getBYOKKey.response", round_trip::<ByokKeyResponse>),
-    ("getBatches.response", round_trip::<BatchObject>),
-    ("getBenchmarks(arena)", round_trip::<GetBenchmarksArena>),
-    ("getBenchmarks(benchmark_type)", round_trip::<GetBenchmarksBenchmarkType>),
-    ("getBenchmarks(search_surface)", round_trip::<BenchmarkSearchSurface>),
-    ("getBenchmarks(source)", round_trip::<BenchmarkSource>),
-    ("getBenchmarks(task_type)", round_trip::<GetBenchmarksTaskType>),
-    ("getBenchmarks.response", round_trip::<UnifiedBenchmarksResponse>),
-    ("getContainerFile.response", round_trip::<ContainerFile>),
-    ("getCredits.response", round_trip::<GetCreditsResponse>),
-    ("getCredits.response.data", round_trip::<GetCreditsResponseData>),
-    ("getCurrentKey.response", round_trip::<GetCurrentKeyResponse>),
-    ("getCurrentKey.response.data", round_trip::<GetCurrentKeyResponseData>),
-    ("getCurrentKey.response.data.allowed_data_regions[]", round_trip::<DataRegion>),
-    ("getCurrentKey.response.data.rate_limit", round_trip::<GetCurrentKeyResponseDataRateLimit>),
-    ("getExternalUser.response", round_trip::<ExternalUserResponse>),
-    ("getFileMetadata.response", round_trip::<FileResponse>),
-    ("getGeneration.response", round_trip::<GenerationResponse>),
-    ("getGuardrail.response", round_trip::<GuardrailResponse>),
-    ("getKey.response", round_trip::<ApiKeyResponse>),
-    ("getKey.response.data", round_trip::<ApiKey>),
-    ("getModel.response", round_trip::<ModelResponse>),
-    ("getModels(category)", round_trip::<ModelCategory>),
-    ("getModels(region)", round_trip::<GetModelsRegion>),
-    ("getModels(sort)", round_trip::<ModelSort>),
-    ("getModels(zdr)", round_trip::<GetModelsZdr>),
-    ("getModels.response", round_trip::<ModelsListResponse>),
-    ("getObservabilityDestination.response", round_trip::<ObservabilityDestinationResponse>),
-    ("getOrganizationSettings.response", round_trip::<OrganizationSettingsResponse>),
-    ("getPreset.response", round_trip::<PresetResponse>),
-    ("getPresetVersion.response", round_trip::<GetPresetVersionResponse>),
-    ("getPrivateEndpoint.response", round_trip::<PrivateEndpointResponse>),
-    ("getPrivateProvider.response", round_trip::<PrivateProviderResponse>),
-    ("getRankingsDaily(category)", round_trip::<ModelCategory>),
-    ("getRankingsDaily(context_bucket)", round_trip::<GetRankingsDailyContextBucket>),
-    ("getRankingsDaily(language_type)", round_trip::<GetRankingsDailyLanguageType>),
-    ("getRankingsDaily(modality)", round_trip::<GetRankingsDailyModality>),
-    ("getRankingsDaily(period)", round_trip::<GetRankingsDailyPeriod>),
-    ("getRankingsDaily.response", round_trip::<RankingsDailyResponse>),
-    ("getScimGroupMapping.response", round_trip::<ScimGroupMappingResponse>),
-    ("getScimSyncJob.response", round_trip::<ScimSyncJobResponse>),
-    ("getSessionCost(turn_range)", round_trip::<SessionTurnRange>),
-    ("getSessionCost.response", round_trip::<SessionCostResponse>),
-    ("getTaskClassifications(window)", round_trip::<GetTaskClassificationsWindow>),
-    ("getTaskClassifications.response", round_trip::<TaskClassificationResponse>),
-    ("getTool.response", round_trip::<GetToolResponse>),
-    ("getUserActivity(group_by)", round_trip::<GetUserActivityGroupBy>),
-    ("getUserActivity.response", round_trip::<ActivityResponse>),
-    ("getVideos.response", round_trip::<VideoGenerationResponse>),
-    ("getWorkspace.response", round_trip::<WorkspaceResponse>),
-    ("getWorkspaceBudget.response", round_trip::<WorkspaceBudgetResponse>),
-    ("list.response", round_trip::<ListKeysResponse>),
-    ("list.response.data[]", round_trip::<ApiKey>),
-    ("listBYOKKeys(provider)", round_trip::<ByokProviderSlug>),
-    ("listBYOKKeys.response", round_trip::<ListByokKeysResponse>),
-    ("listBatches.response", round_trip::<BatchListResponse>),
-    ("listContainerFiles.response", round_trip::<ContainerFileListResponse>),
-    ("listEmbeddingsModels.response", round_trip::<ModelsListResponse>),
-    ("listEndpoints.response", round_trip::<ListModelEndpointsResponse>),
-    ("listEndpointsZdr.response", round_trip::<ListEndpointsZdrResponse>),
-    ("listExternalUsers.response", round_trip::<ListExternalUsersResponse>),
-    ("listFiles(order)", round_trip::<SortDirection>),
-    ("listFiles.response", round_trip::<FileListResponse>),
-    ("listGenerationContent.response", round_trip::<GenerationContentResponse>),
-    ("listGuardrailKeyAssignments.response", round_trip::<ListKeyAssignmentsResponse>),
-    ("listGuardrailMemberAssignments.response", round_trip::<ListMemberAssignmentsResponse>),
-    ("listGuardrails.response", round_trip::<ListGuardrailsResponse>),
-    ("listImageModelEndpoints.response", round_trip::<ImageModelEndpointsResponse>),
-    ("listImageModels.response", round_trip::<ImageModelsListResponse>),
-    ("listInternConnections.response", round_trip::<ListInternConnectionsResponse>),
-    ("listInternConnections.response.data[]", round_trip::<ListInternConnectionsResponseData>),
-    ("listInternEffectiveVaultSecrets.response", round_trip::<VaultEffectiveSecretListResponse>),
-    ("listInternVaultSecrets.response", round_trip::<VaultSecretListResponse>),
-    ("listKeyAssignments.response", round_trip::<ListKeyAssignmentsResponse>),
-    ("listMemberAssignments.response", round_trip::<ListMemberAssignmentsResponse>),
-    ("listModelsCount.response", round_trip::<ModelsCountResponse>),
-    ("listModelsUser(client)", round_trip::<ListModelsUserClient>),
-    ("listModelsUser(sort)", round_trip::<ModelSort>),
-    ("listModelsUser.response", round_trip::<ModelsListResponse>),
-    ("listOauthJwks.response", round_trip::<OAuthJwks>),
-    ("listObservabilityDestinations.response", round_trip::<ListObservabilityDestinationsResponse>),
-    ("listOrganizationMembers.response", round_trip::<ListOrganizationMembersResponse>),
-    ("listOrganizationMembers.response.data[]", round_trip::<ListOrganizationMembersResponseData>),
-    ("listOrganizationMembers.response.data[].role", round_trip::<ListOrganizationMembersResponseDataRole>),
-    ("listPresetVersions.response", round_trip::<ListPresetVersionsResponse>),
-    ("listPresets.response", round_trip::<ListPresetsResponse>),
-    ("listPrivateEndpoints.response", round_trip::<ListPrivateEndpointsResponse>),
-    ("listPrivateProviders.response", round_trip::<ListPrivateProvidersResponse>),
-    ("listProviders.response", round_trip::<ListProvidersResponse>),
-    ("listProviders.response.data[]", round_trip::<ListProvidersResponseData>),
-    ("listScimGroupMappings.response", round_trip::<ListScimGroupMappingsResponse>),
-    ("listScimGroups.response", round_trip::<ListScimGroupsResponse>),
-    ("listTools(api_format)", round_trip::<ToolApiFormat>),
-    ("listTools.response", round_trip::<ListToolsResponse>),
-    ("listVaultSecrets.response", round_trip::<VaultSecretListResponse>),
-    ("listVideosModels.response", round_trip::<VideoModelsListResponse>),
-    ("listWorkspaceBudgets.response", round_trip::<ListWorkspaceBudgetsResponse>),
-    ("listWorkspaceMembers.response", round_trip::<ListWorkspaceMembersResponse>),
-    ("listWorkspaces.response", round_trip::<ListWorkspacesResponse>),
-    ("promoteContainerFile.response", round_trip::<FileResponse>),
-    ("queryAnalytics.request", round_trip::<QueryAnalyticsRequest>),
-    ("queryAnalytics.request.classifier_dimensions", round_trip::<AnalyticsClassifierDimensions>),
-    ("queryAnalytics.request.classifier_filters", round_trip::<AnalyticsClassifierFilters>),
-    ("queryAnalytics.request.order_by", round_trip::<AnalyticsOrderBy>),
-    ("queryAnalytics.request.order_by.direction", round_trip::<SortDirection>),
-    ("queryAnalytics.request.time_range", round_trip::<AnalyticsTimeRange>),
-    ("queryAnalytics.response", round_trip::<QueryAnalyticsResponse>),
-    ("queryAnalytics.response.data", round_trip::<AnalyticsQueryResult>),
-    ("queryAnalytics.response.data.metadata", round_trip::<AnalyticsQueryResultMetadata>),
-    ("sendChatCompletionRequest.event", round_trip::<ChatStreamChunk>),
-    ("sendChatCompletionRequest.request", round_trip::<ChatRequest>),
-    ("sendChatCompletionRequest.response", round_trip::<ChatResult>),
-    ("storeInternVaultSecret.request", round_trip::<VaultSecretWriteRequest>),
-    ("storeInternVaultSecret.response", round_trip::<VaultSecretResponse>),
-    ("storeVaultSecret.request", round_trip::<VaultSecretWriteRequest>),
-    ("storeVaultSecret.response", round_trip::<VaultSecretResponse>),
-    ("submitGenerationFeedback.request", round_trip::<SubmitGenerationFeedbackRequest>),
-    ("submitGenerationFeedback.response", round_trip::<SubmitGenerationFeedbackResponse>),
-    ("updateBYOKKey.request", round_trip::<UpdateByokKeyRequest>),
-    ("updateBYOKKey.response", round_trip::<ByokKeyResponse>),
-    ("updateExternalUser.request", round_trip::<UpdateExternalUserRequest>),
-    ("updateExternalUser.response", round_trip::<ExternalUserResponse>),
-    ("updateGuardrail.request", round_trip::<UpdateGuardrailRequest>),
-    ("updateGuardrail.response", round_trip::<GuardrailResponse>),
-    ("updateKeys.request", round_trip::<UpdateKeyRequest>),
-    ("updateKeys.request.limit_reset", round_trip::<ResetInterval>),
-    ("updateKeys.response", round_trip::<ApiKeyResponse>),
-    ("updateObservabilityDestination.request", round_trip::<UpdateObservabilityDestinationRequest>),
-    ("updateObservabilityDestination.response", round_trip::<ObservabilityDestinationResponse>),
-    ("updateOrganizationSettings.request", round_trip::<UpdateOrganizationSettingsRequest>),
-    ("updateOrganizationSettings.response", round_trip::<OrganizationSettingsResponse>),
-    ("updatePrivateEndpoint.request", round_trip::<UpdatePrivateEndpointRequest>),
-    ("updatePrivateEndpoint.response", round_trip::<PrivateEndpointResponse>),
-    ("updatePrivateEndpointParameters.request", round_trip::<UpdatePrivateEndpointParametersRequest>),
-    ("updatePrivateEndpointParameters.response", round_trip::<PrivateEndpointResponse>),
-    ("updatePrivateEndpointPricing.request", round_trip::<UpdatePrivateEndpointPricingRequest>),
-    ("updatePrivateEndpointPricing.response", round_trip::<PrivateEndpointResponse>),
-    ("updatePrivateProvider.request", round_trip::<UpdatePrivateProviderRequest>),
-    ("updatePrivateProvider.response", round_trip::<PrivateProviderResponse>),
-    ("updateScimGroupMapping.request", round_trip::<UpdateScimGroupMappingRequest>),
-    ("updateScimGroupMapping.response", round_trip::<ScimGroupMappingResponse>),
-    ("updateWorkspace.request", round_trip::<UpdateWorkspaceRequest>),
-    ("updateWorkspace.response", round_trip::<WorkspaceResponse>),
-    ("uploadFile.response", round_trip::<FileResponse>),
-    ("upsertWorkspaceBudget.request", round_trip::<UpsertWorkspaceBudgetRequest>),
-    ("upsertWorkspaceBudget.response", round_trip::<WorkspaceBudgetResponse>),
-    ("validatePrivateEndpoint.request", round_trip::<ValidatePrivateEndpointRequest>),
-    ("validatePrivateEndpoint.response", round_trip::<PrivateEndpointValidationResponse>),
+    (
+        "VaultRoutingTable.github.apps[].installations[].shadowed_by",
+        Known::of::<VaultGitHubInstallationShadowedBy>("VaultGitHubInstallationShadowedBy"),
+    ),
+    (
+        "VaultRoutingTable.github.apps[].member_links[]",
+        Known::of::<VaultGitHubAppMemberLink>("VaultGitHubAppMemberLink"),
+    ),
+    (
+        "VaultRoutingTable.github.apps[].member_links[].via",
+        Known::of::<VaultGitHubAppMemberLinkVia>("VaultGitHubAppMemberLinkVia"),
+    ),
+    ("VaultRoutingTable.github.apps[].scope", Known::of::<VaultScope>("VaultScope")),
+    ("VaultRoutingTable.github.tokens[]", Known::of::<VaultGitHubToken>("VaultGitHubToken")),
+    ("VaultRoutingTable.github.tokens[].scope", Known::of::<VaultScope>("VaultScope")),
+    ("VaultRoutingTable.google", Known::of::<VaultGoogle>("VaultGoogle")),
+    ("VaultRoutingTable.google.accounts[]", Known::of::<VaultGoogleAccount>("VaultGoogleAccount")),
+    ("VaultRoutingTable.google.accounts[].scope", Known::of::<VaultScope>("VaultScope")),
+    ("VaultRoutingTable.host_rules[]", Known::of::<VaultHostRule>("VaultHostRule")),
+    ("VaultRoutingTable.mcp_origins[]", Known::of::<VaultMcpOrigin>("VaultMcpOrigin")),
+    ("VaultRoutingTable.mcp_origins[].routes[]", Known::of::<VaultMcpOriginRoute>("VaultMcpOriginRoute")),
+    ("VaultRoutingTable.mcp_origins[].status", Known::of::<VaultOriginStatus>("VaultOriginStatus")),
+    ("VaultRoutingTable.mcp_origins[].status.state", Known::of::<VaultOriginState>("VaultOriginState")),
+    ("VaultRoutingTable.secrets[]", Known::of::<VaultRoutingTableSecret>("VaultRoutingTableSecret")),
+    ("VaultRoutingTable.secrets[].scope", Known::of::<VaultSecretScope>("VaultSecretScope")),
+    ("VaultRoutingTable.slack", Known::of::<VaultSlack>("VaultSlack")),
+    ("VaultRoutingTable.slack.member_links[]", Known::of::<VaultSlackMemberLink>("VaultSlackMemberLink")),
+    ("VaultSecret", Known::of::<VaultSecret>("VaultSecret")),
+    ("VaultSecretCopyRequest", Known::of::<VaultSecretCopyRequest>("VaultSecretCopyRequest")),
+    ("VaultSecretCopyResponse", Known::of::<VaultSecretCopyResponse>("VaultSecretCopyResponse")),
+    ("VaultSecretListResponse", Known::of::<VaultSecretListResponse>("VaultSecretListResponse")),
+    ("VaultSecretResponse", Known::of::<VaultSecretResponse>("VaultSecretResponse")),
+    ("VaultSecretWriteRequest", Known::of::<VaultSecretWriteRequest>("VaultSecretWriteRequest")),
+    ("VideoGenerationRequest", Known::of::<VideoGenerationRequest>("VideoGenerationRequest")),
+    ("VideoGenerationRequest.aspect_ratio", Known::of::<VideoAspectRatio>("VideoAspectRatio")),
+    ("VideoGenerationRequest.provider", Known::of::<VideoGenerationRequestProvider>("VideoGenerationRequestProvider")),
+    ("VideoGenerationRequest.resolution", Known::of::<VideoResolution>("VideoResolution")),
+    ("VideoGenerationResponse", Known::of::<VideoGenerationResponse>("VideoGenerationResponse")),
+    ("VideoGenerationResponse.status", Known::of::<VideoGenerationResponseStatus>("VideoGenerationResponseStatus")),
+    ("VideoGenerationUsage", Known::of::<VideoGenerationUsage>("VideoGenerationUsage")),
+    ("VideoModel", Known::of::<VideoModel>("VideoModel")),
+    ("VideoModel.supported_aspect_ratios[]", Known::of::<VideoAspectRatio>("VideoAspectRatio")),
+    ("VideoModel.supported_frame_images[]", Known::of::<FrameType>("FrameType")),
+    ("VideoModel.supported_resolutions[]", Known::of::<VideoResolution>("VideoResolution")),
+    ("VideoModel.upscale_factor", Known::of::<VideoModelUpscaleFactor>("VideoModelUpscaleFactor")),
+    ("VideoModelsListResponse", Known::of::<VideoModelsListResponse>("VideoModelsListResponse")),
+    ("WebFetchEngineEnum", Known::of::<WebFetchEngine>("WebFetchEngine")),
+    ("WebFetchPlugin", Known::of::<WebFetchPlugin>("WebFetchPlugin")),
+    ("WebFetchServerTool", Known::of::<WebFetchServerTool>("WebFetchServerTool")),
+    ("WebFetchServerToolConfig", Known::of::<WebFetchServerToolConfig>("WebFetchServerToolConfig")),
+    ("WebSearchCallCompletedEvent", Known::of::<WebSearchCallCompletedEvent>("WebSearchCallCompletedEvent")),
+    ("WebSearchCallInProgressEvent", Known::of::<WebSearchCallInProgressEvent>("WebSearchCallInProgressEvent")),
+    ("WebSearchCallSearchingEvent", Known::of::<WebSearchCallSearchingEvent>("WebSearchCallSearchingEvent")),
+    ("WebSearchConfig", Known::of::<WebSearchConfig>("WebSearchConfig")),
+    ("WebSearchDomainFilter", Known::of::<WebSearchDomainFilter>("WebSearchDomainFilter")),
+    ("WebSearchEngine", Known::of::<WebSearchEngine>("WebSearchEngine")),
+    ("WebSearchEngineEnum", Known::of::<WebSearchToolEngine>("WebSearchToolEngine")),
+    ("WebSearchMode", Known::of::<WebSearchMode>("WebSearchMode")),
+    ("WebSearchPlugin", Known::of::<WebSearchPlugin>("WebSearchPlugin")),
+    ("WebSearchPlugin.user_location", Known::of::<WebSearchUserLocation>("WebSearchUserLocation")),
+    ("WebSearchServerTool", Known::of::<WebSearchServerTool>("WebSearchServerTool")),
+    ("WebSearchServerToolConfig", Known::of::<WebSearchConfig>("WebSearchConfig")),
+    ("WebSearchServerTool_OpenRouter", Known::of::<OpenRouterWebSearchServerTool>("OpenRouterWebSearchServerTool")),
+    ("WebSearchSource", Known::of::<UrlSource>("UrlSource")),
+    ("WebSearchStatus", Known::of::<WebSearchStatus>("WebSearchStatus")),
+    ("WebSearchUserLocation", Known::of::<WebSearchUserLocation>("WebSearchUserLocation")),
+    ("WebSearchUserLocationServerTool", Known::of::<WebSearchUserLocation>("WebSearchUserLocation")),
+    ("Workspace", Known::of::<Workspace>("Workspace")),
+    ("WorkspaceBudget", Known::of::<WorkspaceBudget>("WorkspaceBudget")),
+    ("WorkspaceBudget.reset_interval", Known::of::<ResetInterval>("ResetInterval")),
+    ("WorkspaceBudgetInterval", Known::of::<WorkspaceBudgetInterval>("WorkspaceBudgetInterval")),
+    ("WorkspaceMember", Known::of::<WorkspaceMember>("WorkspaceMember")),
+    ("WorkspaceMember.role", Known::of::<MemberRole>("MemberRole")),
+    ("XSearchOptions", Known::of::<XSearchOptions>("XSearchOptions")),
+    ("activatePrivateEndpoint.response", Known::of::<ManagedPrivateEndpointResponse>("ManagedPrivateEndpointResponse")),
+    ("bulkAddWorkspaceMembers.request", Known::of::<BulkWorkspaceMembersRequest>("BulkWorkspaceMembersRequest")),
+    (
+        "bulkAddWorkspaceMembers.response",
+        Known::of::<BulkAddWorkspaceMembersResponse>("BulkAddWorkspaceMembersResponse"),
+    ),
+    ("bulkAssignKeysToGuardrail.request", Known::of::<BulkKeysRequest>("BulkKeysRequest")),
+    ("bulkAssignKeysToGuardrail.response", Known::of::<BulkAssignResponse>("BulkAssignResponse")),
+    ("bulkAssignMembersToGuardrail.request", Known::of::<BulkMembersRequest>("BulkMembersRequest")),
+    ("bulkAssignMembersToGuardrail.response", Known::of::<BulkAssignResponse>("BulkAssignResponse")),
+    ("bulkRemoveWorkspaceMembers.request", Known::of::<BulkWorkspaceMembersRequest>("BulkWorkspaceMembersRequest")),
+    (
+        "bulkRemoveWorkspaceMembers.response",
+        Known::of::<BulkRemoveWorkspaceMembersResponse>("BulkRemoveWorkspaceMembersResponse"),
+    ),
+    ("bulkUnassignKeysFromGuardrail.request", Known::of::<BulkKeysRequest>("BulkKeysRequest")),
+    ("bulkUnassignKeysFromGuardrail.response", Known::of::<BulkUnassignResponse>("BulkUnassignResponse")),
+    ("bulkUnassignMembersFromGuardrail.request", Known::of::<BulkMembersRequest>("BulkMembersRequest")),
+    ("bulkUnassignMembersFromGuardrail.response", Known::of::<BulkUnassignResponse>("BulkUnassignResponse")),
+    ("copyVaultSecretsToIntern.request", Known::of::<VaultSecretCopyRequest>("VaultSecretCopyRequest")),
+    ("copyVaultSecretsToIntern.response", Known::of::<VaultSecretCopyResponse>("VaultSecretCopyResponse")),
+    ("createApiAlphaDecisions.request", Known::of::<DecisionsRequest>("DecisionsRequest")),
+    ("createApiAlphaDecisions.response", Known::of::<DecisionsResponse>("DecisionsResponse")),
+    ("createAudioSpeech.request", Known::of::<SpeechRequest>("SpeechRequest")),
+    ("createAudioTranscriptions.multipart.response_format", Known::of::<SttResponseFormat>("SttResponseFormat")),
+    (
+        "createAudioTranscriptions.multipart.timestamp_granularities[][]",
+        Known::of::<SttTimestampGranularity>("SttTimestampGranularity"),
+    ),
+    ("createAudioTranscriptions.request", Known::of::<SttRequest>("SttRequest")),
+    ("createAudioTranscriptions.response", Known::of::<SttResponse>("SttResponse")),
+    ("createAuthKeysCode.request", Known::of::<CreateAuthKeysCodeRequest>("CreateAuthKeysCodeRequest")),
+    ("createAuthKeysCode.request.code_challenge_method", Known::of::<CodeChallengeMethod>("CodeChallengeMethod")),
+    ("createAuthKeysCode.request.usage_limit_type", Known::of::<ResetInterval>("ResetInterval")),
+    ("createAuthKeysCode.response", Known::of::<CreateAuthKeysCodeResponse>("CreateAuthKeysCodeResponse")),
+    ("createAuthKeysCode.response.data", Known::of::<CreateAuthKeysCodeResponseData>("CreateAuthKeysCodeResponseData")),
+    ("createBYOKKey.request", Known::of::<CreateByokKeyRequest>("CreateByokKeyRequest")),
+    ("createBYOKKey.response", Known::of::<ByokKeyResponse>("ByokKeyResponse")),
+    ("createBatches.request", Known::of::<CreateBatchRequest>("CreateBatchRequest")),
+    ("createBatches.response", Known::of::<BatchObject>("BatchObject")),
+    ("createEmbeddings.request", Known::of::<CreateEmbeddingsRequest>("CreateEmbeddingsRequest")),
+    (
+        "createEmbeddings.request.encoding_format",
+        Known::of::<CreateEmbeddingsRequestEncodingFormat>("CreateEmbeddingsRequestEncodingFormat"),
+    ),
+    ("createEmbeddings.request.input", Known::of::<EmbeddingInput>("EmbeddingInput")),
+    ("createEmbeddings.request.input[]", Known::of::<EmbeddingInputItem>("EmbeddingInputItem")),
+    ("createEmbeddings.request.input[].content[]", Known::of::<EmbeddingContentPart>("EmbeddingContentPart")),
+    ("createEmbeddings.request.input[].content[]|image_url", Known::of::<ContentPartImage>("ContentPartImage")),
+    ("createEmbeddings.request.input[].content[]|image_url.image_url", Known::of::<MediaUrl>("MediaUrl")),
+    ("createEmbeddings.request.input[].content[]|text", Known::of::<ContentPartText>("ContentPartText")),
+    ("createEmbeddings.response", Known::of::<CreateEmbeddingsResponse>("CreateEmbeddingsResponse")),
+    ("createExternalUser.request", Known::of::<CreateExternalUserRequest>("CreateExternalUserRequest")),
+    ("createExternalUser.response", Known::of::<ExternalUserResponse>("ExternalUserResponse")),
+    ("createGuardrail.request", Known::of::<CreateGuardrailRequest>("CreateGuardrailRequest")),
+    ("createGuardrail.response", Known::of::<GuardrailResponse>("GuardrailResponse")),
+    ("createImages.event", Known::of::<ImageStreamEvent>("ImageStreamEvent")),
+    ("createImages.request", Known::of::<ImageGenerationRequest>("ImageGenerationRequest")),
+    ("createImages.response", Known::of::<ImageGenerationResponse>("ImageGenerationResponse")),
+    ("createKeys.request", Known::of::<CreateKeyRequest>("CreateKeyRequest")),
+    ("createKeys.request.external", Known::of::<CreateKeyRequestExternal>("CreateKeyRequestExternal")),
+    ("createKeys.request.limit_reset", Known::of::<ResetInterval>("ResetInterval")),
+    ("createKeys.response", Known::of::<CreateKeyResponse>("CreateKeyResponse")),
+    ("createKeys.response.data", Known::of::<ApiKey>("ApiKey")),
+    ("createMessages.event", Known::of::<MessagesStreamEvent>("MessagesStreamEvent")),
+    ("createMessages.request", Known::of::<MessagesRequest>("MessagesRequest")),
+    ("createMessages.response", Known::of::<MessagesResult>("MessagesResult")),
+    ("createOauthToken.request", Known::of::<TokenExchangeRequest>("TokenExchangeRequest")),
+    ("createOauthToken.response", Known::of::<TokenExchangeResponse>("TokenExchangeResponse")),
+    (
+        "createObservabilityDestination.request",
+        Known::of::<CreateObservabilityDestinationRequest>("CreateObservabilityDestinationRequest"),
+    ),
+    (
+        "createObservabilityDestination.response",
+        Known::of::<ObservabilityDestinationResponse>("ObservabilityDestinationResponse"),
+    ),
+    ("createPresetsChatCompletions.request", Known::of::<ChatRequest>("ChatRequest")),
+    ("createPresetsChatCompletions.response", Known::of::<PresetResponse>("PresetResponse")),
+    ("createPresetsMessages.request", Known::of::<MessagesRequest>("MessagesRequest")),
+    ("createPresetsMessages.response", Known::of::<PresetResponse>("PresetResponse")),
+    ("createPresetsResponses.request", Known::of::<ResponsesRequest>("ResponsesRequest")),
+    ("createPresetsResponses.response", Known::of::<PresetResponse>("PresetResponse")),
+    ("createPrivateEndpoint.request", Known::of::<CreatePrivateEndpointRequest>("CreatePrivateEndpointRequest")),
+    ("createPrivateEndpoint.response", Known::of::<ManagedPrivateEndpointResponse>("ManagedPrivateEndpointResponse")),
+    ("createPrivateProvider.request", Known::of::<CreatePrivateProviderRequest>("CreatePrivateProviderRequest")),
+    ("createPrivateProvider.response", Known::of::<PrivateProviderResponse>("PrivateProviderResponse")),
+    ("createRerank.request", Known::of::<CreateRerankRequest>("CreateRerankRequest")),
+    ("createRerank.request.documents[]", Known::of::<CreateRerankRequestDocument>("CreateRerankRequestDocument")),
+    ("createRerank.request.documents[]|image", Known::of::<RerankDocument>("RerankDocument")),
+    ("createRerank.response", Known::of::<CreateRerankResponse>("CreateRerankResponse")),
+    ("createRerank.response.results[]", Known::of::<CreateRerankResponseResult>("CreateRerankResponseResult")),
+    ("createRerank.response.results[].document", Known::of::<RerankDocument>("RerankDocument")),
+    ("createRerank.response.usage", Known::of::<CreateRerankResponseUsage>("CreateRerankResponseUsage")),
+    ("createResponses.event", Known::of::<ResponsesStreamEvent>("ResponsesStreamEvent")),
+    ("createResponses.request", Known::of::<ResponsesRequest>("ResponsesRequest")),
+    ("createResponses.response", Known::of::<ResponsesResult>("ResponsesResult")),
+    ("createScimGroupMapping.request", Known::of::<CreateScimGroupMappingRequest>("CreateScimGroupMappingRequest")),
+    ("createScimGroupMapping.response", Known::of::<ScimGroupMappingResponse>("ScimGroupMappingResponse")),
+    ("createScimSyncJob.response", Known::of::<ScimSyncJobResponse>("ScimSyncJobResponse")),
+    ("createSystemone.request", Known::of::<DecisionsRequest>("DecisionsRequest")),
+    ("createSystemone.response", Known::of::<DecisionsResponse>("DecisionsResponse")),
+    ("createVideos.request", Known::of::<VideoGenerationRequest>("VideoGenerationRequest")),
+    ("createVideos.response", Known::of::<VideoGenerationResponse>("VideoGenerationResponse")),
+    ("createWorkspace.request", Known::of::<CreateWorkspaceRequest>("CreateWorkspaceRequest")),
+    ("createWorkspace.response", Known::of::<WorkspaceResponse>("WorkspaceResponse")),
+    ("deleteBYOKKey.response", Known::of::<DeletedResponse>("DeletedResponse")),
+    ("deleteBatch.response", Known::of::<BatchDeletedObject>("BatchDeletedObject")),
+    ("deleteFile.response", Known::of::<FileDeleteResponse>("FileDeleteResponse")),
+    ("deleteGuardrail.response", Known::of::<DeletedResponse>("DeletedResponse")),
+    ("deleteKeys.response", Known::of::<DeletedResponse>("DeletedResponse")),
+    ("deleteObservabilityDestination.response", Known::of::<DeletedResponse>("DeletedResponse")),
+    ("deletePrivateEndpoint.response", Known::of::<DeletePrivateEndpointResponse>("DeletePrivateEndpointResponse")),
+    ("deletePrivateProvider.response", Known::of::<DeletePrivateProviderResponse>("DeletePrivateProviderResponse")),
+    (
+        "deletePrivateProvider.response.data",
+        Known::of::<DeletePrivateProviderResponseData>("DeletePrivateProviderResponseData"),
+    ),
+    ("deleteScimGroupMapping.response", Known::of::<DeletedResponse>("DeletedResponse")),
+    ("deleteWorkspace.response", Known::of::<DeletedResponse>("DeletedResponse")),
+    ("deleteWorkspaceBudget.response", Known::of::<DeletedResponse>("DeletedResponse")),
+    ("disablePrivateEndpoint.response", Known::of::<ManagedPrivateEndpointResponse>("ManagedPrivateEndpointResponse")),
+    ("enablePrivateEndpoint.response", Known::of::<ManagedPrivateEndpointResponse>("ManagedPrivateEndpointResponse")),
+    (
+        "exchangeAuthCodeForAPIKey.request",
+        Known::of::<ExchangeAuthCodeForApiKeyRequest>("ExchangeAuthCodeForApiKeyRequest"),
+    ),
+    (
+        "exchangeAuthCodeForAPIKey.request.code_challenge_method",
+        Known::of::<CodeChallengeMethod>("CodeChallengeMethod"),
+    ),
+    (
+        "exchangeAuthCodeForAPIKey.response",
+        Known::of::<ExchangeAuthCodeForApiKeyResponse>("ExchangeAuthCodeForApiKeyResponse"),
+    ),
+    ("getAnalyticsMeta.response", Known::of::<GetAnalyticsMetaResponse>("GetAnalyticsMetaResponse")),
+    ("getAnalyticsMeta.response.data", Known::of::<AnalyticsMeta>("AnalyticsMeta")),
+    ("getAnalyticsMeta.response.data.dimensions[]", Known::of::<AnalyticsDimension>("AnalyticsDimension")),
+    ("getAnalyticsMeta.response.data.granularities[]", Known::of::<AnalyticsGranularity>("AnalyticsGranularity")),
+    (
+        "getAnalyticsMeta.response.data.granularities[].name",
+        Known::of::<AnalyticsGranularityName>("AnalyticsGranularityName"),
+    ),
+    ("getAnalyticsMeta.response.data.metrics[]", Known::of::<AnalyticsMetric>("AnalyticsMetric")),
+    (
+        "getAnalyticsMeta.response.data.metrics[].display_format",
+        Known::of::<AnalyticsMetricDisplayFormat>("AnalyticsMetricDisplayFormat"),
+    ),
+    ("getAppRankings(category)", Known::of::<GetAppRankingsCategory>("GetAppRankingsCategory")),
+    ("getAppRankings(sort)", Known::of::<GetAppRankingsSort>("GetAppRankingsSort")),
+    ("getAppRankings(subcategory)", Known::of::<GetAppRankingsSubcategory>("GetAppRankingsSubcategory")),
+    ("getAppRankings.response", Known::of::<AppRankingsResponse>("AppRankingsResponse")),
+    ("getBYOKKey.response", Known::of::<ByokKeyResponse>("ByokKeyResponse")),
+    ("getBatches.response", Known::of::<BatchObject>("BatchObject")),
+    ("getBenchmarks(arena)", Known::of::<GetBenchmarksArena>("GetBenchmarksArena")),
+    ("getBenchmarks(benchmark_type)", Known::of::<GetBenchmarksBenchmarkType>("GetBenchmarksBenchmarkType")),
+    ("getBenchmarks(search_surface)", Known::of::<BenchmarkSearchSurface>("BenchmarkSearchSurface")),
+    ("getBenchmarks(source)", Known::of::<BenchmarkSource>("BenchmarkSource")),
+    ("getBenchmarks(task_type)", Known::of::<GetBenchmarksTaskType>("GetBenchmarksTaskType")),
+    ("getBenchmarks.response", Known::of::<UnifiedBenchmarksResponse>("UnifiedBenchmarksResponse")),
+    ("getContainerFile.response", Known::of::<ContainerFile>("ContainerFile")),
+    ("getCredits.response", Known::of::<GetCreditsResponse>("GetCreditsResponse")),
+    ("getCredits.response.data", Known::of::<GetCreditsResponseData>("GetCreditsResponseData")),
+    ("getCurrentKey.response", Known::of::<GetCurrentKeyResponse>("GetCurrentKeyResponse")),
+    ("getCurrentKey.response.data", Known::of::<GetCurrentKeyResponseData>("GetCurrentKeyResponseData")),
+    ("getCurrentKey.response.data.allowed_data_regions[]", Known::of::<DataRegion>("DataRegion")),
+    (
+        "getCurrentKey.response.data.rate_limit",
+        Known::of::<GetCurrentKeyResponseDataRateLimit>("GetCurrentKeyResponseDataRateLimit"),
+    ),
+    ("getExternalUser.response", Known::of::<ExternalUserResponse>("ExternalUserResponse")),
+    ("getFileMetadata.response", Known::of::<FileResponse>("FileResponse")),
+    ("getGeneration.response", Known::of::<GenerationResponse>("GenerationResponse")),
+    ("getGuardrail.response", Known::of::<GuardrailResponse>("GuardrailResponse")),
+    ("getKey.response", Known::of::<ApiKeyResponse>("ApiKeyResponse")),
+    ("getKey.response.data", Known::of::<ApiKey>("ApiKey")),
+    ("getModel.response", Known::of::<ModelResponse>("ModelResponse")),
+    ("getModels(category)", Known::of::<ModelCategory>("ModelCategory")),
+    ("getModels(region)", Known::of::<GetModelsRegion>("GetModelsRegion")),
+    ("getModels(sort)", Known::of::<ModelSort>("ModelSort")),
+    ("getModels(zdr)", Known::of::<GetModelsZdr>("GetModelsZdr")),
+    ("getModels.response", Known::of::<ModelsListResponse>("ModelsListResponse")),
+    (
+        "getObservabilityDestination.response",
+        Known::of::<ObservabilityDestinationResponse>("ObservabilityDestinationResponse"),
+    ),
+    ("getOrganizationSettings.response", Known::of::<OrganizationSettingsResponse>("OrganizationSettingsResponse")),
+    ("getPreset.response", Known::of::<PresetResponse>("PresetResponse")),
+    ("getPresetVersion.response", Known::of::<GetPresetVersionResponse>("GetPresetVersionResponse")),
+    ("getPrivateEndpoint.response", Known::of::<PrivateEndpointResponse>("PrivateEndpointResponse")),
+    ("getPrivateProvider.response", Known::of::<PrivateProviderResponse>("PrivateProviderResponse")),
+    ("getRankingsDaily(category)", Known::of::<ModelCategory>("ModelCategory")),
+    ("getRankingsDaily(context_bucket)", Known::of::<GetRankingsDailyContextBucket>("GetRankingsDailyContextBucket")),
+    ("getRankingsDaily(language_type)", Known::of::<GetRankingsDailyLanguageType>("GetRankingsDailyLanguageType")),
+    ("getRankingsDaily(modality)", Known::of::<GetRankingsDailyModality>("GetRankingsDailyModality")),
+    ("getRankingsDaily(period)", Known::of::<GetRankingsDailyPeriod>("GetRankingsDailyPeriod")),
+    ("getRankingsDaily.response", Known::of::<RankingsDailyResponse>("RankingsDailyResponse")),
+    ("getScimGroupMapping.response", Known::of::<ScimGroupMappingResponse>("ScimGroupMappingResponse")),
+    ("getScimSyncJob.response", Known::of::<ScimSyncJobResponse>("ScimSyncJobResponse")),
+    ("getSessionCost(turn_range)", Known::of::<SessionTurnRange>("SessionTurnRange")),
+    ("getSessionCost.response", Known::of::<SessionCostResponse>("SessionCostResponse")),
+    ("getTaskClassifications(window)", Known::of::<GetTaskClassificationsWindow>("GetTaskClassificationsWindow")),
+    ("getTaskClassifications.response", Known::of::<TaskClassificationResponse>("TaskClassificationResponse")),
+    ("getTool.response", Known::of::<GetToolResponse>("GetToolResponse")),
+    ("getUserActivity(group_by)", Known::of::<GetUserActivityGroupBy>("GetUserActivityGroupBy")),
+    ("getUserActivity.response", Known::of::<ActivityResponse>("ActivityResponse")),
+    ("getVideos.response", Known::of::<VideoGenerationResponse>("VideoGenerationResponse")),
+    ("getWorkspace.response", Known::of::<WorkspaceResponse>("WorkspaceResponse")),
+    ("getWorkspaceBudget.response", Known::of::<WorkspaceBudgetResponse>("WorkspaceBudgetResponse")),
+    ("list.response", Known::of::<ListKeysResponse>("ListKeysResponse")),
+    ("list.response.data[]", Known::of::<ApiKey>("ApiKey")),
+    ("listBYOKKeys(provider)", Known::of::<ByokProviderSlug>("ByokProviderSlug")),
+    ("listBYOKKeys.response", Known::of::<ListByokKeysResponse>("ListByokKeysResponse")),
+    ("listBatches.response", Known::of::<BatchListResponse>("BatchListResponse")),
+    ("listContainerFiles.response", Known::of::<ContainerFileListResponse>("ContainerFileListResponse")),
+    ("listEmbeddingsModels.response", Known::of::<ModelsListResponse>("ModelsListResponse")),
+    ("listEndpoints.response", Known::of::<ListModelEndpointsResponse>("ListModelEndpointsResponse")),
+    ("listEndpointsZdr.response", Known::of::<ListEndpointsZdrResponse>("ListEndpointsZdrResponse")),
+    ("listExternalUsers.response", Known::of::<ListExternalUsersResponse>("ListExternalUsersResponse")),
+    ("listFiles(order)", Known::of::<SortDirection>("SortDirection")),
+    ("listFiles.response", Known::of::<FileListResponse>("FileListResponse")),
+    ("listGenerationContent.response", Known::of::<GenerationContentResponse>("GenerationContentResponse")),
+    ("listGuardrailKeyAssignments.response", Known::of::<ListKeyAssignmentsResponse>("ListKeyAssignmentsResponse")),
+    (
+        "listGuardrailMemberAssignments.response",
+        Known::of::<ListMemberAssignmentsResponse>("ListMemberAssignmentsResponse"),
+    ),
+    ("listGuardrails.response", Known::of::<ListGuardrailsResponse>("ListGuardrailsResponse")),
+    ("listImageModelEndpoints.response", Known::of::<ImageModelEndpointsResponse>("ImageModelEndpointsResponse")),
+    ("listImageModels.response", Known::of::<ImageModelsListResponse>("ImageModelsListResponse")),
+    ("listInternConnections.response", Known::of::<ListInternConnectionsResponse>("ListInternConnectionsResponse")),
+    (
+        "listInternConnections.response.data[]",
+        Known::of::<ListInternConnectionsResponseData>("ListInternConnectionsResponseData"),
+    ),
+    (
+        "listInternEffectiveVaultSecrets.response",
+        Known::of::<VaultEffectiveSecretListResponse>("VaultEffectiveSecretListResponse"),
+    ),
+    ("listInternVaultSecrets.response", Known::of::<VaultSecretListResponse>("VaultSecretListResponse")),
+    ("listKeyAssignments.response", Known::of::<ListKeyAssignmentsResponse>("ListKeyAssignmentsResponse")),
+    ("listMemberAssignments.response", Known::of::<ListMemberAssignmentsResponse>("ListMemberAssignmentsResponse")),
+    ("listModelsCount.response", Known::of::<ModelsCountResponse>("ModelsCountResponse")),
+    ("listModelsUser(client)", Known::of::<ListModelsUserClient>("ListModelsUserClient")),
+    ("listModelsUser(sort)", Known::of::<ModelSort>("ModelSort")),
+    ("listModelsUser.response", Known::of::<ModelsListResponse>("ModelsListResponse")),
+    ("listOauthJwks.response", Known::of::<OAuthJwks>("OAuthJwks")),
+    (
+        "listObservabilityDestinations.response",
+        Known::of::<ListObservabilityDestinationsResponse>("ListObservabilityDestinationsResponse"),
+    ),
+    (
+        "listOrganizationMembers.response",
+        Known::of::<ListOrganizationMembersResponse>("ListOrganizationMembersResponse"),
+    ),
+    (
+        "listOrganizationMembers.response.data[]",
+        Known::of::<ListOrganizationMembersResponseData>("ListOrganizationMembersResponseData"),
+    ),
+    (
+        "listOrganizationMembers.response.data[].role",
+        Known::of::<ListOrganizationMembersResponseDataRole>("ListOrganizationMembersResponseDataRole"),
+    ),
+    ("listPresetVersions.response", Known::of::<ListPresetVersionsResponse>("ListPresetVersionsResponse")),
+    ("listPresets.response", Known::of::<ListPresetsResponse>("ListPresetsResponse")),
+    ("listPrivateEndpoints.response", Known::of::<ListPrivateEndpointsResponse>("ListPrivateEndpointsResponse")),
+    ("listPrivateProviders.response", Known::of::<ListPrivateProvidersResponse>("ListPrivateProvidersResponse")),
+    ("listProviders.response", Known::of::<ListProvidersResponse>("ListProvidersResponse")),
+    ("listProviders.response.data[]", Known::of::<ListProvidersResponseData>("ListProvidersResponseData")),
+    ("listScimGroupMappings.response", Known::of::<ListScimGroupMappingsResponse>("ListScimGroupMappingsResponse")),
+    ("listScimGroups.response", Known::of::<ListScimGroupsResponse>("ListScimGroupsResponse")),
+    ("listTools(api_format)", Known::of::<ToolApiFormat>("ToolApiFormat")),
+    ("listTools.response", Known::of::<ListToolsResponse>("ListToolsResponse")),
+    ("listVaultSecrets.response", Known::of::<VaultSecretListResponse>("VaultSecretListResponse")),
+    ("listVideosModels.response", Known::of::<VideoModelsListResponse>("VideoModelsListResponse")),
+    ("listWorkspaceBudgets.response", Known::of::<ListWorkspaceBudgetsResponse>("ListWorkspaceBudgetsResponse")),
+    ("listWorkspaceMembers.response", Known::of::<ListWorkspaceMembersResponse>("ListWorkspaceMembersResponse")),
+    ("listWorkspaces.response", Known::of::<ListWorkspacesResponse>("ListWorkspacesResponse")),
+    ("promoteContainerFile.response", Known::of::<FileResponse>("FileResponse")),
+    ("queryAnalytics.request", Known::of::<QueryAnalyticsRequest>("QueryAnalyticsRequest")),
+    (
+        "queryAnalytics.request.classifier_dimensions",
+        Known::of::<AnalyticsClassifierDimensions>("AnalyticsClassifierDimensions"),
+    ),
+    (
+        "queryAnalytics.request.classifier_filters",
+        Known::of::<AnalyticsClassifierFilters>("AnalyticsClassifierFilters"),
+    ),
+    ("queryAnalytics.request.order_by", Known::of::<AnalyticsOrderBy>("AnalyticsOrderBy")),
+    ("queryAnalytics.request.order_by.direction", Known::of::<SortDirection>("SortDirection")),
+    ("queryAnalytics.request.time_range", Known::of::<AnalyticsTimeRange>("AnalyticsTimeRange")),
+    ("queryAnalytics.response", Known::of::<QueryAnalyticsResponse>("QueryAnalyticsResponse")),
+    ("queryAnalytics.response.data", Known::of::<AnalyticsQueryResult>("AnalyticsQueryResult")),
+    (
+        "queryAnalytics.response.data.metadata",
+        Known::of::<AnalyticsQueryResultMetadata>("AnalyticsQueryResultMetadata"),
+    ),
+    ("sendChatCompletionRequest.event", Known::of::<ChatStreamChunk>("ChatStreamChunk")),
+    ("sendChatCompletionRequest.request", Known::of::<ChatRequest>("ChatRequest")),
+    ("sendChatCompletionRequest.response", Known::of::<ChatResult>("ChatResult")),
+    ("storeInternVaultSecret.request", Known::of::<VaultSecretWriteRequest>("VaultSecretWriteRequest")),
+    ("storeInternVaultSecret.response", Known::of::<VaultSecretResponse>("VaultSecretResponse")),
+    ("storeVaultSecret.request", Known::of::<VaultSecretWriteRequest>("VaultSecretWriteRequest")),
+    ("storeVaultSecret.response", Known::of::<VaultSecretResponse>("VaultSecretResponse")),
+    (
+        "submitGenerationFeedback.request",
+        Known::of::<SubmitGenerationFeedbackRequest>("SubmitGenerationFeedbackRequest"),
+    ),
+    (
+        "submitGenerationFeedback.response",
+        Known::of::<SubmitGenerationFeedbackResponse>("SubmitGenerationFeedbackResponse"),
+    ),
+    ("updateBYOKKey.request", Known::of::<UpdateByokKeyRequest>("UpdateByokKeyRequest")),
+    ("updateBYOKKey.response", Known::of::<ByokKeyResponse>("ByokKeyResponse")),
+    ("updateExternalUser.request", Known::of::<UpdateExternalUserRequest>("UpdateExternalUserRequest")),
+    ("updateExternalUser.response", Known::of::<ExternalUserResponse>("ExternalUserResponse")),
+    ("updateGuardrail.request", Known::of::<UpdateGuardrailRequest>("UpdateGuardrailRequest")),
+    ("updateGuardrail.response", Known::of::<GuardrailResponse>("GuardrailResponse")),
+    ("updateKeys.request", Known::of::<UpdateKeyRequest>("UpdateKeyRequest")),
+    ("updateKeys.request.limit_reset", Known::of::<ResetInterval>("ResetInterval")),
+    ("updateKeys.response", Known::of::<ApiKeyResponse>("ApiKeyResponse")),
+    (
+        "updateObservabilityDestination.request",
+        Known::of::<UpdateObservabilityDestinationRequest>("UpdateObservabilityDestinationRequest"),
+    ),
+    (
+        "updateObservabilityDestination.response",
+        Known::of::<ObservabilityDestinationResponse>("ObservabilityDestinationResponse"),
+    ),
+    (
+        "updateOrganizationSettings.request",
+        Known::of::<UpdateOrganizationSettingsRequest>("UpdateOrganizationSettingsRequest"),
+    ),
+    ("updateOrganizationSettings.response", Known::of::<OrganizationSettingsResponse>("OrganizationSettingsResponse")),
+    ("updatePrivateEndpoint.request", Known::of::<UpdatePrivateEndpointRequest>("UpdatePrivateEndpointRequest")),
+    ("updatePrivateEndpoint.response", Known::of::<PrivateEndpointResponse>("PrivateEndpointResponse")),
+    (
+        "updatePrivateEndpointParameters.request",
+        Known::of::<UpdatePrivateEndpointParametersRequest>("UpdatePrivateEndpointParametersRequest"),
+    ),
+    ("updatePrivateEndpointParameters.response", Known::of::<PrivateEndpointResponse>("PrivateEndpointResponse")),
+    (
+        "updatePrivateEndpointPricing.request",
+        Known::of::<UpdatePrivateEndpointPricingRequest>("UpdatePrivateEndpointPricingRequest"),
+    ),
+    ("updatePrivateEndpointPricing.response", Known::of::<PrivateEndpointResponse>("PrivateEndpointResponse")),
+    ("updatePrivateProvider.request", Known::of::<UpdatePrivateProviderRequest>("UpdatePrivateProviderRequest")),
+    ("updatePrivateProvider.response", Known::of::<PrivateProviderResponse>("PrivateProviderResponse")),
+    ("updateScimGroupMapping.request", Known::of::<UpdateScimGroupMappingRequest>("UpdateScimGroupMappingRequest")),
+    ("updateScimGroupMapping.response", Known::of::<ScimGroupMappingResponse>("ScimGroupMappingResponse")),
+    ("updateWorkspace.request", Known::of::<UpdateWorkspaceRequest>("UpdateWorkspaceRequest")),
+    ("updateWorkspace.response", Known::of::<WorkspaceResponse>("WorkspaceResponse")),
+    ("uploadFile.response", Known::of::<FileResponse>("FileResponse")),
+    ("upsertWorkspaceBudget.request", Known::of::<UpsertWorkspaceBudgetRequest>("UpsertWorkspaceBudgetRequest")),
+    ("upsertWorkspaceBudget.response", Known::of::<WorkspaceBudgetResponse>("WorkspaceBudgetResponse")),
+    ("validatePrivateEndpoint.request", Known::of::<ValidatePrivateEndpointRequest>("ValidatePrivateEndpointRequest")),
+    (
+        "validatePrivateEndpoint.response",
+        Known::of::<PrivateEndpointValidationResponse>("PrivateEndpointValidationResponse"),
+    ),
 ];
 
-/// The members that are never printed, each with a way through the type that has it.
-pub(crate) const SECRETS: &[(&str, RoundTrip)] = &[
-    ("key", round_trip::<ExchangeAuthCodeForApiKeyResponse>),
-    ("code", round_trip::<ExchangeAuthCodeForApiKeyRequest>),
-    ("code_verifier", round_trip::<ExchangeAuthCodeForApiKeyRequest>),
-    ("id", round_trip::<CreateAuthKeysCodeResponseData>),
-    ("code_challenge", round_trip::<CreateAuthKeysCodeRequest>),
-    ("tokens", round_trip::<ChatTokenLogprobs>),
-    ("authorization", round_trip::<McpServerTool>),
-    ("headers", round_trip::<McpServerTool>),
-    ("server_url", round_trip::<McpServerTool>),
-    ("key", round_trip::<CreateByokKeyRequest>),
-    ("key", round_trip::<UpdateByokKeyRequest>),
-    ("key", round_trip::<CreateKeyResponse>),
-    ("api_key", round_trip::<CreateKeyRequestExternal>),
-    ("access_token", round_trip::<TokenExchangeResponse>),
-    ("subject_token", round_trip::<TokenExchangeRequest>),
-    ("apiKey", round_trip::<ObservabilityArizeDestinationConfig>),
-    ("spaceKey", round_trip::<ObservabilityArizeDestinationConfig>),
-    ("headers", round_trip::<ObservabilityArizeDestinationConfig>),
-    ("apiKey", round_trip::<ObservabilityBraintrustDestinationConfig>),
-    ("headers", round_trip::<ObservabilityBraintrustDestinationConfig>),
-    ("password", round_trip::<ObservabilityClickHouseDestinationConfig>),
-    ("headers", round_trip::<ObservabilityClickHouseDestinationConfig>),
-    ("apiKey", round_trip::<ObservabilityDatadogDestinationConfig>),
-    ("headers", round_trip::<ObservabilityDatadogDestinationConfig>),
-    ("apiKey", round_trip::<ObservabilityGrafanaDestinationConfig>),
-    ("headers", round_trip::<ObservabilityGrafanaDestinationConfig>),
-    ("secretKey", round_trip::<ObservabilityLangfuseDestinationConfig>),
-    ("headers", round_trip::<ObservabilityLangfuseDestinationConfig>),
-    ("apiKey", round_trip::<ObservabilityLangSmithDestinationConfig>),
-    ("headers", round_trip::<ObservabilityLangSmithDestinationConfig>),
-    ("licenseKey", round_trip::<ObservabilityNewRelicDestinationConfig>),
-    ("headers", round_trip::<ObservabilityNewRelicDestinationConfig>),
-    ("apiKey", round_trip::<ObservabilityOpikDestinationConfig>),
-    ("headers", round_trip::<ObservabilityOpikDestinationConfig>),
-    ("headers", round_trip::<ObservabilityOtelCollectorConfig>),
-    ("apiKey", round_trip::<ObservabilityPostHogDestinationConfig>),
-    ("headers", round_trip::<ObservabilityPostHogDestinationConfig>),
-    ("apiKey", round_trip::<ObservabilityRampDestinationConfig>),
-    ("headers", round_trip::<ObservabilityRampDestinationConfig>),
-    ("accessKeyId", round_trip::<ObservabilityS3DestinationConfig>),
-    ("headers", round_trip::<ObservabilityS3DestinationConfig>),
-    ("secretAccessKey", round_trip::<ObservabilityS3DestinationConfig>),
-    ("sessionToken", round_trip::<ObservabilityS3DestinationConfig>),
-    ("dsn", round_trip::<ObservabilitySentryDestinationConfig>),
-    ("headers", round_trip::<ObservabilitySentryDestinationConfig>),
-    ("token", round_trip::<ObservabilitySnowflakeDestinationConfig>),
-    ("headers", round_trip::<ObservabilitySnowflakeDestinationConfig>),
-    ("apiKey", round_trip::<ObservabilityWeaveDestinationConfig>),
-    ("headers", round_trip::<ObservabilityWeaveDestinationConfig>),
-    ("url", round_trip::<ObservabilityWebhookDestinationConfig>),
-    ("headers", round_trip::<ObservabilityWebhookDestinationConfig>),
-    ("config", round_trip::<CreateObservabilityDestinationRequest>),
-    ("config", round_trip::<UpdateObservabilityDestinationRequest>),
-    ("env", round_trip::<LocalShellCallItemAction>),
-    ("value", round_trip::<VaultSecretWriteRequest>),
+/// The members that are never printed, each with the type that has it.
+pub(crate) const SECRETS: &[(&str, Known)] = &[
+    ("key", Known::of::<ExchangeAuthCodeForApiKeyResponse>("ExchangeAuthCodeForApiKeyResponse")),
+    ("code", Known::of::<ExchangeAuthCodeForApiKeyRequest>("ExchangeAuthCodeForApiKeyRequest")),
+    ("code_verifier", Known::of::<ExchangeAuthCodeForApiKeyRequest>("ExchangeAuthCodeForApiKeyRequest")),
+    ("id", Known::of::<CreateAuthKeysCodeResponseData>("CreateAuthKeysCodeResponseData")),
+    ("code_challenge", Known::of::<CreateAuthKeysCodeRequest>("CreateAuthKeysCodeRequest")),
+    ("tokens", Known::of::<ChatTokenLogprobs>("ChatTokenLogprobs")),
+    ("authorization", Known::of::<McpServerTool>("McpServerTool")),
+    ("headers", Known::of::<McpServerTool>("McpServerTool")),
+    ("server_url", Known::of::<McpServerTool>("McpServerTool")),
+    ("key", Known::of::<CreateByokKeyRequest>("CreateByokKeyRequest")),
+    ("key", Known::of::<UpdateByokKeyRequest>("UpdateByokKeyRequest")),
+    ("key", Known::of::<CreateKeyResponse>("CreateKeyResponse")),
+    ("api_key", Known::of::<CreateKeyRequestExternal>("CreateKeyRequestExternal")),
+    ("access_token", Known::of::<TokenExchangeResponse>("TokenExchangeResponse")),
+    ("subject_token", Known::of::<TokenExchangeRequest>("TokenExchangeRequest")),
+    ("apiKey", Known::of::<ObservabilityArizeDestinationConfig>("ObservabilityArizeDestinationConfig")),
+    ("spaceKey", Known::of::<ObservabilityArizeDestinationConfig>("ObservabilityArizeDestinationConfig")),
+    ("headers", Known::of::<ObservabilityArizeDestinationConfig>("ObservabilityArizeDestinationConfig")),
+    ("apiKey", Known::of::<ObservabilityBraintrustDestinationConfig>("ObservabilityBraintrustDestinationConfig")),
+    ("headers", Known::of::<ObservabilityBraintrustDestinationConfig>("ObservabilityBraintrustDestinationConfig")),
+    ("password", Known::of::<ObservabilityClickHouseDestinationConfig>("ObservabilityClickHouseDestinationConfig")),
+    ("headers", Known::of::<ObservabilityClickHouseDestinationConfig>("ObservabilityClickHouseDestinationConfig")),
+    ("apiKey", Known::of::<ObservabilityDatadogDestinationConfig>("ObservabilityDatadogDestinationConfig")),
+    ("headers", Known::of::<ObservabilityDatadogDestinationConfig>("ObservabilityDatadogDestinationConfig")),
+    ("apiKey", Known::of::<ObservabilityGrafanaDestinationConfig>("ObservabilityGrafanaDestinationConfig")),
+    ("headers", Known::of::<ObservabilityGrafanaDestinationConfig>("ObservabilityGrafanaDestinationConfig")),
+    ("secretKey", Known::of::<ObservabilityLangfuseDestinationConfig>("ObservabilityLangfuseDestinationConfig")),
+    ("headers", Known::of::<ObservabilityLangfuseDestinationConfig>("ObservabilityLangfuseDestinationConfig")),
+    ("apiKey", Known::of::<ObservabilityLangSmithDestinationConfig>("ObservabilityLangSmithDestinationConfig")),
+    ("headers", Known::of::<ObservabilityLangSmithDestinationConfig>("ObservabilityLangSmithDestinationConfig")),
+    ("licenseKey", Known::of::<ObservabilityNewRelicDestinationConfig>("ObservabilityNewRelicDestinationConfig")),
+    ("headers", Known::of::<ObservabilityNewRelicDestinationConfig>("ObservabilityNewRelicDestinationConfig")),
+    ("apiKey", Known::of::<ObservabilityOpikDestinationConfig>("ObservabilityOpikDestinationConfig")),
+    ("headers", Known::of::<ObservabilityOpikDestinationConfig>("ObservabilityOpikDestinationConfig")),
+    ("headers", Known::of::<ObservabilityOtelCollectorConfig>("ObservabilityOtelCollectorConfig")),
+    ("apiKey", Known::of::<ObservabilityPostHogDestinationConfig>("ObservabilityPostHogDestinationConfig")),
+    ("headers", Known::of::<ObservabilityPostHogDestinationConfig>("ObservabilityPostHogDestinationConfig")),
+    ("apiKey", Known::of::<ObservabilityRampDestinationConfig>("ObservabilityRampDestinationConfig")),
+    ("headers", Known::of::<ObservabilityRampDestinationConfig>("ObservabilityRampDestinationConfig")),
+    ("accessKeyId", Known::of::<ObservabilityS3DestinationConfig>("ObservabilityS3DestinationConfig")),
+    ("headers", Known::of::<ObservabilityS3DestinationConfig>("ObservabilityS3DestinationConfig")),
+    ("secretAccessKey", Known::of::<ObservabilityS3DestinationConfig>("ObservabilityS3DestinationConfig")),
+    ("sessionToken", Known::of::<ObservabilityS3DestinationConfig>("ObservabilityS3DestinationConfig")),
+    ("dsn", Known::of::<ObservabilitySentryDestinationConfig>("ObservabilitySentryDestinationConfig")),
+    ("headers", Known::of::<ObservabilitySentryDestinationConfig>("ObservabilitySentryDestinationConfig")),
+    ("token", Known::of::<ObservabilitySnowflakeDestinationConfig>("ObservabilitySnowflakeDestinationConfig")),
+    ("headers", Known::of::<ObservabilitySnowflakeDestinationConfig>("ObservabilitySnowflakeDestinationConfig")),
+    ("apiKey", Known::of::<ObservabilityWeaveDestinationConfig>("ObservabilityWeaveDestinationConfig")),
+    ("headers", Known::of::<ObservabilityWeaveDestinationConfig>("ObservabilityWeaveDestinationConfig")),
+    ("url", Known::of::<ObservabilityWebhookDestinationConfig>("ObservabilityWebhookDestinationConfig")),
+    ("headers", Known::of::<ObservabilityWebhookDestinationConfig>("ObservabilityWebhookDestinationConfig")),
+    ("config", Known::of::<CreateObservabilityDestinationRequest>("CreateObservabilityDestinationRequest")),
+    ("config", Known::of::<UpdateObservabilityDestinationRequest>("UpdateObservabilityDestinationRequest")),
+    ("env", Known::of::<LocalShellCallItemAction>("LocalShellCallItemAction")),
+    ("value", Known::of::<VaultSecretWriteRequest>("VaultSecretWriteRequest")),
+];
+
+/// Types that are built through `new` and setters.
+pub(crate) const BUILDS: &[(&str, Build)] = &[
+    ("QueryAnalyticsRequest", |m| {
+        built(m, QueryAnalyticsRequest::new(m.get::<Vec<String>>("metrics")), |v| {
+            v.classifier_dimensions(m.get::<AnalyticsClassifierDimensions>("classifier_dimensions"))
+                .classifier_filters(m.get::<AnalyticsClassifierFilters>("classifier_filters"))
+                .dimensions(m.get::<Vec<String>>("dimensions"))
+                .filters(m.get::<Vec<AnalyticsFilter>>("filters"))
+                .granularity(m.get::<String>("granularity"))
+                .group_limit(m.get::<i64>("group_limit"))
+                .limit(m.get::<i64>("limit"))
+                .order_by(m.get::<AnalyticsOrderBy>("order_by"))
+                .time_range(m.get::<AnalyticsTimeRange>("time_range"))
+        })
+    }),
+    ("AnalyticsClassifierDimensions", |m| {
+        built(m, AnalyticsClassifierDimensions::new(m.get::<String>("classifier_id")), |v| {
+            v.dimension_names(m.get::<Vec<String>>("dimension_names")).include_nulls(m.get::<bool>("include_nulls"))
+        })
+    }),
+    ("AnalyticsClassifierFilters", |m| {
+        built(
+            m,
+            AnalyticsClassifierFilters::new(
+                m.get::<String>("classifier_id"),
+                m.get::<Vec<AnalyticsClassifierFilter>>("filters"),
+            ),
+            |v| v,
+        )
+    }),
+    ("AnalyticsClassifierScalarFilter", |m| {
+        built(
+            m,
+            AnalyticsClassifierScalarFilter::new(
+                m.get::<String>("field"),
+                m.get::<AnalyticsClassifierScalarFilterOperator>("operator"),
+                m.get::<FilterValue>("value"),
+            ),
+            |v| v,
+        )
+    }),
+    ("AnalyticsClassifierSetFilter", |m| {
+        built(
+            m,
+            AnalyticsClassifierSetFilter::new(
+                m.get::<String>("field"),
+                m.get::<AnalyticsSetFilterOperator>("operator"),
+                m.get::<Vec<FilterValue>>("value"),
+            ),
+            |v| v,
+        )
+    }),
+    ("AnalyticsScalarFilter", |m| {
+        built(
+            m,
+            AnalyticsScalarFilter::new(
+                m.get::<String>("field"),
+                m.get::<AnalyticsScalarFilterOperator>("operator"),
+                m.get::<FilterValue>("value"),
+            ),
+            |v| v,
+        )
+    }),
+    ("AnalyticsSetFilter", |m| {
+        built(
+            m,
+            AnalyticsSetFilter::new(
+                m.get::<String>("field"),
+                m.get::<AnalyticsSetFilterOperator>("operator"),
+                m.get::<Vec<FilterValue>>("value"),
+            ),
+            |v| v.include_unset(m.get::<bool>("include_unset")),
+        )
+    }),
+    ("AnalyticsOrderBy", |m| {
+        built(m, AnalyticsOrderBy::new(m.get::<SortDirection>("direction"), m.get::<String>("field")), |v| v)
+    }),
+    ("AnalyticsTimeRange", |m| {
+        built(m, AnalyticsTimeRange::new(m.get::<String>("end"), m.get::<String>("start")), |v| v)
+    }),
+    ("DecisionsRequest", |m| {
+        built(
+            m,
+            DecisionsRequest::new(
+                m.get::<String>("model"),
+                m.get::<BTreeMap<String, DecisionsRequestQuestion>>("questions"),
+                m.get::<DecisionsContent>("state"),
+            ),
+            |v| {
+                v.assets(m.get::<BTreeMap<String, DecisionsImageAsset>>("assets"))
+                    .provider(m.get::<ProviderPreferences>("provider"))
+                    .session_id(m.get::<String>("session_id"))
+                    .trace(m.get::<TraceConfig>("trace"))
+                    .user(m.get::<String>("user"))
+            },
+        )
+    }),
+    ("DecisionsImageAsset", |m| {
+        built(
+            m,
+            DecisionsImageAsset::new(m.get::<String>("data_base64"), m.get::<DecisionsImageAssetFormat>("format")),
+            |v| v,
+        )
+    }),
+    ("ProviderPreferences", |m| {
+        built(m, ProviderPreferences::new(), |v| {
+            v.allow_fallbacks(m.get::<bool>("allow_fallbacks"))
+                .data_collection(m.get::<DataCollection>("data_collection"))
+                .enforce_distillable_text(m.get::<bool>("enforce_distillable_text"))
+                .ignore(m.get::<Vec<String>>("ignore"))
+                .max_price(m.get::<ProviderPreferencesMaxPrice>("max_price"))
+                .only(m.get::<Vec<String>>("only"))
+                .options(m.get::<BTreeMap<String, JsonObject>>("options"))
+                .order(m.get::<Vec<String>>("order"))
+                .preferred_max_latency(m.get::<PreferredCutoff>("preferred_max_latency"))
+                .preferred_min_throughput(m.get::<PreferredCutoff>("preferred_min_throughput"))
+                .quantizations(m.get::<Vec<Quantization>>("quantizations"))
+                .require_parameters(m.get::<bool>("require_parameters"))
+                .sort(m.get::<ProviderPreferencesSort>("sort"))
+                .zdr(m.get::<bool>("zdr"))
+        })
+    }),
+    ("ProviderPreferencesMaxPrice", |m| {
+        built(m, ProviderPreferencesMaxPrice::new(), |v| {
+            v.audio(m.get::<PriceLimit>("audio"))
+                .completion(m.get::<PriceLimit>("completion"))
+                .image(m.get::<PriceLimit>("image"))
+                .prompt(m.get::<PriceLimit>("prompt"))
+                .request(m.get::<PriceLimit>("request"))
+        })
+    }),
+    ("PercentileCutoffs", |m| {
+        built(m, PercentileCutoffs::new(), |v| {
+            v.p50(m.get::<f64>("p50")).p75(m.get::<f64>("p75")).p90(m.get::<f64>("p90")).p99(m.get::<f64>("p99"))
+        })
+    }),
+    ("ProviderSortConfig", |m| {
+        built(m, ProviderSortConfig::new(), |v| {
+            v.by(m.get::<ProviderSort>("by")).partition(m.get::<ProviderSortConfigPartition>("partition"))
+        })
+    }),
+    ("DecisionsNoulQuestion", |m| {
+        built(m, DecisionsNoulQuestion::new(m.get::<DecisionsContent>("instructions")), |v| {
+            v.criteria(m.get::<DecisionsNoulQuestionCriteria>("criteria"))
+        })
+    }),
+    ("DecisionsNoulQuestionCriteria", |m| {
+        built(
+            m,
+            DecisionsNoulQuestionCriteria::new(m.get::<DecisionsContent>("false"), m.get::<DecisionsContent>("true")),
+            |v| v,
+        )
+    }),
+    ("DecisionsChoiceQuestion", |m| {
+        built(
+            m,
+            DecisionsChoiceQuestion::new(m.get::<JsonObject>("criteria"), m.get::<DecisionsContent>("instructions")),
+            |v| v,
+        )
+    }),
+    ("DecisionsScoreQuestion", |m| {
+        built(
+            m,
+            DecisionsScoreQuestion::new(
+                m.get::<Vec<DecisionsContent>>("criteria"),
+                m.get::<DecisionsContent>("instructions"),
+            ),
+            |v| v,
+        )
+    }),
+    ("DecisionsBoxQuestion", |m| built(m, DecisionsBoxQuestion::new(m.get::<DecisionsContent>("instructions")), |v| v)),
+    ("TraceConfig", |m| {
+        built(m, TraceConfig::new(), |v| {
+            v.generation_name(m.get::<String>("generation_name"))
+                .parent_span_id(m.get::<String>("parent_span_id"))
+                .span_name(m.get::<String>("span_name"))
+                .trace_id(m.get::<String>("trace_id"))
+                .trace_name(m.get::<String>("trace_name"))
+        })
+    }),
+    ("SpeechRequest", |m| {
+        built(m, SpeechRequest::new(m.get::<SpeechInput>("input"), m.get::<String>("model")), |v| {
+            v.input_references(m.get::<Vec<SpeechInputReference>>("input_references"))
+                .instructions(m.get::<String>("instructions"))
+                .provider(m.get::<AudioProviderPreferences>("provider"))
+                .response_format(m.get::<SpeechRequestResponseFormat>("response_format"))
+                .session_id(m.get::<String>("session_id"))
+                .speed(m.get::<f64>("speed"))
+                .trace(m.get::<TraceConfig>("trace"))
+                .user(m.get::<String>("user"))
+                .voice(m.get::<String>("voice"))
+        })
+    }),
+    ("SpeechTurn", |m| {
+        built(m, SpeechTurn::new(m.get::<String>("text")), |v| {
+            v.instructions(m.get::<String>("instructions")).voice(m.get::<String>("voice"))
+        })
+    }),
+    ("SpeechInputReferenceAudio", |m| {
+        built(m, SpeechInputReferenceAudio::new(m.get::<SpeechInputReferenceAudioInput>("input_audio")), |v| v)
+    }),
+    ("SpeechInputReferenceAudioInput", |m| {
+        built(m, SpeechInputReferenceAudioInput::new(), |v| {
+            v.data(m.get::<String>("data")).format(m.get::<String>("format")).url(m.get::<String>("url"))
+        })
+    }),
+    ("ContentPartText", |m| built(m, ContentPartText::new(m.get::<String>("text")), |v| v)),
+    ("ContentPartImage", |m| built(m, ContentPartImage::new(m.get::<MediaUrl>("image_url")), |v| v)),
+    ("MediaUrl", |m| built(m, MediaUrl::new(m.get::<String>("url")), |v| v)),
+    ("AudioProviderPreferences", |m| {
+        built(m, AudioProviderPreferences::new(), |v| {
+            v.data_collection(m.get::<DataCollection>("data_collection"))
+                .options(m.get::<BTreeMap<String, JsonObject>>("options"))
+                .zdr(m.get::<bool>("zdr"))
+        })
+    }),
+    ("SttRequest", |m| {
+        built(m, SttRequest::new(m.get::<SttInputAudio>("input_audio"), m.get::<String>("model")), |v| {
+            v.diarize(m.get::<bool>("diarize"))
+                .keyterms(m.get::<Vec<String>>("keyterms"))
+                .language(m.get::<String>("language"))
+                .provider(m.get::<AudioProviderPreferences>("provider"))
+                .response_format(m.get::<SttResponseFormat>("response_format"))
+                .session_id(m.get::<String>("session_id"))
+                .temperature(m.get::<f64>("temperature"))
+                .timestamp_granularities(m.get::<Vec<SttTimestampGranularity>>("timestamp_granularities"))
+                .trace(m.get::<TraceConfig>("trace"))
+                .user(m.get::<String>("user"))
+        })
+    }),
+    ("InlineAudio", |m| built(m, InlineAudio::new(m.get::<String>("data"), m.get::<String>("format")), |v| v)),
+    ("SttUrlInputAudio", |m| {
+        built(m, SttUrlInputAudio::new(m.get::<String>("url")), |v| v.format(m.get::<String>("format")))
+    }),
+    ("ExchangeAuthCodeForApiKeyRequest", |m| {
+        built(m, ExchangeAuthCodeForApiKeyRequest::new(m.get::<Secret>("code")), |v| {
+            v.code_challenge_method(m.get::<CodeChallengeMethod>("code_challenge_method"))
+                .code_verifier(m.get::<Secret>("code_verifier"))
+        })
+    }),
+    ("CreateAuthKeysCodeRequest", |m| {
+        built(m, CreateAuthKeysCodeRequest::new(m.get::<String>("callback_url")), |v| {
+            v.code_challenge(m.get::<Secret>("code_challenge"))
+                .code_challenge_method(m.get::<CodeChallengeMethod>("code_challenge_method"))
+                .expires_at(m.get::<String>("expires_at"))
+                .key_label(m.get::<String>("key_label"))
+                .limit(m.get::<f64>("limit"))
+                .spawn_agent(m.get::<String>("spawn_agent"))
+                .spawn_cloud(m.get::<String>("spawn_cloud"))
+                .usage_limit_type(m.get::<ResetInterval>("usage_limit_type"))
+                .workspace_id(m.get::<String>("workspace_id"))
+        })
+    }),
+    ("ChatAssistantMessage", |m| {
+        built(m, ChatAssistantMessage::new(), |v| {
+            v.audio(m.get::<ChatAudioOutput>("audio"))
+                .content(m.get::<ChatMessageContent>("content"))
+                .images(m.get::<Vec<ChatAssistantImage>>("images"))
+                .model(m.get::<String>("model"))
+                .name(m.get::<String>("name"))
+                .reasoning(m.get::<String>("reasoning"))
+                .reasoning_details(m.get::<Vec<ReasoningDetail>>("reasoning_details"))
+                .refusal(m.get::<String>("refusal"))
+                .tool_calls(m.get::<Vec<ChatToolCall>>("tool_calls"))
+                .annotations(m.get::<Vec<ChatAnnotation>>("annotations"))
+                .cache_control(m.get::<CacheControl>("cache_control"))
+        })
+    }),
+    ("ChatAudioOutput", |m| {
+        built(m, ChatAudioOutput::new(), |v| {
+            v.data(m.get::<String>("data"))
+                .expires_at(m.get::<i64>("expires_at"))
+                .id(m.get::<String>("id"))
+                .transcript(m.get::<String>("transcript"))
+        })
+    }),
+    ("ChatContentText", |m| {
+        built(m, ChatContentText::new(m.get::<String>("text")), |v| {
+            v.cache_control(m.get::<CacheControl>("cache_control"))
+                .prompt_cache_breakpoint(m.get::<PromptCacheBreakpoint>("prompt_cache_breakpoint"))
+        })
+    }),
+    ("CacheControl", |m| built(m, CacheControl::new(), |v| v.ttl(m.get::<CacheControlTtl>("ttl")))),
+    ("PromptCacheBreakpoint", |m| built(m, PromptCacheBreakpoint::new(), |v| v.ttl(m.get::<String>("ttl")))),
+    ("ChatContentImage", |m| built(m, ChatContentImage::new(m.get::<ChatContentImageUrl>("image_url")), |v| v)),
+    ("ChatContentImageUrl", |m| {
+        built(m, ChatContentImageUrl::new(m.get::<String>("url")), |v| v.detail(m.get::<ImageDetail>("detail")))
+    }),
+    ("ChatContentAudio", |m| built(m, ChatContentAudio::new(m.get::<InlineAudio>("input_audio")), |v| v)),
+    ("LegacyChatContentVideo", |m| {
+        built(m, LegacyChatContentVideo::new(m.get::<ChatContentVideoInput>("video_url")), |v| v)
+    }),
+    ("ChatContentVideoInput", |m| {
+        built(m, ChatContentVideoInput::new(m.get::<String>("url")), |v| {
+            v.processing(m.get::<VideoProcessing>("processing"))
+        })
+    }),
+    ("ChatContentVideo", |m| built(m, ChatContentVideo::new(m.get::<ChatContentVideoInput>("video_url")), |v| v)),
+    ("ChatContentFile", |m| built(m, ChatContentFile::new(m.get::<ChatContentFileFile>("file")), |v| v)),
+    ("ChatContentFileFile", |m| {
+        built(m, ChatContentFileFile::new(), |v| {
+            v.file_data(m.get::<String>("file_data"))
+                .file_id(m.get::<String>("file_id"))
+                .filename(m.get::<String>("filename"))
+        })
+    }),
+    ("ChatAssistantImage", |m| {
+        built(m, ChatAssistantImage::new(m.get::<MediaUrl>("image_url")), |v| v.index(m.get::<i64>("index")))
+    }),
+    ("ReasoningDetailSummary", |m| {
+        built(m, ReasoningDetailSummary::new(m.get::<String>("summary")), |v| {
+            v.format(m.get::<ReasoningFormat>("format")).id(m.get::<String>("id")).index(m.get::<i64>("index"))
+        })
+    }),
+    ("ReasoningDetailEncrypted", |m| {
+        built(m, ReasoningDetailEncrypted::new(m.get::<String>("data")), |v| {
+            v.format(m.get::<ReasoningFormat>("format")).id(m.get::<String>("id")).index(m.get::<i64>("index"))
+        })
+    }),
+    ("ReasoningDetailText", |m| {
+        built(m, ReasoningDetailText::new(), |v| {
+            v.format(m.get::<ReasoningFormat>("format"))
+                .id(m.get::<String>("id"))
+                .index(m.get::<i64>("index"))
+                .signature(m.get::<String>("signature"))
+                .text(m.get::<String>("text"))
+        })
+    }),
+    ("ReasoningDetailServerToolCall", |m| {
+        built(
+            m,
+            ReasoningDetailServerToolCall::new(
+                m.get::<String>("arguments"),
+                m.get::<String>("result"),
+                m.get::<String>("tool_name"),
+            ),
+            |v| {
+                v.format(m.get::<ReasoningFormat>("format"))
+                    .id(m.get::<String>("id"))
+                    .index(m.get::<i64>("index"))
+                    .tool_call_id(m.get::<String>("tool_call_id"))
+            },
+        )
+    }),
+    ("ChatToolCall", |m| {
+        built(m, ChatToolCall::new(m.get::<ChatToolCallFunction>("function"), m.get::<String>("id")), |v| {
+            v.index(m.get::<i64>("index")).cache_control(m.get::<CacheControl>("cache_control"))
+        })
+    }),
+    ("ChatToolCallFunction", |m| {
+        built(m, ChatToolCallFunction::new(m.get::<String>("arguments"), m.get::<String>("name")), |v| v)
+    }),
+    ("ChatUrlCitation", |m| {
+        built(m, ChatUrlCitation::new(), |v| v.url_citation(m.get::<ChatUrlCitationUrlCitation>("url_citation")))
+    }),
+    ("ChatUrlCitationUrlCitation", |m| {
+        built(m, ChatUrlCitationUrlCitation::new(m.get::<String>("url")), |v| {
+            v.title(m.get::<String>("title"))
+                .content(m.get::<String>("content"))
+                .start_index(m.get::<i64>("start_index"))
+                .end_index(m.get::<i64>("end_index"))
+        })
+    }),
+    ("ChatFileAnnotation", |m| {
+        built(m, ChatFileAnnotation::new(), |v| v.file(m.get::<ChatFileAnnotationFile>("file")))
+    }),
+    ("ChatFileAnnotationFile", |m| {
+        built(m, ChatFileAnnotationFile::new(m.get::<String>("hash")), |v| {
+            v.name(m.get::<String>("name")).content(m.get::<Vec<ChatContentPart>>("content"))
+        })
+    }),
+    ("ResponseOutputText", |m| {
+        built(m, ResponseOutputText::new(m.get::<String>("text")), |v| {
+            v.annotations(m.get::<Vec<ResponsesAnnotation>>("annotations"))
+                .logprobs(m.get::<Vec<ResponseOutputTextLogprob>>("logprobs"))
+        })
+    }),
+    ("FileCitation", |m| {
+        built(
+            m,
+            FileCitation::new(m.get::<String>("file_id"), m.get::<String>("filename"), m.get::<i64>("index")),
+            |v| v,
+        )
+    }),
+    ("UrlCitation", |m| {
+        built(
+            m,
+            UrlCitation::new(
+                m.get::<i64>("end_index"),
+                m.get::<i64>("start_index"),
+                m.get::<String>("title"),
+                m.get::<String>("url"),
+            ),
+            |v| v.content(m.get::<String>("content")),
+        )
+    }),
+    ("FilePath", |m| built(m, FilePath::new(m.get::<String>("file_id"), m.get::<i64>("index")), |v| v)),
+    ("ResponseOutputTextLogprob", |m| {
+        built(
+            m,
+            ResponseOutputTextLogprob::new(
+                m.get::<Vec<i64>>("bytes"),
+                m.get::<f64>("logprob"),
+                m.get::<String>("token"),
+                m.get::<Vec<ResponseOutputTextLogprobTopLogprob>>("top_logprobs"),
+            ),
+            |v| v,
+        )
+    }),
+    ("ResponseOutputTextLogprobTopLogprob", |m| {
+        built(
+            m,
+            ResponseOutputTextLogprobTopLogprob::new(
+                m.get::<Vec<i64>>("bytes"),
+                m.get::<f64>("logprob"),
+                m.get::<String>("token"),
+            ),
+            |v| v,
+        )
+    }),
+    ("ResponsesRefusal", |m| built(m, ResponsesRefusal::new(m.get::<String>("refusal")), |v| v)),
+    ("ReasoningTextContent", |m| built(m, ReasoningTextContent::new(m.get::<String>("text")), |v| v)),
+    ("ReasoningSummaryText", |m| built(m, ReasoningSummaryText::new(m.get::<String>("text")), |v| v)),
+    ("CustomToolCallItem", |m| {
+        built(
+            m,
+            CustomToolCallItem::new(m.get::<String>("call_id"), m.get::<String>("input"), m.get::<String>("name")),
+            |v| {
+                v.r#async(m.get::<bool>("async"))
+                    .id(m.get::<String>("id"))
+                    .namespace(m.get::<String>("namespace"))
+                    .status(m.get::<ItemStatus>("status"))
+            },
+        )
+    }),
+    ("OutputWebSearchCallItem", |m| {
+        built(m, OutputWebSearchCallItem::new(m.get::<String>("id"), m.get::<WebSearchStatus>("status")), |v| {
+            v.action(m.get::<OutputWebSearchCallItemAction>("action"))
+        })
+    }),
+    ("OutputWebSearchCallItemActionSearch", |m| {
+        built(m, OutputWebSearchCallItemActionSearch::new(m.get::<String>("query")), |v| {
+            v.queries(m.get::<Vec<String>>("queries")).sources(m.get::<Vec<UrlSource>>("sources"))
+        })
+    }),
+    ("UrlSource", |m| built(m, UrlSource::new(m.get::<String>("url")), |v| v)),
+    ("OutputWebSearchCallItemActionOpenPage", |m| {
+        built(m, OutputWebSearchCallItemActionOpenPage::new(), |v| v.url(m.get::<String>("url")))
+    }),
+    ("OutputWebSearchCallItemActionFindInPage", |m| {
+        built(
+            m,
+            OutputWebSearchCallItemActionFindInPage::new(m.get::<String>("pattern"), m.get::<String>("url")),
+            |v| v,
+        )
+    }),
+    ("OutputFileSearchCallItem", |m| {
+        built(
+            m,
+            OutputFileSearchCallItem::new(
+                m.get::<String>("id"),
+                m.get::<Vec<String>>("queries"),
+                m.get::<WebSearchStatus>("status"),
+            ),
+            |v| v,
+        )
+    }),
+    ("ApplyPatchCreateFileOperation", |m| {
+        built(m, ApplyPatchCreateFileOperation::new(m.get::<String>("diff"), m.get::<String>("path")), |v| v)
+    }),
+    ("ApplyPatchUpdateFileOperation", |m| {
+        built(m, ApplyPatchUpdateFileOperation::new(m.get::<String>("diff"), m.get::<String>("path")), |v| v)
+    }),
+    ("ApplyPatchDeleteFileOperation", |m| built(m, ApplyPatchDeleteFileOperation::new(m.get::<String>("path")), |v| v)),
+    ("OutputCodeInterpreterCallItem", |m| {
+        built(
+            m,
+            OutputCodeInterpreterCallItem::new(
+                m.get::<String>("id"),
+                m.get::<OutputCodeInterpreterCallItemStatus>("status"),
+            ),
+            |v| {
+                v.code(m.get::<String>("code")).container_id(m.get::<String>("container_id")).outputs(m.get::<Vec<
+                    OutputCodeInterpreterCallItemOutput,
+                >>(
+                    "outputs"
+                ))
+            },
+        )
+    }),
+    ("CodeInterpreterLogsOutput", |m| built(m, CodeInterpreterLogsOutput::new(m.get::<String>("logs")), |v| v)),
+    ("CodeInterpreterImageOutput", |m| built(m, CodeInterpreterImageOutput::new(m.get::<String>("url")), |v| v)),
+    ("CodeInterpreterFileOutput", |m| {
+        built(m, CodeInterpreterFileOutput::new(), |v| {
+            v.download_url(m.get::<String>("download_url"))
+                .error_code(m.get::<String>("error_code"))
+                .expires_at(m.get::<String>("expires_at"))
+                .filename(m.get::<String>("filename"))
+                .id(m.get::<String>("id"))
+                .media_type(m.get::<String>("media_type"))
+                .sha256(m.get::<String>("sha256"))
+                .size_bytes(m.get::<i64>("size_bytes"))
+                .status(m.get::<String>("status"))
+        })
+    }),
+    ("InputText", |m| {
+        built(m, InputText::new(m.get::<String>("text")), |v| {
+            v.prompt_cache_breakpoint(m.get::<PromptCacheBreakpoint>("prompt_cache_breakpoint"))
+        })
+    }),
+    ("InputImage", |m| {
+        built(m, InputImage::new(m.get::<ImageDetail>("detail")), |v| {
+            v.file_id(m.get::<String>("file_id")).image_url(m.get::<String>("image_url"))
+        })
+    }),
+    ("InputFile", |m| {
+        built(m, InputFile::new(), |v| {
+            v.file_data(m.get::<String>("file_data"))
+                .file_id(m.get::<String>("file_id"))
+                .file_url(m.get::<String>("file_url"))
+                .filename(m.get::<String>("filename"))
+        })
+    }),
+    ("InputAudio", |m| built(m, InputAudio::new(m.get::<InputAudioInputAudio>("input_audio")), |v| v)),
+    ("InputAudioInputAudio", |m| {
+        built(
+            m,
+            InputAudioInputAudio::new(m.get::<String>("data"), m.get::<InputAudioInputAudioFormat>("format")),
+            |v| v,
+        )
+    }),
+    ("FunctionCallOutputItem", |m| {
+        built(m, FunctionCallOutputItem::new(m.get::<String>("call_id"), m.get::<ToolCallOutput>("output")), |v| {
+            v.id(m.get::<String>("id")).status(m.get::<ItemStatus>("status"))
+        })
+    }),
+    ("OutputFunctionCallItem", |m| {
+        built(
+            m,
+            OutputFunctionCallItem::new(
+                m.get::<String>("arguments"),
+                m.get::<String>("call_id"),
+                m.get::<String>("name"),
+            ),
+            |v| {
+                v.r#async(m.get::<bool>("async"))
+                    .id(m.get::<String>("id"))
+                    .namespace(m.get::<String>("namespace"))
+                    .status(m.get::<ItemStatus>("status"))
+                    .subagent_id(m.get::<String>("subagent_id"))
+                    .subagent_items(m.get::<Vec<OutputFunctionCallItemSubagentItem>>("subagent_items"))
+            },
+        )
+    }),
+    ("OutputFunctionCallItemSubagentItem", |m| {
+        built(m, OutputFunctionCallItemSubagentItem::new(m.get::<String>("type")), |v| v)
+    }),
+    ("CustomToolCallOutputItem", |m| {
+        built(m, CustomToolCallOutputItem::new(m.get::<String>("call_id"), m.get::<ToolCallOutput>("output")), |v| {
+            v.id(m.get::<String>("id"))
+        })
+    }),
+    ("ApplyPatchCallItem", |m| {
+        built(
+            m,
+            ApplyPatchCallItem::new(
+                m.get::<String>("call_id"),
+                m.get::<ApplyPatchCallOperation>("operation"),
+                m.get::<ApplyPatchCallStatus>("status"),
+            ),
+            |v| v.id(m.get::<String>("id")),
+        )
+    }),
+    ("ApplyPatchCallOutputItem", |m| {
+        built(
+            m,
+            ApplyPatchCallOutputItem::new(
+                m.get::<String>("call_id"),
+                m.get::<ApplyPatchCallOutputItemStatus>("status"),
+            ),
+            |v| v.id(m.get::<String>("id")).output(m.get::<String>("output")),
+        )
+    }),
+    ("ConfigurationUpdateItem", |m| {
+        built(m, ConfigurationUpdateItem::new(m.get::<ConfigurationUpdateReasoning>("reasoning")), |v| {
+            v.id(m.get::<String>("id"))
+        })
+    }),
+    ("ConfigurationUpdateReasoning", |m| {
+        built(m, ConfigurationUpdateReasoning::new(m.get::<ReasoningEffort>("effort")), |v| v)
+    }),
+    ("OutputReasoningItem", |m| {
+        built(m, OutputReasoningItem::new(m.get::<String>("id"), m.get::<Vec<ReasoningSummaryText>>("summary")), |v| {
+            v.content(m.get::<Vec<ReasoningTextContent>>("content"))
+                .encrypted_content(m.get::<String>("encrypted_content"))
+                .status(m.get::<ItemStatus>("status"))
+                .format(m.get::<ReasoningFormat>("format"))
+                .signature(m.get::<String>("signature"))
+        })
+    }),
+    ("OutputImageGenerationCallItem", |m| {
+        built(
+            m,
+            OutputImageGenerationCallItem::new(m.get::<String>("id"), m.get::<ImageGenerationStatus>("status")),
+            |v| v.result(m.get::<String>("result")).prompt(m.get::<String>("prompt")),
+        )
+    }),
+    ("OutputComputerCallItem", |m| {
+        built(
+            m,
+            OutputComputerCallItem::new(
+                m.get::<String>("call_id"),
+                m.get::<Vec<OutputComputerCallItemPendingSafetyCheck>>("pending_safety_checks"),
+                m.get::<ItemStatus>("status"),
+            ),
+            |v| v.action(m.get::<Json>("action")).id(m.get::<String>("id")),
+        )
+    }),
+    ("OutputComputerCallItemPendingSafetyCheck", |m| {
+        built(
+            m,
+            OutputComputerCallItemPendingSafetyCheck::new(
+                m.get::<String>("code"),
+                m.get::<String>("id"),
+                m.get::<String>("message"),
+            ),
+            |v| v,
+        )
+    }),
+    ("OutputDatetimeItem", |m| {
+        built(
+            m,
+            OutputDatetimeItem::new(
+                m.get::<String>("datetime"),
+                m.get::<FailableToolCallStatus>("status"),
+                m.get::<String>("timezone"),
+            ),
+            |v| v.error(m.get::<String>("error")).id(m.get::<String>("id")),
+        )
+    }),
+    ("OutputWebSearchServerToolItem", |m| {
+        built(m, OutputWebSearchServerToolItem::new(m.get::<FailableToolCallStatus>("status")), |v| {
+            v.action(m.get::<WebSearchServerToolAction>("action"))
+                .error(m.get::<String>("error"))
+                .id(m.get::<String>("id"))
+        })
+    }),
+    ("WebSearchServerToolAction", |m| {
+        built(m, WebSearchServerToolAction::new(m.get::<String>("query")), |v| {
+            v.sources(m.get::<Vec<UrlSource>>("sources"))
+        })
+    }),
+    ("OutputCodeInterpreterServerToolItem", |m| {
+        built(m, OutputCodeInterpreterServerToolItem::new(m.get::<ItemStatus>("status")), |v| {
+            v.code(m.get::<String>("code"))
+                .exit_code(m.get::<i64>("exitCode"))
+                .id(m.get::<String>("id"))
+                .language(m.get::<String>("language"))
+                .stderr(m.get::<String>("stderr"))
+                .stdout(m.get::<String>("stdout"))
+        })
+    }),
+    ("OutputFileSearchServerToolItem", |m| {
+        built(m, OutputFileSearchServerToolItem::new(m.get::<ItemStatus>("status")), |v| {
+            v.id(m.get::<String>("id")).queries(m.get::<Vec<String>>("queries"))
+        })
+    }),
+    ("OutputImageGenerationServerToolItem", |m| {
+        built(m, OutputImageGenerationServerToolItem::new(m.get::<FailableToolCallStatus>("status")), |v| {
+            v.error(m.get::<String>("error"))
+                .id(m.get::<String>("id"))
+                .image_b64(m.get::<String>("imageB64"))
+                .image_url(m.get::<String>("imageUrl"))
+                .prompt(m.get::<String>("prompt"))
+                .result(m.get::<String>("result"))
+                .revised_prompt(m.get::<String>("revisedPrompt"))
+        })
+    }),
+    ("OutputBrowserUseServerToolItem", |m| {
+        built(m, OutputBrowserUseServerToolItem::new(m.get::<ItemStatus>("status")), |v| {
+            v.action(m.get::<String>("action"))
+                .id(m.get::<String>("id"))
+                .screenshot_b64(m.get::<String>("screenshotB64"))
+        })
+    }),
+    ("OutputBashServerToolItem", |m| {
+        built(m, OutputBashServerToolItem::new(m.get::<FailableToolCallStatus>("status")), |v| {
+            v.arguments(m.get::<String>("arguments"))
+                .call_id(m.get::<String>("call_id"))
+                .command(m.get::<String>("command"))
+                .container_id(m.get::<String>("container_id"))
+                .error(m.get::<String>("error"))
+                .exit_code(m.get::<i64>("exitCode"))
+                .files(m.get::<Vec<ToolOutputFile>>("files"))
+                .id(m.get::<String>("id"))
+                .stderr(m.get::<String>("stderr"))
+                .stdout(m.get::<String>("stdout"))
+        })
+    }),
+    ("ToolOutputFile", |m| {
+        built(
+            m,
+            ToolOutputFile::new(
+                m.get::<String>("container_id"),
+                m.get::<i64>("end_index"),
+                m.get::<String>("file_id"),
+                m.get::<String>("filename"),
+                m.get::<i64>("start_index"),
+            ),
+            |v| v,
+        )
+    }),
+    ("OutputTextEditorServerToolItem", |m| {
+        built(m, OutputTextEditorServerToolItem::new(m.get::<ItemStatus>("status")), |v| {
+            v.command(m.get::<OutputTextEditorServerToolItemCommand>("command"))
+                .file_path(m.get::<String>("filePath"))
+                .id(m.get::<String>("id"))
+        })
+    }),
+    ("OutputApplyPatchServerToolItem", |m| {
+        built(m, OutputApplyPatchServerToolItem::new(m.get::<FailableToolCallStatus>("status")), |v| {
+            v.call_id(m.get::<String>("call_id"))
+                .error(m.get::<String>("error"))
+                .id(m.get::<String>("id"))
+                .operation(m.get::<ApplyPatchCallOperation>("operation"))
+        })
+    }),
+    ("ShellCallOutputContent", |m| {
+        built(
+            m,
+            ShellCallOutputContent::new(
+                m.get::<ShellCallOutputContentOutcome>("outcome"),
+                m.get::<String>("stderr"),
+                m.get::<String>("stdout"),
+            ),
+            |v| v,
+        )
+    }),
+    ("ShellCallOutputContentOutcomeExit", |m| {
+        built(m, ShellCallOutputContentOutcomeExit::new(m.get::<i64>("exit_code")), |v| v)
+    }),
+    ("ShellCallOutputContentOutcomeTimeout", |m| built(m, ShellCallOutputContentOutcomeTimeout::new(), |v| v)),
+    ("OutputShellServerToolItem", |m| {
+        built(m, OutputShellServerToolItem::new(m.get::<FailableToolCallStatus>("status")), |v| {
+            v.action(m.get::<ShellAction>("action"))
+                .arguments(m.get::<String>("arguments"))
+                .call_id(m.get::<String>("call_id"))
+                .container_id(m.get::<String>("container_id"))
+                .error(m.get::<String>("error"))
+                .files(m.get::<Vec<ToolOutputFile>>("files"))
+                .id(m.get::<String>("id"))
+                .output(m.get::<Vec<ShellCallOutputContent>>("output"))
+        })
+    }),
+    ("ShellAction", |m| {
+        built(m, ShellAction::new(m.get::<Vec<String>>("commands")), |v| {
+            v.max_output_length(m.get::<i64>("max_output_length")).timeout_ms(m.get::<i64>("timeout_ms"))
+        })
+    }),
+    ("OutputWebFetchServerToolItem", |m| {
+        built(m, OutputWebFetchServerToolItem::new(m.get::<ItemStatus>("status")), |v| {
+            v.content(m.get::<String>("content"))
+                .error(m.get::<String>("error"))
+                .http_status(m.get::<i64>("httpStatus"))
+                .id(m.get::<String>("id"))
+                .title(m.get::<String>("title"))
+                .url(m.get::<String>("url"))
+                .action(m.get::<OutputWebFetchServerToolItemAction>("action"))
+        })
+    }),
+    ("OutputWebFetchServerToolItemAction", |m| {
+        built(m, OutputWebFetchServerToolItemAction::new(), |v| {
+            v.r#type(m.get::<String>("type")).url(m.get::<String>("url"))
+        })
+    }),
+    ("OutputToolSearchServerToolItem", |m| {
+        built(m, OutputToolSearchServerToolItem::new(m.get::<FailableToolCallStatus>("status")), |v| {
+            v.error(m.get::<String>("error"))
+                .id(m.get::<String>("id"))
+                .matches(m.get::<Vec<OutputToolSearchServerToolItemMatch>>("matches"))
+                .query(m.get::<String>("query"))
+        })
+    }),
+    ("OutputToolSearchServerToolItemMatch", |m| {
+        built(
+            m,
+            OutputToolSearchServerToolItemMatch::new(
+                m.get::<JsonObject>("definition"),
+                m.get::<String>("schema_digest"),
+                m.get::<String>("tool_id"),
+            ),
+            |v| v,
+        )
+    }),
+    ("OutputMemoryServerToolItem", |m| {
+        built(m, OutputMemoryServerToolItem::new(m.get::<ItemStatus>("status")), |v| {
+            v.action(m.get::<OutputMemoryServerToolItemAction>("action"))
+                .id(m.get::<String>("id"))
+                .key(m.get::<String>("key"))
+                .value(m.get::<Json>("value"))
+        })
+    }),
+    ("OutputMcpServerToolItem", |m| {
+        built(m, OutputMcpServerToolItem::new(m.get::<ItemStatus>("status")), |v| {
+            v.id(m.get::<String>("id"))
+                .server_label(m.get::<String>("serverLabel"))
+                .tool_name(m.get::<String>("toolName"))
+        })
+    }),
+    ("OutputSearchModelsServerToolItem", |m| {
+        built(m, OutputSearchModelsServerToolItem::new(m.get::<FailableToolCallStatus>("status")), |v| {
+            v.arguments(m.get::<String>("arguments"))
+                .error(m.get::<String>("error"))
+                .id(m.get::<String>("id"))
+                .query(m.get::<String>("query"))
+        })
+    }),
+    ("OutputFusionServerToolItem", |m| {
+        built(m, OutputFusionServerToolItem::new(m.get::<ItemStatus>("status")), |v| {
+            v.analysis(m.get::<FusionAnalysisResult>("analysis"))
+                .error(m.get::<String>("error"))
+                .failed_models(m.get::<Vec<OutputFusionServerToolItemFailedModel>>("failed_models"))
+                .failure_reason(m.get::<String>("failure_reason"))
+                .id(m.get::<String>("id"))
+                .responses(m.get::<Vec<OutputFusionServerToolItemResponse>>("responses"))
+                .sources(m.get::<Vec<FusionSource>>("sources"))
+                .consensus(m.get::<Vec<String>>("consensus"))
+                .blind_spots(m.get::<Vec<String>>("blind_spots"))
+                .contradictions(m.get::<Vec<FusionContradiction>>("contradictions"))
+        })
+    }),
+    ("FusionAnalysisResult", |m| {
+        built(
+            m,
+            FusionAnalysisResult::new(
+                m.get::<Vec<String>>("blind_spots"),
+                m.get::<Vec<String>>("consensus"),
+                m.get::<Vec<FusionAnalysisResultContradiction>>("contradictions"),
+                m.get::<Vec<FusionAnalysisResultPartialCoverageItem>>("partial_coverage"),
+                m.get::<Vec<FusionAnalysisResultUniqueInsight>>("unique_insights"),
+            ),
+            |v| v,
+        )
+    }),
+    ("FusionAnalysisResultContradiction", |m| {
+        built(
+            m,
+            FusionAnalysisResultContradiction::new(
+                m.get::<Vec<FusionAnalysisResultContradictionStance>>("stances"),
+                m.get::<String>("topic"),
+            ),
+            |v| v,
+        )
+    }),
+    ("FusionAnalysisResultContradictionStance", |m| {
+        built(
+            m,
+            FusionAnalysisResultContradictionStance::new(m.get::<String>("model"), m.get::<String>("stance")),
+            |v| v,
+        )
+    }),
+    ("FusionAnalysisResultPartialCoverageItem", |m| {
+        built(
+            m,
+            FusionAnalysisResultPartialCoverageItem::new(m.get::<Vec<String>>("models"), m.get::<String>("point")),
+            |v| v,
+        )
+    }),
+    ("FusionAnalysisResultUniqueInsight", |m| {
+        built(m, FusionAnalysisResultUniqueInsight::new(m.get::<String>("insight"), m.get::<String>("model")), |v| v)
+    }),
+    ("OutputFusionServerToolItemFailedModel", |m| {
+        built(m, OutputFusionServerToolItemFailedModel::new(m.get::<String>("error"), m.get::<String>("model")), |v| {
+            v.status_code(m.get::<i64>("status_code"))
+        })
+    }),
+    ("OutputFusionServerToolItemResponse", |m| {
+        built(m, OutputFusionServerToolItemResponse::new(m.get::<String>("model")), |v| {
+            v.content(m.get::<String>("content"))
+        })
+    }),
+    ("FusionSource", |m| built(m, FusionSource::new(m.get::<String>("title"), m.get::<String>("url")), |v| v)),
+    ("FusionContradiction", |m| {
+        built(m, FusionContradiction::new(), |v| {
+            v.topic(m.get::<String>("topic")).stances(m.get::<Vec<FusionStance>>("stances"))
+        })
+    }),
+    ("FusionStance", |m| {
+        built(m, FusionStance::new(), |v| v.model(m.get::<String>("model")).stance(m.get::<String>("stance")))
+    }),
+    ("OutputAdvisorServerToolItem", |m| {
+        built(m, OutputAdvisorServerToolItem::new(m.get::<FailableToolCallStatus>("status")), |v| {
+            v.advice(m.get::<String>("advice"))
+                .error(m.get::<String>("error"))
+                .id(m.get::<String>("id"))
+                .instance_name(m.get::<String>("instance_name"))
+                .model(m.get::<String>("model"))
+                .prompt(m.get::<String>("prompt"))
+        })
+    }),
+    ("OutputSubagentServerToolItem", |m| {
+        built(m, OutputSubagentServerToolItem::new(m.get::<FailableToolCallStatus>("status")), |v| {
+            v.call_id(m.get::<String>("call_id"))
+                .error(m.get::<String>("error"))
+                .id(m.get::<String>("id"))
+                .instance_name(m.get::<String>("instance_name"))
+                .model(m.get::<String>("model"))
+                .name(m.get::<String>("name"))
+                .outcome(m.get::<String>("outcome"))
+                .task_description(m.get::<String>("task_description"))
+                .task_name(m.get::<String>("task_name"))
+        })
+    }),
+    ("OutputFilesServerToolItem", |m| {
+        built(m, OutputFilesServerToolItem::new(m.get::<ItemStatus>("status")), |v| {
+            v.arguments(m.get::<String>("arguments"))
+                .call_id(m.get::<String>("call_id"))
+                .error(m.get::<String>("error"))
+                .file_id(m.get::<String>("file_id"))
+                .filename(m.get::<String>("filename"))
+                .id(m.get::<String>("id"))
+                .operation(m.get::<String>("operation"))
+                .result(m.get::<String>("result"))
+        })
+    }),
+    ("OutputArmorBlockedItem", |m| {
+        built(
+            m,
+            OutputArmorBlockedItem::new(
+                m.get::<String>("arguments"),
+                m.get::<String>("call_id"),
+                m.get::<String>("explanation"),
+                m.get::<String>("id"),
+                m.get::<String>("name"),
+                m.get::<String>("reason"),
+            ),
+            |v| v.namespace(m.get::<String>("namespace")),
+        )
+    }),
+    ("McpListToolsItem", |m| {
+        built(
+            m,
+            McpListToolsItem::new(
+                m.get::<String>("id"),
+                m.get::<String>("server_label"),
+                m.get::<Vec<McpListToolsItemTool>>("tools"),
+            ),
+            |v| v.error(m.get::<String>("error")),
+        )
+    }),
+    ("McpListToolsItemTool", |m| {
+        built(m, McpListToolsItemTool::new(m.get::<JsonObject>("input_schema"), m.get::<String>("name")), |v| {
+            v.annotations(m.get::<Json>("annotations")).description(m.get::<String>("description"))
+        })
+    }),
+    ("McpCallItem", |m| {
+        built(
+            m,
+            McpCallItem::new(
+                m.get::<String>("arguments"),
+                m.get::<String>("id"),
+                m.get::<String>("name"),
+                m.get::<String>("server_label"),
+            ),
+            |v| {
+                v.error(m.get::<McpToolCallError>("error"))
+                    .output(m.get::<String>("output"))
+                    .status(m.get::<ItemStatus>("status"))
+                    .approval_request_id(m.get::<String>("approval_request_id"))
+            },
+        )
+    }),
+    ("McpProtocolError", |m| built(m, McpProtocolError::new(m.get::<i64>("code"), m.get::<String>("message")), |v| v)),
+    ("McpToolExecutionError", |m| built(m, McpToolExecutionError::new(), |v| v.content(m.get::<Json>("content")))),
+    ("McpHttpError", |m| built(m, McpHttpError::new(m.get::<i64>("code"), m.get::<String>("message")), |v| v)),
+    ("McpApprovalRequestItem", |m| {
+        built(
+            m,
+            McpApprovalRequestItem::new(
+                m.get::<String>("arguments"),
+                m.get::<String>("id"),
+                m.get::<String>("name"),
+                m.get::<String>("server_label"),
+            ),
+            |v| v,
+        )
+    }),
+    ("ToolSearchOutputItem", |m| {
+        built(
+            m,
+            ToolSearchOutputItem::new(
+                m.get::<String>("call_id"),
+                m.get::<ToolSearchExecution>("execution"),
+                m.get::<Vec<ResponsesTool>>("tools"),
+            ),
+            |v| v.id(m.get::<String>("id")).status(m.get::<ItemStatus>("status")),
+        )
+    }),
+    ("ResponsesFunctionTool", |m| {
+        built(m, ResponsesFunctionTool::new(m.get::<String>("name")), |v| {
+            v.parameters(m.get::<JsonObject>("parameters"))
+                .description(m.get::<String>("description"))
+                .strict(m.get::<bool>("strict"))
+                .allowed_callers(m.get::<Vec<AllowedCaller>>("allowed_callers"))
+                .r#async(m.get::<bool>("async"))
+                .defer_loading(m.get::<bool>("defer_loading"))
+                .output_schema(m.get::<JsonObject>("output_schema"))
+        })
+    }),
+    ("PreviewWebSearchServerTool", |m| {
+        built(m, PreviewWebSearchServerTool::new(), |v| {
+            v.engine(m.get::<WebSearchToolEngine>("engine"))
+                .filters(m.get::<WebSearchDomainFilter>("filters"))
+                .max_results(m.get::<i64>("max_results"))
+                .max_uses(m.get::<i64>("max_uses"))
+                .mode(m.get::<WebSearchMode>("mode"))
+                .search_context_size(m.get::<SearchContextSize>("search_context_size"))
+                .user_location(m.get::<WebSearchUserLocation>("user_location"))
+                .x_search(m.get::<XSearchOptions>("x_search"))
+        })
+    }),
+    ("WebSearchDomainFilter", |m| {
+        built(m, WebSearchDomainFilter::new(), |v| {
+            v.allowed_domains(m.get::<Vec<String>>("allowed_domains"))
+                .blocked_domains(m.get::<Vec<String>>("blocked_domains"))
+                .excluded_domains(m.get::<Vec<String>>("excluded_domains"))
+        })
+    }),
+    ("WebSearchUserLocation", |m| {
+        built(m, WebSearchUserLocation::new(), |v| {
+            v.city(m.get::<String>("city"))
+                .country(m.get::<String>("country"))
+                .region(m.get::<String>("region"))
+                .timezone(m.get::<String>("timezone"))
+        })
+    }),
+    ("XSearchOptions", |m| {
+        built(m, XSearchOptions::new(), |v| {
+            v.allowed_x_handles(m.get::<Vec<String>>("allowed_x_handles"))
+                .enable_image_understanding(m.get::<bool>("enable_image_understanding"))
+                .enable_video_understanding(m.get::<bool>("enable_video_understanding"))
+                .excluded_x_handles(m.get::<Vec<String>>("excluded_x_handles"))
+                .from_date(m.get::<String>("from_date"))
+                .to_date(m.get::<String>("to_date"))
+        })
+    }),
+    ("Preview20250311WebSearchServerTool", |m| {
+        built(m, Preview20250311WebSearchServerTool::new(), |v| {
+            v.engine(m.get::<WebSearchToolEngine>("engine"))
+                .filters(m.get::<WebSearchDomainFilter>("filters"))
+                .max_results(m.get::<i64>("max_results"))
+                .max_uses(m.get::<i64>("max_uses"))
+                .mode(m.get::<WebSearchMode>("mode"))
+                .search_context_size(m.get::<SearchContextSize>("search_context_size"))
+                .user_location(m.get::<WebSearchUserLocation>("user_location"))
+                .x_search(m.get::<XSearchOptions>("x_search"))
+        })
+    }),
+    ("LegacyWebSearchServerTool", |m| {
+        built(m, LegacyWebSearchServerTool::new(), |v| {
+            v.engine(m.get::<WebSearchToolEngine>("engine"))
+                .filters(m.get::<WebSearchDomainFilter>("filters"))
+                .max_results(m.get::<i64>("max_results"))
+                .max_uses(m.get::<i64>("max_uses"))
+                .mode(m.get::<WebSearchMode>("mode"))
+                .search_context_size(m.get::<SearchContextSize>("search_context_size"))
+                .user_location(m.get::<WebSearchUserLocation>("user_location"))
+                .x_search(m.get::<XSearchOptions>("x_search"))
+        })
+    }),
+    ("WebSearchServerTool", |m| {
+        built(m, WebSearchServerTool::new(), |v| {
+            v.engine(m.get::<WebSearchToolEngine>("engine"))
+                .filters(m.get::<WebSearchDomainFilter>("filters"))
+                .max_results(m.get::<i64>("max_results"))
+                .max_uses(m.get::<i64>("max_uses"))
+                .mode(m.get::<WebSearchMode>("mode"))
+                .search_context_size(m.get::<SearchContextSize>("search_context_size"))
+                .user_location(m.get::<WebSearchUserLocation>("user_location"))
+                .x_search(m.get::<XSearchOptions>("x_search"))
+        })
+    }),
+    ("FileSearchServerTool", |m| {
+        built(m, FileSearchServerTool::new(m.get::<Vec<String>>("vector_store_ids")), |v| {
+            v.filters(m.get::<FileSearchServerToolFilters>("filters"))
+                .max_num_results(m.get::<i64>("max_num_results"))
+                .ranking_options(m.get::<FileSearchServerToolRankingOptions>("ranking_options"))
+        })
+    }),
+    ("FileSearchServerToolFiltersKey", |m| {
+        built(
+            m,
+            FileSearchServerToolFiltersKey::new(
+                m.get::<String>("key"),
+                m.get::<FileSearchServerToolFiltersKeyType>("type"),
+                m.get::<FileSearchServerToolFiltersKeyValue>("value"),
+            ),
+            |v| v,
+        )
+    }),
+    ("CompoundFilter", |m| {
+        built(m, CompoundFilter::new(m.get::<Vec<JsonObject>>("filters"), m.get::<FilterLogic>("type")), |v| v)
+    }),
+    ("FileSearchServerToolRankingOptions", |m| {
+        built(m, FileSearchServerToolRankingOptions::new(), |v| {
+            v.ranker(m.get::<FileSearchServerToolRankingOptionsRanker>("ranker"))
+                .score_threshold(m.get::<f64>("score_threshold"))
+        })
+    }),
+    ("ComputerUseServerTool", |m| {
+        built(
+            m,
+            ComputerUseServerTool::new(
+                m.get::<i64>("display_height"),
+                m.get::<i64>("display_width"),
+                m.get::<ComputerUseServerToolEnvironment>("environment"),
+            ),
+            |v| v,
+        )
+    }),
+    ("CodeInterpreterServerTool", |m| {
+        built(m, CodeInterpreterServerTool::new(m.get::<CodeInterpreterServerToolContainer>("container")), |v| v)
+    }),
+    ("CodeInterpreterAutoContainer", |m| {
+        built(m, CodeInterpreterAutoContainer::new(), |v| {
+            v.file_ids(m.get::<Vec<String>>("file_ids"))
+                .memory_limit(m.get::<CodeInterpreterAutoContainerMemoryLimit>("memory_limit"))
+        })
+    }),
+    ("McpServerTool", |m| {
+        built(m, McpServerTool::new(m.get::<String>("server_label")), |v| {
+            v.allowed_tools(m.get::<McpServerToolAllowedTools>("allowed_tools"))
+                .authorization(m.get::<Secret>("authorization"))
+                .connector_id(m.get::<McpServerToolConnectorId>("connector_id"))
+                .headers(m.get::<Secret<BTreeMap<String, String>>>("headers"))
+                .require_approval(m.get::<McpServerToolRequireApproval>("require_approval"))
+                .server_description(m.get::<String>("server_description"))
+                .server_url(m.get::<Secret>("server_url"))
+        })
+    }),
+    ("McpServerToolAllowedToolsReadOnly", |m| {
+        built(m, McpServerToolAllowedToolsReadOnly::new(), |v| {
+            v.read_only(m.get::<bool>("read_only")).tool_names(m.get::<Vec<String>>("tool_names"))
+        })
+    }),
+    ("McpServerToolRequireApprovalAlways", |m| {
+        built(m, McpServerToolRequireApprovalAlways::new(), |v| {
+            v.always(m.get::<McpToolNames>("always")).never(m.get::<McpToolNames>("never"))
+        })
+    }),
+    ("McpToolNames", |m| built(m, McpToolNames::new(), |v| v.tool_names(m.get::<Vec<String>>("tool_names")))),
+    ("ImageGenerationServerTool", |m| {
+        built(m, ImageGenerationServerTool::new(), |v| {
+            v.background(m.get::<ImageBackground>("background"))
+                .input_fidelity(m.get::<ImageGenerationServerToolInputFidelity>("input_fidelity"))
+                .input_image_mask(m.get::<ImageGenerationServerToolInputImageMask>("input_image_mask"))
+                .model(m.get::<String>("model"))
+                .moderation(m.get::<ImageGenerationServerToolModeration>("moderation"))
+                .output_compression(m.get::<i64>("output_compression"))
+                .output_format(m.get::<ImageGenerationServerToolOutputFormat>("output_format"))
+                .partial_images(m.get::<i64>("partial_images"))
+                .quality(m.get::<ImageGenerationServerToolQuality>("quality"))
+                .size(m.get::<String>("size"))
+        })
+    }),
+    ("ImageGenerationServerToolInputImageMask", |m| {
+        built(m, ImageGenerationServerToolInputImageMask::new(), |v| {
+            v.file_id(m.get::<String>("file_id")).image_url(m.get::<String>("image_url"))
+        })
+    }),
+    ("CodexLocalShellTool", |m| built(m, CodexLocalShellTool::new(), |v| v)),
+    ("ShellServerTool", |m| built(m, ShellServerTool::new(), |v| v)),
+    ("ApplyPatchServerTool", |m| built(m, ApplyPatchServerTool::new(), |v| v)),
+    ("CustomTool", |m| {
+        built(m, CustomTool::new(m.get::<String>("name")), |v| {
+            v.r#async(m.get::<bool>("async"))
+                .defer_loading(m.get::<bool>("defer_loading"))
+                .description(m.get::<String>("description"))
+                .format(m.get::<CustomToolFormat>("format"))
+        })
+    }),
+    ("FormatTextConfig", |m| built(m, FormatTextConfig::new(), |v| v)),
+    ("CustomToolFormatGrammar", |m| {
+        built(
+            m,
+            CustomToolFormatGrammar::new(
+                m.get::<String>("definition"),
+                m.get::<CustomToolFormatGrammarSyntax>("syntax"),
+            ),
+            |v| v,
+        )
+    }),
+    ("NamespaceTool", |m| {
+        built(
+            m,
+            NamespaceTool::new(
+                m.get::<String>("description"),
+                m.get::<String>("name"),
+                m.get::<Vec<NamespaceToolTool>>("tools"),
+            ),
+            |v| v,
+        )
+    }),
+    ("NamespaceFunctionTool", |m| {
+        built(m, NamespaceFunctionTool::new(m.get::<String>("name")), |v| {
+            v.allowed_callers(m.get::<Vec<AllowedCaller>>("allowed_callers"))
+                .r#async(m.get::<bool>("async"))
+                .defer_loading(m.get::<bool>("defer_loading"))
+                .description(m.get::<String>("description"))
+                .output_schema(m.get::<JsonObject>("output_schema"))
+                .parameters(m.get::<JsonObject>("parameters"))
+                .strict(m.get::<bool>("strict"))
+        })
+    }),
+    ("AdvisorServerToolOpenRouter", |m| {
+        built(m, AdvisorServerToolOpenRouter::new(), |v| v.parameters(m.get::<AdvisorServerToolConfig>("parameters")))
+    }),
+    ("AdvisorServerToolConfig", |m| {
+        built(m, AdvisorServerToolConfig::new(), |v| {
+            v.forward_transcript(m.get::<bool>("forward_transcript"))
+                .instructions(m.get::<String>("instructions"))
+                .max_completion_tokens(m.get::<i64>("max_completion_tokens"))
+                .model(m.get::<String>("model"))
+                .name(m.get::<String>("name"))
+                .reasoning(m.get::<ServerToolReasoning>("reasoning"))
+                .stream(m.get::<bool>("stream"))
+                .temperature(m.get::<f64>("temperature"))
+        })
+    }),
+    ("ServerToolReasoning", |m| {
+        built(m, ServerToolReasoning::new(), |v| {
+            v.effort(m.get::<ReasoningEffort>("effort")).max_tokens(m.get::<i64>("max_tokens"))
+        })
+    }),
+    ("SubagentServerToolOpenRouter", |m| {
+        built(m, SubagentServerToolOpenRouter::new(), |v| v.parameters(m.get::<SubagentServerToolConfig>("parameters")))
+    }),
+    ("SubagentServerToolConfig", |m| {
+        built(m, SubagentServerToolConfig::new(), |v| {
+            v.inherit_functions(m.get::<bool>("inherit_functions"))
+                .inherited_function_names(m.get::<Vec<String>>("inherited_function_names"))
+                .instructions(m.get::<String>("instructions"))
+                .max_completion_tokens(m.get::<i64>("max_completion_tokens"))
+                .max_tool_calls(m.get::<i64>("max_tool_calls"))
+                .model(m.get::<String>("model"))
+                .name(m.get::<String>("name"))
+                .reasoning(m.get::<ServerToolReasoning>("reasoning"))
+                .temperature(m.get::<f64>("temperature"))
+                .tools(m.get::<Vec<DynamicServerTool>>("tools"))
+        })
+    }),
+    ("DynamicServerTool", |m| {
+        built(m, DynamicServerTool::new(m.get::<String>("type")), |v| v.parameters(m.get::<JsonObject>("parameters")))
+    }),
+    ("DatetimeServerTool", |m| {
+        built(m, DatetimeServerTool::new(), |v| v.parameters(m.get::<DatetimeServerToolConfig>("parameters")))
+    }),
+    ("DatetimeServerToolConfig", |m| {
+        built(m, DatetimeServerToolConfig::new(), |v| v.timezone(m.get::<String>("timezone")))
+    }),
+    ("FilesServerTool", |m| built(m, FilesServerTool::new(), |v| v.parameters(m.get::<JsonObject>("parameters")))),
+    ("FusionServerToolOpenRouter", |m| {
+        built(m, FusionServerToolOpenRouter::new(), |v| v.parameters(m.get::<FusionServerToolConfig>("parameters")))
+    }),
+    ("FusionServerToolConfig", |m| {
+        built(m, FusionServerToolConfig::new(), |v| {
+            v.analysis_models(m.get::<Vec<String>>("analysis_models"))
+                .cache_control(m.get::<CacheControl>("cache_control"))
+                .max_completion_tokens(m.get::<i64>("max_completion_tokens"))
+                .max_tool_calls(m.get::<i64>("max_tool_calls"))
+                .model(m.get::<String>("model"))
+                .reasoning(m.get::<ServerToolReasoning>("reasoning"))
+                .temperature(m.get::<f64>("temperature"))
+                .tools(m.get::<Vec<DynamicServerTool>>("tools"))
+        })
+    }),
+    ("ImageGenerationServerToolOpenRouter", |m| {
+        built(m, ImageGenerationServerToolOpenRouter::new(), |v| {
+            v.parameters(m.get::<ImageGenerationServerToolConfig>("parameters"))
+        })
+    }),
+    ("ImageGenerationServerToolConfig", |m| {
+        built(m, ImageGenerationServerToolConfig::new(), |v| v.model(m.get::<String>("model")))
+    }),
+    ("SearchModelsServerTool", |m| {
+        built(m, SearchModelsServerTool::new(), |v| v.parameters(m.get::<SearchModelsServerToolConfig>("parameters")))
+    }),
+    ("SearchModelsServerToolConfig", |m| {
+        built(m, SearchModelsServerToolConfig::new(), |v| v.max_results(m.get::<i64>("max_results")))
+    }),
+    ("WebFetchServerTool", |m| {
+        built(m, WebFetchServerTool::new(), |v| v.parameters(m.get::<WebFetchServerToolConfig>("parameters")))
+    }),
+    ("WebFetchServerToolConfig", |m| {
+        built(m, WebFetchServerToolConfig::new(), |v| {
+            v.allowed_domains(m.get::<Vec<String>>("allowed_domains"))
+                .blocked_domains(m.get::<Vec<String>>("blocked_domains"))
+                .engine(m.get::<WebFetchEngine>("engine"))
+                .max_content_tokens(m.get::<i64>("max_content_tokens"))
+                .max_uses(m.get::<i64>("max_uses"))
+        })
+    }),
+    ("OpenRouterWebSearchServerTool", |m| {
+        built(m, OpenRouterWebSearchServerTool::new(), |v| v.parameters(m.get::<WebSearchConfig>("parameters")))
+    }),
+    ("WebSearchConfig", |m| {
+        built(m, WebSearchConfig::new(), |v| {
+            v.allowed_domains(m.get::<Vec<String>>("allowed_domains"))
+                .engine(m.get::<WebSearchToolEngine>("engine"))
+                .excluded_domains(m.get::<Vec<String>>("excluded_domains"))
+                .max_characters(m.get::<i64>("max_characters"))
+                .max_results(m.get::<i64>("max_results"))
+                .max_total_results(m.get::<i64>("max_total_results"))
+                .max_uses(m.get::<i64>("max_uses"))
+                .mode(m.get::<WebSearchMode>("mode"))
+                .search_context_size(m.get::<SearchQualityLevel>("search_context_size"))
+                .user_location(m.get::<WebSearchUserLocation>("user_location"))
+                .x_search(m.get::<XSearchOptions>("x_search"))
+        })
+    }),
+    ("ApplyPatchServerToolOpenRouter", |m| {
+        built(m, ApplyPatchServerToolOpenRouter::new(), |v| {
+            v.parameters(m.get::<ApplyPatchServerToolConfig>("parameters"))
+        })
+    }),
+    ("ApplyPatchServerToolConfig", |m| {
+        built(m, ApplyPatchServerToolConfig::new(), |v| v.engine(m.get::<ToolEngine>("engine")))
+    }),
+    ("BashServerTool", |m| {
+        built(m, BashServerTool::new(), |v| v.parameters(m.get::<BashServerToolConfig>("parameters")))
+    }),
+    ("BashServerToolConfig", |m| {
+        built(m, BashServerToolConfig::new(), |v| {
+            v.engine(m.get::<ToolEngine>("engine")).environment(m.get::<ContainerEnvironment>("environment"))
+        })
+    }),
+    ("ContainerAutoEnvironment", |m| {
+        built(m, ContainerAutoEnvironment::new(), |v| {
+            v.file_ids(m.get::<Vec<String>>("file_ids"))
+                .network_policy(m.get::<ContainerNetworkPolicy>("network_policy"))
+        })
+    }),
+    ("ContainerNetworkPolicyDisabled", |m| built(m, ContainerNetworkPolicyDisabled::new(), |v| v)),
+    ("ContainerNetworkPolicyAllowlist", |m| {
+        built(m, ContainerNetworkPolicyAllowlist::new(m.get::<Vec<String>>("allowed_domains")), |v| v)
+    }),
+    ("ContainerReferenceEnvironment", |m| {
+        built(m, ContainerReferenceEnvironment::new(m.get::<String>("container_id")), |v| {
+            v.file_ids(m.get::<Vec<String>>("file_ids"))
+                .network_policy(m.get::<ContainerNetworkPolicy>("network_policy"))
+        })
+    }),
+    ("ShellServerToolOpenRouter", |m| {
+        built(m, ShellServerToolOpenRouter::new(), |v| v.parameters(m.get::<ShellServerToolConfig>("parameters")))
+    }),
+    ("ShellServerToolConfig", |m| {
+        built(m, ShellServerToolConfig::new(), |v| {
+            v.engine(m.get::<ShellServerToolEngine>("engine")).environment(m.get::<ContainerEnvironment>("environment"))
+        })
+    }),
+    ("ToolSearchServerTool", |m| {
+        built(m, ToolSearchServerTool::new(), |v| v.parameters(m.get::<ToolSearchServerToolConfig>("parameters")))
+    }),
+    ("ToolSearchServerToolConfig", |m| {
+        built(m, ToolSearchServerToolConfig::new(), |v| v.max_results(m.get::<i64>("max_results")))
+    }),
+    ("StoredPromptTemplate", |m| {
+        built(m, StoredPromptTemplate::new(m.get::<String>("id")), |v| {
+            v.variables(m.get::<BTreeMap<String, StoredPromptTemplateVariable>>("variables"))
+        })
+    }),
+    ("PromptCacheOptions", |m| built(m, PromptCacheOptions::new(), |v| v.ttl(m.get::<String>("ttl")))),
+    ("TextExtendedConfig", |m| {
+        built(m, TextExtendedConfig::new(), |v| {
+            v.format(m.get::<ResponsesTextFormat>("format")).verbosity(m.get::<Verbosity>("verbosity"))
+        })
+    }),
+    ("FormatJsonObjectConfig", |m| built(m, FormatJsonObjectConfig::new(), |v| v)),
+    ("FormatJsonSchemaConfig", |m| {
+        built(m, FormatJsonSchemaConfig::new(m.get::<String>("name"), m.get::<JsonObject>("schema")), |v| {
+            v.description(m.get::<String>("description")).strict(m.get::<bool>("strict"))
+        })
+    }),
+    ("ResponsesToolChoiceFunction", |m| built(m, ResponsesToolChoiceFunction::new(m.get::<String>("name")), |v| v)),
+    ("ResponsesToolChoiceWebSearchPreview", |m| {
+        built(
+            m,
+            ResponsesToolChoiceWebSearchPreview::new(m.get::<ResponsesToolChoiceWebSearchPreviewType>("type")),
+            |v| v,
+        )
+    }),
+    ("ToolChoiceAllowed", |m| {
+        built(
+            m,
+            ToolChoiceAllowed::new(m.get::<ToolChoiceAllowedMode>("mode"), m.get::<Vec<JsonObject>>("tools")),
+            |v| v,
+        )
+    }),
+    ("ResponsesToolChoiceApplyPatch", |m| built(m, ResponsesToolChoiceApplyPatch::new(), |v| v)),
+    ("ResponsesToolChoiceShell", |m| built(m, ResponsesToolChoiceShell::new(), |v| v)),
+    ("AnthropicWebSearchCitation", |m| {
+        built(
+            m,
+            AnthropicWebSearchCitation::new(
+                m.get::<String>("cited_text"),
+                m.get::<String>("encrypted_index"),
+                m.get::<String>("url"),
+            ),
+            |v| v.title(m.get::<String>("title")),
+        )
+    }),
+    ("AnthropicSearchResultCitation", |m| {
+        built(
+            m,
+            AnthropicSearchResultCitation::new(
+                m.get::<String>("cited_text"),
+                m.get::<i64>("end_block_index"),
+                m.get::<i64>("search_result_index"),
+                m.get::<String>("source"),
+                m.get::<i64>("start_block_index"),
+            ),
+            |v| v.title(m.get::<String>("title")),
+        )
+    }),
+    ("AnthropicDirectCaller", |m| built(m, AnthropicDirectCaller::new(), |v| v)),
+    ("AnthropicCodeExecution20250825Caller", |m| {
+        built(m, AnthropicCodeExecution20250825Caller::new(m.get::<String>("tool_id")), |v| v)
+    }),
+    ("AnthropicCodeExecution20260120Caller", |m| {
+        built(m, AnthropicCodeExecution20260120Caller::new(m.get::<String>("tool_id")), |v| v)
+    }),
+    ("AnthropicThinkingBlock", |m| {
+        built(m, AnthropicThinkingBlock::new(m.get::<String>("signature"), m.get::<String>("thinking")), |v| v)
+    }),
+    ("AnthropicRedactedThinkingBlock", |m| {
+        built(m, AnthropicRedactedThinkingBlock::new(m.get::<String>("data")), |v| v)
+    }),
+    ("AnthropicWebSearchToolResultError", |m| {
+        built(
+            m,
+            AnthropicWebSearchToolResultError::new(m.get::<AnthropicWebSearchToolResultErrorCode>("error_code")),
+            |v| v,
+        )
+    }),
+    ("AnthropicWebFetchToolResult", |m| {
+        built(
+            m,
+            AnthropicWebFetchToolResult::new(
+                m.get::<AnthropicCaller>("caller"),
+                m.get::<AnthropicWebFetchContent>("content"),
+                m.get::<String>("tool_use_id"),
+            ),
+            |v| v,
+        )
+    }),
+    ("AnthropicWebFetchToolResultError", |m| {
+        built(
+            m,
+            AnthropicWebFetchToolResultError::new(m.get::<AnthropicWebFetchToolResultErrorCode>("error_code")),
+            |v| v,
+        )
+    }),
+    ("AnthropicWebFetchBlock", |m| {
+        built(m, AnthropicWebFetchBlock::new(m.get::<AnthropicDocumentBlock>("content"), m.get::<String>("url")), |v| {
+            v.retrieved_at(m.get::<String>("retrieved_at"))
+        })
+    }),
+    ("AnthropicDocumentBlock", |m| {
+        built(m, AnthropicDocumentBlock::new(m.get::<AnthropicDocumentBlockSource>("source")), |v| {
+            v.title(m.get::<String>("title")).citations(m.get::<AnthropicCitationsConfig>("citations"))
+        })
+    }),
+    ("AnthropicCitationsConfig", |m| built(m, AnthropicCitationsConfig::new(m.get::<bool>("enabled")), |v| v)),
+    ("AnthropicBase64PdfSource", |m| built(m, AnthropicBase64PdfSource::new(m.get::<String>("data")), |v| v)),
+    ("AnthropicPlainTextSource", |m| built(m, AnthropicPlainTextSource::new(m.get::<String>("data")), |v| v)),
+    ("AnthropicCodeExecutionToolResult", |m| {
+        built(
+            m,
+            AnthropicCodeExecutionToolResult::new(
+                m.get::<AnthropicCodeExecutionContent>("content"),
+                m.get::<String>("tool_use_id"),
+            ),
+            |v| v,
+        )
+    }),
+    ("AnthropicCodeExecutionToolResultError", |m| {
+        built(m, AnthropicCodeExecutionToolResultError::new(m.get::<AnthropicServerToolErrorCode>("error_code")), |v| v)
+    }),
+    ("AnthropicCodeExecutionResult", |m| {
+        built(
+            m,
+            AnthropicCodeExecutionResult::new(
+                m.get::<Vec<AnthropicCodeExecutionOutput>>("content"),
+                m.get::<i64>("return_code"),
+                m.get::<String>("stderr"),
+                m.get::<String>("stdout"),
+            ),
+            |v| v,
+        )
+    }),
+    ("AnthropicCodeExecutionOutput", |m| {
+        built(m, AnthropicCodeExecutionOutput::new(m.get::<String>("file_id")), |v| v)
+    }),
+    ("AnthropicEncryptedCodeExecutionResult", |m| {
+        built(
+            m,
+            AnthropicEncryptedCodeExecutionResult::new(
+                m.get::<Vec<AnthropicCodeExecutionOutput>>("content"),
+                m.get::<String>("encrypted_stdout"),
+                m.get::<i64>("return_code"),
+                m.get::<String>("stderr"),
+            ),
+            |v| v,
+        )
+    }),
+    ("AnthropicBashCodeExecutionToolResult", |m| {
+        built(
+            m,
+            AnthropicBashCodeExecutionToolResult::new(
+                m.get::<AnthropicBashCodeExecutionContent>("content"),
+                m.get::<String>("tool_use_id"),
+            ),
+            |v| v,
+        )
+    }),
+    ("AnthropicBashCodeExecutionError", |m| {
+        built(
+            m,
+            AnthropicBashCodeExecutionError::new(m.get::<AnthropicBashCodeExecutionErrorCode>("error_code")),
+            |v| v,
+        )
+    }),
+    ("AnthropicBashCodeExecutionResult", |m| {
+        built(
+            m,
+            AnthropicBashCodeExecutionResult::new(
+                m.get::<Vec<AnthropicBashCodeExecutionOutput>>("content"),
+                m.get::<i64>("return_code"),
+                m.get::<String>("stderr"),
+                m.get::<String>("stdout"),
+            ),
+            |v| v,
+        )
+    }),
+    ("AnthropicBashCodeExecutionOutput", |m| {
+        built(m, AnthropicBashCodeExecutionOutput::new(m.get::<String>("file_id")), |v| v)
+    }),
+    ("AnthropicTextEditorToolResult", |m| {
+        built(
+            m,
+            AnthropicTextEditorToolResult::new(
+                m.get::<AnthropicTextEditorContent>("content"),
+                m.get::<String>("tool_use_id"),
+            ),
+            |v| v,
+        )
+    }),
+    ("AnthropicTextEditorError", |m| {
+        built(m, AnthropicTextEditorError::new(m.get::<AnthropicTextEditorErrorCode>("error_code")), |v| {
+            v.error_message(m.get::<String>("error_message"))
+        })
+    }),
+    ("AnthropicTextEditorViewResult", |m| {
+        built(
+            m,
+            AnthropicTextEditorViewResult::new(
+                m.get::<String>("content"),
+                m.get::<AnthropicTextEditorViewResultFileType>("file_type"),
+            ),
+            |v| {
+                v.num_lines(m.get::<i64>("num_lines"))
+                    .start_line(m.get::<i64>("start_line"))
+                    .total_lines(m.get::<i64>("total_lines"))
+            },
+        )
+    }),
+    ("AnthropicTextEditorCreateResult", |m| {
+        built(m, AnthropicTextEditorCreateResult::new(m.get::<bool>("is_file_update")), |v| v)
+    }),
+    ("AnthropicTextEditorStrReplaceResult", |m| {
+        built(m, AnthropicTextEditorStrReplaceResult::new(), |v| {
+            v.lines(m.get::<Vec<String>>("lines"))
+                .new_lines(m.get::<i64>("new_lines"))
+                .new_start(m.get::<i64>("new_start"))
+                .old_lines(m.get::<i64>("old_lines"))
+                .old_start(m.get::<i64>("old_start"))
+        })
+    }),
+    ("AnthropicToolSearchToolResult", |m| {
+        built(
+            m,
+            AnthropicToolSearchToolResult::new(
+                m.get::<AnthropicToolSearchContent>("content"),
+                m.get::<String>("tool_use_id"),
+            ),
+            |v| v,
+        )
+    }),
+    ("AnthropicToolSearchResultError", |m| {
+        built(m, AnthropicToolSearchResultError::new(m.get::<AnthropicServerToolErrorCode>("error_code")), |v| {
+            v.error_message(m.get::<String>("error_message"))
+        })
+    }),
+    ("AnthropicToolSearchResult", |m| {
+        built(m, AnthropicToolSearchResult::new(m.get::<Vec<AnthropicToolReference>>("tool_references")), |v| v)
+    }),
+    ("AnthropicToolReference", |m| built(m, AnthropicToolReference::new(m.get::<String>("tool_name")), |v| v)),
+    ("AnthropicContainerUpload", |m| built(m, AnthropicContainerUpload::new(m.get::<String>("file_id")), |v| v)),
+    ("AnthropicAdvisorToolResult", |m| {
+        built(m, AnthropicAdvisorToolResult::new(m.get::<JsonObject>("content"), m.get::<String>("tool_use_id")), |v| v)
+    }),
+    ("MessagesShellToolResult", |m| {
+        built(m, MessagesShellToolResult::new(m.get::<JsonObject>("content"), m.get::<String>("tool_use_id")), |v| {
+            v.container_id(m.get::<String>("container_id")).files(m.get::<Vec<ToolOutputFile>>("files"))
+        })
+    }),
+    ("MessagesBashToolResult", |m| {
+        built(m, MessagesBashToolResult::new(m.get::<JsonObject>("content"), m.get::<String>("tool_use_id")), |v| {
+            v.container_id(m.get::<String>("container_id")).files(m.get::<Vec<ToolOutputFile>>("files"))
+        })
+    }),
+    ("MessagesToolSearchResult", |m| {
+        built(m, MessagesToolSearchResult::new(m.get::<JsonObject>("content"), m.get::<String>("tool_use_id")), |v| v)
+    }),
+    ("CreateBatchRequest", |m| {
+        built(
+            m,
+            CreateBatchRequest::new(
+                m.get::<BatchEndpoint>("endpoint"),
+                m.get::<String>("model"),
+                m.get::<Vec<BatchRequest>>("requests"),
+            ),
+            |v| {
+                v.callback_url(m.get::<String>("callback_url"))
+                    .completion_window(m.get::<BatchCompletionWindow>("completion_window"))
+                    .provider(m.get::<BatchProviderPreferences>("provider"))
+            },
+        )
+    }),
+    ("BatchProviderPreferences", |m| {
+        built(m, BatchProviderPreferences::new(), |v| {
+            v.allow_fallbacks(m.get::<bool>("allow_fallbacks")).only(m.get::<Vec<String>>("only"))
+        })
+    }),
+    ("BatchRequest", |m| built(m, BatchRequest::new(m.get::<JsonObject>("body"), m.get::<String>("custom_id")), |v| v)),
+    ("CreateByokKeyRequest", |m| {
+        built(m, CreateByokKeyRequest::new(m.get::<Secret>("key"), m.get::<ByokProviderSlug>("provider")), |v| {
+            v.allowed_api_key_hashes(m.get::<Vec<String>>("allowed_api_key_hashes"))
+                .allowed_models(m.get::<Vec<String>>("allowed_models"))
+                .allowed_user_ids(m.get::<Vec<String>>("allowed_user_ids"))
+                .declared_region(m.get::<DataRegion>("declared_region"))
+                .declared_zdr(m.get::<bool>("declared_zdr"))
+                .disabled(m.get::<bool>("disabled"))
+                .is_byok_only(m.get::<bool>("is_byok_only"))
+                .is_fallback(m.get::<bool>("is_fallback"))
+                .is_required(m.get::<bool>("is_required"))
+                .name(m.get::<String>("name"))
+                .workspace_id(m.get::<String>("workspace_id"))
+        })
+    }),
+    ("UpdateByokKeyRequest", |m| {
+        built(m, UpdateByokKeyRequest::new(), |v| {
+            v.allowed_api_key_hashes(m.get::<Vec<String>>("allowed_api_key_hashes"))
+                .allowed_models(m.get::<Vec<String>>("allowed_models"))
+                .allowed_user_ids(m.get::<Vec<String>>("allowed_user_ids"))
+                .declared_region(m.get::<DataRegion>("declared_region"))
+                .declared_zdr(m.get::<bool>("declared_zdr"))
+                .disabled(m.get::<bool>("disabled"))
+                .is_byok_only(m.get::<bool>("is_byok_only"))
+                .is_fallback(m.get::<bool>("is_fallback"))
+                .is_required(m.get::<bool>("is_required"))
+                .key(m.get::<Secret>("key"))
+                .name(m.get::<String>("name"))
+        })
+    }),
+    ("ChatRequest", |m| {
+        built(m, ChatRequest::new(m.get::<Vec<ChatMessage>>("messages")), |v| {
+            v.cache_control(m.get::<CacheControl>("cache_control"))
+                .debug(m.get::<ChatDebugOptions>("debug"))
+                .deferred_tools(m.get::<DeferredToolsControl>("deferred_tools"))
+                .frequency_penalty(m.get::<f64>("frequency_penalty"))
+                .image_config(m.get::<BTreeMap<String, ImageConfigValue>>("image_config"))
+                .logit_bias(m.get::<BTreeMap<String, f64>>("logit_bias"))
+                .logprobs(m.get::<bool>("logprobs"))
+                .max_completion_tokens(m.get::<i64>("max_completion_tokens"))
+                .max_tokens(m.get::<i64>("max_tokens"))
+                .metadata(m.get::<BTreeMap<String, String>>("metadata"))
+                .min_p(m.get::<f64>("min_p"))
+                .modalities(m.get::<Vec<ChatRequestModality>>("modalities"))
+                .model(m.get::<String>("model"))
+                .models(m.get::<Vec<String>>("models"))
+                .parallel_tool_calls(m.get::<bool>("parallel_tool_calls"))
+                .plugins(m.get::<Vec<Plugin>>("plugins"))
+                .prediction(m.get::<Prediction>("prediction"))
+                .presence_penalty(m.get::<f64>("presence_penalty"))
+                .prompt_cache_key(m.get::<String>("prompt_cache_key"))
+                .prompt_cache_options(m.get::<PromptCacheOptions>("prompt_cache_options"))
+                .provider(m.get::<ProviderPreferences>("provider"))
+                .reasoning(m.get::<ChatRequestReasoning>("reasoning"))
+                .reasoning_effort(m.get::<ReasoningEffort>("reasoning_effort"))
+                .repetition_penalty(m.get::<f64>("repetition_penalty"))
+                .response_format(m.get::<ChatRequestResponseFormat>("response_format"))
+                .route(m.get::<DeprecatedRoute>("route"))
+                .seed(m.get::<i64>("seed"))
+                .service_tier(m.get::<ServiceTier>("service_tier"))
+                .session_id(m.get::<String>("session_id"))
+                .stop(m.get::<StopSequences>("stop"))
+                .stop_server_tools_when(m.get::<Vec<StopServerToolsWhenCondition>>("stop_server_tools_when"))
+                .stream_options(m.get::<ChatStreamOptions>("stream_options"))
+                .temperature(m.get::<f64>("temperature"))
+                .tool_choice(m.get::<ChatToolChoice>("tool_choice"))
+                .tools(m.get::<Vec<ChatFunctionTool>>("tools"))
+                .top_a(m.get::<f64>("top_a"))
+                .top_k(m.get::<i64>("top_k"))
+                .top_logprobs(m.get::<i64>("top_logprobs"))
+                .top_p(m.get::<f64>("top_p"))
+                .trace(m.get::<TraceConfig>("trace"))
+                .user(m.get::<String>("user"))
+                .n(m.get::<i64>("n"))
+                .usage(m.get::<ChatRequestUsage>("usage"))
+                .include_reasoning(m.get::<bool>("include_reasoning"))
+                .transforms(m.get::<Vec<String>>("transforms"))
+                .verbosity(m.get::<Verbosity>("verbosity"))
+        })
+    }),
+    ("ChatDebugOptions", |m| {
+        built(m, ChatDebugOptions::new(), |v| v.echo_upstream_body(m.get::<bool>("echo_upstream_body")))
+    }),
+    ("DeferredToolsControl", |m| {
+        built(m, DeferredToolsControl::new(m.get::<DeferredToolsSearchStrategy>("search")), |v| v)
+    }),
+    ("DeferredRegexSearch", |m| built(m, DeferredRegexSearch::new(), |v| v.max_results(m.get::<i64>("max_results")))),
+    ("DeferredBm25Search", |m| built(m, DeferredBm25Search::new(), |v| v.max_results(m.get::<i64>("max_results")))),
+    ("DeferredCustomSearch", |m| {
+        built(m, DeferredCustomSearch::new(m.get::<String>("result_key"), m.get::<String>("tool_id")), |v| {
+            v.max_results(m.get::<i64>("max_results"))
+        })
+    }),
+    ("ChatSystemMessage", |m| {
+        built(m, ChatSystemMessage::new(m.get::<ChatTextContent>("content")), |v| {
+            v.configuration_update(m.get::<ConfigurationUpdate>("configuration_update"))
+                .name(m.get::<String>("name"))
+                .cache_control(m.get::<CacheControl>("cache_control"))
+        })
+    }),
+    ("ConfigurationUpdate", |m| {
+        built(m, ConfigurationUpdate::new(m.get::<ConfigurationUpdateReasoning>("reasoning")), |v| v)
+    }),
+    ("ChatUserMessage", |m| {
+        built(m, ChatUserMessage::new(m.get::<ChatMessageContent>("content")), |v| {
+            v.name(m.get::<String>("name")).cache_control(m.get::<CacheControl>("cache_control"))
+        })
+    }),
+    ("ChatDeveloperMessage", |m| {
+        built(m, ChatDeveloperMessage::new(m.get::<ChatTextContent>("content")), |v| {
+            v.configuration_update(m.get::<ConfigurationUpdate>("configuration_update")).name(m.get::<String>("name"))
+        })
+    }),
+    ("ChatToolMessage", |m| {
+        built(m, ChatToolMessage::new(m.get::<ChatMessageContent>("content"), m.get::<String>("tool_call_id")), |v| {
+            v.cache_control(m.get::<CacheControl>("cache_control")).name(m.get::<String>("name"))
+        })
+    }),
+    ("AutoRouterPlugin", |m| {
+        built(m, AutoRouterPlugin::new(), |v| {
+            v.allowed_models(m.get::<Vec<String>>("allowed_models"))
+                .cost_quality_tradeoff(m.get::<i64>("cost_quality_tradeoff"))
+                .cost_tier(m.get::<CostTier>("cost_tier"))
+                .enabled(m.get::<bool>("enabled"))
+                .excluded_models(m.get::<Vec<String>>("excluded_models"))
+                .pin_model(m.get::<bool>("pin_model"))
+        })
+    }),
+    ("AutoBetaRouterPlugin", |m| {
+        built(m, AutoBetaRouterPlugin::new(), |v| {
+            v.allowed_models(m.get::<Vec<String>>("allowed_models"))
+                .cost_quality_tradeoff(m.get::<i64>("cost_quality_tradeoff"))
+                .cost_tier(m.get::<CostTier>("cost_tier"))
+                .enabled(m.get::<bool>("enabled"))
+                .excluded_models(m.get::<Vec<String>>("excluded_models"))
+        })
+    }),
+    ("ModerationPlugin", |m| built(m, ModerationPlugin::new(), |v| v)),
+    ("WebSearchPlugin", |m| {
+        built(m, WebSearchPlugin::new(), |v| {
+            v.enabled(m.get::<bool>("enabled"))
+                .engine(m.get::<WebSearchEngine>("engine"))
+                .exclude_domains(m.get::<Vec<String>>("exclude_domains"))
+                .include_domains(m.get::<Vec<String>>("include_domains"))
+                .max_results(m.get::<i64>("max_results"))
+                .max_uses(m.get::<i64>("max_uses"))
+                .mode(m.get::<WebSearchMode>("mode"))
+                .search_prompt(m.get::<String>("search_prompt"))
+                .user_location(m.get::<WebSearchUserLocation>("user_location"))
+                .x_search(m.get::<XSearchOptions>("x_search"))
+        })
+    }),
+    ("WebFetchPlugin", |m| {
+        built(m, WebFetchPlugin::new(), |v| {
+            v.allowed_domains(m.get::<Vec<String>>("allowed_domains"))
+                .blocked_domains(m.get::<Vec<String>>("blocked_domains"))
+                .max_content_tokens(m.get::<i64>("max_content_tokens"))
+                .max_uses(m.get::<i64>("max_uses"))
+        })
+    }),
+    ("FileParserPlugin", |m| {
+        built(m, FileParserPlugin::new(), |v| v.enabled(m.get::<bool>("enabled")).pdf(m.get::<PdfParserOptions>("pdf")))
+    }),
+    ("PdfParserOptions", |m| built(m, PdfParserOptions::new(), |v| v.engine(m.get::<PdfParserEngine>("engine")))),
+    ("ResponseHealingPlugin", |m| built(m, ResponseHealingPlugin::new(), |v| v.enabled(m.get::<bool>("enabled")))),
+    ("ContextCompressionPlugin", |m| {
+        built(m, ContextCompressionPlugin::new(), |v| {
+            v.enabled(m.get::<bool>("enabled")).engine(m.get::<ContextCompressionEngine>("engine"))
+        })
+    }),
+    ("ParetoRouterPlugin", |m| {
+        built(m, ParetoRouterPlugin::new(), |v| {
+            v.enabled(m.get::<bool>("enabled"))
+                .max_price(m.get::<f64>("max_price"))
+                .min_coding_score(m.get::<f64>("min_coding_score"))
+                .price_source(m.get::<ParetoRouterPluginPriceSource>("price_source"))
+        })
+    }),
+    ("FusionPlugin", |m| {
+        built(m, FusionPlugin::new(), |v| {
+            v.analysis_models(m.get::<Vec<String>>("analysis_models"))
+                .enabled(m.get::<bool>("enabled"))
+                .max_tool_calls(m.get::<i64>("max_tool_calls"))
+                .model(m.get::<String>("model"))
+                .preset(m.get::<FusionPluginPreset>("preset"))
+                .tools(m.get::<Vec<DynamicServerTool>>("tools"))
+        })
+    }),
+    ("SwitchyardRouterPlugin", |m| {
+        built(m, SwitchyardRouterPlugin::new(), |v| {
+            v.algorithm(m.get::<SwitchyardRouterPluginAlgorithm>("algorithm"))
+                .judge_model(m.get::<String>("judge_model"))
+        })
+    }),
+    ("JevRouterPlugin", |m| {
+        built(m, JevRouterPlugin::new(), |v| {
+            v.allowed_models(m.get::<Vec<String>>("allowed_models"))
+                .cost_tier(m.get::<String>("cost_tier"))
+                .excluded_models(m.get::<Vec<String>>("excluded_models"))
+                .models(m.get::<Vec<String>>("models"))
+        })
+    }),
+    ("AlignmentPlugin", |m| {
+        built(m, AlignmentPlugin::new(m.get::<Vec<AlignmentRule>>("rules")), |v| {
+            v.instruct(m.get::<bool>("instruct"))
+                .max_retries(m.get::<i64>("max_retries"))
+                .mode(m.get::<PluginMode>("mode"))
+                .threshold(m.get::<f64>("threshold"))
+        })
+    }),
+    ("AlignmentRule", |m| {
+        built(m, AlignmentRule::new(m.get::<String>("rule"), m.get::<Vec<AlignmentRuleWatchItem>>("watch")), |v| v)
+    }),
+    ("ArmorPlugin", |m| {
+        built(m, ArmorPlugin::new(), |v| {
+            v.classifier_context(m.get::<ArmorContext>("classifier_context"))
+                .enabled(m.get::<bool>("enabled"))
+                .evaluate_native_tools(m.get::<bool>("evaluate_native_tools"))
+                .mode(m.get::<PluginMode>("mode"))
+                .on_error(m.get::<ArmorPluginOnError>("on_error"))
+                .output_mode(m.get::<ArmorPluginOutputMode>("output_mode"))
+                .use_cc_style_default_rules(m.get::<bool>("use_cc_style_default_rules"))
+        })
+    }),
+    ("ArmorContext", |m| {
+        built(m, ArmorContext::new(m.get::<i64>("v")), |v| v.auto_mode(m.get::<ArmorAutoMode>("auto_mode")))
+    }),
+    ("ArmorAutoMode", |m| {
+        built(m, ArmorAutoMode::new(), |v| {
+            v.allow(m.get::<Vec<ArmorAutoModeRule>>("allow"))
+                .environment(m.get::<Vec<ArmorAutoModeEnvironmentItem>>("environment"))
+                .hard_deny(m.get::<Vec<ArmorAutoModeRule>>("hard_deny"))
+                .soft_deny(m.get::<Vec<ArmorAutoModeRule>>("soft_deny"))
+        })
+    }),
+    ("ArmorRule", |m| {
+        built(m, ArmorRule::new(m.get::<String>("id"), m.get::<String>("instructions")), |v| {
+            v.name(m.get::<String>("name")).threshold(m.get::<f64>("threshold"))
+        })
+    }),
+    ("ArmorEnvironmentEntry", |m| {
+        built(m, ArmorEnvironmentEntry::new(m.get::<String>("name"), m.get::<String>("value")), |v| v)
+    }),
+    ("Prediction", |m| built(m, Prediction::new(m.get::<PredictionContent>("content")), |v| v)),
+    ("ChatRequestReasoning", |m| {
+        built(m, ChatRequestReasoning::new(), |v| {
+            v.effort(m.get::<ReasoningEffort>("effort"))
+                .summary(m.get::<ReasoningSummaryVerbosity>("summary"))
+                .enabled(m.get::<bool>("enabled"))
+                .exclude(m.get::<bool>("exclude"))
+                .max_tokens(m.get::<i64>("max_tokens"))
+        })
+    }),
+    ("ChatFormatJsonSchemaConfig", |m| {
+        built(m, ChatFormatJsonSchemaConfig::new(m.get::<ChatJsonSchemaConfig>("json_schema")), |v| v)
+    }),
+    ("ChatJsonSchemaConfig", |m| {
+        built(m, ChatJsonSchemaConfig::new(m.get::<String>("name")), |v| {
+            v.description(m.get::<String>("description"))
+                .schema(m.get::<JsonObject>("schema"))
+                .strict(m.get::<bool>("strict"))
+        })
+    }),
+    ("ChatFormatGrammarConfig", |m| built(m, ChatFormatGrammarConfig::new(m.get::<String>("grammar")), |v| v)),
+    ("ChatFormatPythonConfig", |m| built(m, ChatFormatPythonConfig::new(), |v| v)),
+    ("StopServerToolsWhenStepCountIs", |m| {
+        built(m, StopServerToolsWhenStepCountIs::new(m.get::<i64>("step_count")), |v| v)
+    }),
+    ("StopServerToolsWhenHasToolCall", |m| {
+        built(m, StopServerToolsWhenHasToolCall::new(m.get::<String>("tool_name")), |v| v)
+    }),
+    ("StopServerToolsWhenMaxTokensUsed", |m| {
+        built(m, StopServerToolsWhenMaxTokensUsed::new(m.get::<i64>("max_tokens")), |v| v)
+    }),
+    ("StopServerToolsWhenMaxCost", |m| {
+        built(m, StopServerToolsWhenMaxCost::new(m.get::<f64>("max_cost_in_dollars")), |v| v)
+    }),
+    ("StopServerToolsWhenFinishReasonIs", |m| {
+        built(m, StopServerToolsWhenFinishReasonIs::new(m.get::<String>("reason")), |v| v)
+    }),
+    ("ChatStreamOptions", |m| built(m, ChatStreamOptions::new(), |v| v.include_usage(m.get::<bool>("include_usage")))),
+    ("ChatNamedToolChoice", |m| {
+        built(m, ChatNamedToolChoice::new(m.get::<ChatNamedToolChoiceFunction>("function")), |v| v)
+    }),
+    ("ChatNamedToolChoiceFunction", |m| built(m, ChatNamedToolChoiceFunction::new(m.get::<String>("name")), |v| v)),
+    ("ChatServerToolChoice", |m| built(m, ChatServerToolChoice::new(m.get::<String>("type")), |v| v)),
+    ("ChatFunctionToolFunction", |m| {
+        built(m, ChatFunctionToolFunction::new(m.get::<ChatFunctionToolFunctionFunction>("function")), |v| {
+            v.cache_control(m.get::<CacheControl>("cache_control")).defer_loading(m.get::<bool>("defer_loading"))
+        })
+    }),
+    ("ChatFunctionToolFunctionFunction", |m| {
+        built(m, ChatFunctionToolFunctionFunction::new(m.get::<String>("name")), |v| {
+            v.defer_loading(m.get::<bool>("defer_loading"))
+                .description(m.get::<String>("description"))
+                .parameters(m.get::<JsonObject>("parameters"))
+                .strict(m.get::<bool>("strict"))
+        })
+    }),
+    ("ChatWebSearchShorthand", |m| {
+        built(m, ChatWebSearchShorthand::new(m.get::<ChatWebSearchShorthandType>("type")), |v| {
+            v.allowed_domains(m.get::<Vec<String>>("allowed_domains"))
+                .engine(m.get::<WebSearchToolEngine>("engine"))
+                .excluded_domains(m.get::<Vec<String>>("excluded_domains"))
+                .max_characters(m.get::<i64>("max_characters"))
+                .max_results(m.get::<i64>("max_results"))
+                .max_total_results(m.get::<i64>("max_total_results"))
+                .max_uses(m.get::<i64>("max_uses"))
+                .mode(m.get::<WebSearchMode>("mode"))
+                .parameters(m.get::<WebSearchConfig>("parameters"))
+                .search_context_size(m.get::<SearchQualityLevel>("search_context_size"))
+                .user_location(m.get::<WebSearchUserLocation>("user_location"))
+                .x_search(m.get::<XSearchOptions>("x_search"))
+        })
+    }),
+    ("ChatRequestUsage", |m| built(m, ChatRequestUsage::new(), |v| v.include(m.get::<bool>("include")))),
+    ("CreateEmbeddingsRequest", |m| {
+        built(m, CreateEmbeddingsRequest::new(m.get::<EmbeddingInput>("input"), m.get::<String>("model")), |v| {
+            v.dimensions(m.get::<i64>("dimensions"))
+                .encoding_format(m.get::<CreateEmbeddingsRequestEncodingFormat>("encoding_format"))
+                .input_type(m.get::<String>("input_type"))
+                .provider(m.get::<ProviderPreferences>("provider"))
+                .session_id(m.get::<String>("session_id"))
+                .trace(m.get::<TraceConfig>("trace"))
+                .user(m.get::<String>("user"))
+        })
+    }),
+    ("EmbeddingInputItem", |m| built(m, EmbeddingInputItem::new(m.get::<Vec<EmbeddingContentPart>>("content")), |v| v)),
+    ("ContentPartInputAudio", |m| built(m, ContentPartInputAudio::new(m.get::<MultimodalMedia>("input_audio")), |v| v)),
+    ("MultimodalMedia", |m| {
+        built(m, MultimodalMedia::new(m.get::<String>("data")), |v| v.format(m.get::<String>("format")))
+    }),
+    ("ContentPartInputVideo", |m| built(m, ContentPartInputVideo::new(m.get::<MultimodalMedia>("input_video")), |v| v)),
+    ("ContentPartInputFile", |m| built(m, ContentPartInputFile::new(m.get::<MultimodalMedia>("input_file")), |v| v)),
+    ("CreateExternalUserRequest", |m| built(m, CreateExternalUserRequest::new(m.get::<String>("user")), |v| v)),
+    ("UpdateExternalUserRequest", |m| built(m, UpdateExternalUserRequest::new(m.get::<bool>("is_active")), |v| v)),
+    ("SubmitGenerationFeedbackRequest", |m| {
+        built(
+            m,
+            SubmitGenerationFeedbackRequest::new(
+                m.get::<SubmitGenerationFeedbackRequestCategory>("category"),
+                m.get::<String>("generation_id"),
+            ),
+            |v| v.comment(m.get::<String>("comment")),
+        )
+    }),
+    ("ContentFilterBuiltinEntry", |m| {
+        built(
+            m,
+            ContentFilterBuiltinEntry::new(
+                m.get::<ContentFilterAction>("action"),
+                m.get::<ContentFilterBuiltinSlug>("slug"),
+            ),
+            |v| v.label(m.get::<String>("label")).scan_scope(m.get::<PromptInjectionScanScope>("scan_scope")),
+        )
+    }),
+    ("ContentFilterEntry", |m| {
+        built(m, ContentFilterEntry::new(m.get::<ContentFilterAction>("action"), m.get::<String>("pattern")), |v| {
+            v.label(m.get::<String>("label"))
+        })
+    }),
+    ("CreateGuardrailRequest", |m| {
+        built(m, CreateGuardrailRequest::new(m.get::<String>("name")), |v| {
+            v.allow_safety_retention_google(m.get::<bool>("allow_safety_retention_google"))
+                .allow_safety_retention_other(m.get::<bool>("allow_safety_retention_other"))
+                .allowed_data_regions(m.get::<Vec<DataRegion>>("allowed_data_regions"))
+                .allowed_models(m.get::<Vec<String>>("allowed_models"))
+                .allowed_providers(m.get::<Vec<String>>("allowed_providers"))
+                .content_filter_builtins(m.get::<Vec<ContentFilterBuiltinEntry>>("content_filter_builtins"))
+                .content_filters(m.get::<Vec<ContentFilterEntry>>("content_filters"))
+                .description(m.get::<String>("description"))
+                .enable_free_model_publication(m.get::<bool>("enable_free_model_publication"))
+                .enable_free_model_training(m.get::<bool>("enable_free_model_training"))
+                .enable_paid_model_training(m.get::<bool>("enable_paid_model_training"))
+                .enforce_first_party_harness_models(m.get::<bool>("enforce_first_party_harness_models"))
+                .enforce_zdr(m.get::<bool>("enforce_zdr"))
+                .enforce_zdr_anthropic(m.get::<bool>("enforce_zdr_anthropic"))
+                .enforce_zdr_google(m.get::<bool>("enforce_zdr_google"))
+                .enforce_zdr_openai(m.get::<bool>("enforce_zdr_openai"))
+                .enforce_zdr_other(m.get::<bool>("enforce_zdr_other"))
+                .enforce_zdr_xai(m.get::<bool>("enforce_zdr_xai"))
+                .ignored_models(m.get::<Vec<String>>("ignored_models"))
+                .ignored_providers(m.get::<Vec<String>>("ignored_providers"))
+                .include_byok_in_budgets(m.get::<bool>("include_byok_in_budgets"))
+                .limit_usd(m.get::<f64>("limit_usd"))
+                .reset_interval(m.get::<ResetInterval>("reset_interval"))
+                .workspace_id(m.get::<String>("workspace_id"))
+        })
+    }),
+    ("UpdateGuardrailRequest", |m| {
+        built(m, UpdateGuardrailRequest::new(), |v| {
+            v.allow_safety_retention_google(m.get::<bool>("allow_safety_retention_google"))
+                .allow_safety_retention_other(m.get::<bool>("allow_safety_retention_other"))
+                .allowed_data_regions(m.get::<Vec<DataRegion>>("allowed_data_regions"))
+                .allowed_models(m.get::<Vec<String>>("allowed_models"))
+                .allowed_providers(m.get::<Vec<String>>("allowed_providers"))
+                .content_filter_builtins(m.get::<Vec<ContentFilterBuiltinEntry>>("content_filter_builtins"))
+                .content_filters(m.get::<Vec<ContentFilterEntry>>("content_filters"))
+                .description(m.get::<String>("description"))
+                .enable_free_model_publication(m.get::<bool>("enable_free_model_publication"))
+                .enable_free_model_training(m.get::<bool>("enable_free_model_training"))
+                .enable_paid_model_training(m.get::<bool>("enable_paid_model_training"))
+                .enforce_first_party_harness_models(m.get::<bool>("enforce_first_party_harness_models"))
+                .enforce_zdr(m.get::<bool>("enforce_zdr"))
+                .enforce_zdr_anthropic(m.get::<bool>("enforce_zdr_anthropic"))
+                .enforce_zdr_google(m.get::<bool>("enforce_zdr_google"))
+                .enforce_zdr_openai(m.get::<bool>("enforce_zdr_openai"))
+                .enforce_zdr_other(m.get::<bool>("enforce_zdr_other"))
+                .enforce_zdr_xai(m.get::<bool>("enforce_zdr_xai"))
+                .ignored_models(m.get::<Vec<String>>("ignored_models"))
+                .ignored_providers(m.get::<Vec<String>>("ignored_providers"))
+                .include_byok_in_budgets(m.get::<bool>("include_byok_in_budgets"))
+                .limit_usd(m.get::<f64>("limit_usd"))
+                .name(m.get::<String>("name"))
+                .reset_interval(m.get::<ResetInterval>("reset_interval"))
+        })
+    }),
+    ("BulkKeysRequest", |m| built(m, BulkKeysRequest::new(m.get::<Vec<String>>("key_hashes")), |v| v)),
+    ("BulkMembersRequest", |m| built(m, BulkMembersRequest::new(m.get::<Vec<String>>("member_user_ids")), |v| v)),
+    ("ImageGenerationRequest", |m| {
+        built(m, ImageGenerationRequest::new(m.get::<String>("model"), m.get::<String>("prompt")), |v| {
+            v.aspect_ratio(m.get::<ImageGenerationRequestAspectRatio>("aspect_ratio"))
+                .background(m.get::<ImageBackground>("background"))
+                .input_references(m.get::<Vec<ContentPartImage>>("input_references"))
+                .n(m.get::<i64>("n"))
+                .output_compression(m.get::<i64>("output_compression"))
+                .output_format(m.get::<ImageGenerationRequestOutputFormat>("output_format"))
+                .provider(m.get::<ImageGenerationProviderPreferences>("provider"))
+                .quality(m.get::<ImageGenerationRequestQuality>("quality"))
+                .resolution(m.get::<ImageGenerationRequestResolution>("resolution"))
+                .seed(m.get::<i64>("seed"))
+                .session_id(m.get::<String>("session_id"))
+                .size(m.get::<String>("size"))
+                .trace(m.get::<TraceConfig>("trace"))
+                .user(m.get::<String>("user"))
+        })
+    }),
+    ("ImageGenerationProviderPreferences", |m| {
+        built(m, ImageGenerationProviderPreferences::new(), |v| {
+            v.allow_fallbacks(m.get::<bool>("allow_fallbacks"))
+                .ignore(m.get::<Vec<String>>("ignore"))
+                .only(m.get::<Vec<String>>("only"))
+                .options(m.get::<BTreeMap<String, JsonObject>>("options"))
+                .order(m.get::<Vec<String>>("order"))
+                .sort(m.get::<ProviderPreferencesSort>("sort"))
+        })
+    }),
+    ("CreateKeyRequest", |m| {
+        built(m, CreateKeyRequest::new(m.get::<String>("name")), |v| {
+            v.creator_user_id(m.get::<String>("creator_user_id"))
+                .expires_at(m.get::<String>("expires_at"))
+                .external(m.get::<CreateKeyRequestExternal>("external"))
+                .include_byok_in_limit(m.get::<bool>("include_byok_in_limit"))
+                .limit(m.get::<f64>("limit"))
+                .limit_reset(m.get::<ResetInterval>("limit_reset"))
+                .workspace_id(m.get::<String>("workspace_id"))
+        })
+    }),
+    ("CreateKeyRequestExternal", |m| {
+        built(m, CreateKeyRequestExternal::new(m.get::<String>("user")), |v| v.api_key(m.get::<Secret>("api_key")))
+    }),
+    ("UpdateKeyRequest", |m| {
+        built(m, UpdateKeyRequest::new(), |v| {
+            v.disabled(m.get::<bool>("disabled"))
+                .include_byok_in_limit(m.get::<bool>("include_byok_in_limit"))
+                .limit(m.get::<f64>("limit"))
+                .limit_reset(m.get::<ResetInterval>("limit_reset"))
+                .name(m.get::<String>("name"))
+                .workspace_id(m.get::<String>("workspace_id"))
+        })
+    }),
+    ("MessagesRequest", |m| {
+        built(m, MessagesRequest::new(m.get::<String>("model")), |v| {
+            v.messages(m.get::<Vec<MessagesMessageParam>>("messages"))
+                .cache_control(m.get::<CacheControl>("cache_control"))
+                .context_management(m.get::<MessagesRequestContextManagement>("context_management"))
+                .deferred_tools(m.get::<DeferredToolsControl>("deferred_tools"))
+                .fallbacks(m.get::<Vec<MessagesFallbackParam>>("fallbacks"))
+                .max_tokens(m.get::<i64>("max_tokens"))
+                .metadata(m.get::<MessagesRequestMetadata>("metadata"))
+                .models(m.get::<Vec<String>>("models"))
+                .output_config(m.get::<MessagesOutputConfig>("output_config"))
+                .plugins(m.get::<Vec<Plugin>>("plugins"))
+                .provider(m.get::<ProviderPreferences>("provider"))
+                .route(m.get::<DeprecatedRoute>("route"))
+                .safeguards(m.get::<Vec<AnthropicSafeguard>>("safeguards"))
+                .service_tier(m.get::<String>("service_tier"))
+                .session_id(m.get::<String>("session_id"))
+                .speed(m.get::<AnthropicSpeed>("speed"))
+                .stop_sequences(m.get::<Vec<String>>("stop_sequences"))
+                .stop_server_tools_when(m.get::<Vec<StopServerToolsWhenCondition>>("stop_server_tools_when"))
+                .system(m.get::<MessagesRequestSystem>("system"))
+                .temperature(m.get::<f64>("temperature"))
+                .thinking(m.get::<MessagesRequestThinking>("thinking"))
+                .tool_choice(m.get::<MessagesRequestToolChoice>("tool_choice"))
+                .tools(m.get::<Vec<MessagesRequestTool>>("tools"))
+                .top_k(m.get::<i64>("top_k"))
+                .top_p(m.get::<f64>("top_p"))
+                .trace(m.get::<TraceConfig>("trace"))
+                .user(m.get::<String>("user"))
+        })
+    }),
+    ("MessagesRequestContextManagement", |m| {
+        built(m, MessagesRequestContextManagement::new(), |v| v.edits(m.get::<Vec<ContextEdit>>("edits")))
+    }),
+    ("ContextEditClearToolUses20250919", |m| {
+        built(m, ContextEditClearToolUses20250919::new(), |v| {
+            v.clear_at_least(m.get::<AnthropicInputTokens>("clear_at_least"))
+                .clear_tool_inputs(m.get::<ContextEditClearToolInputs>("clear_tool_inputs"))
+                .exclude_tools(m.get::<Vec<String>>("exclude_tools"))
+                .keep(m.get::<AnthropicToolUses>("keep"))
+                .trigger(m.get::<ContextEditClearToolUses20250919Trigger>("trigger"))
+        })
+    }),
+    ("AnthropicInputTokens", |m| built(m, AnthropicInputTokens::new(m.get::<i64>("value")), |v| v)),
+    ("AnthropicToolUses", |m| built(m, AnthropicToolUses::new(m.get::<i64>("value")), |v| v)),
+    ("ContextEditClearThinking20251015", |m| {
+        built(m, ContextEditClearThinking20251015::new(), |v| {
+            v.keep(m.get::<ContextEditClearThinking20251015Keep>("keep"))
+        })
+    }),
+    ("AnthropicThinkingTurns", |m| built(m, AnthropicThinkingTurns::new(m.get::<i64>("value")), |v| v)),
+    ("ContextEditClearThinking20251015KeepAll", |m| built(m, ContextEditClearThinking20251015KeepAll::new(), |v| v)),
+    ("ContextEditCompact20260112", |m| {
+        built(m, ContextEditCompact20260112::new(), |v| {
+            v.instructions(m.get::<String>("instructions"))
+                .pause_after_compaction(m.get::<bool>("pause_after_compaction"))
+                .trigger(m.get::<AnthropicInputTokens>("trigger"))
+        })
+    }),
+    ("MessagesFallbackParam", |m| built(m, MessagesFallbackParam::new(m.get::<String>("model")), |v| v)),
+    ("MessagesMessageParam", |m| {
+        built(
+            m,
+            MessagesMessageParam::new(
+                m.get::<MessagesMessageParamContent>("content"),
+                m.get::<MessagesMessageParamRole>("role"),
+            ),
+            |v| {
+                v.clear_at(m.get::<AnthropicSystemClearAt>("clear_at"))
+                    .output_config(m.get::<AnthropicMessageOutputConfig>("output_config"))
+            },
+        )
+    }),
+    ("AnthropicTextBlockParam", |m| {
+        built(m, AnthropicTextBlockParam::new(m.get::<String>("text")), |v| {
+            v.cache_control(m.get::<CacheControl>("cache_control"))
+                .citations(m.get::<Vec<AnthropicTextBlockParamCitation>>("citations"))
+        })
+    }),
+    ("AnthropicCharCitationParam", |m| {
+        built(
+            m,
+            AnthropicCharCitationParam::new(
+                m.get::<String>("cited_text"),
+                m.get::<i64>("document_index"),
+                m.get::<i64>("end_char_index"),
+                m.get::<i64>("start_char_index"),
+            ),
+            |v| v.document_title(m.get::<String>("document_title")),
+        )
+    }),
+    ("AnthropicPageCitationParam", |m| {
+        built(
+            m,
+            AnthropicPageCitationParam::new(
+                m.get::<String>("cited_text"),
+                m.get::<i64>("document_index"),
+                m.get::<i64>("end_page_number"),
+                m.get::<i64>("start_page_number"),
+            ),
+            |v| v.document_title(m.get::<String>("document_title")),
+        )
+    }),
+    ("AnthropicContentBlockCitationParam", |m| {
+        built(
+            m,
+            AnthropicContentBlockCitationParam::new(
+                m.get::<String>("cited_text"),
+                m.get::<i64>("document_index"),
+                m.get::<i64>("end_block_index"),
+                m.get::<i64>("start_block_index"),
+            ),
+            |v| v.document_title(m.get::<String>("document_title")),
+        )
+    }),
+    ("AnthropicImageBlockParam", |m| {
+        built(m, AnthropicImageBlockParam::new(m.get::<AnthropicImageBlockParamSource>("source")), |v| {
+            v.cache_control(m.get::<CacheControl>("cache_control"))
+        })
+    }),
+    ("AnthropicBase64ImageSource", |m| {
+        built(
+            m,
+            AnthropicBase64ImageSource::new(m.get::<String>("data"), m.get::<AnthropicImageMimeType>("media_type")),
+            |v| v,
+        )
+    }),
+    ("AnthropicFileDocumentSource", |m| built(m, AnthropicFileDocumentSource::new(m.get::<String>("file_id")), |v| v)),
+    ("AnthropicDocumentBlockParam", |m| {
+        built(m, AnthropicDocumentBlockParam::new(m.get::<AnthropicDocumentBlockParamSource>("source")), |v| {
+            v.cache_control(m.get::<CacheControl>("cache_control"))
+                .citations(m.get::<AnthropicCitationsParam>("citations"))
+                .context(m.get::<String>("context"))
+                .title(m.get::<String>("title"))
+        })
+    }),
+    ("AnthropicCitationsParam", |m| built(m, AnthropicCitationsParam::new(), |v| v.enabled(m.get::<bool>("enabled")))),
+    ("AnthropicContentSource", |m| {
+        built(m, AnthropicContentSource::new(m.get::<AnthropicContentSourceContent>("content")), |v| v)
+    }),
+    ("MessagesToolUseBlockParam", |m| {
+        built(m, MessagesToolUseBlockParam::new(m.get::<String>("id"), m.get::<String>("name")), |v| {
+            v.cache_control(m.get::<CacheControl>("cache_control"))
+                .input(m.get::<Json>("input"))
+                .caller(m.get::<AnthropicCaller>("caller"))
+        })
+    }),
+    ("MessagesToolResultBlockParam", |m| {
+        built(m, MessagesToolResultBlockParam::new(m.get::<String>("tool_use_id")), |v| {
+            v.cache_control(m.get::<CacheControl>("cache_control"))
+                .content(m.get::<MessagesToolResultContent>("content"))
+                .is_error(m.get::<bool>("is_error"))
+        })
+    }),
+    ("AnthropicSearchResultBlockParam", |m| {
+        built(
+            m,
+            AnthropicSearchResultBlockParam::new(
+                m.get::<Vec<AnthropicTextBlockParam>>("content"),
+                m.get::<String>("source"),
+                m.get::<String>("title"),
+            ),
+            |v| {
+                v.cache_control(m.get::<CacheControl>("cache_control"))
+                    .citations(m.get::<AnthropicCitationsParam>("citations"))
+            },
+        )
+    }),
+    ("MessagesServerToolUseBlockParam", |m| {
+        built(m, MessagesServerToolUseBlockParam::new(m.get::<String>("id"), m.get::<String>("name")), |v| {
+            v.cache_control(m.get::<CacheControl>("cache_control"))
+                .input(m.get::<Json>("input"))
+                .caller(m.get::<AnthropicCaller>("caller"))
+        })
+    }),
+    ("MessagesWebSearchResultBlockParam", |m| {
+        built(
+            m,
+            MessagesWebSearchResultBlockParam::new(
+                m.get::<MessagesWebSearchResultContent>("content"),
+                m.get::<String>("tool_use_id"),
+            ),
+            |v| v.cache_control(m.get::<CacheControl>("cache_control")).caller(m.get::<AnthropicCaller>("caller")),
+        )
+    }),
+    ("AnthropicWebSearchResultBlockParam", |m| {
+        built(
+            m,
+            AnthropicWebSearchResultBlockParam::new(
+                m.get::<String>("encrypted_content"),
+                m.get::<String>("title"),
+                m.get::<String>("url"),
+            ),
+            |v| v.page_age(m.get::<String>("page_age")),
+        )
+    }),
+    ("MessagesCompactionBlockParam", |m| {
+        built(m, MessagesCompactionBlockParam::new(), |v| {
+            v.content(m.get::<String>("content"))
+                .cache_control(m.get::<CacheControl>("cache_control"))
+                .encrypted_content(m.get::<String>("encrypted_content"))
+        })
+    }),
+    ("MessagesToolAdditionBlock", |m| {
+        built(m, MessagesToolAdditionBlock::new(m.get::<MessagesAddedTool>("tool")), |v| {
+            v.cache_control(m.get::<CacheControl>("cache_control"))
+        })
+    }),
+    ("MessagesToolReference", |m| built(m, MessagesToolReference::new(m.get::<String>("name")), |v| v)),
+    ("MessagesMcpToolReference", |m| {
+        built(m, MessagesMcpToolReference::new(m.get::<String>("name"), m.get::<String>("server_name")), |v| v)
+    }),
+    ("MessagesMcpToolsetReference", |m| {
+        built(m, MessagesMcpToolsetReference::new(m.get::<String>("server_name")), |v| v)
+    }),
+    ("MessagesAddedToolToolDefinition", |m| {
+        built(m, MessagesAddedToolToolDefinition::new(m.get::<AnthropicTool>("definition")), |v| v)
+    }),
+    ("AnthropicToolCustom", |m| {
+        built(
+            m,
+            AnthropicToolCustom::new(m.get::<AnthropicToolCustomInputSchema>("input_schema"), m.get::<String>("name")),
+            |v| {
+                v.cache_control(m.get::<CacheControl>("cache_control"))
+                    .defer_loading(m.get::<bool>("defer_loading"))
+                    .description(m.get::<String>("description"))
+                    .strict(m.get::<bool>("strict"))
+            },
+        )
+    }),
+    ("AnthropicToolCustomInputSchema", |m| {
+        built(m, AnthropicToolCustomInputSchema::new(), |v| {
+            v.properties(m.get::<Json>("properties")).required(m.get::<Vec<String>>("required"))
+        })
+    }),
+    ("AnthropicBashTool20250124", |m| {
+        built(m, AnthropicBashTool20250124::new(), |v| v.cache_control(m.get::<CacheControl>("cache_control")))
+    }),
+    ("AnthropicTextEditorTool20250124", |m| {
+        built(m, AnthropicTextEditorTool20250124::new(), |v| v.cache_control(m.get::<CacheControl>("cache_control")))
+    }),
+    ("AnthropicWebSearchTool20250305", |m| {
+        built(m, AnthropicWebSearchTool20250305::new(), |v| {
+            v.allowed_domains(m.get::<Vec<String>>("allowed_domains"))
+                .blocked_domains(m.get::<Vec<String>>("blocked_domains"))
+                .cache_control(m.get::<CacheControl>("cache_control"))
+                .max_uses(m.get::<i64>("max_uses"))
+                .user_location(m.get::<WebSearchUserLocation>("user_location"))
+        })
+    }),
+    ("AnthropicWebSearchTool20260209", |m| {
+        built(m, AnthropicWebSearchTool20260209::new(), |v| {
+            v.allowed_callers(m.get::<Vec<AnthropicAllowedCaller>>("allowed_callers"))
+                .allowed_domains(m.get::<Vec<String>>("allowed_domains"))
+                .blocked_domains(m.get::<Vec<String>>("blocked_domains"))
+                .cache_control(m.get::<CacheControl>("cache_control"))
+                .max_uses(m.get::<i64>("max_uses"))
+                .user_location(m.get::<WebSearchUserLocation>("user_location"))
+        })
+    }),
+    ("MessagesToolRemovalBlock", |m| {
+        built(m, MessagesToolRemovalBlock::new(m.get::<MessagesRemovedTool>("tool")), |v| {
+            v.cache_control(m.get::<CacheControl>("cache_control"))
+        })
+    }),
+    ("AnthropicMessageOutputConfig", |m| {
+        built(m, AnthropicMessageOutputConfig::new(), |v| v.effort(m.get::<OutputEffort>("effort")))
+    }),
+    ("MessagesRequestMetadata", |m| {
+        built(m, MessagesRequestMetadata::new(), |v| v.user_id(m.get::<String>("user_id")))
+    }),
+    ("MessagesOutputConfig", |m| {
+        built(m, MessagesOutputConfig::new(), |v| {
+            v.effort(m.get::<OutputEffort>("effort"))
+                .format(m.get::<MessagesOutputConfigFormat>("format"))
+                .task_budget(m.get::<MessagesOutputConfigTaskBudget>("task_budget"))
+        })
+    }),
+    ("MessagesOutputConfigFormat", |m| built(m, MessagesOutputConfigFormat::new(m.get::<JsonObject>("schema")), |v| v)),
+    ("MessagesOutputConfigTaskBudget", |m| {
+        built(m, MessagesOutputConfigTaskBudget::new(m.get::<i64>("total")), |v| v.remaining(m.get::<i64>("remaining")))
+    }),
+    ("AnthropicSafeguard", |m| {
+        built(m, AnthropicSafeguard::new(m.get::<String>("type")), |v| {
+            v.classifier_context(m.get::<JsonObject>("classifier_context"))
+        })
+    }),
+    ("MessagesRequestThinkingEnabled", |m| {
+        built(m, MessagesRequestThinkingEnabled::new(m.get::<i64>("budget_tokens")), |v| {
+            v.block_binding(m.get::<AnthropicThinkingBlockBinding>("block_binding"))
+                .display(m.get::<AnthropicThinkingDisplay>("display"))
+        })
+    }),
+    ("AnthropicThinkingBlockBinding", |m| {
+        built(m, AnthropicThinkingBlockBinding::new(), |v| {
+            v.mismatch_behavior(m.get::<AnthropicMismatchBehavior>("mismatch_behavior"))
+                .prefix_mismatch_behavior(m.get::<AnthropicMismatchBehavior>("prefix_mismatch_behavior"))
+        })
+    }),
+    ("MessagesRequestThinkingDisabled", |m| built(m, MessagesRequestThinkingDisabled::new(), |v| v)),
+    ("MessagesRequestThinkingAdaptive", |m| {
+        built(m, MessagesRequestThinkingAdaptive::new(), |v| {
+            v.block_binding(m.get::<AnthropicThinkingBlockBinding>("block_binding"))
+                .display(m.get::<AnthropicThinkingDisplay>("display"))
+        })
+    }),
+    ("MessagesRequestThinkingBetweenTools", |m| built(m, MessagesRequestThinkingBetweenTools::new(), |v| v)),
+    ("MessagesRequestToolChoiceAuto", |m| {
+        built(m, MessagesRequestToolChoiceAuto::new(), |v| {
+            v.disable_parallel_tool_use(m.get::<bool>("disable_parallel_tool_use"))
+        })
+    }),
+    ("MessagesRequestToolChoiceAny", |m| {
+        built(m, MessagesRequestToolChoiceAny::new(), |v| {
+            v.disable_parallel_tool_use(m.get::<bool>("disable_parallel_tool_use"))
+        })
+    }),
+    ("MessagesRequestToolChoiceNone", |m| built(m, MessagesRequestToolChoiceNone::new(), |v| v)),
+    ("MessagesRequestToolChoiceTool", |m| {
+        built(m, MessagesRequestToolChoiceTool::new(m.get::<String>("name")), |v| {
+            v.disable_parallel_tool_use(m.get::<bool>("disable_parallel_tool_use"))
+        })
+    }),
+    ("MessagesRequestToolCustom", |m| {
+        built(
+            m,
+            MessagesRequestToolCustom::new(
+                m.get::<MessagesRequestToolCustomInputSchema>("input_schema"),
+                m.get::<String>("name"),
+            ),
+            |v| {
+                v.cache_control(m.get::<CacheControl>("cache_control"))
+                    .defer_loading(m.get::<bool>("defer_loading"))
+                    .description(m.get::<String>("description"))
+                    .strict(m.get::<bool>("strict"))
+            },
+        )
+    }),
+    ("MessagesRequestToolCustomInputSchema", |m| {
+        built(m, MessagesRequestToolCustomInputSchema::new(), |v| {
+            v.properties(m.get::<Json>("properties"))
+                .required(m.get::<Vec<String>>("required"))
+                .r#type(m.get::<String>("type"))
+        })
+    }),
+    ("MessagesRequestToolAdvisor20260301", |m| {
+        built(m, MessagesRequestToolAdvisor20260301::new(m.get::<String>("model")), |v| {
+            v.allowed_callers(m.get::<Vec<AnthropicAllowedCaller>>("allowed_callers"))
+                .cache_control(m.get::<CacheControl>("cache_control"))
+                .caching(m.get::<CacheControl>("caching"))
+                .defer_loading(m.get::<bool>("defer_loading"))
+                .max_uses(m.get::<i64>("max_uses"))
+        })
+    }),
+    ("AnthropicToolSearchToolBm25", |m| {
+        built(m, AnthropicToolSearchToolBm25::new(m.get::<AnthropicToolSearchToolBm25Type>("type")), |v| {
+            v.allowed_callers(m.get::<Vec<AnthropicAllowedCaller>>("allowed_callers"))
+                .cache_control(m.get::<CacheControl>("cache_control"))
+                .defer_loading(m.get::<bool>("defer_loading"))
+                .strict(m.get::<bool>("strict"))
+        })
+    }),
+    ("AnthropicToolSearchToolRegex", |m| {
+        built(m, AnthropicToolSearchToolRegex::new(m.get::<AnthropicToolSearchToolRegexType>("type")), |v| {
+            v.allowed_callers(m.get::<Vec<AnthropicAllowedCaller>>("allowed_callers"))
+                .cache_control(m.get::<CacheControl>("cache_control"))
+                .defer_loading(m.get::<bool>("defer_loading"))
+                .strict(m.get::<bool>("strict"))
+        })
+    }),
+    ("TokenExchangeRequest", |m| {
+        built(
+            m,
+            TokenExchangeRequest::new(m.get::<String>("federation_policy_id"), m.get::<Secret>("subject_token")),
+            |v| {
+                v.requested_token_type(m.get::<TokenExchangeRequestRequestedTokenType>("requested_token_type"))
+                    .scope(m.get::<TokenExchangeRequestScope>("scope"))
+            },
+        )
+    }),
+    ("ObservabilityFilterRulesConfig", |m| {
+        built(m, ObservabilityFilterRulesConfig::new(m.get::<Vec<ObservabilityFilterRuleGroup>>("groups")), |v| {
+            v.enabled(m.get::<bool>("enabled"))
+        })
+    }),
+    ("ObservabilityFilterRuleGroup", |m| {
+        built(m, ObservabilityFilterRuleGroup::new(m.get::<Vec<ObservabilityFilterRuleGroupRule>>("rules")), |v| {
+            v.logic(m.get::<FilterLogic>("logic"))
+        })
+    }),
+    ("ObservabilityFilterRuleGroupRule", |m| {
+        built(
+            m,
+            ObservabilityFilterRuleGroupRule::new(
+                m.get::<ObservabilityFilterRuleGroupRuleField>("field"),
+                m.get::<ObservabilityFilterRuleGroupRuleOperator>("operator"),
+            ),
+            |v| v.value(m.get::<FilterValue>("value")),
+        )
+    }),
+    ("CreateObservabilityDestinationRequest", |m| {
+        built(
+            m,
+            CreateObservabilityDestinationRequest::new(
+                m.get::<Secret<JsonObject>>("config"),
+                m.get::<String>("name"),
+                m.get::<ObservabilityDestinationType>("type"),
+            ),
+            |v| {
+                v.api_key_hashes(m.get::<Vec<String>>("api_key_hashes"))
+                    .broadcast_generation_cost(m.get::<bool>("broadcast_generation_cost"))
+                    .broadcast_generation_cost_allocation(m.get::<bool>("broadcast_generation_cost_allocation"))
+                    .broadcast_generation_identity(m.get::<bool>("broadcast_generation_identity"))
+                    .broadcast_generation_request_context(m.get::<bool>("broadcast_generation_request_context"))
+                    .enabled(m.get::<bool>("enabled"))
+                    .filter_rules(m.get::<ObservabilityFilterRulesConfig>("filter_rules"))
+                    .privacy_mode(m.get::<bool>("privacy_mode"))
+                    .regions(m.get::<Vec<ObservabilityDataRegionInput>>("regions"))
+                    .sampling_rate(m.get::<f64>("sampling_rate"))
+                    .workspace_id(m.get::<String>("workspace_id"))
+            },
+        )
+    }),
+    ("UpdateObservabilityDestinationRequest", |m| {
+        built(m, UpdateObservabilityDestinationRequest::new(), |v| {
+            v.api_key_hashes(m.get::<Vec<String>>("api_key_hashes"))
+                .broadcast_generation_cost(m.get::<bool>("broadcast_generation_cost"))
+                .broadcast_generation_cost_allocation(m.get::<bool>("broadcast_generation_cost_allocation"))
+                .broadcast_generation_identity(m.get::<bool>("broadcast_generation_identity"))
+                .broadcast_generation_request_context(m.get::<bool>("broadcast_generation_request_context"))
+                .config(m.get::<Secret<JsonObject>>("config"))
+                .enabled(m.get::<bool>("enabled"))
+                .filter_rules(m.get::<ObservabilityFilterRulesConfig>("filter_rules"))
+                .name(m.get::<String>("name"))
+                .privacy_mode(m.get::<bool>("privacy_mode"))
+                .regions(m.get::<Vec<ObservabilityDataRegionInput>>("regions"))
+                .sampling_rate(m.get::<f64>("sampling_rate"))
+        })
+    }),
+    ("UpdateOrganizationSettingsRequest", |m| {
+        built(m, UpdateOrganizationSettingsRequest::new(m.get::<bool>("is_filtered_model_catalog_enabled")), |v| v)
+    }),
+    ("ResponsesRequest", |m| {
+        built(m, ResponsesRequest::new(), |v| {
+            v.background(m.get::<bool>("background"))
+                .cache_control(m.get::<CacheControl>("cache_control"))
+                .debug(m.get::<ChatDebugOptions>("debug"))
+                .deferred_tools(m.get::<DeferredToolsControl>("deferred_tools"))
+                .frequency_penalty(m.get::<f64>("frequency_penalty"))
+                .image_config(m.get::<BTreeMap<String, ImageConfigValue>>("image_config"))
+                .include(m.get::<Vec<ResponsesInclude>>("include"))
+                .input(m.get::<ResponsesInput>("input"))
+                .instructions(m.get::<String>("instructions"))
+                .max_output_tokens(m.get::<i64>("max_output_tokens"))
+                .max_tool_calls(m.get::<i64>("max_tool_calls"))
+                .metadata(m.get::<BTreeMap<String, String>>("metadata"))
+                .modalities(m.get::<Vec<ResponsesOutputModality>>("modalities"))
+                .model(m.get::<String>("model"))
+                .models(m.get::<Vec<String>>("models"))
+                .parallel_tool_calls(m.get::<bool>("parallel_tool_calls"))
+                .plugins(m.get::<Vec<Plugin>>("plugins"))
+                .presence_penalty(m.get::<f64>("presence_penalty"))
+                .previous_response_id(m.get::<Json>("previous_response_id"))
+                .prompt(m.get::<StoredPromptTemplate>("prompt"))
+                .prompt_cache_key(m.get::<String>("prompt_cache_key"))
+                .prompt_cache_options(m.get::<PromptCacheOptions>("prompt_cache_options"))
+                .provider(m.get::<ProviderPreferences>("provider"))
+                .reasoning(m.get::<ReasoningConfig>("reasoning"))
+                .route(m.get::<DeprecatedRoute>("route"))
+                .safety_identifier(m.get::<String>("safety_identifier"))
+                .service_tier(m.get::<ServiceTier>("service_tier"))
+                .session_id(m.get::<String>("session_id"))
+                .stop(m.get::<StopSequences>("stop"))
+                .stop_server_tools_when(m.get::<Vec<StopServerToolsWhenCondition>>("stop_server_tools_when"))
+                .store(m.get::<bool>("store"))
+                .temperature(m.get::<f64>("temperature"))
+                .text(m.get::<TextExtendedConfig>("text"))
+                .tool_choice(m.get::<ResponsesToolChoice>("tool_choice"))
+                .tools(m.get::<Vec<ResponsesTool>>("tools"))
+                .top_k(m.get::<i64>("top_k"))
+                .top_logprobs(m.get::<i64>("top_logprobs"))
+                .top_p(m.get::<f64>("top_p"))
+                .trace(m.get::<TraceConfig>("trace"))
+                .truncation(m.get::<Truncation>("truncation"))
+                .user(m.get::<String>("user"))
+                .client_metadata(m.get::<BTreeMap<String, String>>("client_metadata"))
+        })
+    }),
+    ("EasyInputMessage", |m| {
+        built(m, EasyInputMessage::new(m.get::<MessageRole>("role")), |v| {
+            v.content(m.get::<EasyInputMessageContent>("content")).phase(m.get::<MessagePhase>("phase"))
+        })
+    }),
+    ("InputVideo", |m| {
+        built(m, InputVideo::new(m.get::<String>("video_url")), |v| {
+            v.processing(m.get::<VideoProcessing>("processing"))
+        })
+    }),
+    ("InputMessageItem", |m| {
+        built(m, InputMessageItem::new(m.get::<InputMessageRole>("role")), |v| {
+            v.content(m.get::<Vec<InputContentPart>>("content")).id(m.get::<String>("id"))
+        })
+    }),
+    ("OutputMessageInput", |m| {
+        built(m, OutputMessageInput::new(m.get::<String>("id")), |v| {
+            v.content(m.get::<OutputMessageInputContent>("content"))
+                .phase(m.get::<MessagePhase>("phase"))
+                .status(m.get::<ItemStatus>("status"))
+        })
+    }),
+    ("LocalShellCallItem", |m| {
+        built(
+            m,
+            LocalShellCallItem::new(
+                m.get::<LocalShellCallItemAction>("action"),
+                m.get::<String>("call_id"),
+                m.get::<String>("id"),
+                m.get::<ItemStatus>("status"),
+            ),
+            |v| v,
+        )
+    }),
+    ("LocalShellCallItemAction", |m| {
+        built(
+            m,
+            LocalShellCallItemAction::new(
+                m.get::<Vec<String>>("command"),
+                m.get::<Secret<BTreeMap<String, String>>>("env"),
+            ),
+            |v| {
+                v.timeout_ms(m.get::<i64>("timeout_ms"))
+                    .user(m.get::<String>("user"))
+                    .working_directory(m.get::<String>("working_directory"))
+            },
+        )
+    }),
+    ("LocalShellCallOutputItem", |m| {
+        built(m, LocalShellCallOutputItem::new(m.get::<String>("id"), m.get::<String>("output")), |v| {
+            v.status(m.get::<ItemStatus>("status"))
+        })
+    }),
+    ("ShellCallItem", |m| {
+        built(m, ShellCallItem::new(m.get::<ShellAction>("action"), m.get::<String>("call_id")), |v| {
+            v.arguments(m.get::<String>("arguments"))
+                .environment(m.get::<Json>("environment"))
+                .id(m.get::<String>("id"))
+                .status(m.get::<ItemStatus>("status"))
+        })
+    }),
+    ("ShellCallOutputItem", |m| {
+        built(
+            m,
+            ShellCallOutputItem::new(m.get::<String>("call_id"), m.get::<Vec<ShellCallOutputContent>>("output")),
+            |v| {
+                v.container_id(m.get::<String>("container_id"))
+                    .error(m.get::<String>("error"))
+                    .files(m.get::<Vec<ToolOutputFile>>("files"))
+                    .id(m.get::<String>("id"))
+                    .max_output_length(m.get::<i64>("max_output_length"))
+                    .status(m.get::<ItemStatus>("status"))
+            },
+        )
+    }),
+    ("McpApprovalResponseItem", |m| {
+        built(m, McpApprovalResponseItem::new(m.get::<String>("approval_request_id"), m.get::<bool>("approve")), |v| {
+            v.id(m.get::<String>("id")).reason(m.get::<String>("reason"))
+        })
+    }),
+    ("CompactionItem", |m| {
+        built(m, CompactionItem::new(m.get::<String>("encrypted_content")), |v| v.id(m.get::<String>("id")))
+    }),
+    ("ContextCompactionItem", |m| {
+        built(m, ContextCompactionItem::new(), |v| {
+            v.encrypted_content(m.get::<String>("encrypted_content")).id(m.get::<String>("id"))
+        })
+    }),
+    ("ItemReferenceItem", |m| built(m, ItemReferenceItem::new(m.get::<String>("id")), |v| v)),
+    ("AdditionalToolsItem", |m| {
+        built(
+            m,
+            AdditionalToolsItem::new(m.get::<AdditionalToolsItemRole>("role"), m.get::<Vec<ResponsesTool>>("tools")),
+            |v| v.id(m.get::<String>("id")),
+        )
+    }),
+    ("AgentMessageItem", |m| {
+        built(
+            m,
+            AgentMessageItem::new(
+                m.get::<String>("author"),
+                m.get::<Vec<AgentMessageContentPart>>("content"),
+                m.get::<String>("recipient"),
+            ),
+            |v| v.agent(m.get::<AgentMessageItemAgent>("agent")).id(m.get::<String>("id")),
+        )
+    }),
+    ("AgentMessageItemAgent", |m| built(m, AgentMessageItemAgent::new(m.get::<String>("agent_name")), |v| v)),
+    ("AgentMessageEncryptedContent", |m| {
+        built(m, AgentMessageEncryptedContent::new(m.get::<String>("encrypted_content")), |v| v)
+    }),
+    ("ToolSearchCallItem", |m| {
+        built(m, ToolSearchCallItem::new(m.get::<String>("call_id"), m.get::<ToolSearchExecution>("execution")), |v| {
+            v.arguments(m.get::<Json>("arguments")).id(m.get::<String>("id")).status(m.get::<ItemStatus>("status"))
+        })
+    }),
+    ("ReasoningConfig", |m| {
+        built(m, ReasoningConfig::new(), |v| {
+            v.context(m.get::<ReasoningContext>("context"))
+                .effort(m.get::<ReasoningEffort>("effort"))
+                .mode(m.get::<ReasoningMode>("mode"))
+                .summary(m.get::<ReasoningSummaryVerbosity>("summary"))
+                .enabled(m.get::<bool>("enabled"))
+                .max_tokens(m.get::<i64>("max_tokens"))
+        })
+    }),
+    ("CreatePrivateEndpointRequest", |m| {
+        built(
+            m,
+            CreatePrivateEndpointRequest::new(
+                m.get::<String>("model_permaslug"),
+                m.get::<String>("provider_slug"),
+                m.get::<String>("upstream_model_id"),
+            ),
+            |v| {
+                v.activate(m.get::<PrivateEndpointActivation>("activate"))
+                    .base_url(m.get::<String>("base_url"))
+                    .declared_parameters(m.get::<Vec<PrivateEndpointDeclaredParameter>>("declared_parameters"))
+                    .declared_region(m.get::<DataRegion>("declared_region"))
+                    .declared_zdr(m.get::<bool>("declared_zdr"))
+                    .max_completion_tokens(m.get::<i64>("max_completion_tokens"))
+                    .pricing(m.get::<PrivateEndpointPricing>("pricing"))
+                    .settings(m.get::<UpdatePrivateEndpointSettings>("settings"))
+            },
+        )
+    }),
+    ("PrivateEndpointActivation", |m| built(m, PrivateEndpointActivation::new(m.get::<String>("workspace_id")), |v| v)),
+    ("PrivateEndpointPricing", |m| {
+        built(m, PrivateEndpointPricing::new(m.get::<String>("completion"), m.get::<String>("prompt")), |v| {
+            v.cache_read(m.get::<String>("cache_read")).cache_write(m.get::<String>("cache_write"))
+        })
+    }),
+    ("UpdatePrivateEndpointSettings", |m| {
+        built(m, UpdatePrivateEndpointSettings::new(), |v| {
+            v.completions(m.get::<UpdatePrivateEndpointSettingsCompletions>("completions"))
+                .context_length(m.get::<i64>("context_length"))
+                .excluded_parameters(m.get::<Vec<SupportedParameter>>("excluded_parameters"))
+                .inputs(m.get::<UpdatePrivateEndpointSettingsInputs>("inputs"))
+                .max_completion_tokens(m.get::<i64>("max_completion_tokens"))
+                .max_prompt_tokens(m.get::<i64>("max_prompt_tokens"))
+                .quantization(m.get::<Quantization>("quantization"))
+                .reasoning(m.get::<UpdatePrivateEndpointSettingsReasoning>("reasoning"))
+                .tool_choice(m.get::<UpdatePrivateEndpointSettingsToolChoice>("tool_choice"))
+        })
+    }),
+    ("UpdatePrivateEndpointSettingsCompletions", |m| {
+        built(m, UpdatePrivateEndpointSettingsCompletions::new(), |v| {
+            v.chat(m.get::<bool>("chat")).text(m.get::<bool>("text"))
+        })
+    }),
+    ("UpdatePrivateEndpointSettingsInputs", |m| {
+        built(m, UpdatePrivateEndpointSettingsInputs::new(), |v| {
+            v.audio(m.get::<bool>("audio"))
+                .base64_files(m.get::<bool>("base64_files"))
+                .base64_images(m.get::<bool>("base64_images"))
+                .file_urls(m.get::<bool>("file_urls"))
+                .image_urls(m.get::<bool>("image_urls"))
+        })
+    }),
+    ("UpdatePrivateEndpointSettingsReasoning", |m| {
+        built(m, UpdatePrivateEndpointSettingsReasoning::new(), |v| {
+            v.return_mechanism(m.get::<PrivateEndpointReasoningReturnMechanism>("return_mechanism"))
+                .supported(m.get::<bool>("supported"))
+        })
+    }),
+    ("UpdatePrivateEndpointSettingsToolChoice", |m| {
+        built(m, UpdatePrivateEndpointSettingsToolChoice::new(), |v| {
+            v.auto(m.get::<bool>("auto"))
+                .function(m.get::<bool>("function"))
+                .none(m.get::<bool>("none"))
+                .required(m.get::<bool>("required"))
+        })
+    }),
+    ("UpdatePrivateEndpointRequest", |m| {
+        built(m, UpdatePrivateEndpointRequest::new(), |v| {
+            v.base_url(m.get::<String>("base_url"))
+                .declared_parameters(m.get::<Vec<PrivateEndpointDeclaredParameter>>("declared_parameters"))
+                .declared_region(m.get::<DataRegion>("declared_region"))
+                .declared_zdr(m.get::<bool>("declared_zdr"))
+                .pricing(m.get::<PrivateEndpointPricing>("pricing"))
+                .settings(m.get::<UpdatePrivateEndpointSettings>("settings"))
+                .upstream_model_id(m.get::<String>("upstream_model_id"))
+        })
+    }),
+    ("UpdatePrivateEndpointParametersRequest", |m| {
+        built(
+            m,
+            UpdatePrivateEndpointParametersRequest::new(
+                m.get::<Vec<PrivateEndpointDeclaredParameter>>("declared_parameters"),
+            ),
+            |v| v,
+        )
+    }),
+    ("UpdatePrivateEndpointPricingRequest", |m| {
+        built(m, UpdatePrivateEndpointPricingRequest::new(m.get::<PrivateEndpointPricing>("pricing")), |v| v)
+    }),
+    ("ValidatePrivateEndpointRequest", |m| {
+        built(m, ValidatePrivateEndpointRequest::new(m.get::<String>("workspace_id")), |v| v)
+    }),
+    ("PrivateProviderDataPolicy", |m| {
+        built(m, PrivateProviderDataPolicy::new(m.get::<bool>("retains_prompts"), m.get::<bool>("training")), |v| {
+            v.prompt_retention_days(m.get::<i64>("prompt_retention_days"))
+        })
+    }),
+    ("CreatePrivateProviderRequest", |m| {
+        built(m, CreatePrivateProviderRequest::new(m.get::<String>("name")), |v| {
+            v.base_url(m.get::<String>("base_url"))
+                .data_policy(m.get::<PrivateProviderDataPolicy>("data_policy"))
+                .display_name(m.get::<String>("display_name"))
+                .slug(m.get::<String>("slug"))
+        })
+    }),
+    ("UpdatePrivateProviderRequest", |m| {
+        built(m, UpdatePrivateProviderRequest::new(), |v| {
+            v.base_url(m.get::<String>("base_url"))
+                .data_policy(m.get::<UpdatePrivateProviderRequestDataPolicy>("data_policy"))
+                .display_name(m.get::<String>("display_name"))
+        })
+    }),
+    ("UpdatePrivateProviderRequestDataPolicy", |m| {
+        built(m, UpdatePrivateProviderRequestDataPolicy::new(), |v| {
+            v.prompt_retention_days(m.get::<i64>("prompt_retention_days"))
+                .retains_prompts(m.get::<bool>("retains_prompts"))
+                .training(m.get::<bool>("training"))
+        })
+    }),
+    ("RerankDocument", |m| {
+        built(m, RerankDocument::new(), |v| v.image(m.get::<String>("image")).text(m.get::<String>("text")))
+    }),
+    ("CreateRerankRequest", |m| {
+        built(
+            m,
+            CreateRerankRequest::new(
+                m.get::<Vec<CreateRerankRequestDocument>>("documents"),
+                m.get::<String>("model"),
+                m.get::<String>("query"),
+            ),
+            |v| {
+                v.provider(m.get::<ProviderPreferences>("provider"))
+                    .session_id(m.get::<String>("session_id"))
+                    .top_n(m.get::<i64>("top_n"))
+                    .trace(m.get::<TraceConfig>("trace"))
+                    .user(m.get::<String>("user"))
+                    .return_documents(m.get::<bool>("return_documents"))
+            },
+        )
+    }),
+    ("CreateScimGroupMappingRequest", |m| {
+        built(
+            m,
+            CreateScimGroupMappingRequest::new(
+                m.get::<MemberRole>("role"),
+                m.get::<String>("scim_group_id"),
+                m.get::<String>("workspace_id"),
+            ),
+            |v| v,
+        )
+    }),
+    ("UpdateScimGroupMappingRequest", |m| {
+        built(m, UpdateScimGroupMappingRequest::new(m.get::<MemberRole>("role")), |v| v)
+    }),
+    ("VaultSecretCopyRequest", |m| built(m, VaultSecretCopyRequest::new(m.get::<Vec<String>>("names")), |v| v)),
+    ("VaultSecretWriteRequest", |m| {
+        built(m, VaultSecretWriteRequest::new(m.get::<Vec<String>>("hosts"), m.get::<Secret>("value")), |v| v)
+    }),
+    ("VideoGenerationRequest", |m| {
+        built(m, VideoGenerationRequest::new(m.get::<String>("model")), |v| {
+            v.aspect_ratio(m.get::<VideoAspectRatio>("aspect_ratio"))
+                .callback_url(m.get::<String>("callback_url"))
+                .creativity(m.get::<i64>("creativity"))
+                .duration(m.get::<i64>("duration"))
+                .frame_images(m.get::<Vec<FrameImage>>("frame_images"))
+                .generate_audio(m.get::<bool>("generate_audio"))
+                .input_references(m.get::<Vec<InputReference>>("input_references"))
+                .previous_job_id(m.get::<String>("previous_job_id"))
+                .prompt(m.get::<String>("prompt"))
+                .provider(m.get::<VideoGenerationRequestProvider>("provider"))
+                .resolution(m.get::<VideoResolution>("resolution"))
+                .seed(m.get::<i64>("seed"))
+                .session_id(m.get::<String>("session_id"))
+                .size(m.get::<String>("size"))
+                .trace(m.get::<TraceConfig>("trace"))
+                .upscale_factor(m.get::<f64>("upscale_factor"))
+                .user(m.get::<String>("user"))
+        })
+    }),
+    ("FrameImage", |m| {
+        built(m, FrameImage::new(m.get::<MediaUrl>("image_url"), m.get::<FrameType>("frame_type")), |v| v)
+    }),
+    ("ContentPartAudio", |m| built(m, ContentPartAudio::new(m.get::<MediaUrl>("audio_url")), |v| v)),
+    ("ContentPartVideo", |m| built(m, ContentPartVideo::new(m.get::<MediaUrl>("video_url")), |v| v)),
+    ("VideoGenerationRequestProvider", |m| {
+        built(m, VideoGenerationRequestProvider::new(), |v| v.options(m.get::<BTreeMap<String, JsonObject>>("options")))
+    }),
+    ("CreateWorkspaceRequest", |m| {
+        built(m, CreateWorkspaceRequest::new(m.get::<String>("name"), m.get::<String>("slug")), |v| {
+            v.default_image_model(m.get::<String>("default_image_model"))
+                .default_provider_sort(m.get::<String>("default_provider_sort"))
+                .default_text_model(m.get::<String>("default_text_model"))
+                .description(m.get::<String>("description"))
+                .disabled_server_tools(m.get::<Vec<DisabledServerTool>>("disabled_server_tools"))
+                .io_logging_api_key_ids(m.get::<Vec<i64>>("io_logging_api_key_ids"))
+                .io_logging_sampling_rate(m.get::<f64>("io_logging_sampling_rate"))
+                .is_data_discount_logging_enabled(m.get::<bool>("is_data_discount_logging_enabled"))
+                .is_observability_broadcast_enabled(m.get::<bool>("is_observability_broadcast_enabled"))
+                .is_observability_io_logging_enabled(m.get::<bool>("is_observability_io_logging_enabled"))
+        })
+    }),
+    ("UpdateWorkspaceRequest", |m| {
+        built(m, UpdateWorkspaceRequest::new(), |v| {
+            v.default_image_model(m.get::<String>("default_image_model"))
+                .default_provider_sort(m.get::<String>("default_provider_sort"))
+                .default_text_model(m.get::<String>("default_text_model"))
+                .description(m.get::<String>("description"))
+                .disabled_server_tools(m.get::<Vec<DisabledServerTool>>("disabled_server_tools"))
+                .io_logging_api_key_ids(m.get::<Vec<i64>>("io_logging_api_key_ids"))
+                .io_logging_sampling_rate(m.get::<f64>("io_logging_sampling_rate"))
+                .is_data_discount_logging_enabled(m.get::<bool>("is_data_discount_logging_enabled"))
+                .is_observability_broadcast_enabled(m.get::<bool>("is_observability_broadcast_enabled"))
+                .is_observability_io_logging_enabled(m.get::<bool>("is_observability_io_logging_enabled"))
+                .name(m.get::<String>("name"))
+                .slug(m.get::<String>("slug"))
+        })
+    }),
+    ("BulkWorkspaceMembersRequest", |m| {
+        built(m, BulkWorkspaceMembersRequest::new(m.get::<Vec<String>>("user_ids")), |v| v)
+    }),
+    ("UpsertWorkspaceBudgetRequest", |m| {
+        built(m, UpsertWorkspaceBudgetRequest::new(m.get::<f64>("limit_usd")), |v| {
+            v.include_byok_in_budgets(m.get::<bool>("include_byok_in_budgets"))
+        })
+    }),
+];
+
+/// The constructors of unions: those of a text, and those of an object with this tag of this value.
+pub(crate) const CONSTRUCTORS: &[(&str, &str, &str, Make)] = &[
+    ("ProviderPreferencesSort", "", "price", || value_of(&ProviderPreferencesSort::Price)),
+    ("ProviderPreferencesSort", "", "throughput", || value_of(&ProviderPreferencesSort::Throughput)),
+    ("ProviderPreferencesSort", "", "latency", || value_of(&ProviderPreferencesSort::Latency)),
+    ("ProviderPreferencesSort", "", "exacto", || value_of(&ProviderPreferencesSort::Exacto)),
+    ("ReasoningDetail", "type", "reasoning.text", || value_of(&ReasoningDetail::reasoning_text())),
+    ("ChatAnnotation", "type", "file", || value_of(&ChatAnnotation::file())),
+    ("ChatAnnotation", "type", "url_citation", || value_of(&ChatAnnotation::url_citation())),
+    ("OutputWebSearchCallItemAction", "type", "open_page", || value_of(&OutputWebSearchCallItemAction::open_page())),
+    ("OutputCodeInterpreterCallItemOutput", "type", "file", || value_of(&OutputCodeInterpreterCallItemOutput::file())),
+    ("ShellCallOutputContentOutcome", "type", "timeout", || value_of(&ShellCallOutputContentOutcome::timeout())),
+    (
+        "McpToolCallError",
+        "type",
+        "mcp_tool_execution_error",
+        || value_of(&McpToolCallError::mcp_tool_execution_error()),
+    ),
+    ("CodeInterpreterServerToolContainer", "type", "auto", || value_of(&CodeInterpreterServerToolContainer::auto())),
+    ("McpServerToolRequireApproval", "", "never", || value_of(&McpServerToolRequireApproval::Never)),
+    ("CustomToolFormat", "type", "text", || value_of(&CustomToolFormat::text())),
+    ("ContainerNetworkPolicy", "type", "disabled", || value_of(&ContainerNetworkPolicy::disabled())),
+    ("ContainerEnvironment", "type", "container_auto", || value_of(&ContainerEnvironment::container_auto())),
+    ("ResponsesTool", "type", "apply_patch", || value_of(&ResponsesTool::apply_patch())),
+    ("ResponsesTool", "type", "image_generation", || value_of(&ResponsesTool::image_generation())),
+    ("ResponsesTool", "type", "local_shell", || value_of(&ResponsesTool::local_shell())),
+    ("ResponsesTool", "type", "openrouter:advisor", || value_of(&ResponsesTool::openrouter_advisor())),
+    ("ResponsesTool", "type", "openrouter:apply_patch", || value_of(&ResponsesTool::openrouter_apply_patch())),
+    ("ResponsesTool", "type", "openrouter:bash", || value_of(&ResponsesTool::openrouter_bash())),
+    ("ResponsesTool", "type", "openrouter:datetime", || value_of(&ResponsesTool::openrouter_datetime())),
+    ("ResponsesTool", "type", "openrouter:experimental__search_models", || {
+        value_of(&ResponsesTool::openrouter_experimental_search_models())
+    }),
+    ("ResponsesTool", "type", "openrouter:files", || value_of(&ResponsesTool::openrouter_files())),
+    ("ResponsesTool", "type", "openrouter:fusion", || value_of(&ResponsesTool::openrouter_fusion())),
+    (
+        "ResponsesTool",
+        "type",
+        "openrouter:image_generation",
+        || value_of(&ResponsesTool::openrouter_image_generation()),
+    ),
+    ("ResponsesTool", "type", "openrouter:shell", || value_of(&ResponsesTool::openrouter_shell())),
+    ("ResponsesTool", "type", "openrouter:subagent", || value_of(&ResponsesTool::openrouter_subagent())),
+    ("ResponsesTool", "type", "openrouter:tool_search", || value_of(&ResponsesTool::openrouter_tool_search())),
+    ("ResponsesTool", "type", "openrouter:web_fetch", || value_of(&ResponsesTool::openrouter_web_fetch())),
+    ("ResponsesTool", "type", "openrouter:web_search", || value_of(&ResponsesTool::openrouter_web_search())),
+    ("ResponsesTool", "type", "shell", || value_of(&ResponsesTool::shell())),
+    ("ResponsesTool", "type", "web_search", || value_of(&ResponsesTool::web_search())),
+    ("ResponsesTool", "type", "web_search_2025_08_26", || value_of(&ResponsesTool::web_search_2025_08_26())),
+    ("ResponsesTool", "type", "web_search_preview", || value_of(&ResponsesTool::web_search_preview())),
+    ("ResponsesTool", "type", "web_search_preview_2025_03_11", || {
+        value_of(&ResponsesTool::web_search_preview_2025_03_11())
+    }),
+    ("ResponsesTextFormat", "type", "json_object", || value_of(&ResponsesTextFormat::json_object())),
+    ("ResponsesTextFormat", "type", "text", || value_of(&ResponsesTextFormat::text())),
+    ("ResponsesToolChoice", "", "auto", || value_of(&ResponsesToolChoice::Auto)),
+    ("ResponsesToolChoice", "", "none", || value_of(&ResponsesToolChoice::None)),
+    ("ResponsesToolChoice", "", "required", || value_of(&ResponsesToolChoice::Required)),
+    ("ResponsesToolChoice", "type", "apply_patch", || value_of(&ResponsesToolChoice::apply_patch())),
+    ("ResponsesToolChoice", "type", "shell", || value_of(&ResponsesToolChoice::shell())),
+    ("ResponsesToolChoice", "type", "web_search_preview", || value_of(&ResponsesToolChoice::web_search_preview())),
+    ("ResponsesToolChoice", "type", "web_search_preview_2025_03_11", || {
+        value_of(&ResponsesToolChoice::web_search_preview_2025_03_11())
+    }),
+    ("AnthropicCaller", "type", "direct", || value_of(&AnthropicCaller::direct())),
+    ("AnthropicTextEditorContent", "type", "text_editor_code_execution_str_replace_result", || {
+        value_of(&AnthropicTextEditorContent::text_editor_code_execution_str_replace_result())
+    }),
+    ("DeferredToolsSearchStrategy", "type", "bm25", || value_of(&DeferredToolsSearchStrategy::bm25())),
+    ("DeferredToolsSearchStrategy", "type", "regex", || value_of(&DeferredToolsSearchStrategy::regex())),
+    ("Plugin", "id", "armor", || value_of(&Plugin::armor())),
+    ("Plugin", "id", "auto-beta-router", || value_of(&Plugin::auto_beta_router())),
+    ("Plugin", "id", "auto-router", || value_of(&Plugin::auto_router())),
+    ("Plugin", "id", "context-compression", || value_of(&Plugin::context_compression())),
+    ("Plugin", "id", "file-parser", || value_of(&Plugin::file_parser())),
+    ("Plugin", "id", "fusion", || value_of(&Plugin::fusion())),
+    ("Plugin", "id", "jev-router", || value_of(&Plugin::jev_router())),
+    ("Plugin", "id", "moderation", || value_of(&Plugin::moderation())),
+    ("Plugin", "id", "pareto-router", || value_of(&Plugin::pareto_router())),
+    ("Plugin", "id", "response-healing", || value_of(&Plugin::response_healing())),
+    ("Plugin", "id", "switchyard-router", || value_of(&Plugin::switchyard_router())),
+    ("Plugin", "id", "web", || value_of(&Plugin::web())),
+    ("Plugin", "id", "web-fetch", || value_of(&Plugin::web_fetch())),
+    ("ChatRequestResponseFormat", "type", "json_object", || value_of(&ChatRequestResponseFormat::json_object())),
+    ("ChatRequestResponseFormat", "type", "python", || value_of(&ChatRequestResponseFormat::python())),
+    ("ChatRequestResponseFormat", "type", "text", || value_of(&ChatRequestResponseFormat::text())),
+    ("ChatToolChoice", "", "auto", || value_of(&ChatToolChoice::Auto)),
+    ("ChatToolChoice", "", "none", || value_of(&ChatToolChoice::None)),
+    ("ChatToolChoice", "", "required", || value_of(&ChatToolChoice::Required)),
+    ("ChatFunctionTool", "type", "openrouter:advisor", || value_of(&ChatFunctionTool::openrouter_advisor())),
+    ("ChatFunctionTool", "type", "openrouter:bash", || value_of(&ChatFunctionTool::openrouter_bash())),
+    ("ChatFunctionTool", "type", "openrouter:datetime", || value_of(&ChatFunctionTool::openrouter_datetime())),
+    ("ChatFunctionTool", "type", "openrouter:experimental__search_models", || {
+        value_of(&ChatFunctionTool::openrouter_experimental_search_models())
+    }),
+    ("ChatFunctionTool", "type", "openrouter:files", || value_of(&ChatFunctionTool::openrouter_files())),
+    ("ChatFunctionTool", "type", "openrouter:fusion", || value_of(&ChatFunctionTool::openrouter_fusion())),
+    ("ChatFunctionTool", "type", "openrouter:image_generation", || {
+        value_of(&ChatFunctionTool::openrouter_image_generation())
+    }),
+    ("ChatFunctionTool", "type", "openrouter:subagent", || value_of(&ChatFunctionTool::openrouter_subagent())),
+    ("ChatFunctionTool", "type", "openrouter:web_fetch", || value_of(&ChatFunctionTool::openrouter_web_fetch())),
+    ("ChatFunctionTool", "type", "openrouter:web_search", || value_of(&ChatFunctionTool::openrouter_web_search())),
+    ("ChatFunctionTool", "type", "web_search", || value_of(&ChatFunctionTool::web_search())),
+    ("ChatFunctionTool", "type", "web_search_2025_08_26", || value_of(&ChatFunctionTool::web_search_2025_08_26())),
+    ("ChatFunctionTool", "type", "web_search_preview", || value_of(&ChatFunctionTool::web_search_preview())),
+    ("ChatFunctionTool", "type", "web_search_preview_2025_03_11", || {
+        value_of(&ChatFunctionTool::web_search_preview_2025_03_11())
+    }),
+    ("ContextEditClearThinking20251015Keep", "type", "all", || value_of(&ContextEditClearThinking20251015Keep::all())),
+    ("ContextEdit", "type", "clear_thinking_20251015", || value_of(&ContextEdit::clear_thinking_20251015())),
+    ("ContextEdit", "type", "clear_tool_uses_20250919", || value_of(&ContextEdit::clear_tool_uses_20250919())),
+    ("ContextEdit", "type", "compact_20260112", || value_of(&ContextEdit::compact_20260112())),
+    ("AnthropicTool", "type", "bash_20250124", || value_of(&AnthropicTool::bash_20250124())),
+    ("AnthropicTool", "type", "text_editor_20250124", || value_of(&AnthropicTool::text_editor_20250124())),
+    ("AnthropicTool", "type", "web_search_20250305", || value_of(&AnthropicTool::web_search_20250305())),
+    ("AnthropicTool", "type", "web_search_20260209", || value_of(&AnthropicTool::web_search_20260209())),
+    ("MessagesRequestThinking", "type", "adaptive", || value_of(&MessagesRequestThinking::adaptive())),
+    ("MessagesRequestThinking", "type", "between_tools", || value_of(&MessagesRequestThinking::between_tools())),
+    ("MessagesRequestThinking", "type", "disabled", || value_of(&MessagesRequestThinking::disabled())),
+    ("MessagesRequestToolChoice", "type", "any", || value_of(&MessagesRequestToolChoice::any())),
+    ("MessagesRequestToolChoice", "type", "auto", || value_of(&MessagesRequestToolChoice::auto())),
+    ("MessagesRequestToolChoice", "type", "none", || value_of(&MessagesRequestToolChoice::none())),
+    ("MessagesRequestTool", "type", "bash_20250124", || value_of(&MessagesRequestTool::bash_20250124())),
+    ("MessagesRequestTool", "type", "openrouter:bash", || value_of(&MessagesRequestTool::openrouter_bash())),
+    ("MessagesRequestTool", "type", "openrouter:datetime", || value_of(&MessagesRequestTool::openrouter_datetime())),
+    ("MessagesRequestTool", "type", "openrouter:experimental__search_models", || {
+        value_of(&MessagesRequestTool::openrouter_experimental_search_models())
+    }),
+    ("MessagesRequestTool", "type", "openrouter:image_generation", || {
+        value_of(&MessagesRequestTool::openrouter_image_generation())
+    }),
+    ("MessagesRequestTool", "type", "openrouter:shell", || value_of(&MessagesRequestTool::openrouter_shell())),
+    ("MessagesRequestTool", "type", "openrouter:tool_search", || {
+        value_of(&MessagesRequestTool::openrouter_tool_search())
+    }),
+    ("MessagesRequestTool", "type", "openrouter:web_fetch", || value_of(&MessagesRequestTool::openrouter_web_fetch())),
+    (
+        "MessagesRequestTool",
+        "type",
+        "openrouter:web_search",
+        || value_of(&MessagesRequestTool::openrouter_web_search()),
+    ),
+    ("MessagesRequestTool", "type", "text_editor_20250124", || value_of(&MessagesRequestTool::text_editor_20250124())),
+    (
+        "MessagesRequestTool",
+        "type",
+        "tool_search_tool_bm25",
+        || value_of(&MessagesRequestTool::tool_search_tool_bm25()),
+    ),
+    ("MessagesRequestTool", "type", "tool_search_tool_bm25_20251119", || {
+        value_of(&MessagesRequestTool::tool_search_tool_bm25_20251119())
+    }),
+    ("MessagesRequestTool", "type", "tool_search_tool_regex", || {
+        value_of(&MessagesRequestTool::tool_search_tool_regex())
+    }),
+    ("MessagesRequestTool", "type", "tool_search_tool_regex_20251119", || {
+        value_of(&MessagesRequestTool::tool_search_tool_regex_20251119())
+    }),
+    ("MessagesRequestTool", "type", "web_search_20250305", || value_of(&MessagesRequestTool::web_search_20250305())),
+    ("MessagesRequestTool", "type", "web_search_20260209", || value_of(&MessagesRequestTool::web_search_20260209())),
+    ("InputItem", "type", "context_compaction", || value_of(&InputItem::context_compaction())),
+];
+
+/// The conversions into unions, with the variant that they make.
+pub(crate) const CONVERSIONS: &[(&str, &str, Convert)] = &[
+    ("FilterValue", "Text", converted::<String, FilterValue>),
+    ("FilterValue", "Number", converted::<f64, FilterValue>),
+    (
+        "AnalyticsClassifierFilter",
+        "ScalarFilter",
+        converted::<AnalyticsClassifierScalarFilter, AnalyticsClassifierFilter>,
+    ),
+    ("AnalyticsClassifierFilter", "SetFilter", converted::<AnalyticsClassifierSetFilter, AnalyticsClassifierFilter>),
+    ("AnalyticsFilter", "ScalarFilter", converted::<AnalyticsScalarFilter, AnalyticsFilter>),
+    ("AnalyticsFilter", "SetFilter", converted::<AnalyticsSetFilter, AnalyticsFilter>),
+    ("DecisionsContent", "Text", converted::<String, DecisionsContent>),
+    ("DecisionsContent", "List", converted::<Vec<Json>, DecisionsContent>),
+    ("DecisionsContent", "List", of_array::<Json, DecisionsContent>),
+    ("DecisionsContent", "Object", converted::<JsonObject, DecisionsContent>),
+    ("DecisionsResponseAnswer", "Noul", converted::<DecisionsNoulAnswer, DecisionsResponseAnswer>),
+    ("DecisionsResponseAnswer", "Choice", converted::<DecisionsChoiceAnswer, DecisionsResponseAnswer>),
+    ("DecisionsResponseAnswer", "Score", converted::<DecisionsScoreAnswer, DecisionsResponseAnswer>),
+    ("DecisionsResponseAnswer", "Box", converted::<DecisionsBoxAnswer, DecisionsResponseAnswer>),
+    ("PriceLimit", "Text", converted::<String, PriceLimit>),
+    ("PriceLimit", "Number", converted::<f64, PriceLimit>),
+    ("PreferredCutoff", "Number", converted::<f64, PreferredCutoff>),
+    ("PreferredCutoff", "PercentileCutoffs", converted::<PercentileCutoffs, PreferredCutoff>),
+    ("ProviderPreferencesSort", "Mode", converted::<ProviderSort, ProviderPreferencesSort>),
+    ("ProviderPreferencesSort", "SortConfig", converted::<ProviderSortConfig, ProviderPreferencesSort>),
+    ("DecisionsRequestQuestion", "Noul", converted::<DecisionsNoulQuestion, DecisionsRequestQuestion>),
+    ("DecisionsRequestQuestion", "Choice", converted::<DecisionsChoiceQuestion, DecisionsRequestQuestion>),
+    ("DecisionsRequestQuestion", "Score", converted::<DecisionsScoreQuestion, DecisionsRequestQuestion>),
+    ("DecisionsRequestQuestion", "Box", converted::<DecisionsBoxQuestion, DecisionsRequestQuestion>),
+    ("SpeechInput", "Text", converted::<String, SpeechInput>),
+    ("SpeechInput", "List", converted::<Vec<SpeechTurn>, SpeechInput>),
+    ("SpeechInput", "List", of_array::<SpeechTurn, SpeechInput>),
+    ("SpeechInput", "List", of_element::<SpeechTurn, SpeechInput>),
+    ("SpeechInputReference", "InputAudio", converted::<SpeechInputReferenceAudio, SpeechInputReference>),
+    ("SpeechInputReference", "Text", converted::<ContentPartText, SpeechInputReference>),
+    ("SpeechInputReference", "ImageUrl", converted::<ContentPartImage, SpeechInputReference>),
+    ("SttInputAudio", "InlineAudio", converted::<InlineAudio, SttInputAudio>),
+    ("SttInputAudio", "UrlInputAudio", converted::<SttUrlInputAudio, SttInputAudio>),
+    ("AlignmentCallRecord", "Allowed", converted::<AlignmentAllowedCallRecord, AlignmentCallRecord>),
+    ("AlignmentCallRecord", "Blocked", converted::<AlignmentBlockedCallRecord, AlignmentCallRecord>),
+    ("AlignmentCallRecord", "Unavailable", converted::<AlignmentUnavailableCallRecord, AlignmentCallRecord>),
+    ("ChatContentPart", "Text", converted::<ChatContentText, ChatContentPart>),
+    ("ChatContentPart", "ImageUrl", converted::<ChatContentImage, ChatContentPart>),
+    ("ChatContentPart", "InputAudio", converted::<ChatContentAudio, ChatContentPart>),
+    ("ChatContentPart", "InputVideo", converted::<LegacyChatContentVideo, ChatContentPart>),
+    ("ChatContentPart", "VideoUrl", converted::<ChatContentVideo, ChatContentPart>),
+    ("ChatContentPart", "File", converted::<ChatContentFile, ChatContentPart>),
+    ("ChatMessageContent", "Text", converted::<String, ChatMessageContent>),
+    ("ChatMessageContent", "List", converted::<Vec<ChatContentPart>, ChatMessageContent>),
+    ("ChatMessageContent", "List", of_array::<ChatContentPart, ChatMessageContent>),
+    ("ChatMessageContent", "List", of_element::<ChatContentPart, ChatMessageContent>),
+    ("ReasoningDetail", "Summary", converted::<ReasoningDetailSummary, ReasoningDetail>),
+    ("ReasoningDetail", "Encrypted", converted::<ReasoningDetailEncrypted, ReasoningDetail>),
+    ("ReasoningDetail", "Text", converted::<ReasoningDetailText, ReasoningDetail>),
+    ("ReasoningDetail", "ServerToolCall", converted::<ReasoningDetailServerToolCall, ReasoningDetail>),
+    ("ChatAnnotation", "UrlCitation", converted::<ChatUrlCitation, ChatAnnotation>),
+    ("ChatAnnotation", "File", converted::<ChatFileAnnotation, ChatAnnotation>),
+    ("ArmorToolUseVerdict", "Evaluated", converted::<ArmorToolUseVerdictEvaluated, ArmorToolUseVerdict>),
+    ("ArmorToolUseVerdict", "Skipped", converted::<ArmorToolUseVerdictSkipped, ArmorToolUseVerdict>),
+    ("ArmorToolUseVerdict", "Unavailable", converted::<ArmorToolUseVerdictUnavailable, ArmorToolUseVerdict>),
+    ("ResponsesAnnotation", "FileCitation", converted::<FileCitation, ResponsesAnnotation>),
+    ("ResponsesAnnotation", "UrlCitation", converted::<UrlCitation, ResponsesAnnotation>),
+    ("ResponsesAnnotation", "FilePath", converted::<FilePath, ResponsesAnnotation>),
+    ("OutputMessageContentPart", "OutputText", converted::<ResponseOutputText, OutputMessageContentPart>),
+    ("OutputMessageContentPart", "Refusal", converted::<ResponsesRefusal, OutputMessageContentPart>),
+    (
+        "OutputWebSearchCallItemAction",
+        "Search",
+        converted::<OutputWebSearchCallItemActionSearch, OutputWebSearchCallItemAction>,
+    ),
+    (
+        "OutputWebSearchCallItemAction",
+        "OpenPage",
+        converted::<OutputWebSearchCallItemActionOpenPage, OutputWebSearchCallItemAction>,
+    ),
+    (
+        "OutputWebSearchCallItemAction",
+        "FindInPage",
+        converted::<OutputWebSearchCallItemActionFindInPage, OutputWebSearchCallItemAction>,
+    ),
+    ("ApplyPatchCallOperation", "CreateFile", converted::<ApplyPatchCreateFileOperation, ApplyPatchCallOperation>),
+    ("ApplyPatchCallOperation", "UpdateFile", converted::<ApplyPatchUpdateFileOperation, ApplyPatchCallOperation>),
+    ("ApplyPatchCallOperation", "DeleteFile", converted::<ApplyPatchDeleteFileOperation, ApplyPatchCallOperation>),
+    (
+        "OutputCodeInterpreterCallItemOutput",
+        "Logs",
+        converted::<CodeInterpreterLogsOutput, OutputCodeInterpreterCallItemOutput>,
+    ),
+    (
+        "OutputCodeInterpreterCallItemOutput",
+        "Image",
+        converted::<CodeInterpreterImageOutput, OutputCodeInterpreterCallItemOutput>,
+    ),
+    (
+        "OutputCodeInterpreterCallItemOutput",
+        "File",
+        converted::<CodeInterpreterFileOutput, OutputCodeInterpreterCallItemOutput>,
+    ),
+    ("AlignmentResponsesRejectedItem", "Message", converted::<OutputMessage, AlignmentResponsesRejectedItem>),
+    ("AlignmentResponsesRejectedItem", "Reasoning", converted::<OutputItemReasoning, AlignmentResponsesRejectedItem>),
+    (
+        "AlignmentResponsesRejectedItem",
+        "FunctionCall",
+        converted::<OutputItemFunctionCall, AlignmentResponsesRejectedItem>,
+    ),
+    (
+        "AlignmentResponsesRejectedItem",
+        "CustomToolCall",
+        converted::<CustomToolCallItem, AlignmentResponsesRejectedItem>,
+    ),
+    (
+        "AlignmentResponsesRejectedItem",
+        "WebSearchCall",
+        converted::<OutputWebSearchCallItem, AlignmentResponsesRejectedItem>,
+    ),
+    (
+        "AlignmentResponsesRejectedItem",
+        "FileSearchCall",
+        converted::<OutputFileSearchCallItem, AlignmentResponsesRejectedItem>,
+    ),
+    (
+        "AlignmentResponsesRejectedItem",
+        "ImageGenerationCall",
+        converted::<OutputItemImageGenerationCall, AlignmentResponsesRejectedItem>,
+    ),
+    (
+        "AlignmentResponsesRejectedItem",
+        "ApplyPatchCall",
+        converted::<OutputItemApplyPatchCall, AlignmentResponsesRejectedItem>,
+    ),
+    (
+        "AlignmentResponsesRejectedItem",
+        "CodeInterpreterCall",
+        converted::<OutputCodeInterpreterCallItem, AlignmentResponsesRejectedItem>,
+    ),
+    ("AlignmentRejected", "List", converted::<Vec<AlignmentResponsesRejectedItem>, AlignmentRejected>),
+    ("AlignmentRejected", "List", of_array::<AlignmentResponsesRejectedItem, AlignmentRejected>),
+    ("AlignmentRejected", "List", of_element::<AlignmentResponsesRejectedItem, AlignmentRejected>),
+    ("AlignmentRejected", "Assistant", converted::<AlignmentChatRejected, AlignmentRejected>),
+    ("InstructionContentPart", "InputText", converted::<InputText, InstructionContentPart>),
+    ("InstructionContentPart", "InputImage", converted::<InputImage, InstructionContentPart>),
+    ("InstructionContentPart", "InputFile", converted::<InputFile, InstructionContentPart>),
+    ("InstructionContentPart", "InputAudio", converted::<InputAudio, InstructionContentPart>),
+    ("InstructionItemMessageContent", "Text", converted::<String, InstructionItemMessageContent>),
+    ("InstructionItemMessageContent", "List", converted::<Vec<InstructionContentPart>, InstructionItemMessageContent>),
+    ("InstructionItemMessageContent", "List", of_array::<InstructionContentPart, InstructionItemMessageContent>),
+    ("InstructionItemMessageContent", "List", of_element::<InstructionContentPart, InstructionItemMessageContent>),
+    ("ToolCallOutputPart", "InputText", converted::<InputText, ToolCallOutputPart>),
+    ("ToolCallOutputPart", "InputImage", converted::<InputImage, ToolCallOutputPart>),
+    ("ToolCallOutputPart", "InputFile", converted::<InputFile, ToolCallOutputPart>),
+    ("ToolCallOutput", "Text", converted::<String, ToolCallOutput>),
+    ("ToolCallOutput", "List", converted::<Vec<ToolCallOutputPart>, ToolCallOutput>),
+    ("ToolCallOutput", "List", of_array::<ToolCallOutputPart, ToolCallOutput>),
+    ("ToolCallOutput", "List", of_element::<ToolCallOutputPart, ToolCallOutput>),
+    ("InstructionItem", "Message", converted::<InstructionItemMessage, InstructionItem>),
+    ("InstructionItem", "OpenAiInputMessageItem", converted::<OpenAiInputMessageItem, InstructionItem>),
+    ("InstructionItem", "FunctionCallOutput", converted::<FunctionCallOutputItem, InstructionItem>),
+    ("InstructionItem", "FunctionCall", converted::<OutputFunctionCallItem, InstructionItem>),
+    ("InstructionItem", "ImageGenerationCall", converted::<OutputItemImageGenerationCall, InstructionItem>),
+    ("InstructionItem", "OutputMessage", converted::<OutputMessage, InstructionItem>),
+    ("InstructionItem", "CustomToolCall", converted::<OpenAiCustomToolCall, InstructionItem>),
+    ("InstructionItem", "CustomToolCallOutput", converted::<CustomToolCallOutputItem, InstructionItem>),
+    ("InstructionItem", "ApplyPatchCall", converted::<ApplyPatchCallItem, InstructionItem>),
+    ("InstructionItem", "ApplyPatchCallOutput", converted::<ApplyPatchCallOutputItem, InstructionItem>),
+    ("InstructionItem", "ConfigurationUpdate", converted::<ConfigurationUpdateItem, InstructionItem>),
+    ("ResponsesInstructions", "Text", converted::<String, ResponsesInstructions>),
+    ("ResponsesInstructions", "List", converted::<Vec<InstructionItem>, ResponsesInstructions>),
+    ("ResponsesInstructions", "List", of_array::<InstructionItem, ResponsesInstructions>),
+    ("ResponsesInstructions", "List", of_element::<InstructionItem, ResponsesInstructions>),
+    (
+        "ShellCallOutputContentOutcome",
+        "Exit",
+        converted::<ShellCallOutputContentOutcomeExit, ShellCallOutputContentOutcome>,
+    ),
+    (
+        "ShellCallOutputContentOutcome",
+        "Timeout",
+        converted::<ShellCallOutputContentOutcomeTimeout, ShellCallOutputContentOutcome>,
+    ),
+    ("McpToolCallError", "Text", converted::<String, McpToolCallError>),
+    ("McpToolCallError", "McpProtocolError", converted::<McpProtocolError, McpToolCallError>),
+    ("McpToolCallError", "McpToolExecutionError", converted::<McpToolExecutionError, McpToolCallError>),
+    ("McpToolCallError", "HttpError", converted::<McpHttpError, McpToolCallError>),
+    ("FileSearchServerToolFiltersKeyValue", "Text", converted::<String, FileSearchServerToolFiltersKeyValue>),
+    ("FileSearchServerToolFiltersKeyValue", "Number", converted::<f64, FileSearchServerToolFiltersKeyValue>),
+    ("FileSearchServerToolFiltersKeyValue", "Boolean", converted::<bool, FileSearchServerToolFiltersKeyValue>),
+    ("FileSearchServerToolFiltersKeyValue", "List", converted::<Vec<FilterValue>, FileSearchServerToolFiltersKeyValue>),
+    ("FileSearchServerToolFiltersKeyValue", "List", of_array::<FilterValue, FileSearchServerToolFiltersKeyValue>),
+    ("FileSearchServerToolFiltersKeyValue", "List", of_element::<FilterValue, FileSearchServerToolFiltersKeyValue>),
+    ("FileSearchServerToolFilters", "Key", converted::<FileSearchServerToolFiltersKey, FileSearchServerToolFilters>),
+    ("FileSearchServerToolFilters", "CompoundFilter", converted::<CompoundFilter, FileSearchServerToolFilters>),
+    ("CodeInterpreterServerToolContainer", "Text", converted::<String, CodeInterpreterServerToolContainer>),
+    (
+        "CodeInterpreterServerToolContainer",
+        "Auto",
+        converted::<CodeInterpreterAutoContainer, CodeInterpreterServerToolContainer>,
+    ),
+    ("McpServerToolAllowedTools", "List", converted::<Vec<String>, McpServerToolAllowedTools>),
+    (
+        "McpServerToolAllowedTools",
+        "ReadOnly",
+        converted::<McpServerToolAllowedToolsReadOnly, McpServerToolAllowedTools>,
+    ),
+    (
+        "McpServerToolRequireApproval",
+        "Mode",
+        converted::<McpServerToolRequireApprovalMode, McpServerToolRequireApproval>,
+    ),
+    (
+        "McpServerToolRequireApproval",
+        "Always",
+        converted::<McpServerToolRequireApprovalAlways, McpServerToolRequireApproval>,
+    ),
+    ("CustomToolFormat", "Text", converted::<FormatTextConfig, CustomToolFormat>),
+    ("CustomToolFormat", "Grammar", converted::<CustomToolFormatGrammar, CustomToolFormat>),
+    ("NamespaceToolTool", "Function", converted::<NamespaceFunctionTool, NamespaceToolTool>),
+    ("NamespaceToolTool", "Custom", converted::<CustomTool, NamespaceToolTool>),
+    ("ContainerNetworkPolicy", "Disabled", converted::<ContainerNetworkPolicyDisabled, ContainerNetworkPolicy>),
+    ("ContainerNetworkPolicy", "Allowlist", converted::<ContainerNetworkPolicyAllowlist, ContainerNetworkPolicy>),
+    ("ContainerEnvironment", "ContainerAuto", converted::<ContainerAutoEnvironment, ContainerEnvironment>),
+    ("ContainerEnvironment", "ContainerReference", converted::<ContainerReferenceEnvironment, ContainerEnvironment>),
+    ("ResponsesTool", "Function", converted::<ResponsesFunctionTool, ResponsesTool>),
+    ("ResponsesTool", "WebSearchPreview", converted::<PreviewWebSearchServerTool, ResponsesTool>),
+    ("ResponsesTool", "WebSearchPreview2025_03_11", converted::<Preview20250311WebSearchServerTool, ResponsesTool>),
+    ("ResponsesTool", "WebSearch", converted::<LegacyWebSearchServerTool, ResponsesTool>),
+    ("ResponsesTool", "WebSearch2025_08_26", converted::<WebSearchServerTool, ResponsesTool>),
+    ("ResponsesTool", "FileSearch", converted::<FileSearchServerTool, ResponsesTool>),
+    ("ResponsesTool", "ComputerUsePreview", converted::<ComputerUseServerTool, ResponsesTool>),
+    ("ResponsesTool", "CodeInterpreter", converted::<CodeInterpreterServerTool, ResponsesTool>),
+    ("ResponsesTool", "Mcp", converted::<McpServerTool, ResponsesTool>),
+    ("ResponsesTool", "ImageGeneration", converted::<ImageGenerationServerTool, ResponsesTool>),
+    ("ResponsesTool", "LocalShell", converted::<CodexLocalShellTool, ResponsesTool>),
+    ("ResponsesTool", "Shell", converted::<ShellServerTool, ResponsesTool>),
+    ("ResponsesTool", "ApplyPatch", converted::<ApplyPatchServerTool, ResponsesTool>),
+    ("ResponsesTool", "Custom", converted::<CustomTool, ResponsesTool>),
+    ("ResponsesTool", "Namespace", converted::<NamespaceTool, ResponsesTool>),
+    ("ResponsesTool", "OpenRouterAdvisor", converted::<AdvisorServerToolOpenRouter, ResponsesTool>),
+    ("ResponsesTool", "OpenRouterSubagent", converted::<SubagentServerToolOpenRouter, ResponsesTool>),
+    ("ResponsesTool", "OpenRouterDatetime", converted::<DatetimeServerTool, ResponsesTool>),
+    ("ResponsesTool", "OpenRouterFiles", converted::<FilesServerTool, ResponsesTool>),
+    ("ResponsesTool", "OpenRouterFusion", converted::<FusionServerToolOpenRouter, ResponsesTool>),
+    ("ResponsesTool", "OpenRouterImageGeneration", converted::<ImageGenerationServerToolOpenRouter, ResponsesTool>),
+    ("ResponsesTool", "OpenRouterExperimentalSearchModels", converted::<SearchModelsServerTool, ResponsesTool>),
+    ("ResponsesTool", "OpenRouterWebFetch", converted::<WebFetchServerTool, ResponsesTool>),
+    ("ResponsesTool", "OpenRouterWebSearch", converted::<OpenRouterWebSearchServerTool, ResponsesTool>),
+    ("ResponsesTool", "OpenRouterApplyPatch", converted::<ApplyPatchServerToolOpenRouter, ResponsesTool>),
+    ("ResponsesTool", "OpenRouterBash", converted::<BashServerTool, ResponsesTool>),
+    ("ResponsesTool", "OpenRouterShell", converted::<ShellServerToolOpenRouter, ResponsesTool>),
+    ("ResponsesTool", "OpenRouterToolSearch", converted::<ToolSearchServerTool, ResponsesTool>),
+    ("OutputItem", "Message", converted::<OutputMessage, OutputItem>),
+    ("OutputItem", "Reasoning", converted::<OutputReasoningItem, OutputItem>),
+    ("OutputItem", "FunctionCall", converted::<OutputFunctionCallItem, OutputItem>),
+    ("OutputItem", "WebSearchCall", converted::<OutputWebSearchCallItem, OutputItem>),
+    ("OutputItem", "FileSearchCall", converted::<OutputFileSearchCallItem, OutputItem>),
+    ("OutputItem", "ImageGenerationCall", converted::<OutputImageGenerationCallItem, OutputItem>),
+    ("OutputItem", "CodeInterpreterCall", converted::<OutputCodeInterpreterCallItem, OutputItem>),
+    ("OutputItem", "ComputerCall", converted::<OutputComputerCallItem, OutputItem>),
+    ("OutputItem", "OpenRouterDatetime", converted::<OutputDatetimeItem, OutputItem>),
+    ("OutputItem", "OpenRouterWebSearch", converted::<OutputWebSearchServerToolItem, OutputItem>),
+    ("OutputItem", "OpenRouterCodeInterpreter", converted::<OutputCodeInterpreterServerToolItem, OutputItem>),
+    ("OutputItem", "OpenRouterFileSearch", converted::<OutputFileSearchServerToolItem, OutputItem>),
+    ("OutputItem", "OpenRouterImageGeneration", converted::<OutputImageGenerationServerToolItem, OutputItem>),
+    ("OutputItem", "OpenRouterBrowserUse", converted::<OutputBrowserUseServerToolItem, OutputItem>),
+    ("OutputItem", "OpenRouterBash", converted::<OutputBashServerToolItem, OutputItem>),
+    ("OutputItem", "OpenRouterTextEditor", converted::<OutputTextEditorServerToolItem, OutputItem>),
+    ("OutputItem", "OpenRouterApplyPatch", converted::<OutputApplyPatchServerToolItem, OutputItem>),
+    ("OutputItem", "ApplyPatchCall", converted::<OutputApplyPatchCallItem, OutputItem>),
+    ("OutputItem", "ShellCall", converted::<OutputShellCallItem, OutputItem>),
+    ("OutputItem", "ShellCallOutput", converted::<OutputShellCallOutputItem, OutputItem>),
+    ("OutputItem", "OpenRouterShell", converted::<OutputShellServerToolItem, OutputItem>),
+    ("OutputItem", "OpenRouterWebFetch", converted::<OutputWebFetchServerToolItem, OutputItem>),
+    ("OutputItem", "OpenRouterToolSearch", converted::<OutputToolSearchServerToolItem, OutputItem>),
+    ("OutputItem", "OpenRouterMemory", converted::<OutputMemoryServerToolItem, OutputItem>),
+    ("OutputItem", "OpenRouterMcp", converted::<OutputMcpServerToolItem, OutputItem>),
+    ("OutputItem", "OpenRouterExperimentalSearchModels", converted::<OutputSearchModelsServerToolItem, OutputItem>),
+    ("OutputItem", "OpenRouterFusion", converted::<OutputFusionServerToolItem, OutputItem>),
+    ("OutputItem", "OpenRouterAdvisor", converted::<OutputAdvisorServerToolItem, OutputItem>),
+    ("OutputItem", "OpenRouterSubagent", converted::<OutputSubagentServerToolItem, OutputItem>),
+    ("OutputItem", "OpenRouterFiles", converted::<OutputFilesServerToolItem, OutputItem>),
+    ("OutputItem", "CustomToolCall", converted::<CustomToolCallItem, OutputItem>),
+    ("OutputItem", "ToolSearchCall", converted::<OutputToolSearchCallItem, OutputItem>),
+    ("OutputItem", "OpenRouterArmorBlocked", converted::<OutputArmorBlockedItem, OutputItem>),
+    ("OutputItem", "McpListTools", converted::<McpListToolsItem, OutputItem>),
+    ("OutputItem", "McpCall", converted::<McpCallItem, OutputItem>),
+    ("OutputItem", "McpApprovalRequest", converted::<McpApprovalRequestItem, OutputItem>),
+    ("OutputItem", "ToolSearchOutput", converted::<ToolSearchOutputItem, OutputItem>),
+    ("StoredPromptTemplateVariable", "Text", converted::<String, StoredPromptTemplateVariable>),
+    ("StoredPromptTemplateVariable", "InputText", converted::<InputText, StoredPromptTemplateVariable>),
+    ("StoredPromptTemplateVariable", "InputImage", converted::<InputImage, StoredPromptTemplateVariable>),
+    ("StoredPromptTemplateVariable", "InputFile", converted::<InputFile, StoredPromptTemplateVariable>),
+    ("ResponsesTextFormat", "Text", converted::<FormatTextConfig, ResponsesTextFormat>),
+    ("ResponsesTextFormat", "JsonObject", converted::<FormatJsonObjectConfig, ResponsesTextFormat>),
+    ("ResponsesTextFormat", "JsonSchema", converted::<FormatJsonSchemaConfig, ResponsesTextFormat>),
+    ("ResponsesToolChoice", "Mode", converted::<ToolChoiceMode, ResponsesToolChoice>),
+    ("ResponsesToolChoice", "Function", converted::<ResponsesToolChoiceFunction, ResponsesToolChoice>),
+    ("ResponsesToolChoice", "WebSearchPreview", converted::<ResponsesToolChoiceWebSearchPreview, ResponsesToolChoice>),
+    ("ResponsesToolChoice", "AllowedTools", converted::<ToolChoiceAllowed, ResponsesToolChoice>),
+    ("ResponsesToolChoice", "ApplyPatch", converted::<ResponsesToolChoiceApplyPatch, ResponsesToolChoice>),
+    ("ResponsesToolChoice", "Shell", converted::<ResponsesToolChoiceShell, ResponsesToolChoice>),
+    ("BaseResponsesResultTool", "Function", converted::<ResponsesFunctionTool, BaseResponsesResultTool>),
+    ("BaseResponsesResultTool", "WebSearchPreview", converted::<PreviewWebSearchServerTool, BaseResponsesResultTool>),
+    (
+        "BaseResponsesResultTool",
+        "WebSearchPreview2025_03_11",
+        converted::<Preview20250311WebSearchServerTool, BaseResponsesResultTool>,
+    ),
+    ("BaseResponsesResultTool", "WebSearch", converted::<LegacyWebSearchServerTool, BaseResponsesResultTool>),
+    ("BaseResponsesResultTool", "WebSearch2025_08_26", converted::<WebSearchServerTool, BaseResponsesResultTool>),
+    ("BaseResponsesResultTool", "FileSearch", converted::<FileSearchServerTool, BaseResponsesResultTool>),
+    ("BaseResponsesResultTool", "ComputerUsePreview", converted::<ComputerUseServerTool, BaseResponsesResultTool>),
+    ("BaseResponsesResultTool", "CodeInterpreter", converted::<CodeInterpreterServerTool, BaseResponsesResultTool>),
+    ("BaseResponsesResultTool", "Mcp", converted::<McpServerTool, BaseResponsesResultTool>),
+    ("BaseResponsesResultTool", "ImageGeneration", converted::<ImageGenerationServerTool, BaseResponsesResultTool>),
+    ("BaseResponsesResultTool", "LocalShell", converted::<CodexLocalShellTool, BaseResponsesResultTool>),
+    ("BaseResponsesResultTool", "Shell", converted::<ShellServerTool, BaseResponsesResultTool>),
+    ("BaseResponsesResultTool", "ApplyPatch", converted::<ApplyPatchServerTool, BaseResponsesResultTool>),
+    ("BaseResponsesResultTool", "Custom", converted::<CustomTool, BaseResponsesResultTool>),
+    ("BaseResponsesResultTool", "Namespace", converted::<NamespaceTool, BaseResponsesResultTool>),
+    ("AnthropicTextCitation", "CharLocation", converted::<AnthropicCharCitation, AnthropicTextCitation>),
+    ("AnthropicTextCitation", "PageLocation", converted::<AnthropicPageCitation, AnthropicTextCitation>),
+    (
+        "AnthropicTextCitation",
+        "ContentBlockLocation",
+        converted::<AnthropicContentBlockCitation, AnthropicTextCitation>,
+    ),
+    (
+        "AnthropicTextCitation",
+        "WebSearchResultLocation",
+        converted::<AnthropicWebSearchCitation, AnthropicTextCitation>,
+    ),
+    (
+        "AnthropicTextCitation",
+        "SearchResultLocation",
+        converted::<AnthropicSearchResultCitation, AnthropicTextCitation>,
+    ),
+    ("AnthropicCaller", "Direct", converted::<AnthropicDirectCaller, AnthropicCaller>),
+    ("AnthropicCaller", "CodeExecution20250825", converted::<AnthropicCodeExecution20250825Caller, AnthropicCaller>),
+    ("AnthropicCaller", "CodeExecution20260120", converted::<AnthropicCodeExecution20260120Caller, AnthropicCaller>),
+    (
+        "AnthropicWebSearchToolResultContent",
+        "List",
+        converted::<Vec<AnthropicWebSearchResult>, AnthropicWebSearchToolResultContent>,
+    ),
+    (
+        "AnthropicWebSearchToolResultContent",
+        "List",
+        of_array::<AnthropicWebSearchResult, AnthropicWebSearchToolResultContent>,
+    ),
+    (
+        "AnthropicWebSearchToolResultContent",
+        "List",
+        of_element::<AnthropicWebSearchResult, AnthropicWebSearchToolResultContent>,
+    ),
+    (
+        "AnthropicWebSearchToolResultContent",
+        "WebSearchToolResultError",
+        converted::<AnthropicWebSearchToolResultError, AnthropicWebSearchToolResultContent>,
+    ),
+    ("AnthropicDocumentBlockSource", "Base64", converted::<AnthropicBase64PdfSource, AnthropicDocumentBlockSource>),
+    ("AnthropicDocumentBlockSource", "Text", converted::<AnthropicPlainTextSource, AnthropicDocumentBlockSource>),
+    (
+        "AnthropicWebFetchContent",
+        "WebFetchToolResultError",
+        converted::<AnthropicWebFetchToolResultError, AnthropicWebFetchContent>,
+    ),
+    ("AnthropicWebFetchContent", "WebFetchResult", converted::<AnthropicWebFetchBlock, AnthropicWebFetchContent>),
+    (
+        "AnthropicCodeExecutionContent",
+        "CodeExecutionToolResultError",
+        converted::<AnthropicCodeExecutionToolResultError, AnthropicCodeExecutionContent>,
+    ),
+    (
+        "AnthropicCodeExecutionContent",
+        "CodeExecutionResult",
+        converted::<AnthropicCodeExecutionResult, AnthropicCodeExecutionContent>,
+    ),
+    (
+        "AnthropicCodeExecutionContent",
+        "EncryptedCodeExecutionResult",
+        converted::<AnthropicEncryptedCodeExecutionResult, AnthropicCodeExecutionContent>,
+    ),
+    (
+        "AnthropicBashCodeExecutionContent",
+        "BashCodeExecutionToolResultError",
+        converted::<AnthropicBashCodeExecutionError, AnthropicBashCodeExecutionContent>,
+    ),
+    (
+        "AnthropicBashCodeExecutionContent",
+        "BashCodeExecutionResult",
+        converted::<AnthropicBashCodeExecutionResult, AnthropicBashCodeExecutionContent>,
+    ),
+    (
+        "AnthropicTextEditorContent",
+        "TextEditorCodeExecutionToolResultError",
+        converted::<AnthropicTextEditorError, AnthropicTextEditorContent>,
+    ),
+    (
+        "AnthropicTextEditorContent",
+        "TextEditorCodeExecutionViewResult",
+        converted::<AnthropicTextEditorViewResult, AnthropicTextEditorContent>,
+    ),
+    (
+        "AnthropicTextEditorContent",
+        "TextEditorCodeExecutionCreateResult",
+        converted::<AnthropicTextEditorCreateResult, AnthropicTextEditorContent>,
+    ),
+    (
+        "AnthropicTextEditorContent",
+        "TextEditorCodeExecutionStrReplaceResult",
+        converted::<AnthropicTextEditorStrReplaceResult, AnthropicTextEditorContent>,
+    ),
+    (
+        "AnthropicToolSearchContent",
+        "ToolSearchToolResultError",
+        converted::<AnthropicToolSearchResultError, AnthropicToolSearchContent>,
+    ),
+    (
+        "AnthropicToolSearchContent",
+        "ToolSearchToolSearchResult",
+        converted::<AnthropicToolSearchResult, AnthropicToolSearchContent>,
+    ),
+    ("MessagesContentBlock", "Text", converted::<AnthropicTextBlock, MessagesContentBlock>),
+    ("MessagesContentBlock", "ToolUse", converted::<AnthropicToolUseBlock, MessagesContentBlock>),
+    ("MessagesContentBlock", "Thinking", converted::<AnthropicThinkingBlock, MessagesContentBlock>),
+    ("MessagesContentBlock", "RedactedThinking", converted::<AnthropicRedactedThinkingBlock, MessagesContentBlock>),
+    ("MessagesContentBlock", "ServerToolUse", converted::<MessagesServerToolUseBlock, MessagesContentBlock>),
+    ("MessagesContentBlock", "WebSearchToolResult", converted::<AnthropicWebSearchToolResult, MessagesContentBlock>),
+    ("MessagesContentBlock", "WebFetchToolResult", converted::<AnthropicWebFetchToolResult, MessagesContentBlock>),
+    (
+        "MessagesContentBlock",
+        "CodeExecutionToolResult",
+        converted::<AnthropicCodeExecutionToolResult, MessagesContentBlock>,
+    ),
+    (
+        "MessagesContentBlock",
+        "BashCodeExecutionToolResult",
+        converted::<AnthropicBashCodeExecutionToolResult, MessagesContentBlock>,
+    ),
+    (
+        "MessagesContentBlock",
+        "TextEditorCodeExecutionToolResult",
+        converted::<AnthropicTextEditorToolResult, MessagesContentBlock>,
+    ),
+    ("MessagesContentBlock", "ToolSearchToolResult", converted::<AnthropicToolSearchToolResult, MessagesContentBlock>),
+    ("MessagesContentBlock", "ContainerUpload", converted::<AnthropicContainerUpload, MessagesContentBlock>),
+    ("MessagesContentBlock", "Compaction", converted::<AnthropicCompactionBlock, MessagesContentBlock>),
+    ("MessagesContentBlock", "AdvisorToolResult", converted::<AnthropicAdvisorToolResult, MessagesContentBlock>),
+    ("MessagesContentBlock", "OpenRouterShellToolResult", converted::<MessagesShellToolResult, MessagesContentBlock>),
+    ("MessagesContentBlock", "OpenRouterBashToolResult", converted::<MessagesBashToolResult, MessagesContentBlock>),
+    ("MessagesContentBlock", "OpenRouterToolSearchResult", converted::<MessagesToolSearchResult, MessagesContentBlock>),
+    ("AnthropicUsageIteration", "Compaction", converted::<AnthropicCompactionUsageIteration, AnthropicUsageIteration>),
+    ("AnthropicUsageIteration", "Message", converted::<AnthropicMessageUsageIteration, AnthropicUsageIteration>),
+    (
+        "AnthropicUsageIteration",
+        "AdvisorMessage",
+        converted::<AnthropicAdvisorMessageUsageIteration, AnthropicUsageIteration>,
+    ),
+    (
+        "AnthropicUsageIteration",
+        "UnknownUsageIteration",
+        converted::<AnthropicUnknownUsageIteration, AnthropicUsageIteration>,
+    ),
+    ("EmbeddingVector", "Text", converted::<String, EmbeddingVector>),
+    ("EmbeddingVector", "Numbers", converted::<Vec<f64>, EmbeddingVector>),
+    ("EmbeddingVector", "Numbers", of_array::<f64, EmbeddingVector>),
+    ("EmbeddingVector", "Numbers", of_element::<f64, EmbeddingVector>),
+    ("BatchResultBody", "ChatCompletion", converted::<ChatResult, BatchResultBody>),
+    ("BatchResultBody", "Response", converted::<ResponsesResult, BatchResultBody>),
+    ("BatchResultBody", "MessagesResult", converted::<MessagesResult, BatchResultBody>),
+    ("BatchResultBody", "List", converted::<CreateEmbeddingsResponse, BatchResultBody>),
+    ("UnifiedBenchmark", "ArtificialAnalysis", converted::<ArtificialAnalysisBenchmark, UnifiedBenchmark>),
+    ("UnifiedBenchmark", "DesignArena", converted::<DesignArenaBenchmark, UnifiedBenchmark>),
+    ("UnifiedBenchmark", "OpenRouterBenchmark", converted::<OpenRouterBenchmark, UnifiedBenchmark>),
+    ("UnifiedBenchmark", "SearchBenchmark", converted::<SearchBenchmark, UnifiedBenchmark>),
+    ("DeferredToolsSearchStrategy", "Regex", converted::<DeferredRegexSearch, DeferredToolsSearchStrategy>),
+    ("DeferredToolsSearchStrategy", "Bm25", converted::<DeferredBm25Search, DeferredToolsSearchStrategy>),
+    ("DeferredToolsSearchStrategy", "Custom", converted::<DeferredCustomSearch, DeferredToolsSearchStrategy>),
+    ("ImageConfigValue", "Text", converted::<String, ImageConfigValue>),
+    ("ImageConfigValue", "Number", converted::<f64, ImageConfigValue>),
+    ("ImageConfigValue", "List", converted::<Vec<Json>, ImageConfigValue>),
+    ("ImageConfigValue", "List", of_array::<Json, ImageConfigValue>),
+    ("ChatTextContent", "Text", converted::<String, ChatTextContent>),
+    ("ChatTextContent", "List", converted::<Vec<ChatContentText>, ChatTextContent>),
+    ("ChatTextContent", "List", of_array::<ChatContentText, ChatTextContent>),
+    ("ChatTextContent", "List", of_element::<ChatContentText, ChatTextContent>),
+    ("ChatMessage", "System", converted::<ChatSystemMessage, ChatMessage>),
+    ("ChatMessage", "User", converted::<ChatUserMessage, ChatMessage>),
+    ("ChatMessage", "Developer", converted::<ChatDeveloperMessage, ChatMessage>),
+    ("ChatMessage", "Assistant", converted::<ChatAssistantMessage, ChatMessage>),
+    ("ChatMessage", "Tool", converted::<ChatToolMessage, ChatMessage>),
+    ("ArmorAutoModeRule", "Text", converted::<String, ArmorAutoModeRule>),
+    ("ArmorAutoModeRule", "Rule", converted::<ArmorRule, ArmorAutoModeRule>),
+    ("ArmorAutoModeEnvironmentItem", "Text", converted::<String, ArmorAutoModeEnvironmentItem>),
+    (
+        "ArmorAutoModeEnvironmentItem",
+        "EnvironmentEntry",
+        converted::<ArmorEnvironmentEntry, ArmorAutoModeEnvironmentItem>,
+    ),
+    ("Plugin", "AutoRouter", converted::<AutoRouterPlugin, Plugin>),
+    ("Plugin", "AutoBetaRouter", converted::<AutoBetaRouterPlugin, Plugin>),
+    ("Plugin", "Moderation", converted::<ModerationPlugin, Plugin>),
+    ("Plugin", "Web", converted::<WebSearchPlugin, Plugin>),
+    ("Plugin", "WebFetch", converted::<WebFetchPlugin, Plugin>),
+    ("Plugin", "FileParser", converted::<FileParserPlugin, Plugin>),
+    ("Plugin", "ResponseHealing", converted::<ResponseHealingPlugin, Plugin>),
+    ("Plugin", "ContextCompression", converted::<ContextCompressionPlugin, Plugin>),
+    ("Plugin", "ParetoRouter", converted::<ParetoRouterPlugin, Plugin>),
+    ("Plugin", "Fusion", converted::<FusionPlugin, Plugin>),
+    ("Plugin", "SwitchyardRouter", converted::<SwitchyardRouterPlugin, Plugin>),
+    ("Plugin", "JevRouter", converted::<JevRouterPlugin, Plugin>),
+    ("Plugin", "Alignment", converted::<AlignmentPlugin, Plugin>),
+    ("Plugin", "Armor", converted::<ArmorPlugin, Plugin>),
+    ("PredictionContent", "Text", converted::<String, PredictionContent>),
+    ("PredictionContent", "List", converted::<Vec<ContentPartText>, PredictionContent>),
+    ("PredictionContent", "List", of_array::<ContentPartText, PredictionContent>),
+    ("PredictionContent", "List", of_element::<ContentPartText, PredictionContent>),
+    ("ChatRequestResponseFormat", "Text", converted::<FormatTextConfig, ChatRequestResponseFormat>),
+    ("ChatRequestResponseFormat", "JsonObject", converted::<FormatJsonObjectConfig, ChatRequestResponseFormat>),
+    ("ChatRequestResponseFormat", "JsonSchema", converted::<ChatFormatJsonSchemaConfig, ChatRequestResponseFormat>),
+    ("ChatRequestResponseFormat", "Grammar", converted::<ChatFormatGrammarConfig, ChatRequestResponseFormat>),
+    ("ChatRequestResponseFormat", "Python", converted::<ChatFormatPythonConfig, ChatRequestResponseFormat>),
+    ("StopSequences", "Text", converted::<String, StopSequences>),
+    ("StopSequences", "List", converted::<Vec<String>, StopSequences>),
+    (
+        "StopServerToolsWhenCondition",
+        "StepCountIs",
+        converted::<StopServerToolsWhenStepCountIs, StopServerToolsWhenCondition>,
+    ),
+    (
+        "StopServerToolsWhenCondition",
+        "HasToolCall",
+        converted::<StopServerToolsWhenHasToolCall, StopServerToolsWhenCondition>,
+    ),
+    (
+        "StopServerToolsWhenCondition",
+        "MaxTokensUsed",
+        converted::<StopServerToolsWhenMaxTokensUsed, StopServerToolsWhenCondition>,
+    ),
+    ("StopServerToolsWhenCondition", "MaxCost", converted::<StopServerToolsWhenMaxCost, StopServerToolsWhenCondition>),
+    (
+        "StopServerToolsWhenCondition",
+        "FinishReasonIs",
+        converted::<StopServerToolsWhenFinishReasonIs, StopServerToolsWhenCondition>,
+    ),
+    ("ChatToolChoice", "Mode", converted::<ToolChoiceMode, ChatToolChoice>),
+    ("ChatToolChoice", "Function", converted::<ChatNamedToolChoice, ChatToolChoice>),
+    ("ChatToolChoice", "ServerToolChoice", converted::<ChatServerToolChoice, ChatToolChoice>),
+    ("ChatFunctionTool", "Function", converted::<ChatFunctionToolFunction, ChatFunctionTool>),
+    ("ChatFunctionTool", "OpenRouterAdvisor", converted::<AdvisorServerToolOpenRouter, ChatFunctionTool>),
+    ("ChatFunctionTool", "OpenRouterBash", converted::<BashServerTool, ChatFunctionTool>),
+    ("ChatFunctionTool", "OpenRouterDatetime", converted::<DatetimeServerTool, ChatFunctionTool>),
+    ("ChatFunctionTool", "OpenRouterFiles", converted::<FilesServerTool, ChatFunctionTool>),
+    ("ChatFunctionTool", "OpenRouterFusion", converted::<FusionServerToolOpenRouter, ChatFunctionTool>),
+    (
+        "ChatFunctionTool",
+        "OpenRouterImageGeneration",
+        converted::<ImageGenerationServerToolOpenRouter, ChatFunctionTool>,
+    ),
+    ("ChatFunctionTool", "OpenRouterExperimentalSearchModels", converted::<SearchModelsServerTool, ChatFunctionTool>),
+    ("ChatFunctionTool", "OpenRouterSubagent", converted::<SubagentServerToolOpenRouter, ChatFunctionTool>),
+    ("ChatFunctionTool", "OpenRouterWebFetch", converted::<WebFetchServerTool, ChatFunctionTool>),
+    ("ChatFunctionTool", "OpenRouterWebSearch", converted::<OpenRouterWebSearchServerTool, ChatFunctionTool>),
+    ("ChatFunctionTool", "WebSearchShorthand", converted::<ChatWebSearchShorthand, ChatFunctionTool>),
+    ("ChatFunctionTool", "DynamicServerTool", converted::<DynamicServerTool, ChatFunctionTool>),
+    ("FileResponse", "OpenRouter", converted::<OpenRouterFile, FileResponse>),
+    ("FileResponse", "OpenAi", converted::<OpenAiFile, FileResponse>),
+    ("FileResponse", "Anthropic", converted::<AnthropicFile, FileResponse>),
+    ("EmbeddingContentPart", "Text", converted::<ContentPartText, EmbeddingContentPart>),
+    ("EmbeddingContentPart", "ImageUrl", converted::<ContentPartImage, EmbeddingContentPart>),
+    ("EmbeddingContentPart", "InputAudio", converted::<ContentPartInputAudio, EmbeddingContentPart>),
+    ("EmbeddingContentPart", "InputVideo", converted::<ContentPartInputVideo, EmbeddingContentPart>),
+    ("EmbeddingContentPart", "InputFile", converted::<ContentPartInputFile, EmbeddingContentPart>),
+    ("EmbeddingInput", "Text", converted::<String, EmbeddingInput>),
+    ("EmbeddingInput", "Texts", converted::<Vec<String>, EmbeddingInput>),
+    ("EmbeddingInput", "Numbers", converted::<Vec<f64>, EmbeddingInput>),
+    ("EmbeddingInput", "Numbers", of_array::<f64, EmbeddingInput>),
+    ("EmbeddingInput", "Lists", converted::<Vec<Vec<f64>>, EmbeddingInput>),
+    ("EmbeddingInput", "Lists", of_array::<Vec<f64>, EmbeddingInput>),
+    ("EmbeddingInput", "Objects", converted::<Vec<EmbeddingInputItem>, EmbeddingInput>),
+    ("EmbeddingInput", "Objects", of_array::<EmbeddingInputItem, EmbeddingInput>),
+    ("FileListResponse", "OpenRouter", converted::<OpenRouterFileList, FileListResponse>),
+    ("FileListResponse", "OpenAi", converted::<OpenAiFileList, FileListResponse>),
+    ("FileListResponse", "Anthropic", converted::<AnthropicFileList, FileListResponse>),
+    ("FileDeleteResponse", "OpenRouter", converted::<OpenRouterFileDeleted, FileDeleteResponse>),
+    ("FileDeleteResponse", "OpenAi", converted::<OpenAiFileDeleted, FileDeleteResponse>),
+    ("FileDeleteResponse", "Anthropic", converted::<AnthropicFileDeleted, FileDeleteResponse>),
+    ("GenerationContentDataInput", "Prompt", converted::<GenerationContentDataInputPrompt, GenerationContentDataInput>),
+    (
+        "GenerationContentDataInput",
+        "Messages",
+        converted::<GenerationContentDataInputMessages, GenerationContentDataInput>,
+    ),
+    ("ImageStreamEvent", "ImageGenerationPartialImage", converted::<ImageGenPartialImageEvent, ImageStreamEvent>),
+    ("ImageStreamEvent", "ImageGenerationTextChunk", converted::<ImageGenTextChunkEvent, ImageStreamEvent>),
+    ("ImageStreamEvent", "ImageGenerationCompleted", converted::<ImageGenCompletedEvent, ImageStreamEvent>),
+    ("ImageStreamEvent", "Error", converted::<ImageGenStreamErrorEvent, ImageStreamEvent>),
+    ("CapabilityDescriptor", "Enum", converted::<EnumCapability, CapabilityDescriptor>),
+    ("CapabilityDescriptor", "Range", converted::<RangeCapability, CapabilityDescriptor>),
+    ("CapabilityDescriptor", "Boolean", converted::<BooleanCapability, CapabilityDescriptor>),
+    ("MessagesDelta", "TextDelta", converted::<MessagesTextDelta, MessagesDelta>),
+    ("MessagesDelta", "InputJsonDelta", converted::<MessagesInputJsonDelta, MessagesDelta>),
+    ("MessagesDelta", "ThinkingDelta", converted::<MessagesThinkingDelta, MessagesDelta>),
+    ("MessagesDelta", "SignatureDelta", converted::<MessagesSignatureDelta, MessagesDelta>),
+    ("MessagesDelta", "CitationsDelta", converted::<MessagesCitationsDelta, MessagesDelta>),
+    ("MessagesDelta", "CompactionDelta", converted::<MessagesCompactionDelta, MessagesDelta>),
+    ("MessagesStreamEvent", "MessageStart", converted::<MessagesStartEvent, MessagesStreamEvent>),
+    ("MessagesStreamEvent", "MessageDelta", converted::<MessagesDeltaEvent, MessagesStreamEvent>),
+    ("MessagesStreamEvent", "MessageStop", converted::<MessagesStopEvent, MessagesStreamEvent>),
+    ("MessagesStreamEvent", "ContentBlockStart", converted::<MessagesContentBlockStartEvent, MessagesStreamEvent>),
+    ("MessagesStreamEvent", "ContentBlockDelta", converted::<MessagesContentBlockDeltaEvent, MessagesStreamEvent>),
+    ("MessagesStreamEvent", "ContentBlockStop", converted::<MessagesContentBlockStopEvent, MessagesStreamEvent>),
+    ("MessagesStreamEvent", "Ping", converted::<MessagesPingEvent, MessagesStreamEvent>),
+    ("MessagesStreamEvent", "Error", converted::<MessagesErrorEvent, MessagesStreamEvent>),
+    ("ContextEditClearToolInputs", "Boolean", converted::<bool, ContextEditClearToolInputs>),
+    ("ContextEditClearToolInputs", "List", converted::<Vec<String>, ContextEditClearToolInputs>),
+    (
+        "ContextEditClearToolUses20250919Trigger",
+        "InputTokens",
+        converted::<AnthropicInputTokens, ContextEditClearToolUses20250919Trigger>,
+    ),
+    (
+        "ContextEditClearToolUses20250919Trigger",
+        "ToolUses",
+        converted::<AnthropicToolUses, ContextEditClearToolUses20250919Trigger>,
+    ),
+    (
+        "ContextEditClearThinking20251015Keep",
+        "Mode",
+        converted::<ContextEditClearThinking20251015KeepMode, ContextEditClearThinking20251015Keep>,
+    ),
+    (
+        "ContextEditClearThinking20251015Keep",
+        "ThinkingTurns",
+        converted::<AnthropicThinkingTurns, ContextEditClearThinking20251015Keep>,
+    ),
+    (
+        "ContextEditClearThinking20251015Keep",
+        "All",
+        converted::<ContextEditClearThinking20251015KeepAll, ContextEditClearThinking20251015Keep>,
+    ),
+    ("ContextEdit", "ClearToolUses20250919", converted::<ContextEditClearToolUses20250919, ContextEdit>),
+    ("ContextEdit", "ClearThinking20251015", converted::<ContextEditClearThinking20251015, ContextEdit>),
+    ("ContextEdit", "Compact20260112", converted::<ContextEditCompact20260112, ContextEdit>),
+    (
+        "AnthropicTextBlockParamCitation",
+        "CharLocation",
+        converted::<AnthropicCharCitationParam, AnthropicTextBlockParamCitation>,
+    ),
+    (
+        "AnthropicTextBlockParamCitation",
+        "PageLocation",
+        converted::<AnthropicPageCitationParam, AnthropicTextBlockParamCitation>,
+    ),
+    (
+        "AnthropicTextBlockParamCitation",
+        "ContentBlockLocation",
+        converted::<AnthropicContentBlockCitationParam, AnthropicTextBlockParamCitation>,
+    ),
+    (
+        "AnthropicTextBlockParamCitation",
+        "WebSearchResultLocation",
+        converted::<AnthropicWebSearchCitation, AnthropicTextBlockParamCitation>,
+    ),
+    (
+        "AnthropicTextBlockParamCitation",
+        "SearchResultLocation",
+        converted::<AnthropicSearchResultCitation, AnthropicTextBlockParamCitation>,
+    ),
+    (
+        "AnthropicImageBlockParamSource",
+        "Base64",
+        converted::<AnthropicBase64ImageSource, AnthropicImageBlockParamSource>,
+    ),
+    ("AnthropicImageBlockParamSource", "Url", converted::<UrlSource, AnthropicImageBlockParamSource>),
+    (
+        "AnthropicImageBlockParamSource",
+        "File",
+        converted::<AnthropicFileDocumentSource, AnthropicImageBlockParamSource>,
+    ),
+    ("AnthropicContentSourcePart", "Text", converted::<AnthropicTextBlockParam, AnthropicContentSourcePart>),
+    ("AnthropicContentSourcePart", "Image", converted::<AnthropicImageBlockParam, AnthropicContentSourcePart>),
+    ("AnthropicContentSourceContent", "Text", converted::<String, AnthropicContentSourceContent>),
+    (
+        "AnthropicContentSourceContent",
+        "List",
+        converted::<Vec<AnthropicContentSourcePart>, AnthropicContentSourceContent>,
+    ),
+    ("AnthropicContentSourceContent", "List", of_array::<AnthropicContentSourcePart, AnthropicContentSourceContent>),
+    ("AnthropicContentSourceContent", "List", of_element::<AnthropicContentSourcePart, AnthropicContentSourceContent>),
+    (
+        "AnthropicDocumentBlockParamSource",
+        "Base64",
+        converted::<AnthropicBase64PdfSource, AnthropicDocumentBlockParamSource>,
+    ),
+    (
+        "AnthropicDocumentBlockParamSource",
+        "Text",
+        converted::<AnthropicPlainTextSource, AnthropicDocumentBlockParamSource>,
+    ),
+    (
+        "AnthropicDocumentBlockParamSource",
+        "Content",
+        converted::<AnthropicContentSource, AnthropicDocumentBlockParamSource>,
+    ),
+    ("AnthropicDocumentBlockParamSource", "Url", converted::<UrlSource, AnthropicDocumentBlockParamSource>),
+    (
+        "AnthropicDocumentBlockParamSource",
+        "File",
+        converted::<AnthropicFileDocumentSource, AnthropicDocumentBlockParamSource>,
+    ),
+    ("MessagesToolResultContentPart", "Text", converted::<AnthropicTextBlockParam, MessagesToolResultContentPart>),
+    ("MessagesToolResultContentPart", "Image", converted::<AnthropicImageBlockParam, MessagesToolResultContentPart>),
+    (
+        "MessagesToolResultContentPart",
+        "ToolReference",
+        converted::<AnthropicToolReference, MessagesToolResultContentPart>,
+    ),
+    (
+        "MessagesToolResultContentPart",
+        "SearchResult",
+        converted::<AnthropicSearchResultBlockParam, MessagesToolResultContentPart>,
+    ),
+    (
+        "MessagesToolResultContentPart",
+        "Document",
+        converted::<AnthropicDocumentBlockParam, MessagesToolResultContentPart>,
+    ),
+    ("MessagesToolResultContent", "Text", converted::<String, MessagesToolResultContent>),
+    ("MessagesToolResultContent", "List", converted::<Vec<MessagesToolResultContentPart>, MessagesToolResultContent>),
+    ("MessagesToolResultContent", "List", of_array::<MessagesToolResultContentPart, MessagesToolResultContent>),
+    ("MessagesToolResultContent", "List", of_element::<MessagesToolResultContentPart, MessagesToolResultContent>),
+    (
+        "MessagesWebSearchResultContent",
+        "List",
+        converted::<Vec<AnthropicWebSearchResultBlockParam>, MessagesWebSearchResultContent>,
+    ),
+    (
+        "MessagesWebSearchResultContent",
+        "List",
+        of_array::<AnthropicWebSearchResultBlockParam, MessagesWebSearchResultContent>,
+    ),
+    (
+        "MessagesWebSearchResultContent",
+        "List",
+        of_element::<AnthropicWebSearchResultBlockParam, MessagesWebSearchResultContent>,
+    ),
+    (
+        "MessagesWebSearchResultContent",
+        "WebSearchToolResultError",
+        converted::<AnthropicWebSearchToolResultError, MessagesWebSearchResultContent>,
+    ),
+    ("AnthropicTool", "Custom", converted::<AnthropicToolCustom, AnthropicTool>),
+    ("AnthropicTool", "Bash20250124", converted::<AnthropicBashTool20250124, AnthropicTool>),
+    ("AnthropicTool", "TextEditor20250124", converted::<AnthropicTextEditorTool20250124, AnthropicTool>),
+    ("AnthropicTool", "WebSearch20250305", converted::<AnthropicWebSearchTool20250305, AnthropicTool>),
+    ("AnthropicTool", "WebSearch20260209", converted::<AnthropicWebSearchTool20260209, AnthropicTool>),
+    ("MessagesAddedTool", "ToolReference", converted::<MessagesToolReference, MessagesAddedTool>),
+    ("MessagesAddedTool", "McpToolReference", converted::<MessagesMcpToolReference, MessagesAddedTool>),
+    ("MessagesAddedTool", "McpToolsetReference", converted::<MessagesMcpToolsetReference, MessagesAddedTool>),
+    ("MessagesAddedTool", "ToolDefinition", converted::<MessagesAddedToolToolDefinition, MessagesAddedTool>),
+    ("MessagesRemovedTool", "ToolReference", converted::<MessagesToolReference, MessagesRemovedTool>),
+    ("MessagesRemovedTool", "McpToolReference", converted::<MessagesMcpToolReference, MessagesRemovedTool>),
+    ("MessagesRemovedTool", "McpToolsetReference", converted::<MessagesMcpToolsetReference, MessagesRemovedTool>),
+    ("MessagesContentBlockParam", "Text", converted::<AnthropicTextBlockParam, MessagesContentBlockParam>),
+    ("MessagesContentBlockParam", "Image", converted::<AnthropicImageBlockParam, MessagesContentBlockParam>),
+    ("MessagesContentBlockParam", "Document", converted::<AnthropicDocumentBlockParam, MessagesContentBlockParam>),
+    ("MessagesContentBlockParam", "ToolUse", converted::<MessagesToolUseBlockParam, MessagesContentBlockParam>),
+    ("MessagesContentBlockParam", "ToolResult", converted::<MessagesToolResultBlockParam, MessagesContentBlockParam>),
+    ("MessagesContentBlockParam", "Thinking", converted::<AnthropicThinkingBlock, MessagesContentBlockParam>),
+    (
+        "MessagesContentBlockParam",
+        "RedactedThinking",
+        converted::<AnthropicRedactedThinkingBlock, MessagesContentBlockParam>,
+    ),
+    (
+        "MessagesContentBlockParam",
+        "ServerToolUse",
+        converted::<MessagesServerToolUseBlockParam, MessagesContentBlockParam>,
+    ),
+    (
+        "MessagesContentBlockParam",
+        "WebSearchToolResult",
+        converted::<MessagesWebSearchResultBlockParam, MessagesContentBlockParam>,
+    ),
+    (
+        "MessagesContentBlockParam",
+        "SearchResult",
+        converted::<AnthropicSearchResultBlockParam, MessagesContentBlockParam>,
+    ),
+    ("MessagesContentBlockParam", "Compaction", converted::<MessagesCompactionBlockParam, MessagesContentBlockParam>),
+    (
+        "MessagesContentBlockParam",
+        "AdvisorToolResult",
+        converted::<AnthropicAdvisorToolResult, MessagesContentBlockParam>,
+    ),
+    ("MessagesContentBlockParam", "ToolAddition", converted::<MessagesToolAdditionBlock, MessagesContentBlockParam>),
+    ("MessagesContentBlockParam", "ToolRemoval", converted::<MessagesToolRemovalBlock, MessagesContentBlockParam>),
+    (
+        "MessagesContentBlockParam",
+        "OpenRouterShellToolResult",
+        converted::<MessagesShellToolResult, MessagesContentBlockParam>,
+    ),
+    (
+        "MessagesContentBlockParam",
+        "OpenRouterBashToolResult",
+        converted::<MessagesBashToolResult, MessagesContentBlockParam>,
+    ),
+    (
+        "MessagesContentBlockParam",
+        "OpenRouterToolSearchResult",
+        converted::<MessagesToolSearchResult, MessagesContentBlockParam>,
+    ),
+    (
+        "MessagesContentBlockParam",
+        "WebFetchToolResult",
+        converted::<AnthropicWebFetchToolResult, MessagesContentBlockParam>,
+    ),
+    (
+        "MessagesContentBlockParam",
+        "CodeExecutionToolResult",
+        converted::<AnthropicCodeExecutionToolResult, MessagesContentBlockParam>,
+    ),
+    (
+        "MessagesContentBlockParam",
+        "BashCodeExecutionToolResult",
+        converted::<AnthropicBashCodeExecutionToolResult, MessagesContentBlockParam>,
+    ),
+    (
+        "MessagesContentBlockParam",
+        "TextEditorCodeExecutionToolResult",
+        converted::<AnthropicTextEditorToolResult, MessagesContentBlockParam>,
+    ),
+    (
+        "MessagesContentBlockParam",
+        "ToolSearchToolResult",
+        converted::<AnthropicToolSearchToolResult, MessagesContentBlockParam>,
+    ),
+    ("MessagesContentBlockParam", "ContainerUpload", converted::<AnthropicContainerUpload, MessagesContentBlockParam>),
+    ("MessagesMessageParamContent", "Text", converted::<String, MessagesMessageParamContent>),
+    ("MessagesMessageParamContent", "List", converted::<Vec<MessagesContentBlockParam>, MessagesMessageParamContent>),
+    ("MessagesMessageParamContent", "List", of_array::<MessagesContentBlockParam, MessagesMessageParamContent>),
+    ("MessagesMessageParamContent", "List", of_element::<MessagesContentBlockParam, MessagesMessageParamContent>),
+    ("MessagesRequestSystem", "Text", converted::<String, MessagesRequestSystem>),
+    ("MessagesRequestSystem", "List", converted::<Vec<AnthropicTextBlockParam>, MessagesRequestSystem>),
+    ("MessagesRequestSystem", "List", of_array::<AnthropicTextBlockParam, MessagesRequestSystem>),
+    ("MessagesRequestSystem", "List", of_element::<AnthropicTextBlockParam, MessagesRequestSystem>),
+    ("MessagesRequestThinking", "Enabled", converted::<MessagesRequestThinkingEnabled, MessagesRequestThinking>),
+    ("MessagesRequestThinking", "Disabled", converted::<MessagesRequestThinkingDisabled, MessagesRequestThinking>),
+    ("MessagesRequestThinking", "Adaptive", converted::<MessagesRequestThinkingAdaptive, MessagesRequestThinking>),
+    (
+        "MessagesRequestThinking",
+        "BetweenTools",
+        converted::<MessagesRequestThinkingBetweenTools, MessagesRequestThinking>,
+    ),
+    ("MessagesRequestToolChoice", "Auto", converted::<MessagesRequestToolChoiceAuto, MessagesRequestToolChoice>),
+    ("MessagesRequestToolChoice", "Any", converted::<MessagesRequestToolChoiceAny, MessagesRequestToolChoice>),
+    ("MessagesRequestToolChoice", "None", converted::<MessagesRequestToolChoiceNone, MessagesRequestToolChoice>),
+    ("MessagesRequestToolChoice", "Tool", converted::<MessagesRequestToolChoiceTool, MessagesRequestToolChoice>),
+    ("MessagesRequestTool", "Custom", converted::<MessagesRequestToolCustom, MessagesRequestTool>),
+    ("MessagesRequestTool", "Bash20250124", converted::<AnthropicBashTool20250124, MessagesRequestTool>),
+    ("MessagesRequestTool", "TextEditor20250124", converted::<AnthropicTextEditorTool20250124, MessagesRequestTool>),
+    ("MessagesRequestTool", "WebSearch20250305", converted::<AnthropicWebSearchTool20250305, MessagesRequestTool>),
+    ("MessagesRequestTool", "WebSearch20260209", converted::<AnthropicWebSearchTool20260209, MessagesRequestTool>),
+    ("MessagesRequestTool", "Advisor20260301", converted::<MessagesRequestToolAdvisor20260301, MessagesRequestTool>),
+    ("MessagesRequestTool", "OpenRouterBash", converted::<BashServerTool, MessagesRequestTool>),
+    ("MessagesRequestTool", "OpenRouterDatetime", converted::<DatetimeServerTool, MessagesRequestTool>),
+    (
+        "MessagesRequestTool",
+        "OpenRouterImageGeneration",
+        converted::<ImageGenerationServerToolOpenRouter, MessagesRequestTool>,
+    ),
+    (
+        "MessagesRequestTool",
+        "OpenRouterExperimentalSearchModels",
+        converted::<SearchModelsServerTool, MessagesRequestTool>,
+    ),
+    ("MessagesRequestTool", "OpenRouterWebFetch", converted::<WebFetchServerTool, MessagesRequestTool>),
+    ("MessagesRequestTool", "OpenRouterWebSearch", converted::<OpenRouterWebSearchServerTool, MessagesRequestTool>),
+    (
+        "MessagesRequestTool",
+        "AnthropicToolSearchToolBm25",
+        converted::<AnthropicToolSearchToolBm25, MessagesRequestTool>,
+    ),
+    (
+        "MessagesRequestTool",
+        "AnthropicToolSearchToolRegex",
+        converted::<AnthropicToolSearchToolRegex, MessagesRequestTool>,
+    ),
+    ("MessagesRequestTool", "OpenRouterShell", converted::<ShellServerToolOpenRouter, MessagesRequestTool>),
+    ("MessagesRequestTool", "OpenRouterToolSearch", converted::<ToolSearchServerTool, MessagesRequestTool>),
+    ("ObservabilityDestination", "Arize", converted::<ObservabilityArizeDestination, ObservabilityDestination>),
+    (
+        "ObservabilityDestination",
+        "Braintrust",
+        converted::<ObservabilityBraintrustDestination, ObservabilityDestination>,
+    ),
+    (
+        "ObservabilityDestination",
+        "ClickHouse",
+        converted::<ObservabilityClickHouseDestination, ObservabilityDestination>,
+    ),
+    ("ObservabilityDestination", "Datadog", converted::<ObservabilityDatadogDestination, ObservabilityDestination>),
+    ("ObservabilityDestination", "Grafana", converted::<ObservabilityGrafanaDestination, ObservabilityDestination>),
+    ("ObservabilityDestination", "Langfuse", converted::<ObservabilityLangfuseDestination, ObservabilityDestination>),
+    ("ObservabilityDestination", "LangSmith", converted::<ObservabilityLangSmithDestination, ObservabilityDestination>),
+    ("ObservabilityDestination", "NewRelic", converted::<ObservabilityNewRelicDestination, ObservabilityDestination>),
+    ("ObservabilityDestination", "Opik", converted::<ObservabilityOpikDestination, ObservabilityDestination>),
+    (
+        "ObservabilityDestination",
+        "OtelCollector",
+        converted::<ObservabilityOtelCollectorDestination, ObservabilityDestination>,
+    ),
+    ("ObservabilityDestination", "PostHog", converted::<ObservabilityPostHogDestination, ObservabilityDestination>),
+    ("ObservabilityDestination", "Ramp", converted::<ObservabilityRampDestination, ObservabilityDestination>),
+    ("ObservabilityDestination", "S3", converted::<ObservabilityS3Destination, ObservabilityDestination>),
+    ("ObservabilityDestination", "Sentry", converted::<ObservabilitySentryDestination, ObservabilityDestination>),
+    ("ObservabilityDestination", "Snowflake", converted::<ObservabilitySnowflakeDestination, ObservabilityDestination>),
+    ("ObservabilityDestination", "Weave", converted::<ObservabilityWeaveDestination, ObservabilityDestination>),
+    ("ObservabilityDestination", "Webhook", converted::<ObservabilityWebhookDestination, ObservabilityDestination>),
+    ("InputContentPart", "InputText", converted::<InputText, InputContentPart>),
+    ("InputContentPart", "InputImage", converted::<InputImage, InputContentPart>),
+    ("InputContentPart", "InputFile", converted::<InputFile, InputContentPart>),
+    ("InputContentPart", "InputAudio", converted::<InputAudio, InputContentPart>),
+    ("InputContentPart", "InputVideo", converted::<InputVideo, InputContentPart>),
+    ("EasyInputMessageContent", "Text", converted::<String, EasyInputMessageContent>),
+    ("EasyInputMessageContent", "List", converted::<Vec<InputContentPart>, EasyInputMessageContent>),
+    ("EasyInputMessageContent", "List", of_array::<InputContentPart, EasyInputMessageContent>),
+    ("EasyInputMessageContent", "List", of_element::<InputContentPart, EasyInputMessageContent>),
+    ("OutputMessageInputContent", "Text", converted::<String, OutputMessageInputContent>),
+    ("OutputMessageInputContent", "List", converted::<Vec<OutputMessageContentPart>, OutputMessageInputContent>),
+    ("OutputMessageInputContent", "List", of_array::<OutputMessageContentPart, OutputMessageInputContent>),
+    ("OutputMessageInputContent", "List", of_element::<OutputMessageContentPart, OutputMessageInputContent>),
+    ("AgentMessageContentPart", "InputText", converted::<InputText, AgentMessageContentPart>),
+    ("AgentMessageContentPart", "InputImage", converted::<InputImage, AgentMessageContentPart>),
+    ("AgentMessageContentPart", "EncryptedContent", converted::<AgentMessageEncryptedContent, AgentMessageContentPart>),
+    ("InputItem", "Reasoning", converted::<OutputReasoningItem, InputItem>),
+    ("InputItem", "EasyInputMessage", converted::<EasyInputMessage, InputItem>),
+    ("InputItem", "InputMessageItem", converted::<InputMessageItem, InputItem>),
+    ("InputItem", "FunctionCall", converted::<OutputFunctionCallItem, InputItem>),
+    ("InputItem", "FunctionCallOutput", converted::<FunctionCallOutputItem, InputItem>),
+    ("InputItem", "ApplyPatchCall", converted::<ApplyPatchCallItem, InputItem>),
+    ("InputItem", "ApplyPatchCallOutput", converted::<ApplyPatchCallOutputItem, InputItem>),
+    ("InputItem", "OutputMessageInput", converted::<OutputMessageInput, InputItem>),
+    ("InputItem", "WebSearchCall", converted::<OutputWebSearchCallItem, InputItem>),
+    ("InputItem", "FileSearchCall", converted::<OutputFileSearchCallItem, InputItem>),
+    ("InputItem", "ImageGenerationCall", converted::<OutputImageGenerationCallItem, InputItem>),
+    ("InputItem", "CodeInterpreterCall", converted::<OutputCodeInterpreterCallItem, InputItem>),
+    ("InputItem", "ComputerCall", converted::<OutputComputerCallItem, InputItem>),
+    ("InputItem", "OpenRouterDatetime", converted::<OutputDatetimeItem, InputItem>),
+    ("InputItem", "OpenRouterWebSearch", converted::<OutputWebSearchServerToolItem, InputItem>),
+    ("InputItem", "OpenRouterCodeInterpreter", converted::<OutputCodeInterpreterServerToolItem, InputItem>),
+    ("InputItem", "OpenRouterFileSearch", converted::<OutputFileSearchServerToolItem, InputItem>),
+    ("InputItem", "OpenRouterImageGeneration", converted::<OutputImageGenerationServerToolItem, InputItem>),
+    ("InputItem", "OpenRouterBrowserUse", converted::<OutputBrowserUseServerToolItem, InputItem>),
+    ("InputItem", "OpenRouterBash", converted::<OutputBashServerToolItem, InputItem>),
+    ("InputItem", "OpenRouterTextEditor", converted::<OutputTextEditorServerToolItem, InputItem>),
+    ("InputItem", "OpenRouterApplyPatch", converted::<OutputApplyPatchServerToolItem, InputItem>),
+    ("InputItem", "OpenRouterWebFetch", converted::<OutputWebFetchServerToolItem, InputItem>),
+    ("InputItem", "OpenRouterToolSearch", converted::<OutputToolSearchServerToolItem, InputItem>),
+    ("InputItem", "OpenRouterMemory", converted::<OutputMemoryServerToolItem, InputItem>),
+    ("InputItem", "OpenRouterArmorBlocked", converted::<OutputArmorBlockedItem, InputItem>),
+    ("InputItem", "OpenRouterMcp", converted::<OutputMcpServerToolItem, InputItem>),
+    ("InputItem", "OpenRouterExperimentalSearchModels", converted::<OutputSearchModelsServerToolItem, InputItem>),
+    ("InputItem", "OpenRouterFusion", converted::<OutputFusionServerToolItem, InputItem>),
+    ("InputItem", "OpenRouterAdvisor", converted::<OutputAdvisorServerToolItem, InputItem>),
+    ("InputItem", "OpenRouterSubagent", converted::<OutputSubagentServerToolItem, InputItem>),
+    ("InputItem", "OpenRouterFiles", converted::<OutputFilesServerToolItem, InputItem>),
+    ("InputItem", "OpenRouterShell", converted::<OutputShellServerToolItem, InputItem>),
+    ("InputItem", "LocalShellCall", converted::<LocalShellCallItem, InputItem>),
+    ("InputItem", "LocalShellCallOutput", converted::<LocalShellCallOutputItem, InputItem>),
+    ("InputItem", "ShellCall", converted::<ShellCallItem, InputItem>),
+    ("InputItem", "ShellCallOutput", converted::<ShellCallOutputItem, InputItem>),
+    ("InputItem", "McpListTools", converted::<McpListToolsItem, InputItem>),
+    ("InputItem", "McpApprovalRequest", converted::<McpApprovalRequestItem, InputItem>),
+    ("InputItem", "McpApprovalResponse", converted::<McpApprovalResponseItem, InputItem>),
+    ("InputItem", "McpCall", converted::<McpCallItem, InputItem>),
+    ("InputItem", "CustomToolCall", converted::<CustomToolCallItem, InputItem>),
+    ("InputItem", "CustomToolCallOutput", converted::<CustomToolCallOutputItem, InputItem>),
+    ("InputItem", "Compaction", converted::<CompactionItem, InputItem>),
+    ("InputItem", "ContextCompaction", converted::<ContextCompactionItem, InputItem>),
+    ("InputItem", "ItemReference", converted::<ItemReferenceItem, InputItem>),
+    ("InputItem", "AdditionalTools", converted::<AdditionalToolsItem, InputItem>),
+    ("InputItem", "AgentMessage", converted::<AgentMessageItem, InputItem>),
+    ("InputItem", "ConfigurationUpdate", converted::<ConfigurationUpdateItem, InputItem>),
+    ("InputItem", "ToolSearchCall", converted::<ToolSearchCallItem, InputItem>),
+    ("InputItem", "ToolSearchOutput", converted::<ToolSearchOutputItem, InputItem>),
+    ("ResponsesInput", "Text", converted::<String, ResponsesInput>),
+    ("ResponsesInput", "List", converted::<Vec<InputItem>, ResponsesInput>),
+    ("ResponsesInput", "List", of_array::<InputItem, ResponsesInput>),
+    ("ResponsesInput", "List", of_element::<InputItem, ResponsesInput>),
+    ("CreateRerankRequestDocument", "Text", converted::<String, CreateRerankRequestDocument>),
+    ("CreateRerankRequestDocument", "Image", converted::<RerankDocument, CreateRerankRequestDocument>),
+    ("OutputContentPart", "OutputText", converted::<ResponseOutputText, OutputContentPart>),
+    ("OutputContentPart", "ReasoningText", converted::<ReasoningTextContent, OutputContentPart>),
+    ("OutputContentPart", "Refusal", converted::<ResponsesRefusal, OutputContentPart>),
+    ("ResponsesStreamEvent", "Created", converted::<ResponseCreatedEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "InProgress", converted::<ResponseInProgressEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "Completed", converted::<ResponseCompletedEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "Incomplete", converted::<ResponseIncompleteEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "Failed", converted::<ResponseFailedEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "Error", converted::<ResponseErrorEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "OutputItemAdded", converted::<OutputItemAddedEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "OutputItemDone", converted::<OutputItemDoneEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "ContentPartAdded", converted::<ContentPartAddedEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "ContentPartDone", converted::<ContentPartDoneEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "OutputTextDelta", converted::<TextDeltaEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "OutputTextDone", converted::<TextDoneEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "RefusalDelta", converted::<RefusalDeltaEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "RefusalDone", converted::<RefusalDoneEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "OutputTextAnnotationAdded", converted::<AnnotationAddedEvent, ResponsesStreamEvent>),
+    (
+        "ResponsesStreamEvent",
+        "FunctionCallArgumentsDelta",
+        converted::<FunctionCallArgsDeltaEvent, ResponsesStreamEvent>,
+    ),
+    ("ResponsesStreamEvent", "FunctionCallArgumentsDone", converted::<FunctionCallArgsDoneEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "ReasoningTextDelta", converted::<ReasoningDeltaEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "ReasoningTextDone", converted::<ReasoningDoneEvent, ResponsesStreamEvent>),
+    (
+        "ResponsesStreamEvent",
+        "ReasoningSummaryPartAdded",
+        converted::<ReasoningSummaryPartAddedEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "ReasoningSummaryPartDone",
+        converted::<ReasoningSummaryPartDoneEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "ReasoningSummaryTextDelta",
+        converted::<ReasoningSummaryTextDeltaEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "ReasoningSummaryTextDone",
+        converted::<ReasoningSummaryTextDoneEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "ImageGenerationCallInProgress",
+        converted::<ImageGenCallInProgressEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "ImageGenerationCallGenerating",
+        converted::<ImageGenCallGeneratingEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "ImageGenerationCallPartialImage",
+        converted::<ImageGenCallPartialImageEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "ImageGenerationCallCompleted",
+        converted::<ImageGenCallCompletedEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "CodeInterpreterCallInProgress",
+        converted::<CodeInterpreterCallInProgressEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "CodeInterpreterCallInterpreting",
+        converted::<CodeInterpreterCallInterpretingEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "CodeInterpreterCallCompleted",
+        converted::<CodeInterpreterCallCompletedEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "CodeInterpreterCallCodeDelta",
+        converted::<CodeInterpreterCallCodeDeltaEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "CodeInterpreterCallCodeDone",
+        converted::<CodeInterpreterCallCodeDoneEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "WebSearchCallInProgress",
+        converted::<WebSearchCallInProgressEvent, ResponsesStreamEvent>,
+    ),
+    ("ResponsesStreamEvent", "WebSearchCallSearching", converted::<WebSearchCallSearchingEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "WebSearchCallCompleted", converted::<WebSearchCallCompletedEvent, ResponsesStreamEvent>),
+    (
+        "ResponsesStreamEvent",
+        "CustomToolCallInputDelta",
+        converted::<CustomToolCallInputDeltaEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "CustomToolCallInputDone",
+        converted::<CustomToolCallInputDoneEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "ApplyPatchCallOperationDiffDelta",
+        converted::<ApplyPatchCallOperationDiffDeltaEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "ApplyPatchCallOperationDiffDone",
+        converted::<ApplyPatchCallOperationDiffDoneEvent, ResponsesStreamEvent>,
+    ),
+    ("ResponsesStreamEvent", "FusionCallInProgress", converted::<FusionCallInProgressEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "FusionCallPanelAdded", converted::<FusionCallPanelAddedEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "FusionCallPanelDelta", converted::<FusionCallPanelDeltaEvent, ResponsesStreamEvent>),
+    (
+        "ResponsesStreamEvent",
+        "FusionCallPanelReasoningDelta",
+        converted::<FusionCallPanelReasoningDeltaEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "FusionCallPanelCompleted",
+        converted::<FusionCallPanelCompletedEvent, ResponsesStreamEvent>,
+    ),
+    ("ResponsesStreamEvent", "FusionCallPanelFailed", converted::<FusionCallPanelFailedEvent, ResponsesStreamEvent>),
+    (
+        "ResponsesStreamEvent",
+        "FusionCallAnalysisInProgress",
+        converted::<FusionCallAnalysisInProgressEvent, ResponsesStreamEvent>,
+    ),
+    (
+        "ResponsesStreamEvent",
+        "FusionCallAnalysisCompleted",
+        converted::<FusionCallAnalysisCompletedEvent, ResponsesStreamEvent>,
+    ),
+    ("ResponsesStreamEvent", "FusionCallCompleted", converted::<FusionCallCompletedEvent, ResponsesStreamEvent>),
+    ("ResponsesStreamEvent", "Debug", converted::<DebugEvent, ResponsesStreamEvent>),
+    ("InputReference", "ImageUrl", converted::<ContentPartImage, InputReference>),
+    ("InputReference", "AudioUrl", converted::<ContentPartAudio, InputReference>),
+    ("InputReference", "VideoUrl", converted::<ContentPartVideo, InputReference>),
+];
+
+/// The methods of unions for members that all their variants have.
+pub(crate) const GETTERS: &[(&str, &str, Convert)] = &[
+    ("AlignmentCallRecord", "call", |json| read(json, |v: &AlignmentCallRecord| to_value(v.call()))),
+    ("ReasoningDetail", "format", |json| read(json, |v: &ReasoningDetail| to_value(v.format()))),
+    ("ReasoningDetail", "id", |json| read(json, |v: &ReasoningDetail| to_value(v.id()))),
+    ("ReasoningDetail", "index", |json| read(json, |v: &ReasoningDetail| to_value(v.index()))),
+    ("ApplyPatchCallOperation", "path", |json| read(json, |v: &ApplyPatchCallOperation| to_value(v.path()))),
+    ("AlignmentResponsesRejectedItem", "id", |json| read(json, |v: &AlignmentResponsesRejectedItem| to_value(v.id()))),
+    ("NamespaceToolTool", "name", |json| read(json, |v: &NamespaceToolTool| to_value(v.name()))),
+    ("NamespaceToolTool", "async", |json| read(json, |v: &NamespaceToolTool| to_value(v.r#async()))),
+    ("NamespaceToolTool", "defer_loading", |json| read(json, |v: &NamespaceToolTool| to_value(v.defer_loading()))),
+    ("NamespaceToolTool", "description", |json| read(json, |v: &NamespaceToolTool| to_value(v.description()))),
+    ("ContainerEnvironment", "file_ids", |json| read(json, |v: &ContainerEnvironment| to_value(v.file_ids()))),
+    ("ContainerEnvironment", "network_policy", |json| {
+        read(json, |v: &ContainerEnvironment| to_value(v.network_policy()))
+    }),
+    ("OutputItem", "id", |json| read(json, |v: &OutputItem| to_value(v.id()))),
+    ("AnthropicTextCitation", "cited_text", |json| read(json, |v: &AnthropicTextCitation| to_value(v.cited_text()))),
+    ("AnthropicDocumentBlockSource", "data", |json| read(json, |v: &AnthropicDocumentBlockSource| to_value(v.data()))),
+    ("AnthropicUsageIteration", "cache_creation", |json| {
+        read(json, |v: &AnthropicUsageIteration| to_value(v.cache_creation()))
+    }),
+    ("AnthropicUsageIteration", "cache_creation_input_tokens", |json| {
+        read(json, |v: &AnthropicUsageIteration| to_value(v.cache_creation_input_tokens()))
+    }),
+    ("AnthropicUsageIteration", "cache_read_input_tokens", |json| {
+        read(json, |v: &AnthropicUsageIteration| to_value(v.cache_read_input_tokens()))
+    }),
+    ("AnthropicUsageIteration", "input_tokens", |json| {
+        read(json, |v: &AnthropicUsageIteration| to_value(v.input_tokens()))
+    }),
+    ("AnthropicUsageIteration", "output_tokens", |json| {
+        read(json, |v: &AnthropicUsageIteration| to_value(v.output_tokens()))
+    }),
+    ("BatchResultBody", "id", |json| read(json, |v: &BatchResultBody| to_value(v.id()))),
+    ("BatchResultBody", "model", |json| read(json, |v: &BatchResultBody| to_value(v.model()))),
+    ("UnifiedBenchmark", "display_name", |json| read(json, |v: &UnifiedBenchmark| to_value(v.display_name()))),
+    ("UnifiedBenchmark", "model_permaslug", |json| read(json, |v: &UnifiedBenchmark| to_value(v.model_permaslug()))),
+    ("FileResponse", "filename", |json| read(json, |v: &FileResponse| to_value(v.filename()))),
+    ("FileResponse", "id", |json| read(json, |v: &FileResponse| to_value(v.id()))),
+    ("FileListResponse", "first_id", |json| read(json, |v: &FileListResponse| to_value(v.first_id()))),
+    ("FileListResponse", "has_more", |json| read(json, |v: &FileListResponse| to_value(v.has_more()))),
+    ("FileListResponse", "last_id", |json| read(json, |v: &FileListResponse| to_value(v.last_id()))),
+    ("FileDeleteResponse", "id", |json| read(json, |v: &FileDeleteResponse| to_value(v.id()))),
+    ("ObservabilityDestination", "api_key_hashes", |json| {
+        read(json, |v: &ObservabilityDestination| to_value(v.api_key_hashes()))
+    }),
+    ("ObservabilityDestination", "broadcast_generation_cost", |json| {
+        read(json, |v: &ObservabilityDestination| to_value(v.broadcast_generation_cost()))
+    }),
+    ("ObservabilityDestination", "broadcast_generation_cost_allocation", |json| {
+        read(json, |v: &ObservabilityDestination| to_value(v.broadcast_generation_cost_allocation()))
+    }),
+    ("ObservabilityDestination", "broadcast_generation_identity", |json| {
+        read(json, |v: &ObservabilityDestination| to_value(v.broadcast_generation_identity()))
+    }),
+    ("ObservabilityDestination", "broadcast_generation_request_context", |json| {
+        read(json, |v: &ObservabilityDestination| to_value(v.broadcast_generation_request_context()))
+    }),
+    ("ObservabilityDestination", "created_at", |json| {
+        read(json, |v: &ObservabilityDestination| to_value(v.created_at()))
+    }),
+    ("ObservabilityDestination", "enabled", |json| read(json, |v: &ObservabilityDestination| to_value(v.enabled()))),
+    ("ObservabilityDestination", "filter_rules", |json| {
+        read(json, |v: &ObservabilityDestination| to_value(v.filter_rules()))
+    }),
+    ("ObservabilityDestination", "id", |json| read(json, |v: &ObservabilityDestination| to_value(v.id()))),
+    ("ObservabilityDestination", "name", |json| read(json, |v: &ObservabilityDestination| to_value(v.name()))),
+    ("ObservabilityDestination", "privacy_mode", |json| {
+        read(json, |v: &ObservabilityDestination| to_value(v.privacy_mode()))
+    }),
+    ("ObservabilityDestination", "regions", |json| read(json, |v: &ObservabilityDestination| to_value(v.regions()))),
+    ("ObservabilityDestination", "sampling_rate", |json| {
+        read(json, |v: &ObservabilityDestination| to_value(v.sampling_rate()))
+    }),
+    ("ObservabilityDestination", "updated_at", |json| {
+        read(json, |v: &ObservabilityDestination| to_value(v.updated_at()))
+    }),
+    ("ObservabilityDestination", "workspace_id", |json| {
+        read(json, |v: &ObservabilityDestination| to_value(v.workspace_id()))
+    }),
+    ("ResponsesStreamEvent", "sequence_number", |json| {
+        read(json, |v: &ResponsesStreamEvent| to_value(v.sequence_number()))
+    }),
+];
+
+/// The unions that take a mark of prompt caching.
+pub(crate) const MARKS: &[(&str, Convert)] = &[
+    ("ChatContentPart", |json| marked(json, |v: ChatContentPart, m: CacheControl| v.cache_control(m))),
+    ("ChatMessage", |json| marked(json, |v: ChatMessage, m: CacheControl| v.cache_control(m))),
+    ("ChatFunctionTool", |json| marked(json, |v: ChatFunctionTool, m: CacheControl| v.cache_control(m))),
+    ("AnthropicContentSourcePart", |json| {
+        marked(json, |v: AnthropicContentSourcePart, m: CacheControl| v.cache_control(m))
+    }),
+    ("MessagesToolResultContentPart", |json| {
+        marked(json, |v: MessagesToolResultContentPart, m: CacheControl| v.cache_control(m))
+    }),
+    ("AnthropicTool", |json| marked(json, |v: AnthropicTool, m: CacheControl| v.cache_control(m))),
+    ("MessagesContentBlockParam", |json| {
+        marked(json, |v: MessagesContentBlockParam, m: CacheControl| v.cache_control(m))
+    }),
+    ("MessagesRequestTool", |json| marked(json, |v: MessagesRequestTool, m: CacheControl| v.cache_control(m))),
+];
+
+/// The responses that are pages of lists.
+pub(crate) const PAGES: &[(&str, Convert)] = &[
+    ("AppRankingsResponse", page::<AppRankingsResponse>),
+    ("BatchListResponse", page::<BatchListResponse>),
+    ("ContainerFileListResponse", page::<ContainerFileListResponse>),
+    ("FileListResponse", page::<FileListResponse>),
+    ("ListByokKeysResponse", page::<ListByokKeysResponse>),
+    ("ListExternalUsersResponse", page::<ListExternalUsersResponse>),
+    ("ListGuardrailsResponse", page::<ListGuardrailsResponse>),
+    ("ListKeyAssignmentsResponse", page::<ListKeyAssignmentsResponse>),
+    ("ListKeysResponse", page::<ListKeysResponse>),
+    ("ListMemberAssignmentsResponse", page::<ListMemberAssignmentsResponse>),
+    ("ListObservabilityDestinationsResponse", page::<ListObservabilityDestinationsResponse>),
+    ("ListOrganizationMembersResponse", page::<ListOrganizationMembersResponse>),
+    ("ListPresetVersionsResponse", page::<ListPresetVersionsResponse>),
+    ("ListPresetsResponse", page::<ListPresetsResponse>),
+    ("ListScimGroupMappingsResponse", page::<ListScimGroupMappingsResponse>),
+    ("ListScimGroupsResponse", page::<ListScimGroupsResponse>),
+    ("ListToolsResponse", page::<ListToolsResponse>),
+    ("ListWorkspaceMembersResponse", page::<ListWorkspaceMembersResponse>),
+    ("ListWorkspacesResponse", page::<ListWorkspacesResponse>),
+    ("ModelsListResponse", page::<ModelsListResponse>),
+    ("SessionCostResponse", page::<SessionCostResponse>),
+    ("VaultEffectiveSecretListResponse", page::<VaultEffectiveSecretListResponse>),
+    ("VaultSecretListResponse", page::<VaultSecretListResponse>),
+];
+
+/// Types that are made of a text.
+pub(crate) const TEXTS: &[(&str, Convert)] = &[
+    ("FilterValue", of_text::<FilterValue>),
+    ("DecisionsContent", of_text::<DecisionsContent>),
+    ("PriceLimit", of_text::<PriceLimit>),
+    ("ProviderPreferencesSort", of_text::<ProviderPreferencesSort>),
+    ("SpeechTurn", of_text::<SpeechTurn>),
+    ("SpeechInput", of_text::<SpeechInput>),
+    ("ContentPartText", of_text::<ContentPartText>),
+    ("SpeechInputReference", of_text::<SpeechInputReference>),
+    ("ChatContentText", of_text::<ChatContentText>),
+    ("ChatContentPart", of_text::<ChatContentPart>),
+    ("ChatMessageContent", of_text::<ChatMessageContent>),
+    ("ResponseOutputText", of_text::<ResponseOutputText>),
+    ("OutputMessageContentPart", of_text::<OutputMessageContentPart>),
+    ("ReasoningTextContent", of_text::<ReasoningTextContent>),
+    ("ReasoningSummaryText", of_text::<ReasoningSummaryText>),
+    ("InputText", of_text::<InputText>),
+    ("InstructionContentPart", of_text::<InstructionContentPart>),
+    ("InstructionItemMessageContent", of_text::<InstructionItemMessageContent>),
+    ("ToolCallOutputPart", of_text::<ToolCallOutputPart>),
+    ("ToolCallOutput", of_text::<ToolCallOutput>),
+    ("ResponsesInstructions", of_text::<ResponsesInstructions>),
+    ("McpToolCallError", of_text::<McpToolCallError>),
+    ("FileSearchServerToolFiltersKeyValue", of_text::<FileSearchServerToolFiltersKeyValue>),
+    ("CodeInterpreterServerToolContainer", of_text::<CodeInterpreterServerToolContainer>),
+    ("McpServerToolRequireApproval", of_text::<McpServerToolRequireApproval>),
+    ("StoredPromptTemplateVariable", of_text::<StoredPromptTemplateVariable>),
+    ("ResponsesToolChoice", of_text::<ResponsesToolChoice>),
+    ("EmbeddingVector", of_text::<EmbeddingVector>),
+    ("DeferredToolsSearchStrategy", of_text::<DeferredToolsSearchStrategy>),
+    ("ImageConfigValue", of_text::<ImageConfigValue>),
+    ("ChatTextContent", of_text::<ChatTextContent>),
+    ("ArmorAutoModeRule", of_text::<ArmorAutoModeRule>),
+    ("ArmorAutoModeEnvironmentItem", of_text::<ArmorAutoModeEnvironmentItem>),
+    ("Plugin", of_text::<Plugin>),
+    ("PredictionContent", of_text::<PredictionContent>),
+    ("ChatRequestResponseFormat", of_text::<ChatRequestResponseFormat>),
+    ("StopSequences", of_text::<StopSequences>),
+    ("ChatToolChoice", of_text::<ChatToolChoice>),
+    ("ChatFunctionTool", of_text::<ChatFunctionTool>),
+    ("EmbeddingContentPart", of_text::<EmbeddingContentPart>),
+    ("EmbeddingInput", of_text::<EmbeddingInput>),
+    ("ContextEditClearThinking20251015Keep", of_text::<ContextEditClearThinking20251015Keep>),
+    ("ContextEdit", of_text::<ContextEdit>),
+    ("AnthropicTextBlockParam", of_text::<AnthropicTextBlockParam>),
+    ("AnthropicContentSourcePart", of_text::<AnthropicContentSourcePart>),
+    ("AnthropicContentSourceContent", of_text::<AnthropicContentSourceContent>),
+    ("MessagesToolResultContentPart", of_text::<MessagesToolResultContentPart>),
+    ("MessagesToolResultContent", of_text::<MessagesToolResultContent>),
+    ("AnthropicTool", of_text::<AnthropicTool>),
+    ("MessagesContentBlockParam", of_text::<MessagesContentBlockParam>),
+    ("MessagesMessageParamContent", of_text::<MessagesMessageParamContent>),
+    ("MessagesRequestSystem", of_text::<MessagesRequestSystem>),
+    ("MessagesRequestThinking", of_text::<MessagesRequestThinking>),
+    ("MessagesRequestToolChoice", of_text::<MessagesRequestToolChoice>),
+    ("MessagesRequestTool", of_text::<MessagesRequestTool>),
+    ("InputContentPart", of_text::<InputContentPart>),
+    ("EasyInputMessageContent", of_text::<EasyInputMessageContent>),
+    ("OutputMessageInputContent", of_text::<OutputMessageInputContent>),
+    ("AgentMessageContentPart", of_text::<AgentMessageContentPart>),
+    ("ResponsesInput", of_text::<ResponsesInput>),
+    ("CreateRerankRequestDocument", of_text::<CreateRerankRequestDocument>),
 ];
 
 /// The operation, the function, and how to call it both ways.

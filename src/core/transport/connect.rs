@@ -24,7 +24,7 @@ use super::proxy::{Proxies, Proxy, ProxyKind, bare_host};
 use super::socket::Socket;
 use super::stream::{Connected, Link};
 #[cfg(feature = "_tls")]
-use super::tls::{ALPN, Tls, TlsOptions};
+use super::tls::{Tls, TlsOptions};
 
 /// How long an address of a name is tried alone, before the next one is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -44,6 +44,7 @@ impl Connector {
         options: DialOptions,
         proxies: Proxies,
         #[cfg(feature = "_tls")] tls: &TlsOptions,
+        #[cfg(feature = "_tls")] protocols: &[&[u8]],
     ) -> Result<Self, TransportBuildError> {
         let dialer = Dialer(Arc::new(Paths {
             proxies,
@@ -53,7 +54,7 @@ impl Connector {
         }));
         Ok(Self {
             #[cfg(feature = "_tls")]
-            tls: tls.connector(dialer.clone(), ALPN)?,
+            tls: tls.connector(dialer.clone(), protocols)?,
             dialer,
         })
     }
@@ -170,7 +171,11 @@ pub(super) struct Tcp(DialOptions);
 
 impl Tcp {
     async fn dial(self, uri: Uri) -> io::Result<Link> {
-        let addresses = self.addresses(&uri).await?;
+        Ok(Link::new(Socket::new(self.open(&uri).await?)))
+    }
+
+    async fn open(&self, uri: &Uri) -> io::Result<TcpStream> {
+        let addresses = self.addresses(uri).await?;
         let stream = happy_eyeballs(interleave_families(addresses), self.0.local_address).await?;
         stream.set_nodelay(true)?;
         let probes = TcpKeepalive::new().with_time(Duration::from_secs(60));
@@ -183,7 +188,7 @@ impl Tcp {
         ))]
         let probes = probes.with_interval(Duration::from_secs(15)).with_retries(4);
         SockRef::from(&stream).set_tcp_keepalive(&probes)?;
-        Ok(Link::new(Socket::new(stream)))
+        Ok(stream)
     }
 
     /// Returns the addresses of the host of `uri`, with its port.
@@ -407,6 +412,20 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_connection_sends_at_once_and_is_kept_alive_with_probes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let stream = Tcp(DialOptions::default()).open(&uri).await.unwrap();
+        assert!(stream.nodelay().unwrap());
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(60));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(15));
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 4);
+    }
 
     #[test]
     fn the_families_of_addresses_take_turns_beginning_with_the_first() {

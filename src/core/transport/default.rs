@@ -25,7 +25,7 @@ use super::http2::Http2;
 use super::pool::{Connection, Pool};
 use super::proxy::{Proxies, Proxy};
 use super::tls::TlsOptions;
-use super::{CONNECT_TIMEOUT, ConnectTimeout, Connecting, Transport, TransportFuture};
+use super::{CONNECT_TIMEOUT, ConnectTimeout, Connecting, Cryptography, Roots, Transport, TransportFuture};
 use crate::core::body::Body;
 use crate::core::runtime;
 use crate::core::within::within;
@@ -42,16 +42,15 @@ pub(super) const NO_TLS: &str = "https:// is not built in: enable the feature `t
 ///   with an error.
 /// - **Idle connections** are checked at the socket before they are reused: one that the server closed or wrote to in
 ///   the meantime is replaced, even if the program blocked its thread all that time.
-/// - **HTTP/2** is used if the server offers it in the TLS handshake (ALPN) and the feature `http2` is enabled. Calls
-///   share a connection up to the server's stream limit; then another one is made. Concurrent first calls share one
+/// - **HTTP/2** is used if [`http2`](HyperTransportBuilder::http2) asks for it and the server offers it in the TLS handshake
+///   (ALPN). Calls share a connection up to the server's stream limit; then another one is made. Concurrent first calls share one
 ///   handshake. A connection that carries requests is pinged every 30 seconds and abandoned if no reply arrives within
 ///   10 seconds, so a vanished peer does not block later requests.
 /// - **HTTP/1.1** connections have no task: whoever waits for a call or reads its body moves their bytes.
 /// - **TCP** connections send at once (`TCP_NODELAY`) and are kept alive with probes after 60 idle seconds.
-/// - **TLS** certificates are always verified, against the roots of the features `roots-bundled` and `roots-platform`
-///   and those given with [`root_certificate`](HyperTransportBuilder::root_certificate). The cryptography is the
-///   process default of rustls where the program installed one, else that of the feature `tls-ring` or `tls-aws-lc-rs`.
-///   Without any TLS feature only `http://` works.
+/// - **TLS** certificates are always verified, against the bundled roots or those chosen with
+///   [`roots`](HyperTransportBuilder::roots), and those added with
+///   [`root_certificate`](HyperTransportBuilder::root_certificate). Without any TLS feature only `http://` works.
 /// - **Proxies** come from the environment; see [`proxy`](HyperTransportBuilder::proxy). For `https://` the proxy
 ///   sees the target's host and port and nothing of the request; for `http://` it is handed the request as it is, the API
 ///   key too.
@@ -75,6 +74,9 @@ pub struct HyperTransport(Arc<Inner>);
 struct Inner {
     connector: Connector,
     connect_timeout: Duration,
+    /// HTTP/2 is offered to servers.
+    #[cfg(feature = "http2")]
+    http2: bool,
     pool: Arc<Pool>,
 }
 
@@ -204,9 +206,11 @@ impl Inner {
     /// Makes a connection, or waits for a shareable one that is being made.
     async fn connect(self: &Arc<Self>, uri: &Uri, runtime: &Handle) -> Result<Connection, Cause> {
         #[cfg(feature = "http2")]
-        while let Some(dial) = self.pool.dial(uri, runtime, |unsettled| self.dial(uri, runtime, unsettled)) {
-            if let Some(connection) = dial.wait(|| self.pool.take(uri, runtime.id())).await? {
-                return Ok(connection);
+        if self.http2 {
+            while let Some(dial) = self.pool.dial(uri, runtime, |unsettled| self.dial(uri, runtime, unsettled)) {
+                if let Some(connection) = dial.wait(|| self.pool.take(uri, runtime.id())).await? {
+                    return Ok(connection);
+                }
             }
         }
         match self.make(uri, runtime.id()).await? {
@@ -308,8 +312,10 @@ pub struct HyperTransportBuilder {
     connect_timeout: Duration,
     pool_idle_timeout: Duration,
     pool_max_idle_per_host: usize,
+    http2: bool,
     /// `None`: from the environment. The URL itself is not kept, since it may hold a password.
     proxies: Option<Result<Proxies, &'static str>>,
+    system_proxy: bool,
     tls: TlsOptions,
     dial: DialOptions,
 }
@@ -320,7 +326,9 @@ impl Default for HyperTransportBuilder {
             connect_timeout: CONNECT_TIMEOUT,
             pool_idle_timeout: Duration::from_secs(50),
             pool_max_idle_per_host: usize::MAX,
+            http2: false,
             proxies: None,
+            system_proxy: false,
             tls: TlsOptions::default(),
             dial: DialOptions::default(),
         }
@@ -343,6 +351,12 @@ impl HyperTransportBuilder {
     /// (`Keep-Alive: timeout=5`).
     pub const fn pool_idle_timeout(mut self, timeout: Duration) -> Self {
         self.pool_idle_timeout = timeout;
+        self
+    }
+
+    /// Offers HTTP/2 to servers (feature `http2`): many streams over one connection, which suits gateways. Default: false.
+    pub const fn http2(mut self, offered: bool) -> Self {
+        self.http2 = offered;
         self
     }
 
@@ -370,7 +384,7 @@ impl HyperTransportBuilder {
     /// - `NO_PROXY` is a list, divided by commas, of whom to reach without a proxy: a host with everything under it
     ///   (`example.com`, `.example.com` and `*.example.com` mean the same), an address (`10.0.0.1`, `::1`), a network
     ///   (`10.0.0.0/8`), each but the network with `:port` if need be, or `*` for everything.
-    /// - With the feature `proxy-system` the settings of macOS or Windows apply if none of these variables is set.
+    /// - With [`system_proxy`](Self::system_proxy) the settings of macOS or Windows apply if none of these variables is set.
     /// - A proxy that cannot be used fails the requests that need it. Nothing bypasses it.
     ///
     /// The default port is 80 for `http`, 443 for `https` and 1080 for SOCKS.
@@ -382,6 +396,27 @@ impl HyperTransportBuilder {
     /// Uses no proxy, whatever the environment says.
     pub fn no_proxy(mut self) -> Self {
         self.proxies = Some(Ok(Proxies::none()));
+        self
+    }
+
+    /// Uses the proxy of the operating system (macOS, Windows; feature `proxy-system`) if neither an option nor the
+    /// environment names one. Default: false.
+    pub const fn system_proxy(mut self, used: bool) -> Self {
+        self.system_proxy = used;
+        self
+    }
+
+    /// Sets the certificate authorities to trust, besides [`root_certificate`](Self::root_certificate). Default:
+    /// [`Roots::Bundled`]. With an empty list only the certificates given by `root_certificate` are trusted.
+    pub fn roots(mut self, roots: impl IntoIterator<Item = Roots>) -> Self {
+        self.tls.roots = Some(roots.into_iter().collect());
+        self
+    }
+
+    /// Sets the cryptography of TLS. Default: the process default of rustls if the program installed one, or else
+    /// [`Cryptography::Ring`].
+    pub const fn cryptography(mut self, cryptography: Cryptography) -> Self {
+        self.tls.cryptography = Some(cryptography);
         self
     }
 
@@ -398,9 +433,9 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Uses this rustls configuration unchanged, except for the protocols (ALPN), which depend on the features. It
-    /// replaces [`root_certificate`](Self::root_certificate), [`client_certificate`](Self::client_certificate) and the
-    /// roots and cryptography chosen by features.
+    /// Uses this rustls configuration unchanged, except for the protocols (ALPN), which depend on [`http2`](Self::http2). It
+    /// replaces [`roots`](Self::roots), [`root_certificate`](Self::root_certificate),
+    /// [`client_certificate`](Self::client_certificate) and [`cryptography`](Self::cryptography).
     #[cfg(feature = "rustls-config")]
     pub fn rustls_config(mut self, config: impl Into<Arc<rustls::ClientConfig>>) -> Self {
         self.tls.config = Some(config.into());
@@ -420,21 +455,30 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Makes the transport. With the feature `roots-platform` it reads the root certificates of the operating system.
+    /// Makes the transport. With [`Roots::Platform`] it reads the root certificates of the operating system.
     ///
     /// # Errors
-    /// [`TransportBuildError`] where an option is not usable, where there is TLS but no root certificate to trust, or TLS
-    /// but no cryptography.
+    /// [`TransportBuildError`] if an option cannot be used or needs a feature that is not enabled, or if no root
+    /// certificate is trusted.
     pub fn build(self) -> Result<HyperTransport, TransportBuildError> {
         if self.connect_timeout.is_zero() {
             return Err(TransportBuildError::new("connect_timeout", "it must be longer than zero"));
         }
+        if self.http2 && !cfg!(feature = "http2") {
+            return Err(TransportBuildError::new("http2", "HTTP/2 is not built in: enable the feature `http2`"));
+        }
+        if self.system_proxy && !cfg!(feature = "proxy-system") {
+            let reason = "reading the settings of the system is not built in: enable the feature `proxy-system`";
+            return Err(TransportBuildError::new("system_proxy", reason));
+        }
         let proxies = match self.proxies {
-            None => Proxies::from_environment(),
+            None => Proxies::from_environment(self.system_proxy),
             Some(proxies) => proxies.map_err(|reason| TransportBuildError::new("proxy", reason))?,
         };
         #[cfg(not(feature = "_tls"))]
         for (option, is_set) in [
+            ("roots", self.tls.roots.is_some()),
+            ("cryptography", self.tls.cryptography.is_some()),
             ("root_certificate", !self.tls.extra_roots.is_empty()),
             ("client_certificate", self.tls.client_certificate.is_some()),
         ] {
@@ -449,8 +493,12 @@ impl HyperTransportBuilder {
                 proxies,
                 #[cfg(feature = "_tls")]
                 &self.tls,
+                #[cfg(feature = "_tls")]
+                if self.http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] },
             )?,
             connect_timeout: self.connect_timeout,
+            #[cfg(feature = "http2")]
+            http2: self.http2,
             pool: Arc::new(Pool::new(self.pool_idle_timeout, self.pool_max_idle_per_host)),
         })))
     }
@@ -462,7 +510,11 @@ impl fmt::Debug for HyperTransportBuilder {
             .field("connect_timeout", &self.connect_timeout)
             .field("pool_idle_timeout", &self.pool_idle_timeout)
             .field("pool_max_idle_per_host", &self.pool_max_idle_per_host)
+            .field("http2", &self.http2)
             .field("proxies", &self.proxies)
+            .field("system_proxy", &self.system_proxy)
+            .field("roots", &self.tls.roots)
+            .field("cryptography", &self.tls.cryptography)
             .field("root_certificates", &self.tls.extra_roots.len())
             .field("client_certificate", &self.tls.client_certificate.is_some())
             .field("dial", &self.dial)

@@ -66,6 +66,28 @@ pub trait Transport: Send + Sync + fmt::Debug + 'static {
     fn send(&self, request: http::Request<Body>) -> TransportFuture<'_>;
 }
 
+/// Certificate authorities that a client trusts; see [`HyperTransportBuilder::roots`].
+#[cfg(feature = "transport")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Roots {
+    /// Mozilla's list, compiled into the program (feature `roots-bundled`).
+    Bundled,
+    /// What the operating system trusts (feature `roots-platform`).
+    Platform,
+}
+
+/// An implementation of the cryptography of TLS; see [`HyperTransportBuilder::cryptography`].
+#[cfg(feature = "transport")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cryptography {
+    /// ring (feature `tls-ring`).
+    Ring,
+    /// AWS-LC (feature `tls-aws-lc-rs`).
+    AwsLcRs,
+}
+
 /// The limit for making a connection that one call asks for, as an extension of its request
 /// ([`http::Request::extensions`]). It replaces the limit of the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::env;
+use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
 #[cfg(feature = "proxy-system")]
@@ -47,29 +48,31 @@ impl Proxies {
         Self { http: Route::Proxy(proxy.clone()), https: Route::Proxy(proxy), ..Self::default() }
     }
 
-    /// As the environment of this process says.
-    pub(super) fn from_environment() -> Self {
-        let proxies = Self::from_variables(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()));
+    /// As the environment of this process says, or else the system if `system` is set.
+    #[cfg_attr(not(feature = "proxy-system"), expect(unused_variables, reason = "the builder refuses it"))]
+    pub(super) fn from_environment(system: bool) -> Self {
+        let proxies = Self::from_variables(env::var_os);
         #[cfg(feature = "proxy-system")]
         let proxies = match (&proxies.http, &proxies.https) {
-            (Route::Direct, Route::Direct) => Self { system: Some(Arc::new(Matcher::from_system())), ..proxies },
+            (Route::Direct, Route::Direct) if system => {
+                Self { system: Some(Arc::new(Matcher::from_system())), ..proxies }
+            }
             _ => proxies,
         };
         proxies
     }
 
     /// As the variables say that `read` gives. An empty variable is as good as none.
-    fn from_variables(read: impl Fn(&'static str) -> Option<String>) -> Self {
+    fn from_variables(read: impl Fn(&'static str) -> Option<OsString>) -> Self {
         let first = |names: &[&'static str]| {
             names.iter().find_map(|name| {
                 let value = read(name)?;
-                let value = value.trim();
-                (!value.is_empty()).then(|| (*name, value.to_owned()))
+                (!value.to_string_lossy().trim().is_empty()).then_some((*name, value))
             })
         };
         let route = |names: &[&'static str]| match first(names) {
             None => Route::Direct,
-            Some((name, url)) => match Proxy::parse(&url) {
+            Some((name, url)) => match url.to_str().ok_or("it is not UTF-8").and_then(Proxy::parse) {
                 Ok(proxy) => Route::Proxy(proxy),
                 Err(reason) => Route::Unusable(format!("the environment variable {name} is not usable: {reason}")),
             },
@@ -82,7 +85,9 @@ impl Proxies {
         Self {
             http: route(http),
             https: route(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
-            bypass: first(&["NO_PROXY", "no_proxy"]).map(|(_, list)| Bypass::parse_list(&list)).unwrap_or_default(),
+            bypass: first(&["NO_PROXY", "no_proxy"])
+                .map(|(_, list)| Bypass::parse_list(&list.to_string_lossy()))
+                .unwrap_or_default(),
             #[cfg(feature = "proxy-system")]
             system: None,
         }
@@ -359,9 +364,7 @@ mod tests {
     use super::*;
 
     fn proxies(variables: &[(&'static str, &str)]) -> Proxies {
-        Proxies::from_variables(|name| {
-            variables.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned())
-        })
+        Proxies::from_variables(|name| variables.iter().find(|(own, _)| *own == name).map(|(_, value)| value.into()))
     }
 
     /// The proxy for `url` as `host:port`, or what is wrong with it; empty for none.

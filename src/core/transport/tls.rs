@@ -14,14 +14,16 @@ use tower_service::Service;
 
 use super::error::{Cause, ConnectError, TransportBuildError};
 use super::stream::{Connected, Link};
+use super::{Cryptography, Roots};
 
-/// The protocols offered to a server, in order of preference.
-pub(super) const ALPN: &[&[u8]] = if cfg!(feature = "http2") { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
-
-/// Which certificates to trust, and the client's own.
+/// Which certificates to trust, the client's own, and the cryptography.
 #[derive(Clone, Default)]
 pub(super) struct TlsOptions {
-    /// Trusted in addition to the roots of the enabled features; each is PEM (any number of certificates) or DER.
+    /// The trusted authorities; `None` for the bundled ones.
+    pub(super) roots: Option<Vec<Roots>>,
+    /// `None` for the process default of rustls, or else ring.
+    pub(super) cryptography: Option<Cryptography>,
+    /// Trusted in addition to `roots`; each is PEM (any number of certificates) or DER.
     pub(super) extra_roots: Vec<Vec<u8>>,
     /// The client certificate with its chain and private key, in PEM form.
     pub(super) client_certificate: Option<Vec<u8>>,
@@ -43,19 +45,14 @@ impl TlsOptions {
         if let Some(config) = &self.config {
             return Ok(ClientConfig::clone(config));
         }
-        let provider = provider().ok_or_else(|| {
-            TransportBuildError::new(
-                "tls",
-                "no cryptography for TLS is built in: enable the feature `tls-ring` or `tls-aws-lc-rs`, or install a \
-                 process default of rustls before the client is built",
-            )
-        })?;
+        let provider = provider(self.cryptography)?;
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| {
-                TransportBuildError::new("tls", "the process default of rustls cannot be used").caused_by(error)
+                TransportBuildError::new("cryptography", "the process default of rustls cannot be used")
+                    .caused_by(error)
             })?
-            .with_root_certificates(roots(&self.extra_roots)?);
+            .with_root_certificates(self.trusted()?);
         let Some(pem) = &self.client_certificate else { return Ok(config.with_no_client_auth()) };
         let invalid = |reason| TransportBuildError::new("client_certificate", reason);
         let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
@@ -69,6 +66,46 @@ impl TlsOptions {
         config
             .with_client_auth_cert(chain, key)
             .map_err(|error| invalid("the certificate and the private key cannot be used together").caused_by(error))
+    }
+}
+
+impl TlsOptions {
+    /// Returns the trusted roots. Features do not change the choice: another crate may have enabled them.
+    fn trusted(&self) -> Result<RootCertStore, TransportBuildError> {
+        let mut trusted = RootCertStore::empty();
+        for certificate in &self.extra_roots {
+            add_extra(&mut trusted, certificate)?;
+        }
+        for roots in self.roots.as_deref().unwrap_or(&[Roots::Bundled]) {
+            match roots {
+                #[cfg(feature = "roots-bundled")]
+                Roots::Bundled => trusted.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+                #[cfg(feature = "roots-platform")]
+                Roots::Platform => add_platform(&mut trusted)?,
+                #[cfg(not(feature = "roots-bundled"))]
+                Roots::Bundled => {
+                    return Err(TransportBuildError::new(
+                        "roots",
+                        "Mozilla's list is the default and not built in: enable the feature `roots-bundled`, or choose \
+                         with `roots`",
+                    ));
+                }
+                #[cfg(not(feature = "roots-platform"))]
+                Roots::Platform => {
+                    return Err(TransportBuildError::new(
+                        "roots",
+                        "reading the roots of the operating system is not built in: enable the feature `roots-platform`",
+                    ));
+                }
+            }
+        }
+        if trusted.is_empty() {
+            return Err(TransportBuildError::new(
+                "roots",
+                "no root certificate is trusted: choose others with `roots`, or add one with `root_certificate`",
+            ));
+        }
+        Ok(trusted)
     }
 }
 
@@ -144,52 +181,37 @@ const fn advice(error: &rustls::Error) -> Option<&'static str> {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => Some("the certificate belongs to another server; check the server URL"),
         rustls::Error::InvalidCertificate(_) => Some(
-            "the certificate of the server is not trusted. If a company signed it, enable the feature `roots-platform`, \
-             which trusts what the operating system trusts, or set `root_certificate` of `HyperTransport`",
+            "the certificate of the server is not trusted. If a company signed it, trust what the operating \
+             system trusts (`roots`, with the feature `roots-platform`), or set `root_certificate` of `HyperTransport`",
         ),
         rustls::Error::InvalidMessage(_) => Some("the server does not speak TLS on this port; check the server URL"),
         _ => None,
     }
 }
 
-/// The process default where the program installed one, else what is built in. It is handed to rustls explicitly: rustls
-/// by itself refuses to choose where features of other crates bring in a second one.
-fn provider() -> Option<Arc<CryptoProvider>> {
-    CryptoProvider::get_default().cloned().or_else(built_in_provider)
-}
-
-#[cfg(feature = "tls-ring")]
-fn built_in_provider() -> Option<Arc<CryptoProvider>> {
-    Some(Arc::new(rustls::crypto::ring::default_provider()))
-}
-
-#[cfg(all(feature = "tls-aws-lc-rs", not(feature = "tls-ring")))]
-fn built_in_provider() -> Option<Arc<CryptoProvider>> {
-    Some(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-}
-
-#[cfg(not(any(feature = "tls-ring", feature = "tls-aws-lc-rs")))]
-fn built_in_provider() -> Option<Arc<CryptoProvider>> {
-    None
-}
-
-fn roots(extra: &[Vec<u8>]) -> Result<RootCertStore, TransportBuildError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in extra {
-        add_extra(&mut roots, certificate)?;
+/// The chosen cryptography; by default that of the process if the program installed one, or else ring. Features do not
+/// change the choice: another crate may have enabled them.
+fn provider(chosen: Option<Cryptography>) -> Result<Arc<CryptoProvider>, TransportBuildError> {
+    let default = CryptoProvider::get_default().filter(|_| chosen.is_none());
+    let built_in = || match chosen.unwrap_or(Cryptography::Ring) {
+        #[cfg(feature = "tls-ring")]
+        Cryptography::Ring => Ok(rustls::crypto::ring::default_provider()),
+        #[cfg(feature = "tls-aws-lc-rs")]
+        Cryptography::AwsLcRs => Ok(rustls::crypto::aws_lc_rs::default_provider()),
+        #[cfg(not(feature = "tls-ring"))]
+        Cryptography::Ring => Err(if chosen.is_none() {
+            "the default is ring, which is not built in: enable the feature `tls-ring`, choose another one that is built \
+             in, or install a process default of rustls before the client is built"
+        } else {
+            "ring is not built in: enable the feature `tls-ring`"
+        }),
+        #[cfg(not(feature = "tls-aws-lc-rs"))]
+        Cryptography::AwsLcRs => Err("AWS-LC is not built in: enable the feature `tls-aws-lc-rs`"),
+    };
+    match default {
+        Some(default) => Ok(default.clone()),
+        None => built_in().map(Arc::new).map_err(|reason| TransportBuildError::new("cryptography", reason)),
     }
-    #[cfg(feature = "roots-bundled")]
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    #[cfg(feature = "roots-platform")]
-    add_platform(&mut roots)?;
-    if roots.is_empty() {
-        return Err(TransportBuildError::new(
-            "root_certificate",
-            "no root certificate is trusted: enable the feature `roots-bundled` or `roots-platform`, or give a root \
-             certificate",
-        ));
-    }
-    Ok(roots)
 }
 
 fn add_extra(roots: &mut RootCertStore, certificate: &[u8]) -> Result<(), TransportBuildError> {
@@ -217,12 +239,12 @@ fn add_extra(roots: &mut RootCertStore, certificate: &[u8]) -> Result<(), Transp
 #[cfg(feature = "roots-platform")]
 fn add_platform(roots: &mut RootCertStore) -> Result<(), TransportBuildError> {
     let mut loaded = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(loaded.certs);
-    if roots.is_empty() {
+    let (added, _) = roots.add_parsable_certificates(loaded.certs);
+    if added == 0 {
         let error = TransportBuildError::new(
-            "root_certificate",
-            "the operating system gave no root certificate (feature `roots-platform`): install its package of CA \
-             certificates, or enable the feature `roots-bundled`",
+            "roots",
+            "the operating system gave no root certificate: install its package of CA certificates, or choose the bundled \
+             ones",
         );
         return Err(match loaded.errors.pop() {
             Some(cause) => error.caused_by(cause),
@@ -230,4 +252,28 @@ fn add_platform(roots: &mut RootCertStore) -> Result<(), TransportBuildError> {
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in a test a panic is a finding")]
+mod tests {
+    use super::*;
+
+    /// No test of this crate installs a process default.
+    #[cfg(feature = "tls-ring")]
+    #[test]
+    fn the_cryptography_is_ring_unless_another_one_is_chosen() {
+        let name = |chosen| format!("{:?}", provider(chosen).unwrap().key_provider);
+        assert_eq!(name(None), name(Some(Cryptography::Ring)));
+        assert!(name(None).contains("Ring"), "{}", name(None));
+        #[cfg(feature = "tls-aws-lc-rs")]
+        assert!(name(Some(Cryptography::AwsLcRs)).contains("AwsLc"), "{}", name(Some(Cryptography::AwsLcRs)));
+    }
+
+    #[cfg(all(feature = "tls-aws-lc-rs", not(feature = "tls-ring")))]
+    #[test]
+    fn without_ring_the_cryptography_must_be_chosen() {
+        assert!(provider(None).unwrap_err().to_string().contains("`tls-ring`"));
+        provider(Some(Cryptography::AwsLcRs)).unwrap();
+    }
 }

@@ -136,6 +136,13 @@ pub trait Wire: Sealed + Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 
         false
     }
 
+    /// Returns the members of an object by name, each with how it may be absent or with its constant value. The tests
+    /// compare them with the API document.
+    #[doc(hidden)]
+    fn members() -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Keeps an object whole in this empty place although it does not fit, for types that have room for it.
     ///
     /// # Errors

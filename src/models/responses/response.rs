@@ -1004,6 +1004,7 @@ wire_union!(InstructionItem {
         "message" => Message,
     }
     objects {
+        if (Has("id"), Lacks("type")) => OpenAiInputMessageItem,
         if (Lacks("type")) => Message,
     }
     variants {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use openrouter_kit::agent::*;
 use openrouter_kit::hooks::HookFuture;
-use openrouter_kit::mock::{Answer, Fault, MockServer, Place};
+use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::{InputItem, ResponsesRequest};
 use serde_json::{Value, json};
 
@@ -124,7 +124,7 @@ async fn nothing_is_sent_after_the_events_of_a_run_were_dropped() {
 #[tokio::test]
 async fn a_response_that_breaks_off_is_an_error_that_can_be_resumed() {
     let created = json!({"type": "response.created", "response": response(&[])});
-    let cut = Answer::stream([created.clone()]).fault(Fault::Reset, Place::BeforeEnd);
+    let cut = Answer::events([created.clone()]);
     let error_event = Answer::stream([created, json!({"type": "error", "code": "500", "message": "broken"})]);
     for broken in [cut, error_event] {
         let (server, agent) = scripted([calls(&[("c1", "echo", "{}")]), broken, says("done")]).await;
@@ -281,16 +281,24 @@ async fn a_guard_that_fails_refuses() {
 
 #[tokio::test]
 async fn a_response_that_is_cut_off_by_its_length_is_not_a_final_text() {
-    let mut cut = response(&[text_item("Once upon a"), call_item("c1", "echo", "{\"a")]);
-    cut["status"] = "incomplete".into();
-    cut["incomplete_details"] = json!({"reason": "max_output_tokens"});
-    let (server, agent) = scripted([Answer::json(200, cut), says("... time.")]).await;
-    let agent = agent.tool(echo("echo"));
-    let outcome = agent.run("Tell a story.").await.unwrap();
-    let Outcome::Stopped(stopped) = outcome else { panic!("{outcome:?}") };
-    assert_eq!(*stopped.reason(), StopReason::CutOff("max_output_tokens".to_owned()));
-    assert_eq!(agent.resume(stopped).await.unwrap().text(), Ok("... time."));
-    assert_no_call_dangles(&server);
+    for (status, details, reason) in [
+        ("incomplete", json!({"reason": "max_output_tokens"}), "max_output_tokens"),
+        ("incomplete", json!({"reason": "content_filter"}), "content_filter"),
+        ("incomplete", Value::Null, "incomplete"),
+        ("cancelled", Value::Null, "cancelled"),
+        ("in_progress", Value::Null, "in_progress"),
+    ] {
+        let mut cut = response(&[text_item("Once upon a"), call_item("c1", "echo", "{\"a")]);
+        cut["status"] = status.into();
+        cut["incomplete_details"] = details;
+        let (server, agent) = scripted([Answer::json(200, cut), says("... time.")]).await;
+        let agent = agent.tool(echo("echo"));
+        let outcome = agent.run("Tell a story.").await.unwrap();
+        let Outcome::Stopped(stopped) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(*stopped.reason(), StopReason::CutOff(reason.to_owned()));
+        assert_eq!(agent.resume(stopped).await.unwrap().text(), Ok("... time."));
+        assert_no_call_dangles(&server);
+    }
 }
 
 #[tokio::test]

@@ -66,7 +66,8 @@ pub(crate) fn echo(name: &str) -> Tool {
 pub(crate) fn kinds(server: &MockServer) -> Vec<Vec<String>> {
     let requests = server.requests();
     let inputs = requests.iter().map(|request| request.json().to_value()["input"].clone());
-    let kind = |item: &Value| item["type"].as_str().or(item["role"].as_str()).unwrap_or_default().to_owned();
+    let role = |item: &Value| item["role"].as_str().filter(|role| *role != "assistant").map(str::to_owned);
+    let kind = |item: &Value| role(item).or(item["type"].as_str().map(str::to_owned)).unwrap_or_default();
     inputs.map(|input| input.as_array().into_iter().flatten().map(kind).collect()).collect()
 }
 

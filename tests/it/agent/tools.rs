@@ -306,7 +306,7 @@ async fn two_tools_of_one_name_are_refused_before_anything_is_sent() {
 #[tokio::test]
 async fn tools_see_the_values_of_the_agent_and_of_the_run() {
     #[derive(Debug)]
-    struct User(u64);
+    struct User(#[expect(dead_code, reason = "only its `Debug` is used")] u64);
     let round = calls(&[("c1", "who", "{}")]);
     let (server, agent) = scripted([round, says("done")]).await;
     let who = tool("who", async |_: Value, context: ToolContext| {

@@ -1,0 +1,136 @@
+//! The command line as a whole: global options and the list of commands.
+
+use std::time::Duration;
+
+use clap::{ArgMatches, Args, Parser, Subcommand};
+
+use crate::commands;
+use crate::commands::ask::AskArgs;
+use crate::exit::Failure;
+
+/// Talk to AI models through OpenRouter.
+///
+/// Without a command, the prompt is sent to a model and the response is streamed to standard output:
+///
+///   openrouter "Why is the sky blue?"
+///   git diff | openrouter "Review this change" -m openai/gpt-5
+///   openrouter "What is this?" -a photo.jpg
+///
+/// Only the response goes to standard output; everything else goes to standard error.
+#[derive(Debug, Parser)]
+#[command(name = "openrouter", version, verbatim_doc_comment, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
+
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+/// Options of all commands.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Profile to use: its key, server and defaults. Its key goes before that of the environment.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+
+    /// Server URL, with the version path.
+    #[arg(long, global = true, value_name = "URL", env = "OPENROUTER_BASE_URL", hide_env_values = true)]
+    pub(crate) base_url: Option<String>,
+
+    /// Limit for each call: seconds, or a number with s, m or h.
+    #[arg(long, global = true, value_name = "TIME", value_parser = crate::format::parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// Print the JSON of the API instead of text.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Print the request as a curl command, without the key, instead of sending it.
+    #[arg(long, global = true)]
+    pub(crate) dry_run: bool,
+
+    /// Show each attempt on standard error, with headers but without secrets.
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Send a prompt and print the response (the default command).
+    Ask(AskArgs),
+    /// Talk to a model, turn by turn.
+    Chat(commands::chat::ChatArgs),
+    /// List, search and compare models.
+    Models(commands::models::ModelsArgs),
+    /// Show credits bought, spent and left.
+    Credits,
+    /// Show what was spent in the last 30 days.
+    Usage(commands::usage::UsageArgs),
+    /// Show cost, provider and timing of one past generation.
+    Generation(commands::generation::GenerationArgs),
+    /// Manage API keys (with a management key).
+    Keys(commands::keys::KeysArgs),
+    /// Generate images.
+    Image(commands::image::ImageArgs),
+    /// Generate a video.
+    Video(commands::video::VideoArgs),
+    /// Turn text into speech.
+    Speech(commands::speech::SpeechArgs),
+    /// Turn speech into text.
+    Transcribe(commands::transcribe::TranscribeArgs),
+    /// Compute embedding vectors, one line of JSON for each text.
+    Embed(commands::embed::EmbedArgs),
+    /// Sort documents by their relevance to a query.
+    Rerank(commands::rerank::RerankArgs),
+    /// Call any operation of the API.
+    Api(commands::api::ApiArgs),
+    /// Sign in and out.
+    Auth(commands::auth::AuthArgs),
+    /// Show the configuration.
+    Config(commands::config::ConfigArgs),
+    /// Run a local server that answers prompts, to try programs without a key.
+    Mock(commands::mock::MockArgs),
+    /// Print a completion script for a shell.
+    Completions(commands::completions::CompletionsArgs),
+    /// Print the manual page.
+    Man(commands::man::ManArgs),
+}
+
+impl Cli {
+    /// Whether the command decides by itself what Ctrl-C stops.
+    pub(crate) fn handles_interrupts(&self) -> bool {
+        matches!(self.command, Some(Command::Chat(_)))
+    }
+}
+
+/// Checks what the parser cannot: options of a prompt before a command would be ignored.
+pub(crate) fn check(matches: &ArgMatches) -> Result<(), Failure> {
+    use clap::parser::ValueSource::CommandLine;
+
+    let Some((command, _)) = matches.subcommand() else { return Ok(()) };
+    let ask = AskArgs::augment_args(clap::Command::new("ask"));
+    for argument in ask.get_arguments() {
+        if matches.value_source(argument.get_id().as_str()) == Some(CommandLine) {
+            let name = argument.get_long().map_or_else(|| "the prompt".to_owned(), |long| format!("--{long}"));
+            return Err(Failure::Usage(format!("{name} stands before the command; put it after `{command}`")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,118 @@
+//! `api`: any operation, by its method and path.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Args;
+use openrouter_kit::Error;
+use openrouter_kit::core::Call;
+use openrouter_kit::core::wire::Json;
+use openrouter_kit::http::Method;
+
+use crate::attachment::read_stdin;
+use crate::client::Context;
+use crate::exit::Failure;
+use crate::output::{self, Target};
+
+#[derive(Args, Debug)]
+pub(crate) struct ApiArgs {
+    /// Method, such as GET.
+    #[arg(value_parser = parse_method)]
+    method: Method,
+    /// Path below the server URL, such as /models/count, with or without a query.
+    path: String,
+    /// JSON body: text, `@FILE`, or `-` for standard input.
+    #[arg(short, long, value_name = "JSON")]
+    data: Option<String>,
+    /// Add a query parameter.
+    #[arg(short, long, value_name = "NAME=VALUE", value_parser = parse_pair)]
+    query: Vec<(String, String)>,
+    /// Add a header.
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = parse_header)]
+    header: Vec<(String, String)>,
+    /// Save the response as a file, as it arrives; `-` is standard output.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+fn parse_method(text: &str) -> Result<Method, String> {
+    text.to_uppercase().parse().map_err(|_| format!("{text:?} is not a method"))
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn parse_header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write it as NAME: VALUE")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+pub(crate) async fn run(args: ApiArgs, context: Context) -> Result<(), Failure> {
+    let target = args.output.as_deref().map(|path| Target::of(Some(path))).transpose()?;
+    let body = args.data.as_deref().map(read_body).transpose()?;
+    let is_stream = body.as_ref().and_then(|body| body.get("stream")?.as_bool()).unwrap_or_default();
+    let call = call(&args, body, &context);
+    let outcome = match target {
+        Some(target) => match call.download().await {
+            Ok(file) => return target.save(file).await,
+            Err(error) => Err(error),
+        },
+        None if is_stream => match call.events().await {
+            Ok(mut events) => {
+                while let Some(event) = events.next().await {
+                    let event = event?;
+                    if !event.is_done() {
+                        output::line(event.data())?;
+                    }
+                }
+                return Ok(());
+            }
+            Err(error) => Err(error),
+        },
+        None => call.raw().await,
+    };
+    match outcome {
+        Ok(body) => output::body(&body),
+        // The body of an error is a response too.
+        Err(error) => {
+            if let Error::Api(error) = &error {
+                output::body(error.body())?;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+fn call(args: &ApiArgs, body: Option<Json>, context: &Context) -> Call<Json> {
+    let (path, query) = args.path.split_once('?').unwrap_or((&args.path, ""));
+    let mut call = context.client.request(args.method.clone(), path);
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        call = call.query(decoded(name), decoded(value));
+    }
+    for (name, value) in &args.query {
+        call = call.query(name, value);
+    }
+    for (name, value) in &args.header {
+        call = call.header(name, value);
+    }
+    match body {
+        Some(body) => call.json(body),
+        None => call,
+    }
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+fn read_body(data: &str) -> Result<Json, Failure> {
+    let text = match data.strip_prefix('@') {
+        Some(path) => fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{path}: {error}")))?,
+        None if data == "-" => read_stdin()?,
+        None => data.to_owned(),
+    };
+    Json::parse(text).map_err(|error| Failure::Usage(format!("the body is not JSON: {error}")))
+}

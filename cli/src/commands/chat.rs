@@ -1,0 +1,297 @@
+//! `chat`: a conversation, turn by turn.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use openrouter_kit::models::{ChatMessage, ChatResult};
+use rustyline::completion::Completer;
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::FileHistory;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{Config, Editor, Helper};
+
+use crate::answer::{self, Prompt};
+use crate::budget::Budget;
+use crate::client::Context;
+use crate::commands::ask::ModelArgs;
+use crate::config::{create_private_dir, data_dir, open_private};
+use crate::exit::Failure;
+use crate::format::dollars;
+use crate::output;
+use crate::session::{Session, SessionArgs};
+use crate::suggest;
+
+const HELP: &str = "\
+/model [MODEL]   show or change the model
+/system [TEXT]   show or change the system prompt
+/save NAME       save the conversation under a name
+/retry           ask the last question again
+/cost            show what the conversation has cost
+/quit            end the conversation (or Ctrl-D)
+
+A line that ends with \\ continues on the next one; so does everything after \"\"\" up to the next \"\"\".
+Ctrl-C stops a response.";
+
+#[derive(Args, Debug)]
+pub(crate) struct ChatArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+
+    #[command(flatten)]
+    session: SessionArgs,
+
+    /// Do not show the reasoning of the model.
+    #[arg(short = 'R', long)]
+    hide_reasoning: bool,
+}
+
+/// A conversation and what belongs to it.
+struct Chat {
+    context: Context,
+    session: Session,
+    prompt: Prompt,
+    system: Option<String>,
+    budget: Option<Budget>,
+    cost: f64,
+    shows_reasoning: bool,
+}
+
+type LineEditor = Editor<Lines, FileHistory>;
+
+pub(crate) async fn run(args: ChatArgs, context: Context) -> Result<(), Failure> {
+    let session = Session::open(&args.session, context.profile.save.unwrap_or(true))?;
+    let models = args.model.models(&context).await?;
+    let mut chat = Chat {
+        prompt: args.model.prompt(&models),
+        system: args.model.system(&context),
+        budget: args.model.max_cost.map(Budget::new),
+        cost: 0.0,
+        shows_reasoning: !args.hide_reasoning && std::io::IsTerminal::is_terminal(&std::io::stderr()),
+        session,
+        context,
+    };
+    output::hint(format_args!("{}; /help lists the commands", models.join(", ")));
+
+    let history = data_dir()?.join("history.txt");
+    let mut editor = editor(&history)?;
+    loop {
+        let (returned, line) = read_line(editor).await?;
+        editor = returned;
+        let Some(line) = line else { break };
+        // The history survives a program that is killed.
+        let _ = editor.add_history_entry(&line);
+        let _ = editor.append_history(&history);
+        match chat.handle(&unfolded(&line)).await {
+            Ok(true) => {}
+            Ok(false) => break,
+            // The conversation goes on after an error; what was asked can be asked again.
+            Err(failure @ (Failure::ClosedPipe | Failure::DryRun)) => return Err(failure),
+            Err(failure) => failure.show(),
+        }
+    }
+    Ok(())
+}
+
+fn editor(history: &PathBuf) -> Result<LineEditor, Failure> {
+    let failed = |error: ReadlineError| Failure::Other(error.to_string());
+    let config = Config::builder().auto_add_history(false).build();
+    let mut editor = LineEditor::with_config(config).map_err(failed)?;
+    editor.set_helper(Some(Lines));
+    // Without a file for it, the history lasts as long as the conversation.
+    let opened = history.parent().map_or(Ok(()), create_private_dir).and_then(|()| open_private(history, true));
+    if opened.is_ok() {
+        let _ = editor.load_history(history);
+    }
+    Ok(editor)
+}
+
+/// Reads a line in a thread of its own; `None` at the end of the input. An interrupt while no terminal is read ends the
+/// program.
+async fn read_line(mut editor: LineEditor) -> Result<(LineEditor, Option<String>), Failure> {
+    let reading = tokio::task::spawn_blocking(move || {
+        loop {
+            match editor.readline("> ") {
+                Ok(line) if line.trim().is_empty() => {}
+                Ok(line) => return Ok((editor, Some(line))),
+                // Ctrl-C at the prompt drops the line.
+                Err(ReadlineError::Interrupted) => {}
+                Err(ReadlineError::Eof) => return Ok((editor, None)),
+                Err(error) => return Err(Failure::Other(error.to_string())),
+            }
+        }
+    });
+    tokio::select! {
+        line = reading => line.map_err(|error| Failure::Other(error.to_string()))?,
+        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+    }
+}
+
+/// The text of an entry of several lines, without the marks that joined them.
+fn unfolded(entry: &str) -> String {
+    let text = entry.replace("\\\n", "\n");
+    let text = text.trim();
+    text.strip_prefix(BLOCK).and_then(|text| text.strip_suffix(BLOCK)).unwrap_or(text).trim().to_owned()
+}
+
+impl Chat {
+    /// Handles an entry; `false` ends the conversation.
+    async fn handle(&mut self, entry: &str) -> Result<bool, Failure> {
+        let (command, rest) = entry.split_once(char::is_whitespace).unwrap_or((entry, ""));
+        match (command, rest.trim()) {
+            ("/quit" | "/exit", _) => return Ok(false),
+            ("/help", _) => output::note(HELP),
+            ("/model", "") => output::note(self.prompt.request.model.as_deref().unwrap_or_default()),
+            ("/model", model) => {
+                self.prompt.request.model = Some(self.context.config.model(model));
+                self.prompt.request.models = None;
+            }
+            ("/system", "") => output::note(self.system.as_deref().unwrap_or("there is no system prompt")),
+            ("/system", text) => self.system = Some(text.to_owned()),
+            ("/save", "") => output::note("write a name: /save NAME"),
+            ("/save", name) => {
+                self.session.save_as(name)?;
+                output::note(format_args!("saved; continue it with `openrouter chat --session {name}`"));
+            }
+            ("/cost", _) => output::note(dollars(self.cost)),
+            ("/retry", _) => self.retry().await?,
+            (command, _) if command.starts_with('/') && !command.get(1..).unwrap_or_default().contains('/') => {
+                output::note(format_args!("there is no command {command}; /help lists them"));
+            }
+            _ => self.ask(ChatMessage::user(entry)).await?,
+        }
+        Ok(true)
+    }
+
+    /// Asks the last question again, without the response to it.
+    async fn retry(&mut self) -> Result<(), Failure> {
+        let messages = &self.session.messages;
+        let Some(index) = messages.iter().rposition(|message| matches!(message, ChatMessage::User(_))) else {
+            output::note("there is no question to ask again");
+            return Ok(());
+        };
+        let question = messages.get(index).cloned();
+        self.session.truncate(index)?;
+        match question {
+            Some(question) => self.ask(question).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn ask(&mut self, question: ChatMessage) -> Result<(), Failure> {
+        let mut prompt = self.prompt.clone();
+        let is_instruction = |message: &&ChatMessage| !matches!(message, ChatMessage::System(_));
+        let system = self.system.clone().map(ChatMessage::system);
+        // The system prompt may change in the course of a conversation; the saved one counts unless there is another.
+        let history: Vec<_> = match &system {
+            Some(_) => self.session.messages.iter().filter(is_instruction).cloned().collect(),
+            None => self.session.messages.clone(),
+        };
+        let is_first = self.session.messages.is_empty();
+        prompt.request.messages = system.iter().cloned().chain(history).chain([question.clone()]).collect();
+        if let Some(budget) = &mut self.budget {
+            budget.apply(&mut prompt, &self.context).await?;
+        }
+        let result = self.respond(&prompt).await;
+        if let Err(Failure::Call(error)) = &result {
+            let model = prompt.request.model.as_deref().unwrap_or_default();
+            suggest::similar(&[model], error, &self.context).await;
+        }
+        let Some(result) = result? else { return Ok(()) };
+        self.cost += result.cost().unwrap_or_default();
+        answer::warn(&result);
+        let sent = system.filter(|_| is_first).into_iter().chain([question]).collect();
+        self.session.add(sent, &result)
+    }
+
+    /// Shows the response until it ends or is interrupted. What was shown by then belongs to the conversation.
+    async fn respond(&mut self, prompt: &Prompt) -> Result<Option<ChatResult>, Failure> {
+        let start = prompt.start(&self.context, self.shows_reasoning);
+        let mut shown = tokio::select! {
+            shown = start => shown?,
+            _ = tokio::signal::ctrl_c() => {
+                self.count(None);
+                output::note("stopped");
+                return Ok(None);
+            }
+        };
+        let outcome = tokio::select! {
+            result = shown.run() => Some(result),
+            _ = tokio::signal::ctrl_c() => None,
+        };
+        match outcome {
+            Some(Ok(result)) => {
+                self.count(Some(&result));
+                Ok(Some(result))
+            }
+            Some(Err(failure)) => {
+                self.count(None);
+                Err(failure)
+            }
+            None => {
+                shown.end_line()?;
+                output::note("stopped");
+                self.count(None);
+                Ok(shown.so_far())
+            }
+        }
+    }
+
+    fn count(&mut self, result: Option<&ChatResult>) {
+        if let Some(budget) = &mut self.budget {
+            budget.count(result);
+        }
+    }
+}
+
+/// Begins and ends an entry of several lines.
+const BLOCK: &str = "\"\"\"";
+
+/// Tells the editor whether an entry goes on in the next line.
+struct Lines;
+
+impl Validator for Lines {
+    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        let entry = context.input().trim_end_matches(' ');
+        let is_open =
+            entry.trim_start().starts_with(BLOCK) && (entry.len() < 2 * BLOCK.len() || !entry.ends_with(BLOCK));
+        Ok(if is_open || entry.ends_with('\\') { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
+    }
+}
+
+impl Completer for Lines {
+    type Candidate = String;
+
+    fn complete(
+        &self,
+        line: &str,
+        position: usize,
+        _: &rustyline::Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        let typed = line.get(..position).unwrap_or_default();
+        let commands = HELP.lines().filter(|line| line.starts_with('/')).filter_map(|line| line.split(' ').next());
+        let found = commands.filter(|command| typed.starts_with('/') && command.starts_with(typed));
+        Ok((0, found.map(str::to_owned).collect()))
+    }
+}
+
+impl Hinter for Lines {
+    type Hint = String;
+}
+
+impl Highlighter for Lines {}
+
+impl Helper for Lines {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_several_lines_are_joined() {
+        assert_eq!(unfolded("a \\\nb"), "a \nb");
+        assert_eq!(unfolded("\"\"\"\na\n\nb\n\"\"\""), "a\n\nb");
+        assert_eq!(unfolded("  plain "), "plain");
+    }
+}

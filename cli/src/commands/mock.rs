@@ -1,0 +1,33 @@
+//! `mock`: the local server of the SDK on a port.
+
+use clap::Args;
+use openrouter_kit::mock::MockServer;
+use tokio::net::TcpListener;
+
+use crate::exit::Failure;
+use crate::output;
+
+#[derive(Args, Debug)]
+pub(crate) struct MockArgs {
+    /// Port of this computer; 0 is any.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+}
+
+pub(crate) async fn run(args: MockArgs) -> Result<(), Failure> {
+    let listener = TcpListener::bind(("127.0.0.1", args.port))
+        .await
+        .map_err(|error| Failure::io(format_args!("port {} cannot be used", args.port), error))?;
+    let address = listener.local_addr().map_err(|error| Failure::io("the port is unknown", error))?;
+    let server = MockServer::start().await;
+    // A server that runs for days must not remember everything.
+    server.record(false);
+    output::line(format_args!("http://{address}/api/v1"))?;
+    output::hint("OPENROUTER_BASE_URL is to be set to this address; Ctrl-C stops the server");
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => server.attach(stream),
+            Err(error) => return Err(Failure::io("no more connections can be accepted", error)),
+        }
+    }
+}

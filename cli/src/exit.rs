@@ -1,0 +1,147 @@
+//! Why a command failed, how that is shown, and the exit code it leads to.
+
+use std::error::Error as StdError;
+use std::fmt::Display;
+use std::io;
+use std::process::ExitCode;
+
+use openrouter_kit::Error;
+use openrouter_kit::errors::{ApiError, ApiErrorKind};
+
+use crate::dry_run::DryRun;
+use crate::output;
+
+/// The exit codes, as the README lists them.
+const OTHER: u8 = 1;
+const USAGE: u8 = 2;
+const MISMATCH: u8 = 3;
+const AUTHENTICATION: u8 = 4;
+const CREDITS: u8 = 5;
+const RATE_LIMIT: u8 = 6;
+const NETWORK: u8 = 7;
+const INTERRUPTED: u8 = 130;
+/// What a shell reports for a program that a closed pipe ended.
+const CLOSED_PIPE: u8 = 141;
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The arguments, the configuration or an input file are wrong. Nothing was sent.
+    Usage(String),
+    /// The response does not match the schema that was asked for.
+    Mismatch(String),
+    /// There is no usable key.
+    Authentication(String),
+    /// The call could cost more than `--max-cost`.
+    Cost(String),
+    /// A call failed.
+    Call(Error),
+    /// Anything else.
+    Other(String),
+    /// The request was printed instead of sent.
+    DryRun,
+    /// Ctrl-C.
+    Interrupted,
+    /// Whoever read standard output has stopped reading.
+    ClosedPipe,
+}
+
+impl Failure {
+    /// Something that the system refused, with what the program was about to do.
+    pub(crate) fn io(what: impl Display, error: io::Error) -> Self {
+        Self::Other(format!("{what}: {error}"))
+    }
+
+    /// A write to standard output that failed.
+    pub(crate) fn output(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::ClosedPipe,
+            _ => Self::io("standard output cannot be written", error),
+        }
+    }
+
+    /// A missing key.
+    pub(crate) fn no_key() -> Self {
+        let advice = "there is no API key; set OPENROUTER_API_KEY, or run `openrouter auth login`";
+        Self::Authentication(advice.to_owned())
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Self::DryRun => 0,
+            Self::Other(_) => OTHER,
+            Self::Usage(_) => USAGE,
+            Self::Mismatch(_) => MISMATCH,
+            Self::Authentication(_) => AUTHENTICATION,
+            Self::Cost(_) => CREDITS,
+            Self::Call(error) => code_of_call(error),
+            Self::Interrupted => INTERRUPTED,
+            Self::ClosedPipe => CLOSED_PIPE,
+        }
+    }
+
+    /// Shows the failure on standard error and returns the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        self.show();
+        ExitCode::from(self.code())
+    }
+
+    /// Shows the failure on standard error, unless there is nothing to say.
+    pub(crate) fn show(&self) {
+        match self {
+            Self::DryRun | Self::Interrupted | Self::ClosedPipe => {}
+            Self::Usage(text)
+            | Self::Mismatch(text)
+            | Self::Authentication(text)
+            | Self::Cost(text)
+            | Self::Other(text) => output::error(text),
+            Self::Call(error) => {
+                output::error(error);
+                let mut cause = error.source();
+                while let Some(error) = cause {
+                    output::note(format_args!("  caused by: {error}"));
+                    cause = error.source();
+                }
+            }
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Hook(hook) if hook.source().is_some_and(|source| source.is::<DryRun>()) => Self::DryRun,
+            Error::InvalidRequest(invalid) if invalid.argument() == "api_key" && invalid.source().is_none() => {
+                Self::no_key()
+            }
+            _ => Self::Call(error),
+        }
+    }
+}
+
+fn code_of_call(error: &Error) -> u8 {
+    match error {
+        Error::Api(error) => code_of_api(error),
+        Error::InvalidRequest(error) if error.argument() == "api_key" => AUTHENTICATION,
+        Error::InvalidRequest(_) => USAGE,
+        Error::Connection(_) | Error::Timeout(_) | Error::Cancelled(_) => NETWORK,
+        _ => OTHER,
+    }
+}
+
+fn code_of_api(error: &ApiError) -> u8 {
+    match error.kind() {
+        ApiErrorKind::Unauthorized | ApiErrorKind::Forbidden => AUTHENTICATION,
+        ApiErrorKind::PaymentRequired => CREDITS,
+        // A quota that is used up does not come back by waiting.
+        ApiErrorKind::TooManyRequests if !error.is_retryable() => CREDITS,
+        ApiErrorKind::TooManyRequests => RATE_LIMIT,
+        ApiErrorKind::RequestTimeout | ApiErrorKind::GatewayTimeout | ApiErrorKind::EdgeNetworkTimeout => NETWORK,
+        _ => OTHER,
+    }
+}
+
+/// The exit code after the parser of the arguments has printed help, the version or what is wrong.
+pub(crate) fn code_of_parser(error: &clap::Error) -> ExitCode {
+    ExitCode::from(if error.use_stderr() { USAGE } else { 0 })
+}

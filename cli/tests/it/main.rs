@@ -1,0 +1,18 @@
+//! The program as its users run it: a process with pipes or a terminal, against the local server of the SDK.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is a finding"
+)]
+
+mod account;
+mod ask;
+mod auth;
+mod media;
+mod models;
+mod support;
+#[cfg(unix)]
+mod terminal;
