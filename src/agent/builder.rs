@@ -213,7 +213,8 @@ impl Agent {
     }
 
     /// Sets where runs are kept: each is saved before a model call is sent, before tools start and after each of them, so that
-    /// a crash at any point loses nothing and another process can go on; see [`store`](super::store).
+    /// a crash at any point loses nothing and another process can go on; see [`store`](super::store). An agent that is a tool
+    /// of another needs none: its run is part of the call of that tool.
     #[must_use]
     pub fn store(self, store: impl Store) -> Self {
         self.with(|settings| settings.store = Some(Arc::new(store)))

@@ -14,6 +14,15 @@ use crate::agent::stored::stored_struct;
 /// How many numbers of earlier revisions stay taken; see [`Folder::commit`].
 const KEPT: u64 = 64;
 
+/// How long a deletion may take.
+const DELETION: Duration = Duration::from_secs(60);
+
+/// After which time a file that never got its name is one of a process that has died.
+const ABANDONED: Duration = Duration::from_secs(600);
+
+/// How often a file may be replaced while it is looked for.
+const LOOKS: usize = 1000;
+
 /// A store in a folder, with a folder for each run and in it one file with the current revision.
 ///
 /// A save writes a new file and gives it its name only when it is complete and on the disk, so that a run is there as it was
@@ -79,17 +88,9 @@ impl Store for FileStore {
     fn claim<'a>(&'a self, id: &'a str, lease: &'a Lease) -> StoreFuture<'a, Run> {
         let lease = lease.clone();
         Box::pin(self.with(id, move |folder| {
-            loop {
-                let mut current = folder.current()?;
-                current.check(Some(&lease))?;
-                let (json, state) = (current.run()?, current.head.state);
-                match folder.commit(current.revision, Head::new(state, Some(&lease)), &json) {
-                    Ok(revision) => return run_of(&json, revision),
-                    // Another was faster, and may have the lease now.
-                    Err(StoreError::Conflict { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-            }
+            let (json, revision) = folder.claim(&lease)?;
+            folder.tidy();
+            run_of(&json, revision)
         }))
     }
 
@@ -131,8 +132,8 @@ impl Store for FileStore {
 
     fn delete<'a>(&'a self, id: &'a str) -> StoreFuture<'a, ()> {
         Box::pin(self.with(id, |folder| {
-            folder.current()?.check(None)?;
-            // It is gone at once for others, who might otherwise see half of it.
+            // Nobody saves it any more, and it is gone at once for others, who might otherwise see half of it.
+            folder.claim(&Lease::new("deletion", DELETION))?;
             let gone = folder.path.with_extension(format!("{:016x}.deleted", fastrand::u64(..)));
             fs::rename(&folder.path, &gone).map_err(failed)?;
             fs::remove_dir_all(gone).map_err(failed)
@@ -214,7 +215,7 @@ impl Folder {
 
     /// Opens the file with the highest number. It may be replaced meanwhile, so that another look is needed.
     fn current(&self) -> Result<Current, StoreError> {
-        loop {
+        for _ in 0..LOOKS {
             let revisions = names(&self.path)?;
             let revisions = revisions.iter().filter_map(|name| name.strip_suffix(".json")?.parse::<u64>().ok());
             let Some(revision) = revisions.max() else { return Err(StoreError::NotFound { id: self.id.clone() }) };
@@ -223,6 +224,33 @@ impl Folder {
                 Ok(None) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(failed(error)),
+            }
+        }
+        Err(failed(format!("the current file of the run {:?} is empty", self.id)))
+    }
+
+    /// Takes the lease; returns the JSON of the run and its new revision.
+    fn claim(&self, lease: &Lease) -> Result<(String, u64), StoreError> {
+        loop {
+            let mut current = self.current()?;
+            current.check(Some(lease))?;
+            let (json, state) = (current.run()?, current.head.state);
+            match self.commit(current.revision, Head::new(state, Some(lease)), &json) {
+                Ok(revision) => return Ok((json, revision)),
+                // Another was faster, and may have the lease now.
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Removes what processes left that died while they wrote.
+    fn tidy(&self) {
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "new")) {
+            let age = entry.metadata().and_then(|found| found.modified()).ok().and_then(|time| time.elapsed().ok());
+            if age.is_some_and(|age| age > ABANDONED) {
+                let _ = fs::remove_file(entry.path());
             }
         }
     }

@@ -182,9 +182,10 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Creates a lease, with a name of its owner for people.
+    /// Creates a lease, with a name of its owner for people. It lasts a year at most.
     pub fn new(owner: impl Into<String>, period: Duration) -> Self {
-        Self { token: format!("{:032x}", fastrand::u128(..)), owner: owner.into(), period }
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+        Self { token: format!("{:032x}", fastrand::u128(..)), owner: owner.into(), period: period.min(YEAR) }
     }
 
     /// Returns what tells this lease from all others, made at random.
@@ -203,7 +204,8 @@ impl Lease {
     }
 
     /// The period in milliseconds, as databases count.
-    pub(super) fn period_ms(&self) -> i64 {
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    fn period_ms(&self) -> i64 {
         i64::try_from(self.period.as_millis()).unwrap_or(i64::MAX)
     }
 }

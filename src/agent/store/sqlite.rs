@@ -57,16 +57,16 @@ impl SqliteStore {
         .await
     }
 
-    /// Runs a transaction that may write.
+    /// Runs a transaction. One that writes takes the lock at once, since one that takes it later may fail instead of waiting.
     async fn with<T: Send + 'static>(
         &self,
+        behavior: TransactionBehavior,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let connection = Arc::clone(&self.connection);
         blocking(move || {
             let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            // It takes the lock at once: one that is taken later may fail at once instead of waiting.
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+            let transaction = connection.transaction_with_behavior(behavior).map_err(failed)?;
             let result = work(&transaction)?;
             transaction.commit().map_err(failed)?;
             Ok(result)
@@ -157,7 +157,7 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<(String, i64, String, Option<Strin
 impl Store for SqliteStore {
     fn load<'a>(&'a self, id: &'a str) -> StoreFuture<'a, Run> {
         let id = id.to_owned();
-        Box::pin(self.with(move |transaction| {
+        Box::pin(self.with(TransactionBehavior::Deferred, move |transaction| {
             let sql = "SELECT revision, run FROM openrouter_kit_runs WHERE id = ?1";
             let found = transaction.query_row(sql, [&id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)));
             let (revision, json) = found.optional().map_err(failed)?.ok_or(StoreError::NotFound { id })?;
@@ -169,7 +169,7 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let (id, json, revision, state) = (run.id().to_owned(), json_of(run)?, run.revision(), RunState::of(run));
             let (before, after) = (hold.before().cloned(), hold.after().cloned());
-            self.with(move |transaction| {
+            self.with(TransactionBehavior::Immediate, move |transaction| {
                 match Found::of(transaction, &id) {
                     Ok(found) if found.revision.unsigned_abs() != revision => return Err(StoreError::Conflict { id }),
                     Ok(found) => found.check(&id, before.as_ref().map(Lease::token))?,
@@ -191,7 +191,7 @@ impl Store for SqliteStore {
 
     fn claim<'a>(&'a self, id: &'a str, lease: &'a Lease) -> StoreFuture<'a, Run> {
         let (id, lease) = (id.to_owned(), lease.clone());
-        Box::pin(self.with(move |transaction| {
+        Box::pin(self.with(TransactionBehavior::Immediate, move |transaction| {
             Found::of(transaction, &id)?.check(&id, Some(lease.token()))?;
             let (token, owner, until) = columns(Some(&lease));
             let sql = "UPDATE openrouter_kit_runs SET revision = revision + 1,
@@ -205,7 +205,7 @@ impl Store for SqliteStore {
 
     fn renew<'a>(&'a self, id: &'a str, lease: &'a Lease) -> StoreFuture<'a, ()> {
         let (id, lease) = (id.to_owned(), lease.clone());
-        Box::pin(self.with(move |transaction| {
+        Box::pin(self.with(TransactionBehavior::Immediate, move |transaction| {
             let (token, _, until) = columns(Some(&lease));
             let sql =
                 "UPDATE openrouter_kit_runs SET lease_until = ?3, touched = ?4 WHERE id = ?1 AND lease_token = ?2";
@@ -218,7 +218,7 @@ impl Store for SqliteStore {
 
     fn list<'a>(&'a self, query: &'a RunQuery) -> StoreFuture<'a, Vec<RunSummary>> {
         let query = query.clone();
-        Box::pin(self.with(move |transaction| {
+        Box::pin(self.with(TransactionBehavior::Deferred, move |transaction| {
             let sql = "SELECT id, revision, state, CASE WHEN lease_until > ?1 THEN lease_owner END, touched
                 FROM openrouter_kit_runs
                 WHERE (?2 IS NULL OR state = ?2) AND (NOT ?3 OR lease_until IS NULL OR lease_until <= ?1)
@@ -238,7 +238,7 @@ impl Store for SqliteStore {
 
     fn delete<'a>(&'a self, id: &'a str) -> StoreFuture<'a, ()> {
         let id = id.to_owned();
-        Box::pin(self.with(move |transaction| {
+        Box::pin(self.with(TransactionBehavior::Immediate, move |transaction| {
             Found::of(transaction, &id)?.check(&id, None)?;
             transaction.execute("DELETE FROM openrouter_kit_runs WHERE id = ?1", [&id]).map_err(failed)?;
             Ok(())
