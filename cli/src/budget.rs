@@ -2,7 +2,7 @@
 
 use openrouter_kit::helpers::{Consumption, Usd};
 use openrouter_kit::models::routing::ProviderPreferencesMaxPrice;
-use openrouter_kit::models::{ChatResult, Model};
+use openrouter_kit::models::{ChatContentPart, ChatMessage, ChatMessageContent, ChatResult, Model};
 use openrouter_kit::serde_json;
 
 use crate::answer::Prompt;
@@ -54,8 +54,9 @@ impl Budget {
     /// pays for the response, and endpoints with higher prices are excluded.
     pub(crate) async fn apply(&mut self, prompt: &mut Prompt, context: &Context) -> Result<(), Failure> {
         let left = self.limit - self.spent;
-        check_options(prompt)?;
-        let bytes = serde_json::to_vec(&prompt.request.messages).map_err(|error| Failure::Other(error.to_string()))?;
+        check(prompt)?;
+        // The schema of structured output is a part of the prompt too.
+        let bytes = serde_json::to_vec(&prompt.request).map_err(|error| Failure::Other(error.to_string()))?;
         let prompt_tokens = bytes.len() as u64 + TEMPLATE_TOKENS;
 
         let mut most_tokens = u64::MAX;
@@ -97,7 +98,19 @@ impl Budget {
     }
 }
 
-fn check_options(prompt: &Prompt) -> Result<(), Failure> {
+/// Refuses what costs more than its text.
+fn check(prompt: &Prompt) -> Result<(), Failure> {
+    let has_attachments = prompt.request.messages.iter().any(|message| match message {
+        ChatMessage::User(message) => match &message.content {
+            ChatMessageContent::Text(_) => false,
+            ChatMessageContent::List(parts) => parts.iter().any(|part| !matches!(part, ChatContentPart::Text(_))),
+            _ => true,
+        },
+        _ => false,
+    });
+    if has_attachments {
+        return Err(Failure::Usage("--max-cost cannot bound the cost of attachments; leave one out".to_owned()));
+    }
     if let Some((name, _)) = prompt.options.iter().find(|(name, _)| !HARMLESS.contains(&name.as_str())) {
         let text = format!("--max-cost cannot bound the cost of a request with the option {name:?}; leave one out");
         return Err(Failure::Usage(text));

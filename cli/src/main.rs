@@ -54,7 +54,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         if cli.handles_interrupts() {
             return commands::run(cli).await;
         }
+        // The command goes first: an interrupt while it reads its input, before anything is sent, ends the program at once.
         tokio::select! {
+            biased;
             outcome = commands::run(cli) => outcome,
             _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
         }

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use console::{Term, style};
-use openrouter_kit::core::Download;
+use openrouter_kit::core::{Download, TransferProgress};
 use openrouter_kit::serde_json;
 use serde::Serialize;
 
@@ -212,15 +212,8 @@ impl Target {
             Self::File(path) => {
                 let bar = progress();
                 let shown = bar.clone();
-                let length = download
-                    .on_progress(move |progress| {
-                        if let Some(total) = progress.total {
-                            shown.set_length(total);
-                        }
-                        shown.set_position(progress.bytes);
-                    })
-                    .save_to(path)
-                    .await?;
+                let length =
+                    download.on_progress(move |progress| show_progress(&shown, progress)).save_to(path).await?;
                 bar.finish_and_clear();
                 saved(path, length);
             }
@@ -240,12 +233,20 @@ pub(crate) fn saved(path: &Path, length: u64) {
 }
 
 /// A bar for bytes on standard error; invisible if that is not a terminal.
-fn progress() -> indicatif::ProgressBar {
+pub(crate) fn progress() -> indicatif::ProgressBar {
     let bar = indicatif::ProgressBar::no_length();
     if let Ok(style) = indicatif::ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes} {bytes_per_sec}") {
         bar.set_style(style);
     }
     bar
+}
+
+/// Moves a bar.
+pub(crate) fn show_progress(bar: &indicatif::ProgressBar, progress: TransferProgress) {
+    if let Some(total) = progress.total {
+        bar.set_length(total);
+    }
+    bar.set_position(progress.bytes);
 }
 
 /// A spinner on standard error for long work; invisible if that is not a terminal.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::certificates::{Authority, acceptor};
+use crate::certificates::{Authority, acceptor, only_tls12};
 use crate::network::{KEY, answer_all, ask, chain, post, read_request};
 use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::transport::{ConnectTimeout, HyperTransport, Roots, Transport, TransportErrorKind};
@@ -147,6 +147,33 @@ async fn a_self_signed_certificate_is_refused() {
     let server = acceptor(certificate.der().clone(), &key, &[]);
     let refusal = refusal(&transport(&Authority::new()), server).await;
     assert!(refusal.contains("invalid peer certificate"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_server_that_only_speaks_tls_1_2_is_reached() {
+    let authority = Authority::new();
+    let (_server, url) = serve_one(only_tls12(&authority), |stream| answer_all(stream, "answer")).await;
+    assert_eq!(ask(&transport(&authority), &url).await.unwrap(), "answer");
+}
+
+#[cfg(feature = "rustls-config")]
+#[tokio::test]
+async fn without_a_common_version_of_tls_the_error_names_the_feature() {
+    let authority = Authority::new();
+    let (_server, url) = serve_one(only_tls12(&authority), |stream| answer_all(stream, "answer")).await;
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let newer = HyperTransport::builder().no_proxy().rustls_config(config).build().unwrap();
+    let core = OpenRouterCore::builder().api_key("k").server_url(url).transport(newer);
+    let core = core.retry_config(RetryConfig::none()).build().unwrap();
+
+    let error = Call::<()>::new(&core, Parts::new(&PING)).await.unwrap_err();
+
+    assert!(error.to_string().contains("no TLS version in common") && error.to_string().contains("`tls12`"), "{error}");
 }
 
 #[tokio::test]

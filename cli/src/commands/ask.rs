@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use clap::{Args, CommandFactory};
 use openrouter_kit::helpers::Usd;
-use openrouter_kit::models::{ChatContentPart, ChatMessage, ChatRequest, ProviderPreferences};
+use openrouter_kit::models::{ChatContentPart, ChatMessage, ChatRequest, ChatResult, ProviderPreferences};
 use openrouter_kit::serde_json::{self, Value};
 
 use crate::answer::{self, Prompt};
@@ -155,25 +155,19 @@ pub(crate) async fn run(args: AskArgs, global: &Global) -> Result<(), Failure> {
 
     let mut sent = Vec::new();
     // A conversation that continues has its system prompt already.
-    if let Some(system) =
-        args.model.system(&context).filter(|_| session.messages.is_empty() || args.model.system.is_some())
-    {
+    if let Some(system) = args.model.system(&context).filter(|_| session.is_empty() || args.model.system.is_some()) {
         sent.push(ChatMessage::system(system));
     }
     sent.push(match content {
         Content::Text(text) => ChatMessage::user(text),
         Content::Parts(parts) => ChatMessage::user(parts),
     });
-    prompt.request.messages = session.messages.iter().chain(&sent).cloned().collect();
+    prompt.request.messages = session.messages().chain(&sent).cloned().collect();
     if let Some(schema) = &schema {
         prompt.request.response_format = Some(schema.response_format());
         prompt.request.provider = Some(ProviderPreferences::new().require_parameters(true));
     }
     if let Some(limit) = args.model.max_cost {
-        if !args.attachments.is_empty() {
-            let text = "--max-cost cannot bound the cost of attachments; leave one out";
-            return Err(Failure::Usage(text.to_owned()));
-        }
         Budget::new(limit).apply(&mut prompt, &context).await?;
     }
 
@@ -194,7 +188,7 @@ async fn respond(
     prompt: &Prompt,
     schema: Option<&Schema>,
     context: &Context,
-) -> Result<Option<openrouter_kit::models::ChatResult>, Failure> {
+) -> Result<Option<ChatResult>, Failure> {
     if args.jsonl {
         prompt.print_events(context).await?;
         return Ok(None);

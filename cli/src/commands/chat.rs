@@ -1,5 +1,6 @@
 //! `chat`: a conversation, turn by turn.
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,7 +11,7 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Config, Editor, Helper};
+use rustyline::{Behavior, Config, Editor, Helper};
 
 use crate::answer::{self, Prompt};
 use crate::budget::Budget;
@@ -68,7 +69,7 @@ pub(crate) async fn run(args: ChatArgs, context: Context) -> Result<(), Failure>
         system: args.model.system(&context),
         budget: args.model.max_cost.map(Budget::new),
         cost: 0.0,
-        shows_reasoning: !args.hide_reasoning && std::io::IsTerminal::is_terminal(&std::io::stderr()),
+        shows_reasoning: !args.hide_reasoning && io::stderr().is_terminal(),
         session,
         context,
     };
@@ -96,7 +97,10 @@ pub(crate) async fn run(args: ChatArgs, context: Context) -> Result<(), Failure>
 
 fn editor(history: &PathBuf) -> Result<LineEditor, Failure> {
     let failed = |error: ReadlineError| Failure::Other(error.to_string());
-    let config = Config::builder().auto_add_history(false).build();
+    // If standard output goes elsewhere, it has the responses alone.
+    let edits_elsewhere = io::stdin().is_terminal() && !io::stdout().is_terminal();
+    let behavior = if edits_elsewhere { Behavior::PreferTerm } else { Behavior::Stdio };
+    let config = Config::builder().auto_add_history(false).behavior(behavior).build();
     let mut editor = LineEditor::with_config(config).map_err(failed)?;
     editor.set_helper(Some(Lines));
     // Without a file for it, the history lasts as long as the conversation.
@@ -110,9 +114,10 @@ fn editor(history: &PathBuf) -> Result<LineEditor, Failure> {
 /// Reads a line in a thread of its own; `None` at the end of the input. An interrupt while no terminal is read ends the
 /// program.
 async fn read_line(mut editor: LineEditor) -> Result<(LineEditor, Option<String>), Failure> {
+    let prompt = if io::stdin().is_terminal() { "> " } else { "" };
     let reading = tokio::task::spawn_blocking(move || {
         loop {
-            match editor.readline("> ") {
+            match editor.readline(prompt) {
                 Ok(line) if line.trim().is_empty() => {}
                 Ok(line) => return Ok((editor, Some(line))),
                 // Ctrl-C at the prompt drops the line.
@@ -166,29 +171,25 @@ impl Chat {
 
     /// Asks the last question again, without the response to it.
     async fn retry(&mut self) -> Result<(), Failure> {
-        let messages = &self.session.messages;
-        let Some(index) = messages.iter().rposition(|message| matches!(message, ChatMessage::User(_))) else {
+        let is_question = |message: &&ChatMessage| matches!(message, ChatMessage::User(_));
+        let Some(question) = self.session.messages().rfind(is_question).cloned() else {
             output::note("there is no question to ask again");
             return Ok(());
         };
-        let question = messages.get(index).cloned();
-        self.session.truncate(index)?;
-        match question {
-            Some(question) => self.ask(question).await,
-            None => Ok(()),
-        }
+        self.session.take_back()?;
+        self.ask(question).await
     }
 
     async fn ask(&mut self, question: ChatMessage) -> Result<(), Failure> {
         let mut prompt = self.prompt.clone();
-        let is_instruction = |message: &&ChatMessage| !matches!(message, ChatMessage::System(_));
+        let is_not_system = |message: &&ChatMessage| !matches!(message, ChatMessage::System(_));
         let system = self.system.clone().map(ChatMessage::system);
         // The system prompt may change in the course of a conversation; the saved one counts unless there is another.
         let history: Vec<_> = match &system {
-            Some(_) => self.session.messages.iter().filter(is_instruction).cloned().collect(),
-            None => self.session.messages.clone(),
+            Some(_) => self.session.messages().filter(is_not_system).cloned().collect(),
+            None => self.session.messages().cloned().collect(),
         };
-        let is_first = self.session.messages.is_empty();
+        let is_first = self.session.is_empty();
         prompt.request.messages = system.iter().cloned().chain(history).chain([question.clone()]).collect();
         if let Some(budget) = &mut self.budget {
             budget.apply(&mut prompt, &self.context).await?;
@@ -207,15 +208,19 @@ impl Chat {
 
     /// Shows the response until it ends or is interrupted. What was shown by then belongs to the conversation.
     async fn respond(&mut self, prompt: &Prompt) -> Result<Option<ChatResult>, Failure> {
-        let start = prompt.start(&self.context, self.shows_reasoning);
-        let mut shown = tokio::select! {
-            shown = start => shown?,
+        let started = tokio::select! {
+            started = prompt.start(&self.context, self.shows_reasoning) => started,
             _ = tokio::signal::ctrl_c() => {
                 self.count(None);
                 output::note("stopped");
                 return Ok(None);
             }
         };
+        // Only the server knows that it charged nothing.
+        if matches!(&started, Err(Failure::Call(error)) if error.as_api().is_none()) {
+            self.count(None);
+        }
+        let mut shown = started?;
         let outcome = tokio::select! {
             result = shown.run() => Some(result),
             _ = tokio::signal::ctrl_c() => None,

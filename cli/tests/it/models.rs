@@ -162,3 +162,13 @@ fn the_local_server_answers_on_a_port() {
     server.wait().unwrap();
     assert!(ran.code == 0 && ran.stdout.contains("You asked: \"hello\""), "{ran:?}");
 }
+
+#[test]
+fn an_error_in_a_stream_of_events_is_one_of_the_command() {
+    let world = World::new();
+    let error = json!({"error": {"code": 429, "message": "slow down"}});
+    world.server.on("POST", "/events", Answer::stream([json!({"n": 1}), error]));
+    let ran = world.run(&["api", "POST", "/events", "-d", "{\"stream\": true}"]);
+    assert_eq!(ran.stdout.lines().count(), 2, "{}", ran.stdout);
+    assert_eq!((ran.code, ran.stderr.contains("slow down")), (6, true), "{}", ran.stderr);
+}

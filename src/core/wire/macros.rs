@@ -15,20 +15,24 @@ macro_rules! wire_struct {
         $($field:ident $(as $name:literal)?: $kind:ident = $index:literal),* $(,)?
     }) => {
         impl $crate::core::wire::Struct for $type {
-            const LAYOUT: &'static $crate::core::wire::Layout = &$crate::core::wire::Layout::new(
-                concat!(
-                    $($($constant, "\"", $value, "\"",)+)?
-                    $($crate::core::wire::wire_name!($field $($name)?),)*
-                    stringify!($type),
-                ),
-                &$crate::core::wire::placed([
-                    $($($crate::core::wire::Member::constant($constant, concat!("\"", $value, "\"")),)+)?
-                    $($crate::core::wire::Member::new(
-                        $crate::core::wire::wire_name!($field $($name)?),
-                        $crate::core::wire::Kind::$kind,
-                    ),)*
-                ]),
-            );
+            const LAYOUT: &'static $crate::core::wire::Layout = {
+                // A static stands in the program once, a constant in each of the units that it is compiled in.
+                static LAYOUT: $crate::core::wire::Layout = $crate::core::wire::Layout::new(
+                    concat!(
+                        $($($constant, "\"", $value, "\"",)+)?
+                        $($crate::core::wire::wire_name!($field $($name)?),)*
+                        stringify!($type),
+                    ),
+                    &$crate::core::wire::placed([
+                        $($($crate::core::wire::Member::constant($constant, concat!("\"", $value, "\"")),)+)?
+                        $($crate::core::wire::Member::new(
+                            $crate::core::wire::wire_name!($field $($name)?),
+                            $crate::core::wire::Kind::$kind,
+                        ),)*
+                    ]),
+                );
+                &LAYOUT
+            };
 
             #[inline]
             #[allow(unused_variables)]

@@ -388,7 +388,7 @@ macro_rules! wire_union {
                 enum Branch {
                     $($any = $index,)*
                 }
-                &$crate::core::wire::Arms {
+                static ARMS: $crate::core::wire::Arms = $crate::core::wire::Arms {
                     tag: $crate::core::wire::wire_union!(@tag $($tag)?),
                     tagged: &[$($($crate::core::wire::Tagged::new($value, $crate::core::wire::Arm {
                         conditions: &[$($($crate::core::wire::Condition::$condition($($argument),+)),+)?],
@@ -405,7 +405,8 @@ macro_rules! wire_union {
                         $crate::core::wire::wire_union!(@element $($element)?),
                         Branch::$shaped as u8,
                     ),)*)?],
-                }
+                };
+                &ARMS
             };
 
             #[inline]
