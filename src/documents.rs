@@ -27,3 +27,7 @@ documents! {
     testing "../docs/testing.md"
     unknown_operations "../docs/unknown-operations.md"
 }
+
+#[cfg(all(feature = "postgres", feature = "sqlite"))]
+#[doc = include_str!("../docs/stores.md")]
+mod stores {}
