@@ -61,7 +61,7 @@ impl Budget {
 
         let mut most_tokens = u64::MAX;
         let mut max_price = (Usd::ZERO, Usd::ZERO);
-        let mut costs = Vec::new();
+        let mut models = Vec::new();
         for id in models_of(prompt) {
             let model = find(&id, context).await?;
             let cost = |tokens| cost(&model, prompt_tokens, tokens);
@@ -69,7 +69,7 @@ impl Budget {
             let price = |text: &str| text.parse().unwrap_or(Usd::ZERO).per_million();
             max_price.0 = max_price.0.max(price(&model.pricing.prompt));
             max_price.1 = max_price.1.max(price(&model.pricing.completion));
-            costs.push((model, prompt_tokens));
+            models.push(model);
         }
         if most_tokens < FEWEST_TOKENS {
             let text = format!("the prompt alone may cost all of the ${left} that are left; raise --max-cost");
@@ -78,8 +78,8 @@ impl Budget {
         let asked = ["max_tokens", "max_completion_tokens"].map(|name| take_tokens(prompt, name));
         let tokens = asked.into_iter().flatten().fold(most_tokens, u64::min);
         self.reserved = Usd::ZERO;
-        for (model, prompt_tokens) in &costs {
-            self.reserved = self.reserved.max(cost(model, *prompt_tokens, tokens)?);
+        for model in &models {
+            self.reserved = self.reserved.max(cost(model, prompt_tokens, tokens)?);
         }
         output::hint(format_args!("at most {tokens} tokens and ${}", self.reserved));
 

@@ -135,7 +135,7 @@ fn code_of_api(error: &ApiError) -> u8 {
         ApiErrorKind::Unauthorized | ApiErrorKind::Forbidden => AUTHENTICATION,
         ApiErrorKind::PaymentRequired => CREDITS,
         // A quota that is used up does not come back by waiting.
-        ApiErrorKind::TooManyRequests if !error.is_retryable() => CREDITS,
+        ApiErrorKind::TooManyRequests if !error.is_transient() => CREDITS,
         ApiErrorKind::TooManyRequests => RATE_LIMIT,
         ApiErrorKind::RequestTimeout | ApiErrorKind::GatewayTimeout | ApiErrorKind::EdgeNetworkTimeout => NETWORK,
         _ => OTHER,

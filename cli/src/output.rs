@@ -1,6 +1,6 @@
 //! Writing to standard output and standard error.
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -150,12 +150,6 @@ impl Table {
             text.push('\n');
         }
         text
-    }
-}
-
-impl fmt::Debug for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table").field("rows", &self.rows.len()).finish_non_exhaustive()
     }
 }
 

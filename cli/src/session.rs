@@ -76,12 +76,12 @@ impl Session {
     }
 
     /// The messages so far.
-    pub(crate) fn messages(&self) -> impl DoubleEndedIterator<Item = &ChatMessage> {
+    pub(crate) fn messages(&self) -> impl ExactSizeIterator<Item = &ChatMessage> {
         self.entries.iter().map(|entry| &entry.message)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Adds a turn: the messages that were sent, and the response.
@@ -104,13 +104,15 @@ impl Session {
         }
     }
 
-    /// Takes back the last question and what came after it.
-    pub(crate) fn take_back(&mut self) -> Result<(), Failure> {
-        let question = self.entries.iter().rposition(|entry| matches!(entry.message, ChatMessage::User(_)));
-        self.entries.truncate(question.unwrap_or_default());
+    /// Keeps only the first messages.
+    pub(crate) fn truncate(&mut self, length: usize) -> Result<(), Failure> {
+        if length >= self.entries.len() {
+            return Ok(());
+        }
+        self.entries.truncate(length);
         match &self.path {
-            Some(path) if !self.is_new => write_private(path, &lines(&self.entries)?),
-            _ => Ok(()),
+            Some(path) => write_private(path, &lines(&self.entries)?),
+            None => Ok(()),
         }
     }
 

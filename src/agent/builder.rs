@@ -47,6 +47,7 @@ pub struct Agent {
 pub(super) struct Settings {
     pub(super) request: ResponsesRequest,
     pub(super) tools: Vec<Tool>,
+    pub(super) tool_sources: Vec<Arc<ToolSource>>,
     pub(super) limits: Limits,
     pub(super) max_concurrent: usize,
     pub(super) unknown_tool: UnknownTool,
@@ -61,6 +62,7 @@ pub(super) struct Settings {
     pub(super) output_retries: u64,
 }
 
+type ToolSource = dyn Fn() -> Vec<Tool> + Send + Sync;
 type Prepare = dyn Fn(&Run, &mut ResponsesRequest) + Send + Sync;
 type ModelCall = Call<EventStream<ResponsesStreamEvent>>;
 type Configure = dyn Fn(ModelCall) -> ModelCall + Send + Sync;
@@ -99,6 +101,7 @@ impl Agent {
         let settings = Settings {
             request: request.into(),
             tools: Vec::new(),
+            tool_sources: Vec::new(),
             limits: Limits::new(),
             max_concurrent: MAX_CONCURRENT,
             unknown_tool: UnknownTool::TellModel,
@@ -154,6 +157,12 @@ impl Agent {
     #[must_use]
     pub fn tools(self, tools: impl IntoIterator<Item = impl Into<Tool>>) -> Self {
         self.with(|settings| settings.tools.extend(tools.into_iter().map(Into::into)))
+    }
+
+    /// Adds tools that may change during a run. `source` is asked before each model call.
+    #[must_use]
+    pub fn tool_source(self, source: impl Fn() -> Vec<Tool> + Send + Sync + 'static) -> Self {
+        self.with(|settings| settings.tool_sources.push(Arc::new(source)))
     }
 
     /// Sets what a run may use. Without it, a run may make 20 model calls.
@@ -322,11 +331,6 @@ impl Agent {
     /// again; a run that is done gives its outcome at once.
     pub fn resume(&self, run: impl Into<Run>) -> AgentRun {
         AgentRun::new(self.clone(), run.into())
-    }
-
-    /// Returns the tools.
-    pub fn tool_list(&self) -> &[Tool] {
-        &self.settings.tools
     }
 }
 

@@ -33,13 +33,37 @@ impl fmt::Debug for Data {
     }
 }
 
-/// The events that the reader of a run has not taken yet; `None` if there is no reader.
-pub(super) type Events = Option<Arc<Mutex<VecDeque<Event>>>>;
+/// The events that the reader of a run has not taken yet.
+#[derive(Clone, Default)]
+pub(super) struct Reader {
+    queue: Arc<Mutex<VecDeque<Event>>>,
+    /// For the run of a subagent: the calls that it runs in, the outermost first.
+    calls: Vec<String>,
+}
 
-/// Adds an event for the reader.
-pub(super) fn push(events: &Events, event: impl FnOnce() -> Event) {
-    if let Some(events) = events {
-        events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event());
+impl Reader {
+    pub(super) fn push(&self, event: Event) {
+        let event = self
+            .calls
+            .iter()
+            .rev()
+            .fold(event, |event, call_id| Event::Subagent { call_id: call_id.clone(), event: Box::new(event) });
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+    }
+
+    pub(super) fn pop(&self) -> Option<Event> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// The same reader for what happens in a call.
+    pub(super) fn within(mut self, call_id: &str) -> Self {
+        self.calls.push(call_id.to_owned());
+        self
+    }
+
+    /// Whether it is the reader of this run and not of one above.
+    pub(super) const fn is_own(&self) -> bool {
+        self.calls.is_empty()
     }
 }
 
@@ -51,7 +75,7 @@ pub struct ToolContext {
     pub(super) run_id: Arc<str>,
     pub(super) step: usize,
     pub(super) data: Arc<Data>,
-    pub(super) events: Events,
+    pub(super) reader: Option<Reader>,
     pub(super) meter: Arc<Meter>,
 }
 
@@ -85,7 +109,9 @@ impl ToolContext {
 
     /// Reports progress to the reader of the run's events, as [`Event::ToolProgress`]. Nothing happens if no one reads them.
     pub fn progress(&self, progress: impl Into<Json>) {
-        push(&self.events, || Event::ToolProgress { call_id: self.call_id.clone(), progress: progress.into() });
+        if let Some(reader) = &self.reader {
+            reader.push(Event::ToolProgress { call_id: self.call_id.clone(), progress: progress.into() });
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! Drives a run: makes its model calls, runs its tools, and saves it in between.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use super::builder::Agent;
-use super::context::{Data, Events, push};
+use super::context::{Data, Reader};
 use super::event::Event;
 use super::held::Held;
 use super::limits::{Limit, OnLimit};
@@ -16,7 +17,7 @@ use super::response::open_calls;
 use super::run::{NextStep, Run};
 use super::running::StopHandle;
 use super::status::{RunError, RunStatus, StopReason};
-use super::tool::name_of;
+use super::tool::{Tool, name_of};
 use super::usage::Usage;
 use crate::Error;
 use crate::core::time::Instant;
@@ -30,7 +31,7 @@ pub(super) struct Driver {
     pub(super) agent: Agent,
     held: Option<Held>,
     pub(super) data: Arc<Data>,
-    pub(super) events: Events,
+    pub(super) reader: Option<Reader>,
     pub(super) meter: Arc<Meter>,
     stop: StopHandle,
     began: Instant,
@@ -38,6 +39,8 @@ pub(super) struct Driver {
     active_before: Duration,
     /// The names of the tools in the last request; `None` before the first.
     pub(super) offered: Option<Vec<String>>,
+    /// The tools of the sources, as of the last request.
+    supplied: Vec<Tool>,
 }
 
 impl Driver {
@@ -45,13 +48,13 @@ impl Driver {
         agent: Agent,
         held: Option<Held>,
         data: Arc<Data>,
-        events: Events,
+        reader: Option<Reader>,
         stop: StopHandle,
         meter: Arc<Meter>,
         run: &Run,
     ) -> Self {
         let (began, active_before) = (Instant::now(), run.active_time());
-        Self { agent, held, data, events, meter, stop, began, active_before, offered: None }
+        Self { agent, held, data, reader, meter, stop, began, active_before, offered: None, supplied: Vec::new() }
     }
 
     /// Runs to the end, a pause or an error.
@@ -113,12 +116,8 @@ impl Driver {
 
     async fn advance(&mut self, run: &mut Run) -> Result<(), AgentErrorKind> {
         let settings = Arc::clone(&self.agent.settings);
-        let names: Vec<&str> = settings.tools.iter().map(|tool| tool.name()).filter(|name| !name.is_empty()).collect();
-        if let Some((_, name)) = names.iter().enumerate().find(|(at, name)| names.iter().take(*at).any(|n| n == *name))
-        {
-            return Err(AgentErrorKind::Run(RunError::DuplicateTool { name: (*name).to_owned() }));
-        }
-        run.reopen(|name| settings.tools.iter().any(|tool| tool.is_repeatable && tool.name() == name));
+        self.refresh_tools()?;
+        run.reopen(|name| self.tools().any(|tool| tool.is_repeatable && tool.name() == name));
         loop {
             self.note(run);
             match run.next_step(&settings.limits) {
@@ -128,6 +127,19 @@ impl Driver {
                 NextStep::Wait | NextStep::End => return Ok(()),
             }
         }
+    }
+
+    /// All tools, as of the last request.
+    pub(super) fn tools(&self) -> impl Iterator<Item = &Tool> {
+        self.agent.settings.tools.iter().chain(&self.supplied)
+    }
+
+    /// Takes the tools that the sources have now.
+    fn refresh_tools(&mut self) -> Result<(), AgentErrorKind> {
+        self.supplied = self.agent.settings.tool_sources.iter().flat_map(|source| source()).collect();
+        let mut names = BTreeSet::new();
+        let again = self.tools().map(Tool::name).find(|name| !name.is_empty() && !names.insert(*name));
+        again.map_or(Ok(()), |name| Err(AgentErrorKind::Run(RunError::DuplicateTool { name: name.to_owned() })))
     }
 
     /// Brings what the run knows of time and subagents up to date.
@@ -163,14 +175,19 @@ impl Driver {
 
     /// Gives an event to the reader, and goes on once it has been taken.
     pub(super) async fn emit(&self, event: impl FnOnce() -> Event) {
-        if self.events.is_none() {
-            return;
-        }
-        push(&self.events, event);
+        let Some(reader) = &self.reader else { return };
+        reader.push(event());
         let mut is_taken = false;
-        poll_fn(|_| {
-            // The stream returns the event when this is pending, and polls again when the next one is wanted.
-            if std::mem::replace(&mut is_taken, true) { Poll::Ready(()) } else { Poll::Pending }
+        poll_fn(|cx| {
+            if std::mem::replace(&mut is_taken, true) {
+                return Poll::Ready(());
+            }
+            // The stream returns the event when this is pending, and polls again when the next one is wanted. The run of
+            // a subagent may be in a task that the stream does not poll.
+            if !reader.is_own() {
+                cx.waker().wake_by_ref();
+            }
+            Poll::Pending
         })
         .await;
     }
@@ -228,8 +245,9 @@ impl Driver {
         let settings = Arc::clone(&self.agent.settings);
         let mut request = settings.request.clone();
         request.input = Some(ResponsesInput::List(run.items().to_vec()));
-        if !settings.tools.is_empty() {
-            request.tools.get_or_insert_default().extend(settings.tools.iter().map(|tool| tool.definition().clone()));
+        self.refresh_tools()?;
+        if self.tools().next().is_some() {
+            request.tools.get_or_insert_default().extend(self.tools().map(|tool| tool.definition().clone()));
         }
         if run.turn.is_choice_spent && request.tool_choice.as_ref().is_some_and(is_forced) {
             request.tool_choice = None;
@@ -278,7 +296,7 @@ impl Driver {
                     return Err((error, Some(Usage::of_call(usage.as_ref()))));
                 }
             };
-            if self.events.is_some() {
+            if self.reader.is_some() {
                 let reasoning = reasoning_of(&event);
                 self.emit(|| Event::Model(Box::new(event))).await;
                 if let Some(reasoning) = reasoning {

@@ -44,6 +44,13 @@ pub enum Event {
         /// What the tool reported.
         progress: Json,
     },
+    /// Something happened in the run of a subagent.
+    Subagent {
+        /// The id of the call that runs the subagent.
+        call_id: String,
+        /// What happened.
+        event: Box<Event>,
+    },
     /// A tool call has its output. A call that was not run has one too, which says why.
     ToolFinished {
         /// The call with its output.

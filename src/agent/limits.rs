@@ -11,9 +11,9 @@ use crate::helpers::Usd;
 /// pausing, resuming and continuing after an error do not start the count again.
 ///
 /// A model call is sent only while everything used so far is below its limit. The response counts at once, so that a run
-/// passes a limit of tokens or cost by at most one call, the one that reached it. With
-/// [`cost_per_call`](Self::cost_per_call), it does not pass the limit of cost at all, as long as no call costs more than
-/// that. Limits of calls and of time are never passed.
+/// passes a limit of tokens or cost by at most one call, the one that reached it (with subagents in parallel, by those that
+/// were under way then). With [`cost_per_call`](Self::cost_per_call), it does not pass the limit of cost at all, as long as no
+/// call costs more than that. Limits of calls and of time are never passed.
 ///
 /// ```
 /// use std::time::Duration;
@@ -93,14 +93,16 @@ impl Limits {
         /// Sets how many tokens may be used in both directions.
         total_tokens: u64,
         /// Sets how much the model calls may cost, as the server reports it. A call whose cost the server
-        /// does not report counts as free; [`Usage::calls_without_cost`] says how many there were.
+        /// does not report counts as free, unless [`cost_per_call`](Self::cost_per_call) is set; [`Usage::calls_without_cost`]
+        /// says how many there were.
         cost: Usd,
         /// Sets how long the run may take, model calls and tools included, the time between pausing and resuming excluded. When it runs out, what is under way is dropped. There is no final answer then.
         time: Duration,
     }
 
     /// Sets the most that a single model call is expected to cost. A call is then sent only if the cost so far and this
-    /// amount together are within the limit of cost.
+    /// amount together are within the limit of cost. A call whose cost is unknown, or which is still under way in a subagent,
+    /// counts as this amount.
     #[must_use]
     pub const fn cost_per_call(mut self, most: Usd) -> Self {
         self.cost_per_call = most;
@@ -144,7 +146,9 @@ impl Limits {
         if let Some((limit, ..)) = tokens.iter().find(|(_, limit, used, _)| reached(*limit, *used)) {
             return Room::Nothing(*limit);
         }
-        if self.cost.is_some_and(|most| used.cost >= most || used.cost + self.cost_per_call > most) {
+        // What is not known yet, or never will be, counts as expected.
+        let spent = used.cost + self.cost_per_call * used.calls_without_cost;
+        if self.cost.is_some_and(|most| spent >= most || spent + self.cost_per_call > most) {
             return Room::Nothing(Limit::Cost);
         }
         if self.on_limit != OnLimit::FinalAnswer {
@@ -160,7 +164,7 @@ impl Limits {
             return Room::OneCall(*limit);
         }
         let per_call = dearest.cost.max(self.cost_per_call);
-        if self.cost.is_some_and(|most| used.cost + per_call + per_call > most) {
+        if self.cost.is_some_and(|most| spent + per_call + per_call > most) {
             return Room::OneCall(Limit::Cost);
         }
         Room::Enough

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::call::ToolCall;
 use super::limits::Limit;
+use super::output::ToolOutput;
 use super::run::Run;
 use super::status::{RunError, RunStatus, StopReason};
 use super::store::StoreError;
@@ -15,6 +16,7 @@ use super::usage::Usage;
 use crate::Error;
 use crate::errors::{Chain, HookError};
 use crate::helpers::ParseError;
+use crate::models::Json;
 
 /// How a run ended: with a final text, because calls wait for decisions, or because it was stopped.
 ///
@@ -25,7 +27,7 @@ use crate::helpers::ParseError;
 ///     Outcome::Done(done) => println!("{} ({} dollars)", done.text(), done.run().usage().cost),
 ///     Outcome::Paused(mut paused) => {
 ///         for id in paused.pending().map(|call| call.id().to_owned()).collect::<Vec<_>>() {
-///             paused.run_mut().approve(&id)?;
+///             paused.approve(&id)?;
 ///         }
 ///         println!("{}", agent.resume(paused).await?.text()?);
 ///     }
@@ -147,9 +149,36 @@ impl Paused {
         &self.run
     }
 
-    /// Returns the run, to decide its calls with [`Run::approve`], [`Run::reject`] and [`Run::answer`].
-    pub const fn run_mut(&mut self) -> &mut Run {
-        &mut self.run
+    /// Allows a call to run; see [`Run::approve`].
+    ///
+    /// # Errors
+    /// Those of [`Run::approve`].
+    pub fn approve(&mut self, id: &str) -> Result<(), RunError> {
+        self.run.approve(id)
+    }
+
+    /// Allows a call to run with other arguments; see [`Run::approve_with`].
+    ///
+    /// # Errors
+    /// Those of [`Run::approve_with`].
+    pub fn approve_with(&mut self, id: &str, arguments: impl Into<Json>) -> Result<(), RunError> {
+        self.run.approve_with(id, arguments)
+    }
+
+    /// Rejects a call with a reason for the model; see [`Run::reject`].
+    ///
+    /// # Errors
+    /// Those of [`Run::reject`].
+    pub fn reject(&mut self, id: &str, reason: impl fmt::Display) -> Result<(), RunError> {
+        self.run.reject(id, reason)
+    }
+
+    /// Gives a call its output; see [`Run::answer`].
+    ///
+    /// # Errors
+    /// Those of [`Run::answer`].
+    pub fn answer(&mut self, id: &str, output: impl Into<ToolOutput>) -> Result<(), RunError> {
+        self.run.answer(id, output)
     }
 }
 

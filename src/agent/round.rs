@@ -46,6 +46,13 @@ enum Decision {
 impl Driver {
     /// Runs the calls of the round that can be run, in parallel as far as their tools allow.
     pub(super) async fn run_tools(&mut self, run: &mut Run) -> Result<(), AgentErrorKind> {
+        if self.agent.settings.unknown_tool == UnknownTool::Fail {
+            let is_unknown = |name: &str| self.tool(name).is_none() || !self.is_offered(name);
+            let requested = run.calls().iter().filter(|call| call.state() == CallState::Requested);
+            if let Some(call) = requested.into_iter().find(|call| is_unknown(call.name())) {
+                return Err(AgentErrorKind::UnknownTool(call.name().to_owned()));
+            }
+        }
         let mut active: Vec<Active> = Vec::new();
         loop {
             let mut events = Vec::new();
@@ -94,7 +101,7 @@ impl Driver {
     }
 
     fn tool(&self, name: &str) -> Option<&Tool> {
-        self.agent.settings.tools.iter().find(|tool| tool.name() == name && !matches!(tool.action, Action::Server))
+        self.tools().find(|tool| tool.name() == name && !matches!(tool.action, Action::Server))
     }
 
     /// Decides about a call and carries that out; returns the event to tell.
@@ -105,7 +112,7 @@ impl Driver {
         active: &mut Vec<Active>,
     ) -> Result<Option<Event>, AgentErrorKind> {
         let Some(mut call) = run.calls().get(index).cloned() else { return Ok(None) };
-        let decision = self.decide(run, &mut call).await?;
+        let decision = self.decide(run, &mut call).await;
         let id = call.id().to_owned();
         if let Some(known) = run.calls.get_mut(index) {
             *known = call;
@@ -121,7 +128,7 @@ impl Driver {
                     run_id: run.id().into(),
                     step: run.steps().len(),
                     data: Arc::clone(&self.data),
-                    events: self.events.clone(),
+                    reader: self.reader.clone(),
                     meter: Arc::clone(&self.meter),
                 };
                 let timeout = self.tool(call.name()).and_then(|tool| tool.timeout);
@@ -138,33 +145,29 @@ impl Driver {
     }
 
     /// Decides about a call: first whether the tool exists and its arguments fit, then what hooks, approval and limits say.
-    async fn decide(&self, run: &mut Run, call: &mut ToolCall) -> Result<Decision, AgentErrorKind> {
+    async fn decide(&self, run: &mut Run, call: &mut ToolCall) -> Decision {
         let is_approved = call.state() == CallState::Approved;
         let name = call.name().to_owned();
-        let is_offered = self.offered.as_ref().is_none_or(|offered| is_approved || offered.contains(&name));
-        let Some(tool) = self.tool(&name).filter(|_| is_offered) else {
-            return match self.agent.settings.unknown_tool {
-                UnknownTool::TellModel => Ok(Decision::Fail(self.unknown(&name))),
-                UnknownTool::Fail => Err(AgentErrorKind::UnknownTool(name)),
-            };
+        let Some(tool) = self.tool(&name).filter(|_| is_approved || self.is_offered(&name)) else {
+            return Decision::Fail(self.unknown(&name));
         };
         let rounds = run.rounds_of(call);
         if !tool.may_loop && !is_approved && rounds >= REPEATS.0 {
             if rounds >= REPEATS.1 {
                 run.turn.stop = Some(StopReason::Loop(name));
             }
-            return Ok(Decision::Fail(ToolError::of_kind(
+            return Decision::Fail(ToolError::of_kind(
                 ToolErrorKind::Refused,
                 format!(
                     "This call was not run: it repeats the call of the {} rounds before, with the same arguments. Use the \
                      earlier result, or do something else.",
                     rounds - 1
                 ),
-            )));
+            ));
         }
         let mut prepared = match prepare(tool, call) {
             Ok(prepared) => prepared,
-            Err(error) => return Ok(Decision::Fail(error)),
+            Err(error) => return Decision::Fail(error),
         };
         let mut is_asked = false;
         for hook in &self.agent.settings.hooks {
@@ -173,38 +176,40 @@ impl Driver {
                 Ok(ToolDecision::Allow) => {}
                 Ok(ToolDecision::Ask) => is_asked = true,
                 Ok(ToolDecision::Refuse(reason)) => {
-                    return Ok(Decision::Fail(ToolError::of_kind(ToolErrorKind::Refused, reason)));
+                    return Decision::Fail(ToolError::of_kind(ToolErrorKind::Refused, reason));
                 }
                 Err(error) => {
                     let error = ToolError::new(error).tell_model("The call was refused.");
-                    return Ok(Decision::Fail(error.with_kind(ToolErrorKind::Refused)));
+                    return Decision::Fail(error.with_kind(ToolErrorKind::Refused));
                 }
             }
             if call.arguments() != before {
                 prepared = match prepare(tool, call) {
                     Ok(prepared) => prepared,
-                    Err(error) => return Ok(Decision::Fail(error)),
+                    Err(error) => return Decision::Fail(error),
                 };
             }
         }
         if !is_approved && (is_asked || tool.is_gated(call)) {
-            return Ok(Decision::Suspend(CallState::NeedsApproval));
+            return Decision::Suspend(CallState::NeedsApproval);
         }
-        let Some(prepared) = prepared else { return Ok(Decision::Suspend(CallState::External)) };
+        let Some(prepared) = prepared else { return Decision::Suspend(CallState::External) };
         let is_allowed = self.agent.settings.limits.allows_tool_call(&self.meter.used());
         if !is_allowed || !self.meter.allows_tool_call_above() {
             run.turn.refused_tool_call = true;
             let message = format!("This call was not run: {} is reached.", Limit::ToolCalls);
-            return Ok(Decision::Fail(ToolError::of_kind(ToolErrorKind::Refused, message)));
+            return Decision::Fail(ToolError::of_kind(ToolErrorKind::Refused, message));
         }
-        Ok(Decision::Run(prepared))
+        Decision::Run(prepared)
+    }
+
+    /// Whether the model knows a tool from the last request; any tool, if that was made by another process.
+    fn is_offered(&self, name: &str) -> bool {
+        self.offered.as_ref().is_none_or(|offered| offered.iter().any(|offered| offered == name))
     }
 
     fn unknown(&self, name: &str) -> ToolError {
-        let tools = self.agent.settings.tools.iter().map(Tool::name).filter(|name| {
-            !name.is_empty()
-                && self.offered.as_ref().is_none_or(|offered| offered.iter().any(|offered| offered == name))
-        });
+        let tools = self.tools().map(Tool::name).filter(|name| !name.is_empty() && self.is_offered(name));
         let tools = tools.collect::<Vec<_>>().join(", ");
         ToolError::of_kind(ToolErrorKind::UnknownTool, format!("There is no tool {name:?}. The tools are: {tools}."))
     }

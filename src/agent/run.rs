@@ -265,6 +265,19 @@ impl Run {
         Ok(self)
     }
 
+    /// Replaces the history, for example by a shorter one with a summary. For a shorter history in single model calls, see
+    /// [`Agent::prepare_step`](super::Agent::prepare_step).
+    ///
+    /// # Errors
+    /// [`RunError::CallsPending`] during a round, whose calls are in the history.
+    pub fn set_items(&mut self, items: Vec<InputItem>) -> Result<(), RunError> {
+        if let Some(call) = self.calls.first() {
+            return Err(RunError::CallsPending { id: call.id.clone() });
+        }
+        self.items = items;
+        Ok(())
+    }
+
     /// Returns what comes next within these limits. It ends the run if nothing does.
     ///
     /// It adds the outputs of a finished round to the history. While a model call is under way, it must not be called.
@@ -442,9 +455,11 @@ impl Run {
         self.text = None;
     }
 
-    /// Makes a stopped or failed run go on from where it was. Calls that had begun become pending, unless `is_repeatable`
-    /// says so of their tool.
-    pub(super) fn reopen(&mut self, is_repeatable: impl Fn(&str) -> bool) {
+    /// Makes a run that was stopped, or broken off by an error or the end of the program, go on from where it was. Calls that
+    /// had begun become pending with [`CallState::Interrupted`]; those of tools that `is_repeatable` names run again.
+    ///
+    /// [`Agent::resume`](super::Agent::resume) does this.
+    pub fn reopen(&mut self, is_repeatable: impl Fn(&str) -> bool) {
         if let RunStatus::Stopped(_) = self.status {
             let Turn { first_step, active_ms, is_choice_spent, .. } = self.turn;
             self.turn = Turn { first_step, active_ms, is_choice_spent, ..Turn::default() };

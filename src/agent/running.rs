@@ -1,17 +1,16 @@
 //! A run while it runs: as a future, and as a stream of events.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
 use super::builder::Agent;
-use super::context::{Data, ToolContext};
+use super::context::{Data, Reader, ToolContext};
 use super::driver::Driver;
 use super::event::Event;
 use super::held::Held;
@@ -33,7 +32,8 @@ pub struct AgentRun {
     run: Run,
     data: Data,
     stop: StopHandle,
-    parent: Option<Arc<Meter>>,
+    /// The meter and the reader of the run that this one is a part of.
+    parent: Option<(Arc<Meter>, Option<Reader>)>,
     lease: Option<Lease>,
 }
 
@@ -69,9 +69,11 @@ impl AgentRun {
     }
 
     /// Makes this the run of a subagent, for a tool that runs an agent: its usage counts in the run that called the tool, the
-    /// limits of that run hold for it too, and it has its [data](ToolContext::data).
+    /// limits of that run hold for it too, it has its [data](ToolContext::data), and its events are events of that run
+    /// ([`Event::Subagent`]).
     pub fn within(mut self, context: &ToolContext) -> Self {
-        self.parent = Some(Arc::clone(&context.meter));
+        let reader = context.reader.clone().map(|reader| reader.within(&context.call_id));
+        self.parent = Some((Arc::clone(&context.meter), reader));
         let own = std::mem::replace(&mut self.data, (*context.data).clone());
         self.data.extend(&own);
         self
@@ -90,16 +92,18 @@ impl AgentRun {
 
     /// Returns the events of the run as they happen. The run makes progress only while they are read.
     pub fn stream(self) -> AgentStream {
-        let events = Arc::new(Mutex::new(VecDeque::new()));
-        let future = self.start(Some(Arc::clone(&events)));
-        AgentStream { state: State::Running(future), events, has_failed: false }
+        let reader = Reader::default();
+        let future = self.start(Some(reader.clone()));
+        AgentStream { state: State::Running(future), reader, has_failed: false }
     }
 
-    fn start(self, events: Option<Arc<Mutex<VecDeque<Event>>>>) -> RunFuture {
+    fn start(self, own_reader: Option<Reader>) -> RunFuture {
         let held = self.held();
         let Self { agent, run, data, stop, parent, .. } = self;
-        let meter = Meter::new(run.turn_usage(), agent.settings.limits, parent);
-        Box::pin(async move { Driver::new(agent, held, Arc::new(data), events, stop, meter, &run).drive(run).await })
+        let (meter, reader) = parent.unzip();
+        let meter = Meter::new(run.turn_usage(), agent.settings.limits, meter);
+        let reader = own_reader.or(reader.flatten());
+        Box::pin(async move { Driver::new(agent, held, Arc::new(data), reader, stop, meter, &run).drive(run).await })
     }
 }
 
@@ -162,7 +166,7 @@ impl StopHandle {
 #[must_use = "a run makes progress only while its events are read"]
 pub struct AgentStream {
     state: State,
-    events: Arc<Mutex<VecDeque<Event>>>,
+    reader: Reader,
     /// The error was an item.
     has_failed: bool,
 }
@@ -202,8 +206,7 @@ impl Stream for AgentStream {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let next = || this.events.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        if let Some(event) = next() {
+        if let Some(event) = this.reader.pop() {
             return Poll::Ready(Some(Ok(event)));
         }
         if let State::Running(future) = &mut this.state {
@@ -213,7 +216,7 @@ impl Stream for AgentStream {
             if let Poll::Ready(result) = polled {
                 this.state = State::Ended(Box::new(result));
             }
-            match next() {
+            match this.reader.pop() {
                 Some(event) => return Poll::Ready(Some(Ok(event))),
                 None if is_pending => return Poll::Pending,
                 None => {}

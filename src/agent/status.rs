@@ -57,8 +57,6 @@ pub enum StopReason {
     UnsupportedCall(String),
     /// The program stopped the run with a [`StopHandle`](super::StopHandle).
     Requested,
-    /// A hook stopped the run, for this reason.
-    Hook(String),
 }
 
 impl StopReason {
@@ -73,7 +71,6 @@ impl StopReason {
             Self::InvalidOutput(reason) => ("invalid_output", reason),
             Self::UnsupportedCall(kind) => ("unsupported_call", kind),
             Self::Requested => ("requested", ""),
-            Self::Hook(reason) => ("hook", reason),
         }
     }
 
@@ -89,7 +86,6 @@ impl StopReason {
             "invalid_output" => Self::InvalidOutput(text()),
             "unsupported_call" => Self::UnsupportedCall(text()),
             "requested" => Self::Requested,
-            "hook" => Self::Hook(text()),
             _ => return None,
         })
     }
@@ -109,7 +105,6 @@ impl fmt::Display for StopReason {
             Self::InvalidOutput(_) => write!(f, "the text does not fit the requested type: {detail}"),
             Self::UnsupportedCall(_) => write!(f, "the model made a `{detail}`, for which an agent has no tools"),
             Self::Requested => f.write_str("the program stopped the run"),
-            Self::Hook(_) => write!(f, "a hook stopped the run: {detail}"),
         }
     }
 }
@@ -157,7 +152,7 @@ impl<'de> Deserialize<'de> for RunStatus {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunError {
-    /// Input cannot be added while a call has no output.
+    /// The history cannot be changed while a call has no output.
     CallsPending {
         /// The id of the call.
         id: String,
@@ -197,7 +192,7 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CallsPending { id } => {
-                write!(f, "the call `{id}` has no output yet; approve, reject or answer it before adding input")
+                write!(f, "the call `{id}` has no output yet; approve, reject or answer it first")
             }
             Self::UnknownCall { id } => write!(f, "the current round has no call `{id}`; see `Run::calls`"),
             Self::NotPending { id, state } => {

@@ -613,10 +613,11 @@ async fn resume(agent: &Agent, world: &World) -> (Run, usize) {
         }
     };
     let (mut asked, mut outcome) = (0, run.await.unwrap());
-    while let Outcome::Paused(mut paused) = outcome {
+    while let Outcome::Paused(paused) = outcome {
         asked += paused.pending().count();
-        world.decide(paused.run_mut());
-        outcome = agent.resume(paused).await.unwrap();
+        let mut run = Run::from(paused);
+        world.decide(&mut run);
+        outcome = agent.resume(run).await.unwrap();
     }
     (outcome.into_run(), asked)
 }

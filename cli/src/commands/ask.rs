@@ -155,7 +155,7 @@ pub(crate) async fn run(args: AskArgs, global: &Global) -> Result<(), Failure> {
 
     let mut sent = Vec::new();
     // A conversation that continues has its system prompt already.
-    if let Some(system) = args.model.system(&context).filter(|_| session.is_empty() || args.model.system.is_some()) {
+    if let Some(system) = args.model.system(&context).filter(|_| session.len() == 0 || args.model.system.is_some()) {
         sent.push(ChatMessage::system(system));
     }
     sent.push(match content {

@@ -56,6 +56,8 @@ struct Chat {
     system: Option<String>,
     budget: Option<Budget>,
     cost: f64,
+    /// The last question, if it got no response.
+    failed: Option<ChatMessage>,
     shows_reasoning: bool,
 }
 
@@ -69,6 +71,7 @@ pub(crate) async fn run(args: ChatArgs, context: Context) -> Result<(), Failure>
         system: args.model.system(&context),
         budget: args.model.max_cost.map(Budget::new),
         cost: 0.0,
+        failed: None,
         shows_reasoning: !args.hide_reasoning && io::stderr().is_terminal(),
         session,
         context,
@@ -84,7 +87,17 @@ pub(crate) async fn run(args: ChatArgs, context: Context) -> Result<(), Failure>
         // The history survives a program that is killed.
         let _ = editor.add_history_entry(&line);
         let _ = editor.append_history(&history);
-        match chat.handle(&unfolded(&line)).await {
+        let entry = unfolded(&line);
+        // A response that is interrupted ends by itself, and keeps what was shown.
+        let handled = tokio::select! {
+            biased;
+            handled = chat.handle(&entry) => handled,
+            _ = tokio::signal::ctrl_c() => {
+                output::note("stopped");
+                Ok(true)
+            }
+        };
+        match handled {
             Ok(true) => {}
             Ok(false) => break,
             // The conversation goes on after an error; what was asked can be asked again.
@@ -164,33 +177,37 @@ impl Chat {
             (command, _) if command.starts_with('/') && !command.get(1..).unwrap_or_default().contains('/') => {
                 output::note(format_args!("there is no command {command}; /help lists them"));
             }
-            _ => self.ask(ChatMessage::user(entry)).await?,
+            _ => self.ask(ChatMessage::user(entry), self.session.len()).await?,
         }
         Ok(true)
     }
 
-    /// Asks the last question again, without the response to it.
+    /// Asks the last question again: the one that failed, or else the one before the last response, which is replaced.
     async fn retry(&mut self) -> Result<(), Failure> {
-        let is_question = |message: &&ChatMessage| matches!(message, ChatMessage::User(_));
-        let Some(question) = self.session.messages().rfind(is_question).cloned() else {
-            output::note("there is no question to ask again");
-            return Ok(());
-        };
-        self.session.take_back()?;
-        self.ask(question).await
+        if let Some(question) = self.failed.clone() {
+            return self.ask(question, self.session.len()).await;
+        }
+        let is_question = |(_, message): &(usize, &ChatMessage)| matches!(message, ChatMessage::User(_));
+        let last = self.session.messages().enumerate().filter(is_question).last();
+        match last.map(|(index, question)| (index, question.clone())) {
+            Some((index, question)) => self.ask(question, index).await,
+            None => {
+                output::note("there is no question to ask again");
+                Ok(())
+            }
+        }
     }
 
-    async fn ask(&mut self, question: ChatMessage) -> Result<(), Failure> {
+    /// Asks a question after the first `kept` messages of the conversation. The others are dropped once there is a
+    /// response.
+    async fn ask(&mut self, question: ChatMessage, kept: usize) -> Result<(), Failure> {
+        self.failed = Some(question.clone());
         let mut prompt = self.prompt.clone();
-        let is_not_system = |message: &&ChatMessage| !matches!(message, ChatMessage::System(_));
         let system = self.system.clone().map(ChatMessage::system);
         // The system prompt may change in the course of a conversation; the saved one counts unless there is another.
-        let history: Vec<_> = match &system {
-            Some(_) => self.session.messages().filter(is_not_system).cloned().collect(),
-            None => self.session.messages().cloned().collect(),
-        };
-        let is_first = self.session.is_empty();
-        prompt.request.messages = system.iter().cloned().chain(history).chain([question.clone()]).collect();
+        let is_replaced = |message: &ChatMessage| system.is_some() && matches!(message, ChatMessage::System(_));
+        let history = self.session.messages().take(kept).filter(|message| !is_replaced(message));
+        prompt.request.messages = system.iter().chain(history).chain([&question]).cloned().collect();
         if let Some(budget) = &mut self.budget {
             budget.apply(&mut prompt, &self.context).await?;
         }
@@ -200,9 +217,11 @@ impl Chat {
             suggest::similar(&[model], error, &self.context).await;
         }
         let Some(result) = result? else { return Ok(()) };
+        self.failed = None;
         self.cost += result.cost().unwrap_or_default();
         answer::warn(&result);
-        let sent = system.filter(|_| is_first).into_iter().chain([question]).collect();
+        self.session.truncate(kept)?;
+        let sent = system.filter(|_| kept == 0).into_iter().chain([question]).collect();
         self.session.add(sent, &result)
     }
 

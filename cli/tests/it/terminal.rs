@@ -166,18 +166,23 @@ fn an_interrupt_in_a_chat_stops_the_response_alone() {
 #[test]
 fn an_error_in_a_chat_does_not_end_it() {
     let world = World::new();
-    world.server.answer(Answer::error(402, "no credits")).answer(streamed(&["Paid."]));
+    let failed = Answer::error(402, "no credits");
+    world.server.answer(streamed(&["First."])).answer(failed).answer(streamed(&["Paid."]));
     let mut session = open(world.command(&["chat"]));
     session.exp_string("> ").unwrap();
-    session.send_line("Hi").unwrap();
+    session.send_line("one").unwrap();
+    session.exp_string("First.").unwrap();
+    session.exp_string("> ").unwrap();
+    session.send_line("two").unwrap();
     session.exp_string("no credits").unwrap();
     session.exp_string("> ").unwrap();
-    session.send_line("Hi").unwrap();
+    session.send_line("/retry").unwrap();
     session.exp_string("Paid.").unwrap();
     session.exp_string("> ").unwrap();
     session.send_line("/quit").unwrap();
     session.exp_eof().unwrap();
-    assert_eq!(world.last_request()["messages"].as_array().unwrap().len(), 1);
+    let messages = world.last_request()["messages"].clone();
+    assert_eq!((&messages[0]["content"], &messages[2]["content"]), (&json!("one"), &json!("two")), "{messages}");
 }
 
 #[test]
@@ -210,4 +215,29 @@ fn an_interrupt_at_the_prompt_of_a_chat_drops_the_line() {
     assert_eq!(world.last_request()["messages"][0]["content"], "but this");
     session.send_control('d').unwrap();
     session.exp_eof().unwrap();
+}
+
+#[test]
+fn an_interrupt_while_input_is_read_ends_the_program() {
+    let world = World::new();
+    let mut session = open(world.shell("echo ready; exec \"$openrouter\" ask -f -"));
+    session.exp_string("ready").unwrap();
+    session.send_control('c').unwrap();
+    session.exp_eof().unwrap();
+    let status = session.process().wait().unwrap();
+    assert!(matches!(status, WaitStatus::Signaled(..)), "{status:?}");
+    assert_eq!(world.server.connections().opened, 0);
+}
+
+#[test]
+fn a_chat_whose_output_goes_to_a_file_prompts_on_the_terminal() {
+    let world = World::new();
+    world.server.answer(streamed(&["Hello."]));
+    let mut session = open(world.shell("\"$openrouter\" chat > out.txt"));
+    session.exp_string("> ").unwrap();
+    session.send_line("Hi").unwrap();
+    session.exp_string("> ").unwrap();
+    session.send_line("/quit").unwrap();
+    session.exp_eof().unwrap();
+    assert_eq!(world.read("out.txt"), "Hello.\n");
 }

@@ -256,6 +256,20 @@ fn first_element(reader: &Reader<'_>) -> Option<Shape> {
 /// Either the server knows a type that this version of the crate does not, or the value has a known tag and does not
 /// fit the type; [`error`](Self::error) tells which.
 ///
+/// ```
+/// # #[cfg(feature = "responses")]
+/// # {
+/// use openrouter_kit::models::ResponsesStreamEvent;
+/// use openrouter_kit::serde_json;
+///
+/// let event = r#"{"type":"response.sparkle","color":"blue"}"#;
+/// match serde_json::from_str(event).unwrap() {
+///     ResponsesStreamEvent::Unrecognized(kept) => assert_eq!(kept.tag("type"), Some("response.sparkle")),
+///     known => println!("{known:?}"),
+/// }
+/// # }
+/// ```
+///
 /// `Debug` prints a value of an unknown type like [`Json`]. For a value that does not fit its type it prints only the
 /// member names, since a secret may be in an unexpected place; [`json`](Self::json) has the value.
 #[derive(Clone, PartialEq)]

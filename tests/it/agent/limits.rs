@@ -6,7 +6,9 @@ use openrouter_kit::agent::*;
 use openrouter_kit::mock::{Answer, MockServer};
 use serde_json::json;
 
-use super::{assert_no_call_dangles, calls, echo, no_parameters, outputs, response, says, scripted, text_item};
+use super::{
+    assert_no_call_dangles, call_item, calls, echo, no_parameters, outputs, response, says, scripted, text_item,
+};
 
 /// A model that calls a tool with ever new arguments.
 fn endless(server: &MockServer, calls_per_round: usize) {
@@ -231,4 +233,19 @@ async fn subagents_cannot_pass_the_limits_of_the_run_above() {
     let last = server.requests()[5].json().to_value();
     assert_eq!(last["tool_choice"], "none");
     assert!(last["input"].to_string().contains("the limit of model calls is reached"), "{last}");
+}
+
+#[tokio::test]
+async fn a_call_of_unknown_cost_counts_as_expected() {
+    let silent = (0..9).map(|n| {
+        let mut answer = response(&[call_item("c", "echo", &format!("[{n}]"))]);
+        answer["usage"] = json!(null);
+        Answer::json(200, answer)
+    });
+    let (server, agent) = scripted(silent).await;
+    let limits = Limits::new().cost("0.05".parse().unwrap()).cost_per_call("0.02".parse().unwrap());
+    let outcome = agent.tool(echo("echo")).limits(limits).run("Hi").await.unwrap();
+    assert!(matches!(&outcome, Outcome::Stopped(stopped) if *stopped.reason() == StopReason::Limit(Limit::Cost)));
+    assert_eq!(server.requests().len(), 2);
+    assert_eq!(outcome.usage().calls_without_cost, 2);
 }

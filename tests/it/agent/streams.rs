@@ -180,3 +180,40 @@ async fn dropping_a_run_drops_its_tools_and_closes_its_connection() {
     .await;
     assert_eq!(server.requests().len(), 1);
 }
+
+#[tokio::test]
+async fn events_of_a_subagent_are_events_of_the_run_above() {
+    let answers = || {
+        [
+            calls(&[("c1", "research", r#"{"input":"Look it up"}"#)]),
+            calls(&[("s1", "echo", "{}")]),
+            says("found"),
+            says("done"),
+        ]
+    };
+    // In the run itself, and in a task that the stream does not poll.
+    for is_spawned in [false, true] {
+        let (_server, agent) = scripted(answers()).await;
+        let inner = agent.clone().tool(echo("echo"));
+        let research =
+            Tool::with_schema("research", "Looks", no_parameters(), move |_: Value, context: ToolContext| {
+                let run = inner.run("Look it up").within(&context);
+                async move {
+                    let outcome = if is_spawned { tokio::spawn(run.into_future()).await? } else { run.await };
+                    Ok::<_, ToolError>(outcome?.text()?.to_owned())
+                }
+            });
+        let mut events = agent.tool(research).run("Hi").stream();
+        let mut seen = Vec::new();
+        while let Some(event) = events.next().await {
+            if let Event::Subagent { call_id, event } = event.unwrap() {
+                seen.push(format!("{call_id}: {}", name(&event)));
+            }
+        }
+        seen.retain(|name| !name.ends_with("model"));
+        let expected =
+            ["step 0", "step 0 0.01", "started s1", "finished s1", "step 1", "text found", "step 1 0.01", "Done 2"];
+        assert_eq!(seen, expected.map(|name| format!("c1: {name}")));
+        assert_eq!(events.finish().await.unwrap().usage().model_calls, 4);
+    }
+}

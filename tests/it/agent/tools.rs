@@ -377,3 +377,37 @@ async fn a_timeout_is_a_failed_call_that_is_dropped() {
     assert_eq!(outputs(&server)[0].1, "The tool did not finish within 10ms.");
     assert_eq!(outputs(&server)[1].1, "{}");
 }
+
+#[tokio::test]
+async fn tools_of_a_source_may_change_during_a_run() {
+    let first = calls(&[("c1", "grow", "{}")]);
+    let (server, agent) = scripted([first, calls(&[("c2", "new", "{}")]), says("done")]).await;
+    let has_grown = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let grown = Arc::clone(&has_grown);
+    let grow = tool("grow", move || {
+        grown.store(true, Ordering::Relaxed);
+        async {}
+    });
+    let agent = agent
+        .tool(grow)
+        .tool_source(move || if has_grown.load(Ordering::Relaxed) { vec![echo("new")] } else { Vec::new() });
+    assert_eq!(agent.run("Hi").await.unwrap().text(), Ok("done"));
+    let counts: Vec<usize> =
+        server.requests().iter().map(|request| request.json()["tools"].as_array().unwrap().len()).collect();
+    assert_eq!(counts, [1, 2, 2]);
+}
+
+#[tokio::test]
+async fn an_unknown_tool_fails_the_run_before_other_calls_start() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    let (_server, agent) = scripted([calls(&[("c1", "count", "{}"), ("c2", "nope", "{}")])]).await;
+    let tool = tool("count", move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        async {}
+    });
+    let error = agent.tool(tool).unknown_tool(UnknownTool::Fail).run("Hi").await.unwrap_err();
+    assert!(matches!(error.kind(), AgentErrorKind::UnknownTool(_)), "{error:?}");
+    assert!(error.run().calls().iter().all(|call| call.state() == CallState::Requested));
+    assert_eq!(count.load(Ordering::Relaxed), 0);
+}
