@@ -16,10 +16,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http_body_util::BodyExt;
 
 use openrouter_kit::OpenRouterCore;
+use openrouter_kit::agent::{Agent, Tool};
 use openrouter_kit::core::body::Body;
 use openrouter_kit::core::sse::SseDecoder;
 use openrouter_kit::core::transport::{HyperTransport, Transport, TransportFuture};
@@ -27,8 +29,8 @@ use openrouter_kit::core::wire;
 use openrouter_kit::funcs;
 use openrouter_kit::helpers::{ChatAccumulator, MessagesAccumulator, ResponsesAccumulator};
 use openrouter_kit::models::{
-    ChatRequest, ChatResult, ChatStreamChunk, MessagesStreamEvent, ModelsListResponse, ResponsesRequest,
-    ResponsesResult, ResponsesStreamEvent,
+    ChatRequest, ChatResult, ChatStreamChunk, InputItem, MessagesStreamEvent, ModelsListResponse, ResponsesRequest,
+    ResponsesResult, ResponsesStreamEvent, ResponsesTool,
 };
 use openrouter_kit_benches::bytes;
 
@@ -43,7 +45,7 @@ const NETWORK_TOLERANCE: f64 = 0.15;
 
 type Scenario = (&'static str, fn(usize));
 
-const SCENARIOS: [Scenario; 16] = [
+const SCENARIOS: [Scenario; 18] = [
     ("event: find in the bytes", find_event),
     ("event: text delta of Responses", |times| read::<ResponsesStreamEvent>(&bytes::text_delta(12_345), times)),
     ("event: chunk of chat", |times| read::<ChatStreamChunk>(&bytes::chat_chunk(12_345), times)),
@@ -58,6 +60,8 @@ const SCENARIOS: [Scenario; 16] = [
     ("call: Responses, without a network", call),
     ("stream: one event, without a network", stream),
     ("stream: one raw event, without a network", raw_stream),
+    ("agent: two model calls and ten tool calls", agent),
+    ("agent: the same calls by hand", agent_by_hand),
     ("exchange: over an idle connection", |times| exchange(times, usize::MAX)),
     ("exchange: over a new connection", |times| exchange(times, 0)),
 ];
@@ -237,6 +241,87 @@ fn raw_stream(times: usize) {
         let mut stream = funcs::responses_stream(&core, request()).raw().await.unwrap();
         while let Some(event) = stream.next().await {
             black_box(event.unwrap());
+        }
+    });
+}
+
+/// Answers in turns with ten calls of a tool and with a text.
+#[derive(Debug)]
+struct Turns {
+    count: AtomicUsize,
+    bodies: [::bytes::Bytes; 2],
+}
+
+impl Transport for Turns {
+    fn send(&self, _: http::Request<Body>) -> TransportFuture<'_> {
+        Box::pin(async {
+            let [calls, text] = &self.bodies;
+            let is_first = self.count.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
+            let mut response = http::Response::new(Body::from(if is_first { calls } else { text }.clone()));
+            response.headers_mut().insert("content-type", http::HeaderValue::from_static("text/event-stream"));
+            Ok(response)
+        })
+    }
+}
+
+fn turns() -> (tokio::runtime::Runtime, OpenRouterCore) {
+    let stream = |items: Vec<String>| {
+        let done = items.iter().enumerate().map(|(index, item)| {
+            format!("data: {{\"type\":\"response.output_item.done\",\"output_index\":{index},\"item\":{item}}}\n\n")
+        });
+        let usage = r#"{"input_tokens":9,"output_tokens":9,"total_tokens":18,"cost":0.01,"input_tokens_details":{"cached_tokens":0},"output_tokens_details":{"reasoning_tokens":0}}"#;
+        let last = format!(
+            "data: {{\"type\":\"response.completed\",\"response\":{{\"id\":\"gen-1\",\"object\":\"response\",\"created_at\":1,\
+             \"status\":\"completed\",\"model\":\"m\",\"output\":[{}],\"usage\":{usage}}}}}\n\ndata: [DONE]\n\n",
+            items.join(","),
+        );
+        ::bytes::Bytes::from(done.collect::<String>() + &last)
+    };
+    let call = |n: usize| {
+        format!(r#"{{"type":"function_call","id":"fc_{n}","call_id":"call_{n}","name":"nothing","arguments":"{{}}"}}"#)
+    };
+    let text = r#"{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Done.","annotations":[]}]}"#;
+    let bodies = [stream((0..10).map(call).collect()), stream(vec![text.to_owned()])];
+    let transport = Turns { count: AtomicUsize::new(0), bodies };
+    let core = OpenRouterCore::builder().api_key("key").transport(transport).build().unwrap();
+    (tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), core)
+}
+
+fn agent(times: usize) {
+    let (runtime, core) = turns();
+    let parameters = serde_json::json!({"type": "object", "properties": {}});
+    let nothing = Tool::with_schema("nothing", "Does nothing", parameters, async || {});
+    let agent = Agent::new(&core, "m").tool(nothing).max_concurrent(10);
+    runtime.block_on(async {
+        for _ in 0..times {
+            assert_eq!(agent.run("Hi").await.unwrap().text(), Ok("Done."));
+        }
+    });
+}
+
+fn agent_by_hand(times: usize) {
+    let (runtime, core) = turns();
+    let parameters = serde_json::json!({"type": "object", "properties": {}});
+    let nothing = ResponsesTool::function("nothing", parameters).description("Does nothing");
+    let request = ResponsesRequest::new().model("m").tools([nothing]);
+    runtime.block_on(async {
+        for _ in 0..times {
+            let mut items = vec![InputItem::user("Hi")];
+            loop {
+                let request = request.clone().input(items.clone());
+                let response = funcs::responses_stream(&core, request).await.unwrap().collect().await.unwrap();
+                items.extend(response.to_input());
+                let outputs = response.function_calls().map(|call| {
+                    call.parse_arguments::<serde_json::Value>().unwrap();
+                    InputItem::function_call_output(&call.call_id, "ok")
+                });
+                let outputs: Vec<InputItem> = outputs.collect();
+                if outputs.is_empty() {
+                    assert_eq!(response.output_text(), "Done.");
+                    break;
+                }
+                items.extend(outputs);
+            }
         }
     });
 }

@@ -8,6 +8,7 @@
 //! cargo bench -p openrouter-kit-benches --bench speed -- models        a list of models of 1 MB
 //! cargo bench -p openrouter-kit-benches --bench speed -- encode        a request with images
 //! cargo bench -p openrouter-kit-benches --bench speed -- concurrent    1,000 streams at once
+//! cargo bench -p openrouter-kit-benches --bench speed -- recorded      a stream with and without a recorder
 //! cargo bench -p openrouter-kit-benches --bench speed -- growth        from 1,000 to 1,000,000 events
 //! ```
 //!
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::sse::SseDecoder;
 use openrouter_kit::core::wire;
+use openrouter_kit::devtools::Recorder;
 use openrouter_kit::funcs;
 use openrouter_kit::models::{ChatRequest, ChatStreamChunk, ResponsesStreamEvent};
 use openrouter_kit_benches::bytes;
@@ -37,13 +39,14 @@ const EVENTS: usize = 20_000;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let all: [(&str, fn()); 7] = [
+    let all: [(&str, fn()); 8] = [
         ("decode", decode),
         ("streams", streams),
         ("unary", unary),
         ("models", models),
         ("encode", encode),
         ("concurrent", concurrent),
+        ("recorded", recorded),
         ("growth", growth),
     ];
     for (name, run) in all {
@@ -159,6 +162,44 @@ fn streams() {
             ],
         );
     }
+}
+
+/// What a recorder adds to a stream for the thread of the client. Its own thread writes meanwhile.
+fn recorded() {
+    let folder = std::env::temp_dir().join(format!("openrouter-kit-benches-{}", std::process::id()));
+    let answers = [
+        ("responses-1", "Recorded Responses stream, one event a chunk", bytes::responses_stream(EVENTS, 1)),
+        ("chat-1", "Recorded chat stream, one event a chunk", bytes::chat_stream(EVENTS, 1)),
+        ("chat-64", "Recorded chat stream, 64 events a chunk", bytes::chat_stream(EVENTS, 64)),
+    ];
+    let served = answers.iter().map(|(name, _, answer)| (*name, answer.wire.clone())).collect();
+    let address = server::start(served, Arc::default());
+    for (name, title, answer) in &answers {
+        let runtime = runtime();
+        let recorder = Recorder::new(&folder);
+        let (core, recorded) = (client(address, name), kit::client_with(address, name, recorder.clone()));
+        let run = |core: &OpenRouterCore| {
+            let count = runtime.block_on(async {
+                if name.starts_with("chat") { kit::chat_events(core).await } else { kit::responses_events(core).await }
+            });
+            assert_eq!(count, answer.units);
+        };
+        compare(
+            title,
+            "event",
+            answer.wire.len() as f64 / answer.units as f64,
+            answer.units,
+            0,
+            vec![
+                Contender::new("without a recorder", || run(&core)),
+                Contender::new("with a recorder", || {
+                    run(&recorded);
+                    recorder.flush();
+                }),
+            ],
+        );
+    }
+    let _ = std::fs::remove_dir_all(&folder);
 }
 
 /// Whole answers, one after the other on one connection.

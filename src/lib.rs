@@ -109,6 +109,7 @@
 //! - [`guide`] has a page for each topic: [streaming](guide::streaming), [errors and retries](guide::errors),
 //!   [structured output and tools](guide::structured_output), [sending back](guide::sending_back),
 //!   [files](guide::files), [batches](guide::batches), [prices](guide::prices), [hooks](guide::hooks),
+//!   [observability](guide::observability), [recordings](guide::recordings),
 //!   [testing](guide::testing), [features](guide::features), [networks](guide::networks),
 //!   [unknown operations](guide::unknown_operations).
 //! - `agent` (feature `agent`) runs a model with tools of the program: limits, approval, runs that resume.
@@ -142,6 +143,8 @@ pub mod agent;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 pub mod core;
+#[cfg(feature = "devtools")]
+pub mod devtools;
 pub mod errors;
 pub mod hooks;
 #[cfg(feature = "mock")]

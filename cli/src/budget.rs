@@ -5,10 +5,10 @@ use openrouter_kit::models::routing::ProviderPreferencesMaxPrice;
 use openrouter_kit::models::{ChatContentPart, ChatMessage, ChatMessageContent, ChatResult, Model};
 use openrouter_kit::serde_json;
 
-use crate::answer::Prompt;
 use crate::client::Context;
 use crate::exit::Failure;
 use crate::output;
+use crate::response::Prompt;
 
 /// Fields of a request that cannot raise its cost beyond its tokens.
 const HARMLESS: [&str; 14] = [

@@ -2,7 +2,6 @@
 //!
 //! Standard output has what a command returns and nothing else; notes, progress and errors go to standard error.
 
-mod answer;
 mod attachment;
 mod budget;
 mod cli;
@@ -14,6 +13,7 @@ mod exit;
 mod format;
 mod keys;
 mod output;
+mod response;
 mod schema;
 mod session;
 mod suggest;

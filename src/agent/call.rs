@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 
+use super::output::ToolOutput;
 use super::stored::{stored_enum, stored_struct};
 use crate::helpers::ParseError;
 use crate::models::responses::{CustomToolCallOutputItem, OutputFunctionCallItem, ToolCallOutput};
@@ -23,6 +24,7 @@ pub struct ToolCall {
     pub(super) question: Option<String>,
     pub(super) output: Option<ToolCallOutput>,
     pub(super) has_failed: bool,
+    /// The output ends the run, if the tool gives one.
     pub(super) ends_run: bool,
 }
 
@@ -148,10 +150,25 @@ impl ToolCall {
         arguments.into().as_text().clone_into(&mut self.arguments);
     }
 
-    pub(super) fn finish(&mut self, output: ToolCallOutput, has_failed: bool) {
-        self.state = CallState::Finished;
-        self.output = Some(output);
+    /// Gives the call what the tool returned, or the question that it asked.
+    pub(super) fn finish(&mut self, output: ToolOutput) {
+        match output.into_output() {
+            Ok(output) => {
+                self.state = CallState::Finished;
+                self.output = Some(output);
+            }
+            Err(question) => {
+                self.state = CallState::NeedsAnswer;
+                self.question = Some(question);
+            }
+        }
+    }
+
+    /// Gives the call an output that says why it failed, or why it was not run.
+    pub(super) fn settle(&mut self, message: &str, has_failed: bool) {
+        self.finish(ToolOutput::text(message));
         self.has_failed = has_failed;
+        self.ends_run = false;
     }
 
     /// The item of the history that has the output.

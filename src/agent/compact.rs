@@ -2,41 +2,43 @@
 
 use super::response::{answered, called};
 use crate::models::ResponsesRequest;
-use crate::models::responses::{InputItem, MessageRole, ResponsesInput};
+use crate::models::responses::{InputItem, ResponsesInput};
 
-/// Shortens the input of a request to its last `count` items, for [`Agent::prepare_step`](super::Agent::prepare_step).
+/// Shortens the input of a request to about its last `count` items, for [`Agent::prepare_step`](super::Agent::prepare_step).
 ///
-/// System and developer messages at the start stay, and do not count. A call and its output stay together: outputs whose
-/// call is cut off are cut off too, and with a call everything from the same response, reasoning included. The kept part
-/// starts at a message of the user if there is one in it.
+/// System and developer messages at the start stay, and do not count. Then come at least `count` items, and as many more as
+/// it takes to start with a message of the user or with the start of a response: a call is never parted from its output, nor
+/// from the reasoning before it.
 pub fn keep_last_items(request: &mut ResponsesRequest, count: usize) {
     let Some(ResponsesInput::List(items)) = &mut request.input else { return };
     let lead = items.iter().take_while(|item| is_instruction(item)).count();
-    let start = items.len().saturating_sub(count).max(lead);
-    let is_user = |item: &InputItem| role_of(item) == Some(&MessageRole::User);
-    // Without a message of the user in the kept part, it starts after an output, where a response starts.
-    let found = (start..items.len()).find(|at| items.get(*at).is_some_and(is_user));
-    let found = found.or_else(|| {
-        (start..items.len()).find(|at| {
-            *at == lead
-                || at.checked_sub(1).and_then(|before| items.get(before)).is_some_and(|item| {
-                    answered(item).is_some() && items.get(*at).is_some_and(|item| answered(item).is_none())
-                })
-        })
-    });
-    let start = found.unwrap_or(lead);
+    let mut start = lead;
+    let mut open: Vec<&str> = Vec::new();
+    let mut before: Option<&InputItem> = None;
+    for (at, item) in items.iter().enumerate().skip(lead) {
+        let begins = is_user(item) || before.is_none_or(|before| is_user(before) || answered(before).is_some());
+        if begins && open.is_empty() && items.len() - at >= count {
+            start = at;
+        }
+        open.extend(called(item));
+        open.retain(|id| answered(item) != Some(*id));
+        before = Some(item);
+    }
     items.drain(lead..start);
-    let calls: Vec<String> = items.iter().filter_map(called).map(str::to_owned).collect();
-    items.retain(|item| answered(item).is_none_or(|id| calls.iter().any(|call| call == id)));
 }
 
-fn role_of(item: &InputItem) -> Option<&MessageRole> {
+fn role_of(item: &InputItem) -> Option<&str> {
     match item {
-        InputItem::EasyInputMessage(message) => Some(&message.role),
+        InputItem::EasyInputMessage(message) => Some(message.role.as_str()),
+        InputItem::InputMessageItem(message) => Some(message.role.as_str()),
         _ => None,
     }
 }
 
+fn is_user(item: &InputItem) -> bool {
+    role_of(item) == Some("user")
+}
+
 fn is_instruction(item: &InputItem) -> bool {
-    matches!(role_of(item), Some(MessageRole::System | MessageRole::Developer))
+    matches!(role_of(item), Some("system" | "developer"))
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::call::ToolCall;
 use super::output::ToolError;
-use super::run::Step;
 use super::status::RunStatus;
+use super::step::Step;
 use super::usage::Usage;
 use crate::models::Json;
 use crate::models::responses::ResponsesStreamEvent;

@@ -21,6 +21,7 @@ use super::status::StopReason;
 use super::tool::{Action, Prepared, Tool};
 use super::usage::Usage;
 use crate::core::within::within;
+use crate::hooks::in_tool_span;
 
 /// In how many rounds in a row a call may be repeated before the model is informed instead, and before the run stops.
 const REPEATS: (u64, u64) = (3, 6);
@@ -132,7 +133,8 @@ impl Driver {
                     meter: Arc::clone(&self.meter),
                 };
                 let timeout = self.tool(call.name()).and_then(|tool| tool.timeout);
-                let future = guarded(prepared, context, timeout);
+                let (core, name) = (self.agent.core.clone(), call.name().to_owned());
+                let future = Box::pin(in_tool_span(core, name, id.clone(), guarded(prepared, context, timeout)));
                 active.push(Active { id, tool: call.name().to_owned(), future });
                 Ok(Some(Event::ToolStarted(call.clone())))
             }
@@ -151,6 +153,7 @@ impl Driver {
         let Some(tool) = self.tool(&name).filter(|_| is_approved || self.is_offered(&name)) else {
             return Decision::Fail(self.unknown(&name));
         };
+        call.ends_run = tool.ends_run;
         let rounds = run.rounds_of(call);
         if !tool.may_loop && !is_approved && rounds >= REPEATS.0 {
             if rounds >= REPEATS.1 {
@@ -231,18 +234,10 @@ impl Driver {
         }
         match result {
             Ok(output) => {
-                run.finish_tool_call(id, output).map_err(AgentErrorKind::Run)?;
-                let tool = call.and_then(|call| self.tool(call.name()));
-                let ends_run = tool.is_some_and(|tool| tool.ends_run);
-                let call = run.calls.iter_mut().find(|call| call.id == id);
-                let call = call.map(|call| {
-                    call.ends_run = ends_run && call.state == CallState::Finished;
-                    call.clone()
-                });
-                Ok(match call {
-                    Some(call) if call.state == CallState::NeedsAnswer => Event::ToolPending(call),
-                    Some(call) => Event::ToolFinished { call, error: None },
-                    None => return fail(run, id, ToolError::new("the call is gone")),
+                let call = run.finish_tool_call(id, output).map_err(AgentErrorKind::Run)?.clone();
+                Ok(match call.state() {
+                    CallState::Finished => Event::ToolFinished { call, error: None },
+                    _ => Event::ToolPending(call),
                 })
             }
             Err(error) => fail(run, id, error),
@@ -263,10 +258,8 @@ impl Driver {
 /// Gives a call the output that says why it failed, and makes the event of it.
 fn fail(run: &mut Run, id: &str, error: ToolError) -> Result<Event, AgentErrorKind> {
     let has_failed = error.kind() != ToolErrorKind::Refused;
-    run.settle_tool_call(id, error.model_text(), has_failed).map_err(AgentErrorKind::Run)?;
-    let call = run.calls().iter().find(|call| call.id() == id).cloned();
-    let call = call.unwrap_or_else(|| ToolCall::new(id.to_owned(), "", "", false));
-    Ok(Event::ToolFinished { call, error: Some(Arc::new(error)) })
+    let call = run.settle_tool_call(id, error.model_text(), has_failed).map_err(AgentErrorKind::Run)?;
+    Ok(Event::ToolFinished { call: call.clone(), error: Some(Arc::new(error)) })
 }
 
 /// Reads the arguments of a call; `None` if the program runs it outside of the run.

@@ -1,6 +1,6 @@
 //! A run: what has happened so far, and what comes next. It does no I/O.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use super::limits::{Limit, Limits, OnLimit, Room};
 use super::output::ToolOutput;
 use super::response::{self, Made, Reading};
 use super::status::{RunError, RunStatus, StopReason};
-use super::stored::{Version, stored_enum, stored_struct};
+use super::step::{Repeat, Step, StepState, Turn};
+use super::stored::{Version, stored_struct};
 use super::usage::Usage;
 use crate::models::responses::{ResponsesInput, ResponsesResult, ToolCallOutput};
 use crate::models::{InputItem, Json};
@@ -57,75 +58,6 @@ pub struct Run {
 }
 
 stored_struct!(Run as "state" { version, id, status, items, calls, steps, turn, text, revision });
-
-/// What counts from one input to the next.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Turn {
-    /// The first of its steps.
-    first_step: usize,
-    /// How long the run has been active.
-    pub(super) active_ms: u64,
-    /// The tool choice that forces a call has been obeyed.
-    pub(super) is_choice_spent: bool,
-    /// The limit of tool calls was reached.
-    pub(super) refused_tool_call: bool,
-    /// The limit because of which the last model call was made without tools.
-    limit: Option<Limit>,
-    empty_responses: u64,
-    /// Final texts that did not fit the type of the output.
-    pub(super) invalid_outputs: u64,
-    /// Rounds in a row in which calls of a tool failed and none succeeded.
-    pub(super) failures: BTreeMap<String, u64>,
-    /// The calls of the last round.
-    repeats: Vec<Repeat>,
-    /// Stops the run as soon as all calls have an output.
-    pub(super) stop: Option<StopReason>,
-}
-
-stored_struct!(Turn as "turn" {
-    first_step, active_ms, is_choice_spent, refused_tool_call, limit, empty_responses, invalid_outputs, failures, repeats, stop,
-});
-
-/// In how many rounds in a row a tool was called with the same arguments.
-#[derive(Clone, Debug, PartialEq)]
-struct Repeat {
-    name: String,
-    arguments: Json,
-    rounds: u64,
-}
-
-stored_struct!(Repeat as "repeated call" { name, arguments, rounds });
-
-/// A model call of a run and the tool calls that followed it.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Step {
-    /// The id of the response; empty if none arrived.
-    pub response_id: String,
-    /// The model that responded; empty if no response arrived.
-    pub model: String,
-    /// How the model call ended.
-    pub state: StepState,
-    /// What the step used, including the subagents that its tool calls ran.
-    pub usage: Usage,
-}
-
-stored_struct!(Step as "step" { response_id, model, state, usage });
-
-/// How a model call ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StepState {
-    /// The model call is under way, or the program ended during it.
-    #[default]
-    Calling,
-    /// The response arrived.
-    Responded,
-    /// No whole response arrived. The server may have charged for it.
-    Failed,
-}
-
-stored_enum!(StepState as "state of a step" { Calling = "calling", Responded = "responded", Failed = "failed" });
 
 /// What a run needs next; see [`Run::next_step`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -508,30 +440,30 @@ impl Run {
     ///
     /// # Errors
     /// [`RunError::UnknownCall`] if the round has no such call.
-    pub fn finish_tool_call(&mut self, id: &str, output: impl Into<ToolOutput>) -> Result<(), RunError> {
+    pub fn finish_tool_call(&mut self, id: &str, output: impl Into<ToolOutput>) -> Result<&ToolCall, RunError> {
         let call = self.call(id)?;
-        match output.into().into_output() {
-            Ok(output) => call.finish(output, false),
-            Err(question) => {
-                call.state = CallState::NeedsAnswer;
-                call.question = Some(question);
-            }
-        }
-        Ok(())
+        call.finish(output.into());
+        Ok(call)
     }
 
-    /// Gives a call an output that says why it failed or was not run.
+    /// Gives a call an output that says why it failed.
     ///
     /// # Errors
     /// [`RunError::UnknownCall`] if the round has no such call.
-    pub fn fail_tool_call(&mut self, id: &str, message: &str) -> Result<(), RunError> {
+    pub fn fail_tool_call(&mut self, id: &str, message: &str) -> Result<&ToolCall, RunError> {
         self.settle_tool_call(id, message, true)
     }
 
     /// Gives a call an output that says why it failed, or only why it was not run.
-    pub(super) fn settle_tool_call(&mut self, id: &str, message: &str, has_failed: bool) -> Result<(), RunError> {
-        self.call(id)?.finish(ToolCallOutput::Text(message.to_owned()), has_failed);
-        Ok(())
+    pub(super) fn settle_tool_call(
+        &mut self,
+        id: &str,
+        message: &str,
+        has_failed: bool,
+    ) -> Result<&ToolCall, RunError> {
+        let call = self.call(id)?;
+        call.settle(message, has_failed);
+        Ok(call)
     }
 
     /// In how many rounds in a row calls of a tool failed and none succeeded, the current one included.
@@ -547,7 +479,7 @@ impl Run {
     pub(super) fn halt(&mut self, message: &str) {
         for call in &mut self.calls {
             if call.state == CallState::Started {
-                call.finish(ToolCallOutput::Text(message.to_owned()), true);
+                call.settle(message, true);
             }
         }
         if let Some(step) = self.current_step() {
@@ -598,8 +530,7 @@ impl Run {
     /// # Errors
     /// [`RunError`] if the call does not exist or is not pending.
     pub fn reject(&mut self, id: &str, reason: impl fmt::Display) -> Result<(), RunError> {
-        let call = self.pending_call(id)?;
-        call.finish(ToolCallOutput::Text(format!("The call was rejected: {reason}")), false);
+        self.pending_call(id)?.settle(&format!("The call was rejected: {reason}"), false);
         Ok(())
     }
 
@@ -609,15 +540,15 @@ impl Run {
     /// # Errors
     /// [`RunError`] if the call does not exist or is not pending.
     pub fn answer(&mut self, id: &str, output: impl Into<ToolOutput>) -> Result<(), RunError> {
-        self.pending_call(id)?;
-        self.finish_tool_call(id, output)
+        self.pending_call(id)?.finish(output.into());
+        Ok(())
     }
 }
 
 /// The items of the history that say of calls why they were not run.
 fn refused<'a>(calls: Vec<ToolCall>, output: &'a str) -> impl Iterator<Item = InputItem> + 'a {
     calls.into_iter().map(move |mut call| {
-        call.finish(ToolCallOutput::Text(output.to_owned()), true);
+        call.settle(output, false);
         call.into_item()
     })
 }

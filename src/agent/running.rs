@@ -18,6 +18,7 @@ use super::meter::Meter;
 use super::outcome::{AgentError, Outcome};
 use super::run::Run;
 use super::store::{Lease, StoreError};
+use crate::hooks::in_agent_span;
 
 /// The future of a run.
 pub type RunFuture = Pin<Box<dyn Future<Output = Result<Outcome, AgentError>> + Send>>;
@@ -103,7 +104,11 @@ impl AgentRun {
         let (meter, reader) = parent.unzip();
         let meter = Meter::new(run.turn_usage(), agent.settings.limits, meter);
         let reader = own_reader.or(reader.flatten());
-        Box::pin(async move { Driver::new(agent, held, Arc::new(data), reader, stop, meter, &run).drive(run).await })
+        Box::pin(async move {
+            let (core, id) = (agent.core.clone(), run.id().to_owned());
+            let driver = Driver::new(agent, held, Arc::new(data), reader, stop, meter, &run);
+            in_agent_span(&core, &id, driver.drive(run)).await
+        })
     }
 }
 

@@ -63,7 +63,7 @@ impl ObservedCall {
             bytes_sent: 0,
             bytes_received: 0,
             generation_id: None,
-            report: Report::new(),
+            report: Report::default(),
             error: None,
             is_complete: false,
         };
@@ -120,10 +120,10 @@ impl ObservedCall {
         self.observers().for_each(|observer| observer.attempt_failed(&self.context, error, retry));
     }
 
-    /// Notes an event of a stream, and returns whether it may report an error.
-    pub(crate) fn event(&self, data: &str) -> bool {
+    /// Notes an event of a stream.
+    pub(crate) fn event(&self, data: &str) {
         if !self.is_observed {
-            return false;
+            return;
         }
         let mut record = self.record();
         let is_first = record.events == 0;
@@ -131,7 +131,12 @@ impl ObservedCall {
         if is_first {
             record.time_to_first_event = Some(self.context.call_elapsed());
         }
-        record.report.event(data, is_first)
+        record.report.event(data, is_first);
+    }
+
+    /// Reads what the last events of a stream report. Returns the data of one that `reports_error`.
+    pub(crate) fn read_last_events(&self, reports_error: impl Fn(&str) -> bool) -> Option<String> {
+        if self.is_observed { self.record().report.read_last(reports_error) } else { None }
     }
 
     /// Notes the whole body of a response that is not a stream.
@@ -167,7 +172,8 @@ impl ObservedCall {
             return;
         }
         if self.is_observed {
-            let record = self.record();
+            let mut record = self.record();
+            let _ = record.report.read_last(|_| false);
             let reasons: Vec<String> = record.report.finish_reasons.values().cloned().collect();
             let end = CallEnd {
                 outcome,

@@ -1,7 +1,6 @@
 //! Which attempt of which call a hook runs for.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +26,7 @@ pub struct HookContext {
     call_began: Instant,
     attempt: Mutex<Attempt>,
     /// What hooks keep for this call.
-    state: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    state: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
 }
 
 #[derive(Clone, Copy)]
@@ -159,12 +158,14 @@ impl HookContext {
     /// }
     /// ```
     pub fn state<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
-        let found = lock(&self.state).get(&TypeId::of::<T>()).cloned();
+        let mut state = lock(&self.state);
+        let id = TypeId::of::<T>();
+        let found = state.iter().find(|(known, _)| *known == id).map(|(_, value)| Arc::clone(value));
         if let Some(found) = found.and_then(|found| found.downcast().ok()) {
             return found;
         }
         let new = Arc::new(T::default());
-        lock(&self.state).insert(TypeId::of::<T>(), new.clone());
+        state.push((id, new.clone()));
         new
     }
 }

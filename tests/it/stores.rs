@@ -16,6 +16,7 @@ use openrouter_kit::agent::{
     Agent, AgentErrorKind, CallState, Outcome, Run, RunHook, RunStatus, Tool, ToolCall, ToolContext, ToolDecision,
     ToolError,
 };
+use openrouter_kit::core::transport::HyperTransport;
 use openrouter_kit::hooks::HookFuture;
 use openrouter_kit::models::{ResponsesRequest, ResponsesResult};
 use serde_json::{Value, json};
@@ -82,7 +83,9 @@ impl Cluster {
         let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
         let mut command = match is_root {
             true => {
-                let mut command = Command::new("runuser");
+                // Its folder is not in every search path.
+                let places = ["/usr/sbin/runuser", "/sbin/runuser"].into_iter().find(|place| Path::new(place).exists());
+                let mut command = Command::new(places.unwrap_or("runuser"));
                 command.args(["-u", "postgres", "--"]).arg(program);
                 command
             }
@@ -448,9 +451,13 @@ impl World {
         })
     }
 
+    fn client(&self) -> OpenRouter {
+        let transport = HyperTransport::builder().no_proxy().build().unwrap();
+        OpenRouter::builder().api_key("key").server_url(&self.url).transport(transport).build().unwrap()
+    }
+
     fn agent(&self, store: Arc<dyn Store>, lease: Duration) -> Agent {
-        let client = OpenRouter::builder().api_key("key").server_url(&self.url).build().unwrap();
-        client
+        self.client()
             .agent("a/b")
             .tool(self.tool("note", "noted"))
             .tool(self.tool("look", "seen").repeatable())
@@ -760,8 +767,7 @@ async fn a_run_is_stopped_when_its_lease_is_lost_while_a_tool_runs() {
             std::future::pending::<Result<String, ToolError>>().await
         }
     });
-    let client = OpenRouter::builder().api_key("key").server_url(&world.url).build().unwrap();
-    let agent = client.agent("a/b").tool(steals).store(Arc::clone(&store)).lease_period(SHORT);
+    let agent = world.client().agent("a/b").tool(steals).store(Arc::clone(&store)).lease_period(SHORT);
     let agent = agent.data(folder.path("runs"));
     let error = soon(agent.run("Go").into_future()).await.unwrap_err();
     assert!(matches!(error.kind(), AgentErrorKind::Store(StoreError::NotFound { .. })), "{error:?}");

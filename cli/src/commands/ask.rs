@@ -7,7 +7,6 @@ use openrouter_kit::helpers::Usd;
 use openrouter_kit::models::{ChatContentPart, ChatMessage, ChatRequest, ChatResult, ProviderPreferences};
 use openrouter_kit::serde_json::{self, Value};
 
-use crate::answer::{self, Prompt};
 use crate::attachment;
 use crate::budget::Budget;
 use crate::cli::{Cli, Global};
@@ -15,6 +14,7 @@ use crate::client::Context;
 use crate::exit::Failure;
 use crate::format::parse_dollars;
 use crate::output;
+use crate::response::{self, Prompt};
 use crate::schema::Schema;
 use crate::session::{Session, SessionArgs};
 use crate::suggest;
@@ -171,12 +171,12 @@ pub(crate) async fn run(args: AskArgs, global: &Global) -> Result<(), Failure> {
         Budget::new(limit).apply(&mut prompt, &context).await?;
     }
 
-    let answered = respond(&args, &prompt, schema.as_ref(), &context).await;
-    if let Err(Failure::Call(error)) = &answered {
+    let outcome = respond(&args, &prompt, schema.as_ref(), &context).await;
+    if let Err(Failure::Call(error)) = &outcome {
         let requested: Vec<_> = models.iter().map(String::as_str).collect();
         suggest::similar(&requested, error, &context).await;
     }
-    match answered? {
+    match outcome? {
         Some(result) => session.add(sent, &result),
         None => Ok(()),
     }
@@ -196,10 +196,10 @@ async fn respond(
     let result = if context.json || args.no_stream || args.extract || schema.is_some() {
         let (result, body) = prompt.send(context).await?;
         if args.usage {
-            answer::show_usage(&result);
+            response::show_usage(&result);
         }
         if let Some(schema) = schema {
-            let json = schema.check(&result).inspect_err(|_| answer::warn(&result))?;
+            let json = schema.check(&result).inspect_err(|_| response::warn(&result))?;
             if !context.json {
                 output::line(json)?;
                 return Ok(Some(result));
@@ -218,12 +218,12 @@ async fn respond(
         let shows_reasoning = !args.hide_reasoning && io::stderr().is_terminal();
         let result = prompt.start(context, shows_reasoning).await?.run().await?;
         if args.usage {
-            answer::show_usage(&result);
+            response::show_usage(&result);
         }
         result
     };
     if !context.json {
-        answer::warn(&result);
+        response::warn(&result);
     }
     Ok(Some(result))
 }

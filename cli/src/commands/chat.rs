@@ -13,7 +13,6 @@ use rustyline::history::FileHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Behavior, Config, Editor, Helper};
 
-use crate::answer::{self, Prompt};
 use crate::budget::Budget;
 use crate::client::Context;
 use crate::commands::ask::ModelArgs;
@@ -21,6 +20,7 @@ use crate::config::{create_private_dir, data_dir, open_private};
 use crate::exit::Failure;
 use crate::format::dollars;
 use crate::output;
+use crate::response::{self, Prompt};
 use crate::session::{Session, SessionArgs};
 use crate::suggest;
 
@@ -219,7 +219,7 @@ impl Chat {
         let Some(result) = result? else { return Ok(()) };
         self.failed = None;
         self.cost += result.cost().unwrap_or_default();
-        answer::warn(&result);
+        response::warn(&result);
         self.session.truncate(kept)?;
         let sent = system.filter(|_| kept == 0).into_iter().chain([question]).collect();
         self.session.add(sent, &result)

@@ -182,8 +182,10 @@ fn a_dry_run_prints_a_command_and_sends_nothing() {
 #[test]
 fn attempts_are_shown_without_the_key() {
     let world = World::new();
-    world.server.answer(Answer::error(503, "busy").header("retry-after", "0")).answer(streamed(&["ok"]));
+    let busy = Answer::error(503, "busy").header("retry-after", "0").header("set-cookie", "session=secret");
+    world.server.answer(busy).answer(streamed(&["ok"]));
     let ran = world.run(&["x", "-v"]);
+    assert!(!ran.stderr.contains("session=secret"), "{}", ran.stderr);
     assert_eq!((ran.stdout.as_str(), ran.code), ("ok\n", 0));
     for part in ["> POST ", "(attempt 2)", "> authorization: [redacted]", "< 503 ", "< 200 OK after "] {
         assert!(ran.stderr.contains(part), "{part} is missing: {}", ran.stderr);

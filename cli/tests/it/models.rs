@@ -133,6 +133,8 @@ fn any_operation_can_be_called() {
     assert_eq!(world.run(&["api", "GET", "/file", "-o", "out.bin"]).code, 0);
     assert_eq!(std::fs::read(world.path("out.bin")).unwrap(), [0, 1, 2]);
     assert_eq!(world.run(&["api", "GET", "/../keys"]).code, 2);
+    let ran = world.run(&["api", "GET", "/things", "-H", "x-api-key: secret", "--dry-run"]);
+    assert!(ran.stdout.contains("-H 'x-api-key: [redacted]'") && !ran.stdout.contains("secret"), "{}", ran.stdout);
 }
 
 #[test]

@@ -159,6 +159,8 @@ async fn a_short_history_keeps_calls_and_outputs_together() {
             assert_eq!(kinds[0], "system", "{count}: {kinds:?}");
             let first = kinds.get(1).map(String::as_str);
             assert!(matches!(first, Some("user" | "reasoning")), "{count}: {kinds:?}");
+            // A response is one reasoning, two calls and two outputs.
+            assert!(kinds.len() <= 1 + count.max(1) + 5, "{count}: {kinds:?}");
         }
         // The run itself keeps everything.
         assert_eq!(outcome.run().items().len(), 2 + 6 * 5 + 1);

@@ -411,3 +411,17 @@ async fn an_unknown_tool_fails_the_run_before_other_calls_start() {
     assert!(error.run().calls().iter().all(|call| call.state() == CallState::Requested));
     assert_eq!(count.load(Ordering::Relaxed), 0);
 }
+
+#[tokio::test]
+async fn an_external_tool_may_end_the_run_unless_it_is_rejected() {
+    let (server, agent) = scripted([calls(&[("c1", "submit", "{}")]), says("sorry")]).await;
+    let agent = agent.tool(Tool::external("submit", "Submits", no_parameters()).ends_run());
+    let run = agent.run("Hi").await.unwrap().into_run();
+    let mut answered = run.clone();
+    answered.answer("c1", "accepted").unwrap();
+    assert_eq!(agent.resume(answered).await.unwrap().text(), Ok("accepted"));
+    let mut rejected = run;
+    rejected.reject("c1", "too early").unwrap();
+    assert_eq!(agent.resume(rejected).await.unwrap().text(), Ok("sorry"));
+    assert_eq!(server.requests().len(), 2);
+}
