@@ -1,5 +1,5 @@
-//! README.md, the skill, and those pages under `docs/` that are not guides, whose code the tests compile and, where it is not marked
-//! `no_run`, run.
+//! README.md, the skill, and those pages under `docs/` that are not guides, whose code the tests compile and, unless it is
+//! marked `no_run`, run.
 
 #[path = "sdk/pages.rs"]
 mod reference;

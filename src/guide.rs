@@ -1,5 +1,8 @@
 //! Guides, each about one topic, with examples. They are the pages in `docs` of the repository.
 
+// Their conditions are those of their tests.
+#![cfg_attr(docsrs, doc(auto_cfg = false))]
+
 /// Where the relative links of the pages lead here. The first definition of a link counts, and these come before those of
 /// the pages.
 macro_rules! links {
