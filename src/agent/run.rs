@@ -54,9 +54,10 @@ pub struct Run {
     steps: Vec<Step>,
     pub(super) turn: Turn,
     text: Option<String>,
+    revision: u64,
 }
 
-stored_struct!(Run as "state" { version, id, status, items, calls, steps, turn, text });
+stored_struct!(Run as "state" { version, id, status, items, calls, steps, turn, text, revision });
 
 /// What a run needs next; see [`Run::next_step`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,12 +88,30 @@ impl Run {
             steps: Vec::new(),
             turn: Turn::default(),
             text: None,
+            revision: 0,
         }
     }
 
     /// Returns the id of the run, which is made at random.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Returns how often the run has been saved to a [`Store`](super::store::Store) or claimed there; 0 if never. A store
+    /// refuses to save a run whose revision is not the one that it has.
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Sets the revision, in a store of your own.
+    #[must_use]
+    pub const fn with_revision(mut self, revision: u64) -> Self {
+        self.revision = revision;
+        self
+    }
+
+    pub(super) const fn set_revision(&mut self, revision: u64) {
+        self.revision = revision;
     }
 
     /// Returns how far the run has come.
