@@ -1,16 +1,14 @@
 //! An agent: a model that calls two tools of the program, in parallel, until it has its final text.
-//!
-//! `cargo run --example agent_loop --features agent` talks to OpenRouter if `OPENROUTER_API_KEY` is set. If it is not, the
-//! local server plays a model that asks for the weather in two cities.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
 use std::io::Write;
 
-use openrouter_kit::OpenRouter;
 use openrouter_kit::agent::{Event, Limits, Tool, ToolError};
 use openrouter_kit::mock::{Answer, MockServer};
-use serde_json::{Value, json};
+use openrouter_kit::serde_json::{Value, json};
+
+mod support;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -30,14 +28,7 @@ async fn weather(place: Place) -> Result<Value, ToolError> {
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let server = MockServer::start().await;
-    let client = if std::env::var("OPENROUTER_API_KEY").is_ok_and(|key| !key.is_empty()) {
-        OpenRouter::from_env()?
-    } else {
-        play_a_model(&server);
-        server.client()
-    };
-
+    let client = support::client(play).await?;
     // With the feature `schemars`, `Tool::new` makes the schema from the type.
     let parameters = json!({
         "type": "object",
@@ -69,7 +60,8 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-fn play_a_model(server: &MockServer) {
+/// What the local server responds.
+fn play(server: &MockServer) {
     let usage = json!({"input_tokens": 50, "output_tokens": 20, "total_tokens": 70, "cost": 0.00002,
         "input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}});
     let answer = |id: &str, output: Value| {

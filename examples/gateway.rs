@@ -1,73 +1,82 @@
-//! A gateway: takes a request from a browser, asks a model, and passes the events on unchanged.
+//! A gateway: takes requests of any OpenAI client over HTTP, adds your key and rules, and passes streams through unchanged.
 //!
-//! `cargo run --example gateway` starts the gateway on a free port, asks it once, prints what arrives, and ends. The
-//! gateway speaks just enough HTTP for that; a real one puts the same few lines into its web framework.
-//!
-//! When the browser goes away, writing fails, the stream is dropped, and the model stops: nobody pays for text that
-//! nobody reads.
+//! `gateway PORT` serves on that port. Without one it serves on a free port, sends itself one request, and ends.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
-use openrouter_kit::OpenRouter;
-use openrouter_kit::mock::MockServer;
-use openrouter_kit::models::{ChatMessage, ChatRequest};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Json, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use futures_util::TryStreamExt;
+use openrouter_kit::core::transport::HyperTransport;
+use openrouter_kit::models::ChatRequest;
+use openrouter_kit::{Error, OpenRouter};
+use tokio::net::TcpListener;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+mod support;
 
-#[tokio::main]
-async fn main() -> Result<(), Failure> {
-    let server = MockServer::start().await;
-    let client = match std::env::var("OPENROUTER_API_KEY") {
-        Ok(key) if !key.is_empty() => OpenRouter::new(key)?,
-        _ => server.client(),
-    };
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let address = listener.local_addr()?;
-    tokio::spawn(async move {
-        while let Ok((browser, _)) = listener.accept().await {
-            // All connections share one client, which is cheap to clone.
-            let client = client.clone();
-            tokio::spawn(async move {
-                if let Err(error) = serve(browser, &client).await {
-                    println!("(gave up: {error})");
-                }
-            });
-        }
-    });
-
-    let mut browser = TcpStream::connect(address).await?;
-    browser.write_all(b"GET /?Why+is+the+sky+blue HTTP/1.1\r\nhost: localhost\r\n\r\n").await?;
-    let mut answer = String::new();
-    browser.read_to_string(&mut answer).await?;
-    println!("{answer}");
-    Ok(())
+/// The one place for rules: who may use which model, what is recorded, what a user may spend.
+fn check(request: &ChatRequest) -> Result<(), &'static str> {
+    match request.model.as_deref() {
+        Some(model) if model.starts_with("openai/") => Ok(()),
+        _ => Err("this gateway serves models of OpenAI only"),
+    }
 }
 
-async fn serve(browser: TcpStream, client: &OpenRouter) -> Result<(), Failure> {
-    let mut browser = BufReader::new(browser);
-    let mut line = String::new();
-    browser.read_line(&mut line).await?;
-    let target = line.split(' ').nth(1).unwrap_or_default();
-    let question = target.trim_start_matches("/?").replace('+', " ");
-
-    let request = ChatRequest::new([ChatMessage::user(question)]).model("openai/gpt-4o-mini");
-    let mut events = match client.chat().stream(request).raw().await {
-        // Comments keep the connection open while the model thinks.
-        Ok(events) => events.comments(true),
-        Err(error) => {
-            // The browser gets the status, the log the reason.
-            let status = error.status().map_or(502, |status| status.as_u16());
-            browser.write_all(format!("HTTP/1.1 {status} \r\nconnection: close\r\n\r\n").as_bytes()).await?;
-            return Err(error.into());
-        }
-    };
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
-    browser.write_all(head.as_bytes()).await?;
-    while let Some(event) = events.next().await {
-        browser.write_all(event?.as_bytes()).await?;
-        browser.flush().await?;
+async fn chat(State(client): State<OpenRouter>, Json(mut request): Json<ChatRequest>) -> Response {
+    if let Err(reason) = check(&request) {
+        return (StatusCode::FORBIDDEN, reason).into_response();
     }
+    let is_stream = request.extra.remove("stream").and_then(|stream| stream.as_bool()).unwrap_or(false);
+    if !is_stream {
+        return match client.chat().send(request).raw().await {
+            Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+            Err(error) => failed(&error),
+        };
+    }
+    match client.chat().stream(request).raw().await {
+        // Comments keep the connection open while the model thinks. If the user goes away, the stream is dropped and the
+        // model stops: nobody pays for text that nobody reads.
+        Ok(events) => {
+            let events = events.comments(true).map_ok(|event| event.into_bytes());
+            ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response()
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+/// The user gets the response of the server, or a plain 502.
+fn failed(error: &Error) -> Response {
+    println!("failed: {error}");
+    match error.as_api() {
+        Some(api) => {
+            (api.status(), [(header::CONTENT_TYPE, "application/json")], api.body().to_owned()).into_response()
+        }
+        None => StatusCode::BAD_GATEWAY.into_response(),
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let client = support::client(|_| {}).await?;
+    let port = std::env::args().nth(1).map(|port| port.parse::<u16>()).transpose()?;
+    let listener = TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).await?;
+    let url = format!("http://{}/api/v1", listener.local_addr()?);
+    println!("listening on {url}");
+    // All connections share one client, which is cheap to clone.
+    let app = Router::new().route("/api/v1/chat/completions", post(chat)).with_state(client);
+    if port.is_some() {
+        return Ok(axum::serve(listener, app).await?);
+    }
+    tokio::spawn(async { axum::serve(listener, app).await });
+    let transport = HyperTransport::builder().no_proxy().build()?;
+    let user = OpenRouter::builder().api_key("a-key-of-the-gateway").server_url(url).transport(transport).build()?;
+    let request = ChatRequest::new("Why is the sky blue?").model("openai/gpt-4o-mini");
+    println!("{}", user.chat().stream(request).await?.collect().await?.text().unwrap_or_default());
+    let refused = user.chat().send(ChatRequest::new("Hello").model("example/other")).await;
+    println!("{}", refused.map_or_else(|error| error.to_string(), |_| "responded".to_owned()));
     Ok(())
 }

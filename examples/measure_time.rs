@@ -1,6 +1,4 @@
-//! A hook that measures how long each attempt took until its answer began, failed ones included.
-//!
-//! `cargo run --example measure_time` talks to the local server, which fails once, so that there is a retry to see.
+//! A hook that measures how long each attempt takes until its response begins, failed attempts included.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -8,15 +6,21 @@ use openrouter_kit::Error;
 use openrouter_kit::core::body::Body;
 use openrouter_kit::hooks::{Hook, HookContext, HookFuture};
 use openrouter_kit::mock::{Answer, MockServer};
-use openrouter_kit::models::ResponsesRequest;
-use serde_json::json;
+use openrouter_kit::models::ChatRequest;
+
+mod support;
 
 #[derive(Debug)]
 struct Timing;
 
 impl Timing {
     fn note(context: &HookContext, outcome: &str) {
-        println!("{} attempt {}: {outcome} after {:?}", context.operation_id(), context.attempt(), context.elapsed());
+        println!(
+            "after {:?}: attempt {} of {}: {outcome}",
+            context.elapsed(),
+            context.attempt(),
+            context.operation_id()
+        );
     }
 }
 
@@ -45,10 +49,12 @@ impl Hook for Timing {
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let server = MockServer::start().await;
-    server.answer(Answer::error(503, "No provider is free at the moment"));
-    server.answer(Answer::json(200, json!({"id": "gen-1", "status": "completed", "output": []})));
-    let client = server.client_builder().hook(Timing).build()?;
-    client.responses().send(ResponsesRequest::new().input("Hello")).await?;
+    // The local server fails once, so that there is a retry to see.
+    let play = |server: &MockServer| {
+        server.answer(Answer::error(503, "No provider is available"));
+        server.answer(support::says("Hello!"));
+    };
+    let client = support::builder(play).await.hook(Timing).build()?;
+    client.chat().send(ChatRequest::new("Say hello.").model("openai/gpt-4o-mini")).await?;
     Ok(())
 }

@@ -1,8 +1,7 @@
-//! A hook that records every call to a file, streams too, as the bytes pass by.
+//! A hook that records every call to a file, streams as the bytes pass by.
 //!
-//! `cargo run --example record_to_file` makes two calls at the same time to the local server and prints what was recorded:
-//! each call is collected in its own state and written whole once it has ended, so that the two are not mixed. Headers are
-//! not recorded, and so neither is the API key.
+//! Each call is collected in its own state and written whole once it has ended, so that two calls at the same time are
+//! not mixed. Headers are not recorded, and so neither is the API key.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -13,8 +12,9 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use openrouter_kit::core::body::Body;
 use openrouter_kit::hooks::{CallEnd, Hook, HookContext, Observer};
-use openrouter_kit::mock::MockServer;
 use openrouter_kit::models::ResponsesRequest;
+
+mod support;
 
 #[derive(Debug)]
 struct Recorder(Mutex<File>);
@@ -67,11 +67,12 @@ impl Observer for Recorder {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::temp_dir().join(format!("openrouter-record-{}.txt", std::process::id()));
-    let server = MockServer::start().await;
-    let client = server.client_builder().hook(Recorder(Mutex::new(File::create(&path)?))).build()?;
+    let recorder = Recorder(Mutex::new(File::create(&path)?));
+    let client = support::builder(|_| {}).await.hook(recorder).build()?;
 
     let ask = async |text: &str| {
-        let mut stream = client.responses().stream(ResponsesRequest::new().input(text)).await?;
+        let mut stream =
+            client.responses().stream(ResponsesRequest::new().model("openai/gpt-4o-mini").input(text)).await?;
         while let Some(event) = stream.next().await {
             event?;
         }
@@ -80,7 +81,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (one, two) = tokio::join!(ask("Hello"), ask("Good evening"));
     one?;
     two?;
-    println!("{}", std::fs::read_to_string(&path)?);
+    print!("{}", std::fs::read_to_string(&path)?);
     std::fs::remove_file(&path)?;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! README.md and the pages under `docs/`, whose code the tests compile and, where it is not marked `no_run`, run.
+//! README.md, the skill, and those pages under `docs/` that are not guides, whose code the tests compile and, where it is not marked
+//! `no_run`, run.
 
 #[path = "sdk/pages.rs"]
 mod reference;
@@ -6,7 +7,7 @@ mod reference;
 /// Each document as a module of its own name. Together they need every feature.
 macro_rules! documents {
     ($($name:ident $path:literal)*) => {$(
-        #[cfg(all(feature = "full", feature = "mock", feature = "schemars", feature = "tls"))]
+        #[cfg(all(feature = "full", feature = "mock", feature = "reqwest", feature = "schemars", feature = "tls"))]
         #[doc = include_str!($path)]
         mod $name {}
     )*};
@@ -14,16 +15,17 @@ macro_rules! documents {
 
 documents! {
     readme "../README.md"
-    batches "../docs/batches.md"
-    errors "../docs/errors.md"
-    features "../docs/features.md"
-    files "../docs/files.md"
-    hooks "../docs/hooks.md"
     lines "../docs/lines.md"
-    prices "../docs/prices.md"
-    sending_back "../docs/sending-back.md"
-    streaming "../docs/streaming.md"
-    structured_output "../docs/structured-output.md"
-    testing "../docs/testing.md"
-    unknown_operations "../docs/unknown-operations.md"
+    from_async_openai "../docs/migrating/async-openai.md"
+    from_openrouter_rs "../docs/migrating/openrouter-rs.md"
+    from_reqwest "../docs/migrating/reqwest.md"
+    from_typescript_sdk "../docs/migrating/typescript-sdk.md"
+    skill "../skills/openrouter-kit/SKILL.md"
+    skill_errors "../skills/openrouter-kit/references/errors.md"
+    skill_media "../skills/openrouter-kit/references/media.md"
+    skill_models_and_costs "../skills/openrouter-kit/references/models-and-costs.md"
+    skill_streaming "../skills/openrouter-kit/references/streaming.md"
+    skill_structured_output "../skills/openrouter-kit/references/structured-output.md"
+    skill_testing "../skills/openrouter-kit/references/testing.md"
+    skill_tools "../skills/openrouter-kit/references/tools.md"
 }

@@ -1,4 +1,4 @@
-//! What the documents say: the programs of a reference page run, the examples do what they tell, and links lead somewhere.
+//! What the documents say: the programs of a reference page run, and links lead somewhere.
 
 #![cfg(all(feature = "responses", feature = "chat"))]
 #![allow(clippy::print_stdout, reason = "the programs of the documents print")]
@@ -12,7 +12,6 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use openrouter_kit::errors::{ApiErrorKind, Error};
 use openrouter_kit::mock::{Answer, MockServer};
@@ -126,79 +125,24 @@ async fn the_examples_for_permissions_handle_that_and_nothing_else() {
     assert_eq!(server.requests().len(), 4);
 }
 
-/// Runs an example as a user does who has no key, and answers with what it prints.
-fn run(example: &str) -> String {
-    // Beside the folder of the test: `cargo test` builds the examples, too.
-    let folder = std::env::current_exe().unwrap().parent().unwrap().with_file_name("examples");
-    let program = folder.join(example).with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(program.exists(), "{} is not built; run `cargo build --examples` first", program.display());
-    let mut command = Command::new(program);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OPENROUTER_")) {
-        command.env_remove(name);
-    }
-    let output = command.output().unwrap();
-    let printed = String::from_utf8(output.stdout).unwrap();
-    let failed = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{example} failed: {failed}\nafter: {printed}");
-    printed
-}
-
-#[test]
-fn the_quickstart_prints_a_streamed_and_a_whole_answer_with_usage_and_cost() {
-    let printed = run("quickstart");
-    let (before, after) = printed.split_once("Whole:").unwrap();
-    assert!(before.contains("OPENROUTER_API_KEY is not set") && before.contains("Streamed:"), "{printed}");
-    for part in [before, after] {
-        assert!(part.contains("Hello!"), "{printed}");
-        assert!(part.contains(" tokens in, ") && part.contains(" US dollars"), "{printed}");
-    }
-}
-
-#[test]
-fn the_hook_examples_do_what_they_tell() {
-    assert!(run("add_header").contains("x-request-number: Some(\"2\")"));
-
-    let printed = run("measure_time");
-    assert!(printed.contains("createResponses attempt 1: 503 after "), "{printed}");
-    assert!(printed.contains("createResponses attempt 2: 200 after "), "{printed}");
-
-    let printed = run("refuse_by_policy");
-    assert!(printed.contains("openai/gpt-4o-mini: answered"), "{printed}");
-    assert!(printed.contains("openai/o3-pro: the model openai/o3-pro is not allowed here"), "{printed}");
-    assert!(printed.contains("the server saw 1 request"), "{printed}");
-
-    let printed = run("record_to_file");
-    assert!(printed.contains(">>> createResponses POST ") && printed.contains("{\"input\":\"Hello\""), "{printed}");
-    assert!(printed.contains("<<< 200 OK") && printed.contains("data: [DONE]"), "{printed}");
-}
-
-#[test]
-fn the_other_examples_come_to_their_end() {
-    assert!(run("minimal").contains("Hello!"));
-
-    let printed = run("agent_loop");
-    assert!(printed.contains("get_current_weather({\"city\":\"Lisbon\"})\n"), "{printed}");
-    assert!(printed.contains("It is warmer in Lisbon: 24 °C against 9 °C.\n"), "{printed}");
-    assert!(printed.ends_with("2 model calls, 0.00004 dollars\n"), "{printed}");
-
-    let printed = run("gateway");
-    assert!(printed.starts_with("HTTP/1.1 200 OK") && printed.contains("\"content\":\"Hello! \""), "{printed}");
-    assert!(printed.trim_end().ends_with("data: [DONE]"), "{printed}");
-}
-
 #[test]
 fn every_link_between_the_documents_leads_somewhere() {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut documents = Vec::new();
     markdown(home, &mut documents);
-    for folder in ["docs", "docs/sdks"] {
+    for folder in
+        ["docs", "docs/migrating", "docs/sdks", "examples", "skills/openrouter-kit", "skills/openrouter-kit/references"]
+    {
         markdown(&home.join(folder), &mut documents);
     }
     let mut links = 0;
     for document in &documents {
         // Text in backticks is not a link: the pages show text patterns.
         let text: String = std::fs::read_to_string(document).unwrap().split('`').step_by(2).collect();
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        let inline = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let defined =
+            text.lines().filter_map(|line| line.strip_prefix('[')?.split_once("]: ")).map(|(_, target)| target);
+        for target in inline.chain(defined) {
             let (file, _) = target.split_once('#').unwrap_or((target, ""));
             if file.is_empty() || target.contains("://") || target.contains(['<', ' ', '\n']) {
                 continue;
@@ -261,5 +205,20 @@ fn programs_of_the_documents_need_no_crate_that_their_page_does_not_list() {
                 assert!(!bare, "{} uses {krate} without a path", page.display());
             }
         }
+    }
+}
+
+#[test]
+fn the_skill_for_coding_agents_is_short_and_links_all_its_pages() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("skills/openrouter-kit");
+    let skill = std::fs::read_to_string(folder.join("SKILL.md")).unwrap();
+    assert!(skill.starts_with("---\nname: openrouter-kit\ndescription: "));
+    assert!(skill.lines().count() <= 250);
+    let mut pages = Vec::new();
+    markdown(&folder.join("references"), &mut pages);
+    assert!(!pages.is_empty());
+    for page in pages {
+        let link = format!("(references/{})", page.file_name().unwrap().to_string_lossy());
+        assert!(skill.contains(&link), "{link}");
     }
 }

@@ -23,6 +23,14 @@ pub(crate) fn read(source: &str) -> Result<ChatContentPart, Failure> {
     recognize(&name, &bytes)
 }
 
+/// Reads an image as a URL: that of the user, or a `data:` URL of a file.
+pub(crate) fn read_image(source: &str) -> Result<String, Failure> {
+    match read(source)? {
+        ChatContentPart::ImageUrl(image) => Ok(image.image_url.url),
+        _ => Err(Failure::Usage(format!("{source} is not an image"))),
+    }
+}
+
 fn is_url(source: &str) -> bool {
     ["https://", "http://", "data:"].iter().any(|scheme| source.starts_with(scheme))
 }
@@ -100,6 +108,7 @@ mod tests {
     fn a_file_is_recognized_by_its_content() {
         assert!(recognize("x", b"\x89PNG\r\n\x1a\n....").is_ok());
         assert!(recognize("x", b"%PDF-1.7").is_ok());
+        assert!(matches!(recognize("x", b"RIFF\0\0\0\0WAVEfmt "), Ok(ChatContentPart::InputAudio(_))));
         assert!(matches!(recognize("x.unknown", b"hello"), Err(Failure::Usage(_))));
     }
 }

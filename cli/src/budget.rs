@@ -2,13 +2,13 @@
 
 use openrouter_kit::helpers::{Consumption, Usd};
 use openrouter_kit::models::routing::ProviderPreferencesMaxPrice;
-use openrouter_kit::models::{ChatResult, Model};
+use openrouter_kit::models::{ChatContentPart, ChatMessage, ChatMessageContent, ChatResult, Model};
 use openrouter_kit::serde_json;
 
-use crate::answer::Prompt;
 use crate::client::Context;
 use crate::exit::Failure;
 use crate::output;
+use crate::response::Prompt;
 
 /// Fields of a request that cannot raise its cost beyond its tokens.
 const HARMLESS: [&str; 14] = [
@@ -54,13 +54,14 @@ impl Budget {
     /// pays for the response, and endpoints with higher prices are excluded.
     pub(crate) async fn apply(&mut self, prompt: &mut Prompt, context: &Context) -> Result<(), Failure> {
         let left = self.limit - self.spent;
-        check_options(prompt)?;
-        let bytes = serde_json::to_vec(&prompt.request.messages).map_err(|error| Failure::Other(error.to_string()))?;
+        check(prompt)?;
+        // The schema of structured output is a part of the prompt too.
+        let bytes = serde_json::to_vec(&prompt.request).map_err(|error| Failure::Other(error.to_string()))?;
         let prompt_tokens = bytes.len() as u64 + TEMPLATE_TOKENS;
 
         let mut most_tokens = u64::MAX;
         let mut max_price = (Usd::ZERO, Usd::ZERO);
-        let mut costs = Vec::new();
+        let mut models = Vec::new();
         for id in models_of(prompt) {
             let model = find(&id, context).await?;
             let cost = |tokens| cost(&model, prompt_tokens, tokens);
@@ -68,7 +69,7 @@ impl Budget {
             let price = |text: &str| text.parse().unwrap_or(Usd::ZERO).per_million();
             max_price.0 = max_price.0.max(price(&model.pricing.prompt));
             max_price.1 = max_price.1.max(price(&model.pricing.completion));
-            costs.push((model, prompt_tokens));
+            models.push(model);
         }
         if most_tokens < FEWEST_TOKENS {
             let text = format!("the prompt alone may cost all of the ${left} that are left; raise --max-cost");
@@ -77,8 +78,8 @@ impl Budget {
         let asked = ["max_tokens", "max_completion_tokens"].map(|name| take_tokens(prompt, name));
         let tokens = asked.into_iter().flatten().fold(most_tokens, u64::min);
         self.reserved = Usd::ZERO;
-        for (model, prompt_tokens) in &costs {
-            self.reserved = self.reserved.max(cost(model, *prompt_tokens, tokens)?);
+        for model in &models {
+            self.reserved = self.reserved.max(cost(model, prompt_tokens, tokens)?);
         }
         output::hint(format_args!("at most {tokens} tokens and ${}", self.reserved));
 
@@ -97,7 +98,19 @@ impl Budget {
     }
 }
 
-fn check_options(prompt: &Prompt) -> Result<(), Failure> {
+/// Refuses what costs more than its text.
+fn check(prompt: &Prompt) -> Result<(), Failure> {
+    let has_attachments = prompt.request.messages.iter().any(|message| match message {
+        ChatMessage::User(message) => match &message.content {
+            ChatMessageContent::Text(_) => false,
+            ChatMessageContent::List(parts) => parts.iter().any(|part| !matches!(part, ChatContentPart::Text(_))),
+            _ => true,
+        },
+        _ => false,
+    });
+    if has_attachments {
+        return Err(Failure::Usage("--max-cost cannot bound the cost of attachments; leave one out".to_owned()));
+    }
     if let Some((name, _)) = prompt.options.iter().find(|(name, _)| !HARMLESS.contains(&name.as_str())) {
         let text = format!("--max-cost cannot bound the cost of a request with the option {name:?}; leave one out");
         return Err(Failure::Usage(text));

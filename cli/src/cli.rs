@@ -18,7 +18,7 @@ use crate::exit::Failure;
 ///
 /// Only the response goes to standard output; everything else goes to standard error.
 #[derive(Debug, Parser)]
-#[command(name = "openrouter", version, verbatim_doc_comment, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "openrouter", version, verbatim_doc_comment, max_term_width = 100, disable_help_subcommand = true, after_long_help = MORE)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -29,6 +29,21 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
 }
+
+const MORE: &str = "\
+Environment:
+  OPENROUTER_API_KEY   key, unless --profile names one
+  OPENROUTER_MODEL     model of prompts
+  OPENROUTER_PROFILE   profile to use
+  OPENROUTER_BASE_URL  server URL
+  NO_COLOR             no colors
+
+Exit codes:
+  0 success                     5 no credits, or --max-cost
+  1 any other error             6 too many requests
+  2 wrong arguments or input    7 network, timeout, cut off
+  3 does not match the schema   130 Ctrl-C
+  4 no key, or not accepted     141 the reader of a pipe is gone";
 
 /// Options of all commands.
 #[derive(Args, Clone, Debug)]
@@ -93,7 +108,7 @@ pub(crate) enum Command {
     Auth(commands::auth::AuthArgs),
     /// Show the configuration.
     Config(commands::config::ConfigArgs),
-    /// Run a local server that answers prompts, to try programs without a key.
+    /// Run a local server that responds to prompts, to try programs without a key.
     Mock(commands::mock::MockArgs),
     /// Print a completion script for a shell.
     Completions(commands::completions::CompletionsArgs),

@@ -31,23 +31,40 @@ impl Context {
     pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
         let config = Config::load()?;
         let profile = profile(global, &config)?;
+        // A dry run looks up no key and asks for none.
+        let key = if global.dry_run { None } else { key(global, &config)? };
+        let saved = key.filter(|(_, source)| matches!(source, KeySource::Store(_))).map(|(key, _)| key);
+        Self::build(global, config, profile, saved)
+    }
+
+    /// A client for signing in to a profile, which may not exist yet.
+    pub(crate) fn for_sign_in(global: &Global) -> Result<Self, Failure> {
+        let config = Config::load()?;
+        let profile = config.profiles.get(&config.profile_name(global.profile.as_deref()).0).cloned();
+        Self::build(global, config, profile.unwrap_or_default(), None)
+    }
+
+    fn build(global: &Global, config: Config, profile: Profile, saved: Option<Secret>) -> Result<Self, Failure> {
         let mut builder = OpenRouter::builder()
             .env()
             .user_agent(concat!("openrouter-kit-cli/", env!("CARGO_PKG_VERSION")))
             .timeout(global.timeout);
-        if let Some(url) = global.base_url.as_ref().or(profile.base_url.as_ref()) {
+        let of_environment = global.base_url.as_ref().filter(|url| !url.trim().is_empty());
+        if let Some(url) = of_environment.or(profile.base_url.as_ref()) {
             builder = builder.server_url(url);
         }
-        if global.dry_run {
-            // The request is complete without a key; nothing is looked up or asked for.
-            builder = builder.api_key("dry-run").hook(PrintRequest);
-        } else if let Some((key, KeySource::Store(_))) = key(global, &config)? {
+        if let Some(key) = saved {
             builder = builder.api_key(key.into_exposed());
+        }
+        if global.dry_run {
+            // The request is complete without a key.
+            builder = builder.api_key("dry-run").hook(PrintRequest);
         }
         if global.verbose {
             builder = builder.hook(ShowAttempts);
         }
-        Ok(Self { client: builder.build()?, config, profile, json: global.json })
+        let client = builder.build().map_err(Failure::Call)?;
+        Ok(Self { client, config, profile, json: global.json })
     }
 }
 

@@ -45,9 +45,11 @@ fn curl(method: &str, input: &RequestInput) -> String {
     option("-H \"Authorization: Bearer $OPENROUTER_API_KEY\"".to_owned());
     for (name, value) in &input.headers {
         let is_curls_own = matches!(name.as_str(), "user-agent" | "accept" | "accept-encoding" | "content-length");
-        if !is_curls_own && name != "authorization" && !value.is_sensitive() {
-            option(format!("-H {}", quoted(&format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))));
+        if is_curls_own || name == "authorization" {
+            continue;
         }
+        let value = String::from_utf8_lossy(if value.is_sensitive() { b"[redacted]" } else { value.as_bytes() });
+        option(format!("-H {}", quoted(&format!("{name}: {value}"))));
     }
     match input.body.as_bytes() {
         Some(body) if body.is_empty() => {}

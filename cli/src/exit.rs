@@ -89,7 +89,9 @@ impl Failure {
     /// Shows the failure on standard error, unless there is nothing to say.
     pub(crate) fn show(&self) {
         match self {
-            Self::DryRun | Self::Interrupted | Self::ClosedPipe => {}
+            Self::DryRun | Self::ClosedPipe => {}
+            // The shell's prompt begins on a line of its own.
+            Self::Interrupted => output::hint(""),
             Self::Usage(text)
             | Self::Mismatch(text)
             | Self::Authentication(text)
@@ -111,9 +113,8 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match &error {
             Error::Hook(hook) if hook.source().is_some_and(|source| source.is::<DryRun>()) => Self::DryRun,
-            Error::InvalidRequest(invalid) if invalid.argument() == "api_key" && invalid.source().is_none() => {
-                Self::no_key()
-            }
+            // A key that cannot be one is found when the client is built.
+            Error::InvalidRequest(invalid) if invalid.argument() == "api_key" => Self::no_key(),
             _ => Self::Call(error),
         }
     }
@@ -134,7 +135,7 @@ fn code_of_api(error: &ApiError) -> u8 {
         ApiErrorKind::Unauthorized | ApiErrorKind::Forbidden => AUTHENTICATION,
         ApiErrorKind::PaymentRequired => CREDITS,
         // A quota that is used up does not come back by waiting.
-        ApiErrorKind::TooManyRequests if !error.is_retryable() => CREDITS,
+        ApiErrorKind::TooManyRequests if !error.is_transient() => CREDITS,
         ApiErrorKind::TooManyRequests => RATE_LIMIT,
         ApiErrorKind::RequestTimeout | ApiErrorKind::GatewayTimeout | ApiErrorKind::EdgeNetworkTimeout => NETWORK,
         _ => OTHER,

@@ -2,7 +2,6 @@
 //!
 //! Standard output has what a command returns and nothing else; notes, progress and errors go to standard error.
 
-mod answer;
 mod attachment;
 mod budget;
 mod cli;
@@ -14,6 +13,7 @@ mod exit;
 mod format;
 mod keys;
 mod output;
+mod response;
 mod schema;
 mod session;
 mod suggest;
@@ -54,7 +54,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         if cli.handles_interrupts() {
             return commands::run(cli).await;
         }
+        // The command goes first: an interrupt while it reads its input, before anything is sent, ends the program at once.
         tokio::select! {
+            biased;
             outcome = commands::run(cli) => outcome,
             _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
         }

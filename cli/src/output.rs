@@ -1,11 +1,11 @@
 //! Writing to standard output and standard error.
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use console::{Term, style};
-use openrouter_kit::core::Download;
+use openrouter_kit::core::{Download, TransferProgress};
 use openrouter_kit::serde_json;
 use serde::Serialize;
 
@@ -153,12 +153,6 @@ impl Table {
     }
 }
 
-impl fmt::Debug for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table").field("rows", &self.rows.len()).finish_non_exhaustive()
-    }
-}
-
 /// Writes names with their values, one a line. Fields without a value are left out.
 pub(crate) fn fields<const N: usize>(fields: [(&str, Option<String>); N]) -> Result<(), Failure> {
     let known = || fields.iter().filter_map(|(name, value)| Some((*name, value.as_ref()?)));
@@ -212,15 +206,8 @@ impl Target {
             Self::File(path) => {
                 let bar = progress();
                 let shown = bar.clone();
-                let length = download
-                    .on_progress(move |progress| {
-                        if let Some(total) = progress.total {
-                            shown.set_length(total);
-                        }
-                        shown.set_position(progress.bytes);
-                    })
-                    .save_to(path)
-                    .await?;
+                let length =
+                    download.on_progress(move |progress| show_progress(&shown, progress)).save_to(path).await?;
                 bar.finish_and_clear();
                 saved(path, length);
             }
@@ -240,12 +227,20 @@ pub(crate) fn saved(path: &Path, length: u64) {
 }
 
 /// A bar for bytes on standard error; invisible if that is not a terminal.
-fn progress() -> indicatif::ProgressBar {
+pub(crate) fn progress() -> indicatif::ProgressBar {
     let bar = indicatif::ProgressBar::no_length();
     if let Ok(style) = indicatif::ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes} {bytes_per_sec}") {
         bar.set_style(style);
     }
     bar
+}
+
+/// Moves a bar.
+pub(crate) fn show_progress(bar: &indicatif::ProgressBar, progress: TransferProgress) {
+    if let Some(total) = progress.total {
+        bar.set_length(total);
+    }
+    bar.set_position(progress.bytes);
 }
 
 /// A spinner on standard error for long work; invisible if that is not a terminal.

@@ -1,7 +1,7 @@
 //! Conversations on disk: a file of JSON lines for each, with one message a line.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use openrouter_kit::models::{ChatMessage, ChatResult};
@@ -36,8 +36,7 @@ pub(crate) struct Session {
     path: Option<PathBuf>,
     /// The file holds another conversation, which this one replaces.
     is_new: bool,
-    /// The messages so far.
-    pub(crate) messages: Vec<ChatMessage>,
+    entries: Vec<Entry>,
 }
 
 /// Which conversation a command belongs to.
@@ -61,62 +60,68 @@ impl Session {
         let saves = saves && !args.no_save;
         if let Some(name) = &args.session {
             let path = path(name)?;
-            let messages = read(&path)?.unwrap_or_default();
-            return Ok(Self { path: Some(path).filter(|_| saves), is_new: false, messages });
+            let entries = read(&path)?;
+            return Ok(Self { path: Some(path).filter(|_| saves), is_new: false, entries });
         }
         if args.continue_last {
             let Some(path) = last()? else {
                 let text = "there is no conversation to continue; start one without `-c`";
                 return Err(Failure::Usage(text.to_owned()));
             };
-            let messages = read(&path)?.unwrap_or_default();
-            return Ok(Self { path: Some(path).filter(|_| saves), is_new: false, messages });
+            let entries = read(&path)?;
+            return Ok(Self { path: Some(path).filter(|_| saves), is_new: false, entries });
         }
         let path = if saves { Some(path(UNNAMED)?) } else { None };
-        Ok(Self { path, is_new: true, messages: Vec::new() })
+        Ok(Self { path, is_new: true, entries: Vec::new() })
+    }
+
+    /// The messages so far.
+    pub(crate) fn messages(&self) -> impl ExactSizeIterator<Item = &ChatMessage> {
+        self.entries.iter().map(|entry| &entry.message)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Adds a turn: the messages that were sent, and the response.
     pub(crate) fn add(&mut self, sent: Vec<ChatMessage>, result: &ChatResult) -> Result<(), Failure> {
         let Some(reply) = result.to_message() else { return Ok(()) };
-        let plain = |message: &ChatMessage| Entry { message: message.clone(), model: None, cost: None, id: None };
-        let mut entries: Vec<_> = sent.iter().map(plain).collect();
+        let plain = |message| Entry { message, model: None, cost: None, id: None };
+        let mut entries: Vec<_> = sent.into_iter().map(plain).collect();
         entries.push(Entry {
             model: Some(result.model.clone()).filter(|model| !model.is_empty()),
             cost: result.cost(),
             id: Some(result.id.clone()).filter(|id| !id.is_empty()),
-            ..plain(&reply)
+            ..plain(reply)
         });
-        self.messages.extend(sent);
-        self.messages.push(reply);
-        let Some(path) = &self.path else { return Ok(()) };
         let lines = lines(&entries)?;
-        if std::mem::take(&mut self.is_new) {
-            return write_private(path, &lines);
+        self.entries.append(&mut entries);
+        match &self.path {
+            Some(path) if std::mem::take(&mut self.is_new) => write_private(path, &lines),
+            Some(path) => append(path, &lines),
+            None => Ok(()),
         }
-        append(path, &lines)
     }
 
-    /// Forgets everything from a message on.
+    /// Keeps only the first messages.
     pub(crate) fn truncate(&mut self, length: usize) -> Result<(), Failure> {
-        self.messages.truncate(length);
+        if length >= self.entries.len() {
+            return Ok(());
+        }
+        self.entries.truncate(length);
         match &self.path {
-            Some(path) if !self.is_new => write_private(path, &self.lines()?),
-            _ => Ok(()),
+            Some(path) => write_private(path, &lines(&self.entries)?),
+            None => Ok(()),
         }
     }
 
     /// Saves the whole conversation under a name, and every further turn.
     pub(crate) fn save_as(&mut self, name: &str) -> Result<(), Failure> {
         let path = path(name)?;
-        write_private(&path, &self.lines()?)?;
+        write_private(&path, &lines(&self.entries)?)?;
         (self.path, self.is_new) = (Some(path), false);
         Ok(())
-    }
-
-    fn lines(&self) -> Result<String, Failure> {
-        let entries = self.messages.iter().cloned().map(|message| Entry { message, model: None, cost: None, id: None });
-        lines(&entries.collect::<Vec<_>>())
     }
 }
 
@@ -127,12 +132,20 @@ fn lines(entries: &[Entry]) -> Result<String, Failure> {
 
 /// Appends lines with one write, after the end of a line.
 fn append(path: &Path, lines: &str) -> Result<(), Failure> {
-    let is_torn = fs::read(path).is_ok_and(|content| content.last().is_some_and(|last| *last != b'\n'));
+    let is_torn = last_byte(path).is_some_and(|last| last != b'\n');
     let lines = if is_torn { format!("\n{lines}") } else { lines.to_owned() };
     path.parent()
         .map_or(Ok(()), create_private_dir)
         .and_then(|()| open_private(path, true)?.write_all(lines.as_bytes()))
         .map_err(|error| Failure::io(path.display(), error))
+}
+
+fn last_byte(path: &Path) -> Option<u8> {
+    let mut file = fs::File::open(path).ok()?;
+    file.seek(SeekFrom::End(-1)).ok()?;
+    let mut last = [0];
+    file.read_exact(&mut last).ok()?;
+    last.first().copied()
 }
 
 fn directory() -> Result<PathBuf, Failure> {
@@ -161,19 +174,19 @@ fn last() -> Result<Option<PathBuf>, Failure> {
     Ok(conversations.max_by_key(|path| fs::metadata(path).and_then(|file| file.modified()).ok()))
 }
 
-/// Reads a conversation; `None` if there is none. A last line that was torn by a crash is left out.
-fn read(path: &Path) -> Result<Option<Vec<ChatMessage>>, Failure> {
+/// Reads a conversation; one that does not exist is empty. A last line that was torn by a crash is left out.
+fn read(path: &Path) -> Result<Vec<Entry>, Failure> {
     let text = match fs::read(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Failure::io(path.display(), error)),
     };
-    let mut messages = Vec::new();
+    let mut entries = Vec::new();
     for (index, line) in text.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
         match serde_json::from_slice::<Entry>(line) {
-            Ok(entry) => messages.push(entry.message),
+            Ok(entry) => entries.push(entry),
             Err(_) => output::note(format_args!("{}: line {} is damaged and left out", path.display(), index + 1)),
         }
     }
-    Ok(Some(messages))
+    Ok(entries)
 }

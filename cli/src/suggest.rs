@@ -1,5 +1,8 @@
 //! Finding models by what the user typed.
 
+use std::time::Duration;
+
+use openrouter_kit::RetryConfig;
 use openrouter_kit::errors::{ApiErrorKind, Error};
 use openrouter_kit::models::Model;
 
@@ -35,8 +38,9 @@ pub(crate) async fn similar(requested: &[&str], error: &Error, context: &Context
     if !is_unknown {
         return;
     }
-    // It is a hint; if it cannot be had, the error is enough.
-    let Ok(models) = context.client.models().list().await else { return };
+    // It is a hint; if it cannot be had at once, the error is enough.
+    let list = context.client.models().list().timeout(Duration::from_secs(5)).retry_config(RetryConfig::none());
+    let Ok(models) = list.await else { return };
     for name in requested {
         let names = nearest(name, models.data.iter().map(|model| model.id.as_str()));
         if !names.is_empty() && !names.contains(name) {

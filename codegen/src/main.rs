@@ -116,6 +116,16 @@ fn lines(list: &[String]) -> String {
 /// The folders that hold nothing but generated files.
 const FOLDERS: &[&str] = &["src/models", "src/funcs", "src/sdk", "docs/sdks", "tests/reference"];
 
+/// All files for the tree at `root`.
+fn files(generated: &Generated, root: &Path) -> Result<Files, Failure> {
+    let mut files = generated.files()?;
+    // A folder to try a version in has no other documents.
+    if root.join("README.md").exists() {
+        codegen::emit::llms::emit(root, &mut files)?;
+    }
+    Ok(files)
+}
+
 fn write(generated: &Generated, root: &Path, strict: bool) -> Result<Outcome, Failure> {
     let undecided = generated.undecided();
     if strict && !undecided.is_empty() {
@@ -125,7 +135,7 @@ fn write(generated: &Generated, root: &Path, strict: bool) -> Result<Outcome, Fa
         return Err(Failure::new(text));
     }
     let failed = |error: std::io::Error| Failure::new(format!("cannot write below {}: {error}", root.display()));
-    let files = generated.files()?;
+    let files = files(generated, root)?;
     for folder in FOLDERS {
         let _ = std::fs::remove_dir_all(root.join(folder));
     }
@@ -159,7 +169,7 @@ fn write(generated: &Generated, root: &Path, strict: bool) -> Result<Outcome, Fa
 
 fn check(generated: &Generated, root: &Path) -> Result<Outcome, Failure> {
     let mut differences = Vec::new();
-    let files = generated.files()?;
+    let files = files(generated, root)?;
     for (name, text) in &files {
         match std::fs::read_to_string(root.join(name)) {
             Err(_) => differences.push(format!("{name} is missing")),

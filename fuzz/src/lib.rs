@@ -3,6 +3,8 @@
 //! `tests/it/fuzz.rs` of the crate runs the same functions over the seeds and over a bounded number of mutations of them, without
 //! cargo-fuzz.
 
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +12,7 @@ use http::{HeaderValue, Request, Response};
 use openrouter_kit::core::body::Body;
 use openrouter_kit::core::sse::SseDecoder;
 use openrouter_kit::core::transport::{Transport, TransportFuture};
-use openrouter_kit::core::wire::{self, Json, Wire};
+use openrouter_kit::core::wire::{self, Json, UntypedKind, Wire};
 use openrouter_kit::core::{Call, Operation, Parts};
 use openrouter_kit::helpers::PartialJson;
 use openrouter_kit::models::{
@@ -112,7 +114,30 @@ fn model<T: Wire>(text: &str) {
     let written = String::from_utf8(wire::encode(&value).expect("what was read can be written")).expect("UTF-8");
     let after = Json::parse(&*written).expect("what is written is JSON");
     assert_eq!(before.difference(&after), None, "{written}");
+    for part in wire::untyped(&value) {
+        if let UntypedKind::Member { type_name, name, .. } = part.kind {
+            assert!(!is_named(type_name, &name), "{type_name} has no field for {name}");
+        }
+    }
     assert_eq!(wire::decode_event::<T>(&written).expect("what was written can be read"), value);
+}
+
+/// Whether the API document names a member of a type. Such a member has a field; only others may be kept without one.
+pub fn is_named(type_name: &str, member: &str) -> bool {
+    static NAMES: OnceLock<BTreeSet<(&str, &str)>> = OnceLock::new();
+    let names = NAMES.get_or_init(|| {
+        let mut owner = "";
+        let mut names = BTreeSet::new();
+        for line in include_str!("../../codegen/overlay/api.txt").lines() {
+            match *line.split('\t').collect::<Vec<_>>() {
+                ["", _, wire, ..] => drop(names.insert((owner, wire))),
+                ["struct", name, ..] => owner = name,
+                _ => owner = "",
+            }
+        }
+        names
+    });
+    names.contains(&(type_name, member))
 }
 
 /// No header makes a wait that panics or that nobody asked for.

@@ -65,8 +65,8 @@ impl Draft {
 /// A request and its options. It is a future that sends the request when it is awaited.
 ///
 /// The methods set options for this call, which override those of the client. They have an effect until the call is
-/// first polled. The first invalid argument is reported as [`Error::InvalidRequest`] when the call is awaited, before
-/// anything is sent.
+/// first polled. If arguments are invalid, one of them is reported as [`Error::InvalidRequest`] when the call is
+/// awaited, before anything is sent.
 ///
 /// A call owns its client, so it can be joined with others, buffered, and spawned:
 ///
@@ -147,6 +147,18 @@ impl<T, P> Call<T, P> {
     }
 
     /// Sets the limit for the whole call, [`Timeouts::total`]. `None` means no limit.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// use std::time::Duration;
+    ///
+    /// let call = client.chat().send(&request).timeout(Duration::from_secs(60));
+    /// println!("{:?}", call.await?.text());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.draft.options.timeouts.total = limit.into();
         self
@@ -183,6 +195,19 @@ impl<T, P> Call<T, P> {
     }
 
     /// Sets when this request is retried, in place of the configuration of the client.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// use openrouter_kit::RetryConfig;
+    ///
+    /// let patient = RetryConfig::backoff().max_attempts(6);
+    /// let result = client.chat().send(&request).retry_config(patient).await?;
+    /// let once = client.chat().send(&request).retry_config(RetryConfig::none()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn retry_config(mut self, retry_config: RetryConfig) -> Self {
         self.draft.options.retry_config = Some(Box::new(retry_config));
         self
@@ -190,6 +215,16 @@ impl<T, P> Call<T, P> {
 
     /// Sets whether the request is retried even if the server may have received it, which may charge a paid operation
     /// twice. By default, such a request is retried only if its method is idempotent (GET, PUT, DELETE).
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// // A short answer that is needed: rather pay twice than go without.
+    /// let result = client.chat().send(&request).repeat_received(true).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn repeat_received(mut self, allowed: bool) -> Self {
         self.draft.options.repeat_received = allowed;
         self
@@ -197,6 +232,16 @@ impl<T, P> Call<T, P> {
 
     /// Sets the API key for this call. It overrides the key of the client, and an `Authorization` header that the client
     /// sets for every request. The rules of [`ClientBuilder::api_key`](super::ClientBuilder::api_key) apply.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// # let key_of_customer = "";
+    /// let result = client.chat().send(&request).api_key(key_of_customer).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn api_key(mut self, api_key: impl Into<String>) -> Self {
         match Key::fixed(&api_key.into()) {
             Ok(key) => self.draft.options.key = Some(key),
@@ -206,6 +251,15 @@ impl<T, P> Call<T, P> {
     }
 
     /// Sets a header. It overrides a header of the same name that the client sets, including `Authorization`.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// let result = client.chat().send(&request).header("x-request-id", "17").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         self.draft.parts.set_header(name.as_ref(), value.as_ref());
         self
@@ -222,12 +276,32 @@ impl<T, P> Call<T, P> {
     ///
     /// A field that belongs to the request rather than to one call is added with the `extra` method of the request; it
     /// is sent whenever the request is.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// use openrouter_kit::serde_json::json;
+    ///
+    /// let result = client.chat().send(&request).extra_body("new_field", json!({"on": true})).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn extra_body(mut self, name: impl Into<String>, value: impl Into<Json>) -> Self {
         self.draft.options.extra_body.push((name.into(), value.into()));
         self
     }
 
     /// Sets where this request goes, in place of the server URL of the client. The API key is sent there too.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// let result = client.chat().send(&request).server_url("https://eu.openrouter.ai/api/v1").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn server_url(mut self, server_url: impl AsRef<str>) -> Self {
         match ServerUrl::parse(server_url.as_ref()) {
             Ok(server) => self.draft.options.server = Some(Box::new(server)),
@@ -262,6 +336,17 @@ impl<T, P> Call<T, P> {
     }
 
     /// Also returns the status, headers, generation id and raw body. Must be the last option of the call.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// let response = client.chat().send(&request).with_response().await?;
+    /// println!("{} {:?}", response.status, response.generation_id);
+    /// println!("{:?}", response.value.text());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_response(self) -> CallWithResponse<T> {
         CallWithResponse(self.taking())
     }
@@ -294,6 +379,16 @@ impl<T, P> Call<T, P> {
 impl<T: Root, P> Call<T, P> {
     /// Returns the body as it is received, without decoding it or looking for an error in it. Follow it with
     /// [`with_response`](Self::with_response) for the status and headers.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// let body = client.chat().send(&request).raw().await?;
+    /// println!("{} bytes of JSON", body.len());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn raw(self) -> Call<Bytes> {
         self.answering()
     }

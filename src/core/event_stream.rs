@@ -122,6 +122,20 @@ impl<T: StreamItem> EventStream<T> {
     /// The next event; `None` when the stream is complete, and after its last error.
     ///
     /// It is cancel safe: a future that is dropped before it is ready has taken nothing.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// use openrouter_kit::models::ChatRequest;
+    ///
+    /// let request = ChatRequest::new("Hello").model("openai/gpt-4o-mini");
+    /// let mut chunks = client.chat().stream(request).await?;
+    /// while let Some(chunk) = chunks.next().await {
+    ///     println!("{:?}", chunk?.choices);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn next(&mut self) -> Option<Result<T, Error>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }

@@ -547,7 +547,8 @@ fn form(json: &[u8]) -> Result<String, InvalidRequestError> {
 /// Sets the member `stream` of an object that was just encoded.
 fn set_stream(json: &mut Vec<u8>, value: &str) {
     // Nearly always there is none, and looking for its name is much cheaper than reading the object.
-    if memchr::memmem::find(json, b"\"stream\"").is_some()
+    let is_name = |at| json.get(at..).is_some_and(|text: &[u8]| text.starts_with(b"\"stream\""));
+    if memchr::memchr_iter(b'"', json).any(is_name)
         && let Ok(mut members) = members(json)
     {
         set_member(&mut members, "stream", value);

@@ -57,6 +57,17 @@ impl<T: Page, P> Call<T, P> {
     /// - An error ends the stream.
     ///
     /// An operation that does not page gives [`Error::InvalidRequest`].
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "models")]
+    /// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// let mut pages = client.models().list().pages();
+    /// while let Some(page) = pages.next().await {
+    ///     println!("{} models", page?.data.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn pages(self) -> Pages<T> {
         let mut draft = self.into_draft();
         let parts = &mut draft.parts;
@@ -84,6 +95,19 @@ impl<T: Page, P> Call<T, P> {
     /// What is in [all pages](Self::pages), one by one, as a stream. It is the last option to be set.
     ///
     /// The next page is asked for when the items of the one before are used up.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "models")]
+    /// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// use openrouter_kit::models::ModelsListParams;
+    ///
+    /// let mut models = client.models().list().params(ModelsListParams::new().category("programming")).items();
+    /// while let Some(model) = models.next().await {
+    ///     println!("{}", model?.id);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn items(self) -> Items<T> {
         Items { pages: self.pages(), items: Vec::new().into_iter() }
     }

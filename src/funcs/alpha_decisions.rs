@@ -13,7 +13,8 @@ static ALPHA_DECISIONS_CREATE: Operation =
         .with_function("alpha_decisions_create")
         .with_server("https://openrouter.ai");
 
-/// Asks a Decisions model typed questions about some content and returns the answers; an alpha operation that may still change.
+/// Asks a Decisions model typed questions about some content and returns the answers; an alpha operation that may
+/// still change.
 ///
 /// `POST /api/alpha/decisions`, operation `createApiAlphaDecisions`.
 ///

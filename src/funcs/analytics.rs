@@ -14,9 +14,11 @@ use crate::models::analytics::{
 static ANALYTICS_GET_USER_ACTIVITY: Operation =
     Operation::new("getUserActivity", Method::GET, "/activity").with_function("analytics_get_user_activity");
 
-/// Lists usage per endpoint for the last 30 complete UTC days; rows span all workspaces unless you filter or group by workspace.
+/// Lists usage per endpoint for the last 30 complete UTC days; rows span all workspaces unless you filter or group by
+/// workspace.
 ///
-/// `GET /activity`, operation `getUserActivity`. Optional parameters: `.params(AnalyticsGetUserActivityParams::new()…)` on the call.
+/// `GET /activity`, operation `getUserActivity`. Optional parameters:
+/// `.params(AnalyticsGetUserActivityParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
@@ -28,7 +30,8 @@ pub fn analytics_get_user_activity(core: &OpenRouterCore) -> Call<ActivityRespon
 static ANALYTICS_GET_ANALYTICS_META: Operation =
     Operation::new("getAnalyticsMeta", Method::GET, "/analytics/meta").with_function("analytics_get_analytics_meta");
 
-/// Lists what analytics queries accept: metrics, dimensions, time granularities and comparison operators; needs a management key.
+/// Lists what analytics queries accept: metrics, dimensions, time granularities and comparison operators; needs a
+/// management key.
 ///
 /// `GET /analytics/meta`, operation `getAnalyticsMeta`.
 ///
@@ -43,7 +46,8 @@ static ANALYTICS_QUERY_ANALYTICS: Operation = Operation::new("queryAnalytics", M
     .with_function("analytics_query_analytics")
     .with_repetition();
 
-/// Runs a usage query built from metrics, dimensions, filters and a time span, and returns the matching rows; needs a management key.
+/// Runs a usage query built from metrics, dimensions, filters and a time span, and returns the matching rows; needs a
+/// management key.
 ///
 /// `POST /analytics/query`, operation `queryAnalytics`.
 ///

@@ -32,7 +32,8 @@ static API_KEYS_LIST: Operation = Operation::new("list", Method::GET, "/keys")
 
 /// Lists the API keys of your account in one workspace, without their secrets; needs a management key.
 ///
-/// `GET /keys`, operation `list`. Optional parameters: `.params(ApiKeysListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /keys`, operation `list`. Optional parameters: `.params(ApiKeysListParams::new()…)` on the call. Pages:
+/// `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 429, 500; other variants where no answer came.

@@ -14,7 +14,8 @@ static BATCH_LIST: Operation = Operation::new("listBatches", Method::GET, "/batc
 
 /// Lists the batches of the API key's workspace, newest first and without their results, one page at a time.
 ///
-/// `GET /batches`, operation `listBatches`. Optional parameters: `.params(BatchListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /batches`, operation `listBatches`. Optional parameters: `.params(BatchListParams::new()…)` on the call.
+/// Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500, 502; other variants where no answer came.
@@ -26,7 +27,8 @@ pub fn batch_list(core: &OpenRouterCore) -> Call<BatchListResponse, BatchListPar
 static BATCH_CREATE_BATCHES: Operation =
     Operation::new("createBatches", Method::POST, "/batches").with_function("batch_create_batches");
 
-/// Submits requests to run asynchronously on one model and endpoint, and returns the new batch, which you poll for progress and results.
+/// Submits requests to run asynchronously on one model and endpoint, and returns the new batch, which you poll for
+/// progress and results.
 ///
 /// `POST /batches`, operation `createBatches`.
 ///

@@ -10,9 +10,11 @@ use crate::models::benchmarks::{BenchmarksGetBenchmarksParams, UnifiedBenchmarks
 static BENCHMARKS_GET_BENCHMARKS: Operation =
     Operation::new("getBenchmarks", Method::GET, "/benchmarks").with_function("benchmarks_get_benchmarks");
 
-/// Lists model benchmark scores gathered from Artificial Analysis, Design Arena and OpenRouter evaluations, narrowed by source, task or benchmark.
+/// Lists model benchmark scores gathered from Artificial Analysis, Design Arena and OpenRouter evaluations, narrowed
+/// by source, task or benchmark.
 ///
-/// `GET /benchmarks`, operation `getBenchmarks`. Optional parameters: `.params(BenchmarksGetBenchmarksParams::new()…)` on the call.
+/// `GET /benchmarks`, operation `getBenchmarks`. Optional parameters:
+/// `.params(BenchmarksGetBenchmarksParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.

@@ -15,9 +15,11 @@ static BYOK_LIST: Operation = Operation::new("listBYOKKeys", Method::GET, "/byok
     .with_function("byok_list")
     .with_paging(Paging::Offset { default_limit: Some(50) });
 
-/// Lists the provider credentials you brought yourself (BYOK) in one workspace, the default unless told otherwise; needs a management key.
+/// Lists the provider credentials you brought yourself (BYOK) in one workspace, the default unless told otherwise;
+/// needs a management key.
 ///
-/// `GET /byok`, operation `listBYOKKeys`. Optional parameters: `.params(ByokListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /byok`, operation `listBYOKKeys`. Optional parameters: `.params(ByokListParams::new()…)` on the call. Pages:
+/// `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
@@ -28,7 +30,8 @@ pub fn byok_list(core: &OpenRouterCore) -> Call<ListByokKeysResponse, ByokListPa
 
 static BYOK_CREATE: Operation = Operation::new("createBYOKKey", Method::POST, "/byok").with_function("byok_create");
 
-/// Stores a provider credential of your own, encrypted, and returns its record without the raw key; needs a management key.
+/// Stores a provider credential of your own, encrypted, and returns its record without the raw key; needs a
+/// management key.
 ///
 /// `POST /byok`, operation `createBYOKKey`.
 ///
@@ -42,7 +45,8 @@ pub fn byok_create(core: &OpenRouterCore, request: impl Borrow<CreateByokKeyRequ
 static BYOK_DELETE: Operation =
     Operation::new("deleteBYOKKey", Method::DELETE, "/byok/{id}").with_function("byok_delete");
 
-/// Soft-deletes one provider credential, wipes its encrypted key material and confirms the removal; needs a management key.
+/// Soft-deletes one provider credential, wipes its encrypted key material and confirms the removal; needs a
+/// management key.
 ///
 /// `DELETE /byok/{id}`, operation `deleteBYOKKey`.
 ///
@@ -75,7 +79,8 @@ pub fn byok_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<ByokKeyRespo
 static BYOK_UPDATE: Operation =
     Operation::new("updateBYOKKey", Method::PATCH, "/byok/{id}").with_function("byok_update");
 
-/// Changes a provider credential, rotates its raw key when `key` is sent, and returns the updated record; needs a management key.
+/// Changes a provider credential, rotates its raw key when `key` is sent, and returns the updated record; needs a
+/// management key.
 ///
 /// `PATCH /byok/{id}`, operation `updateBYOKKey`.
 ///

@@ -29,7 +29,8 @@ static CHAT_STREAM: Operation = Operation::new("sendChatCompletionRequest", Meth
 
 /// Sends a conversation to a model and returns its answer, either whole or as a stream of chunks.
 ///
-/// The answer comes as a stream of events, as the server makes it. `POST /chat/completions`, operation `sendChatCompletionRequest`.
+/// The answer comes as a stream of events, as the server makes it. `POST /chat/completions`, operation
+/// `sendChatCompletionRequest`.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants where no answer came.

@@ -11,9 +11,11 @@ static CLASSIFICATIONS_GET_TASK_CLASSIFICATIONS: Operation =
     Operation::new("getTaskClassifications", Method::GET, "/classifications/task")
         .with_function("classifications_get_task_classifications");
 
-/// Returns how OpenRouter traffic divides among task classes, as shares of sampled requests and tokens over a recent window.
+/// Returns how OpenRouter traffic divides among task classes, as shares of sampled requests and tokens over a recent
+/// window.
 ///
-/// `GET /classifications/task`, operation `getTaskClassifications`. Optional parameters: `.params(TaskClassificationsParams::new()…)` on the call.
+/// `GET /classifications/task`, operation `getTaskClassifications`. Optional parameters:
+/// `.params(TaskClassificationsParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.

@@ -15,7 +15,9 @@ static CONTAINERS_LIST_CONTAINER_FILES: Operation =
 
 /// Lists the files in a container of a shell tool, sorted by path, one page at a time.
 ///
-/// `GET /containers/{container_id}/files`, operation `listContainerFiles`. Optional parameters: `.params(ContainersListContainerFilesParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /containers/{container_id}/files`, operation `listContainerFiles`. Optional parameters:
+/// `.params(ContainersListContainerFilesParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call
+/// ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500, 503; other variants where no answer came.
@@ -90,7 +92,8 @@ static CONTAINERS_PROMOTE_CONTAINER_FILE: Operation =
     Operation::new("promoteContainerFile", Method::POST, "/containers/{container_id}/files/{file_id}/promote")
         .with_function("containers_promote_container_file");
 
-/// Copies a file from a container to the workspace's files, to keep it after the container is gone, and returns the downloadable copy, which counts toward the storage quota.
+/// Copies a file from a container to the workspace's files, to keep it after the container is gone, and returns the
+/// downloadable copy, which counts toward the storage quota.
 ///
 /// `POST /containers/{container_id}/files/{file_id}/promote`, operation `promoteContainerFile`.
 ///

@@ -14,9 +14,12 @@ static DATASETS_GET_APP_RANKINGS: Operation = Operation::new("getAppRankings", M
     .with_function("datasets_get_app_rankings")
     .with_paging(Paging::Offset { default_limit: Some(50) });
 
-/// Ranks public apps by token usage or growth within a date window and returns one page, hidden and private apps left out.
+/// Ranks public apps by token usage or growth within a date window and returns one page, hidden and private apps left
+/// out.
 ///
-/// `GET /datasets/app-rankings`, operation `getAppRankings`. Optional parameters: `.params(DatasetsGetAppRankingsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /datasets/app-rankings`, operation `getAppRankings`. Optional parameters:
+/// `.params(DatasetsGetAppRankingsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
+/// the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.
@@ -31,7 +34,8 @@ static DATASETS_GET_RANKINGS_DAILY: Operation =
 
 /// Returns token totals of the leading public models for each period, with one `other` row that sums the rest.
 ///
-/// `GET /datasets/rankings-daily`, operation `getRankingsDaily`. Optional parameters: `.params(DatasetsGetRankingsDailyParams::new()…)` on the call.
+/// `GET /datasets/rankings-daily`, operation `getRankingsDaily`. Optional parameters:
+/// `.params(DatasetsGetRankingsDailyParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.
@@ -46,9 +50,12 @@ static DATASETS_GET_SESSION_COST: Operation = Operation::new("getSessionCost", M
     .with_function("datasets_get_session_cost")
     .with_paging(Paging::Offset { default_limit: Some(100) });
 
-/// Returns weekly aggregates of what a session costs in USD per harness and model, with medians and no individual data.
+/// Returns weekly aggregates of what a session costs in USD per harness and model, with medians and no individual
+/// data.
 ///
-/// `GET /datasets/session-cost`, operation `getSessionCost`. Optional parameters: `.params(DatasetsGetSessionCostParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /datasets/session-cost`, operation `getSessionCost`. Optional parameters:
+/// `.params(DatasetsGetSessionCostParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
+/// the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.

@@ -33,7 +33,9 @@ static EMBEDDINGS_LIST_MODELS: Operation = Operation::new("listEmbeddingsModels"
 
 /// Lists every embedding model on offer and returns its properties, in pages if asked.
 ///
-/// `GET /embeddings/models`, operation `listEmbeddingsModels`. Works without a key. Optional parameters: `.params(EmbeddingsListModelsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /embeddings/models`, operation `listEmbeddingsModels`. Works without a key. Optional parameters:
+/// `.params(EmbeddingsListModelsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
+/// the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 500; other variants where no answer came.

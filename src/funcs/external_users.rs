@@ -17,7 +17,9 @@ static EXTERNAL_USERS_LIST: Operation = Operation::new("listExternalUsers", Meth
 
 /// Lists the end users registered with the organization, in pages; needs a management key.
 ///
-/// `GET /external-users`, operation `listExternalUsers`. Optional parameters: `.params(ExternalUsersListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /external-users`, operation `listExternalUsers`. Optional parameters:
+/// `.params(ExternalUsersListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the
+/// following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
@@ -29,7 +31,8 @@ pub fn external_users_list(core: &OpenRouterCore) -> Call<ListExternalUsersRespo
 static EXTERNAL_USERS_CREATE: Operation =
     Operation::new("createExternalUser", Method::POST, "/external-users").with_function("external_users_create");
 
-/// Registers an end user of yours with the organization for tracking usage, without any account or credentials; needs a management key.
+/// Registers an end user of yours with the organization for tracking usage, without any account or credentials; needs
+/// a management key.
 ///
 /// `POST /external-users`, operation `createExternalUser`.
 ///

@@ -16,7 +16,8 @@ static FILES_LIST: Operation = Operation::new("listFiles", Method::GET, "/files"
 
 /// Lists the files stored in the workspace of the calling API key, one page at a time.
 ///
-/// `GET /files`, operation `listFiles`. Optional parameters: `.params(FilesListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /files`, operation `listFiles`. Optional parameters: `.params(FilesListParams::new()…)` on the call. Pages:
+/// `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500, 502, 503; other variants where no answer came.
@@ -46,7 +47,8 @@ static FILES_DELETE: Operation =
 
 /// Permanently removes one file from the workspace and returns a confirmation.
 ///
-/// `DELETE /files/{file_id}`, operation `deleteFile`. Optional parameters: `.params(FilesDeleteParams::new()…)` on the call.
+/// `DELETE /files/{file_id}`, operation `deleteFile`. Optional parameters: `.params(FilesDeleteParams::new()…)` on
+/// the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 429, 500, 502, 503; other variants where no answer came.
@@ -63,7 +65,8 @@ static FILES_RETRIEVE: Operation =
 
 /// Returns the metadata of one file in the workspace, without its content.
 ///
-/// `GET /files/{file_id}`, operation `getFileMetadata`. Optional parameters: `.params(FilesRetrieveParams::new()…)` on the call.
+/// `GET /files/{file_id}`, operation `getFileMetadata`. Optional parameters: `.params(FilesRetrieveParams::new()…)`
+/// on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 429, 500, 502, 503; other variants where no answer came.
@@ -80,7 +83,8 @@ static FILES_DOWNLOAD: Operation =
 
 /// Returns the stored bytes of a server-created file; files you uploaded yourself answer 400.
 ///
-/// `GET /files/{file_id}/content`, operation `downloadFileContent`. Optional parameters: `.params(FilesDownloadParams::new()…)` on the call.
+/// `GET /files/{file_id}/content`, operation `downloadFileContent`. Optional parameters:
+/// `.params(FilesDownloadParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 502, 503; other variants where no answer came.

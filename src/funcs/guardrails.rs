@@ -20,7 +20,8 @@ static GUARDRAILS_LIST: Operation = Operation::new("listGuardrails", Method::GET
 
 /// Lists your guardrails in one workspace and returns a page of them; needs a management key.
 ///
-/// `GET /guardrails`, operation `listGuardrails`. Optional parameters: `.params(GuardrailsListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /guardrails`, operation `listGuardrails`. Optional parameters: `.params(GuardrailsListParams::new()…)` on the
+/// call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
@@ -53,7 +54,9 @@ static GUARDRAILS_LIST_KEY_ASSIGNMENTS: Operation =
 
 /// Lists which API keys are bound to which guardrails across your account; needs a management key.
 ///
-/// `GET /guardrails/assignments/keys`, operation `listKeyAssignments`. Optional parameters: `.params(GuardrailsListKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /guardrails/assignments/keys`, operation `listKeyAssignments`. Optional parameters:
+/// `.params(GuardrailsListKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call
+/// ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
@@ -71,7 +74,9 @@ static GUARDRAILS_LIST_MEMBER_ASSIGNMENTS: Operation =
 
 /// Lists which organization members are bound to which guardrails across your account; needs a management key.
 ///
-/// `GET /guardrails/assignments/members`, operation `listMemberAssignments`. Optional parameters: `.params(GuardrailsListMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /guardrails/assignments/members`, operation `listMemberAssignments`. Optional parameters:
+/// `.params(GuardrailsListMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call
+/// ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
@@ -144,7 +149,9 @@ static GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS: Operation =
 
 /// Lists the API keys bound to one guardrail, in pages; needs a management key.
 ///
-/// `GET /guardrails/{id}/assignments/keys`, operation `listGuardrailKeyAssignments`. Optional parameters: `.params(GuardrailKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /guardrails/{id}/assignments/keys`, operation `listGuardrailKeyAssignments`. Optional parameters:
+/// `.params(GuardrailKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
+/// the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
@@ -163,7 +170,8 @@ static GUARDRAILS_BULK_ASSIGN_KEYS: Operation =
     Operation::new("bulkAssignKeysToGuardrail", Method::POST, "/guardrails/{id}/assignments/keys")
         .with_function("guardrails_bulk_assign_keys");
 
-/// Binds several API keys to one guardrail, displacing any they had before, and returns the outcome; needs a management key.
+/// Binds several API keys to one guardrail, displacing any they had before, and returns the outcome; needs a
+/// management key.
 ///
 /// `POST /guardrails/{id}/assignments/keys`, operation `bulkAssignKeysToGuardrail`.
 ///
@@ -210,7 +218,9 @@ static GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS: Operation =
 
 /// Lists the organization members bound to one guardrail, in pages; needs a management key.
 ///
-/// `GET /guardrails/{id}/assignments/members`, operation `listGuardrailMemberAssignments`. Optional parameters: `.params(GuardrailMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /guardrails/{id}/assignments/members`, operation `listGuardrailMemberAssignments`. Optional parameters:
+/// `.params(GuardrailMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
+/// for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.

@@ -11,7 +11,8 @@ use crate::models::messages::{MessagesRequest, MessagesResult, MessagesStreamEve
 static MESSAGES_CREATE: Operation =
     Operation::new("createMessages", Method::POST, "/messages").with_function("messages_create").with_metadata_header();
 
-/// Sends a conversation in the Anthropic Messages format and returns the reply; handles tools, extended thinking, images and PDFs.
+/// Sends a conversation in the Anthropic Messages format and returns the reply; handles tools, extended thinking,
+/// images and PDFs.
 ///
 /// `POST /messages`, operation `createMessages`.
 ///
@@ -25,7 +26,8 @@ pub fn messages_create(core: &OpenRouterCore, request: impl Borrow<MessagesReque
 static MESSAGES_STREAM: Operation =
     Operation::new("createMessages", Method::POST, "/messages").with_function("messages_stream").with_metadata_header();
 
-/// Sends a conversation in the Anthropic Messages format and returns the reply; handles tools, extended thinking, images and PDFs.
+/// Sends a conversation in the Anthropic Messages format and returns the reply; handles tools, extended thinking,
+/// images and PDFs.
 ///
 /// The answer comes as a stream of events, as the server makes it. `POST /messages`, operation `createMessages`.
 ///

@@ -35,7 +35,8 @@ static MODELS_LIST: Operation = Operation::new("getModels", Method::GET, "/model
 
 /// Lists the available models with prices, context length and other properties, filtered and sorted as asked.
 ///
-/// `GET /models`, operation `getModels`. Optional parameters: `.params(ModelsListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /models`, operation `getModels`. Optional parameters: `.params(ModelsListParams::new()…)` on the call. Pages:
+/// `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 429, 500, 503; other variants where no answer came.
@@ -50,7 +51,8 @@ static MODELS_COUNT: Operation = Operation::new("listModelsCount", Method::GET, 
 
 /// Returns how many models are available, counted for the chosen output modalities.
 ///
-/// `GET /models/count`, operation `listModelsCount`. Works without a key. Optional parameters: `.params(ModelsCountParams::new()…)` on the call.
+/// `GET /models/count`, operation `listModelsCount`. Works without a key. Optional parameters:
+/// `.params(ModelsCountParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 403, 500; other variants where no answer came.
@@ -63,9 +65,11 @@ static MODELS_LIST_FOR_USER: Operation = Operation::new("listModelsUser", Method
     .with_function("models_list_for_user")
     .with_paging(Paging::Offset { default_limit: Some(500) });
 
-/// Lists the models left after your guardrails, privacy settings and provider preferences; regional hostnames also restrict to that region.
+/// Lists the models left after your guardrails, privacy settings and provider preferences; regional hostnames also
+/// restrict to that region.
 ///
-/// `GET /models/user`, operation `listModelsUser`. Optional parameters: `.params(ModelsListForUserParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /models/user`, operation `listModelsUser`. Optional parameters: `.params(ModelsListForUserParams::new()…)` on
+/// the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 408, 409, 429, 500, 503; other variants where no answer came.

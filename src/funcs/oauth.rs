@@ -66,7 +66,8 @@ static OAUTH_CREATE_OAUTH_TOKEN: Operation = Operation::new("createOauthToken", 
     .with_function("oauth_create_oauth_token")
     .with_authentication(Authentication::Optional);
 
-/// Trades a JWT of an identity provider that your organization trusts for a short-lived access token, so that workloads need no stored API key.
+/// Trades a JWT of an identity provider that your organization trusts for a short-lived access token, so that
+/// workloads need no stored API key.
 ///
 /// `POST /oauth/token`, operation `createOauthToken`. Works without a key.
 ///

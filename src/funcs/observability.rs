@@ -19,7 +19,9 @@ static OBSERVABILITY_LIST: Operation =
 
 /// Lists the stable-release observability destinations set up in one workspace, in pages; needs a management key.
 ///
-/// `GET /observability/destinations`, operation `listObservabilityDestinations`. Optional parameters: `.params(ObservabilityListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /observability/destinations`, operation `listObservabilityDestinations`. Optional parameters:
+/// `.params(ObservabilityListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the
+/// following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.

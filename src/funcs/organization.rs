@@ -18,7 +18,9 @@ static ORGANIZATION_LIST_MEMBERS: Operation =
 
 /// Lists the people in the organization behind the management key you authenticate with, in pages.
 ///
-/// `GET /organization/members`, operation `listOrganizationMembers`. Optional parameters: `.params(OrganizationListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /organization/members`, operation `listOrganizationMembers`. Optional parameters:
+/// `.params(OrganizationListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
+/// the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.

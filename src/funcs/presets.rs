@@ -20,7 +20,8 @@ static PRESETS_LIST: Operation = Operation::new("listPresets", Method::GET, "/pr
 
 /// Lists your presets, the most recently changed first, and returns one page.
 ///
-/// `GET /presets`, operation `listPresets`. Optional parameters: `.params(PresetsListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /presets`, operation `listPresets`. Optional parameters: `.params(PresetsListParams::new()…)` on the call.
+/// Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500, 503; other variants where no answer came.
@@ -50,7 +51,8 @@ static PRESETS_CREATE_PRESETS_CHAT_COMPLETIONS: Operation =
     Operation::new("createPresetsChatCompletions", Method::POST, "/presets/{slug}/chat/completions")
         .with_function("presets_create_presets_chat_completions");
 
-/// Saves the settings of a chat completions body as a preset or its next version and returns it; messages are dropped.
+/// Saves the settings of a chat completions body as a preset or its next version and returns it; messages are
+/// dropped.
 ///
 /// `POST /presets/{slug}/chat/completions`, operation `createPresetsChatCompletions`.
 ///
@@ -97,7 +99,8 @@ static PRESETS_CREATE_PRESETS_RESPONSES: Operation =
     Operation::new("createPresetsResponses", Method::POST, "/presets/{slug}/responses")
         .with_function("presets_create_presets_responses");
 
-/// Saves the settings of a Responses body as a preset or its next version and returns it; unrelated fields are dropped.
+/// Saves the settings of a Responses body as a preset or its next version and returns it; unrelated fields are
+/// dropped.
 ///
 /// `POST /presets/{slug}/responses`, operation `createPresetsResponses`.
 ///
@@ -121,7 +124,9 @@ static PRESETS_LIST_VERSIONS: Operation = Operation::new("listPresetVersions", M
 
 /// Lists every version of one preset, starting from the first, and returns one page.
 ///
-/// `GET /presets/{slug}/versions`, operation `listPresetVersions`. Optional parameters: `.params(PresetsListVersionsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /presets/{slug}/versions`, operation `listPresetVersions`. Optional parameters:
+/// `.params(PresetsListVersionsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the
+/// following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500, 503; other variants where no answer came.

@@ -31,7 +31,8 @@ static PRIVATE_ENDPOINTS_CREATE: Operation =
     Operation::new("createPrivateEndpoint", Method::POST, "/private-endpoints")
         .with_function("private_endpoints_create");
 
-/// Registers your own model deployment as a draft, which takes requests once validated and activated, and returns it; needs a management key.
+/// Registers your own model deployment as a draft, which takes requests once validated and activated, and returns it;
+/// needs a management key.
 ///
 /// `POST /private-endpoints`, operation `createPrivateEndpoint`.
 ///
@@ -58,7 +59,8 @@ static PRIVATE_ENDPOINTS_DELETE: Operation =
 
 /// Deletes a private endpoint, ending all routing to it, and returns its ID; needs a management key.
 ///
-/// `DELETE /private-endpoints/{id}`, operation `deletePrivateEndpoint`. Optional parameters: `.params(PrivateEndpointsDeleteParams::new()…)` on the call.
+/// `DELETE /private-endpoints/{id}`, operation `deletePrivateEndpoint`. Optional parameters:
+/// `.params(PrivateEndpointsDeleteParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
@@ -94,7 +96,8 @@ static PRIVATE_ENDPOINTS_UPDATE: Operation =
     Operation::new("updatePrivateEndpoint", Method::PATCH, "/private-endpoints/{id}")
         .with_function("private_endpoints_update");
 
-/// Changes the fields you send and returns the whole private endpoint; if any of them is invalid, nothing changes; needs a management key.
+/// Changes the fields you send and returns the whole private endpoint; if any of them is invalid, nothing changes;
+/// needs a management key.
 ///
 /// `PATCH /private-endpoints/{id}`, operation `updatePrivateEndpoint`.
 ///
@@ -116,7 +119,8 @@ static PRIVATE_ENDPOINTS_ACTIVATE: Operation =
     Operation::new("activatePrivateEndpoint", Method::POST, "/private-endpoints/{id}/activate")
         .with_function("private_endpoints_activate");
 
-/// Starts routing to a draft that passed validation, and returns it; a draft that changed since then must be validated again; needs a management key.
+/// Starts routing to a draft that passed validation, and returns it; a draft that changed since then must be
+/// validated again; needs a management key.
 ///
 /// `POST /private-endpoints/{id}/activate`, operation `activatePrivateEndpoint`.
 ///
@@ -134,7 +138,8 @@ static PRIVATE_ENDPOINTS_DISABLE: Operation =
     Operation::new("disablePrivateEndpoint", Method::POST, "/private-endpoints/{id}/disable")
         .with_function("private_endpoints_disable");
 
-/// Pauses routing to an active private endpoint, which you can enable again later, and returns it; needs a management key.
+/// Pauses routing to an active private endpoint, which you can enable again later, and returns it; needs a management
+/// key.
 ///
 /// `POST /private-endpoints/{id}/disable`, operation `disablePrivateEndpoint`.
 ///
@@ -170,7 +175,8 @@ static PRIVATE_ENDPOINTS_UPDATE_PARAMETERS: Operation =
     Operation::new("updatePrivateEndpointParameters", Method::PUT, "/private-endpoints/{id}/parameters")
         .with_function("private_endpoints_update_parameters");
 
-/// Replaces the declared request parameters of a private endpoint and returns it; deprecated, since a general update can do the same; needs a management key.
+/// Replaces the declared request parameters of a private endpoint and returns it; deprecated, since a general update
+/// can do the same; needs a management key.
 ///
 /// `PUT /private-endpoints/{id}/parameters`, operation `updatePrivateEndpointParameters`.
 ///
@@ -193,7 +199,8 @@ static PRIVATE_ENDPOINTS_UPDATE_PRICING: Operation =
     Operation::new("updatePrivateEndpointPricing", Method::PUT, "/private-endpoints/{id}/pricing")
         .with_function("private_endpoints_update_pricing");
 
-/// Replaces all rates of a private endpoint and returns it; deprecated, since a general update can do the same; needs a management key.
+/// Replaces all rates of a private endpoint and returns it; deprecated, since a general update can do the same; needs
+/// a management key.
 ///
 /// `PUT /private-endpoints/{id}/pricing`, operation `updatePrivateEndpointPricing`.
 ///
@@ -216,7 +223,8 @@ static PRIVATE_ENDPOINTS_VALIDATE: Operation =
     Operation::new("validatePrivateEndpoint", Method::POST, "/private-endpoints/{id}/validate")
         .with_function("private_endpoints_validate");
 
-/// Tests a draft with a live request and returns the result of each check, also if some failed; needs a management key.
+/// Tests a draft with a live request and returns the result of each check, also if some failed; needs a management
+/// key.
 ///
 /// `POST /private-endpoints/{id}/validate`, operation `validatePrivateEndpoint`.
 ///

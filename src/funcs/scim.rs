@@ -18,7 +18,9 @@ static SCIM_LIST_MAPPINGS: Operation = Operation::new("listScimGroupMappings", M
 
 /// Lists which SCIM groups map to which workspaces in your organization, in pages; needs a management key.
 ///
-/// `GET /scim/group-mappings`, operation `listScimGroupMappings`. Optional parameters: `.params(ScimListMappingsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /scim/group-mappings`, operation `listScimGroupMappings`. Optional parameters:
+/// `.params(ScimListMappingsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the
+/// following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
@@ -106,7 +108,8 @@ static SCIM_LIST_GROUPS: Operation = Operation::new("listScimGroups", Method::GE
 
 /// Lists the SCIM groups known to your organization, in pages; needs a management key.
 ///
-/// `GET /scim/groups`, operation `listScimGroups`. Optional parameters: `.params(ScimListGroupsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /scim/groups`, operation `listScimGroups`. Optional parameters: `.params(ScimListGroupsParams::new()…)` on
+/// the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.

@@ -11,7 +11,8 @@ use crate::models::system_one::{DecisionsRequest, DecisionsResponse};
 static SYSTEM_ONE_CREATE: Operation =
     Operation::new("createSystemone", Method::POST, "/systemone").with_function("system_one_create");
 
-/// Asks a System One model typed questions about some content and returns the answers; also takes short model names such as `jev-latest`.
+/// Asks a System One model typed questions about some content and returns the answers; also takes short model names
+/// such as `jev-latest`.
 ///
 /// `POST /systemone`, operation `createSystemone`.
 ///

@@ -13,7 +13,8 @@ static TOOLS_LIST_TOOLS: Operation = Operation::new("listTools", Method::GET, "/
 
 /// Lists the server tools that models can use through OpenRouter, with their names, engines and prices.
 ///
-/// `GET /tools`, operation `listTools`. Optional parameters: `.params(ToolsListToolsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /tools`, operation `listTools`. Optional parameters: `.params(ToolsListToolsParams::new()…)` on the call.
+/// Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.

@@ -16,7 +16,8 @@ static VAULT_LIST_INTERN_CONNECTIONS: Operation =
     Operation::new("listInternConnections", Method::GET, "/vault/interns/{internId}/connections")
         .with_function("vault_list_intern_connections");
 
-/// Lists the services and MCP servers an intern can use and, when called with the intern's own key, the credentials that would be used for them.
+/// Lists the services and MCP servers an intern can use and, when called with the intern's own key, the credentials
+/// that would be used for them.
 ///
 /// `GET /vault/interns/{internId}/connections`, operation `listInternConnections`.
 ///
@@ -38,9 +39,12 @@ static VAULT_LIST_INTERN_EFFECTIVE_VAULT_SECRETS: Operation =
         .with_function("vault_list_intern_effective_vault_secrets")
         .with_paging(Paging::Offset { default_limit: Some(100) });
 
-/// Lists the secrets that requests of an intern actually get, after its own vault, attached vaults and the workspace vault are combined in that order of precedence.
+/// Lists the secrets that requests of an intern actually get, after its own vault, attached vaults and the workspace
+/// vault are combined in that order of precedence.
 ///
-/// `GET /vault/interns/{internId}/effective-secrets`, operation `listInternEffectiveVaultSecrets`. Optional parameters: `.params(VaultEffectiveSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /vault/interns/{internId}/effective-secrets`, operation `listInternEffectiveVaultSecrets`. Optional
+/// parameters: `.params(VaultEffectiveSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the
+/// call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 429, 500, 502, 503, 504; other variants where no answer came.
@@ -61,9 +65,12 @@ static VAULT_LIST_INTERN_VAULT_SECRETS: Operation =
         .with_function("vault_list_intern_vault_secrets")
         .with_paging(Paging::Offset { default_limit: Some(100) });
 
-/// Lists the secrets stored for one intern, in pages and without their values; older ones from the dashboard are included.
+/// Lists the secrets stored for one intern, in pages and without their values; older ones from the dashboard are
+/// included.
 ///
-/// `GET /vault/interns/{internId}/secrets`, operation `listInternVaultSecrets`. Optional parameters: `.params(VaultListInternVaultSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /vault/interns/{internId}/secrets`, operation `listInternVaultSecrets`. Optional parameters:
+/// `.params(VaultListInternVaultSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
+/// for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 429, 500, 502, 503, 504; other variants where no answer came.
@@ -82,7 +89,8 @@ static VAULT_COPY_VAULT_SECRETS_TO_INTERN: Operation =
     Operation::new("copyVaultSecretsToIntern", Method::POST, "/vault/interns/{internId}/secrets/copy")
         .with_function("vault_copy_vault_secrets_to_intern");
 
-/// Copies workspace secrets to an intern, overwriting those of the same name, and returns descriptions of the copies; either all are copied or none.
+/// Copies workspace secrets to an intern, overwriting those of the same name, and returns descriptions of the copies;
+/// either all are copied or none.
 ///
 /// `POST /vault/interns/{internId}/secrets/copy`, operation `copyVaultSecretsToIntern`.
 ///
@@ -163,9 +171,12 @@ static VAULT_LIST_VAULT_SECRETS: Operation = Operation::new("listVaultSecrets", 
     .with_function("vault_list_vault_secrets")
     .with_paging(Paging::Offset { default_limit: Some(100) });
 
-/// Lists the secrets of the workspace that the API key belongs to, in pages and without their values; older ones from the dashboard are included.
+/// Lists the secrets of the workspace that the API key belongs to, in pages and without their values; older ones from
+/// the dashboard are included.
 ///
-/// `GET /vault/secrets`, operation `listVaultSecrets`. Optional parameters: `.params(VaultListVaultSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /vault/secrets`, operation `listVaultSecrets`. Optional parameters:
+/// `.params(VaultListVaultSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
+/// the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 429, 500, 502, 503, 504; other variants where no answer came.
@@ -195,7 +206,8 @@ pub fn vault_delete_vault_secret(core: &OpenRouterCore, name: impl AsRef<str>) -
 static VAULT_STORE_VAULT_SECRET: Operation =
     Operation::new("storeVaultSecret", Method::PUT, "/vault/secrets/{name}").with_function("vault_store_vault_secret");
 
-/// Stores a secret in the workspace that the API key belongs to, overwriting one of the same name, and returns its description without the value.
+/// Stores a secret in the workspace that the API key belongs to, overwriting one of the same name, and returns its
+/// description without the value.
 ///
 /// `PUT /vault/secrets/{name}`, operation `storeVaultSecret`.
 ///

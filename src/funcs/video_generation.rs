@@ -69,7 +69,8 @@ static VIDEO_GENERATION_GET_VIDEO_CONTENT: Operation =
 
 /// Streams the bytes of a finished video from the provider that made it.
 ///
-/// `GET /videos/{jobId}/content`, operation `listVideosContent`. Optional parameters: `.params(VideoGenerationGetVideoContentParams::new()…)` on the call.
+/// `GET /videos/{jobId}/content`, operation `listVideosContent`. Optional parameters:
+/// `.params(VideoGenerationGetVideoContentParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 410, 500, 502; other variants where no answer came.

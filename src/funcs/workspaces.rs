@@ -20,7 +20,8 @@ static WORKSPACES_LIST: Operation = Operation::new("listWorkspaces", Method::GET
 
 /// Lists the workspaces of your account and returns one page; needs a management key.
 ///
-/// `GET /workspaces`, operation `listWorkspaces`. Optional parameters: `.params(WorkspacesListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /workspaces`, operation `listWorkspaces`. Optional parameters: `.params(WorkspacesListParams::new()…)` on the
+/// call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants where no answer came.
@@ -49,9 +50,11 @@ pub fn workspaces_create(
 static WORKSPACES_DELETE: Operation =
     Operation::new("deleteWorkspace", Method::DELETE, "/workspaces/{id}").with_function("workspaces_delete");
 
-/// Deletes a workspace without active keys, along with its budgets and guardrails, and returns a confirmation; needs a management key.
+/// Deletes a workspace without active keys, along with its budgets and guardrails, and returns a confirmation; needs
+/// a management key.
 ///
-/// `DELETE /workspaces/{id}`, operation `deleteWorkspace`. Optional parameters: `.params(WorkspacesDeleteParams::new()…)` on the call.
+/// `DELETE /workspaces/{id}`, operation `deleteWorkspace`. Optional parameters:
+/// `.params(WorkspacesDeleteParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
@@ -106,9 +109,12 @@ static WORKSPACES_LIST_MEMBERS: Operation =
         .with_function("workspaces_list_members")
         .with_paging(Paging::Offset { default_limit: Some(50) });
 
-/// Lists the members of one workspace in pages; the default workspace includes the whole organization. Needs a management key.
+/// Lists the members of one workspace in pages; the default workspace includes the whole organization. Needs a
+/// management key.
 ///
-/// `GET /workspaces/{id}/members`, operation `listWorkspaceMembers`. Optional parameters: `.params(WorkspacesListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /workspaces/{id}/members`, operation `listWorkspaceMembers`. Optional parameters:
+/// `.params(WorkspacesListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
+/// the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
@@ -127,7 +133,8 @@ static WORKSPACES_BULK_ADD_MEMBERS: Operation =
     Operation::new("bulkAddWorkspaceMembers", Method::POST, "/workspaces/{id}/members/add")
         .with_function("workspaces_bulk_add_members");
 
-/// Adds several organization members to a workspace in their organization roles and returns the outcome; needs a management key.
+/// Adds several organization members to a workspace in their organization roles and returns the outcome; needs a
+/// management key.
 ///
 /// `POST /workspaces/{id}/members/add`, operation `bulkAddWorkspaceMembers`.
 ///
@@ -149,7 +156,8 @@ static WORKSPACES_BULK_REMOVE_MEMBERS: Operation =
     Operation::new("bulkRemoveWorkspaceMembers", Method::POST, "/workspaces/{id}/members/remove")
         .with_function("workspaces_bulk_remove_members");
 
-/// Removes several members from a workspace and returns the outcome; holders of active keys and SCIM-managed members cannot be removed.
+/// Removes several members from a workspace and returns the outcome; holders of active keys and SCIM-managed members
+/// cannot be removed.
 ///
 /// `POST /workspaces/{id}/members/remove`, operation `bulkRemoveWorkspaceMembers`.
 ///
@@ -248,7 +256,8 @@ static WORKSPACES_SET_BUDGET: Operation =
     Operation::new("upsertWorkspaceBudget", Method::PUT, "/workspaces/{workspace_ref}/budgets/{interval}")
         .with_function("workspaces_set_budget");
 
-/// Sets the budget of one interval and returns it; shorter intervals need strictly smaller limits. Needs a management key.
+/// Sets the budget of one interval and returns it; shorter intervals need strictly smaller limits. Needs a management
+/// key.
 ///
 /// `PUT /workspaces/{workspace_ref}/budgets/{interval}`, operation `upsertWorkspaceBudget`.
 ///

@@ -62,7 +62,7 @@ impl Parameters for AnalyticsGetUserActivityParams {
 }
 
 impl AnalyticsGetUserActivityParams {
-    /// Sets the parameter `date`.
+    /// Sets `date`. Narrows the rows to one UTC day, written `YYYY-MM-DD`, within the last 30 days.
     #[must_use]
     #[inline]
     pub fn date(mut self, date: impl Into<String>) -> Self {
@@ -70,7 +70,8 @@ impl AnalyticsGetUserActivityParams {
         self
     }
 
-    /// Sets the parameter `api_key_hash`.
+    /// Sets `api_key_hash`. Narrows the rows to one API key, given by the hexadecimal SHA-256 hash that the key
+    /// endpoints report.
     #[must_use]
     #[inline]
     pub fn api_key_hash(mut self, api_key_hash: impl Into<String>) -> Self {
@@ -78,7 +79,7 @@ impl AnalyticsGetUserActivityParams {
         self
     }
 
-    /// Sets the parameter `user_id`.
+    /// Sets `user_id`. Narrows the rows to one member; works for organization accounts only.
     #[must_use]
     #[inline]
     pub fn user_id(mut self, user_id: impl Into<String>) -> Self {
@@ -86,7 +87,8 @@ impl AnalyticsGetUserActivityParams {
         self
     }
 
-    /// Sets the parameter `group_by`.
+    /// Sets `group_by`. Splits rows by workspace and adds `workspace_id` to each; without it, workspaces are summed
+    /// together.
     #[must_use]
     #[inline]
     pub fn group_by(mut self, group_by: impl Into<GetUserActivityGroupBy>) -> Self {
@@ -94,7 +96,7 @@ impl AnalyticsGetUserActivityParams {
         self
     }
 
-    /// Sets the parameter `workspace_id`.
+    /// Sets `workspace_id`. Narrows the rows to one workspace of your account, given by UUID.
     #[must_use]
     #[inline]
     pub fn workspace_id(mut self, workspace_id: impl Into<String>) -> Self {
@@ -127,7 +129,8 @@ impl Root for ActivityResponse {}
 pub struct ActivityItem {
     /// US dollars charged outside OpenRouter, by the provider, for inference that ran on your own provider key.
     pub byok_usage_inference: f64,
-    /// Input tokens that providers read from their prompt cache, summed over all requests in this row; replayed responses can lift it above `prompt_tokens`.
+    /// Input tokens that providers read from their prompt cache, summed over all requests in this row; replayed
+    /// responses can lift it above `prompt_tokens`.
     pub cached_tokens: i64,
     /// Tokens the model produced, summed over all requests in this row.
     pub completion_tokens: i64,
@@ -149,7 +152,8 @@ pub struct ActivityItem {
     pub requests: i64,
     /// OpenRouter credits consumed by this row, expressed in US dollars.
     pub usage: f64,
-    /// Workspace the row belongs to; sent only with `group_by=workspace`, and old rows without a recorded workspace fall to the account's default one.
+    /// Workspace the row belongs to; sent only with `group_by=workspace`, and old rows without a recorded workspace
+    /// fall to the account's default one.
     pub workspace_id: Option<String>,
     /// Variant of the model, such as `standard` or `free`.
     pub variant: Option<String>,
@@ -434,7 +438,8 @@ pub struct AnalyticsQueryResult {
     ///
     /// On the wire `cachedAt`.
     pub cached_at: Option<f64>,
-    /// Notes about filter values the server could not resolve, such as unknown key hashes; the query ran all the same.
+    /// Notes about filter values the server could not resolve, such as unknown key hashes; the query ran all the
+    /// same.
     pub warnings: Option<Vec<String>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -479,7 +484,8 @@ pub struct QueryAnalyticsRequest {
     pub metrics: Vec<String>,
     /// Splits the metrics by tags from a custom classifier, which must be active on the workspace.
     pub classifier_dimensions: Option<AnalyticsClassifierDimensions>,
-    /// Keeps only generations carrying certain classifier tags; works alone or with `classifier_dimensions`, provided both name one classifier.
+    /// Keeps only generations carrying certain classifier tags; works alone or with `classifier_dimensions`, provided
+    /// both name one classifier.
     pub classifier_filters: Option<AnalyticsClassifierFilters>,
     /// Dimensions to group rows by; leave out to aggregate over everything.
     ///
@@ -491,7 +497,8 @@ pub struct QueryAnalyticsRequest {
     pub filters: Option<Vec<AnalyticsFilter>>,
     /// Width of the time buckets, such as `day`; set it to get a time series.
     pub granularity: Option<String>,
-    /// Caps rows for each dimension combination; too low a value cuts off time buckets, and it has no effect without dimensions.
+    /// Caps rows for each dimension combination; too low a value cuts off time buckets, and it has no effect without
+    /// dimensions.
     pub group_limit: Option<i64>,
     /// Caps the rows in the whole result; the server may lift it for grouped time series that set no `group_limit`.
     pub limit: Option<i64>,
@@ -537,14 +544,28 @@ impl QueryAnalyticsRequest {
 }
 
 wire_setters!(QueryAnalyticsRequest {
+    /// Sets `classifier_dimensions`. Splits the metrics by tags from a custom classifier, which must be active on the
+    /// workspace.
     classifier_dimensions: into AnalyticsClassifierDimensions,
+    /// Sets `classifier_filters`. Keeps only generations carrying certain classifier tags; works alone or with
+    /// `classifier_dimensions`, provided both name one classifier.
     classifier_filters: into AnalyticsClassifierFilters,
+    /// Sets `dimensions`, from one element or a list. Dimensions to group rows by; leave out to aggregate over
+    /// everything.
     dimensions: list String,
+    /// Sets `filters`, from one element or a list. Conditions on dimensions that narrow which traffic is counted.
     filters: list AnalyticsFilter,
+    /// Sets `granularity`. Width of the time buckets, such as `day`; set it to get a time series.
     granularity: into String,
+    /// Sets `group_limit`. Caps rows for each dimension combination; too low a value cuts off time buckets, and it
+    /// has no effect without dimensions.
     group_limit: number i64,
+    /// Sets `limit`. Caps the rows in the whole result; the server may lift it for grouped time series that set no
+    /// `group_limit`.
     limit: number i64,
+    /// Sets `order_by`. Sorts the result rows by one column in a chosen direction.
     order_by: into AnalyticsOrderBy,
+    /// Sets `time_range`. Period the query covers, given by its two ends.
     time_range: into AnalyticsTimeRange,
 });
 
@@ -583,17 +604,23 @@ impl AnalyticsClassifierDimensions {
 }
 
 wire_setters!(AnalyticsClassifierDimensions {
+    /// Sets `dimension_names`, from one element or a list. Names of the classifier dimensions whose tag values split
+    /// the rows.
     dimension_names: list String,
+    /// Sets `include_nulls`. Set to true to keep generations this classifier never tagged; otherwise only classified
+    /// ones are counted.
     include_nulls: exact bool,
 });
 
-/// Keeps only generations carrying certain classifier tags; works alone or with `classifier_dimensions`, provided both name one classifier.
+/// Keeps only generations carrying certain classifier tags; works alone or with `classifier_dimensions`, provided
+/// both name one classifier.
 ///
 /// At `queryAnalytics.request.classifier_filters` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AnalyticsClassifierFilters {
-    /// UUID naming the classifier whose tags are tested; it has to equal the one in `classifier_dimensions` if that is sent too.
+    /// UUID naming the classifier whose tags are tested; it has to equal the one in `classifier_dimensions` if that
+    /// is sent too.
     ///
     /// Format `uuid`.
     pub classifier_id: String,
@@ -784,7 +811,8 @@ pub struct AnalyticsScalarFilter {
     pub field: String,
     /// Comparison between the dimension and the value.
     pub operator: AnalyticsScalarFilterOperator,
-    /// Value to compare with: an ID, a key hash or a model permaslug, rather than the readable label that results show.
+    /// Value to compare with: an ID, a key hash or a model permaslug, rather than the readable label that results
+    /// show.
     pub value: FilterValue,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -883,6 +911,8 @@ impl AnalyticsSetFilter {
 }
 
 wire_setters!(AnalyticsSetFilter {
+    /// Sets `include_unset`. True also matches rows that lack a value for the dimension, if the dimension keeps track
+    /// of such rows.
     include_unset: exact bool,
 });
 

@@ -31,9 +31,11 @@ impl Root for GetCurrentKeyResponse {}
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GetCurrentKeyResponseData {
-    /// Data regions that guardrails and account let the key send requests through; an empty list rules out all of them.
+    /// Data regions that guardrails and account let the key send requests through; an empty list rules out all of
+    /// them.
     pub allowed_data_regions: Vec<DataRegion>,
-    /// Every spending limit that requests with the key are checked against, in the order of the checks; `limit` covers only the key's own.
+    /// Every spending limit that requests with the key are checked against, in the order of the checks; `limit`
+    /// covers only the key's own.
     pub budgets: Vec<KeyBudget>,
     /// Lifetime spend in USD that ran over your own provider credentials.
     pub byok_usage: f64,
@@ -45,7 +47,8 @@ pub struct GetCurrentKeyResponseData {
     pub byok_usage_weekly: f64,
     /// User who made the key: the member for organization keys, yourself for personal ones; may be null.
     pub creator_user_id: Option<String>,
-    /// Limit that will stop requests first, that is, one already used up or else the one with the least left; null when nothing limits the key.
+    /// Limit that will stop requests first, that is, one already used up or else the one with the least left; null
+    /// when nothing limits the key.
     pub effective_budget: Option<KeyBudget>,
     /// How much of the daily quota for `:free` models the owner of the key has used.
     pub free_model_daily_requests: FreeModelDailyRequests,
@@ -81,7 +84,8 @@ pub struct GetCurrentKeyResponseData {
     pub usage_monthly: f64,
     /// Spend in USD from OpenRouter credits this week, counted from Monday UTC.
     pub usage_weekly: f64,
-    /// Workspace that spend on the key is booked to; null when it has none that is active, for instance after the workspace was deleted.
+    /// Workspace that spend on the key is booked to; null when it has none that is active, for instance after the
+    /// workspace was deleted.
     pub workspace_id: Option<String>,
     /// When the key stops working, in ISO 8601 UTC; null means never.
     ///
@@ -143,7 +147,8 @@ pub struct KeyBudget {
     pub resets_at: Option<String>,
     /// What kind of limit this is and whose spend it counts.
     pub scope: KeyBudgetScope,
-    /// Spend in USD counted against this limit in the current period, by the member, the key or the workspace as the scope says.
+    /// Spend in USD counted against this limit in the current period, by the member, the key or the workspace as the
+    /// scope says.
     pub spend_usd: f64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -192,7 +197,8 @@ wire_enum!(KeyBudgetScope {
     KeyLimit = "key_limit",
 });
 
-/// Daily quota of requests to `:free` models for the account that owns the key; accounts and requests exempt from the quota may go beyond it.
+/// Daily quota of requests to `:free` models for the account that owns the key; accounts and requests exempt from the
+/// quota may go beyond it.
 ///
 /// Schema `FreeModelDailyRequests` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -268,7 +274,7 @@ impl Parameters for ApiKeysListParams {
 }
 
 impl ApiKeysListParams {
-    /// Sets the parameter `include_disabled`.
+    /// Sets `include_disabled`. Pass `true` to see switched-off keys as well.
     #[must_use]
     #[inline]
     pub fn include_disabled(mut self, include_disabled: bool) -> Self {
@@ -276,7 +282,7 @@ impl ApiKeysListParams {
         self
     }
 
-    /// Sets the parameter `include_expired`.
+    /// Sets `include_expired`. Set to true to list keys past their expiry too.
     #[must_use]
     #[inline]
     pub fn include_expired(mut self, include_expired: bool) -> Self {
@@ -284,7 +290,7 @@ impl ApiKeysListParams {
         self
     }
 
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many API keys to skip before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -292,7 +298,7 @@ impl ApiKeysListParams {
         self
     }
 
-    /// Sets the parameter `workspace_id`.
+    /// Sets `workspace_id`. Workspace whose keys to list; the default workspace when absent.
     #[must_use]
     #[inline]
     pub fn workspace_id(mut self, workspace_id: impl Into<String>) -> Self {
@@ -457,7 +463,8 @@ pub struct CreateKeyRequest {
     ///
     /// At least 0.
     pub limit: Option<f64>,
-    /// How often the cap starts afresh, always at midnight UTC with weeks from Monday; null keeps a single lifetime cap.
+    /// How often the cap starts afresh, always at midnight UTC with weeks from Monday; null keeps a single lifetime
+    /// cap.
     pub limit_reset: Option<ResetInterval>,
     /// Workspace that will own the key; the default workspace when absent.
     ///
@@ -497,12 +504,22 @@ impl CreateKeyRequest {
 }
 
 wire_setters!(CreateKeyRequest {
+    /// Sets `creator_user_id`. Member to record as the creator; makes sense only for keys owned by an organization.
     creator_user_id: into String,
+    /// Sets `expires_at`. When the key stops working, in ISO 8601; any timezone but UTC is refused, null sets no
+    /// expiry.
     expires_at: into String,
+    /// Sets `external`. Ties the new key to one of your own end users; for partners that issue keys on behalf of
+    /// others.
     external: into CreateKeyRequestExternal,
+    /// Sets `include_byok_in_limit`. Set to true to count spend over your own provider credentials towards the cap.
     include_byok_in_limit: exact bool,
+    /// Sets `limit`. Spending cap in USD; null leaves the key uncapped.
     limit: number f64,
+    /// Sets `limit_reset`. How often the cap starts afresh, always at midnight UTC with weeks from Monday; null keeps
+    /// a single lifetime cap.
     limit_reset: into ResetInterval,
+    /// Sets `workspace_id`. Workspace that will own the key; the default workspace when absent.
     workspace_id: into String,
 });
 
@@ -512,11 +529,13 @@ wire_setters!(CreateKeyRequest {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateKeyRequestExternal {
-    /// Your identifier for the end user that spend on the key is attributed to; in an organization it is also registered as an external user.
+    /// Your identifier for the end user that spend on the key is attributed to; in an organization it is also
+    /// registered as an external user.
     ///
     /// From 1 to 512 characters.
     pub user: String,
-    /// Key value of your own making for the new API key, long and hard to guess; only its hash is stored and no response shows it.
+    /// Key value of your own making for the new API key, long and hard to guess; only its hash is stored and no
+    /// response shows it.
     ///
     /// From 32 to 512 characters.
     pub api_key: Option<Secret>,
@@ -535,6 +554,8 @@ impl CreateKeyRequestExternal {
 }
 
 wire_setters!(CreateKeyRequestExternal {
+    /// Sets `api_key`. Key value of your own making for the new API key, long and hard to guess; only its hash is
+    /// stored and no response shows it.
     api_key: into Secret,
 });
 
@@ -572,7 +593,8 @@ pub struct UpdateKeyRequest {
     ///
     /// From 1 to 256 characters.
     pub name: Option<String>,
-    /// Workspace to move the key to; its secret and guardrail assignments stay, but other settings of the old workspace no longer apply.
+    /// Workspace to move the key to; its secret and guardrail assignments stay, but other settings of the old
+    /// workspace no longer apply.
     ///
     /// Format `uuid`.
     pub workspace_id: Option<String>,
@@ -598,10 +620,19 @@ impl UpdateKeyRequest {
 }
 
 wire_setters!(UpdateKeyRequest {
+    /// Sets `disabled`. Set to true to switch the key off, false to switch it on again.
     disabled: exact bool,
+    /// Sets `include_byok_in_limit`. Set to true to count spend over your own provider credentials towards the cap.
     include_byok_in_limit: exact bool,
+    /// Changes `limit`; a plain value sets it, `Patch::Clear` empties it. Replacement spending cap in USD; null lifts
+    /// the cap.
     limit: patch f64,
+    /// Changes `limit_reset`; a plain value sets it, `Patch::Clear` empties it. How often the cap resets, always at
+    /// midnight UTC with weeks from Monday; null stops the resets.
     limit_reset: patch ResetInterval,
+    /// Sets `name`. Replacement name by which you will recognize the key.
     name: into String,
+    /// Sets `workspace_id`. Workspace to move the key to; its secret and guardrail assignments stay, but other
+    /// settings of the old workspace no longer apply.
     workspace_id: into String,
 });

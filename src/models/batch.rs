@@ -84,7 +84,7 @@ impl Parameters for BatchListParams {
 }
 
 impl BatchListParams {
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many batches to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -92,7 +92,7 @@ impl BatchListParams {
         self
     }
 
-    /// Sets the parameter `after`.
+    /// Sets `after`. Continues after this batch ID; pass `last_id` of the page before.
     #[must_use]
     #[inline]
     pub fn after(mut self, after: impl Into<String>) -> Self {
@@ -100,7 +100,7 @@ impl BatchListParams {
         self
     }
 
-    /// Sets the parameter `status`.
+    /// Sets `status`, from one element or a list. Keeps only batches in one of these statuses.
     #[must_use]
     #[inline]
     pub fn status<Status>(mut self, status: impl IntoList<BatchListStatus, Status>) -> Self {
@@ -108,7 +108,7 @@ impl BatchListParams {
         self
     }
 
-    /// Sets the parameter `created_after`.
+    /// Sets `created_after`. Keeps only batches submitted later than this moment.
     #[must_use]
     #[inline]
     pub fn created_after(mut self, created_after: impl Into<String>) -> Self {
@@ -116,7 +116,7 @@ impl BatchListParams {
         self
     }
 
-    /// Sets the parameter `created_before`.
+    /// Sets `created_before`. Keeps only batches submitted earlier than this moment.
     #[must_use]
     #[inline]
     pub fn created_before(mut self, created_before: impl Into<String>) -> Self {
@@ -184,7 +184,8 @@ pub struct BatchObject {
     pub endpoint: String,
     /// Why the batch as a whole failed; null otherwise.
     pub error: Option<BatchError>,
-    /// When the provider gives up on unfinished requests, in Unix seconds, possibly later than the completion window suggests; null when the provider names no deadline.
+    /// When the provider gives up on unfinished requests, in Unix seconds, possibly later than the completion window
+    /// suggests; null when the provider names no deadline.
     pub expires_at: Option<i64>,
     /// When the batch reached its final status, in Unix seconds; null until then.
     pub finalized_at: Option<i64>,
@@ -192,11 +193,13 @@ pub struct BatchObject {
     pub id: String,
     /// Slug of the model that all requests of the batch run on.
     pub model: String,
-    /// Name of the provider chosen to run the batch, spelled the same as in ordinary responses; null before one is chosen.
+    /// Name of the provider chosen to run the batch, spelled the same as in ordinary responses; null before one is
+    /// chosen.
     pub provider: Option<String>,
     /// Progress of the batch, counted in requests.
     pub request_counts: BatchRequestCounts,
-    /// Outcome of each request, to be matched by `custom_id`; present once the batch has finished and only when fetched by its ID.
+    /// Outcome of each request, to be matched by `custom_id`; present once the batch has finished and only when
+    /// fetched by its ID.
     pub results: Option<Vec<BatchResult>>,
     /// How far the batch has come; poll until it is final.
     pub status: BatchStatus,
@@ -457,7 +460,8 @@ wire_enum!(BatchStatus {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateBatchRequest {
-    /// HTTPS address that OpenRouter posts a webhook event to when the batch reaches its final status; the server requires it before `requests` in the body.
+    /// HTTPS address that OpenRouter posts a webhook event to when the batch reaches its final status; the server
+    /// requires it before `requests` in the body.
     ///
     /// Format `uri`.
     pub callback_url: Option<String>,
@@ -511,8 +515,12 @@ impl CreateBatchRequest {
 }
 
 wire_setters!(CreateBatchRequest {
+    /// Sets `callback_url`. HTTPS address that OpenRouter posts a webhook event to when the batch reaches its final
+    /// status; the server requires it before `requests` in the body.
     callback_url: into String,
+    /// Sets `completion_window`. Time within which the batch should finish.
     completion_window: into BatchCompletionWindow,
+    /// Sets `provider`. Limits which providers may run the batch.
     provider: into BatchProviderPreferences,
 });
 
@@ -563,7 +571,8 @@ wire_enum!(BatchEndpoint {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct BatchProviderPreferences {
-    /// With `false`, the batch fails when its first choice of provider is unavailable instead of moving on to another one.
+    /// With `false`, the batch fails when its first choice of provider is unavailable instead of moving on to another
+    /// one.
     pub allow_fallbacks: Option<bool>,
     /// Slugs of the providers that may run the batch, combined with those your account allows.
     pub only: Option<Vec<String>>,
@@ -582,7 +591,11 @@ impl BatchProviderPreferences {
 }
 
 wire_setters!(BatchProviderPreferences {
+    /// Sets `allow_fallbacks`. With `false`, the batch fails when its first choice of provider is unavailable instead
+    /// of moving on to another one.
     allow_fallbacks: exact bool,
+    /// Sets `only`, from one element or a list. Slugs of the providers that may run the batch, combined with those
+    /// your account allows.
     only: list String,
 });
 

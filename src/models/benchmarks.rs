@@ -30,7 +30,8 @@ wire_enum!(BenchmarkSource {
     OpenRouter = "openrouter",
 });
 
-/// Narrows to one kind of work, mapped to the index or category each source uses; `search` yields OpenRouter results alone.
+/// Narrows to one kind of work, mapped to the index or category each source uses; `search` yields OpenRouter results
+/// alone.
 ///
 /// At `getBenchmarks(task_type)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,7 +56,8 @@ wire_enum!(GetBenchmarksTaskType {
     Search = "search",
 });
 
-/// Picks one OpenRouter benchmark; `search_*` choices drop everything but search items, others leave the remaining sources untouched.
+/// Picks one OpenRouter benchmark; `search_*` choices drop everything but search items, others leave the remaining
+/// sources untouched.
 ///
 /// At `getBenchmarks(benchmark_type)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -133,9 +135,11 @@ wire_enum!(GetBenchmarksArena {
 pub struct BenchmarksGetBenchmarksParams {
     /// Limits results to one publisher of scores, which also fixes the shape of each item; omit to mix all.
     pub source: Option<BenchmarkSource>,
-    /// Narrows to one kind of work, mapped to the index or category each source uses; `search` yields OpenRouter results alone.
+    /// Narrows to one kind of work, mapped to the index or category each source uses; `search` yields OpenRouter
+    /// results alone.
     pub task_type: Option<GetBenchmarksTaskType>,
-    /// Picks one OpenRouter benchmark; `search_*` choices drop everything but search items, others leave the remaining sources untouched.
+    /// Picks one OpenRouter benchmark; `search_*` choices drop everything but search items, others leave the
+    /// remaining sources untouched.
     pub benchmark_type: Option<GetBenchmarksBenchmarkType>,
     /// Adds to each search item the published run settings: agent turns, reasoning effort and temperature.
     ///
@@ -147,7 +151,8 @@ pub struct BenchmarksGetBenchmarksParams {
     pub search_surface: Option<BenchmarkSearchSurface>,
     /// Chooses the Design Arena competition whose ratings to read; other sources ignore it.
     pub arena: Option<GetBenchmarksArena>,
-    /// Narrows Design Arena results to one category of its arena, such as `gamedev` or `svg`; omit for every category.
+    /// Narrows Design Arena results to one category of its arena, such as `gamedev` or `svg`; omit for every
+    /// category.
     pub category: Option<String>,
     /// Caps how many items come back; omit to receive every match.
     ///
@@ -180,7 +185,8 @@ impl Parameters for BenchmarksGetBenchmarksParams {
 }
 
 impl BenchmarksGetBenchmarksParams {
-    /// Sets the parameter `source`.
+    /// Sets `source`. Limits results to one publisher of scores, which also fixes the shape of each item; omit to mix
+    /// all.
     #[must_use]
     #[inline]
     pub fn source(mut self, source: impl Into<BenchmarkSource>) -> Self {
@@ -188,7 +194,8 @@ impl BenchmarksGetBenchmarksParams {
         self
     }
 
-    /// Sets the parameter `task_type`.
+    /// Sets `task_type`. Narrows to one kind of work, mapped to the index or category each source uses; `search`
+    /// yields OpenRouter results alone.
     #[must_use]
     #[inline]
     pub fn task_type(mut self, task_type: impl Into<GetBenchmarksTaskType>) -> Self {
@@ -196,7 +203,8 @@ impl BenchmarksGetBenchmarksParams {
         self
     }
 
-    /// Sets the parameter `benchmark_type`.
+    /// Sets `benchmark_type`. Picks one OpenRouter benchmark; `search_*` choices drop everything but search items,
+    /// others leave the remaining sources untouched.
     #[must_use]
     #[inline]
     pub fn benchmark_type(mut self, benchmark_type: impl Into<GetBenchmarksBenchmarkType>) -> Self {
@@ -204,7 +212,8 @@ impl BenchmarksGetBenchmarksParams {
         self
     }
 
-    /// Sets the parameter `include_run_config`.
+    /// Sets `include_run_config`. Adds to each search item the published run settings: agent turns, reasoning effort
+    /// and temperature.
     #[must_use]
     #[inline]
     pub fn include_run_config(mut self, include_run_config: bool) -> Self {
@@ -212,7 +221,7 @@ impl BenchmarksGetBenchmarksParams {
         self
     }
 
-    /// Sets the parameter `search_engine`.
+    /// Sets `search_engine`. Keeps OpenRouter search results that were produced with this engine, for example `exa`.
     #[must_use]
     #[inline]
     pub fn search_engine(mut self, search_engine: impl Into<String>) -> Self {
@@ -220,7 +229,7 @@ impl BenchmarksGetBenchmarksParams {
         self
     }
 
-    /// Sets the parameter `search_surface`.
+    /// Sets `search_surface`. Keeps OpenRouter search results by how the run invoked search.
     #[must_use]
     #[inline]
     pub fn search_surface(mut self, search_surface: impl Into<BenchmarkSearchSurface>) -> Self {
@@ -228,7 +237,7 @@ impl BenchmarksGetBenchmarksParams {
         self
     }
 
-    /// Sets the parameter `arena`.
+    /// Sets `arena`. Chooses the Design Arena competition whose ratings to read; other sources ignore it.
     #[must_use]
     #[inline]
     pub fn arena(mut self, arena: impl Into<GetBenchmarksArena>) -> Self {
@@ -236,7 +245,8 @@ impl BenchmarksGetBenchmarksParams {
         self
     }
 
-    /// Sets the parameter `category`.
+    /// Sets `category`. Narrows Design Arena results to one category of its arena, such as `gamedev` or `svg`; omit
+    /// for every category.
     #[must_use]
     #[inline]
     pub fn category(mut self, category: impl Into<String>) -> Self {
@@ -244,7 +254,7 @@ impl BenchmarksGetBenchmarksParams {
         self
     }
 
-    /// Sets the parameter `max_results`.
+    /// Sets `max_results`. Caps how many items come back; omit to receive every match.
     #[must_use]
     #[inline]
     pub fn max_results(mut self, max_results: impl IntoNumber<i64>) -> Self {
@@ -664,7 +674,8 @@ impl UnifiedBenchmark {
 pub struct UnifiedBenchmarksMeta {
     /// When the scores were last refreshed, as an ISO 8601 timestamp.
     pub as_of: String,
-    /// Credit line you must show when you republish the scores; null for mixed sources, where each item needs its own credit.
+    /// Credit line you must show when you republish the scores; null for mixed sources, where each item needs its own
+    /// credit.
     pub citation: Option<String>,
     /// How many different models the listing contains.
     pub model_count: i64,

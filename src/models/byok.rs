@@ -392,7 +392,8 @@ pub struct ByokListParams {
     ///
     /// From 1 to 100. Default `50`.
     pub limit: Option<i64>,
-    /// Workspace whose credentials to list; name one explicitly if your default workspace was deleted, or the call fails with 400.
+    /// Workspace whose credentials to list; name one explicitly if your default workspace was deleted, or the call
+    /// fails with 400.
     ///
     /// Format `uuid`.
     pub workspace_id: Option<String>,
@@ -420,7 +421,7 @@ impl Parameters for ByokListParams {
 }
 
 impl ByokListParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many credentials to skip before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -428,7 +429,7 @@ impl ByokListParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many credentials to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -436,7 +437,8 @@ impl ByokListParams {
         self
     }
 
-    /// Sets the parameter `workspace_id`.
+    /// Sets `workspace_id`. Workspace whose credentials to list; name one explicitly if your default workspace was
+    /// deleted, or the call fails with 400.
     #[must_use]
     #[inline]
     pub fn workspace_id(mut self, workspace_id: impl Into<String>) -> Self {
@@ -444,7 +446,7 @@ impl ByokListParams {
         self
     }
 
-    /// Sets the parameter `provider`.
+    /// Sets `provider`. Keeps only credentials for this upstream provider, named by slug such as `amazon-bedrock`.
     #[must_use]
     #[inline]
     pub fn provider(mut self, provider: impl Into<ByokProviderSlug>) -> Self {
@@ -505,9 +507,11 @@ pub struct ByokKey {
     pub allowed_user_ids: Option<Vec<String>>,
     /// Moment the credential was stored, in ISO 8601 form.
     pub created_at: String,
-    /// Region in which the provider account processes requests, as you declared it; `europe` or `us` makes the credential usable on that regional host, while null and `global` follow what OpenRouter knows of the endpoint.
+    /// Region in which the provider account processes requests, as you declared it; `europe` or `us` makes the
+    /// credential usable on that regional host, while null and `global` follow what OpenRouter knows of the endpoint.
     pub declared_region: Option<DataRegion>,
-    /// Whether the provider account keeps no data, as you declared it: true opens the credential to requests that require zero retention, false closes it, null follows the policy of the endpoint.
+    /// Whether the provider account keeps no data, as you declared it: true opens the credential to requests that
+    /// require zero retention, false closes it, null follows the policy of the endpoint.
     pub declared_zdr: Option<bool>,
     /// True while the credential is switched off and routing skips it.
     pub disabled: bool,
@@ -515,11 +519,13 @@ pub struct ByokKey {
     ///
     /// Format `uuid`.
     pub id: String,
-    /// True when requests never use OpenRouter's shared capacity at this provider, whatever the model and even if all your keys fail.
+    /// True when requests never use OpenRouter's shared capacity at this provider, whatever the model and even if all
+    /// your keys fail.
     pub is_byok_only: bool,
     /// True holds the credential in reserve until the regular keys of its provider have been attempted.
     pub is_fallback: bool,
-    /// True when the models that this credential covers run only on your keys at this provider; models outside `allowed_models` can still use shared capacity.
+    /// True when the models that this credential covers run only on your keys at this provider; models outside
+    /// `allowed_models` can still use shared capacity.
     pub is_required: bool,
     /// Masked excerpt of the secret, enough to recognise the key without revealing it.
     pub label: String,
@@ -527,7 +533,8 @@ pub struct ByokKey {
     pub provider: ByokProviderSlug,
     /// Rank among the credentials of one provider; lower numbers get their turn first.
     pub sort_order: i64,
-    /// Workspace that owns the credential; `null` makes it available account-wide rather than in the default workspace.
+    /// Workspace that owns the credential; `null` makes it available account-wide rather than in the default
+    /// workspace.
     ///
     /// Format `uuid`.
     pub workspace_id: Option<String>,
@@ -600,23 +607,29 @@ pub struct CreateByokKeyRequest {
     ///
     /// At most 100 elements.
     pub allowed_user_ids: Option<Vec<String>>,
-    /// Region in which your provider account processes requests, which OpenRouter takes on trust; `europe` or `us` makes the credential usable on that regional host, while null and `global` follow what OpenRouter knows of the endpoint.
+    /// Region in which your provider account processes requests, which OpenRouter takes on trust; `europe` or `us`
+    /// makes the credential usable on that regional host, while null and `global` follow what OpenRouter knows of the
+    /// endpoint.
     pub declared_region: Option<DataRegion>,
-    /// Whether your provider account keeps no data, which OpenRouter takes on trust: true opens the credential to requests that require zero retention, false closes it, null follows the policy of the endpoint.
+    /// Whether your provider account keeps no data, which OpenRouter takes on trust: true opens the credential to
+    /// requests that require zero retention, false closes it, null follows the policy of the endpoint.
     pub declared_zdr: Option<bool>,
     /// True stores the credential switched off, to be enabled later.
     pub disabled: Option<bool>,
-    /// True keeps all your requests to this provider off OpenRouter's shared capacity, whatever the model and even if all your keys fail; not possible for a fallback credential.
+    /// True keeps all your requests to this provider off OpenRouter's shared capacity, whatever the model and even if
+    /// all your keys fail; not possible for a fallback credential.
     pub is_byok_only: Option<bool>,
     /// True holds the credential in reserve until the regular keys of its provider have been attempted.
     pub is_fallback: Option<bool>,
-    /// True keeps the models that this credential covers off OpenRouter's shared capacity at the provider; models outside `allowed_models` can still use it.
+    /// True keeps the models that this credential covers off OpenRouter's shared capacity at the provider; models
+    /// outside `allowed_models` can still use it.
     pub is_required: Option<bool>,
     /// Free-form name that helps people tell credentials apart.
     ///
     /// At most 255 characters.
     pub name: Option<String>,
-    /// Workspace to own the credential; left out it goes to the default workspace, and fails when that no longer exists.
+    /// Workspace to own the credential; left out it goes to the default workspace, and fails when that no longer
+    /// exists.
     ///
     /// Format `uuid`.
     pub workspace_id: Option<String>,
@@ -664,16 +677,38 @@ impl CreateByokKeyRequest {
 }
 
 wire_setters!(CreateByokKeyRequest {
+    /// Sets `allowed_api_key_hashes`, from one element or a list. Only these OpenRouter keys may use the credential;
+    /// name at least one of your own, or `null` for all.
     allowed_api_key_hashes: list String,
+    /// Sets `allowed_models`, from one element or a list. Restricts the credential to these model slugs; `null` lets
+    /// it serve any model.
     allowed_models: list String,
+    /// Sets `allowed_user_ids`, from one element or a list. Restricts the credential to requests by these users;
+    /// `null` admits everyone.
     allowed_user_ids: list String,
+    /// Sets `declared_region`. Region in which your provider account processes requests, which OpenRouter takes on
+    /// trust; `europe` or `us` makes the credential usable on that regional host, while null and `global` follow what
+    /// OpenRouter knows of the endpoint.
     declared_region: into DataRegion,
+    /// Sets `declared_zdr`. Whether your provider account keeps no data, which OpenRouter takes on trust: true opens
+    /// the credential to requests that require zero retention, false closes it, null follows the policy of the
+    /// endpoint.
     declared_zdr: exact bool,
+    /// Sets `disabled`. True stores the credential switched off, to be enabled later.
     disabled: exact bool,
+    /// Sets `is_byok_only`. True keeps all your requests to this provider off OpenRouter's shared capacity, whatever
+    /// the model and even if all your keys fail; not possible for a fallback credential.
     is_byok_only: exact bool,
+    /// Sets `is_fallback`. True holds the credential in reserve until the regular keys of its provider have been
+    /// attempted.
     is_fallback: exact bool,
+    /// Sets `is_required`. True keeps the models that this credential covers off OpenRouter's shared capacity at the
+    /// provider; models outside `allowed_models` can still use it.
     is_required: exact bool,
+    /// Sets `name`. Free-form name that helps people tell credentials apart.
     name: into String,
+    /// Sets `workspace_id`. Workspace to own the credential; left out it goes to the default workspace, and fails
+    /// when that no longer exists.
     workspace_id: into String,
 });
 
@@ -684,7 +719,8 @@ wire_setters!(CreateByokKeyRequest {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UpdateByokKeyRequest {
-    /// Limits the credential to these OpenRouter keys, given by hash; null lifts the limit, and foreign hashes fail with 400.
+    /// Limits the credential to these OpenRouter keys, given by hash; null lifts the limit, and foreign hashes fail
+    /// with 400.
     ///
     /// From 1 to 100 elements.
     pub allowed_api_key_hashes: Patch<Vec<String>>,
@@ -696,17 +732,20 @@ pub struct UpdateByokKeyRequest {
     ///
     /// At most 100 elements.
     pub allowed_user_ids: Patch<Vec<String>>,
-    /// Region in which your provider account processes requests, which OpenRouter takes on trust; null withdraws the declaration.
+    /// Region in which your provider account processes requests, which OpenRouter takes on trust; null withdraws the
+    /// declaration.
     pub declared_region: Patch<DataRegion>,
     /// Whether your provider account keeps no data, which OpenRouter takes on trust; null withdraws the declaration.
     pub declared_zdr: Patch<bool>,
     /// Set it to take the credential out of use without deleting it.
     pub disabled: Option<bool>,
-    /// True keeps all your requests to this provider off OpenRouter's shared capacity, whatever the model and even if all your keys fail; not possible for a fallback credential.
+    /// True keeps all your requests to this provider off OpenRouter's shared capacity, whatever the model and even if
+    /// all your keys fail; not possible for a fallback credential.
     pub is_byok_only: Option<bool>,
     /// Keeps the credential in reserve: it serves only after the ordinary keys for its provider had their turn.
     pub is_fallback: Option<bool>,
-    /// True keeps the models that this credential covers off OpenRouter's shared capacity at the provider; models outside `allowed_models` can still use it.
+    /// True keeps the models that this credential covers off OpenRouter's shared capacity at the provider; models
+    /// outside `allowed_models` can still use it.
     pub is_required: Option<bool>,
     /// Replacement provider key that overwrites the old one; stored encrypted, and no response ever shows it.
     ///
@@ -743,15 +782,36 @@ impl UpdateByokKeyRequest {
 }
 
 wire_setters!(UpdateByokKeyRequest {
+    /// Changes `allowed_api_key_hashes`; a plain value sets it, `Patch::Clear` empties it. Limits the credential to
+    /// these OpenRouter keys, given by hash; null lifts the limit, and foreign hashes fail with 400.
     allowed_api_key_hashes: patch Vec<String>,
+    /// Changes `allowed_models`; a plain value sets it, `Patch::Clear` empties it. Limits the credential to these
+    /// model slugs; null opens it to all models.
     allowed_models: patch Vec<String>,
+    /// Changes `allowed_user_ids`; a plain value sets it, `Patch::Clear` empties it. Limits the credential to these
+    /// users; null opens it to everyone.
     allowed_user_ids: patch Vec<String>,
+    /// Changes `declared_region`; a plain value sets it, `Patch::Clear` empties it. Region in which your provider
+    /// account processes requests, which OpenRouter takes on trust; null withdraws the declaration.
     declared_region: patch DataRegion,
+    /// Changes `declared_zdr`; a plain value sets it, `Patch::Clear` empties it. Whether your provider account keeps
+    /// no data, which OpenRouter takes on trust; null withdraws the declaration.
     declared_zdr: patch bool,
+    /// Sets `disabled`. Set it to take the credential out of use without deleting it.
     disabled: exact bool,
+    /// Sets `is_byok_only`. True keeps all your requests to this provider off OpenRouter's shared capacity, whatever
+    /// the model and even if all your keys fail; not possible for a fallback credential.
     is_byok_only: exact bool,
+    /// Sets `is_fallback`. Keeps the credential in reserve: it serves only after the ordinary keys for its provider
+    /// had their turn.
     is_fallback: exact bool,
+    /// Sets `is_required`. True keeps the models that this credential covers off OpenRouter's shared capacity at the
+    /// provider; models outside `allowed_models` can still use it.
     is_required: exact bool,
+    /// Sets `key`. Replacement provider key that overwrites the old one; stored encrypted, and no response ever shows
+    /// it.
     key: into Secret,
+    /// Changes `name`; a plain value sets it, `Patch::Clear` empties it. Label by which people recognise the
+    /// credential.
     name: patch String,
 });

@@ -50,7 +50,7 @@ impl Parameters for TaskClassificationsParams {
 }
 
 impl TaskClassificationsParams {
-    /// Sets the parameter `window`.
+    /// Sets `window`. Length of the recent period the shares are computed over.
     #[must_use]
     #[inline]
     pub fn window(mut self, window: impl Into<GetTaskClassificationsWindow>) -> Self {
@@ -118,9 +118,11 @@ pub struct TaskClassificationItem {
     pub models: Vec<TaskClassificationModel>,
     /// Machine-readable name of the task, prefixed by its group, such as `code:general_impl`.
     pub tag: String,
-    /// Part of all classified sampled tokens, from 0 to 1, that fall to this task; unclassified traffic does not count.
+    /// Part of all classified sampled tokens, from 0 to 1, that fall to this task; unclassified traffic does not
+    /// count.
     pub token_share: f64,
-    /// Part of all classified sampled requests, from 0 to 1, that fall to this task; unclassified traffic does not count.
+    /// Part of all classified sampled requests, from 0 to 1, that fall to this task; unclassified traffic does not
+    /// count.
     pub usage_share: f64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -145,7 +147,8 @@ wire_struct!(TaskClassificationItem {
 pub struct TaskClassificationModel {
     /// Permanent slug of the model that the shares belong to.
     pub id: String,
-    /// Part of the tokens sampled for the task that went through this model; the listed models may add up to less than 1.
+    /// Part of the tokens sampled for the task that went through this model; the listed models may add up to less
+    /// than 1.
     pub tag_token_share: f64,
     /// Part of the requests sampled for the task that this model served; the listed models may add up to less than 1.
     pub tag_usage_share: f64,

@@ -36,7 +36,7 @@ impl Parameters for ContainersListContainerFilesParams {
 }
 
 impl ContainersListContainerFilesParams {
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many files to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -44,7 +44,8 @@ impl ContainersListContainerFilesParams {
         self
     }
 
-    /// Sets the parameter `after`.
+    /// Sets `after`. Continues after this position; pass `last_id` of the page before, or the ID of any file in the
+    /// container.
     #[must_use]
     #[inline]
     pub fn after(mut self, after: impl Into<String>) -> Self {
@@ -65,7 +66,8 @@ pub struct ContainerFileListResponse {
     pub first_id: Option<String>,
     /// True when another page follows; fetch it with `last_id`.
     pub has_more: bool,
-    /// Position to continue from, passed as `after`, usually the last file on the page but possibly one that is not listed; null when the listing is empty and complete.
+    /// Position to continue from, passed as `after`, usually the last file on the page but possibly one that is not
+    /// listed; null when the listing is empty and complete.
     pub last_id: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,

@@ -92,7 +92,8 @@ wire_enum!(GetAppRankingsSubcategory {
     Legal = "legal",
 });
 
-/// Ranks by total tokens, or by growth over the average of the three preceding periods; apps that did not grow vanish from `trending`.
+/// Ranks by total tokens, or by growth over the average of the three preceding periods; apps that did not grow vanish
+/// from `trending`.
 ///
 /// At `getAppRankings(sort)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -119,11 +120,13 @@ pub struct DatasetsGetAppRankingsParams {
     pub category: Option<GetAppRankingsCategory>,
     /// Keeps apps with one marketplace tag and overrides `category`, with which it must agree.
     pub subcategory: Option<GetAppRankingsSubcategory>,
-    /// Ranks by total tokens, or by growth over the average of the three preceding periods; apps that did not grow vanish from `trending`.
+    /// Ranks by total tokens, or by growth over the average of the three preceding periods; apps that did not grow
+    /// vanish from `trending`.
     ///
     /// Default `popular`.
     pub sort: Option<GetAppRankingsSort>,
-    /// First day counted, as `YYYY-MM-DD` in UTC; dates before 2025 move up to 2025-01-01, and `meta.start_date` shows the result.
+    /// First day counted, as `YYYY-MM-DD` in UTC; dates before 2025 move up to 2025-01-01, and `meta.start_date`
+    /// shows the result.
     ///
     /// Matches `^\d{4}-\d{2}-\d{2}$`.
     pub start_date: Option<String>,
@@ -164,7 +167,8 @@ impl Parameters for DatasetsGetAppRankingsParams {
 }
 
 impl DatasetsGetAppRankingsParams {
-    /// Sets the parameter `category`.
+    /// Sets `category`. Keeps apps tagged within one marketplace group; any `subcategory` sent along must be part of
+    /// that group.
     #[must_use]
     #[inline]
     pub fn category(mut self, category: impl Into<GetAppRankingsCategory>) -> Self {
@@ -172,7 +176,7 @@ impl DatasetsGetAppRankingsParams {
         self
     }
 
-    /// Sets the parameter `subcategory`.
+    /// Sets `subcategory`. Keeps apps with one marketplace tag and overrides `category`, with which it must agree.
     #[must_use]
     #[inline]
     pub fn subcategory(mut self, subcategory: impl Into<GetAppRankingsSubcategory>) -> Self {
@@ -180,7 +184,8 @@ impl DatasetsGetAppRankingsParams {
         self
     }
 
-    /// Sets the parameter `sort`.
+    /// Sets `sort`. Ranks by total tokens, or by growth over the average of the three preceding periods; apps that
+    /// did not grow vanish from `trending`.
     #[must_use]
     #[inline]
     pub fn sort(mut self, sort: impl Into<GetAppRankingsSort>) -> Self {
@@ -188,7 +193,8 @@ impl DatasetsGetAppRankingsParams {
         self
     }
 
-    /// Sets the parameter `start_date`.
+    /// Sets `start_date`. First day counted, as `YYYY-MM-DD` in UTC; dates before 2025 move up to 2025-01-01, and
+    /// `meta.start_date` shows the result.
     #[must_use]
     #[inline]
     pub fn start_date(mut self, start_date: impl Into<String>) -> Self {
@@ -196,7 +202,8 @@ impl DatasetsGetAppRankingsParams {
         self
     }
 
-    /// Sets the parameter `end_date`.
+    /// Sets `end_date`. Last day counted, as `YYYY-MM-DD` in UTC; the latest finished day if absent, and dates before 2025
+    /// fail with 400.
     #[must_use]
     #[inline]
     pub fn end_date(mut self, end_date: impl Into<String>) -> Self {
@@ -204,7 +211,7 @@ impl DatasetsGetAppRankingsParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many apps to return.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -212,7 +219,7 @@ impl DatasetsGetAppRankingsParams {
         self
     }
 
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many top apps to pass over; ranks stay absolute, so they do not restart on later pages.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -227,7 +234,8 @@ impl DatasetsGetAppRankingsParams {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AppRankingsResponse {
-    /// Apps in order of rank: by token volume for `popular`, by excess token growth for `trending`, which may come up short of `limit`.
+    /// Apps in order of rank: by token volume for `popular`, by excess token growth for `trending`, which may come up
+    /// short of `limit`.
     pub data: Vec<AppRanking>,
     /// Date range, dataset version and generation time of the leaderboard.
     pub meta: RankingsDailyMeta,
@@ -302,7 +310,8 @@ wire_struct!(RankingsDailyMeta ["version" = "v1"] {
     start_date: Required = 2,
 });
 
-/// Width of the time bucket behind each row; `day` is refused together with `category` or `language_type`, whose data are weekly.
+/// Width of the time bucket behind each row; `day` is refused together with `category` or `language_type`, whose data
+/// are weekly.
 ///
 /// At `getRankingsDaily(period)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -352,7 +361,8 @@ wire_enum!(GetRankingsDailyModality {
     ToolCalling = "tool_calling",
 });
 
-/// Keeps requests by the size class of their context; draws on exact data, so it excludes `category` and `language_type`.
+/// Keeps requests by the size class of their context; draws on exact data, so it excludes `category` and
+/// `language_type`.
 ///
 /// At `getRankingsDaily(context_bucket)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -380,7 +390,8 @@ wire_enum!(GetRankingsDailyContextBucket {
     V10M = "10M",
 });
 
-/// Keeps traffic tagged with human or programming languages; totals become weekly estimates, and no other traffic filter may accompany it.
+/// Keeps traffic tagged with human or programming languages; totals become weekly estimates, and no other traffic
+/// filter may accompany it.
 ///
 /// At `getRankingsDaily(language_type)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -403,7 +414,8 @@ wire_enum!(GetRankingsDailyLanguageType {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DatasetsGetRankingsDailyParams {
-    /// First day counted, as `YYYY-MM-DD` in UTC; dates before 2025 move up to 2025-01-01, and `meta.start_date` shows the result.
+    /// First day counted, as `YYYY-MM-DD` in UTC; dates before 2025 move up to 2025-01-01, and `meta.start_date`
+    /// shows the result.
     ///
     /// Matches `^\d{4}-\d{2}-\d{2}$`.
     pub start_date: Option<String>,
@@ -411,15 +423,20 @@ pub struct DatasetsGetRankingsDailyParams {
     ///
     /// Matches `^\d{4}-\d{2}-\d{2}$`.
     pub end_date: Option<String>,
-    /// Width of the time bucket behind each row; `day` is refused together with `category` or `language_type`, whose data are weekly.
+    /// Width of the time bucket behind each row; `day` is refused together with `category` or `language_type`, whose
+    /// data are weekly.
     pub period: Option<GetRankingsDailyPeriod>,
-    /// Keeps models by what they read, write or call; draws on exact data, so it excludes `category` and `language_type`.
+    /// Keeps models by what they read, write or call; draws on exact data, so it excludes `category` and
+    /// `language_type`.
     pub modality: Option<GetRankingsDailyModality>,
-    /// Keeps requests by the size class of their context; draws on exact data, so it excludes `category` and `language_type`.
+    /// Keeps requests by the size class of their context; draws on exact data, so it excludes `category` and
+    /// `language_type`.
     pub context_bucket: Option<GetRankingsDailyContextBucket>,
-    /// Keeps one use case; totals become weekly estimates scaled up from samples, and no other traffic filter may accompany it.
+    /// Keeps one use case; totals become weekly estimates scaled up from samples, and no other traffic filter may
+    /// accompany it.
     pub category: Option<ModelCategory>,
-    /// Keeps traffic tagged with human or programming languages; totals become weekly estimates, and no other traffic filter may accompany it.
+    /// Keeps traffic tagged with human or programming languages; totals become weekly estimates, and no other traffic
+    /// filter may accompany it.
     pub language_type: Option<GetRankingsDailyLanguageType>,
 }
 
@@ -446,7 +463,8 @@ impl Parameters for DatasetsGetRankingsDailyParams {
 }
 
 impl DatasetsGetRankingsDailyParams {
-    /// Sets the parameter `start_date`.
+    /// Sets `start_date`. First day counted, as `YYYY-MM-DD` in UTC; dates before 2025 move up to 2025-01-01, and
+    /// `meta.start_date` shows the result.
     #[must_use]
     #[inline]
     pub fn start_date(mut self, start_date: impl Into<String>) -> Self {
@@ -454,7 +472,8 @@ impl DatasetsGetRankingsDailyParams {
         self
     }
 
-    /// Sets the parameter `end_date`.
+    /// Sets `end_date`. Last day counted, as `YYYY-MM-DD` in UTC; the latest finished day if absent, and dates before 2025
+    /// fail with 400.
     #[must_use]
     #[inline]
     pub fn end_date(mut self, end_date: impl Into<String>) -> Self {
@@ -462,7 +481,8 @@ impl DatasetsGetRankingsDailyParams {
         self
     }
 
-    /// Sets the parameter `period`.
+    /// Sets `period`. Width of the time bucket behind each row; `day` is refused together with `category` or
+    /// `language_type`, whose data are weekly.
     #[must_use]
     #[inline]
     pub fn period(mut self, period: impl Into<GetRankingsDailyPeriod>) -> Self {
@@ -470,7 +490,8 @@ impl DatasetsGetRankingsDailyParams {
         self
     }
 
-    /// Sets the parameter `modality`.
+    /// Sets `modality`. Keeps models by what they read, write or call; draws on exact data, so it excludes `category`
+    /// and `language_type`.
     #[must_use]
     #[inline]
     pub fn modality(mut self, modality: impl Into<GetRankingsDailyModality>) -> Self {
@@ -478,7 +499,8 @@ impl DatasetsGetRankingsDailyParams {
         self
     }
 
-    /// Sets the parameter `context_bucket`.
+    /// Sets `context_bucket`. Keeps requests by the size class of their context; draws on exact data, so it excludes
+    /// `category` and `language_type`.
     #[must_use]
     #[inline]
     pub fn context_bucket(mut self, context_bucket: impl Into<GetRankingsDailyContextBucket>) -> Self {
@@ -486,7 +508,8 @@ impl DatasetsGetRankingsDailyParams {
         self
     }
 
-    /// Sets the parameter `category`.
+    /// Sets `category`. Keeps one use case; totals become weekly estimates scaled up from samples, and no other
+    /// traffic filter may accompany it.
     #[must_use]
     #[inline]
     pub fn category(mut self, category: impl Into<ModelCategory>) -> Self {
@@ -494,7 +517,8 @@ impl DatasetsGetRankingsDailyParams {
         self
     }
 
-    /// Sets the parameter `language_type`.
+    /// Sets `language_type`. Keeps traffic tagged with human or programming languages; totals become weekly
+    /// estimates, and no other traffic filter may accompany it.
     #[must_use]
     #[inline]
     pub fn language_type(mut self, language_type: impl Into<GetRankingsDailyLanguageType>) -> Self {
@@ -530,7 +554,8 @@ impl Root for RankingsDailyResponse {}
 pub struct DailyRanking {
     /// Day that the usage was counted on, as `YYYY-MM-DD` in UTC.
     pub date: String,
-    /// Permanent slug of the ranked model, with a suffix such as `:free` for variants; `other` sums up all unlisted models.
+    /// Permanent slug of the ranked model, with a suffix such as `:free` for variants; `other` sums up all unlisted
+    /// models.
     pub model_permaslug: String,
     /// Prompt and completion tokens of the day added up, as a decimal string that holds large counts safely.
     pub total_tokens: String,
@@ -606,7 +631,7 @@ impl Parameters for DatasetsGetSessionCostParams {
 }
 
 impl DatasetsGetSessionCostParams {
-    /// Sets the parameter `app_slug`.
+    /// Sets `app_slug`. Keeps the figures of one published harness, named by its slug.
     #[must_use]
     #[inline]
     pub fn app_slug(mut self, app_slug: impl Into<String>) -> Self {
@@ -614,7 +639,7 @@ impl DatasetsGetSessionCostParams {
         self
     }
 
-    /// Sets the parameter `model`.
+    /// Sets `model`. Keeps one model by its exact permaslug; use it alone to compare harnesses on equal footing.
     #[must_use]
     #[inline]
     pub fn model(mut self, model: impl Into<String>) -> Self {
@@ -622,7 +647,7 @@ impl DatasetsGetSessionCostParams {
         self
     }
 
-    /// Sets the parameter `turn_range`.
+    /// Sets `turn_range`. Keeps sessions whose number of turns lies within this range, both ends counted.
     #[must_use]
     #[inline]
     pub fn turn_range(mut self, turn_range: impl Into<SessionTurnRange>) -> Self {
@@ -630,7 +655,7 @@ impl DatasetsGetSessionCostParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many aggregate cells to return.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -638,7 +663,7 @@ impl DatasetsGetSessionCostParams {
         self
     }
 
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many sorted cells to skip before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {

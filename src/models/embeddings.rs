@@ -125,7 +125,8 @@ pub struct EmbeddingUsage {
     pub cost_details: Option<CostDetails>,
     /// True when the request ran on a provider credential you brought yourself.
     pub is_byok: Option<bool>,
-    /// Splits input tokens by modality; appears only for mixed input whose provider reports such counts, zeros left out.
+    /// Splits input tokens by modality; appears only for mixed input whose provider reports such counts, zeros left
+    /// out.
     pub prompt_tokens_details: Option<EmbeddingUsagePromptTokensDetails>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -186,7 +187,8 @@ pub struct CreateEmbeddingsRequest {
     pub input_type: Option<String>,
     /// Routing preferences that decide which providers may serve this request.
     pub provider: Option<ProviderPreferences>,
-    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
+    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins
+    /// over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
@@ -230,12 +232,21 @@ impl CreateEmbeddingsRequest {
 }
 
 wire_setters!(CreateEmbeddingsRequest {
+    /// Sets `dimensions`. Length wanted for every vector, for models that let you choose it.
     dimensions: number i64,
+    /// Sets `encoding_format`. How vectors are written in the reply; base64 is more compact to transfer.
     encoding_format: into CreateEmbeddingsRequestEncodingFormat,
+    /// Sets `input_type`. Purpose of the text, such as `search_query` or `search_document`, for models that embed the
+    /// two differently.
     input_type: into String,
+    /// Sets `provider`. Routing preferences that decide which providers may serve this request.
     provider: into ProviderPreferences,
+    /// Sets `session_id`. Ties together requests of one conversation or workflow in your traces and logs, hidden from
+    /// providers; wins over the `x-session-id` header.
     session_id: into String,
+    /// Sets `trace`. Tracing labels passed on to your observability destinations.
     trace: into TraceConfig,
+    /// Sets `user`. Stable ID of your end user, which lets you tell their requests apart.
     user: into String,
 });
 
@@ -335,6 +346,7 @@ impl MultimodalMedia {
 }
 
 wire_setters!(MultimodalMedia {
+    /// Sets `format`. Format of the encoded bytes, so the receiver can decode them.
     format: into String,
 });
 
@@ -400,7 +412,8 @@ pub enum EmbeddingContentPart {
     ///
     /// `type` is `text`.
     Text(ContentPartText),
-    /// Part that carries a picture: alone it suggests the voice to create, next to a recording it shows the scene in which the cloned voice speaks.
+    /// Part that carries a picture: alone it suggests the voice to create, next to a recording it shows the scene in
+    /// which the cloned voice speaks.
     ///
     /// `type` is `image_url`.
     ImageUrl(ContentPartImage),
@@ -587,7 +600,7 @@ impl Parameters for EmbeddingsListModelsParams {
 }
 
 impl EmbeddingsListModelsParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many models to skip; leave this and `limit` out to get everything at once.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -595,7 +608,7 @@ impl EmbeddingsListModelsParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many models to return; leave this and `offset` out to get everything at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {

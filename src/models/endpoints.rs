@@ -48,7 +48,8 @@ pub struct PublicEndpoint {
     pub model_name: String,
     /// Display name of the endpoint, meant for people.
     pub name: String,
-    /// Server tools that the provider can run itself when `engine` is `native`, by their `openrouter:` name; empty when there are none.
+    /// Server tools that the provider can run itself when `engine` is `native`, by their `openrouter:` name; empty
+    /// when there are none.
     pub native_tools: BTreeMap<String, PublicEndpointNativeTool>,
     /// What the endpoint charges, as decimal strings in USD per unit.
     pub pricing: PublicPricing,
@@ -70,25 +71,30 @@ pub struct PublicEndpoint {
     pub tag: String,
     /// Generation speed over the past half hour, in tokens per second by percentile.
     pub throughput_last_30m: Option<PercentileStats>,
-    /// Percentage of requests that succeeded over the past day, leaving out rate-limited ones; null with too little traffic.
+    /// Percentage of requests that succeeded over the past day, leaving out rate-limited ones; null with too little
+    /// traffic.
     pub uptime_last_1d: Option<f64>,
     /// Percentage of requests that succeeded over the past half hour; null with too little traffic.
     pub uptime_last_30m: Option<f64>,
-    /// Percentage of requests that succeeded over the past five minutes, leaving out rate-limited ones; null with too little traffic.
+    /// Percentage of requests that succeeded over the past five minutes, leaving out rate-limited ones; null with too
+    /// little traffic.
     pub uptime_last_5m: Option<f64>,
     /// Performance over the past half hour, separately for each kind of request; anonymous callers do not see it.
     pub perf_last_30m_by_workload: Option<WorkloadPerformances>,
     /// Operational health of the endpoint as a numeric code.
     pub status: Option<i64>,
-    /// True when this text-to-speech endpoint can derive a voice from a reference picture; only such endpoints receive requests with one.
+    /// True when this text-to-speech endpoint can derive a voice from a reference picture; only such endpoints
+    /// receive requests with one.
     ///
     /// Default `false`.
     pub supports_image_reference: Option<bool>,
-    /// True when this text-to-speech endpoint takes several reference recordings at once; only such endpoints receive requests with more than one.
+    /// True when this text-to-speech endpoint takes several reference recordings at once; only such endpoints receive
+    /// requests with more than one.
     ///
     /// Default `false`.
     pub supports_multiple_audio_references: Option<bool>,
-    /// True when a speech endpoint can imitate a voice from audio sent in `input_references`; such requests go nowhere else.
+    /// True when a speech endpoint can imitate a voice from audio sent in `input_references`; such requests go
+    /// nowhere else.
     ///
     /// Default `false`.
     pub supports_voice_cloning: Option<bool>,
@@ -125,7 +131,8 @@ wire_struct!(PublicEndpoint {
     supports_voice_cloning: Optional = 25,
 });
 
-/// Percentile summary of recent endpoint measurements over half an hour, such as time to first token in milliseconds; null for anonymous callers.
+/// Percentile summary of recent endpoint measurements over half an hour, such as time to first token in milliseconds;
+/// null for anonymous callers.
 ///
 /// Schema `PercentileStats` of the API document.
 #[derive(Clone, Debug, PartialEq)]

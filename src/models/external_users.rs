@@ -50,7 +50,7 @@ impl Parameters for ExternalUsersListParams {
 }
 
 impl ExternalUsersListParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many end users to skip before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -58,7 +58,7 @@ impl ExternalUsersListParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many end users to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -66,7 +66,7 @@ impl ExternalUsersListParams {
         self
     }
 
-    /// Sets the parameter `user`.
+    /// Sets `user`. Keeps only the end user with this identifier.
     #[must_use]
     #[inline]
     pub fn user(mut self, user: impl Into<String>) -> Self {
@@ -74,7 +74,7 @@ impl ExternalUsersListParams {
         self
     }
 
-    /// Sets the parameter `include_inactive`.
+    /// Sets `include_inactive`. Set to true to list deactivated end users too.
     #[must_use]
     #[inline]
     pub fn include_inactive(mut self, include_inactive: bool) -> Self {
@@ -113,7 +113,8 @@ impl Page for ListExternalUsersResponse {
     }
 }
 
-/// An end user of yours that the organization has registered in order to track usage; it cannot log in and carries no permissions.
+/// An end user of yours that the organization has registered in order to track usage; it cannot log in and carries no
+/// permissions.
 ///
 /// Schema `ExternalUser` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,7 +147,8 @@ wire_struct!(ExternalUser {
 
 /// Envelope around one registered end user.
 ///
-/// Schema `ExternalUserResponse` of the API document. The answer of `external_users_create`, `external_users_get`, `external_users_update`.
+/// Schema `ExternalUserResponse` of the API document. The answer of `external_users_create`, `external_users_get`,
+/// `external_users_update`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ExternalUserResponse {
@@ -166,7 +168,8 @@ impl Root for ExternalUserResponse {}
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateExternalUserRequest {
-    /// Your own identifier for the end user, case-sensitive and fixed from then on; requests name it as `user` and API keys as `external.user`.
+    /// Your own identifier for the end user, case-sensitive and fixed from then on; requests name it as `user` and
+    /// API keys as `external.user`.
     ///
     /// From 1 to 512 characters. Matches `^(?!\s)(?![\s\S]*\s$)[^\u0000]+$`.
     pub user: String,

@@ -143,7 +143,8 @@ wire_struct!(AnthropicFile ["_shape" = "anthropic", "type" = "file"] {
 
 /// Details of a stored file, in OpenRouter, OpenAI or Anthropic form as the request called for.
 ///
-/// Schema `FileResponse` of the API document. The answer of `containers_promote_container_file`, `files_upload`, `files_retrieve`.
+/// Schema `FileResponse` of the API document. The answer of `containers_promote_container_file`, `files_upload`,
+/// `files_retrieve`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum FileResponse {
@@ -296,7 +297,7 @@ impl Parameters for FilesListParams {
 }
 
 impl FilesListParams {
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many files to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -304,7 +305,7 @@ impl FilesListParams {
         self
     }
 
-    /// Sets the parameter `cursor`.
+    /// Sets `cursor`. Opaque marker from the previous page; pass it back unchanged to continue.
     #[must_use]
     #[inline]
     pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
@@ -312,7 +313,7 @@ impl FilesListParams {
         self
     }
 
-    /// Sets the parameter `workspace_id`.
+    /// Sets `workspace_id`. Workspace whose files to list; the caller's default one when absent.
     #[must_use]
     #[inline]
     pub fn workspace_id(mut self, workspace_id: impl Into<String>) -> Self {
@@ -320,7 +321,8 @@ impl FilesListParams {
         self
     }
 
-    /// Sets the parameter `provider`.
+    /// Sets `provider`. Lists files held at this provider through your own credential there; without it, those in
+    /// OpenRouter storage.
     #[must_use]
     #[inline]
     pub fn provider(mut self, provider: impl Into<FileProvider>) -> Self {
@@ -328,7 +330,7 @@ impl FilesListParams {
         self
     }
 
-    /// Sets the parameter `after`.
+    /// Sets `after`. Continues behind this file ID, following the OpenAI paging convention.
     #[must_use]
     #[inline]
     pub fn after(mut self, after: impl Into<String>) -> Self {
@@ -336,7 +338,7 @@ impl FilesListParams {
         self
     }
 
-    /// Sets the parameter `after_id`.
+    /// Sets `after_id`. Continues behind this file ID, following the Anthropic paging convention.
     #[must_use]
     #[inline]
     pub fn after_id(mut self, after_id: impl Into<String>) -> Self {
@@ -344,7 +346,8 @@ impl FilesListParams {
         self
     }
 
-    /// Sets the parameter `before_id`.
+    /// Sets `before_id`. Pages backwards from this file ID in the Anthropic convention; OpenRouter storage cannot do
+    /// that.
     #[must_use]
     #[inline]
     pub fn before_id(mut self, before_id: impl Into<String>) -> Self {
@@ -352,7 +355,7 @@ impl FilesListParams {
         self
     }
 
-    /// Sets the parameter `order`.
+    /// Sets `order`. Sort direction of the listing; OpenRouter storage can only do ascending.
     #[must_use]
     #[inline]
     pub fn order(mut self, order: impl Into<SortDirection>) -> Self {
@@ -567,7 +570,7 @@ impl Parameters for FilesUploadParams {
 }
 
 impl FilesUploadParams {
-    /// Sets the parameter `workspace_id`.
+    /// Sets `workspace_id`. Workspace that will own the file; the caller's default one when absent.
     #[must_use]
     #[inline]
     pub fn workspace_id(mut self, workspace_id: impl Into<String>) -> Self {
@@ -575,7 +578,8 @@ impl FilesUploadParams {
         self
     }
 
-    /// Sets the parameter `provider`.
+    /// Sets `provider`. Places the file at this provider through your own credential there; without it, in OpenRouter
+    /// storage.
     #[must_use]
     #[inline]
     pub fn provider(mut self, provider: impl Into<FileProvider>) -> Self {
@@ -645,7 +649,7 @@ impl Parameters for FilesDeleteParams {
 }
 
 impl FilesDeleteParams {
-    /// Sets the parameter `workspace_id`.
+    /// Sets `workspace_id`. Workspace that owns the file; the caller's default one when absent.
     #[must_use]
     #[inline]
     pub fn workspace_id(mut self, workspace_id: impl Into<String>) -> Self {
@@ -653,7 +657,8 @@ impl FilesDeleteParams {
         self
     }
 
-    /// Sets the parameter `provider`.
+    /// Sets `provider`. Removes a file held at this provider through your own credential there; without it, from
+    /// OpenRouter storage.
     #[must_use]
     #[inline]
     pub fn provider(mut self, provider: impl Into<FileProvider>) -> Self {
@@ -819,7 +824,7 @@ impl Parameters for FilesRetrieveParams {
 }
 
 impl FilesRetrieveParams {
-    /// Sets the parameter `workspace_id`.
+    /// Sets `workspace_id`. Workspace that owns the file; the caller's default one when absent.
     #[must_use]
     #[inline]
     pub fn workspace_id(mut self, workspace_id: impl Into<String>) -> Self {
@@ -827,7 +832,7 @@ impl FilesRetrieveParams {
         self
     }
 
-    /// Sets the parameter `provider`.
+    /// Sets `provider`. Looks at this provider through your own credential there; without it, in OpenRouter storage.
     #[must_use]
     #[inline]
     pub fn provider(mut self, provider: impl Into<FileProvider>) -> Self {
@@ -866,7 +871,7 @@ impl Parameters for FilesDownloadParams {
 }
 
 impl FilesDownloadParams {
-    /// Sets the parameter `workspace_id`.
+    /// Sets `workspace_id`. Workspace that owns the file; the caller's default one when absent.
     #[must_use]
     #[inline]
     pub fn workspace_id(mut self, workspace_id: impl Into<String>) -> Self {
@@ -874,7 +879,8 @@ impl FilesDownloadParams {
         self
     }
 
-    /// Sets the parameter `provider`.
+    /// Sets `provider`. Reads from this provider through your own credential there; without it, from OpenRouter
+    /// storage.
     #[must_use]
     #[inline]
     pub fn provider(mut self, provider: impl Into<FileProvider>) -> Self {

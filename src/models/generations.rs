@@ -113,7 +113,8 @@ pub struct GenerationResponseData {
     pub user_agent: Option<String>,
     /// Search engine actually used, such as `exa` or `parallel`; null when no engine was recorded.
     pub web_search_engine: Option<String>,
-    /// Workspace charged with the generation; null for accounts without workspaces, while older records count toward the default workspace.
+    /// Workspace charged with the generation; null for accounts without workspaces, while older records count toward
+    /// the default workspace.
     pub workspace_id: Option<String>,
     /// Identifier shared by all generations that one API call gave rise to; null when not recorded.
     pub request_id: Option<String>,
@@ -482,6 +483,7 @@ impl SubmitGenerationFeedbackRequest {
 }
 
 wire_setters!(SubmitGenerationFeedbackRequest {
+    /// Sets `comment`. Your own words on what happened; may be left out.
     comment: into String,
 });
 

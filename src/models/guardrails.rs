@@ -46,7 +46,7 @@ impl Parameters for GuardrailsListParams {
 }
 
 impl GuardrailsListParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many guardrails to skip before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -54,7 +54,7 @@ impl GuardrailsListParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many guardrails to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -62,7 +62,7 @@ impl GuardrailsListParams {
         self
     }
 
-    /// Sets the parameter `workspace_id`.
+    /// Sets `workspace_id`. Workspace whose guardrails to list; the default workspace when absent.
     #[must_use]
     #[inline]
     pub fn workspace_id(mut self, workspace_id: impl Into<String>) -> Self {
@@ -113,17 +113,22 @@ pub struct Guardrail {
     ///
     /// Format `uuid`.
     pub id: String,
-    /// True when inference paid through your own provider keys also counts against `limit_usd`, not only OpenRouter credits.
+    /// True when inference paid through your own provider keys also counts against `limit_usd`, not only OpenRouter
+    /// credits.
     pub include_byok_in_budgets: bool,
     /// Human-readable name by which the guardrail is shown.
     pub name: String,
-    /// Workspace the guardrail is filed under, without being applied to its traffic; null marks a legacy guardrail older than workspaces.
+    /// Workspace the guardrail is filed under, without being applied to its traffic; null marks a legacy guardrail
+    /// older than workspaces.
     pub workspace_id: Option<String>,
-    /// True when endpoints that keep prompts for safety checks are open to zero-retention requests for Google models; null follows the account setting.
+    /// True when endpoints that keep prompts for safety checks are open to zero-retention requests for Google models;
+    /// null follows the account setting.
     pub allow_safety_retention_google: Option<bool>,
-    /// True when endpoints that keep prompts for safety checks are open to zero-retention requests for models of the remaining vendors; null follows the account setting.
+    /// True when endpoints that keep prompts for safety checks are open to zero-retention requests for models of the
+    /// remaining vendors; null follows the account setting.
     pub allow_safety_retention_other: Option<bool>,
-    /// Data regions whose host a request must be sent to, or it is rejected; null permits all, and with several guardrails only regions common to all remain.
+    /// Data regions whose host a request must be sent to, or it is rejected; null permits all, and with several
+    /// guardrails only regions common to all remain.
     pub allowed_data_regions: Option<Vec<DataRegion>>,
     /// Canonical slugs of the models this guardrail permits; such slugs stay fixed for the life of a model.
     pub allowed_models: Option<Vec<String>>,
@@ -141,9 +146,11 @@ pub struct Guardrail {
     pub enable_free_model_training: Option<bool>,
     /// True when paid endpoints may be used even if they train on your data.
     pub enable_paid_model_training: Option<bool>,
-    /// True when coding harnesses such as Codex and Claude Code are shown only models of their own vendor; requests to other models still pass.
+    /// True when coding harnesses such as Codex and Claude Code are shown only models of their own vendor; requests
+    /// to other models still pass.
     pub enforce_first_party_harness_models: Option<bool>,
-    /// Former catch-all switch for zero data retention; its value fills each per-provider switch the request leaves out.
+    /// Former catch-all switch for zero data retention; its value fills each per-provider switch the request leaves
+    /// out.
     ///
     /// Deprecated by the API.
     pub enforce_zdr: Option<bool>,
@@ -239,7 +246,10 @@ impl ContentFilterBuiltinEntry {
 }
 
 wire_setters!(ContentFilterBuiltinEntry {
+    /// Sets `label`. Placeholder, such as `[EMAIL]`, put in place of redacted text; OpenRouter picks it from the
+    /// slug.
     label: into String,
+    /// Sets `scan_scope`. Which messages the prompt injection detector reads.
     scan_scope: into PromptInjectionScanScope,
 });
 
@@ -356,12 +366,14 @@ impl ContentFilterEntry {
 }
 
 wire_setters!(ContentFilterEntry {
+    /// Sets `label`. Name shown where text was redacted or a request refused, such as `[API_KEY]`.
     label: into String,
 });
 
 /// Response with one guardrail.
 ///
-/// Schema `CreateGuardrailResponse` of the API document. The answer of `guardrails_create`, `guardrails_get`, `guardrails_update`.
+/// Schema `CreateGuardrailResponse` of the API document. The answer of `guardrails_create`, `guardrails_get`,
+/// `guardrails_update`.
 #[doc(alias = "CreateGuardrailResponse")]
 #[doc(alias = "GetGuardrailResponse")]
 #[doc(alias = "UpdateGuardrailResponse")]
@@ -388,11 +400,14 @@ pub struct CreateGuardrailRequest {
     ///
     /// From 1 to 200 characters.
     pub name: String,
-    /// True opens endpoints that keep prompts for safety checks to zero-retention requests for Google models, if the account permits it too; inherits the account setting when absent.
+    /// True opens endpoints that keep prompts for safety checks to zero-retention requests for Google models, if the
+    /// account permits it too; inherits the account setting when absent.
     pub allow_safety_retention_google: Option<bool>,
-    /// True opens endpoints that keep prompts for safety checks to zero-retention requests for models of the remaining vendors, if the account permits it too; inherits the account setting when absent.
+    /// True opens endpoints that keep prompts for safety checks to zero-retention requests for models of the
+    /// remaining vendors, if the account permits it too; inherits the account setting when absent.
     pub allow_safety_retention_other: Option<bool>,
-    /// Data regions whose host a request must be sent to, or it is rejected; null permits all, and with several guardrails only regions common to all remain.
+    /// Data regions whose host a request must be sent to, or it is rejected; null permits all, and with several
+    /// guardrails only regions common to all remain.
     ///
     /// At least 1 element.
     pub allowed_data_regions: Option<Vec<DataRegion>>,
@@ -418,7 +433,8 @@ pub struct CreateGuardrailRequest {
     pub enable_free_model_training: Option<bool>,
     /// True admits paid endpoints whose operators may train on your data.
     pub enable_paid_model_training: Option<bool>,
-    /// True shows coding harnesses such as Codex and Claude Code only models of their own vendor; it trims the list and does not block requests to other models.
+    /// True shows coding harnesses such as Codex and Claude Code only models of their own vendor; it trims the list
+    /// and does not block requests to other models.
     pub enforce_first_party_harness_models: Option<bool>,
     /// Older single switch for zero data retention; fills in every per-vendor switch that you leave out.
     ///
@@ -430,7 +446,8 @@ pub struct CreateGuardrailRequest {
     pub enforce_zdr_google: Option<bool>,
     /// True sends OpenAI models only to endpoints that retain nothing; inherits from `enforce_zdr` when absent.
     pub enforce_zdr_openai: Option<bool>,
-    /// True sends models of all remaining vendors only to endpoints that retain nothing; inherits from `enforce_zdr` when absent.
+    /// True sends models of all remaining vendors only to endpoints that retain nothing; inherits from `enforce_zdr`
+    /// when absent.
     pub enforce_zdr_other: Option<bool>,
     /// True sends xAI models only to endpoints that retain nothing; inherits from `enforce_zdr` when absent.
     pub enforce_zdr_xai: Option<bool>,
@@ -520,29 +537,70 @@ impl CreateGuardrailRequest {
 }
 
 wire_setters!(CreateGuardrailRequest {
+    /// Sets `allow_safety_retention_google`. True opens endpoints that keep prompts for safety checks to
+    /// zero-retention requests for Google models, if the account permits it too; inherits the account setting when
+    /// absent.
     allow_safety_retention_google: exact bool,
+    /// Sets `allow_safety_retention_other`. True opens endpoints that keep prompts for safety checks to
+    /// zero-retention requests for models of the remaining vendors, if the account permits it too; inherits the
+    /// account setting when absent.
     allow_safety_retention_other: exact bool,
+    /// Sets `allowed_data_regions`, from one element or a list. Data regions whose host a request must be sent to, or
+    /// it is rejected; null permits all, and with several guardrails only regions common to all remain.
     allowed_data_regions: list DataRegion,
+    /// Sets `allowed_models`, from one element or a list. Models that requests may use, by slug or canonical slug.
     allowed_models: list String,
+    /// Sets `allowed_providers`, from one element or a list. Providers that may serve requests; all others are ruled
+    /// out.
     allowed_providers: list String,
+    /// Sets `content_filter_builtins`, from one element or a list. Ready-made detectors to switch on, each with the
+    /// action it takes.
     content_filter_builtins: list ContentFilterBuiltinEntry,
+    /// Sets `content_filters`, from one element or a list. Regular expressions of yours to look for in messages, each
+    /// with the action it takes.
     content_filters: list ContentFilterEntry,
+    /// Sets `description`. Note for people on what the guardrail is for.
     description: into String,
+    /// Sets `enable_free_model_publication`. True admits free endpoints whose operators may make prompts public.
     enable_free_model_publication: exact bool,
+    /// Sets `enable_free_model_training`. True admits free endpoints whose operators may train on your data.
     enable_free_model_training: exact bool,
+    /// Sets `enable_paid_model_training`. True admits paid endpoints whose operators may train on your data.
     enable_paid_model_training: exact bool,
+    /// Sets `enforce_first_party_harness_models`. True shows coding harnesses such as Codex and Claude Code only
+    /// models of their own vendor; it trims the list and does not block requests to other models.
     enforce_first_party_harness_models: exact bool,
+    /// Sets `enforce_zdr`. Older single switch for zero data retention; fills in every per-vendor switch that you
+    /// leave out.
     enforce_zdr: exact bool,
+    /// Sets `enforce_zdr_anthropic`. True sends Anthropic models only to endpoints that retain nothing; inherits from
+    /// `enforce_zdr` when absent.
     enforce_zdr_anthropic: exact bool,
+    /// Sets `enforce_zdr_google`. True sends Google models only to endpoints that retain nothing; inherits from
+    /// `enforce_zdr` when absent.
     enforce_zdr_google: exact bool,
+    /// Sets `enforce_zdr_openai`. True sends OpenAI models only to endpoints that retain nothing; inherits from
+    /// `enforce_zdr` when absent.
     enforce_zdr_openai: exact bool,
+    /// Sets `enforce_zdr_other`. True sends models of all remaining vendors only to endpoints that retain nothing;
+    /// inherits from `enforce_zdr` when absent.
     enforce_zdr_other: exact bool,
+    /// Sets `enforce_zdr_xai`. True sends xAI models only to endpoints that retain nothing; inherits from
+    /// `enforce_zdr` when absent.
     enforce_zdr_xai: exact bool,
+    /// Sets `ignored_models`, from one element or a list. Models that routing must avoid, by slug or canonical slug.
     ignored_models: list String,
+    /// Sets `ignored_providers`, from one element or a list. Providers that routing must avoid, by identifier.
     ignored_providers: list String,
+    /// Sets `include_byok_in_budgets`. True counts spending on your own provider keys towards the budget as well as
+    /// OpenRouter credits.
     include_byok_in_budgets: exact bool,
+    /// Sets `limit_usd`. Budget in US dollars for each reset interval; `null` sets none.
     limit_usd: number f64,
+    /// Sets `reset_interval`. How often the amount spent starts again from nothing.
     reset_interval: into ResetInterval,
+    /// Sets `workspace_id`. Workspace to hold the guardrail, else the default one; nothing is enforced until keys or
+    /// members are assigned.
     workspace_id: into String,
 });
 
@@ -576,7 +634,7 @@ impl Parameters for GuardrailsListKeyAssignmentsParams {
 }
 
 impl GuardrailsListKeyAssignmentsParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many key assignments to skip before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -584,7 +642,7 @@ impl GuardrailsListKeyAssignmentsParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many key assignments to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -595,7 +653,8 @@ impl GuardrailsListKeyAssignmentsParams {
 
 /// One page of links between API keys and guardrails.
 ///
-/// Schema `ListKeyAssignmentsResponse` of the API document. The answer of `guardrails_list_key_assignments`, `guardrails_list_guardrail_key_assignments`.
+/// Schema `ListKeyAssignmentsResponse` of the API document. The answer of `guardrails_list_key_assignments`,
+/// `guardrails_list_guardrail_key_assignments`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListKeyAssignmentsResponse {
@@ -691,7 +750,7 @@ impl Parameters for GuardrailsListMemberAssignmentsParams {
 }
 
 impl GuardrailsListMemberAssignmentsParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many member assignments to skip before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -699,7 +758,7 @@ impl GuardrailsListMemberAssignmentsParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many member assignments to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -710,7 +769,8 @@ impl GuardrailsListMemberAssignmentsParams {
 
 /// One page of links between organization members and guardrails.
 ///
-/// Schema `ListMemberAssignmentsResponse` of the API document. The answer of `guardrails_list_member_assignments`, `guardrails_list_guardrail_member_assignments`.
+/// Schema `ListMemberAssignmentsResponse` of the API document. The answer of `guardrails_list_member_assignments`,
+/// `guardrails_list_guardrail_member_assignments`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListMemberAssignmentsResponse {
@@ -779,11 +839,14 @@ wire_struct!(MemberAssignment {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UpdateGuardrailRequest {
-    /// True opens endpoints that keep prompts for safety checks to zero-retention requests for Google models, if the account permits it too; inherits the account setting when unset.
+    /// True opens endpoints that keep prompts for safety checks to zero-retention requests for Google models, if the
+    /// account permits it too; inherits the account setting when unset.
     pub allow_safety_retention_google: Patch<bool>,
-    /// True opens endpoints that keep prompts for safety checks to zero-retention requests for models of the remaining vendors, if the account permits it too; inherits the account setting when unset.
+    /// True opens endpoints that keep prompts for safety checks to zero-retention requests for models of the
+    /// remaining vendors, if the account permits it too; inherits the account setting when unset.
     pub allow_safety_retention_other: Patch<bool>,
-    /// Data regions whose host a request must be sent to, or it is rejected; null permits all, and with several guardrails only regions common to all remain.
+    /// Data regions whose host a request must be sent to, or it is rejected; null permits all, and with several
+    /// guardrails only regions common to all remain.
     ///
     /// At least 1 element.
     pub allowed_data_regions: Patch<Vec<DataRegion>>,
@@ -809,7 +872,8 @@ pub struct UpdateGuardrailRequest {
     pub enable_free_model_training: Patch<bool>,
     /// Permits routing to paid endpoints that may use request data for training.
     pub enable_paid_model_training: Patch<bool>,
-    /// True shows coding harnesses such as Codex and Claude Code only models of their own vendor; it trims the list and does not block requests to other models.
+    /// True shows coding harnesses such as Codex and Claude Code only models of their own vendor; it trims the list
+    /// and does not block requests to other models.
     pub enforce_first_party_harness_models: Patch<bool>,
     /// Old switch for zero data retention; fills in any per-provider switch you did not set, so prefer those.
     ///
@@ -821,7 +885,8 @@ pub struct UpdateGuardrailRequest {
     pub enforce_zdr_google: Patch<bool>,
     /// Requires OpenAI models to retain no data (ZDR); takes the value of `enforce_zdr` when left out.
     pub enforce_zdr_openai: Patch<bool>,
-    /// Requires models of all vendors without their own switch to retain no data (ZDR); takes the value of `enforce_zdr` when left out.
+    /// Requires models of all vendors without their own switch to retain no data (ZDR); takes the value of
+    /// `enforce_zdr` when left out.
     pub enforce_zdr_other: Patch<bool>,
     /// Requires xAI models to retain no data (ZDR); takes the value of `enforce_zdr` when left out.
     pub enforce_zdr_xai: Patch<bool>,
@@ -833,7 +898,8 @@ pub struct UpdateGuardrailRequest {
     ///
     /// At least 1 element.
     pub ignored_providers: Patch<Vec<String>>,
-    /// Counts spend on your own provider keys against `limit_usd` as well as credits; leave it out to keep the setting.
+    /// Counts spend on your own provider keys against `limit_usd` as well as credits; leave it out to keep the
+    /// setting.
     pub include_byok_in_budgets: Option<bool>,
     /// Replacement cap on spend, in US dollars, per reset interval.
     pub limit_usd: Patch<f64>,
@@ -883,29 +949,80 @@ impl UpdateGuardrailRequest {
 }
 
 wire_setters!(UpdateGuardrailRequest {
+    /// Changes `allow_safety_retention_google`; a plain value sets it, `Patch::Clear` empties it. True opens
+    /// endpoints that keep prompts for safety checks to zero-retention requests for Google models, if the account
+    /// permits it too; inherits the account setting when unset.
     allow_safety_retention_google: patch bool,
+    /// Changes `allow_safety_retention_other`; a plain value sets it, `Patch::Clear` empties it. True opens endpoints
+    /// that keep prompts for safety checks to zero-retention requests for models of the remaining vendors, if the
+    /// account permits it too; inherits the account setting when unset.
     allow_safety_retention_other: patch bool,
+    /// Changes `allowed_data_regions`; a plain value sets it, `Patch::Clear` empties it. Data regions whose host a
+    /// request must be sent to, or it is rejected; null permits all, and with several guardrails only regions common
+    /// to all remain.
     allowed_data_regions: patch Vec<DataRegion>,
+    /// Changes `allowed_models`; a plain value sets it, `Patch::Clear` empties it. Only these models may be used,
+    /// each named by its slug or canonical slug.
     allowed_models: patch Vec<String>,
+    /// Changes `allowed_providers`; a plain value sets it, `Patch::Clear` empties it. Only these providers may be
+    /// used; replaces the previous list.
     allowed_providers: patch Vec<String>,
+    /// Changes `content_filter_builtins`; a plain value sets it, `Patch::Clear` empties it. Ready-made content
+    /// filters with the action each takes (block, redact or merely flag); null removes them.
     content_filter_builtins: patch Vec<ContentFilterBuiltinEntry>,
+    /// Changes `content_filters`; a plain value sets it, `Patch::Clear` empties it. Content filters of your own,
+    /// written as regular expressions; null removes them.
     content_filters: patch Vec<ContentFilterEntry>,
+    /// Changes `description`; a plain value sets it, `Patch::Clear` empties it. Replacement text on what the
+    /// guardrail is for.
     description: patch String,
+    /// Changes `enable_free_model_publication`; a plain value sets it, `Patch::Clear` empties it. Permits routing to
+    /// free endpoints that may publish the prompts they get.
     enable_free_model_publication: patch bool,
+    /// Changes `enable_free_model_training`; a plain value sets it, `Patch::Clear` empties it. Permits routing to
+    /// free endpoints that may use request data for training.
     enable_free_model_training: patch bool,
+    /// Changes `enable_paid_model_training`; a plain value sets it, `Patch::Clear` empties it. Permits routing to
+    /// paid endpoints that may use request data for training.
     enable_paid_model_training: patch bool,
+    /// Changes `enforce_first_party_harness_models`; a plain value sets it, `Patch::Clear` empties it. True shows
+    /// coding harnesses such as Codex and Claude Code only models of their own vendor; it trims the list and does not
+    /// block requests to other models.
     enforce_first_party_harness_models: patch bool,
+    /// Changes `enforce_zdr`; a plain value sets it, `Patch::Clear` empties it. Old switch for zero data retention;
+    /// fills in any per-provider switch you did not set, so prefer those.
     enforce_zdr: patch bool,
+    /// Changes `enforce_zdr_anthropic`; a plain value sets it, `Patch::Clear` empties it. Requires Anthropic models
+    /// to retain no data (ZDR); takes the value of `enforce_zdr` when left out.
     enforce_zdr_anthropic: patch bool,
+    /// Changes `enforce_zdr_google`; a plain value sets it, `Patch::Clear` empties it. Requires Google models to
+    /// retain no data (ZDR); takes the value of `enforce_zdr` when left out.
     enforce_zdr_google: patch bool,
+    /// Changes `enforce_zdr_openai`; a plain value sets it, `Patch::Clear` empties it. Requires OpenAI models to
+    /// retain no data (ZDR); takes the value of `enforce_zdr` when left out.
     enforce_zdr_openai: patch bool,
+    /// Changes `enforce_zdr_other`; a plain value sets it, `Patch::Clear` empties it. Requires models of all vendors
+    /// without their own switch to retain no data (ZDR); takes the value of `enforce_zdr` when left out.
     enforce_zdr_other: patch bool,
+    /// Changes `enforce_zdr_xai`; a plain value sets it, `Patch::Clear` empties it. Requires xAI models to retain no
+    /// data (ZDR); takes the value of `enforce_zdr` when left out.
     enforce_zdr_xai: patch bool,
+    /// Changes `ignored_models`; a plain value sets it, `Patch::Clear` empties it. Models never to route to, each
+    /// named by its slug or canonical slug.
     ignored_models: patch Vec<String>,
+    /// Changes `ignored_providers`; a plain value sets it, `Patch::Clear` empties it. Providers never to route to,
+    /// given by identifier.
     ignored_providers: patch Vec<String>,
+    /// Sets `include_byok_in_budgets`. Counts spend on your own provider keys against `limit_usd` as well as credits;
+    /// leave it out to keep the setting.
     include_byok_in_budgets: exact bool,
+    /// Changes `limit_usd`; a plain value sets it, `Patch::Clear` empties it. Replacement cap on spend, in US
+    /// dollars, per reset interval.
     limit_usd: patch f64,
+    /// Sets `name`. Replacement name under which the guardrail is listed.
     name: into String,
+    /// Changes `reset_interval`; a plain value sets it, `Patch::Clear` empties it. How often the spend counted
+    /// against the limit starts afresh.
     reset_interval: patch ResetInterval,
 });
 
@@ -939,7 +1056,7 @@ impl Parameters for GuardrailKeyAssignmentsParams {
 }
 
 impl GuardrailKeyAssignmentsParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many key assignments to skip before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -947,7 +1064,7 @@ impl GuardrailKeyAssignmentsParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many key assignments to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -958,7 +1075,8 @@ impl GuardrailKeyAssignmentsParams {
 
 /// Response with the number of keys or members that were assigned.
 ///
-/// Schema `BulkAssignKeysResponse` of the API document. The answer of `guardrails_bulk_assign_keys`, `guardrails_bulk_assign_members`.
+/// Schema `BulkAssignKeysResponse` of the API document. The answer of `guardrails_bulk_assign_keys`,
+/// `guardrails_bulk_assign_members`.
 #[doc(alias = "BulkAssignKeysResponse")]
 #[doc(alias = "BulkAssignMembersResponse")]
 #[derive(Clone, Debug, PartialEq)]
@@ -1004,7 +1122,8 @@ wire_setters!(BulkKeysRequest {});
 
 /// Response with the number of keys or members that were released.
 ///
-/// Schema `BulkUnassignKeysResponse` of the API document. The answer of `guardrails_bulk_unassign_keys`, `guardrails_bulk_unassign_members`.
+/// Schema `BulkUnassignKeysResponse` of the API document. The answer of `guardrails_bulk_unassign_keys`,
+/// `guardrails_bulk_unassign_members`.
 #[doc(alias = "BulkUnassignKeysResponse")]
 #[doc(alias = "BulkUnassignMembersResponse")]
 #[derive(Clone, Debug, PartialEq)]
@@ -1050,7 +1169,7 @@ impl Parameters for GuardrailMemberAssignmentsParams {
 }
 
 impl GuardrailMemberAssignmentsParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many member assignments to skip before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -1058,7 +1177,7 @@ impl GuardrailMemberAssignmentsParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many member assignments to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {

@@ -264,7 +264,8 @@ pub struct ImageGenerationRequest {
     pub prompt: String,
     /// Width to height ratio of the image; a provider brings it within the ratios it supports.
     pub aspect_ratio: Option<ImageGenerationRequestAspectRatio>,
-    /// How the area behind the subject is filled; transparency needs an output format with an alpha channel, `png` or `webp`.
+    /// How the area behind the subject is filled; transparency needs an output format with an alpha channel, `png` or
+    /// `webp`.
     pub background: Option<ImageBackground>,
     /// Pictures to start from or imitate, each given as a web address or a Base64 data URL.
     ///
@@ -272,9 +273,11 @@ pub struct ImageGenerationRequest {
     pub input_references: Option<Vec<ContentPartImage>>,
     /// Most images you want; fewer may arrive, and single-image providers reject more than one.
     pub n: Option<i64>,
-    /// Compression level for `webp` and `jpeg` output; has no effect on `png` or where the provider offers no control.
+    /// Compression level for `webp` and `jpeg` output; has no effect on `png` or where the provider offers no
+    /// control.
     pub output_compression: Option<i64>,
-    /// File format of the returned bytes; vectorization models can also give `svg`, whose markup arrives Base64-encoded too.
+    /// File format of the returned bytes; vectorization models can also give `svg`, whose markup arrives
+    /// Base64-encoded too.
     pub output_format: Option<ImageGenerationRequestOutputFormat>,
     /// Routing wishes and provider-specific options for this request.
     pub provider: Option<ImageGenerationProviderPreferences>,
@@ -282,17 +285,21 @@ pub struct ImageGenerationRequest {
     pub quality: Option<ImageGenerationRequestQuality>,
     /// Size class of the image; each provider translates it into pixel dimensions of its own.
     pub resolution: Option<ImageGenerationRequestResolution>,
-    /// Number that makes sampling repeatable: equal seeds and parameters should give equal images, though some providers do not guarantee it.
+    /// Number that makes sampling repeatable: equal seeds and parameters should give equal images, though some
+    /// providers do not guarantee it.
     pub seed: Option<i64>,
-    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
+    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins
+    /// over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
-    /// Dimensions as a tier (`2K`, combinable with `aspect_ratio`) or as pixels (`2048x2048`), which must not contradict `resolution` or `aspect_ratio`.
+    /// Dimensions as a tier (`2K`, combinable with `aspect_ratio`) or as pixels (`2048x2048`), which must not
+    /// contradict `resolution` or `aspect_ratio`.
     pub size: Option<String>,
     /// Tracing labels passed on to your observability destinations.
     pub trace: Option<TraceConfig>,
-    /// Stable pseudonym for your end user, which helps to trace abuse; providers that demand a user ID only ever see a hash.
+    /// Stable pseudonym for your end user, which helps to trace abuse; providers that demand a user ID only ever see
+    /// a hash.
     ///
     /// At most 256 characters.
     pub user: Option<String>,
@@ -346,19 +353,41 @@ impl ImageGenerationRequest {
 }
 
 wire_setters!(ImageGenerationRequest {
+    /// Sets `aspect_ratio`. Width to height ratio of the image; a provider brings it within the ratios it supports.
     aspect_ratio: into ImageGenerationRequestAspectRatio,
+    /// Sets `background`. How the area behind the subject is filled; transparency needs an output format with an
+    /// alpha channel, `png` or `webp`.
     background: into ImageBackground,
+    /// Sets `input_references`, from one element or a list. Pictures to start from or imitate, each given as a web
+    /// address or a Base64 data URL.
     input_references: list ContentPartImage,
+    /// Sets `n`. Most images you want; fewer may arrive, and single-image providers reject more than one.
     n: number i64,
+    /// Sets `output_compression`. Compression level for `webp` and `jpeg` output; has no effect on `png` or where the
+    /// provider offers no control.
     output_compression: number i64,
+    /// Sets `output_format`. File format of the returned bytes; vectorization models can also give `svg`, whose
+    /// markup arrives Base64-encoded too.
     output_format: into ImageGenerationRequestOutputFormat,
+    /// Sets `provider`. Routing wishes and provider-specific options for this request.
     provider: into ImageGenerationProviderPreferences,
+    /// Sets `quality`. How much care the provider puts into rendering; has no effect where quality cannot be chosen.
     quality: into ImageGenerationRequestQuality,
+    /// Sets `resolution`. Size class of the image; each provider translates it into pixel dimensions of its own.
     resolution: into ImageGenerationRequestResolution,
+    /// Sets `seed`. Number that makes sampling repeatable: equal seeds and parameters should give equal images,
+    /// though some providers do not guarantee it.
     seed: number i64,
+    /// Sets `session_id`. Ties together requests of one conversation or workflow in your traces and logs, hidden from
+    /// providers; wins over the `x-session-id` header.
     session_id: into String,
+    /// Sets `size`. Dimensions as a tier (`2K`, combinable with `aspect_ratio`) or as pixels (`2048x2048`), which
+    /// must not contradict `resolution` or `aspect_ratio`.
     size: into String,
+    /// Sets `trace`. Tracing labels passed on to your observability destinations.
     trace: into TraceConfig,
+    /// Sets `user`. Stable pseudonym for your end user, which helps to trace abuse; providers that demand a user ID
+    /// only ever see a hash.
     user: into String,
 });
 
@@ -453,7 +482,8 @@ wire_enum!(ImageGenerationRequestAspectRatio {
     Auto = "auto",
 });
 
-/// File format of the returned bytes; vectorization models can also give `svg`, whose markup arrives Base64-encoded too.
+/// File format of the returned bytes; vectorization models can also give `svg`, whose markup arrives Base64-encoded
+/// too.
 ///
 /// At `ImageGenerationRequest.output_format` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -492,7 +522,8 @@ pub struct ImageGenerationProviderPreferences {
     pub only: Option<Vec<String>>,
     /// Provider-specific settings, keyed by provider slug and passed on unchanged.
     pub options: Option<BTreeMap<String, JsonObject>>,
-    /// Providers to try one after another; those that lack the model are skipped, and the request fails when none is left.
+    /// Providers to try one after another; those that lack the model are skipped, and the request fails when none is
+    /// left.
     pub order: Option<Vec<String>>,
     /// Criterion for ranking providers when `order` is absent; setting it turns load balancing off.
     pub sort: Option<ProviderPreferencesSort>,
@@ -518,11 +549,22 @@ impl ImageGenerationProviderPreferences {
 }
 
 wire_setters!(ImageGenerationProviderPreferences {
+    /// Sets `allow_fallbacks`. Set to false to stay with the chosen provider and get its error when it fails, instead
+    /// of trying others.
     allow_fallbacks: exact bool,
+    /// Sets `ignore`, from one element or a list. Providers to skip for this request, in addition to those your
+    /// account settings already skip.
     ignore: list String,
+    /// Sets `only`, from one element or a list. Providers to which this request is confined, combined with those
+    /// allowed in your account settings.
     only: list String,
+    /// Sets `options`, from a map or from pairs of name and value. Provider-specific settings, keyed by provider slug
+    /// and passed on unchanged.
     options: map JsonObject,
+    /// Sets `order`, from one element or a list. Providers to try one after another; those that lack the model are
+    /// skipped, and the request fails when none is left.
     order: list String,
+    /// Sets `sort`. Criterion for ranking providers when `order` is absent; setting it turns load balancing off.
     sort: into ProviderPreferencesSort,
 });
 

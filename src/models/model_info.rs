@@ -60,7 +60,8 @@ wire_enum!(ModelCategory {
 
 /// One page of the model catalogue with paging information.
 ///
-/// Schema `ModelsListResponse` of the API document. The answer of `embeddings_list_models`, `models_list`, `models_list_for_user`.
+/// Schema `ModelsListResponse` of the API document. The answer of `embeddings_list_models`, `models_list`,
+/// `models_list_for_user`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ModelsListResponse {
@@ -116,7 +117,8 @@ pub struct Model {
     pub per_request_limits: Option<PerRequestLimits>,
     /// What the model costs per unit, such as per prompt or completion token.
     pub pricing: PublicPricing,
-    /// Request parameters the model understands; check it before sending optional settings such as tools or reasoning.
+    /// Request parameters the model understands; check it before sending optional settings such as tools or
+    /// reasoning.
     pub supported_parameters: Vec<SupportedParameter>,
     /// Voices a text-to-speech model can speak with; null for every other kind of model.
     pub supported_voices: Option<Vec<String>>,
@@ -619,7 +621,8 @@ wire_struct!(PublicPricing {
     web_search: Optional = 15,
 });
 
-/// Special rates for requests that meet every stated condition; unlisted rates stay at base, and the last matching entry decides each one.
+/// Special rates for requests that meet every stated condition; unlisted rates stay at base, and the last matching
+/// entry decides each one.
 ///
 /// Schema `PricingOverride` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -681,7 +684,8 @@ pub struct ModelReasoning {
     pub default_enabled: Option<bool>,
     /// Effort levels the model accepts, strongest first; null means every level OpenRouter knows is allowed.
     pub supported_efforts: Option<Vec<Json>>,
-    /// True when a token budget in `reasoning.max_tokens` works here, beside or in place of an effort level; otherwise left out.
+    /// True when a token budget in `reasoning.max_tokens` works here, beside or in place of an effort level;
+    /// otherwise left out.
     pub supports_max_tokens: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,

@@ -125,7 +125,8 @@ pub struct ModelsListParams {
     pub category: Option<ModelCategory>,
     /// Keeps models that accept these request parameters, given as names separated by commas.
     pub supported_parameters: Option<String>,
-    /// Keeps models by what they produce, as comma-separated names such as `image,audio`; pass `all` to lift the text-only filter.
+    /// Keeps models by what they produce, as comma-separated names such as `image,audio`; pass `all` to lift the
+    /// text-only filter.
     pub output_modalities: Option<String>,
     /// Orders the list on the server, which beats fetching everything and sorting it yourself.
     pub sort: Option<ModelSort>,
@@ -252,7 +253,7 @@ impl Parameters for ModelsListParams {
 }
 
 impl ModelsListParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many models to skip; leave this and `limit` out to get everything at once.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -260,7 +261,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many models to return; leave this and `offset` out to get everything at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -268,7 +269,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `category`.
+    /// Sets `category`. Keeps models that belong to one use case.
     #[must_use]
     #[inline]
     pub fn category(mut self, category: impl Into<ModelCategory>) -> Self {
@@ -276,7 +277,8 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `supported_parameters`.
+    /// Sets `supported_parameters`. Keeps models that accept these request parameters, given as names separated by
+    /// commas.
     #[must_use]
     #[inline]
     pub fn supported_parameters(mut self, supported_parameters: impl Into<String>) -> Self {
@@ -284,7 +286,8 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `output_modalities`.
+    /// Sets `output_modalities`. Keeps models by what they produce, as comma-separated names such as `image,audio`;
+    /// pass `all` to lift the text-only filter.
     #[must_use]
     #[inline]
     pub fn output_modalities(mut self, output_modalities: impl Into<String>) -> Self {
@@ -292,7 +295,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `sort`.
+    /// Sets `sort`. Orders the list on the server, which beats fetching everything and sorting it yourself.
     #[must_use]
     #[inline]
     pub fn sort(mut self, sort: impl Into<ModelSort>) -> Self {
@@ -300,7 +303,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `q`.
+    /// Sets `q`. Keeps models whose name or slug matches this search text.
     #[must_use]
     #[inline]
     pub fn q(mut self, q: impl Into<String>) -> Self {
@@ -308,7 +311,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `input_modalities`.
+    /// Sets `input_modalities`. Keeps models by what they accept, as comma-separated names such as `text,image`.
     #[must_use]
     #[inline]
     pub fn input_modalities(mut self, input_modalities: impl Into<String>) -> Self {
@@ -316,7 +319,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `context`.
+    /// Sets `context`. Smallest acceptable context window, in tokens; models below it are left out.
     #[must_use]
     #[inline]
     pub fn context(mut self, context: impl IntoNumber<i64>) -> Self {
@@ -324,7 +327,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `min_price`.
+    /// Sets `min_price`. Leaves out models whose prompt price is lower, in USD per million tokens.
     #[must_use]
     #[inline]
     pub fn min_price(mut self, min_price: impl IntoNumber<f64>) -> Self {
@@ -332,7 +335,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `max_price`.
+    /// Sets `max_price`. Leaves out models whose prompt price is higher, in USD per million tokens.
     #[must_use]
     #[inline]
     pub fn max_price(mut self, max_price: impl IntoNumber<f64>) -> Self {
@@ -340,7 +343,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `arch`.
+    /// Sets `arch`. Keeps one model family, such as `Claude` or `Llama`.
     #[must_use]
     #[inline]
     pub fn arch(mut self, arch: impl Into<String>) -> Self {
@@ -348,7 +351,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `model_authors`.
+    /// Sets `model_authors`. Keeps models made by these organizations, given as author slugs separated by commas.
     #[must_use]
     #[inline]
     pub fn model_authors(mut self, model_authors: impl Into<String>) -> Self {
@@ -356,7 +359,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `providers`.
+    /// Sets `providers`. Keeps models hosted by these providers, given as names separated by commas.
     #[must_use]
     #[inline]
     pub fn providers(mut self, providers: impl Into<String>) -> Self {
@@ -364,7 +367,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `distillable`.
+    /// Sets `distillable`. Keeps or drops models whose output may be used for distillation.
     #[must_use]
     #[inline]
     pub fn distillable(mut self, distillable: bool) -> Self {
@@ -372,7 +375,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `zdr`.
+    /// Sets `zdr`. Set it to keep models having endpoints that retain no data.
     #[must_use]
     #[inline]
     pub fn zdr(mut self, zdr: impl Into<GetModelsZdr>) -> Self {
@@ -380,7 +383,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `region`.
+    /// Sets `region`. Keeps models with endpoints inside one data region.
     #[must_use]
     #[inline]
     pub fn region(mut self, region: impl Into<GetModelsRegion>) -> Self {
@@ -388,7 +391,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `min_output_price`.
+    /// Sets `min_output_price`. Leaves out models whose completion price is lower, in USD per million tokens.
     #[must_use]
     #[inline]
     pub fn min_output_price(mut self, min_output_price: impl IntoNumber<f64>) -> Self {
@@ -396,7 +399,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `max_output_price`.
+    /// Sets `max_output_price`. Leaves out models whose completion price is higher, in USD per million tokens.
     #[must_use]
     #[inline]
     pub fn max_output_price(mut self, max_output_price: impl IntoNumber<f64>) -> Self {
@@ -404,7 +407,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `min_age_days`.
+    /// Sets `min_age_days`. Leaves out models created fewer than this many days ago.
     #[must_use]
     #[inline]
     pub fn min_age_days(mut self, min_age_days: impl IntoNumber<i64>) -> Self {
@@ -412,7 +415,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `max_age_days`.
+    /// Sets `max_age_days`. Leaves out models created more than this many days ago.
     #[must_use]
     #[inline]
     pub fn max_age_days(mut self, max_age_days: impl IntoNumber<i64>) -> Self {
@@ -420,7 +423,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `min_intelligence_index`.
+    /// Sets `min_intelligence_index`. Lowest acceptable intelligence score as rated by Artificial Analysis.
     #[must_use]
     #[inline]
     pub fn min_intelligence_index(mut self, min_intelligence_index: impl IntoNumber<f64>) -> Self {
@@ -428,7 +431,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `max_intelligence_index`.
+    /// Sets `max_intelligence_index`. Highest acceptable intelligence score as rated by Artificial Analysis.
     #[must_use]
     #[inline]
     pub fn max_intelligence_index(mut self, max_intelligence_index: impl IntoNumber<f64>) -> Self {
@@ -436,7 +439,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `min_coding_index`.
+    /// Sets `min_coding_index`. Lowest acceptable coding score as rated by Artificial Analysis.
     #[must_use]
     #[inline]
     pub fn min_coding_index(mut self, min_coding_index: impl IntoNumber<f64>) -> Self {
@@ -444,7 +447,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `max_coding_index`.
+    /// Sets `max_coding_index`. Highest acceptable coding score as rated by Artificial Analysis.
     #[must_use]
     #[inline]
     pub fn max_coding_index(mut self, max_coding_index: impl IntoNumber<f64>) -> Self {
@@ -452,7 +455,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `min_agentic_index`.
+    /// Sets `min_agentic_index`. Lowest acceptable agentic score as rated by Artificial Analysis.
     #[must_use]
     #[inline]
     pub fn min_agentic_index(mut self, min_agentic_index: impl IntoNumber<f64>) -> Self {
@@ -460,7 +463,7 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `max_agentic_index`.
+    /// Sets `max_agentic_index`. Highest acceptable agentic score as rated by Artificial Analysis.
     #[must_use]
     #[inline]
     pub fn max_agentic_index(mut self, max_agentic_index: impl IntoNumber<f64>) -> Self {
@@ -468,7 +471,8 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `min_tool_success_rate`.
+    /// Sets `min_tool_success_rate`. Lowest acceptable share of requests that finish with `tool_calls`, as a fraction
+    /// where 0.9 stands for 90 %.
     #[must_use]
     #[inline]
     pub fn min_tool_success_rate(mut self, min_tool_success_rate: impl IntoNumber<f64>) -> Self {
@@ -476,7 +480,8 @@ impl ModelsListParams {
         self
     }
 
-    /// Sets the parameter `max_tool_success_rate`.
+    /// Sets `max_tool_success_rate`. Highest acceptable share of requests that finish with `tool_calls`, as a
+    /// fraction rather than a percentage.
     #[must_use]
     #[inline]
     pub fn max_tool_success_rate(mut self, max_tool_success_rate: impl IntoNumber<f64>) -> Self {
@@ -489,7 +494,8 @@ impl ModelsListParams {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ModelsCountParams {
-    /// Counts models by what they produce, as comma-separated names such as `image,audio`; pass `all` to lift the text-only filter.
+    /// Counts models by what they produce, as comma-separated names such as `image,audio`; pass `all` to lift the
+    /// text-only filter.
     pub output_modalities: Option<String>,
 }
 
@@ -509,7 +515,8 @@ impl Parameters for ModelsCountParams {
 }
 
 impl ModelsCountParams {
-    /// Sets the parameter `output_modalities`.
+    /// Sets `output_modalities`. Counts models by what they produce, as comma-separated names such as `image,audio`;
+    /// pass `all` to lift the text-only filter.
     #[must_use]
     #[inline]
     pub fn output_modalities(mut self, output_modalities: impl Into<String>) -> Self {
@@ -548,7 +555,8 @@ pub struct ModelsCountResponseData {
 
 wire_struct!(ModelsCountResponseData { count: Required = 0 });
 
-/// Keeps only models and presets that this coding harness can offer: those that call tools and, if a guardrail demands it, come from the harness's own vendor.
+/// Keeps only models and presets that this coding harness can offer: those that call tools and, if a guardrail
+/// demands it, come from the harness's own vendor.
 ///
 /// At `listModelsUser(client)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -582,11 +590,13 @@ pub struct ModelsListForUserParams {
     ///
     /// From 1 to 1000. Default `500`.
     pub limit: Option<i64>,
-    /// Keeps models by what they produce, as comma-separated names such as `image,audio`; pass `all` to lift the text-only filter.
+    /// Keeps models by what they produce, as comma-separated names such as `image,audio`; pass `all` to lift the
+    /// text-only filter.
     pub output_modalities: Option<String>,
     /// Orders the list on the server, which beats fetching everything and sorting it yourself.
     pub sort: Option<ModelSort>,
-    /// Keeps only models and presets that this coding harness can offer: those that call tools and, if a guardrail demands it, come from the harness's own vendor.
+    /// Keeps only models and presets that this coding harness can offer: those that call tools and, if a guardrail
+    /// demands it, come from the harness's own vendor.
     pub client: Option<ListModelsUserClient>,
 }
 
@@ -611,7 +621,7 @@ impl Parameters for ModelsListForUserParams {
 }
 
 impl ModelsListForUserParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many models to skip; leave this and `limit` out to get everything at once.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -619,7 +629,7 @@ impl ModelsListForUserParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many models to return; leave this and `offset` out to get everything at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -627,7 +637,8 @@ impl ModelsListForUserParams {
         self
     }
 
-    /// Sets the parameter `output_modalities`.
+    /// Sets `output_modalities`. Keeps models by what they produce, as comma-separated names such as `image,audio`;
+    /// pass `all` to lift the text-only filter.
     #[must_use]
     #[inline]
     pub fn output_modalities(mut self, output_modalities: impl Into<String>) -> Self {
@@ -635,7 +646,7 @@ impl ModelsListForUserParams {
         self
     }
 
-    /// Sets the parameter `sort`.
+    /// Sets `sort`. Orders the list on the server, which beats fetching everything and sorting it yourself.
     #[must_use]
     #[inline]
     pub fn sort(mut self, sort: impl Into<ModelSort>) -> Self {
@@ -643,7 +654,8 @@ impl ModelsListForUserParams {
         self
     }
 
-    /// Sets the parameter `client`.
+    /// Sets `client`. Keeps only models and presets that this coding harness can offer: those that call tools and, if
+    /// a guardrail demands it, come from the harness's own vendor.
     #[must_use]
     #[inline]
     pub fn client(mut self, client: impl Into<ListModelsUserClient>) -> Self {

@@ -55,7 +55,11 @@ impl ExchangeAuthCodeForApiKeyRequest {
 }
 
 wire_setters!(ExchangeAuthCodeForApiKeyRequest {
+    /// Sets `code_challenge_method`. How the challenge was derived from the verifier; repeat what the authorization
+    /// step used.
     code_challenge_method: into CodeChallengeMethod,
+    /// Sets `code_verifier`. Secret PKCE string behind the earlier challenge; needed only when the authorization step
+    /// sent one.
     code_verifier: into Secret,
 });
 
@@ -182,14 +186,24 @@ impl CreateAuthKeysCodeRequest {
 }
 
 wire_setters!(CreateAuthKeysCodeRequest {
+    /// Sets `code_challenge`. PKCE challenge derived from your secret verifier, which protects the code if someone
+    /// intercepts it.
     code_challenge: into Secret,
+    /// Sets `code_challenge_method`. How the challenge was derived from the verifier; prefer the hashed form.
     code_challenge_method: into CodeChallengeMethod,
+    /// Sets `expires_at`. When the issued key stops working, as a timestamp; null or absent sets no expiry.
     expires_at: into String,
+    /// Sets `key_label`. Display label for the issued key; the app name is used when this is absent.
     key_label: into String,
+    /// Sets `limit`. Spending cap, in credits, of the issued key.
     limit: number f64,
+    /// Sets `spawn_agent`. Names the agent, such as `my-agent`, for spawn telemetry.
     spawn_agent: into String,
+    /// Sets `spawn_cloud`. Names the cloud, such as `aws-us-east-1`, for spawn telemetry.
     spawn_cloud: into String,
+    /// Sets `usage_limit_type`. How often the credit cap starts afresh; without it the cap never resets.
     usage_limit_type: into ResetInterval,
+    /// Sets `workspace_id`. Workspace in which the issued key will live.
     workspace_id: into String,
 });
 
@@ -269,7 +283,8 @@ impl Root for TokenExchangeResponse {}
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TokenExchangeRequest {
-    /// Policy, set up under workload identity in the organization's settings, that decides on the exchange and names the API key to act as.
+    /// Policy, set up under workload identity in the organization's settings, that decides on the exchange and names
+    /// the API key to act as.
     ///
     /// Format `uuid`.
     pub federation_policy_id: String,
@@ -307,7 +322,10 @@ impl TokenExchangeRequest {
 }
 
 wire_setters!(TokenExchangeRequest {
+    /// Sets `requested_token_type`. Kind of token to obtain; only access tokens are on offer.
     requested_token_type: into TokenExchangeRequestRequestedTokenType,
+    /// Sets `scope`. Capability that the token should have; if sent, it must match the kind of API key behind the
+    /// policy.
     scope: into TokenExchangeRequestScope,
 });
 

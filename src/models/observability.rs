@@ -48,7 +48,7 @@ impl Parameters for ObservabilityListParams {
 }
 
 impl ObservabilityListParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many destinations to skip before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -56,7 +56,7 @@ impl ObservabilityListParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many destinations to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -64,7 +64,7 @@ impl ObservabilityListParams {
         self
     }
 
-    /// Sets the parameter `workspace_id`.
+    /// Sets `workspace_id`. Workspace whose destinations to list; the default workspace when absent.
     #[must_use]
     #[inline]
     pub fn workspace_id(mut self, workspace_id: impl Into<String>) -> Self {
@@ -113,7 +113,8 @@ pub struct ObservabilityArizeDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Arize.
     pub broadcast_generation_cost: bool,
-    /// Adds usage and cost by kind of token to the traces sent to Arize, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to the traces sent to Arize, when they add up to the billed cost; a beta
+    /// feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Arize.
     pub broadcast_generation_identity: bool,
@@ -234,6 +235,7 @@ impl ObservabilityFilterRulesConfig {
 }
 
 wire_setters!(ObservabilityFilterRulesConfig {
+    /// Sets `enabled`. Whether the filter is in force; switch off to keep the rules without applying them.
     enabled: exact bool,
 });
 
@@ -264,6 +266,7 @@ impl ObservabilityFilterRuleGroup {
 }
 
 wire_setters!(ObservabilityFilterRuleGroup {
+    /// Sets `logic`. How the rules of the group combine into one verdict.
     logic: into FilterLogic,
 });
 
@@ -297,6 +300,7 @@ impl ObservabilityFilterRuleGroupRule {
 }
 
 wire_setters!(ObservabilityFilterRuleGroupRule {
+    /// Sets `value`. Text or number to compare with; has no use for the existence operators.
     value: into FilterValue,
 });
 
@@ -411,7 +415,8 @@ pub struct ObservabilityBraintrustDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Braintrust.
     pub broadcast_generation_cost: bool,
-    /// Adds usage and cost by kind of token to the traces sent to Braintrust, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to the traces sent to Braintrust, when they add up to the billed cost; a
+    /// beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Braintrust.
     pub broadcast_generation_identity: bool,
@@ -510,7 +515,8 @@ pub struct ObservabilityClickHouseDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces written to ClickHouse.
     pub broadcast_generation_cost: bool,
-    /// Adds usage and cost by kind of token to the traces written to ClickHouse, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to the traces written to ClickHouse, when they add up to the billed cost;
+    /// a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces written to ClickHouse.
     pub broadcast_generation_identity: bool,
@@ -623,7 +629,8 @@ pub struct ObservabilityDatadogDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Datadog.
     pub broadcast_generation_cost: bool,
-    /// Adds usage and cost by kind of token to the traces sent to Datadog, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to the traces sent to Datadog, when they add up to the billed cost; a
+    /// beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Datadog.
     pub broadcast_generation_identity: bool,
@@ -721,7 +728,8 @@ pub struct ObservabilityGrafanaDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Grafana.
     pub broadcast_generation_cost: bool,
-    /// Adds usage and cost by kind of token to the traces sent to Grafana, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to the traces sent to Grafana, when they add up to the billed cost; a
+    /// beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Grafana.
     pub broadcast_generation_identity: bool,
@@ -819,7 +827,8 @@ pub struct ObservabilityLangfuseDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Langfuse.
     pub broadcast_generation_cost: bool,
-    /// Adds usage and cost by kind of token to the traces sent to Langfuse, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to the traces sent to Langfuse, when they add up to the billed cost; a
+    /// beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Langfuse.
     pub broadcast_generation_identity: bool,
@@ -918,7 +927,8 @@ pub struct ObservabilityLangSmithDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to LangSmith.
     pub broadcast_generation_cost: bool,
-    /// Adds usage and cost by kind of token to the traces sent to LangSmith, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to the traces sent to LangSmith, when they add up to the billed cost; a
+    /// beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to LangSmith.
     pub broadcast_generation_identity: bool,
@@ -1022,7 +1032,8 @@ pub struct ObservabilityNewRelicDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to New Relic.
     pub broadcast_generation_cost: bool,
-    /// Adds usage and cost by kind of token to the traces sent to New Relic, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to the traces sent to New Relic, when they add up to the billed cost; a
+    /// beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to New Relic.
     pub broadcast_generation_identity: bool,
@@ -1134,7 +1145,8 @@ pub struct ObservabilityOpikDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Opik.
     pub broadcast_generation_cost: bool,
-    /// Adds usage and cost by kind of token to the traces sent to Opik, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to the traces sent to Opik, when they add up to the billed cost; a beta
+    /// feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Opik.
     pub broadcast_generation_identity: bool,
@@ -1232,7 +1244,8 @@ pub struct ObservabilityOtelCollectorDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to the collector.
     pub broadcast_generation_cost: bool,
-    /// Adds usage and cost by kind of token to what the collector receives, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to what the collector receives, when they add up to the billed cost; a
+    /// beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to the collector.
     pub broadcast_generation_identity: bool,
@@ -1297,7 +1310,8 @@ wire_struct!(ObservabilityOtelCollectorDestination ["type" = "otel-collector"] {
 pub struct ObservabilityOtelCollectorConfig {
     /// Address at which the collector accepts OTLP traces.
     pub endpoint: String,
-    /// Extra HTTP headers for the collector, typically authentication; Axiom expects `Authorization` and `X-Axiom-Dataset`.
+    /// Extra HTTP headers for the collector, typically authentication; Axiom expects `Authorization` and
+    /// `X-Axiom-Dataset`.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1316,7 +1330,8 @@ pub struct ObservabilityPostHogDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the events sent to PostHog.
     pub broadcast_generation_cost: bool,
-    /// Adds usage and cost by kind of token to the events sent to PostHog, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to the events sent to PostHog, when they add up to the billed cost; a
+    /// beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the events sent to PostHog.
     pub broadcast_generation_identity: bool,
@@ -1409,7 +1424,8 @@ pub struct ObservabilityRampDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the events sent to Ramp.
     pub broadcast_generation_cost: bool,
-    /// Adds usage and cost by kind of token to the events sent to Ramp, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to the events sent to Ramp, when they add up to the billed cost; a beta
+    /// feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the events sent to Ramp.
     pub broadcast_generation_identity: bool,
@@ -1502,7 +1518,8 @@ pub struct ObservabilityS3Destination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces stored in S3.
     pub broadcast_generation_cost: bool,
-    /// Adds usage and cost by kind of token to the traces stored in S3, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to the traces stored in S3, when they add up to the billed cost; a beta
+    /// feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces stored in S3.
     pub broadcast_generation_identity: bool,
@@ -1581,13 +1598,15 @@ pub struct ObservabilityS3DestinationConfig {
     ///
     /// Format `uri`.
     pub endpoint: Option<String>,
-    /// External ID that OpenRouter issues for the destination; make the trust policy of the IAM role check it as `sts:ExternalId`.
+    /// External ID that OpenRouter issues for the destination; make the trust policy of the IAM role check it as
+    /// `sts:ExternalId`.
     ///
     /// On the wire `externalId`.
     pub external_id: Option<String>,
     /// Extra HTTP headers sent along with every upload.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
-    /// Folder pattern for objects, built from `{prefix}`, `{date}`, `{year}`, `{month}`, `{day}` and `{apiKeyName}`; OpenRouter adds the file name.
+    /// Folder pattern for objects, built from `{prefix}`, `{date}`, `{year}`, `{month}`, `{day}` and `{apiKeyName}`;
+    /// OpenRouter adds the file name.
     ///
     /// Default `{prefix}/{date}`. On the wire `pathTemplate`.
     pub path_template: Option<String>,
@@ -1599,7 +1618,8 @@ pub struct ObservabilityS3DestinationConfig {
     pub provider: Option<ObservabilityS3DestinationConfigProvider>,
     /// Region in which the bucket lives.
     pub region: Option<String>,
-    /// ARN of the IAM role that OpenRouter assumes; the role must trust OpenRouter and grant `s3:PutObject` on the bucket.
+    /// ARN of the IAM role that OpenRouter assumes; the role must trust OpenRouter and grant `s3:PutObject` on the
+    /// bucket.
     ///
     /// Matches `^arn:aws:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$`. On the wire `roleArn`.
     pub role_arn: Option<String>,
@@ -1685,7 +1705,8 @@ pub struct ObservabilitySentryDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Sentry.
     pub broadcast_generation_cost: bool,
-    /// Adds usage and cost by kind of token to the traces sent to Sentry, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to the traces sent to Sentry, when they add up to the billed cost; a beta
+    /// feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Sentry.
     pub broadcast_generation_identity: bool,
@@ -1778,7 +1799,8 @@ pub struct ObservabilitySnowflakeDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces written to Snowflake.
     pub broadcast_generation_cost: bool,
-    /// Adds usage and cost by kind of token to the traces written to Snowflake, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to the traces written to Snowflake, when they add up to the billed cost;
+    /// a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces written to Snowflake.
     pub broadcast_generation_identity: bool,
@@ -1896,7 +1918,8 @@ pub struct ObservabilityWeaveDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Weave.
     pub broadcast_generation_cost: bool,
-    /// Adds usage and cost by kind of token to the traces sent to Weave, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to the traces sent to Weave, when they add up to the billed cost; a beta
+    /// feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Weave.
     pub broadcast_generation_identity: bool,
@@ -1999,7 +2022,8 @@ pub struct ObservabilityWebhookDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to the webhook.
     pub broadcast_generation_cost: bool,
-    /// Adds usage and cost by kind of token to what the webhook receives, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to what the webhook receives, when they add up to the billed cost; a beta
+    /// feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to the webhook.
     pub broadcast_generation_identity: bool,
@@ -2712,7 +2736,8 @@ impl ObservabilityDestination {
 
 /// Response with one observability destination.
 ///
-/// Schema `CreateObservabilityDestinationResponse` of the API document. The answer of `observability_create`, `observability_get`, `observability_update`.
+/// Schema `CreateObservabilityDestinationResponse` of the API document. The answer of `observability_create`,
+/// `observability_get`, `observability_update`.
 #[doc(alias = "CreateObservabilityDestinationResponse")]
 #[doc(alias = "GetObservabilityDestinationResponse")]
 #[doc(alias = "UpdateObservabilityDestinationResponse")]
@@ -2749,7 +2774,8 @@ pub struct CreateObservabilityDestinationRequest {
     ///
     /// Default `false`.
     pub broadcast_generation_cost: Option<bool>,
-    /// True adds usage and cost by kind of token to the forwarded metadata, when they add up to the billed cost; a beta feature.
+    /// True adds usage and cost by kind of token to the forwarded metadata, when they add up to the billed cost; a
+    /// beta feature.
     ///
     /// Default `false`.
     pub broadcast_generation_cost_allocation: Option<bool>,
@@ -2831,16 +2857,31 @@ impl CreateObservabilityDestinationRequest {
 }
 
 wire_setters!(CreateObservabilityDestinationRequest {
+    /// Sets `api_key_hashes`, from one element or a list. Forwards only traffic of these API keys; leave out or
+    /// `null` to forward everything, never an empty list.
     api_key_hashes: list String,
+    /// Sets `broadcast_generation_cost`. True adds price and billing details to the forwarded metadata.
     broadcast_generation_cost: exact bool,
+    /// Sets `broadcast_generation_cost_allocation`. True adds usage and cost by kind of token to the forwarded
+    /// metadata, when they add up to the billed cost; a beta feature.
     broadcast_generation_cost_allocation: exact bool,
+    /// Sets `broadcast_generation_identity`. True adds details of who made the request to the forwarded metadata.
     broadcast_generation_identity: exact bool,
+    /// Sets `broadcast_generation_request_context`. True adds details of the surrounding request to the forwarded
+    /// metadata.
     broadcast_generation_request_context: exact bool,
+    /// Sets `enabled`. True starts forwarding at once; false stores the destination for later.
     enabled: exact bool,
+    /// Sets `filter_rules`. Conditions that pick the traffic to forward; `null` picks all of it.
     filter_rules: into ObservabilityFilterRulesConfig,
+    /// Sets `privacy_mode`. True holds back prompts and answers and forwards metadata alone.
     privacy_mode: exact bool,
+    /// Sets `regions`, from one element or a list. Data regions whose requests are forwarded; leave it out for the
+    /// global region, but never send an empty list.
     regions: list ObservabilityDataRegionInput,
+    /// Sets `sampling_rate`. Share of requests to forward, as a fraction; 1 forwards them all.
     sampling_rate: number f64,
+    /// Sets `workspace_id`. Workspace whose traffic is forwarded; left out, your default workspace is meant.
     workspace_id: into String,
 });
 
@@ -2945,7 +2986,8 @@ pub struct UpdateObservabilityDestinationRequest {
     pub api_key_hashes: Patch<Vec<String>>,
     /// Adds price and billing facts about each generation to what is forwarded.
     pub broadcast_generation_cost: Option<bool>,
-    /// Adds usage and cost by kind of token to what is forwarded, when they add up to the billed cost; a beta feature.
+    /// Adds usage and cost by kind of token to what is forwarded, when they add up to the billed cost; a beta
+    /// feature.
     pub broadcast_generation_cost_allocation: Option<bool>,
     /// Adds facts on who made each generation to what is forwarded.
     pub broadcast_generation_identity: Option<bool>,
@@ -2995,16 +3037,33 @@ impl UpdateObservabilityDestinationRequest {
 }
 
 wire_setters!(UpdateObservabilityDestinationRequest {
+    /// Changes `api_key_hashes`; a plain value sets it, `Patch::Clear` empties it. Forwards only traffic of these API
+    /// keys, given by hash; null forwards all keys, and an empty list is refused.
     api_key_hashes: patch Vec<String>,
+    /// Sets `broadcast_generation_cost`. Adds price and billing facts about each generation to what is forwarded.
     broadcast_generation_cost: exact bool,
+    /// Sets `broadcast_generation_cost_allocation`. Adds usage and cost by kind of token to what is forwarded, when
+    /// they add up to the billed cost; a beta feature.
     broadcast_generation_cost_allocation: exact bool,
+    /// Sets `broadcast_generation_identity`. Adds facts on who made each generation to what is forwarded.
     broadcast_generation_identity: exact bool,
+    /// Sets `broadcast_generation_request_context`. Adds facts on the context of each request to what is forwarded.
     broadcast_generation_request_context: exact bool,
+    /// Sets `config`. Settings peculiar to the kind of destination; masked or missing entries leave the stored ones
+    /// alone.
     config: into Secret<JsonObject>,
+    /// Sets `enabled`. Turns forwarding to the destination on or off.
     enabled: exact bool,
+    /// Changes `filter_rules`; a plain value sets it, `Patch::Clear` empties it. Rules that select which generations
+    /// are forwarded; null drops the rules.
     filter_rules: patch ObservabilityFilterRulesConfig,
+    /// Sets `name`. Label by which people recognise the destination.
     name: into String,
+    /// Sets `privacy_mode`. Forwards metadata alone and withholds the bodies of requests and responses.
     privacy_mode: exact bool,
+    /// Sets `regions`, from one element or a list. Replaces the data regions whose requests are forwarded; the list
+    /// cannot be emptied.
     regions: list ObservabilityDataRegionInput,
+    /// Sets `sampling_rate`. Fraction of traffic to forward, where 1 forwards everything.
     sampling_rate: number f64,
 });

@@ -38,7 +38,7 @@ impl Parameters for OrganizationListMembersParams {
 }
 
 impl OrganizationListMembersParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many members to skip before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -46,7 +46,7 @@ impl OrganizationListMembersParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many members to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {

@@ -19,7 +19,8 @@ use crate::models::shared::CostTier;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Alignment {
-    /// Evaluation records, one per assistant message that was checked, oldest first; empty when none had content to check.
+    /// Evaluation records, one per assistant message that was checked, oldest first; empty when none had content to
+    /// check.
     pub calls: Vec<AlignmentCallRecord>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -360,15 +361,18 @@ impl From<ArmorToolUseVerdictUnavailable> for ArmorToolUseVerdict {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AutoRouterPlugin {
-    /// Restricts the choice to models matching these patterns, with `*` as wildcard; without it all models ranked for the task compete.
+    /// Restricts the choice to models matching these patterns, with `*` as wildcard; without it all models ranked for
+    /// the task compete.
     ///
     /// At most 1024 elements.
     pub allowed_models: Option<Vec<String>>,
-    /// Numeric balance between price and quality, where higher numbers favour cheaper models; `cost_tier` replaces it.
+    /// Numeric balance between price and quality, where higher numbers favour cheaper models; `cost_tier` replaces
+    /// it.
     ///
     /// From 0 to 10. Deprecated by the API.
     pub cost_quality_tradeoff: Option<i64>,
-    /// Price band to pick from, as a range of cost percentiles; overrides `cost_quality_tradeoff` if a request sets the two together.
+    /// Price band to pick from, as a range of cost percentiles; overrides `cost_quality_tradeoff` if a request sets
+    /// the two together.
     pub cost_tier: Option<CostTier>,
     /// Switches the plugin on or off for this one request.
     pub enabled: Option<bool>,
@@ -400,11 +404,22 @@ impl AutoRouterPlugin {
 }
 
 wire_setters!(AutoRouterPlugin {
+    /// Sets `allowed_models`, from one element or a list. Restricts the choice to models matching these patterns,
+    /// with `*` as wildcard; without it all models ranked for the task compete.
     allowed_models: list String,
+    /// Sets `cost_quality_tradeoff`. Numeric balance between price and quality, where higher numbers favour cheaper
+    /// models; `cost_tier` replaces it.
     cost_quality_tradeoff: number i64,
+    /// Sets `cost_tier`. Price band to pick from, as a range of cost percentiles; overrides `cost_quality_tradeoff`
+    /// if a request sets the two together.
     cost_tier: into CostTier,
+    /// Sets `enabled`. Switches the plugin on or off for this one request.
     enabled: exact bool,
+    /// Sets `excluded_models`, from one element or a list. Bars models matching these patterns, with `*` as wildcard;
+    /// an exclusion beats a match in `allowed_models`.
     excluded_models: list String,
+    /// Sets `pin_model`. Set to `true` to stay with the model named in the latest assistant message instead of
+    /// choosing anew each turn.
     pin_model: exact bool,
 });
 
@@ -414,15 +429,18 @@ wire_setters!(AutoRouterPlugin {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AutoBetaRouterPlugin {
-    /// Restricts the choice to models matching these patterns, with `*` as wildcard; without it all models ranked for the task compete.
+    /// Restricts the choice to models matching these patterns, with `*` as wildcard; without it all models ranked for
+    /// the task compete.
     ///
     /// At most 1024 elements.
     pub allowed_models: Option<Vec<String>>,
-    /// Numeric balance between price and quality, where higher numbers favour cheaper models; `cost_tier` replaces it.
+    /// Numeric balance between price and quality, where higher numbers favour cheaper models; `cost_tier` replaces
+    /// it.
     ///
     /// From 0 to 10. Deprecated by the API.
     pub cost_quality_tradeoff: Option<i64>,
-    /// Price band to pick from, as a range of cost percentiles; overrides `cost_quality_tradeoff` if a request sets the two together.
+    /// Price band to pick from, as a range of cost percentiles; overrides `cost_quality_tradeoff` if a request sets
+    /// the two together.
     pub cost_tier: Option<CostTier>,
     /// Switches the plugin on or off for this one request.
     pub enabled: Option<bool>,
@@ -451,10 +469,19 @@ impl AutoBetaRouterPlugin {
 }
 
 wire_setters!(AutoBetaRouterPlugin {
+    /// Sets `allowed_models`, from one element or a list. Restricts the choice to models matching these patterns,
+    /// with `*` as wildcard; without it all models ranked for the task compete.
     allowed_models: list String,
+    /// Sets `cost_quality_tradeoff`. Numeric balance between price and quality, where higher numbers favour cheaper
+    /// models; `cost_tier` replaces it.
     cost_quality_tradeoff: number i64,
+    /// Sets `cost_tier`. Price band to pick from, as a range of cost percentiles; overrides `cost_quality_tradeoff`
+    /// if a request sets the two together.
     cost_tier: into CostTier,
+    /// Sets `enabled`. Switches the plugin on or off for this one request.
     enabled: exact bool,
+    /// Sets `excluded_models`, from one element or a list. Bars models matching these patterns, with `*` as wildcard;
+    /// an exclusion beats a match in `allowed_models`.
     excluded_models: list String,
 });
 
@@ -492,11 +519,13 @@ pub struct WebSearchPlugin {
     pub engine: Option<WebSearchEngine>,
     /// Drops hits from these sites; takes wildcards such as `*.substack.com` and paths such as `openai.com/blog`.
     pub exclude_domains: Option<Vec<String>>,
-    /// Keeps only hits from these sites; takes wildcards such as `*.substack.com` and paths such as `openai.com/blog`.
+    /// Keeps only hits from these sites; takes wildcards such as `*.substack.com` and paths such as
+    /// `openai.com/blog`.
     pub include_domains: Option<Vec<String>>,
     /// How many hits to fetch for the request.
     pub max_results: Option<i64>,
-    /// How often the model may search within one turn, where native search (such as that of Anthropic) knows such a limit.
+    /// How often the model may search within one turn, where native search (such as that of Anthropic) knows such a
+    /// limit.
     pub max_uses: Option<i64>,
     /// Speed and depth of the search, in the terms of the engine in use.
     pub mode: Option<WebSearchMode>,
@@ -504,7 +533,8 @@ pub struct WebSearchPlugin {
     pub search_prompt: Option<String>,
     /// Rough whereabouts of the user, to favour local hits.
     pub user_location: Option<WebSearchUserLocation>,
-    /// Adds posts from X to the native web search of SpaceXAI, which charges for them separately; omit it to search only the web.
+    /// Adds posts from X to the native web search of SpaceXAI, which charges for them separately; omit it to search
+    /// only the web.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -532,15 +562,29 @@ impl WebSearchPlugin {
 }
 
 wire_setters!(WebSearchPlugin {
+    /// Sets `enabled`. Switches the plugin off for one request when false; it is on when omitted.
     enabled: exact bool,
+    /// Sets `engine`. Picks the engine that answers the queries.
     engine: into WebSearchEngine,
+    /// Sets `exclude_domains`, from one element or a list. Drops hits from these sites; takes wildcards such as
+    /// `*.substack.com` and paths such as `openai.com/blog`.
     exclude_domains: list String,
+    /// Sets `include_domains`, from one element or a list. Keeps only hits from these sites; takes wildcards such as
+    /// `*.substack.com` and paths such as `openai.com/blog`.
     include_domains: list String,
+    /// Sets `max_results`. How many hits to fetch for the request.
     max_results: number i64,
+    /// Sets `max_uses`. How often the model may search within one turn, where native search (such as that of
+    /// Anthropic) knows such a limit.
     max_uses: number i64,
+    /// Sets `mode`. Speed and depth of the search, in the terms of the engine in use.
     mode: into WebSearchMode,
+    /// Sets `search_prompt`. Text that introduces the search results to the model.
     search_prompt: into String,
+    /// Sets `user_location`. Rough whereabouts of the user, to favour local hits.
     user_location: into WebSearchUserLocation,
+    /// Sets `x_search`. Adds posts from X to the native web search of SpaceXAI, which charges for them separately;
+    /// omit it to search only the web.
     x_search: into XSearchOptions,
 });
 
@@ -578,9 +622,13 @@ impl WebFetchPlugin {
 }
 
 wire_setters!(WebFetchPlugin {
+    /// Sets `allowed_domains`, from one element or a list. Domains that may be opened; all others are refused.
     allowed_domains: list String,
+    /// Sets `blocked_domains`, from one element or a list. Domains that are refused; all others may be opened.
     blocked_domains: list String,
+    /// Sets `max_content_tokens`. Cuts fetched pages off after about this many tokens, to spare the context window.
     max_content_tokens: number i64,
+    /// Sets `max_uses`. How many pages one request may fetch; further attempts give the model an error.
     max_uses: number i64,
 });
 
@@ -612,7 +660,9 @@ impl FileParserPlugin {
 }
 
 wire_setters!(FileParserPlugin {
+    /// Sets `enabled`. False switches document parsing off for this one request.
     enabled: exact bool,
+    /// Sets `pdf`. Settings for the parsing of PDF documents.
     pdf: into PdfParserOptions,
 });
 
@@ -640,6 +690,7 @@ impl PdfParserOptions {
 }
 
 wire_setters!(PdfParserOptions {
+    /// Sets `engine`. Engine to read PDF files with; omit it to let OpenRouter choose.
     engine: into PdfParserEngine,
 });
 
@@ -694,6 +745,7 @@ impl ResponseHealingPlugin {
 }
 
 wire_setters!(ResponseHealingPlugin {
+    /// Sets `enabled`. Turn off with `false` to receive this answer without any repair.
     enabled: exact bool,
 });
 
@@ -725,7 +777,9 @@ impl ContextCompressionPlugin {
 }
 
 wire_setters!(ContextCompressionPlugin {
+    /// Sets `enabled`. False switches the shortening off for this one request.
     enabled: exact bool,
+    /// Sets `engine`. Which shortening method to apply to the prompt.
     engine: into ContextCompressionEngine,
 });
 
@@ -753,11 +807,13 @@ wire_enum!(ContextCompressionEngine {
 pub struct ParetoRouterPlugin {
     /// Turn off with `false` to skip price-quality routing on this one request.
     pub enabled: Option<bool>,
-    /// Cap on input cost in USD for a million tokens; picks the best-scoring model within it and overrides `min_coding_score`.
+    /// Cap on input cost in USD for a million tokens; picks the best-scoring model within it and overrides
+    /// `min_coding_score`.
     ///
     /// At least 0.
     pub max_price: Option<f64>,
-    /// Desired coding quality on a zero-to-one scale, mapped to a low, medium or high tier; has no effect alongside `max_price`.
+    /// Desired coding quality on a zero-to-one scale, mapped to a low, medium or high tier; has no effect alongside
+    /// `max_price`.
     ///
     /// From 0 to 1.
     pub min_coding_score: Option<f64>,
@@ -783,9 +839,15 @@ impl ParetoRouterPlugin {
 }
 
 wire_setters!(ParetoRouterPlugin {
+    /// Sets `enabled`. Turn off with `false` to skip price-quality routing on this one request.
     enabled: exact bool,
+    /// Sets `max_price`. Cap on input cost in USD for a million tokens; picks the best-scoring model within it and
+    /// overrides `min_coding_score`.
     max_price: number f64,
+    /// Sets `min_coding_score`. Desired coding quality on a zero-to-one scale, mapped to a low, medium or high tier;
+    /// has no effect alongside `max_price`.
     min_coding_score: number f64,
+    /// Sets `price_source`. Which input price the router compares and checks against `max_price`.
     price_source: into ParetoRouterPluginPriceSource,
 });
 
@@ -854,11 +916,20 @@ impl FusionPlugin {
 }
 
 wire_setters!(FusionPlugin {
+    /// Sets `analysis_models`, from one element or a list. Slugs of the panel models that each answer the prompt;
+    /// every extra model multiplies the cost.
     analysis_models: list String,
+    /// Sets `enabled`. False switches fusion off for this one request.
     enabled: exact bool,
+    /// Sets `max_tool_calls`. Rounds of tool use that each panel model and the analyst get before they have to
+    /// answer.
     max_tool_calls: number i64,
+    /// Sets `model`. Slug of the model that compares the panel answers and then writes the final one.
     model: into String,
+    /// Sets `preset`. Ready-made choice of panel and analyst; models that you name yourself override it.
     preset: into FusionPluginPreset,
+    /// Sets `tools`, from one element or a list. Server tools for panel and analyst; absent grants web search and
+    /// fetch, an empty list grants none.
     tools: list DynamicServerTool,
 });
 
@@ -892,7 +963,8 @@ wire_enum!(FusionPluginPreset {
 pub struct SwitchyardRouterPlugin {
     /// How the router decides which model gets the request.
     pub algorithm: Option<SwitchyardRouterPluginAlgorithm>,
-    /// Model that rates the task, for algorithms that ask a judge; it must support structured outputs, and you pay for its call.
+    /// Model that rates the task, for algorithms that ask a judge; it must support structured outputs, and you pay
+    /// for its call.
     ///
     /// At least 1 character.
     pub judge_model: Option<String>,
@@ -914,7 +986,10 @@ impl SwitchyardRouterPlugin {
 }
 
 wire_setters!(SwitchyardRouterPlugin {
+    /// Sets `algorithm`. How the router decides which model gets the request.
     algorithm: into SwitchyardRouterPluginAlgorithm,
+    /// Sets `judge_model`. Model that rates the task, for algorithms that ask a judge; it must support structured
+    /// outputs, and you pay for its call.
     judge_model: into String,
 });
 
@@ -967,7 +1042,8 @@ pub struct JevRouterPlugin {
     ///
     /// At most 1024 elements.
     pub excluded_models: Option<Vec<String>>,
-    /// Restricts the choice to models matching these slugs or patterns, with `*` as wildcard; without it all models of the router compete.
+    /// Restricts the choice to models matching these slugs or patterns, with `*` as wildcard; without it all models
+    /// of the router compete.
     ///
     /// At most 1024 elements.
     pub models: Option<Vec<String>>,
@@ -991,13 +1067,22 @@ impl JevRouterPlugin {
 }
 
 wire_setters!(JevRouterPlugin {
+    /// Sets `allowed_models`, from one element or a list. Works like `models`, under the name that the auto router
+    /// uses; the two lists are merged.
     allowed_models: list String,
+    /// Sets `cost_tier`. Price level to choose within, such as `low`, in place of the one that OpenRouter has set for
+    /// everyone.
     cost_tier: into String,
+    /// Sets `excluded_models`, from one element or a list. Bars models matching these slugs or patterns, with `*` as
+    /// wildcard; an exclusion beats a match in `models`.
     excluded_models: list String,
+    /// Sets `models`, from one element or a list. Restricts the choice to models matching these slugs or patterns,
+    /// with `*` as wildcard; without it all models of the router compete.
     models: list String,
 });
 
-/// Tells the model your rules and checks each turn for compliance; in beta, so its settings and results can still change.
+/// Tells the model your rules and checks each turn for compliance; in beta, so its settings and results can still
+/// change.
 ///
 /// Schema `AlignmentPlugin` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -1043,9 +1128,14 @@ impl AlignmentPlugin {
 }
 
 wire_setters!(AlignmentPlugin {
+    /// Sets `instruct`. Whether to tell the model the rules, in a system message, besides checking them.
     instruct: exact bool,
+    /// Sets `max_retries`. How often to ask the provider again after a turn was blocked; matters only when rules are
+    /// enforced.
     max_retries: number i64,
+    /// Sets `mode`. Whether a broken rule stops a turn or is only recorded.
     mode: into PluginMode,
+    /// Sets `threshold`. Probability from which a rule counts as broken; lower it to be stricter.
     threshold: number f64,
 });
 
@@ -1126,7 +1216,8 @@ wire_enum!(AlignmentRuleWatchItem {
     Audio = "audio",
 });
 
-/// Judges the calls of your own tools by allow and deny rules before you receive them; verdicts are found in `safeguard_results`.
+/// Judges the calls of your own tools by allow and deny rules before you receive them; verdicts are found in
+/// `safeguard_results`.
 ///
 /// Schema `ArmorPlugin` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -1136,7 +1227,8 @@ pub struct ArmorPlugin {
     pub classifier_context: Option<ArmorContext>,
     /// False switches Armor off for this one request.
     pub enabled: Option<bool>,
-    /// Set to `true` to judge server tools of the provider too, which then run through OpenRouter; otherwise they are reported as skipped.
+    /// Set to `true` to judge server tools of the provider too, which then run through OpenRouter; otherwise they are
+    /// reported as skipped.
     pub evaluate_native_tools: Option<bool>,
     /// Whether a blocked call is held back or only reported.
     pub mode: Option<PluginMode>,
@@ -1169,12 +1261,21 @@ impl ArmorPlugin {
 }
 
 wire_setters!(ArmorPlugin {
+    /// Sets `classifier_context`. Rules and facts to judge by, on top of those of the workspace guardrail.
     classifier_context: into ArmorContext,
+    /// Sets `enabled`. False switches Armor off for this one request.
     enabled: exact bool,
+    /// Sets `evaluate_native_tools`. Set to `true` to judge server tools of the provider too, which then run through
+    /// OpenRouter; otherwise they are reported as skipped.
     evaluate_native_tools: exact bool,
+    /// Sets `mode`. Whether a blocked call is held back or only reported.
     mode: into PluginMode,
+    /// Sets `on_error`. What happens to a call that could not be judged, for instance after a timeout.
     on_error: into ArmorPluginOnError,
+    /// Sets `output_mode`. Form in which a response shows that a call was blocked.
     output_mode: into ArmorPluginOutputMode,
+    /// Sets `use_cc_style_default_rules`. Whether to start with the rules that Claude Code has built in and add yours
+    /// after them.
     use_cc_style_default_rules: exact bool,
 });
 
@@ -1205,6 +1306,7 @@ impl ArmorContext {
 }
 
 wire_setters!(ArmorContext {
+    /// Sets `auto_mode`. The rules, grouped by effect, and the facts about the environment.
     auto_mode: into ArmorAutoMode,
 });
 
@@ -1242,9 +1344,15 @@ impl ArmorAutoMode {
 }
 
 wire_setters!(ArmorAutoMode {
+    /// Sets `allow`, from one element or a list. Rules for exceptions: a match lifts a soft denial.
     allow: list ArmorAutoModeRule,
+    /// Sets `environment`, from one element or a list. Facts that the rules can build on, such as the names of
+    /// trusted systems.
     environment: list ArmorAutoModeEnvironmentItem,
+    /// Sets `hard_deny`, from one element or a list. Rules whose match blocks a call without exception.
     hard_deny: list ArmorAutoModeRule,
+    /// Sets `soft_deny`, from one element or a list. Rules whose match blocks a call unless an allow rule matches as
+    /// well.
     soft_deny: list ArmorAutoModeRule,
 });
 
@@ -1283,7 +1391,9 @@ impl ArmorRule {
 }
 
 wire_setters!(ArmorRule {
+    /// Sets `name`. Readable name for use in explanations; the ID is used if you give none.
     name: into String,
+    /// Sets `threshold`. Probability from which the rule counts as a match; lower it to match more calls.
     threshold: number f64,
 });
 
@@ -1476,7 +1586,8 @@ pub enum Plugin {
     ///
     /// `id` is `fusion`.
     Fusion(FusionPlugin),
-    /// Settings of the Switchyard router, which sends each request to a cheaper or a stronger model by its difficulty.
+    /// Settings of the Switchyard router, which sends each request to a cheaper or a stronger model by its
+    /// difficulty.
     ///
     /// `id` is `switchyard-router`.
     SwitchyardRouter(SwitchyardRouterPlugin),
@@ -1484,11 +1595,13 @@ pub enum Plugin {
     ///
     /// `id` is `jev-router`.
     JevRouter(JevRouterPlugin),
-    /// Tells the model your rules and checks each turn for compliance; in beta, so its settings and results can still change.
+    /// Tells the model your rules and checks each turn for compliance; in beta, so its settings and results can still
+    /// change.
     ///
     /// `id` is `alignment`.
     Alignment(AlignmentPlugin),
-    /// Judges the calls of your own tools by allow and deny rules before you receive them; verdicts are found in `safeguard_results`.
+    /// Judges the calls of your own tools by allow and deny rules before you receive them; verdicts are found in
+    /// `safeguard_results`.
     ///
     /// `id` is `armor`.
     Armor(Box<ArmorPlugin>),

@@ -38,7 +38,7 @@ impl Parameters for PresetsListParams {
 }
 
 impl PresetsListParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many presets to skip before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -46,7 +46,7 @@ impl PresetsListParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many presets to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -155,7 +155,8 @@ wire_enum!(PresetStatus {
 
 /// Response with one preset.
 ///
-/// Schema `GetPresetResponse` of the API document. The answer of `presets_get`, `presets_create_presets_chat_completions`, `presets_create_presets_messages`, `presets_create_presets_responses`.
+/// Schema `GetPresetResponse` of the API document. The answer of `presets_get`,
+/// `presets_create_presets_chat_completions`, `presets_create_presets_messages`, `presets_create_presets_responses`.
 #[doc(alias = "CreatePresetFromInferenceResponse")]
 #[doc(alias = "GetPresetResponse")]
 #[derive(Clone, Debug, PartialEq)]
@@ -287,7 +288,7 @@ impl Parameters for PresetsListVersionsParams {
 }
 
 impl PresetsListVersionsParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many versions to skip before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -295,7 +296,7 @@ impl PresetsListVersionsParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many versions to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {

@@ -86,7 +86,8 @@ wire_enum!(PrivateEndpointStatus {
 
 /// Carries a private endpoint in the state that a change left it in.
 ///
-/// Schema `ManagedPrivateEndpointResponse` of the API document. The answer of `private_endpoints_create`, `private_endpoints_activate`, `private_endpoints_disable`, `private_endpoints_enable`.
+/// Schema `ManagedPrivateEndpointResponse` of the API document. The answer of `private_endpoints_create`,
+/// `private_endpoints_activate`, `private_endpoints_disable`, `private_endpoints_enable`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ManagedPrivateEndpointResponse {
@@ -100,7 +101,8 @@ wire_struct!(ManagedPrivateEndpointResponse { data: Required = 0 });
 
 impl Root for ManagedPrivateEndpointResponse {}
 
-/// Private endpoint as returned after it is created, activated, disabled or enabled, without its upstream configuration.
+/// Private endpoint as returned after it is created, activated, disabled or enabled, without its upstream
+/// configuration.
 ///
 /// Schema `ManagedPrivateEndpoint` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -165,11 +167,13 @@ pub struct CreatePrivateEndpointRequest {
     pub upstream_model_id: String,
     /// Set to test the new draft and, if the test passes, route to it right away; omit to leave it a draft.
     pub activate: Option<PrivateEndpointActivation>,
-    /// Address of your deployment, over HTTPS; leave it out for Azure, Amazon Bedrock and Google Vertex, whose credential already implies it.
+    /// Address of your deployment, over HTTPS; leave it out for Azure, Amazon Bedrock and Google Vertex, whose
+    /// credential already implies it.
     ///
     /// At least 1 character.
     pub base_url: Option<String>,
-    /// Request parameters you declare as supported without a test; `tool_choice` can be declared only if `tools` is declared or tested.
+    /// Request parameters you declare as supported without a test; `tool_choice` can be declared only if `tools` is
+    /// declared or tested.
     ///
     /// At most 25 elements.
     pub declared_parameters: Option<Vec<PrivateEndpointDeclaredParameter>>,
@@ -177,13 +181,15 @@ pub struct CreatePrivateEndpointRequest {
     pub declared_region: Option<DataRegion>,
     /// Your statement that the deployment stores neither prompts nor completions.
     pub declared_zdr: Option<bool>,
-    /// Output limit per request; a request that asks for more is routed elsewhere, and omitting the limit takes over that of the matching public endpoint.
+    /// Output limit per request; a request that asks for more is routed elsewhere, and omitting the limit takes over
+    /// that of the matching public endpoint.
     ///
     /// From 1 to 2147483647.
     pub max_completion_tokens: Option<i64>,
     /// Rates you negotiated with the provider, used to report what requests cost.
     pub pricing: Option<PrivateEndpointPricing>,
-    /// Capabilities and limits in which the deployment differs from the matching public endpoint; whatever you omit is taken from there.
+    /// Capabilities and limits in which the deployment differs from the matching public endpoint; whatever you omit
+    /// is taken from there.
     pub settings: Option<UpdatePrivateEndpointSettings>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -229,17 +235,31 @@ impl CreatePrivateEndpointRequest {
 }
 
 wire_setters!(CreatePrivateEndpointRequest {
+    /// Sets `activate`. Set to test the new draft and, if the test passes, route to it right away; omit to leave it a
+    /// draft.
     activate: into PrivateEndpointActivation,
+    /// Sets `base_url`. Address of your deployment, over HTTPS; leave it out for Azure, Amazon Bedrock and Google
+    /// Vertex, whose credential already implies it.
     base_url: into String,
+    /// Sets `declared_parameters`, from one element or a list. Request parameters you declare as supported without a
+    /// test; `tool_choice` can be declared only if `tools` is declared or tested.
     declared_parameters: list PrivateEndpointDeclaredParameter,
+    /// Sets `declared_region`. Region in which, by your own statement, the deployment handles data.
     declared_region: into DataRegion,
+    /// Sets `declared_zdr`. Your statement that the deployment stores neither prompts nor completions.
     declared_zdr: exact bool,
+    /// Sets `max_completion_tokens`. Output limit per request; a request that asks for more is routed elsewhere, and
+    /// omitting the limit takes over that of the matching public endpoint.
     max_completion_tokens: number i64,
+    /// Sets `pricing`. Rates you negotiated with the provider, used to report what requests cost.
     pricing: into PrivateEndpointPricing,
+    /// Sets `settings`. Capabilities and limits in which the deployment differs from the matching public endpoint;
+    /// whatever you omit is taken from there.
     settings: into UpdatePrivateEndpointSettings,
 });
 
-/// Asks for a new private endpoint to be validated and activated as part of its creation; a draft that fails stays and can be validated again.
+/// Asks for a new private endpoint to be validated and activated as part of its creation; a draft that fails stays
+/// and can be validated again.
 ///
 /// Schema `PrivateEndpointActivation` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -367,11 +387,13 @@ pub struct PrivateEndpointPricing {
     ///
     /// Matches `^\d+(\.\d+)?$`.
     pub prompt: String,
-    /// Price of a prompt token read from the cache, as a decimal string; if omitted, the rate is derived from the matching public endpoint, which must then exist if the provider charges for reads.
+    /// Price of a prompt token read from the cache, as a decimal string; if omitted, the rate is derived from the
+    /// matching public endpoint, which must then exist if the provider charges for reads.
     ///
     /// Matches `^\d+(\.\d+)?$`.
     pub cache_read: Option<String>,
-    /// Price of a prompt token written to the cache, as a decimal string; if omitted, the rate is derived from the matching public endpoint, which must then exist if the provider charges for writes.
+    /// Price of a prompt token written to the cache, as a decimal string; if omitted, the rate is derived from the
+    /// matching public endpoint, which must then exist if the provider charges for writes.
     ///
     /// Matches `^\d+(\.\d+)?$`.
     pub cache_write: Option<String>,
@@ -401,7 +423,11 @@ impl PrivateEndpointPricing {
 }
 
 wire_setters!(PrivateEndpointPricing {
+    /// Sets `cache_read`. Price of a prompt token read from the cache, as a decimal string; if omitted, the rate is
+    /// derived from the matching public endpoint, which must then exist if the provider charges for reads.
     cache_read: into String,
+    /// Sets `cache_write`. Price of a prompt token written to the cache, as a decimal string; if omitted, the rate is
+    /// derived from the matching public endpoint, which must then exist if the provider charges for writes.
     cache_write: into String,
 });
 
@@ -418,7 +444,8 @@ pub struct UpdatePrivateEndpointSettings {
     ///
     /// At least 1.
     pub context_length: Option<i64>,
-    /// Request parameters the deployment cannot take although its model could; parameters that passed a test must not be listed.
+    /// Request parameters the deployment cannot take although its model could; parameters that passed a test must not
+    /// be listed.
     pub excluded_parameters: Option<Vec<SupportedParameter>>,
     /// Sets which kinds of media the deployment takes, and in which form.
     pub inputs: Option<UpdatePrivateEndpointSettingsInputs>,
@@ -461,14 +488,25 @@ impl UpdatePrivateEndpointSettings {
 }
 
 wire_setters!(UpdatePrivateEndpointSettings {
+    /// Sets `completions`. Sets which of the two completion APIs the deployment offers; at least one must remain.
     completions: into UpdatePrivateEndpointSettingsCompletions,
+    /// Sets `context_length`. New limit, in tokens, for prompt and completion together; null goes back to that of the
+    /// model.
     context_length: number i64,
+    /// Sets `excluded_parameters`, from one element or a list. Request parameters the deployment cannot take although
+    /// its model could; parameters that passed a test must not be listed.
     excluded_parameters: list SupportedParameter,
+    /// Sets `inputs`. Sets which kinds of media the deployment takes, and in which form.
     inputs: into UpdatePrivateEndpointSettingsInputs,
+    /// Sets `max_completion_tokens`. New limit, in tokens, for a completion; null goes back to that of the model.
     max_completion_tokens: number i64,
+    /// Sets `max_prompt_tokens`. New limit, in tokens, for a prompt, within the context length; null removes it.
     max_prompt_tokens: number i64,
+    /// Sets `quantization`. Numeric format of the model weights to state for the deployment.
     quantization: into Quantization,
+    /// Sets `reasoning`. Sets whether the deployment reasons and how it returns the reasoning.
     reasoning: into UpdatePrivateEndpointSettingsReasoning,
+    /// Sets `tool_choice`. Sets which forms of the `tool_choice` parameter the deployment takes.
     tool_choice: into UpdatePrivateEndpointSettingsToolChoice,
 });
 
@@ -497,7 +535,9 @@ impl UpdatePrivateEndpointSettingsCompletions {
 }
 
 wire_setters!(UpdatePrivateEndpointSettingsCompletions {
+    /// Sets `chat`. Whether to route chat completion requests here; null restores the provider's default.
     chat: exact bool,
+    /// Sets `text`. Whether to route plain text completion requests here; null restores the provider's default.
     text: exact bool,
 });
 
@@ -538,10 +578,17 @@ impl UpdatePrivateEndpointSettingsInputs {
 }
 
 wire_setters!(UpdatePrivateEndpointSettingsInputs {
+    /// Sets `audio`. Whether prompts may contain audio; null restores the provider's default.
     audio: exact bool,
+    /// Sets `base64_files`. Whether files may be embedded in the prompt as base64; null restores the provider's
+    /// default.
     base64_files: exact bool,
+    /// Sets `base64_images`. Whether images may be embedded in the prompt as base64; null restores the provider's
+    /// default.
     base64_images: exact bool,
+    /// Sets `file_urls`. Whether files may be given by URL; null restores the provider's default.
     file_urls: exact bool,
+    /// Sets `image_urls`. Whether images may be given by URL; null restores the provider's default.
     image_urls: exact bool,
 });
 
@@ -570,7 +617,10 @@ impl UpdatePrivateEndpointSettingsReasoning {
 }
 
 wire_setters!(UpdatePrivateEndpointSettingsReasoning {
+    /// Sets `return_mechanism`. Place in the response where the reasoning is found; null restores the provider's
+    /// default.
     return_mechanism: into PrivateEndpointReasoningReturnMechanism,
+    /// Sets `supported`. Whether to route requests that set `reasoning` here.
     supported: exact bool,
 });
 
@@ -633,9 +683,13 @@ impl UpdatePrivateEndpointSettingsToolChoice {
 }
 
 wire_setters!(UpdatePrivateEndpointSettingsToolChoice {
+    /// Sets `auto`. Whether the model may be left to decide on tool calls, with `auto`.
     auto: exact bool,
+    /// Sets `function`. Whether a request may demand a call of one particular function.
     function: exact bool,
+    /// Sets `none`. Whether a request may rule out tool calls, with `none`.
     none: exact bool,
+    /// Sets `required`. Whether a request may demand a call of some tool, with `required`.
     required: exact bool,
 });
 
@@ -663,7 +717,8 @@ impl Parameters for PrivateEndpointsDeleteParams {
 }
 
 impl PrivateEndpointsDeleteParams {
-    /// Sets the parameter `draft_only`.
+    /// Sets `draft_only`. Set to `true` to protect endpoints that have been activated: deleting one of those then
+    /// fails.
     #[must_use]
     #[inline]
     pub fn draft_only(mut self, draft_only: bool) -> Self {
@@ -706,7 +761,8 @@ wire_struct!(DeletePrivateEndpointResponseData { id: Required = 0 });
 
 /// Carries one private endpoint with its full configuration.
 ///
-/// Schema `PrivateEndpointResponse` of the API document. The answer of `private_endpoints_get`, `private_endpoints_update`, `private_endpoints_update_parameters`, `private_endpoints_update_pricing`.
+/// Schema `PrivateEndpointResponse` of the API document. The answer of `private_endpoints_get`,
+/// `private_endpoints_update`, `private_endpoints_update_parameters`, `private_endpoints_update_pricing`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpointResponse {
@@ -728,7 +784,8 @@ impl Root for PrivateEndpointResponse {}
 pub struct PrivateEndpoint {
     /// Address of your deployment; null for providers such as Azure whose credential implies it.
     pub base_url: Option<String>,
-    /// Request parameters you declared as supported; together with the tested ones they decide which requests the endpoint can serve.
+    /// Request parameters you declared as supported; together with the tested ones they decide which requests the
+    /// endpoint can serve.
     pub declared_parameters: Vec<String>,
     /// Region you declared for the handling of data; null if you declared none.
     pub declared_region: Option<DataRegion>,
@@ -750,7 +807,8 @@ pub struct PrivateEndpoint {
     pub provider_name: String,
     /// Slug of the provider that hosts the deployment; null once OpenRouter has delisted it.
     pub provider_slug: Option<String>,
-    /// Capabilities and limits that decide which requests are routed here; they start as a copy of the matching public endpoint.
+    /// Capabilities and limits that decide which requests are routed here; they start as a copy of the matching
+    /// public endpoint.
     pub settings: PrivateEndpointSettings,
     /// Tells whether requests are routed here, and if not, why.
     pub status: PrivateEndpointStatus,
@@ -795,7 +853,8 @@ pub struct PrivateEndpointSettings {
     ///
     /// At least 1.
     pub context_length: Option<i64>,
-    /// Request parameters the deployment cannot take although its model could; a request with any of them is routed elsewhere.
+    /// Request parameters the deployment cannot take although its model could; a request with any of them is routed
+    /// elsewhere.
     pub excluded_parameters: Vec<SupportedParameter>,
     /// Which kinds of media the deployment takes, and in which form.
     pub inputs: PrivateEndpointSettingsInputs,
@@ -889,7 +948,8 @@ pub struct PrivateEndpointSettingsReasoning {
 
 wire_struct!(PrivateEndpointSettingsReasoning { return_mechanism: Nullable = 0, supported: Required = 1 });
 
-/// Changes to a private endpoint; what you omit stays, and the upstream fields can be changed only while it is a draft.
+/// Changes to a private endpoint; what you omit stays, and the upstream fields can be changed only while it is a
+/// draft.
 ///
 /// Schema `UpdatePrivateEndpointRequest` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -899,7 +959,8 @@ pub struct UpdatePrivateEndpointRequest {
     ///
     /// At least 1 character.
     pub base_url: Option<String>,
-    /// Complete new list of parameters you declare as supported without a test; `tool_choice` can be declared only if `tools` is declared or tested.
+    /// Complete new list of parameters you declare as supported without a test; `tool_choice` can be declared only if
+    /// `tools` is declared or tested.
     ///
     /// At most 25 elements.
     pub declared_parameters: Option<Vec<PrivateEndpointDeclaredParameter>>,
@@ -938,12 +999,24 @@ impl UpdatePrivateEndpointRequest {
 }
 
 wire_setters!(UpdatePrivateEndpointRequest {
+    /// Sets `base_url`. New address of the deployment, over HTTPS; only for a draft, which must then be validated
+    /// again.
     base_url: into String,
+    /// Sets `declared_parameters`, from one element or a list. Complete new list of parameters you declare as
+    /// supported without a test; `tool_choice` can be declared only if `tools` is declared or tested.
     declared_parameters: list PrivateEndpointDeclaredParameter,
+    /// Sets `declared_region`. New statement about the region in which the deployment handles data; only for a draft.
     declared_region: into DataRegion,
+    /// Sets `declared_zdr`. New statement on whether the deployment stores neither prompts nor completions; only for
+    /// a draft.
     declared_zdr: exact bool,
+    /// Sets `pricing`. Complete new set of rates; a cache rate that you omit falls back to the one derived for the
+    /// provider.
     pricing: into PrivateEndpointPricing,
+    /// Sets `settings`. Capabilities and limits to change; those you omit stay unchanged.
     settings: into UpdatePrivateEndpointSettings,
+    /// Sets `upstream_model_id`. New name under which the provider knows the deployment; only for a draft, which must
+    /// then be validated again.
     upstream_model_id: into String,
 });
 
@@ -953,7 +1026,8 @@ wire_setters!(UpdatePrivateEndpointRequest {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct UpdatePrivateEndpointParametersRequest {
-    /// Complete new list of parameters you declare as supported without a test; `tool_choice` can be declared only if `tools` is declared or tested.
+    /// Complete new list of parameters you declare as supported without a test; `tool_choice` can be declared only if
+    /// `tools` is declared or tested.
     ///
     /// At most 25 elements.
     pub declared_parameters: Vec<PrivateEndpointDeclaredParameter>,
@@ -1025,7 +1099,8 @@ pub struct PrivateEndpointValidation {
     pub checks: Vec<PrivateEndpointCheck>,
     /// True if the endpoint met all checks and can be activated.
     pub passed: bool,
-    /// Request parameters that were tried once all checks had passed; absent after a failure or if the provider is not probed, and empty if all of them were known to work.
+    /// Request parameters that were tried once all checks had passed; absent after a failure or if the provider is
+    /// not probed, and empty if all of them were known to work.
     pub parameters: Option<Vec<PrivateEndpointParameterCheck>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,

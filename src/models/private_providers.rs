@@ -29,7 +29,8 @@ impl Root for ListPrivateProvidersResponse {}
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateProvider {
-    /// Where the OpenAI-compatible API of the provider is reached, for endpoints that do not set a URL; null when each sets its own.
+    /// Where the OpenAI-compatible API of the provider is reached, for endpoints that do not set a URL; null when
+    /// each sets its own.
     ///
     /// At least 1 character.
     pub base_url: Option<String>,
@@ -56,7 +57,8 @@ wire_struct!(PrivateProvider {
     slug: Required = 5,
 });
 
-/// How a private provider treats prompts, as you declare it for your own traffic; OpenRouter does not check the declaration.
+/// How a private provider treats prompts, as you declare it for your own traffic; OpenRouter does not check the
+/// declaration.
 ///
 /// Schema `PrivateProviderDataPolicy` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,6 +91,8 @@ impl PrivateProviderDataPolicy {
 }
 
 wire_setters!(PrivateProviderDataPolicy {
+    /// Sets `prompt_retention_days`. How many days the provider keeps prompts; leave it null when `retains_prompts`
+    /// is false.
     prompt_retention_days: number i64,
 });
 
@@ -118,11 +122,13 @@ pub struct CreatePrivateProviderRequest {
     ///
     /// From 2 to 64 characters. Matches `^[A-Za-z0-9][A-Za-z0-9 ._-]*$`.
     pub name: String,
-    /// Where the OpenAI-compatible API of the provider is reached over HTTPS, for endpoints that do not set a URL; internal hosts are refused.
+    /// Where the OpenAI-compatible API of the provider is reached over HTTPS, for endpoints that do not set a URL;
+    /// internal hosts are refused.
     ///
     /// At least 1 character.
     pub base_url: Option<String>,
-    /// How the provider treats prompts, as you declare it; left out, it counts as training on prompts and keeping them.
+    /// How the provider treats prompts, as you declare it; left out, it counts as training on prompts and keeping
+    /// them.
     pub data_policy: Option<PrivateProviderDataPolicy>,
     /// Name to show to people; left out, `name` is shown.
     ///
@@ -160,9 +166,15 @@ impl CreatePrivateProviderRequest {
 }
 
 wire_setters!(CreatePrivateProviderRequest {
+    /// Sets `base_url`. Where the OpenAI-compatible API of the provider is reached over HTTPS, for endpoints that do
+    /// not set a URL; internal hosts are refused.
     base_url: into String,
+    /// Sets `data_policy`. How the provider treats prompts, as you declare it; left out, it counts as training on
+    /// prompts and keeping them.
     data_policy: into PrivateProviderDataPolicy,
+    /// Sets `display_name`. Name to show to people; left out, `name` is shown.
     display_name: into String,
+    /// Sets `slug`. Permanent short name for endpoints and routing; left out, it is derived from `name`.
     slug: into String,
 });
 
@@ -202,7 +214,8 @@ wire_struct!(DeletePrivateProviderResponseData { slug: Required = 0 });
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UpdatePrivateProviderRequest {
-    /// New address of the OpenAI-compatible API of the provider, for endpoints that do not set a URL; internal hosts are refused.
+    /// New address of the OpenAI-compatible API of the provider, for endpoints that do not set a URL; internal hosts
+    /// are refused.
     ///
     /// At least 1 character.
     pub base_url: Option<String>,
@@ -231,8 +244,12 @@ impl UpdatePrivateProviderRequest {
 }
 
 wire_setters!(UpdatePrivateProviderRequest {
+    /// Sets `base_url`. New address of the OpenAI-compatible API of the provider, for endpoints that do not set a
+    /// URL; internal hosts are refused.
     base_url: into String,
+    /// Sets `data_policy`. New declaration of how the provider treats prompts.
     data_policy: into UpdatePrivateProviderRequestDataPolicy,
+    /// Sets `display_name`. New name to show to people.
     display_name: into String,
 });
 
@@ -269,7 +286,11 @@ impl UpdatePrivateProviderRequestDataPolicy {
 }
 
 wire_setters!(UpdatePrivateProviderRequestDataPolicy {
+    /// Sets `prompt_retention_days`. How many days the provider keeps prompts; leave it null when `retains_prompts`
+    /// is false.
     prompt_retention_days: number i64,
+    /// Sets `retains_prompts`. Whether the provider stores prompts or completions after serving a request.
     retains_prompts: exact bool,
+    /// Sets `training`. Whether the provider uses prompts to train models.
     training: exact bool,
 });

@@ -85,7 +85,9 @@ impl RerankDocument {
 }
 
 wire_setters!(RerankDocument {
+    /// Sets `image`. Image you sent with the document, as address or data URI.
     image: into String,
+    /// Sets `text`. Text you sent with the document.
     text: into String,
 });
 
@@ -121,7 +123,8 @@ pub struct CreateRerankRequest {
     pub query: String,
     /// Routing preferences that decide which providers may serve this request.
     pub provider: Option<ProviderPreferences>,
-    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
+    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins
+    /// over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
@@ -177,11 +180,18 @@ impl CreateRerankRequest {
 }
 
 wire_setters!(CreateRerankRequest {
+    /// Sets `provider`. Routing preferences that decide which providers may serve this request.
     provider: into ProviderPreferences,
+    /// Sets `session_id`. Ties together requests of one conversation or workflow in your traces and logs, hidden from
+    /// providers; wins over the `x-session-id` header.
     session_id: into String,
+    /// Sets `top_n`. Returns only this many of the best matches.
     top_n: number i64,
+    /// Sets `trace`. Tracing labels passed on to your observability destinations.
     trace: into TraceConfig,
+    /// Sets `user`. Your identifier for the end user, shown in your traces and logs but hidden from providers.
     user: into String,
+    /// Sets `return_documents`. Whether each result repeats its document.
     return_documents: exact bool,
 });
 

@@ -10,13 +10,15 @@ use crate::core::wire::{Extra, JsonObject, Unrecognized};
 use crate::core::wire::{wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::shared::{DataCollection, PriceLimit};
 
-/// Rules for choosing among the providers that serve a model: order, exclusions, price caps, privacy and speed targets.
+/// Rules for choosing among the providers that serve a model: order, exclusions, price caps, privacy and speed
+/// targets.
 ///
 /// Schema `ProviderPreferences` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ProviderPreferences {
-    /// With `false`, an unavailable first choice surfaces its own error instead of the request moving on to other providers.
+    /// With `false`, an unavailable first choice surfaces its own error instead of the request moving on to other
+    /// providers.
     pub allow_fallbacks: Option<bool>,
     /// Policy on providers that keep or train on prompts; the request fails when nobody satisfies it.
     pub data_collection: Option<DataCollection>,
@@ -30,7 +32,8 @@ pub struct ProviderPreferences {
     pub only: Option<Vec<String>>,
     /// Raw options keyed by provider slug; only the provider that serves the request sees its own.
     pub options: Option<BTreeMap<String, JsonObject>>,
-    /// Provider slugs in the sequence to try them, skipping any that lack the model; the request fails when none can serve it.
+    /// Provider slugs in the sequence to try them, skipping any that lack the model; the request fails when none can
+    /// serve it.
     pub order: Option<Vec<String>>,
     /// Soft latency target in seconds; endpoints that miss it are ranked lower, not dropped.
     pub preferred_max_latency: Option<PreferredCutoff>,
@@ -38,7 +41,8 @@ pub struct ProviderPreferences {
     pub preferred_min_throughput: Option<PreferredCutoff>,
     /// Acceptable weight precisions; endpoints that run the model at any other precision are left out.
     pub quantizations: Option<Vec<Quantization>>,
-    /// With `true`, skips providers that lack support for something in your request; otherwise they silently drop what they cannot handle.
+    /// With `true`, skips providers that lack support for something in your request; otherwise they silently drop
+    /// what they cannot handle.
     pub require_parameters: Option<bool>,
     /// Ranks eligible providers by one criterion and turns load balancing off; applies only without `order`.
     pub sort: Option<ProviderPreferencesSort>,
@@ -74,19 +78,45 @@ impl ProviderPreferences {
 }
 
 wire_setters!(ProviderPreferences {
+    /// Sets `allow_fallbacks`. With `false`, an unavailable first choice surfaces its own error instead of the
+    /// request moving on to other providers.
     allow_fallbacks: exact bool,
+    /// Sets `data_collection`. Policy on providers that keep or train on prompts; the request fails when nobody
+    /// satisfies it.
     data_collection: into DataCollection,
+    /// Sets `enforce_distillable_text`. With `true`, only models whose authors permit training on their output are
+    /// eligible.
     enforce_distillable_text: exact bool,
+    /// Sets `ignore`, from one element or a list. Slugs of providers to avoid for this request, in addition to those
+    /// your account already excludes.
     ignore: list String,
+    /// Sets `max_price`. Price caps for the request; endpoints that charge more are not eligible.
     max_price: into ProviderPreferencesMaxPrice,
+    /// Sets `only`, from one element or a list. Slugs of providers that may serve this request, combined with those
+    /// your account already allows.
     only: list String,
+    /// Sets `options`, from a map or from pairs of name and value. Raw options keyed by provider slug; only the
+    /// provider that serves the request sees its own.
     options: map JsonObject,
+    /// Sets `order`, from one element or a list. Provider slugs in the sequence to try them, skipping any that lack
+    /// the model; the request fails when none can serve it.
     order: list String,
+    /// Sets `preferred_max_latency`. Soft latency target in seconds; endpoints that miss it are ranked lower, not
+    /// dropped.
     preferred_max_latency: into PreferredCutoff,
+    /// Sets `preferred_min_throughput`. Soft speed target in tokens per second; endpoints that miss it are ranked
+    /// lower, not dropped.
     preferred_min_throughput: into PreferredCutoff,
+    /// Sets `quantizations`, from one element or a list. Acceptable weight precisions; endpoints that run the model
+    /// at any other precision are left out.
     quantizations: list Quantization,
+    /// Sets `require_parameters`. With `true`, skips providers that lack support for something in your request;
+    /// otherwise they silently drop what they cannot handle.
     require_parameters: exact bool,
+    /// Sets `sort`. Ranks eligible providers by one criterion and turns load balancing off; applies only without
+    /// `order`.
     sort: into ProviderPreferencesSort,
+    /// Sets `zdr`. With `true`, admits solely endpoints under zero data retention, which keep no prompts.
     zdr: exact bool,
 });
 
@@ -127,10 +157,15 @@ impl ProviderPreferencesMaxPrice {
 }
 
 wire_setters!(ProviderPreferencesMaxPrice {
+    /// Sets `audio`. Highest acceptable price for one unit of audio, in USD.
     audio: into PriceLimit,
+    /// Sets `completion`. Highest acceptable price for a million generated tokens, in USD.
     completion: into PriceLimit,
+    /// Sets `image`. Highest acceptable price for one image, in USD.
     image: into PriceLimit,
+    /// Sets `prompt`. Highest acceptable price for a million prompt tokens, in USD.
     prompt: into PriceLimit,
+    /// Sets `request`. Highest acceptable flat fee for one request, in USD.
     request: into PriceLimit,
 });
 
@@ -165,9 +200,13 @@ impl PercentileCutoffs {
 }
 
 wire_setters!(PercentileCutoffs {
+    /// Sets `p50`. Ceiling for median latency, in seconds; null sets no ceiling.
     p50: number f64,
+    /// Sets `p75`. Ceiling for 75th percentile latency, in seconds; null sets no ceiling.
     p75: number f64,
+    /// Sets `p90`. Ceiling for 90th percentile latency, in seconds; null sets no ceiling.
     p90: number f64,
+    /// Sets `p99`. Ceiling for 99th percentile latency, in seconds; null sets no ceiling.
     p99: number f64,
 });
 
@@ -309,7 +348,9 @@ impl ProviderSortConfig {
 }
 
 wire_setters!(ProviderSortConfig {
+    /// Sets `by`. Criterion by which the endpoints are ranked; null leaves the order to the router.
     by: into ProviderSort,
+    /// Sets `partition`. Decides whether ranking stays within each model or spans all requested models at once.
     partition: into ProviderSortConfigPartition,
 });
 
@@ -393,7 +434,8 @@ impl ProviderPreferencesSort {
     pub const Exacto: Self = Self::Mode(ProviderSort::Exacto);
 }
 
-/// Cause of a failed request in OpenRouter's own terms; the same codes apply whichever protocol you call, so branch on these.
+/// Cause of a failed request in OpenRouter's own terms; the same codes apply whichever protocol you call, so branch
+/// on these.
 ///
 /// Schema `ApiErrorType` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -509,7 +551,8 @@ pub struct OpenRouterMetadata {
     pub summary: String,
     /// Tries made for the call in order, including those that failed over to another endpoint.
     pub attempts: Option<Vec<RouterAttempt>>,
-    /// Milliseconds from sending the request to the provider until its response ended, from which throughput can be computed; absent when nothing was sent.
+    /// Milliseconds from sending the request to the provider until its response ended, from which throughput can be
+    /// computed; absent when nothing was sent.
     pub generation_time: Option<i64>,
     /// Routing parameters that were in effect.
     pub params: Option<RouterParams>,

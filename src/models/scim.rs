@@ -39,7 +39,7 @@ impl Parameters for ScimListMappingsParams {
 }
 
 impl ScimListMappingsParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many mappings to skip before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -47,7 +47,7 @@ impl ScimListMappingsParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many mappings to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -128,7 +128,8 @@ wire_struct!(ScimGroupMapping {
 
 /// Response with one mapping of a SCIM group to a workspace.
 ///
-/// Schema `CreateScimGroupMappingResponse` of the API document. The answer of `scim_create`, `scim_read`, `scim_update`.
+/// Schema `CreateScimGroupMappingResponse` of the API document. The answer of `scim_create`, `scim_read`,
+/// `scim_update`.
 #[doc(alias = "CreateScimGroupMappingResponse")]
 #[doc(alias = "GetScimGroupMappingResponse")]
 #[doc(alias = "UpdateScimGroupMappingResponse")]
@@ -248,7 +249,7 @@ impl Parameters for ScimListGroupsParams {
 }
 
 impl ScimListGroupsParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many groups to skip before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -256,7 +257,7 @@ impl ScimListGroupsParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many groups to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -264,7 +265,7 @@ impl ScimListGroupsParams {
         self
     }
 
-    /// Sets the parameter `display_name`.
+    /// Sets `display_name`. Keeps only groups with exactly this name.
     #[must_use]
     #[inline]
     pub fn display_name(mut self, display_name: impl Into<String>) -> Self {
@@ -272,7 +273,7 @@ impl ScimListGroupsParams {
         self
     }
 
-    /// Sets the parameter `external_id`.
+    /// Sets `external_id`. Keeps only groups with exactly this ID at the identity provider.
     #[must_use]
     #[inline]
     pub fn external_id(mut self, external_id: impl Into<String>) -> Self {

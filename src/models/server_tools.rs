@@ -139,13 +139,18 @@ impl WebSearchUserLocation {
 }
 
 wire_setters!(WebSearchUserLocation {
+    /// Sets `city`. Town of the user as free text, such as `Berlin`; null when not given.
     city: into String,
+    /// Sets `country`. Country of the user, usually as a two-letter ISO code; null when not given.
     country: into String,
+    /// Sets `region`. State or province of the user as free text; null when not given.
     region: into String,
+    /// Sets `timezone`. Time zone of the user as an IANA name, such as `Europe/Berlin`; null when not given.
     timezone: into String,
 });
 
-/// Settings for searching posts on X along with the web; effective with native search on SpaceXAI endpoints, which charge extra for it.
+/// Settings for searching posts on X along with the web; effective with native search on SpaceXAI endpoints, which
+/// charge extra for it.
 ///
 /// Schema `XSearchOptions` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -193,22 +198,32 @@ impl XSearchOptions {
 }
 
 wire_setters!(XSearchOptions {
+    /// Sets `allowed_x_handles`, from one element or a list. Keeps only posts by these X accounts; exclusive with
+    /// `excluded_x_handles`.
     allowed_x_handles: list String,
+    /// Sets `enable_image_understanding`. True makes the search analyze images in the posts it finds.
     enable_image_understanding: exact bool,
+    /// Sets `enable_video_understanding`. True makes the search analyze videos in the posts it finds.
     enable_video_understanding: exact bool,
+    /// Sets `excluded_x_handles`, from one element or a list. Drops posts by these X accounts; exclusive with
+    /// `allowed_x_handles`.
     excluded_x_handles: list String,
+    /// Sets `from_date`. Leaves out posts from before this date, written like `2025-01-01`.
     from_date: into String,
+    /// Sets `to_date`. Leaves out posts from after this date, written like `2025-12-31`.
     to_date: into String,
 });
 
-/// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
+/// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are
+/// allowed, but only one nameless entry.
 ///
 /// Schema `AdvisorServerTool_OpenRouter` of the API document.
 #[doc(alias = "AdvisorServerTool_OpenRouter")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AdvisorServerToolOpenRouter {
-    /// Settings of this advisor, such as its model, instructions and sampling; leave out to use the standard behaviour.
+    /// Settings of this advisor, such as its model, instructions and sampling; leave out to use the standard
+    /// behaviour.
     pub parameters: Option<AdvisorServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -227,6 +242,8 @@ impl AdvisorServerToolOpenRouter {
 }
 
 wire_setters!(AdvisorServerToolOpenRouter {
+    /// Sets `parameters`. Settings of this advisor, such as its model, instructions and sampling; leave out to use
+    /// the standard behaviour.
     parameters: into AdvisorServerToolConfig,
 });
 
@@ -236,21 +253,25 @@ wire_setters!(AdvisorServerToolOpenRouter {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AdvisorServerToolConfig {
-    /// Set to `true` to share the whole conversation with the advisor, followed by any `prompt` from the call; otherwise it sees only that `prompt`.
+    /// Set to `true` to share the whole conversation with the advisor, followed by any `prompt` from the call;
+    /// otherwise it sees only that `prompt`.
     pub forward_transcript: Option<bool>,
     /// System prompt given to the advisor; without it the advisor runs with none.
     pub instructions: Option<String>,
     /// Caps the tokens of one piece of advice, reasoning included; without it the provider decides.
     pub max_completion_tokens: Option<i64>,
-    /// Slug of the model to ask; when absent, the calling model may name one in its `model` argument, else the request's own model answers.
+    /// Slug of the model to ask; when absent, the calling model may name one in its `model` argument, else the
+    /// request's own model answers.
     pub model: Option<String>,
-    /// Label under which the model sees this advisor as a tool; unique among advisors, limited to alphanumerics, spaces, dashes and underscores, and trimmed.
+    /// Label under which the model sees this advisor as a tool; unique among advisors, limited to alphanumerics,
+    /// spaces, dashes and underscores, and trimmed.
     ///
     /// From 1 to 64 characters. Matches `^[a-zA-Z0-9 _-]+$`.
     pub name: Option<String>,
     /// How much the advisor thinks before answering, as an effort level or token budget.
     pub reasoning: Option<ServerToolReasoning>,
-    /// Delivers the advice piece by piece as `response.output_text.delta` events on the Responses API; Chat Completions ignores it.
+    /// Delivers the advice piece by piece as `response.output_text.delta` events on the Responses API; Chat
+    /// Completions ignores it.
     pub stream: Option<bool>,
     /// Randomness of the advisor's sampling; without it the provider picks its own value.
     pub temperature: Option<f64>,
@@ -278,13 +299,26 @@ impl AdvisorServerToolConfig {
 }
 
 wire_setters!(AdvisorServerToolConfig {
+    /// Sets `forward_transcript`. Set to `true` to share the whole conversation with the advisor, followed by any
+    /// `prompt` from the call; otherwise it sees only that `prompt`.
     forward_transcript: exact bool,
+    /// Sets `instructions`. System prompt given to the advisor; without it the advisor runs with none.
     instructions: into String,
+    /// Sets `max_completion_tokens`. Caps the tokens of one piece of advice, reasoning included; without it the
+    /// provider decides.
     max_completion_tokens: number i64,
+    /// Sets `model`. Slug of the model to ask; when absent, the calling model may name one in its `model` argument,
+    /// else the request's own model answers.
     model: into String,
+    /// Sets `name`. Label under which the model sees this advisor as a tool; unique among advisors, limited to
+    /// alphanumerics, spaces, dashes and underscores, and trimmed.
     name: into String,
+    /// Sets `reasoning`. How much the advisor thinks before answering, as an effort level or token budget.
     reasoning: into ServerToolReasoning,
+    /// Sets `stream`. Delivers the advice piece by piece as `response.output_text.delta` events on the Responses API;
+    /// Chat Completions ignores it.
     stream: exact bool,
+    /// Sets `temperature`. Randomness of the advisor's sampling; without it the provider picks its own value.
     temperature: number f64,
 });
 
@@ -315,11 +349,15 @@ impl ServerToolReasoning {
 }
 
 wire_setters!(ServerToolReasoning {
+    /// Sets `effort`. How much thinking the advisor should invest before it answers; higher levels cost more tokens
+    /// and time.
     effort: into ReasoningEffort,
+    /// Sets `max_tokens`. Token budget for the thinking of the advisor, separate from the text of its advice.
     max_tokens: number i64,
 });
 
-/// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
+/// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back
+/// the result.
 ///
 /// Schema `SubagentServerTool_OpenRouter` of the API document.
 #[doc(alias = "SubagentServerTool_OpenRouter")]
@@ -345,6 +383,7 @@ impl SubagentServerToolOpenRouter {
 }
 
 wire_setters!(SubagentServerToolOpenRouter {
+    /// Sets `parameters`. Settings of the worker: its model, instructions, tools and limits.
     parameters: into SubagentServerToolConfig,
 });
 
@@ -354,9 +393,11 @@ wire_setters!(SubagentServerToolOpenRouter {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SubagentServerToolConfig {
-    /// Experimental: lends every top-level client function to the subagent; works in the Responses API alone, elsewhere the call fails with 400.
+    /// Experimental: lends every top-level client function to the subagent; works in the Responses API alone,
+    /// elsewhere the call fails with 400.
     pub inherit_functions: Option<bool>,
-    /// Experimental: lends only the named top-level functions to the subagent; pointless once `inherit_functions` is on.
+    /// Experimental: lends only the named top-level functions to the subagent; pointless once `inherit_functions` is
+    /// on.
     pub inherited_function_names: Option<Vec<String>>,
     /// System prompt for the worker; without it the worker runs with none.
     pub instructions: Option<String>,
@@ -368,7 +409,8 @@ pub struct SubagentServerToolConfig {
     pub max_tool_calls: Option<i64>,
     /// Model that does the delegated work, usually a small one; unset reuses the model of the outer request.
     pub model: Option<String>,
-    /// Tells several workers apart, each shown to the model as its own tool; must be unique, with letters, digits, spaces, `_` or `-`.
+    /// Tells several workers apart, each shown to the model as its own tool; must be unique, with letters, digits,
+    /// spaces, `_` or `-`.
     ///
     /// From 1 to 64 characters. Matches `^[a-zA-Z0-9 _-]+$`.
     pub name: Option<String>,
@@ -376,7 +418,8 @@ pub struct SubagentServerToolConfig {
     pub reasoning: Option<ServerToolReasoning>,
     /// Randomness of the worker; unset leaves the value to its provider.
     pub temperature: Option<f64>,
-    /// OpenRouter server tools that the worker may use in a loop of its own; client functions and the subagent tool are refused.
+    /// OpenRouter server tools that the worker may use in a loop of its own; client functions and the subagent tool
+    /// are refused.
     pub tools: Option<Vec<DynamicServerTool>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -404,15 +447,31 @@ impl SubagentServerToolConfig {
 }
 
 wire_setters!(SubagentServerToolConfig {
+    /// Sets `inherit_functions`. Experimental: lends every top-level client function to the subagent; works in the
+    /// Responses API alone, elsewhere the call fails with 400.
     inherit_functions: exact bool,
+    /// Sets `inherited_function_names`, from one element or a list. Experimental: lends only the named top-level
+    /// functions to the subagent; pointless once `inherit_functions` is on.
     inherited_function_names: list String,
+    /// Sets `instructions`. System prompt for the worker; without it the worker runs with none.
     instructions: into String,
+    /// Sets `max_completion_tokens`. Cap on what the worker may write, its reasoning included; unset leaves the limit
+    /// to the provider.
     max_completion_tokens: number i64,
+    /// Sets `max_tool_calls`. How many tool steps the worker may take per task; matters only if it has tools.
     max_tool_calls: number i64,
+    /// Sets `model`. Model that does the delegated work, usually a small one; unset reuses the model of the outer
+    /// request.
     model: into String,
+    /// Sets `name`. Tells several workers apart, each shown to the model as its own tool; must be unique, with
+    /// letters, digits, spaces, `_` or `-`.
     name: into String,
+    /// Sets `reasoning`. Thinking effort and budget for the worker, where its model can reason.
     reasoning: into ServerToolReasoning,
+    /// Sets `temperature`. Randomness of the worker; unset leaves the value to its provider.
     temperature: number f64,
+    /// Sets `tools`, from one element or a list. OpenRouter server tools that the worker may use in a loop of its
+    /// own; client functions and the subagent tool are refused.
     tools: list DynamicServerTool,
 });
 
@@ -446,6 +505,7 @@ impl DynamicServerTool {
 }
 
 wire_setters!(DynamicServerTool {
+    /// Sets `parameters`. Settings for the nested tool; their shape depends on its type.
     parameters: into JsonObject,
 });
 
@@ -474,6 +534,7 @@ impl DatetimeServerTool {
 }
 
 wire_setters!(DatetimeServerTool {
+    /// Sets `parameters`. Settings for the clock, such as its time zone.
     parameters: into DatetimeServerToolConfig,
 });
 
@@ -500,6 +561,7 @@ impl DatetimeServerToolConfig {
 }
 
 wire_setters!(DatetimeServerToolConfig {
+    /// Sets `timezone`. IANA name of the zone to tell the time in, such as `America/New_York`.
     timezone: into String,
 });
 
@@ -528,17 +590,20 @@ impl FilesServerTool {
 }
 
 wire_setters!(FilesServerTool {
+    /// Sets `parameters`. Settings of the workspace files tool.
     parameters: into JsonObject,
 });
 
-/// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
+/// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into
+/// structured JSON for the calling model.
 ///
 /// Schema `FusionServerTool_OpenRouter` of the API document.
 #[doc(alias = "FusionServerTool_OpenRouter")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct FusionServerToolOpenRouter {
-    /// Settings of the fusion run, such as panel models, analyst, token budgets and tools; leave it out for standard behaviour.
+    /// Settings of the fusion run, such as panel models, analyst, token budgets and tools; leave it out for standard
+    /// behaviour.
     pub parameters: Option<FusionServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -557,6 +622,8 @@ impl FusionServerToolOpenRouter {
 }
 
 wire_setters!(FusionServerToolOpenRouter {
+    /// Sets `parameters`. Settings of the fusion run, such as panel models, analyst, token budgets and tools; leave
+    /// it out for standard behaviour.
     parameters: into FusionServerToolConfig,
 });
 
@@ -566,25 +633,30 @@ wire_setters!(FusionServerToolOpenRouter {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct FusionServerToolConfig {
-    /// Panel model slugs queried in parallel, at most 8; each can search and fetch the web. The Quality preset is used when omitted.
+    /// Panel model slugs queried in parallel, at most 8; each can search and fetch the web. The Quality preset is
+    /// used when omitted.
     ///
     /// From 1 to 8 elements.
     pub analysis_models: Option<Vec<String>>,
     /// Prompt caching directive attached to this tool definition, for providers that cache on explicit request.
     pub cache_control: Option<CacheControl>,
-    /// Output token ceiling, reasoning included, for each inner call by a panelist or the analyst; raise it when heavy reasoning leaves no visible text.
+    /// Output token ceiling, reasoning included, for each inner call by a panelist or the analyst; raise it when
+    /// heavy reasoning leaves no visible text.
     pub max_completion_tokens: Option<i64>,
     /// Tool-calling steps each panelist and the analyst may spend on web research before having to answer.
     ///
     /// From 1 to 16.
     pub max_tool_calls: Option<i64>,
-    /// Analyst model slug that condenses the panel answers into structured JSON; falls back to the model of the enclosing request.
+    /// Analyst model slug that condenses the panel answers into structured JSON; falls back to the model of the
+    /// enclosing request.
     pub model: Option<String>,
     /// Reasoning settings passed to the inner calls of panelists and analyst, for models with extended thinking.
     pub reasoning: Option<ServerToolReasoning>,
-    /// Sampling temperature for panelist calls only, since the analyst always uses 0; omit it to keep the provider default.
+    /// Sampling temperature for panelist calls only, since the analyst always uses 0; omit it to keep the provider
+    /// default.
     pub temperature: Option<f64>,
-    /// Server tools the panelists and analyst may call; web search and web fetch when omitted, none when the array is empty.
+    /// Server tools the panelists and analyst may call; web search and web fetch when omitted, none when the array is
+    /// empty.
     ///
     /// At most 8 elements.
     pub tools: Option<Vec<DynamicServerTool>>,
@@ -612,13 +684,29 @@ impl FusionServerToolConfig {
 }
 
 wire_setters!(FusionServerToolConfig {
+    /// Sets `analysis_models`, from one element or a list. Panel model slugs queried in parallel, at most 8; each can
+    /// search and fetch the web. The Quality preset is used when omitted.
     analysis_models: list String,
+    /// Sets `cache_control`. Prompt caching directive attached to this tool definition, for providers that cache on
+    /// explicit request.
     cache_control: into CacheControl,
+    /// Sets `max_completion_tokens`. Output token ceiling, reasoning included, for each inner call by a panelist or
+    /// the analyst; raise it when heavy reasoning leaves no visible text.
     max_completion_tokens: number i64,
+    /// Sets `max_tool_calls`. Tool-calling steps each panelist and the analyst may spend on web research before
+    /// having to answer.
     max_tool_calls: number i64,
+    /// Sets `model`. Analyst model slug that condenses the panel answers into structured JSON; falls back to the
+    /// model of the enclosing request.
     model: into String,
+    /// Sets `reasoning`. Reasoning settings passed to the inner calls of panelists and analyst, for models with
+    /// extended thinking.
     reasoning: into ServerToolReasoning,
+    /// Sets `temperature`. Sampling temperature for panelist calls only, since the analyst always uses 0; omit it to
+    /// keep the provider default.
     temperature: number f64,
+    /// Sets `tools`, from one element or a list. Server tools the panelists and analyst may call; web search and web
+    /// fetch when omitted, none when the array is empty.
     tools: list DynamicServerTool,
 });
 
@@ -648,6 +736,7 @@ impl ImageGenerationServerToolOpenRouter {
 }
 
 wire_setters!(ImageGenerationServerToolOpenRouter {
+    /// Sets `parameters`. Image model and drawing options; leave it out for standard behaviour.
     parameters: into ImageGenerationServerToolConfig,
 });
 
@@ -674,6 +763,7 @@ impl ImageGenerationServerToolConfig {
 }
 
 wire_setters!(ImageGenerationServerToolConfig {
+    /// Sets `model`. Slug of the image model that draws.
     model: into String,
 });
 
@@ -705,6 +795,7 @@ impl SearchModelsServerTool {
 }
 
 wire_setters!(SearchModelsServerTool {
+    /// Sets `parameters`. Optional settings for the model search, such as how many hits come back.
     parameters: into SearchModelsServerToolConfig,
 });
 
@@ -731,6 +822,7 @@ impl SearchModelsServerToolConfig {
 }
 
 wire_setters!(SearchModelsServerToolConfig {
+    /// Sets `max_results`. How many models one lookup may list; five when omitted, never more than twenty.
     max_results: number i64,
 });
 
@@ -759,6 +851,7 @@ impl WebFetchServerTool {
 }
 
 wire_setters!(WebFetchServerTool {
+    /// Sets `parameters`. Optional settings: the engine, permitted domains and limits on use and length.
     parameters: into WebFetchServerToolConfig,
 });
 
@@ -799,10 +892,15 @@ impl WebFetchServerToolConfig {
 }
 
 wire_setters!(WebFetchServerToolConfig {
+    /// Sets `allowed_domains`, from one element or a list. Domains that may be opened; all others are refused.
     allowed_domains: list String,
+    /// Sets `blocked_domains`, from one element or a list. Domains that are refused; all others may be opened.
     blocked_domains: list String,
+    /// Sets `engine`. Picks who retrieves the pages for the model.
     engine: into WebFetchEngine,
+    /// Sets `max_content_tokens`. Cuts fetched pages off after about this many tokens, to spare the context window.
     max_content_tokens: number i64,
+    /// Sets `max_uses`. How many pages one request may fetch; further attempts give the model an error.
     max_uses: number i64,
 });
 
@@ -864,6 +962,7 @@ impl OpenRouterWebSearchServerTool {
 }
 
 wire_setters!(OpenRouterWebSearchServerTool {
+    /// Sets `parameters`. Settings of the web search; leave out to use its standard behaviour.
     parameters: into WebSearchConfig,
 });
 
@@ -874,19 +973,23 @@ wire_setters!(OpenRouterWebSearchServerTool {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct WebSearchConfig {
-    /// Keeps only hits from these domains; exclusive with `excluded_domains`, and a few native providers cannot do it.
+    /// Keeps only hits from these domains; exclusive with `excluded_domains`, and a few native providers cannot do
+    /// it.
     pub allowed_domains: Option<Vec<String>>,
     /// Picks the engine that answers the queries.
     pub engine: Option<WebSearchToolEngine>,
     /// Drops hits from these domains; exclusive with `allowed_domains`, and only some native providers can do it.
     pub excluded_domains: Option<Vec<String>>,
-    /// Precise cap, in characters, on the text kept per hit with Exa, Parallel or Perplexity; native search and Firecrawl disregard it.
+    /// Precise cap, in characters, on the text kept per hit with Exa, Parallel or Perplexity; native search and
+    /// Firecrawl disregard it.
     pub max_characters: Option<i64>,
     /// How many hits one search returns, five when omitted; native search disregards it and Perplexity clamps it to 20.
     pub max_results: Option<i64>,
-    /// Caps the hits of all searches in a request together, 50 when omitted; reins in cost and context in long agent loops.
+    /// Caps the hits of all searches in a request together, 50 when omitted; reins in cost and context in long agent
+    /// loops.
     pub max_total_results: Option<i64>,
-    /// How often the model may search per request before it gets errors; among native providers only Anthropic heeds it.
+    /// How often the model may search per request before it gets errors; among native providers only Anthropic heeds
+    /// it.
     pub max_uses: Option<i64>,
     /// Speed and depth of the search, in the terms of the engine in use.
     pub mode: Option<WebSearchMode>,
@@ -894,7 +997,8 @@ pub struct WebSearchConfig {
     pub search_context_size: Option<SearchQualityLevel>,
     /// Rough whereabouts of the user, to favour local hits.
     pub user_location: Option<WebSearchUserLocation>,
-    /// Adds posts on X to the search, optionally filtered; works with native search on SpaceXAI endpoints, which charge extra for it.
+    /// Adds posts on X to the search, optionally filtered; works with native search on SpaceXAI endpoints, which
+    /// charge extra for it.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -923,20 +1027,39 @@ impl WebSearchConfig {
 }
 
 wire_setters!(WebSearchConfig {
+    /// Sets `allowed_domains`, from one element or a list. Keeps only hits from these domains; exclusive with
+    /// `excluded_domains`, and a few native providers cannot do it.
     allowed_domains: list String,
+    /// Sets `engine`. Picks the engine that answers the queries.
     engine: into WebSearchToolEngine,
+    /// Sets `excluded_domains`, from one element or a list. Drops hits from these domains; exclusive with
+    /// `allowed_domains`, and only some native providers can do it.
     excluded_domains: list String,
+    /// Sets `max_characters`. Precise cap, in characters, on the text kept per hit with Exa, Parallel or Perplexity;
+    /// native search and Firecrawl disregard it.
     max_characters: number i64,
+    /// Sets `max_results`. How many hits one search returns, five when omitted; native search disregards it and
+    /// Perplexity clamps it to 20.
     max_results: number i64,
+    /// Sets `max_total_results`. Caps the hits of all searches in a request together, 50 when omitted; reins in cost
+    /// and context in long agent loops.
     max_total_results: number i64,
+    /// Sets `max_uses`. How often the model may search per request before it gets errors; among native providers only
+    /// Anthropic heeds it.
     max_uses: number i64,
+    /// Sets `mode`. Speed and depth of the search, in the terms of the engine in use.
     mode: into WebSearchMode,
+    /// Sets `search_context_size`. How much text to keep from the hits; see `max_characters` for a precise cap.
     search_context_size: into SearchQualityLevel,
+    /// Sets `user_location`. Rough whereabouts of the user, to favour local hits.
     user_location: into WebSearchUserLocation,
+    /// Sets `x_search`. Adds posts on X to the search, optionally filtered; works with native search on SpaceXAI
+    /// endpoints, which charge extra for it.
     x_search: into XSearchOptions,
 });
 
-/// Amount of text kept from search results with Exa, Parallel or Perplexity; native search and Firecrawl take no notice of it.
+/// Amount of text kept from search results with Exa, Parallel or Perplexity; native search and Firecrawl take no
+/// notice of it.
 ///
 /// Schema `SearchQualityLevel` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -983,6 +1106,8 @@ impl BashServerTool {
 }
 
 wire_setters!(BashServerTool {
+    /// Sets `parameters`. Settings of the shell tool, such as engine and container; leave out to use the standard
+    /// behaviour.
     parameters: into BashServerToolConfig,
 });
 
@@ -1011,7 +1136,9 @@ impl BashServerToolConfig {
 }
 
 wire_setters!(BashServerToolConfig {
+    /// Sets `engine`. Who runs the commands: the sandbox of OpenRouter or your application.
     engine: into ToolEngine,
+    /// Sets `environment`. Container to run in: a fresh one or an existing one to reuse.
     environment: into ContainerEnvironment,
 });
 
@@ -1021,7 +1148,8 @@ wire_setters!(BashServerToolConfig {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ContainerAutoEnvironment {
-    /// Workspace files to copy into the container's home directory before the first command, named after the end of their ID and their file name; an invalid ID fails the request.
+    /// Workspace files to copy into the container's home directory before the first command, named after the end of
+    /// their ID and their file name; an invalid ID fails the request.
     pub file_ids: Option<Vec<String>>,
     /// Which internet hosts the container may reach; a running container cannot change it.
     pub network_policy: Option<ContainerNetworkPolicy>,
@@ -1043,7 +1171,11 @@ impl ContainerAutoEnvironment {
 }
 
 wire_setters!(ContainerAutoEnvironment {
+    /// Sets `file_ids`, from one element or a list. Workspace files to copy into the container's home directory
+    /// before the first command, named after the end of their ID and their file name; an invalid ID fails the
+    /// request.
     file_ids: list String,
+    /// Sets `network_policy`. Which internet hosts the container may reach; a running container cannot change it.
     network_policy: into ContainerNetworkPolicy,
 });
 
@@ -1075,7 +1207,8 @@ wire_setters!(ContainerNetworkPolicyDisabled {});
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ContainerNetworkPolicyAllowlist {
-    /// Hosts the container may reach over HTTP and HTTPS, as exact names or patterns such as `*.example.com`; `*` opens everything, and an exact name leaves out its subdomains.
+    /// Hosts the container may reach over HTTP and HTTPS, as exact names or patterns such as `*.example.com`; `*`
+    /// opens everything, and an exact name leaves out its subdomains.
     ///
     /// From 1 to 50 elements.
     pub allowed_domains: Vec<String>,
@@ -1158,9 +1291,11 @@ pub struct ContainerReferenceEnvironment {
     ///
     /// From 1 to 40 characters. Matches `^[\w-]+$`.
     pub container_id: String,
-    /// Workspace files to copy into the container's home directory before the first command, named after the end of their ID and their file name; an invalid ID fails the request.
+    /// Workspace files to copy into the container's home directory before the first command, named after the end of
+    /// their ID and their file name; an invalid ID fails the request.
     pub file_ids: Option<Vec<String>>,
-    /// Which internet hosts the container may reach; it must agree with the policy that a running container was started with.
+    /// Which internet hosts the container may reach; it must agree with the policy that a running container was
+    /// started with.
     pub network_policy: Option<ContainerNetworkPolicy>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1181,7 +1316,12 @@ impl ContainerReferenceEnvironment {
 }
 
 wire_setters!(ContainerReferenceEnvironment {
+    /// Sets `file_ids`, from one element or a list. Workspace files to copy into the container's home directory
+    /// before the first command, named after the end of their ID and their file name; an invalid ID fails the
+    /// request.
     file_ids: list String,
+    /// Sets `network_policy`. Which internet hosts the container may reach; it must agree with the policy that a
+    /// running container was started with.
     network_policy: into ContainerNetworkPolicy,
 });
 
@@ -1260,7 +1400,8 @@ impl ContainerEnvironment {
     }
 }
 
-/// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
+/// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of
+/// OpenAI.
 ///
 /// Schema `ShellServerTool_OpenRouter` of the API document.
 #[doc(alias = "ShellServerTool_OpenRouter")]
@@ -1286,6 +1427,8 @@ impl ShellServerToolOpenRouter {
 }
 
 wire_setters!(ShellServerToolOpenRouter {
+    /// Sets `parameters`. Optional settings: the engine, the container environment and how long the sandbox stays
+    /// awake.
     parameters: into ShellServerToolConfig,
 });
 
@@ -1314,7 +1457,9 @@ impl ShellServerToolConfig {
 }
 
 wire_setters!(ShellServerToolConfig {
+    /// Sets `engine`. Picks who runs the commands: the provider where it can, or always the OpenRouter sandbox.
     engine: into ShellServerToolEngine,
+    /// Sets `environment`. Container to run in: a fresh automatic one or an existing one named by reference.
     environment: into ContainerEnvironment,
 });
 
@@ -1362,6 +1507,7 @@ impl ToolSearchServerTool {
 }
 
 wire_setters!(ToolSearchServerTool {
+    /// Sets `parameters`. Optional settings of the tool search, such as how many hits it gives.
     parameters: into ToolSearchServerToolConfig,
 });
 
@@ -1388,10 +1534,12 @@ impl ToolSearchServerToolConfig {
 }
 
 wire_setters!(ToolSearchServerToolConfig {
+    /// Sets `max_results`. How many tools a single lookup may load; five when omitted.
     max_results: number i64,
 });
 
-/// Loads tool definitions on demand, by search, instead of putting all of them in the prompt; on later turns, resend the tools and the reasoning without changes.
+/// Loads tool definitions on demand, by search, instead of putting all of them in the prompt; on later turns, resend
+/// the tools and the reasoning without changes.
 ///
 /// Schema `DeferredToolsControl` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -1442,6 +1590,7 @@ impl DeferredRegexSearch {
 }
 
 wire_setters!(DeferredRegexSearch {
+    /// Sets `max_results`. Most tools that one search may load.
     max_results: number i64,
 });
 
@@ -1470,6 +1619,7 @@ impl DeferredBm25Search {
 }
 
 wire_setters!(DeferredBm25Search {
+    /// Sets `max_results`. Most tools that one search may load.
     max_results: number i64,
 });
 
@@ -1508,10 +1658,12 @@ impl DeferredCustomSearch {
 }
 
 wire_setters!(DeferredCustomSearch {
+    /// Sets `max_results`. Most tools that one search may load.
     max_results: number i64,
 });
 
-/// How deferred tools are found: by OpenRouter, with regular expressions or keyword ranking, or by a search tool of yours.
+/// How deferred tools are found: by OpenRouter, with regular expressions or keyword ranking, or by a search tool of
+/// yours.
 ///
 /// Schema `DeferredToolsSearchStrategy` of the API document.
 #[derive(Clone, Debug, PartialEq)]

@@ -108,7 +108,8 @@ wire_text!(PriceLimit, text => Self::Text(text));
 
 wire_numbers!(PriceLimit, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
-/// Names and identifiers for tracing a request; unknown keys travel along as custom metadata to your broadcast destinations.
+/// Names and identifiers for tracing a request; unknown keys travel along as custom metadata to your broadcast
+/// destinations.
 ///
 /// Schema `TraceConfig` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -145,10 +146,15 @@ impl TraceConfig {
 }
 
 wire_setters!(TraceConfig {
+    /// Sets `generation_name`. Name under which this model call appears in the trace.
     generation_name: into String,
+    /// Sets `parent_span_id`. Existing span to hang this call under, so that it nests in your own trace.
     parent_span_id: into String,
+    /// Sets `span_name`. Name of the span that encloses the model call.
     span_name: into String,
+    /// Sets `trace_id`. Identifier shared by all requests that belong to the same trace.
     trace_id: into String,
+    /// Sets `trace_name`. Name of the trace as a whole, for display in your observability tool.
     trace_name: into String,
 });
 
@@ -217,7 +223,8 @@ wire_setters!(ContentPartImage {});
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MediaUrl {
-    /// The picture as a base64 data URI, or its public address, from which OpenRouter downloads it and sends on the bytes; JPEG, PNG and WebP work.
+    /// The picture as a base64 data URI, or its public address, from which OpenRouter downloads it and sends on the
+    /// bytes; JPEG, PNG and WebP work.
     pub url: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -262,8 +269,13 @@ impl AudioProviderPreferences {
 }
 
 wire_setters!(AudioProviderPreferences {
+    /// Sets `data_collection`. Policy on providers that keep or train on your data; the request fails when no
+    /// provider satisfies it.
     data_collection: into DataCollection,
+    /// Sets `options`, from a map or from pairs of name and value. Raw options keyed by provider; only the provider
+    /// that serves the request sees its own.
     options: map JsonObject,
+    /// Sets `zdr`. With `true`, admits only endpoints under zero data retention, which keep nothing you send.
     zdr: exact bool,
 });
 
@@ -276,7 +288,8 @@ wire_setters!(AudioProviderPreferences {
 pub struct InlineAudio {
     /// Bytes of the recording in plain base64, without a data URI prefix.
     pub data: String,
-    /// Audio format of the bytes, for example `wav` or `mp3`, as far as the provider supports it; `pcm` means raw 16-bit mono samples at 16 kHz.
+    /// Audio format of the bytes, for example `wav` or `mp3`, as far as the provider supports it; `pcm` means raw 16-bit
+    /// mono samples at 16 kHz.
     pub format: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -317,7 +330,8 @@ wire_enum!(ResetInterval {
     Monthly = "monthly",
 });
 
-/// Turns on prompt caching: at request level it places the breakpoint automatically, on a content block it sets one right there.
+/// Turns on prompt caching: at request level it places the breakpoint automatically, on a content block it sets one
+/// right there.
 ///
 /// Schema `AnthropicCacheControlDirective` of the API document.
 #[doc(alias = "AnthropicCacheControlDirective")]
@@ -344,6 +358,7 @@ impl CacheControl {
 }
 
 wire_setters!(CacheControl {
+    /// Sets `ttl`. How long the cached prefix stays usable after it is written.
     ttl: into CacheControlTtl,
 });
 
@@ -367,13 +382,15 @@ wire_enum!(CacheControlTtl {
     V1h = "1h",
 });
 
-/// Cache marker on a content block: the prompt up to and including this block may be cached; converted for Anthropic-style providers.
+/// Cache marker on a content block: the prompt up to and including this block may be cached; converted for
+/// Anthropic-style providers.
 ///
 /// Schema `PromptCacheBreakpoint` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PromptCacheBreakpoint {
-    /// How long the prompt up to this marker should stay cached, `30m` or the costlier `12h`; overrides the request's `prompt_cache_options`.
+    /// How long the prompt up to this marker should stay cached, `30m` or the costlier `12h`; overrides the request's
+    /// `prompt_cache_options`.
     pub ttl: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -392,6 +409,8 @@ impl PromptCacheBreakpoint {
 }
 
 wire_setters!(PromptCacheBreakpoint {
+    /// Sets `ttl`. How long the prompt up to this marker should stay cached, `30m` or the costlier `12h`; overrides
+    /// the request's `prompt_cache_options`.
     ttl: into String,
 });
 
@@ -784,6 +803,7 @@ impl PromptCacheOptions {
 }
 
 wire_setters!(PromptCacheOptions {
+    /// Sets `ttl`. How long cached prompt content should live; null leaves it to the provider.
     ttl: into String,
 });
 
@@ -1042,7 +1062,8 @@ wire_struct!(AnthropicUnknownUsageIteration {
     output_tokens: Optional = 5,
 });
 
-/// Token usage of one of the passes a request took; the variant tells whether it answered, compacted or consulted an advisor.
+/// Token usage of one of the passes a request took; the variant tells whether it answered, compacted or consulted an
+/// advisor.
 ///
 /// Schema `AnthropicUsageIteration` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -1322,7 +1343,8 @@ wire_enum!(DataRegion {
 
 /// Confirms that the object is deleted.
 ///
-/// Schema `DeleteBYOKKeyResponse` of the API document. The answer of `byok_delete`, `guardrails_delete`, `api_keys_delete`, `observability_delete`.
+/// Schema `DeleteBYOKKeyResponse` of the API document. The answer of `byok_delete`, `guardrails_delete`,
+/// `api_keys_delete`, `observability_delete`.
 #[doc(alias = "DeleteBYOKKeyResponse")]
 #[doc(alias = "DeleteGuardrailResponse")]
 #[doc(alias = "DeleteObservabilityDestinationResponse")]
@@ -1365,6 +1387,7 @@ impl ChatDebugOptions {
 }
 
 wire_setters!(ChatDebugOptions {
+    /// Sets `echo_upstream_body`. Opens the stream with a debug chunk showing the body that was sent to the provider.
     echo_upstream_body: exact bool,
 });
 
@@ -1415,7 +1438,8 @@ impl<T: Into<Json>, const N: usize> From<[T; N]> for ImageConfigValue {
     }
 }
 
-/// Price band to pick from, as a range of cost percentiles; overrides `cost_quality_tradeoff` if a request sets the two together.
+/// Price band to pick from, as a range of cost percentiles; overrides `cost_quality_tradeoff` if a request sets the
+/// two together.
 ///
 /// At `AutoRouterPlugin.cost_tier` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

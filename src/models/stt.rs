@@ -12,14 +12,16 @@ use crate::models::shared::{AudioProviderPreferences, InlineAudio, TraceConfig};
 
 /// Transcript of the recording, with usage and, in verbose form, timing details.
 ///
-/// Schema `STTResponse` of the API document. The answer of `stt_create_transcription`, `stt_create_transcription_multipart`.
+/// Schema `STTResponse` of the API document. The answer of `stt_create_transcription`,
+/// `stt_create_transcription_multipart`.
 #[doc(alias = "STTResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SttResponse {
     /// The complete transcript as one string.
     pub text: String,
-    /// How sure the provider is of the transcript as a whole; comes with `verbose_json` only, if the provider rates it.
+    /// How sure the provider is of the transcript as a whole; comes with `verbose_json` only, if the provider rates
+    /// it.
     pub confidence: Option<f64>,
     /// Length of the recording in seconds; comes with `verbose_json` only.
     pub duration: Option<f64>,
@@ -27,7 +29,8 @@ pub struct SttResponse {
     pub entities: Option<Vec<SttEntity>>,
     /// Language that was recognised or requested; comes with `verbose_json` only.
     pub language: Option<String>,
-    /// How sure the provider is of the language it recognized; comes with `verbose_json` only, if the provider rates it.
+    /// How sure the provider is of the language it recognized; comes with `verbose_json` only, if the provider rates
+    /// it.
     pub language_confidence: Option<f64>,
     /// Transcript cut into timed segments; comes with `verbose_json` only.
     pub segments: Option<Vec<SttSegment>>,
@@ -232,7 +235,8 @@ pub struct SttRequest {
     pub input_audio: SttInputAudio,
     /// Slug of the transcription model that does the work.
     pub model: String,
-    /// True labels each word with its speaker, which requires `verbose_json` and a model that can tell speakers apart; may cost extra.
+    /// True labels each word with its speaker, which requires `verbose_json` and a model that can tell speakers
+    /// apart; may cost extra.
     pub diarize: Option<bool>,
     /// Names and special terms to listen for, for models that accept such hints; may cost extra.
     ///
@@ -244,13 +248,15 @@ pub struct SttRequest {
     pub provider: Option<AudioProviderPreferences>,
     /// How much detail comes back: the bare text, or also language, duration and timestamps.
     pub response_format: Option<SttResponseFormat>,
-    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
+    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins
+    /// over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
     /// Randomness of the transcription; lower values give steadier wording.
     pub temperature: Option<f64>,
-    /// Which timestamps to add to a `verbose_json` transcript, per segment or per word; has no effect on other formats.
+    /// Which timestamps to add to a `verbose_json` transcript, per segment or per word; has no effect on other
+    /// formats.
     pub timestamp_granularities: Option<Vec<SttTimestampGranularity>>,
     /// Tracing labels passed on to your observability destinations.
     pub trace: Option<TraceConfig>,
@@ -300,15 +306,29 @@ impl SttRequest {
 }
 
 wire_setters!(SttRequest {
+    /// Sets `diarize`. True labels each word with its speaker, which requires `verbose_json` and a model that can
+    /// tell speakers apart; may cost extra.
     diarize: exact bool,
+    /// Sets `keyterms`, from one element or a list. Names and special terms to listen for, for models that accept
+    /// such hints; may cost extra.
     keyterms: list String,
+    /// Sets `language`. Spoken language as a two-letter ISO 639-1 code; leave it out to have it detected.
     language: into String,
+    /// Sets `provider`. Settings handed on to individual providers outside the common parameters.
     provider: into AudioProviderPreferences,
+    /// Sets `response_format`. How much detail comes back: the bare text, or also language, duration and timestamps.
     response_format: into SttResponseFormat,
+    /// Sets `session_id`. Ties together requests of one conversation or workflow in your traces and logs, hidden from
+    /// providers; wins over the `x-session-id` header.
     session_id: into String,
+    /// Sets `temperature`. Randomness of the transcription; lower values give steadier wording.
     temperature: number f64,
+    /// Sets `timestamp_granularities`, from one element or a list. Which timestamps to add to a `verbose_json`
+    /// transcript, per segment or per word; has no effect on other formats.
     timestamp_granularities: list SttTimestampGranularity,
+    /// Sets `trace`. Tracing labels passed on to your observability destinations.
     trace: into TraceConfig,
+    /// Sets `user`. Your identifier for the end user, shown in your traces and logs but hidden from providers.
     user: into String,
 });
 
@@ -319,7 +339,8 @@ wire_setters!(SttRequest {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SttUrlInputAudio {
-    /// Public web address of the recording, suited to files too large to upload; works only with providers that download by themselves.
+    /// Public web address of the recording, suited to files too large to upload; works only with providers that
+    /// download by themselves.
     ///
     /// At most 8000 characters. Format `uri`.
     pub url: String,
@@ -342,6 +363,7 @@ impl SttUrlInputAudio {
 }
 
 wire_setters!(SttUrlInputAudio {
+    /// Sets `format`. Audio format of the recording; needed only when the address does not end in a file extension.
     format: into String,
 });
 
@@ -430,9 +452,11 @@ wire_enum!(SttTimestampGranularity {
 pub struct SttMultipartRequest {
     /// Slug of the speech-to-text model that does the work.
     pub model: String,
-    /// True labels each word with its speaker, which requires `verbose_json` and a model that can tell speakers apart.
+    /// True labels each word with its speaker, which requires `verbose_json` and a model that can tell speakers
+    /// apart.
     pub diarize: Option<bool>,
-    /// Audio file, at most 25 MB, whose format comes from its extension or content type; send bigger ones as base64 in JSON.
+    /// Audio file, at most 25 MB, whose format comes from its extension or content type; send bigger ones as base64
+    /// in JSON.
     pub file: Option<FilePart>,
     /// Names and special terms to listen for, for models that accept such hints; may cost extra.
     ///
@@ -442,13 +466,16 @@ pub struct SttMultipartRequest {
     pub language: Option<String>,
     /// Provider settings as JSON text, with the same fields as `provider` in the JSON body.
     pub provider: Option<String>,
-    /// How much the reply contains: plain text with usage, or also language, duration and segment timing where the provider is OpenAI-compatible.
+    /// How much the reply contains: plain text with usage, or also language, duration and segment timing where the
+    /// provider is OpenAI-compatible.
     pub response_format: Option<SttResponseFormat>,
-    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
+    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins
+    /// over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
-    /// Public web address to transcribe from instead of an uploaded `file`, for providers that download by themselves; its file extension tells the format.
+    /// Public web address to transcribe from instead of an uploaded `file`, for providers that download by
+    /// themselves; its file extension tells the format.
     ///
     /// At most 8000 characters. Format `uri`.
     pub source_url: Option<String>,
@@ -491,7 +518,8 @@ impl SttMultipartRequest {
 }
 
 impl SttMultipartRequest {
-    /// Sets the part `diarize`.
+    /// Sets `diarize`. True labels each word with its speaker, which requires `verbose_json` and a model that can
+    /// tell speakers apart.
     #[must_use]
     #[inline]
     pub fn diarize(mut self, diarize: bool) -> Self {
@@ -499,7 +527,8 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `file`.
+    /// Sets `file`. Audio file, at most 25 MB, whose format comes from its extension or content type; send bigger
+    /// ones as base64 in JSON.
     #[must_use]
     #[inline]
     pub fn file(mut self, file: impl Into<FilePart>) -> Self {
@@ -507,7 +536,8 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `keyterms[]`.
+    /// Sets `keyterms`, from one element or a list. Names and special terms to listen for, for models that accept
+    /// such hints; may cost extra.
     #[must_use]
     #[inline]
     pub fn keyterms<Keyterms>(mut self, keyterms: impl IntoList<String, Keyterms>) -> Self {
@@ -515,7 +545,7 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `language`.
+    /// Sets `language`. Language spoken in the recording, as an ISO 639-1 code such as `en`.
     #[must_use]
     #[inline]
     pub fn language(mut self, language: impl Into<String>) -> Self {
@@ -523,7 +553,7 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `provider`.
+    /// Sets `provider`. Provider settings as JSON text, with the same fields as `provider` in the JSON body.
     #[must_use]
     #[inline]
     pub fn provider(mut self, provider: impl Into<String>) -> Self {
@@ -531,7 +561,8 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `response_format`.
+    /// Sets `response_format`. How much the reply contains: plain text with usage, or also language, duration and
+    /// segment timing where the provider is OpenAI-compatible.
     #[must_use]
     #[inline]
     pub fn response_format(mut self, response_format: impl Into<SttResponseFormat>) -> Self {
@@ -539,7 +570,8 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `session_id`.
+    /// Sets `session_id`. Ties together requests of one conversation or workflow in your traces and logs, hidden from
+    /// providers; wins over the `x-session-id` header.
     #[must_use]
     #[inline]
     pub fn session_id(mut self, session_id: impl Into<String>) -> Self {
@@ -547,7 +579,8 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `source_url`.
+    /// Sets `source_url`. Public web address to transcribe from instead of an uploaded `file`, for providers that
+    /// download by themselves; its file extension tells the format.
     #[must_use]
     #[inline]
     pub fn source_url(mut self, source_url: impl Into<String>) -> Self {
@@ -555,7 +588,7 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `temperature`.
+    /// Sets `temperature`. Randomness of decoding; lower values give a more repeatable transcript.
     #[must_use]
     #[inline]
     pub fn temperature(mut self, temperature: impl IntoNumber<f64>) -> Self {
@@ -563,7 +596,8 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `timestamp_granularities[]`.
+    /// Sets `timestamp_granularities`, from one element or a list. Which timing detail a `verbose_json` reply
+    /// carries; request `word` to fill its `words` array.
     #[must_use]
     #[inline]
     pub fn timestamp_granularities<TimestampGranularities>(
@@ -574,7 +608,7 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `trace`.
+    /// Sets `trace`. Tracing labels for your observability destinations, as JSON text of an object.
     #[must_use]
     #[inline]
     pub fn trace(mut self, trace: impl Into<String>) -> Self {
@@ -582,7 +616,7 @@ impl SttMultipartRequest {
         self
     }
 
-    /// Sets the part `user`.
+    /// Sets `user`. Your identifier for the end user, shown in your traces and logs but hidden from providers.
     #[must_use]
     #[inline]
     pub fn user(mut self, user: impl Into<String>) -> Self {

@@ -305,7 +305,8 @@ pub struct DecisionsRequest {
     pub assets: Option<BTreeMap<String, DecisionsImageAsset>>,
     /// Which providers may serve the request and how to choose among them.
     pub provider: Option<ProviderPreferences>,
-    /// Groups related requests in your logs and traces without reaching the provider; wins over the `x-session-id` header.
+    /// Groups related requests in your logs and traces without reaching the provider; wins over the `x-session-id`
+    /// header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
@@ -353,10 +354,17 @@ impl DecisionsRequest {
 }
 
 wire_setters!(DecisionsRequest {
+    /// Sets `assets`, from a map or from pairs of name and value. Images by reference string; the state or the
+    /// questions must refer to each of them.
     assets: map DecisionsImageAsset,
+    /// Sets `provider`. Which providers may serve the request and how to choose among them.
     provider: into ProviderPreferences,
+    /// Sets `session_id`. Groups related requests in your logs and traces without reaching the provider; wins over
+    /// the `x-session-id` header.
     session_id: into String,
+    /// Sets `trace`. Tracing labels passed on to your observability destinations.
     trace: into TraceConfig,
+    /// Sets `user`. Stable identifier of your end user, for detecting abuse.
     user: into String,
 });
 
@@ -441,6 +449,7 @@ impl DecisionsNoulQuestion {
 }
 
 wire_setters!(DecisionsNoulQuestion {
+    /// Sets `criteria`. What speaks for yes and what speaks for no.
     criteria: into DecisionsNoulQuestionCriteria,
 });
 

@@ -66,7 +66,8 @@ impl Parameters for ToolsListToolsParams {
 }
 
 impl ToolsListToolsParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many tools to leave out before the page begins; without it and `limit`, all tools are
+    /// returned.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -74,7 +75,7 @@ impl ToolsListToolsParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many tools to return at once; without it and `offset`, all tools are returned.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -82,7 +83,7 @@ impl ToolsListToolsParams {
         self
     }
 
-    /// Sets the parameter `api_format`.
+    /// Sets `api_format`. Keeps only tools that work in this API format.
     #[must_use]
     #[inline]
     pub fn api_format(mut self, api_format: impl Into<ToolApiFormat>) -> Self {
@@ -123,7 +124,8 @@ impl Page for ListToolsResponse {
     }
 }
 
-/// Tool that OpenRouter or the provider can run for a model: what it is called, what it takes and who executes it at which price.
+/// Tool that OpenRouter or the provider can run for a model: what it is called, what it takes and who executes it at
+/// which price.
 ///
 /// Schema `ServerTool` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,7 +133,8 @@ impl Page for ListToolsResponse {
 pub struct ServerTool {
     /// All names under which a request can ask for the tool, with the names its calls then have in the response.
     pub aliases: Vec<ServerToolInputName>,
-    /// Engine used if the request does not choose one; `native` means the provider where it has the tool, else `fallback_engine`; null if the tool offers no choice.
+    /// Engine used if the request does not choose one; `native` means the provider where it has the tool, else
+    /// `fallback_engine`; null if the tool offers no choice.
     pub default_engine: Option<String>,
     /// Web page that documents the tool.
     ///
@@ -213,7 +216,8 @@ wire_struct!(ServerToolInputName {
 pub struct ServerToolOutputName {
     /// API format that the name is used in.
     pub api_format: ToolApiFormat,
-    /// Value of `type` by which to recognize the call: on an output item, a content block or a reasoning detail, depending on the format.
+    /// Value of `type` by which to recognize the call: on an output item, a content block or a reasoning detail,
+    /// depending on the format.
     pub r#type: String,
     /// Tool name inside the content block; present only if a Messages response shows the call as `server_tool_use`.
     pub name: Option<String>,
@@ -235,7 +239,8 @@ wire_struct!(ServerToolOutputName {
 pub struct ServerToolEngine {
     /// Whether you must or can supply an API key of your own for the engine.
     pub byok: ServerToolEngineByok,
-    /// Regions within which the engine can keep a request; a region-bound request can run only on an engine that lists its region.
+    /// Regions within which the engine can keep a request; a region-bound request can run only on an engine that
+    /// lists its region.
     pub data_regions: Vec<DataRegion>,
     /// Mode that the engine runs in, and charges for, if the request does not set one; null if it has no modes.
     pub default_mode: Option<String>,
@@ -420,7 +425,8 @@ impl Root for GetToolResponse {}
 pub struct ServerToolDetails {
     /// All names under which a request can ask for the tool, with the names its calls then have in the response.
     pub aliases: Vec<ServerToolInputName>,
-    /// Engine used if the request does not choose one; `native` means the provider where it has the tool, else `fallback_engine`; null if the tool offers no choice.
+    /// Engine used if the request does not choose one; `native` means the provider where it has the tool, else
+    /// `fallback_engine`; null if the tool offers no choice.
     pub default_engine: Option<String>,
     /// Web page that documents the tool.
     ///

@@ -18,7 +18,8 @@ pub struct SpeechRequest {
     pub input: SpeechInput,
     /// Slug of the text-to-speech model that does the work.
     pub model: String,
-    /// Voice sample to imitate, as one audio part plus at most one transcript part; limits routing to endpoints that can clone voices.
+    /// Voice sample to imitate, as one audio part plus at most one transcript part; limits routing to endpoints that
+    /// can clone voices.
     pub input_references: Option<Vec<SpeechInputReference>>,
     /// How to speak, for example calmly, quickly or with joy; models without support for instructions ignore them.
     pub instructions: Option<String>,
@@ -28,7 +29,8 @@ pub struct SpeechRequest {
     ///
     /// Default `pcm`.
     pub response_format: Option<SpeechRequestResponseFormat>,
-    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
+    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins
+    /// over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
@@ -84,14 +86,27 @@ impl SpeechRequest {
 }
 
 wire_setters!(SpeechRequest {
+    /// Sets `input_references`, from one element or a list. Voice sample to imitate, as one audio part plus at most
+    /// one transcript part; limits routing to endpoints that can clone voices.
     input_references: list SpeechInputReference,
+    /// Sets `instructions`. How to speak, for example calmly, quickly or with joy; models without support for
+    /// instructions ignore them.
     instructions: into String,
+    /// Sets `provider`. Settings handed on to individual providers outside the common parameters.
     provider: into AudioProviderPreferences,
+    /// Sets `response_format`. Encoding of the audio that comes back: compressed or raw samples.
     response_format: into SpeechRequestResponseFormat,
+    /// Sets `session_id`. Ties together requests of one conversation or workflow in your traces and logs, hidden from
+    /// providers; wins over the `x-session-id` header.
     session_id: into String,
+    /// Sets `speed`. Factor by which speech is sped up or slowed down; has no effect with providers that lack such a
+    /// control.
     speed: number f64,
+    /// Sets `trace`. Tracing labels passed on to your observability destinations.
     trace: into TraceConfig,
+    /// Sets `user`. Your identifier for the end user, shown in your traces and logs but hidden from providers.
     user: into String,
+    /// Sets `voice`. Name of the voice to speak with; each provider has its own list.
     voice: into String,
 });
 
@@ -126,7 +141,9 @@ impl SpeechTurn {
 wire_text!(SpeechTurn, text => Self::new(text));
 
 wire_setters!(SpeechTurn {
+    /// Sets `instructions`. How to speak this turn, in place of the instructions for the whole request.
     instructions: into String,
+    /// Sets `voice`. Voice that speaks this turn, in place of the voice for the whole request.
     voice: into String,
 });
 
@@ -235,8 +252,14 @@ impl SpeechInputReferenceAudioInput {
 }
 
 wire_setters!(SpeechInputReferenceAudioInput {
+    /// Sets `data`. Recording in base64, bare or as a data URI, up to 20 MiB encoded; accepted formats vary by
+    /// provider.
     data: into String,
+    /// Sets `format`. Hint such as `wav` or `mp3`; usually unnecessary, since most providers recognise the format
+    /// from the bytes.
     format: into String,
+    /// Sets `url`. Public address of the recording, which OpenRouter downloads and sends on as bytes; give either
+    /// this or `data`.
     url: into String,
 });
 
@@ -254,7 +277,8 @@ pub enum SpeechInputReference {
     ///
     /// `type` is `text`.
     Text(ContentPartText),
-    /// Part that carries a picture: alone it suggests the voice to create, next to a recording it shows the scene in which the cloned voice speaks.
+    /// Part that carries a picture: alone it suggests the voice to create, next to a recording it shows the scene in
+    /// which the cloned voice speaks.
     ///
     /// `type` is `image_url`.
     ImageUrl(ContentPartImage),

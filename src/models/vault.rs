@@ -18,7 +18,8 @@ pub struct ListInternConnectionsResponse {
     pub data: Vec<ListInternConnectionsResponseData>,
     /// Credentials by destination; null unless the intern itself asks, or if the vault took too long.
     pub routing: Option<VaultRoutingTable>,
-    /// The same credentials as text for the prompt of the intern, or a note that they could not be obtained; null unless the intern itself asks.
+    /// The same credentials as text for the prompt of the intern, or a note that they could not be obtained; null
+    /// unless the intern itself asks.
     pub routing_text: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -34,7 +35,8 @@ impl Root for ListInternConnectionsResponse {}
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListInternConnectionsResponseData {
-    /// Name of the connection: a service such as `github`, a known MCP server such as `linear`, or `mcp:` with the host of any other MCP server.
+    /// Name of the connection: a service such as `github`, a known MCP server such as `linear`, or `mcp:` with the
+    /// host of any other MCP server.
     pub key: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -42,7 +44,8 @@ pub struct ListInternConnectionsResponseData {
 
 wire_struct!(ListInternConnectionsResponseData { key: Required = 0 });
 
-/// Tells which credentials the vault would add to the requests of an intern, for which destinations; given only to the key of that intern.
+/// Tells which credentials the vault would add to the requests of an intern, for which destinations; given only to
+/// the key of that intern.
 ///
 /// Schema `VaultRoutingTable` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -168,7 +171,8 @@ pub struct VaultGitHubApp {
     pub app_slug: Option<String>,
     /// Accounts that the App is installed on.
     pub installations: Vec<VaultGitHubInstallation>,
-    /// Workspace members in whose name requests through the App can be made, each within the limits of their own access.
+    /// Workspace members in whose name requests through the App can be made, each within the limits of their own
+    /// access.
     pub member_links: Vec<VaultGitHubAppMemberLink>,
     /// Whether the App serves the whole workspace or only this intern.
     pub scope: VaultScope,
@@ -204,7 +208,8 @@ pub struct VaultGitHubInstallation {
     pub is_enabled: bool,
     /// True if the workspace keeps this shared installation away from the intern.
     pub is_off_for_intern: bool,
-    /// What takes precedence over the installation for requests to the account; null if the installation itself is used.
+    /// What takes precedence over the installation for requests to the account; null if the installation itself is
+    /// used.
     pub shadowed_by: Option<VaultGitHubInstallationShadowedBy>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -463,7 +468,8 @@ pub struct VaultMcpOrigin {
     pub is_personal: bool,
     /// Addresses for which the credential of the server is used.
     pub routes: Vec<VaultMcpOriginRoute>,
-    /// Whether requests to the server would get a credential; null for personal accounts, since that depends on the member.
+    /// Whether requests to the server would get a credential; null for personal accounts, since that depends on the
+    /// member.
     pub status: Option<VaultOriginStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -546,7 +552,8 @@ wire_enum!(VaultSecretScope {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultSlack {
-    /// Workspace members in whose name requests to Slack can be made; the Slack app of the intern itself is not covered.
+    /// Workspace members in whose name requests to Slack can be made; the Slack app of the intern itself is not
+    /// covered.
     pub member_links: Vec<VaultSlackMemberLink>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -600,7 +607,7 @@ impl Parameters for VaultEffectiveSecretsParams {
 }
 
 impl VaultEffectiveSecretsParams {
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many secrets to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -608,7 +615,7 @@ impl VaultEffectiveSecretsParams {
         self
     }
 
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many secrets to leave out before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -619,7 +626,8 @@ impl VaultEffectiveSecretsParams {
 
 /// Page of the secrets that reach an intern, without their values.
 ///
-/// Schema `VaultEffectiveSecretListResponse` of the API document. The answer of `vault_list_intern_effective_vault_secrets`.
+/// Schema `VaultEffectiveSecretListResponse` of the API document. The answer of
+/// `vault_list_intern_effective_vault_secrets`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultEffectiveSecretListResponse {
@@ -653,7 +661,8 @@ impl Page for VaultEffectiveSecretListResponse {
     }
 }
 
-/// The secret that requests of an intern get under one name, described without its value; if several vaults hold the name, only the winner is shown.
+/// The secret that requests of an intern get under one name, described without its value; if several vaults hold the
+/// name, only the winner is shown.
 ///
 /// Schema `VaultEffectiveSecret` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -663,7 +672,8 @@ pub struct VaultEffectiveSecret {
     ///
     /// Format `date-time`.
     pub created_at: String,
-    /// Hash that is equal for equal values inside one vault, useless for comparisons across vaults; null for some old secrets.
+    /// Hash that is equal for equal values inside one vault, useless for comparisons across vaults; null for some old
+    /// secrets.
     ///
     /// Matches `^sha256:[a-f0-9]{64}$`.
     pub fingerprint: Option<String>,
@@ -719,7 +729,7 @@ impl Parameters for VaultListInternVaultSecretsParams {
 }
 
 impl VaultListInternVaultSecretsParams {
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many secrets to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -727,7 +737,7 @@ impl VaultListInternVaultSecretsParams {
         self
     }
 
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many secrets to leave out before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -738,7 +748,8 @@ impl VaultListInternVaultSecretsParams {
 
 /// Page of secrets of a workspace or an intern, without their values.
 ///
-/// Schema `VaultSecretListResponse` of the API document. The answer of `vault_list_intern_vault_secrets`, `vault_list_vault_secrets`.
+/// Schema `VaultSecretListResponse` of the API document. The answer of `vault_list_intern_vault_secrets`,
+/// `vault_list_vault_secrets`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultSecretListResponse {
@@ -782,7 +793,8 @@ pub struct VaultSecret {
     ///
     /// Format `date-time`.
     pub created_at: String,
-    /// Hash that is equal for equal values inside one vault, useless for comparisons across vaults; null for some old secrets.
+    /// Hash that is equal for equal values inside one vault, useless for comparisons across vaults; null for some old
+    /// secrets.
     ///
     /// Matches `^sha256:[a-f0-9]{64}$`.
     pub fingerprint: Option<String>,
@@ -851,7 +863,8 @@ wire_setters!(VaultSecretCopyRequest {});
 
 /// Describes a secret that was just stored.
 ///
-/// Schema `VaultSecretResponse` of the API document. The answer of `vault_store_intern_vault_secret`, `vault_store_vault_secret`.
+/// Schema `VaultSecretResponse` of the API document. The answer of `vault_store_intern_vault_secret`,
+/// `vault_store_vault_secret`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultSecretResponse {
@@ -871,11 +884,13 @@ impl Root for VaultSecretResponse {}
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultSecretWriteRequest {
-    /// Hostnames that may receive the secret, without scheme, port, path or wildcard; subdomains of a listed host do not count as listed.
+    /// Hostnames that may receive the secret, without scheme, port, path or wildcard; subdomains of a listed host do
+    /// not count as listed.
     ///
     /// From 1 to 100 elements.
     pub hosts: Vec<String>,
-    /// The secret itself, or a JSON object of header names and values for a credential that spans several headers; cannot be read back.
+    /// The secret itself, or a JSON object of header names and values for a credential that spans several headers;
+    /// cannot be read back.
     ///
     /// From 1 to 985721 characters.
     pub value: Secret,
@@ -925,7 +940,7 @@ impl Parameters for VaultListVaultSecretsParams {
 }
 
 impl VaultListVaultSecretsParams {
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many secrets to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -933,7 +948,7 @@ impl VaultListVaultSecretsParams {
         self
     }
 
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many secrets to leave out before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {

@@ -13,7 +13,8 @@ use crate::models::shared::{ContentPartImage, MediaUrl, TraceConfig};
 
 /// State of a video job, given when you submit it and each time you poll.
 ///
-/// Schema `VideoGenerationResponse` of the API document. The answer of `video_generation_generate`, `video_generation_get_generation`.
+/// Schema `VideoGenerationResponse` of the API document. The answer of `video_generation_generate`,
+/// `video_generation_get_generation`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VideoGenerationResponse {
@@ -31,7 +32,8 @@ pub struct VideoGenerationResponse {
     pub generation_id: Option<String>,
     /// Addresses of the finished videos, without a signature that grants access.
     pub unsigned_urls: Option<Vec<String>>,
-    /// Signed links to copies that OpenRouter keeps of the videos; each works without an API key until it expires, so keep it secret.
+    /// Signed links to copies that OpenRouter keeps of the videos; each works without an API key until it expires, so
+    /// keep it secret.
     pub urls: Option<Vec<String>>,
     /// What the job cost; known once it is done.
     pub usage: Option<VideoGenerationUsage>,
@@ -126,7 +128,8 @@ pub struct VideoGenerationRequest {
     pub generate_audio: Option<bool>,
     /// Images, audio or video to steer the result; providers without audio and video support heed the images only.
     pub input_references: Option<Vec<InputReference>>,
-    /// Finished job whose video to edit or extend, on the same model and endpoint as before; only some models support this.
+    /// Finished job whose video to edit or extend, on the same model and endpoint as before; only some models support
+    /// this.
     ///
     /// Matches `^gen-vid-\d+-[0-9A-Za-z]{20}$`.
     pub previous_job_id: Option<String>,
@@ -138,7 +141,8 @@ pub struct VideoGenerationRequest {
     pub resolution: Option<VideoResolution>,
     /// Fixes the random choices so that equal requests tend to give equal videos; not every provider guarantees it.
     pub seed: Option<i64>,
-    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
+    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins
+    /// over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
@@ -208,22 +212,47 @@ impl VideoGenerationRequest {
 }
 
 wire_setters!(VideoGenerationRequest {
+    /// Sets `aspect_ratio`. Shape of the picture, as width to height; combine it with `resolution`.
     aspect_ratio: into VideoAspectRatio,
+    /// Sets `callback_url`. HTTPS address that gets a webhook once the job is done; takes precedence over the one set
+    /// for the workspace.
     callback_url: into String,
+    /// Sets `creativity`. How freely an upscaling model may invent detail; models that generate video do not take it.
     creativity: number i64,
+    /// Sets `duration`. Length of the video to make, in seconds.
     duration: number i64,
+    /// Sets `frame_images`, from one element or a list. Pictures that fix the opening or closing frame, each marked
+    /// `first_frame` or `last_frame`.
     frame_images: list FrameImage,
+    /// Sets `generate_audio`. Asks for a sound track too; when left out, the capability of the endpoint decides.
     generate_audio: exact bool,
+    /// Sets `input_references`, from one element or a list. Images, audio or video to steer the result; providers
+    /// without audio and video support heed the images only.
     input_references: list InputReference,
+    /// Sets `previous_job_id`. Finished job whose video to edit or extend, on the same model and endpoint as before;
+    /// only some models support this.
     previous_job_id: into String,
+    /// Sets `prompt`. Describes the scene in words; may be left out only for models that work from images alone.
     prompt: into String,
+    /// Sets `provider`. Settings handed on to individual providers outside the common parameters.
     provider: into VideoGenerationRequestProvider,
+    /// Sets `resolution`. Sharpness class of the video; combine it with `aspect_ratio`, or give `size` instead.
     resolution: into VideoResolution,
+    /// Sets `seed`. Fixes the random choices so that equal requests tend to give equal videos; not every provider
+    /// guarantees it.
     seed: number i64,
+    /// Sets `session_id`. Ties together requests of one conversation or workflow in your traces and logs, hidden from
+    /// providers; wins over the `x-session-id` header.
     session_id: into String,
+    /// Sets `size`. Width and height in pixels, such as `1280x720`; an alternative to giving `resolution` and
+    /// `aspect_ratio`.
     size: into String,
+    /// Sets `trace`. Tracing labels passed on to your observability destinations.
     trace: into TraceConfig,
+    /// Sets `upscale_factor`. How many times larger an upscaling model makes the video; models that generate video do
+    /// not take it.
     upscale_factor: number f64,
+    /// Sets `user`. Your identifier for the end user, shown in your traces and logs but hidden from providers.
     user: into String,
 });
 
@@ -373,7 +402,8 @@ wire_setters!(ContentPartVideo {});
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum InputReference {
-    /// Part that carries a picture: alone it suggests the voice to create, next to a recording it shows the scene in which the cloned voice speaks.
+    /// Part that carries a picture: alone it suggests the voice to create, next to a recording it shows the scene in
+    /// which the cloned voice speaks.
     ///
     /// `type` is `image_url`.
     ImageUrl(ContentPartImage),
@@ -446,6 +476,8 @@ impl VideoGenerationRequestProvider {
 }
 
 wire_setters!(VideoGenerationRequestProvider {
+    /// Sets `options`, from a map or from pairs of name and value. Raw options keyed by provider; only the provider
+    /// that serves the request sees its own.
     options: map JsonObject,
 });
 
@@ -608,7 +640,7 @@ impl Parameters for VideoGenerationGetVideoContentParams {
 }
 
 impl VideoGenerationGetVideoContentParams {
-    /// Sets the parameter `index`.
+    /// Sets `index`. Zero-based choice among the videos a job produced.
     #[must_use]
     #[inline]
     pub fn index(mut self, index: impl IntoNumber<i64>) -> Self {

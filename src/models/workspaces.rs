@@ -39,7 +39,7 @@ impl Parameters for WorkspacesListParams {
 }
 
 impl WorkspacesListParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many workspaces to skip before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -47,7 +47,7 @@ impl WorkspacesListParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many workspaces to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -96,13 +96,15 @@ pub struct Workspace {
     pub created_at: String,
     /// User who set the workspace up; null when unknown.
     pub created_by: Option<String>,
-    /// Identifier of the default guardrail, computed from that of the workspace; the guardrail exists only after its first configuration.
+    /// Identifier of the default guardrail, computed from that of the workspace; the guardrail exists only after its
+    /// first configuration.
     ///
     /// Format `uuid`.
     pub default_guardrail_id: String,
     /// Model used for images unless another is chosen; null when none is set.
     pub default_image_model: Option<String>,
-    /// How providers are ranked unless a request says otherwise (`price`, `throughput`, `latency` or `exacto`); null when none is set.
+    /// How providers are ranked unless a request says otherwise (`price`, `throughput`, `latency` or `exacto`); null
+    /// when none is set.
     pub default_provider_sort: Option<String>,
     /// Model used for text unless another is chosen; null when none is set.
     pub default_text_model: Option<String>,
@@ -128,7 +130,8 @@ pub struct Workspace {
     pub slug: String,
     /// When the workspace last changed, as an ISO 8601 timestamp; null when it never did.
     pub updated_at: Option<String>,
-    /// OpenRouter server tools that are forbidden in the workspace, such as `openrouter:web_search`; null when none are.
+    /// OpenRouter server tools that are forbidden in the workspace, such as `openrouter:web_search`; null when none
+    /// are.
     pub disabled_server_tools: Option<Vec<String>>,
     /// Whether spend on your own provider keys counts against the budgets; change it through the budget endpoints.
     pub include_byok_in_budgets: Option<bool>,
@@ -159,7 +162,8 @@ wire_struct!(Workspace {
 
 /// Response with one workspace.
 ///
-/// Schema `CreateWorkspaceResponse` of the API document. The answer of `workspaces_create`, `workspaces_get`, `workspaces_update`.
+/// Schema `CreateWorkspaceResponse` of the API document. The answer of `workspaces_create`, `workspaces_get`,
+/// `workspaces_update`.
 #[doc(alias = "CreateWorkspaceResponse")]
 #[doc(alias = "GetWorkspaceResponse")]
 #[doc(alias = "UpdateWorkspaceResponse")]
@@ -200,7 +204,8 @@ pub struct CreateWorkspaceRequest {
     ///
     /// At most 500 characters.
     pub description: Option<String>,
-    /// OpenRouter server tools to forbid in the workspace, where requests that name one are refused; null or an empty list forbids none.
+    /// OpenRouter server tools to forbid in the workspace, where requests that name one are refused; null or an empty
+    /// list forbids none.
     pub disabled_server_tools: Option<Vec<DisabledServerTool>>,
     /// Narrows the logging of prompts and answers to these API keys, given by numeric identifier.
     pub io_logging_api_key_ids: Option<Vec<i64>>,
@@ -254,15 +259,30 @@ impl CreateWorkspaceRequest {
 }
 
 wire_setters!(CreateWorkspaceRequest {
+    /// Sets `default_image_model`. Slug of the model that generates images when a request names none.
     default_image_model: into String,
+    /// Sets `default_provider_sort`. What routing favours unless a request says otherwise: `price`, `throughput`,
+    /// `latency` or `exacto`.
     default_provider_sort: into String,
+    /// Sets `default_text_model`. Slug of the model that generates text when a request names none.
     default_text_model: into String,
+    /// Sets `description`. Note for people on what the workspace is for.
     description: into String,
+    /// Sets `disabled_server_tools`, from one element or a list. OpenRouter server tools to forbid in the workspace,
+    /// where requests that name one are refused; null or an empty list forbids none.
     disabled_server_tools: list DisabledServerTool,
+    /// Sets `io_logging_api_key_ids`, from one element or a list. Narrows the logging of prompts and answers to these
+    /// API keys, given by numeric identifier.
     io_logging_api_key_ids: list i64,
+    /// Sets `io_logging_sampling_rate`. Share of requests whose prompts and answers are logged, as a fraction; 1 logs
+    /// them all.
     io_logging_sampling_rate: number f64,
+    /// Sets `is_data_discount_logging_enabled`. True permits OpenRouter to log data in exchange for a discount.
     is_data_discount_logging_enabled: exact bool,
+    /// Sets `is_observability_broadcast_enabled`. True forwards traces to the observability destinations of the
+    /// workspace.
     is_observability_broadcast_enabled: exact bool,
+    /// Sets `is_observability_io_logging_enabled`. True keeps a private log of prompts and answers.
     is_observability_io_logging_enabled: exact bool,
 });
 
@@ -319,7 +339,8 @@ wire_enum!(DisabledServerTool {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct WorkspacesDeleteParams {
-    /// Must be true to delete the default workspace, which permanently disables inference keys without a workspace of their own and discards its budgets, guardrails, classifiers and destinations.
+    /// Must be true to delete the default workspace, which permanently disables inference keys without a workspace of
+    /// their own and discards its budgets, guardrails, classifiers and destinations.
     pub confirm_default_workspace_deletion: Option<bool>,
 }
 
@@ -339,7 +360,9 @@ impl Parameters for WorkspacesDeleteParams {
 }
 
 impl WorkspacesDeleteParams {
-    /// Sets the parameter `confirm_default_workspace_deletion`.
+    /// Sets `confirm_default_workspace_deletion`. Must be true to delete the default workspace, which permanently
+    /// disables inference keys without a workspace of their own and discards its budgets, guardrails, classifiers and
+    /// destinations.
     #[must_use]
     #[inline]
     pub fn confirm_default_workspace_deletion(mut self, confirm_default_workspace_deletion: bool) -> Self {
@@ -364,7 +387,8 @@ pub struct UpdateWorkspaceRequest {
     ///
     /// At most 500 characters.
     pub description: Patch<String>,
-    /// OpenRouter server tools to forbid in the workspace, where requests that name one are refused; null or an empty list forbids none.
+    /// OpenRouter server tools to forbid in the workspace, where requests that name one are refused; null or an empty
+    /// list forbids none.
     pub disabled_server_tools: Patch<Vec<DisabledServerTool>>,
     /// Logs input and output only for these API keys, given by numeric identifier.
     pub io_logging_api_key_ids: Patch<Vec<i64>>,
@@ -412,17 +436,38 @@ impl UpdateWorkspaceRequest {
 }
 
 wire_setters!(UpdateWorkspaceRequest {
+    /// Changes `default_image_model`; a plain value sets it, `Patch::Clear` empties it. Model to use for images in
+    /// this workspace unless another is chosen.
     default_image_model: patch String,
+    /// Changes `default_provider_sort`; a plain value sets it, `Patch::Clear` empties it. How providers are ranked
+    /// unless a request says otherwise: `price`, `throughput`, `latency` or `exacto`.
     default_provider_sort: patch String,
+    /// Changes `default_text_model`; a plain value sets it, `Patch::Clear` empties it. Model to use for text in this
+    /// workspace unless another is chosen.
     default_text_model: patch String,
+    /// Changes `description`; a plain value sets it, `Patch::Clear` empties it. Replacement text on what the
+    /// workspace is for.
     description: patch String,
+    /// Changes `disabled_server_tools`; a plain value sets it, `Patch::Clear` empties it. OpenRouter server tools to
+    /// forbid in the workspace, where requests that name one are refused; null or an empty list forbids none.
     disabled_server_tools: patch Vec<DisabledServerTool>,
+    /// Changes `io_logging_api_key_ids`; a plain value sets it, `Patch::Clear` empties it. Logs input and output only
+    /// for these API keys, given by numeric identifier.
     io_logging_api_key_ids: patch Vec<i64>,
+    /// Sets `io_logging_sampling_rate`. Fraction of requests whose input and output are logged, where 1 logs them
+    /// all.
     io_logging_sampling_rate: number f64,
+    /// Sets `is_data_discount_logging_enabled`. Turns on the logging that goes with the data discount.
     is_data_discount_logging_enabled: exact bool,
+    /// Sets `is_observability_broadcast_enabled`. Turns on forwarding of traces to the configured observability
+    /// destinations.
     is_observability_broadcast_enabled: exact bool,
+    /// Sets `is_observability_io_logging_enabled`. Turns on private logging of inputs and outputs.
     is_observability_io_logging_enabled: exact bool,
+    /// Sets `name`. Replacement name under which the workspace is listed.
     name: into String,
+    /// Sets `slug`. Replacement slug for addresses: lowercase letters and digits, in groups joined by one hyphen
+    /// each.
     slug: into String,
 });
 
@@ -456,7 +501,7 @@ impl Parameters for WorkspacesListMembersParams {
 }
 
 impl WorkspacesListMembersParams {
-    /// Sets the parameter `offset`.
+    /// Sets `offset`. How many members to skip before the page begins.
     #[must_use]
     #[inline]
     pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
@@ -464,7 +509,7 @@ impl WorkspacesListMembersParams {
         self
     }
 
-    /// Sets the parameter `limit`.
+    /// Sets `limit`. Page size: how many members to return at once.
     #[must_use]
     #[inline]
     pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
@@ -677,7 +722,8 @@ wire_enum!(WorkspaceBudgetInterval {
 
 /// Response with one budget of a workspace.
 ///
-/// Schema `GetWorkspaceBudgetResponse` of the API document. The answer of `workspaces_get_budget`, `workspaces_set_budget`.
+/// Schema `GetWorkspaceBudgetResponse` of the API document. The answer of `workspaces_get_budget`,
+/// `workspaces_set_budget`.
 #[doc(alias = "GetWorkspaceBudgetResponse")]
 #[doc(alias = "UpsertWorkspaceBudgetResponse")]
 #[derive(Clone, Debug, PartialEq)]
@@ -703,7 +749,8 @@ impl Root for WorkspaceBudgetResponse {}
 pub struct UpsertWorkspaceBudgetRequest {
     /// Cap on spend within the interval, in US dollars; has to be positive.
     pub limit_usd: f64,
-    /// Counts spend on your own provider keys against all budgets of the workspace, not only this one; leave it out to keep the setting.
+    /// Counts spend on your own provider keys against all budgets of the workspace, not only this one; leave it out
+    /// to keep the setting.
     pub include_byok_in_budgets: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -720,5 +767,7 @@ impl UpsertWorkspaceBudgetRequest {
 }
 
 wire_setters!(UpsertWorkspaceBudgetRequest {
+    /// Sets `include_byok_in_budgets`. Counts spend on your own provider keys against all budgets of the workspace,
+    /// not only this one; leave it out to keep the setting.
     include_byok_in_budgets: exact bool,
 });

@@ -7,7 +7,10 @@ use crate::funcs;
 use crate::models::system_one::{DecisionsRequest, DecisionsResponse};
 use std::borrow::Borrow;
 
-/// The operations of `alpha-decisions`, by [`OpenRouter::alpha_decisions`](crate::OpenRouter::alpha_decisions).
+/// Decisions by a small, fast model, at the address of the alpha version: questions about a state in, answers with
+/// probabilities out.
+///
+/// Returned by [`OpenRouter::alpha_decisions`](crate::OpenRouter::alpha_decisions).
 #[derive(Clone, Copy, Debug)]
 pub struct AlphaDecisions<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -18,7 +21,8 @@ impl<'a> AlphaDecisions<'a> {
         Self { core }
     }
 
-    /// Asks a Decisions model typed questions about some content and returns the answers; an alpha operation that may still change.
+    /// Asks a Decisions model typed questions about some content and returns the answers; an alpha operation that may
+    /// still change.
     ///
     /// `POST /api/alpha/decisions`, operation `createApiAlphaDecisions`.
     ///

@@ -10,7 +10,9 @@ use crate::models::analytics::{
 };
 use std::borrow::Borrow;
 
-/// The operations of `analytics`, by [`OpenRouter::analytics`](crate::OpenRouter::analytics).
+/// What your account used: figures by day, model, key or any other dimension, for reports and dashboards.
+///
+/// Returned by [`OpenRouter::analytics`](crate::OpenRouter::analytics).
 #[derive(Clone, Copy, Debug)]
 pub struct Analytics<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -21,9 +23,11 @@ impl<'a> Analytics<'a> {
         Self { core }
     }
 
-    /// Lists usage per endpoint for the last 30 complete UTC days; rows span all workspaces unless you filter or group by workspace.
+    /// Lists usage per endpoint for the last 30 complete UTC days; rows span all workspaces unless you filter or
+    /// group by workspace.
     ///
-    /// `GET /activity`, operation `getUserActivity`. Optional parameters: `.params(AnalyticsGetUserActivityParams::new()…)` on the call.
+    /// `GET /activity`, operation `getUserActivity`. Optional parameters:
+    /// `.params(AnalyticsGetUserActivityParams::new()…)` on the call.
     ///
     /// The same as [`funcs::analytics_get_user_activity`].
     #[inline]
@@ -31,7 +35,8 @@ impl<'a> Analytics<'a> {
         funcs::analytics_get_user_activity(self.core)
     }
 
-    /// Lists what analytics queries accept: metrics, dimensions, time granularities and comparison operators; needs a management key.
+    /// Lists what analytics queries accept: metrics, dimensions, time granularities and comparison operators; needs a
+    /// management key.
     ///
     /// `GET /analytics/meta`, operation `getAnalyticsMeta`.
     ///
@@ -41,7 +46,8 @@ impl<'a> Analytics<'a> {
         funcs::analytics_get_analytics_meta(self.core)
     }
 
-    /// Runs a usage query built from metrics, dimensions, filters and a time span, and returns the matching rows; needs a management key.
+    /// Runs a usage query built from metrics, dimensions, filters and a time span, and returns the matching rows;
+    /// needs a management key.
     ///
     /// `POST /analytics/query`, operation `queryAnalytics`.
     ///

@@ -11,7 +11,9 @@ use crate::models::api_keys::{
 use crate::models::shared::DeletedResponse;
 use std::borrow::Borrow;
 
-/// The operations of `api-keys`, by [`OpenRouter::api_keys`](crate::OpenRouter::api_keys).
+/// Create, look at, change and delete the API keys of your account. Most of it needs a management key.
+///
+/// Returned by [`OpenRouter::api_keys`](crate::OpenRouter::api_keys).
 #[derive(Clone, Copy, Debug)]
 pub struct ApiKeys<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -34,7 +36,8 @@ impl<'a> ApiKeys<'a> {
 
     /// Lists the API keys of your account in one workspace, without their secrets; needs a management key.
     ///
-    /// `GET /keys`, operation `list`. Optional parameters: `.params(ApiKeysListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /keys`, operation `list`. Optional parameters: `.params(ApiKeysListParams::new()…)` on the call. Pages:
+    /// `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::api_keys_list`].
     #[inline]

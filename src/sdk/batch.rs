@@ -7,7 +7,10 @@ use crate::funcs;
 use crate::models::batch::{BatchDeletedObject, BatchListParams, BatchListResponse, BatchObject, CreateBatchRequest};
 use std::borrow::Borrow;
 
-/// The operations of `batch`, by [`OpenRouter::batch`](crate::OpenRouter::batch).
+/// Many requests at once that need no response right away: hand them in, ask how far they are, read the results by
+/// your own ids.
+///
+/// Returned by [`OpenRouter::batch`](crate::OpenRouter::batch).
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -20,7 +23,8 @@ impl<'a> Batch<'a> {
 
     /// Lists the batches of the API key's workspace, newest first and without their results, one page at a time.
     ///
-    /// `GET /batches`, operation `listBatches`. Optional parameters: `.params(BatchListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /batches`, operation `listBatches`. Optional parameters: `.params(BatchListParams::new()…)` on the call.
+    /// Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::batch_list`].
     #[inline]
@@ -28,7 +32,8 @@ impl<'a> Batch<'a> {
         funcs::batch_list(self.core)
     }
 
-    /// Submits requests to run asynchronously on one model and endpoint, and returns the new batch, which you poll for progress and results.
+    /// Submits requests to run asynchronously on one model and endpoint, and returns the new batch, which you poll
+    /// for progress and results.
     ///
     /// `POST /batches`, operation `createBatches`.
     ///

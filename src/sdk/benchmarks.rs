@@ -6,7 +6,9 @@ use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::benchmarks::{BenchmarksGetBenchmarksParams, UnifiedBenchmarksResponse};
 
-/// The operations of `benchmarks`, by [`OpenRouter::benchmarks`](crate::OpenRouter::benchmarks).
+/// Public scores of models in benchmarks.
+///
+/// Returned by [`OpenRouter::benchmarks`](crate::OpenRouter::benchmarks).
 #[derive(Clone, Copy, Debug)]
 pub struct Benchmarks<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -17,9 +19,11 @@ impl<'a> Benchmarks<'a> {
         Self { core }
     }
 
-    /// Lists model benchmark scores gathered from Artificial Analysis, Design Arena and OpenRouter evaluations, narrowed by source, task or benchmark.
+    /// Lists model benchmark scores gathered from Artificial Analysis, Design Arena and OpenRouter evaluations,
+    /// narrowed by source, task or benchmark.
     ///
-    /// `GET /benchmarks`, operation `getBenchmarks`. Optional parameters: `.params(BenchmarksGetBenchmarksParams::new()…)` on the call.
+    /// `GET /benchmarks`, operation `getBenchmarks`. Optional parameters:
+    /// `.params(BenchmarksGetBenchmarksParams::new()…)` on the call.
     ///
     /// The same as [`funcs::benchmarks_get_benchmarks`].
     #[inline]

@@ -4,7 +4,9 @@
 
 use crate::core::OpenRouterCore;
 
-/// The namespaces under `beta`, by [`OpenRouter::beta`](crate::OpenRouter::beta).
+/// The namespaces that the official SDKs have under `beta`.
+///
+/// Returned by [`OpenRouter::beta`](crate::OpenRouter::beta).
 #[derive(Clone, Copy, Debug)]
 pub struct Beta<'a> {
     pub(crate) core: &'a OpenRouterCore,

@@ -10,7 +10,9 @@ use crate::models::byok::{
 use crate::models::shared::DeletedResponse;
 use std::borrow::Borrow;
 
-/// The operations of `byok`, by [`OpenRouter::byok`](crate::OpenRouter::byok).
+/// Your own keys for providers, with which OpenRouter calls them on your account there.
+///
+/// Returned by [`OpenRouter::byok`](crate::OpenRouter::byok).
 #[derive(Clone, Copy, Debug)]
 pub struct Byok<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -21,9 +23,11 @@ impl<'a> Byok<'a> {
         Self { core }
     }
 
-    /// Lists the provider credentials you brought yourself (BYOK) in one workspace, the default unless told otherwise; needs a management key.
+    /// Lists the provider credentials you brought yourself (BYOK) in one workspace, the default unless told
+    /// otherwise; needs a management key.
     ///
-    /// `GET /byok`, operation `listBYOKKeys`. Optional parameters: `.params(ByokListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /byok`, operation `listBYOKKeys`. Optional parameters: `.params(ByokListParams::new()…)` on the call.
+    /// Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::byok_list`].
     #[inline]
@@ -31,7 +35,8 @@ impl<'a> Byok<'a> {
         funcs::byok_list(self.core)
     }
 
-    /// Stores a provider credential of your own, encrypted, and returns its record without the raw key; needs a management key.
+    /// Stores a provider credential of your own, encrypted, and returns its record without the raw key; needs a
+    /// management key.
     ///
     /// `POST /byok`, operation `createBYOKKey`.
     ///
@@ -41,7 +46,8 @@ impl<'a> Byok<'a> {
         funcs::byok_create(self.core, request)
     }
 
-    /// Soft-deletes one provider credential, wipes its encrypted key material and confirms the removal; needs a management key.
+    /// Soft-deletes one provider credential, wipes its encrypted key material and confirms the removal; needs a
+    /// management key.
     ///
     /// `DELETE /byok/{id}`, operation `deleteBYOKKey`.
     ///
@@ -61,7 +67,8 @@ impl<'a> Byok<'a> {
         funcs::byok_get(self.core, id)
     }
 
-    /// Changes a provider credential, rotates its raw key when `key` is sent, and returns the updated record; needs a management key.
+    /// Changes a provider credential, rotates its raw key when `key` is sent, and returns the updated record; needs a
+    /// management key.
     ///
     /// `PATCH /byok/{id}`, operation `updateBYOKKey`.
     ///

@@ -7,7 +7,9 @@ use crate::funcs;
 use crate::models::chat::{ChatRequest, ChatResult, ChatStreamChunk};
 use std::borrow::Borrow;
 
-/// The operations of `chat`, by [`OpenRouter::chat`](crate::OpenRouter::chat).
+/// Chat with a model: messages in, a message out. It speaks the protocol that most providers and tools know.
+///
+/// Returned by [`OpenRouter::chat`](crate::OpenRouter::chat).
 #[derive(Clone, Copy, Debug)]
 pub struct Chat<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -30,7 +32,8 @@ impl<'a> Chat<'a> {
 
     /// Sends a conversation to a model and returns its answer, either whole or as a stream of chunks.
     ///
-    /// The answer comes as a stream of events, as the server makes it. `POST /chat/completions`, operation `sendChatCompletionRequest`.
+    /// The answer comes as a stream of events, as the server makes it. `POST /chat/completions`, operation
+    /// `sendChatCompletionRequest`.
     ///
     /// The same as [`funcs::chat_stream`].
     #[inline]

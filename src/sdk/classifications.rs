@@ -6,7 +6,9 @@ use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::classifications::{TaskClassificationResponse, TaskClassificationsParams};
 
-/// The operations of `classifications`, by [`OpenRouter::classifications`](crate::OpenRouter::classifications).
+/// What people use models for: shares of tasks among models.
+///
+/// Returned by [`OpenRouter::classifications`](crate::OpenRouter::classifications).
 #[derive(Clone, Copy, Debug)]
 pub struct Classifications<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -17,9 +19,11 @@ impl<'a> Classifications<'a> {
         Self { core }
     }
 
-    /// Returns how OpenRouter traffic divides among task classes, as shares of sampled requests and tokens over a recent window.
+    /// Returns how OpenRouter traffic divides among task classes, as shares of sampled requests and tokens over a
+    /// recent window.
     ///
-    /// `GET /classifications/task`, operation `getTaskClassifications`. Optional parameters: `.params(TaskClassificationsParams::new()…)` on the call.
+    /// `GET /classifications/task`, operation `getTaskClassifications`. Optional parameters:
+    /// `.params(TaskClassificationsParams::new()…)` on the call.
     ///
     /// The same as [`funcs::classifications_get_task_classifications`].
     #[inline]

@@ -7,7 +7,10 @@ use crate::funcs;
 use crate::models::containers::{ContainerFile, ContainerFileListResponse, ContainersListContainerFilesParams};
 use crate::models::files::FileResponse;
 
-/// The operations of `containers`, by [`OpenRouter::containers`](crate::OpenRouter::containers).
+/// Files that a model made in its container while it ran commands: list them, download them, or keep one as a file of
+/// the workspace.
+///
+/// Returned by [`OpenRouter::containers`](crate::OpenRouter::containers).
 #[derive(Clone, Copy, Debug)]
 pub struct Containers<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -20,7 +23,9 @@ impl<'a> Containers<'a> {
 
     /// Lists the files in a container of a shell tool, sorted by path, one page at a time.
     ///
-    /// `GET /containers/{container_id}/files`, operation `listContainerFiles`. Optional parameters: `.params(ContainersListContainerFilesParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /containers/{container_id}/files`, operation `listContainerFiles`. Optional parameters:
+    /// `.params(ContainersListContainerFilesParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the
+    /// call ask for the following ones.
     ///
     /// The same as [`funcs::containers_list_container_files`].
     #[inline]
@@ -55,7 +60,8 @@ impl<'a> Containers<'a> {
         funcs::containers_download_container_file_content(self.core, container_id, file_id)
     }
 
-    /// Copies a file from a container to the workspace's files, to keep it after the container is gone, and returns the downloadable copy, which counts toward the storage quota.
+    /// Copies a file from a container to the workspace's files, to keep it after the container is gone, and returns
+    /// the downloadable copy, which counts toward the storage quota.
     ///
     /// `POST /containers/{container_id}/files/{file_id}/promote`, operation `promoteContainerFile`.
     ///

@@ -6,7 +6,9 @@ use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::credits::GetCreditsResponse;
 
-/// The operations of `credits`, by [`OpenRouter::credits`](crate::OpenRouter::credits).
+/// What your account has paid for and what it has used.
+///
+/// Returned by [`OpenRouter::credits`](crate::OpenRouter::credits).
 #[derive(Clone, Copy, Debug)]
 pub struct Credits<'a> {
     pub(crate) core: &'a OpenRouterCore,

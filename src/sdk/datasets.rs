@@ -9,7 +9,9 @@ use crate::models::datasets::{
     RankingsDailyResponse, SessionCostResponse,
 };
 
-/// The operations of `datasets`, by [`OpenRouter::datasets`](crate::OpenRouter::datasets).
+/// Public figures about the use of models and apps on OpenRouter.
+///
+/// Returned by [`OpenRouter::datasets`](crate::OpenRouter::datasets).
 #[derive(Clone, Copy, Debug)]
 pub struct Datasets<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -20,9 +22,12 @@ impl<'a> Datasets<'a> {
         Self { core }
     }
 
-    /// Ranks public apps by token usage or growth within a date window and returns one page, hidden and private apps left out.
+    /// Ranks public apps by token usage or growth within a date window and returns one page, hidden and private apps
+    /// left out.
     ///
-    /// `GET /datasets/app-rankings`, operation `getAppRankings`. Optional parameters: `.params(DatasetsGetAppRankingsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /datasets/app-rankings`, operation `getAppRankings`. Optional parameters:
+    /// `.params(DatasetsGetAppRankingsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
+    /// for the following ones.
     ///
     /// The same as [`funcs::datasets_get_app_rankings`].
     #[inline]
@@ -32,7 +37,8 @@ impl<'a> Datasets<'a> {
 
     /// Returns token totals of the leading public models for each period, with one `other` row that sums the rest.
     ///
-    /// `GET /datasets/rankings-daily`, operation `getRankingsDaily`. Optional parameters: `.params(DatasetsGetRankingsDailyParams::new()…)` on the call.
+    /// `GET /datasets/rankings-daily`, operation `getRankingsDaily`. Optional parameters:
+    /// `.params(DatasetsGetRankingsDailyParams::new()…)` on the call.
     ///
     /// The same as [`funcs::datasets_get_rankings_daily`].
     #[inline]
@@ -40,9 +46,12 @@ impl<'a> Datasets<'a> {
         funcs::datasets_get_rankings_daily(self.core)
     }
 
-    /// Returns weekly aggregates of what a session costs in USD per harness and model, with medians and no individual data.
+    /// Returns weekly aggregates of what a session costs in USD per harness and model, with medians and no individual
+    /// data.
     ///
-    /// `GET /datasets/session-cost`, operation `getSessionCost`. Optional parameters: `.params(DatasetsGetSessionCostParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /datasets/session-cost`, operation `getSessionCost`. Optional parameters:
+    /// `.params(DatasetsGetSessionCostParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
+    /// for the following ones.
     ///
     /// The same as [`funcs::datasets_get_session_cost`].
     #[inline]

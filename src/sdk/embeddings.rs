@@ -8,7 +8,9 @@ use crate::models::embeddings::{CreateEmbeddingsRequest, CreateEmbeddingsRespons
 use crate::models::model_info::ModelsListResponse;
 use std::borrow::Borrow;
 
-/// The operations of `embeddings`, by [`OpenRouter::embeddings`](crate::OpenRouter::embeddings).
+/// Texts (and, for some models, images) as vectors that tell how near they are in meaning.
+///
+/// Returned by [`OpenRouter::embeddings`](crate::OpenRouter::embeddings).
 #[derive(Clone, Copy, Debug)]
 pub struct Embeddings<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -31,7 +33,9 @@ impl<'a> Embeddings<'a> {
 
     /// Lists every embedding model on offer and returns its properties, in pages if asked.
     ///
-    /// `GET /embeddings/models`, operation `listEmbeddingsModels`. Works without a key. Optional parameters: `.params(EmbeddingsListModelsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /embeddings/models`, operation `listEmbeddingsModels`. Works without a key. Optional parameters:
+    /// `.params(EmbeddingsListModelsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
+    /// for the following ones.
     ///
     /// The same as [`funcs::embeddings_list_models`].
     #[inline]

@@ -6,7 +6,9 @@ use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::endpoints::{ListEndpointsZdrResponse, ListModelEndpointsResponse};
 
-/// The operations of `endpoints`, by [`OpenRouter::endpoints`](crate::OpenRouter::endpoints).
+/// Which providers serve a model, at what price and with what limits.
+///
+/// Returned by [`OpenRouter::endpoints`](crate::OpenRouter::endpoints).
 #[derive(Clone, Copy, Debug)]
 pub struct Endpoints<'a> {
     pub(crate) core: &'a OpenRouterCore,

@@ -10,7 +10,9 @@ use crate::models::external_users::{
 };
 use std::borrow::Borrow;
 
-/// The operations of `external-users`, by [`OpenRouter::external_users`](crate::OpenRouter::external_users).
+/// The users of your own product, to tell their use and their limits apart.
+///
+/// Returned by [`OpenRouter::external_users`](crate::OpenRouter::external_users).
 #[derive(Clone, Copy, Debug)]
 pub struct ExternalUsers<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -23,7 +25,9 @@ impl<'a> ExternalUsers<'a> {
 
     /// Lists the end users registered with the organization, in pages; needs a management key.
     ///
-    /// `GET /external-users`, operation `listExternalUsers`. Optional parameters: `.params(ExternalUsersListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /external-users`, operation `listExternalUsers`. Optional parameters:
+    /// `.params(ExternalUsersListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
+    /// the following ones.
     ///
     /// The same as [`funcs::external_users_list`].
     #[inline]
@@ -31,7 +35,8 @@ impl<'a> ExternalUsers<'a> {
         funcs::external_users_list(self.core)
     }
 
-    /// Registers an end user of yours with the organization for tracking usage, without any account or credentials; needs a management key.
+    /// Registers an end user of yours with the organization for tracking usage, without any account or credentials;
+    /// needs a management key.
     ///
     /// `POST /external-users`, operation `createExternalUser`.
     ///
@@ -41,7 +46,8 @@ impl<'a> ExternalUsers<'a> {
         funcs::external_users_create(self.core, request)
     }
 
-    /// Deactivates a registered end user but keeps the identifier, and does not block requests; needs a management key.
+    /// Deactivates a registered end user but keeps the identifier, and does not block requests; needs a management
+    /// key.
     ///
     /// `DELETE /external-users/{user}`, operation `deleteExternalUser`.
     ///

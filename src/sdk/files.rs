@@ -9,7 +9,9 @@ use crate::models::files::{
     FilesRetrieveParams, FilesUploadParams, UploadFileRequest,
 };
 
-/// The operations of `files`, by [`OpenRouter::files`](crate::OpenRouter::files).
+/// Files that requests can refer to: upload, list, download, delete.
+///
+/// Returned by [`OpenRouter::files`](crate::OpenRouter::files).
 #[derive(Clone, Copy, Debug)]
 pub struct Files<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -22,7 +24,8 @@ impl<'a> Files<'a> {
 
     /// Lists the files stored in the workspace of the calling API key, one page at a time.
     ///
-    /// `GET /files`, operation `listFiles`. Optional parameters: `.params(FilesListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /files`, operation `listFiles`. Optional parameters: `.params(FilesListParams::new()…)` on the call.
+    /// Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::files_list`].
     #[inline]
@@ -42,7 +45,8 @@ impl<'a> Files<'a> {
 
     /// Permanently removes one file from the workspace and returns a confirmation.
     ///
-    /// `DELETE /files/{file_id}`, operation `deleteFile`. Optional parameters: `.params(FilesDeleteParams::new()…)` on the call.
+    /// `DELETE /files/{file_id}`, operation `deleteFile`. Optional parameters: `.params(FilesDeleteParams::new()…)`
+    /// on the call.
     ///
     /// The same as [`funcs::files_delete`].
     #[inline]
@@ -52,7 +56,8 @@ impl<'a> Files<'a> {
 
     /// Returns the metadata of one file in the workspace, without its content.
     ///
-    /// `GET /files/{file_id}`, operation `getFileMetadata`. Optional parameters: `.params(FilesRetrieveParams::new()…)` on the call.
+    /// `GET /files/{file_id}`, operation `getFileMetadata`. Optional parameters:
+    /// `.params(FilesRetrieveParams::new()…)` on the call.
     ///
     /// The same as [`funcs::files_retrieve`].
     #[inline]
@@ -62,7 +67,8 @@ impl<'a> Files<'a> {
 
     /// Returns the stored bytes of a server-created file; files you uploaded yourself answer 400.
     ///
-    /// `GET /files/{file_id}/content`, operation `downloadFileContent`. Optional parameters: `.params(FilesDownloadParams::new()…)` on the call.
+    /// `GET /files/{file_id}/content`, operation `downloadFileContent`. Optional parameters:
+    /// `.params(FilesDownloadParams::new()…)` on the call.
     ///
     /// The same as [`funcs::files_download`].
     #[inline]

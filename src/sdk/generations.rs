@@ -9,7 +9,9 @@ use crate::models::generations::{
 };
 use std::borrow::Borrow;
 
-/// The operations of `generations`, by [`OpenRouter::generations`](crate::OpenRouter::generations).
+/// What became of one generation: its tokens, its cost, its provider, and what was said.
+///
+/// Returned by [`OpenRouter::generations`](crate::OpenRouter::generations).
 #[derive(Clone, Copy, Debug)]
 pub struct Generations<'a> {
     pub(crate) core: &'a OpenRouterCore,

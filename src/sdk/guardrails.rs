@@ -13,7 +13,9 @@ use crate::models::guardrails::{
 use crate::models::shared::DeletedResponse;
 use std::borrow::Borrow;
 
-/// The operations of `guardrails`, by [`OpenRouter::guardrails`](crate::OpenRouter::guardrails).
+/// Rules for what keys and members may send and spend: which models, which providers, which limits.
+///
+/// Returned by [`OpenRouter::guardrails`](crate::OpenRouter::guardrails).
 #[derive(Clone, Copy, Debug)]
 pub struct Guardrails<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -26,7 +28,8 @@ impl<'a> Guardrails<'a> {
 
     /// Lists your guardrails in one workspace and returns a page of them; needs a management key.
     ///
-    /// `GET /guardrails`, operation `listGuardrails`. Optional parameters: `.params(GuardrailsListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /guardrails`, operation `listGuardrails`. Optional parameters: `.params(GuardrailsListParams::new()…)` on
+    /// the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::guardrails_list`].
     #[inline]
@@ -34,7 +37,8 @@ impl<'a> Guardrails<'a> {
         funcs::guardrails_list(self.core)
     }
 
-    /// Creates a guardrail and returns it; it takes effect only once assigned to keys or members. Needs a management key.
+    /// Creates a guardrail and returns it; it takes effect only once assigned to keys or members. Needs a management
+    /// key.
     ///
     /// `POST /guardrails`, operation `createGuardrail`.
     ///
@@ -46,7 +50,9 @@ impl<'a> Guardrails<'a> {
 
     /// Lists which API keys are bound to which guardrails across your account; needs a management key.
     ///
-    /// `GET /guardrails/assignments/keys`, operation `listKeyAssignments`. Optional parameters: `.params(GuardrailsListKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /guardrails/assignments/keys`, operation `listKeyAssignments`. Optional parameters:
+    /// `.params(GuardrailsListKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the
+    /// call ask for the following ones.
     ///
     /// The same as [`funcs::guardrails_list_key_assignments`].
     #[inline]
@@ -56,7 +62,9 @@ impl<'a> Guardrails<'a> {
 
     /// Lists which organization members are bound to which guardrails across your account; needs a management key.
     ///
-    /// `GET /guardrails/assignments/members`, operation `listMemberAssignments`. Optional parameters: `.params(GuardrailsListMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /guardrails/assignments/members`, operation `listMemberAssignments`. Optional parameters:
+    /// `.params(GuardrailsListMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the
+    /// call ask for the following ones.
     ///
     /// The same as [`funcs::guardrails_list_member_assignments`].
     #[inline]
@@ -84,7 +92,8 @@ impl<'a> Guardrails<'a> {
         funcs::guardrails_get(self.core, id)
     }
 
-    /// Changes a guardrail, replacing each list you send as a whole, and returns the new state; needs a management key.
+    /// Changes a guardrail, replacing each list you send as a whole, and returns the new state; needs a management
+    /// key.
     ///
     /// `PATCH /guardrails/{id}`, operation `updateGuardrail`.
     ///
@@ -96,7 +105,9 @@ impl<'a> Guardrails<'a> {
 
     /// Lists the API keys bound to one guardrail, in pages; needs a management key.
     ///
-    /// `GET /guardrails/{id}/assignments/keys`, operation `listGuardrailKeyAssignments`. Optional parameters: `.params(GuardrailKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /guardrails/{id}/assignments/keys`, operation `listGuardrailKeyAssignments`. Optional parameters:
+    /// `.params(GuardrailKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
+    /// for the following ones.
     ///
     /// The same as [`funcs::guardrails_list_guardrail_key_assignments`].
     #[inline]
@@ -107,7 +118,8 @@ impl<'a> Guardrails<'a> {
         funcs::guardrails_list_guardrail_key_assignments(self.core, id)
     }
 
-    /// Binds several API keys to one guardrail, displacing any they had before, and returns the outcome; needs a management key.
+    /// Binds several API keys to one guardrail, displacing any they had before, and returns the outcome; needs a
+    /// management key.
     ///
     /// `POST /guardrails/{id}/assignments/keys`, operation `bulkAssignKeysToGuardrail`.
     ///
@@ -137,7 +149,9 @@ impl<'a> Guardrails<'a> {
 
     /// Lists the organization members bound to one guardrail, in pages; needs a management key.
     ///
-    /// `GET /guardrails/{id}/assignments/members`, operation `listGuardrailMemberAssignments`. Optional parameters: `.params(GuardrailMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /guardrails/{id}/assignments/members`, operation `listGuardrailMemberAssignments`. Optional parameters:
+    /// `.params(GuardrailMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call
+    /// ask for the following ones.
     ///
     /// The same as [`funcs::guardrails_list_guardrail_member_assignments`].
     #[inline]

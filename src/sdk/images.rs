@@ -10,7 +10,9 @@ use crate::models::images::{
 };
 use std::borrow::Borrow;
 
-/// The operations of `images`, by [`OpenRouter::images`](crate::OpenRouter::images).
+/// Make pictures with a model, whole or as they take shape.
+///
+/// Returned by [`OpenRouter::images`](crate::OpenRouter::images).
 #[derive(Clone, Copy, Debug)]
 pub struct Images<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -51,7 +53,8 @@ impl<'a> Images<'a> {
         funcs::images_list_models(self.core)
     }
 
-    /// Lists the endpoints serving one image model, each with exact parameters, prices and allowed passthrough options.
+    /// Lists the endpoints serving one image model, each with exact parameters, prices and allowed passthrough
+    /// options.
     ///
     /// `GET /images/models/{author}/{slug}/endpoints`, operation `listImageModelEndpoints`. Works without a key.
     ///

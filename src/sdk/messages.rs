@@ -7,7 +7,9 @@ use crate::funcs;
 use crate::models::messages::{MessagesRequest, MessagesResult, MessagesStreamEvent};
 use std::borrow::Borrow;
 
-/// The operations of `messages`, by [`OpenRouter::messages`](crate::OpenRouter::messages).
+/// Chat with a model by Anthropic's Messages protocol: system prompt, blocks of content, tools.
+///
+/// Returned by [`OpenRouter::messages`](crate::OpenRouter::messages).
 #[derive(Clone, Copy, Debug)]
 pub struct Messages<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -18,7 +20,8 @@ impl<'a> Messages<'a> {
         Self { core }
     }
 
-    /// Sends a conversation in the Anthropic Messages format and returns the reply; handles tools, extended thinking, images and PDFs.
+    /// Sends a conversation in the Anthropic Messages format and returns the reply; handles tools, extended thinking,
+    /// images and PDFs.
     ///
     /// `POST /messages`, operation `createMessages`.
     ///
@@ -28,7 +31,8 @@ impl<'a> Messages<'a> {
         funcs::messages_create(self.core, request)
     }
 
-    /// Sends a conversation in the Anthropic Messages format and returns the reply; handles tools, extended thinking, images and PDFs.
+    /// Sends a conversation in the Anthropic Messages format and returns the reply; handles tools, extended thinking,
+    /// images and PDFs.
     ///
     /// The answer comes as a stream of events, as the server makes it. `POST /messages`, operation `createMessages`.
     ///

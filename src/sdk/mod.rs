@@ -181,7 +181,7 @@ impl OpenRouter {
         OpenRouterCore::new(api_key).map(Self::from)
     }
 
-    /// A client with the options that stand in the environment; see [`OpenRouterCore::from_env`].
+    /// Creates a client with the options of the environment; see [`OpenRouterCore::from_env`].
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] when a variable holds a value that cannot be used.
@@ -201,272 +201,276 @@ impl OpenRouter {
         self.core.request(method, path)
     }
 
-    /// The core, for the free functions.
+    /// Returns the core, for the free functions.
     #[inline]
     pub fn core(&self) -> &OpenRouterCore {
         &self.core
     }
 
-    /// The operations of `alpha_decisions`.
-    #[cfg(feature = "alpha-decisions")]
-    #[inline]
-    pub fn alpha_decisions(&self) -> AlphaDecisions<'_> {
-        AlphaDecisions::new(&self.core)
-    }
-
-    /// The operations of `analytics`.
-    #[cfg(feature = "analytics")]
-    #[inline]
-    pub fn analytics(&self) -> Analytics<'_> {
-        Analytics::new(&self.core)
-    }
-
-    /// The operations of `api_keys`.
-    #[cfg(feature = "api-keys")]
-    #[inline]
-    pub fn api_keys(&self) -> ApiKeys<'_> {
-        ApiKeys::new(&self.core)
-    }
-
-    /// The operations of `batch`.
-    #[cfg(feature = "batch")]
-    #[inline]
-    pub fn batch(&self) -> Batch<'_> {
-        Batch::new(&self.core)
-    }
-
-    /// The operations of `benchmarks`.
-    #[cfg(feature = "benchmarks")]
-    #[inline]
-    pub fn benchmarks(&self) -> Benchmarks<'_> {
-        Benchmarks::new(&self.core)
-    }
-
-    /// The operations of `beta`.
-    #[cfg(feature = "responses")]
-    #[inline]
-    pub fn beta(&self) -> Beta<'_> {
-        Beta::new(&self.core)
-    }
-
-    /// The operations of `byok`.
-    #[cfg(feature = "byok")]
-    #[inline]
-    pub fn byok(&self) -> Byok<'_> {
-        Byok::new(&self.core)
-    }
-
-    /// The operations of `chat`.
-    #[cfg(feature = "chat")]
-    #[inline]
-    pub fn chat(&self) -> Chat<'_> {
-        Chat::new(&self.core)
-    }
-
-    /// The operations of `classifications`.
-    #[cfg(feature = "classifications")]
-    #[inline]
-    pub fn classifications(&self) -> Classifications<'_> {
-        Classifications::new(&self.core)
-    }
-
-    /// The operations of `containers`.
-    #[cfg(feature = "containers")]
-    #[inline]
-    pub fn containers(&self) -> Containers<'_> {
-        Containers::new(&self.core)
-    }
-
-    /// The operations of `credits`.
-    #[cfg(feature = "credits")]
-    #[inline]
-    pub fn credits(&self) -> Credits<'_> {
-        Credits::new(&self.core)
-    }
-
-    /// The operations of `datasets`.
-    #[cfg(feature = "datasets")]
-    #[inline]
-    pub fn datasets(&self) -> Datasets<'_> {
-        Datasets::new(&self.core)
-    }
-
-    /// The operations of `embeddings`.
-    #[cfg(feature = "embeddings")]
-    #[inline]
-    pub fn embeddings(&self) -> Embeddings<'_> {
-        Embeddings::new(&self.core)
-    }
-
-    /// The operations of `endpoints`.
-    #[cfg(feature = "endpoints")]
-    #[inline]
-    pub fn endpoints(&self) -> Endpoints<'_> {
-        Endpoints::new(&self.core)
-    }
-
-    /// The operations of `external_users`.
-    #[cfg(feature = "external-users")]
-    #[inline]
-    pub fn external_users(&self) -> ExternalUsers<'_> {
-        ExternalUsers::new(&self.core)
-    }
-
-    /// The operations of `files`.
-    #[cfg(feature = "files")]
-    #[inline]
-    pub fn files(&self) -> Files<'_> {
-        Files::new(&self.core)
-    }
-
-    /// The operations of `generations`.
-    #[cfg(feature = "generations")]
-    #[inline]
-    pub fn generations(&self) -> Generations<'_> {
-        Generations::new(&self.core)
-    }
-
-    /// The operations of `guardrails`.
-    #[cfg(feature = "guardrails")]
-    #[inline]
-    pub fn guardrails(&self) -> Guardrails<'_> {
-        Guardrails::new(&self.core)
-    }
-
-    /// The operations of `images`.
-    #[cfg(feature = "images")]
-    #[inline]
-    pub fn images(&self) -> Images<'_> {
-        Images::new(&self.core)
-    }
-
-    /// The operations of `messages`.
-    #[cfg(feature = "messages")]
-    #[inline]
-    pub fn messages(&self) -> Messages<'_> {
-        Messages::new(&self.core)
-    }
-
-    /// The operations of `models`.
-    #[cfg(feature = "models")]
-    #[inline]
-    pub fn models(&self) -> Models<'_> {
-        Models::new(&self.core)
-    }
-
-    /// The operations of `oauth`.
-    #[cfg(feature = "oauth")]
-    #[inline]
-    pub fn oauth(&self) -> OAuth<'_> {
-        OAuth::new(&self.core)
-    }
-
-    /// The operations of `observability`.
-    #[cfg(feature = "observability")]
-    #[inline]
-    pub fn observability(&self) -> Observability<'_> {
-        Observability::new(&self.core)
-    }
-
-    /// The operations of `organization`.
-    #[cfg(feature = "organization")]
-    #[inline]
-    pub fn organization(&self) -> Organization<'_> {
-        Organization::new(&self.core)
-    }
-
-    /// The operations of `presets`.
-    #[cfg(feature = "presets")]
-    #[inline]
-    pub fn presets(&self) -> Presets<'_> {
-        Presets::new(&self.core)
-    }
-
-    /// The operations of `private_endpoints`.
-    #[cfg(feature = "private-endpoints")]
-    #[inline]
-    pub fn private_endpoints(&self) -> PrivateEndpoints<'_> {
-        PrivateEndpoints::new(&self.core)
-    }
-
-    /// The operations of `private_providers`.
-    #[cfg(feature = "private-providers")]
-    #[inline]
-    pub fn private_providers(&self) -> PrivateProviders<'_> {
-        PrivateProviders::new(&self.core)
-    }
-
-    /// The operations of `providers`.
-    #[cfg(feature = "providers")]
-    #[inline]
-    pub fn providers(&self) -> Providers<'_> {
-        Providers::new(&self.core)
-    }
-
-    /// The operations of `rerank`.
-    #[cfg(feature = "rerank")]
-    #[inline]
-    pub fn rerank(&self) -> Rerank<'_> {
-        Rerank::new(&self.core)
-    }
-
-    /// The operations of `responses`.
+    /// The Responses protocol: items in, items out, with tools, reasoning and structured text. It is the API with the
+    /// most abilities.
     #[cfg(feature = "responses")]
     #[inline]
     pub fn responses(&self) -> Responses<'_> {
         Responses::new(&self.core)
     }
 
-    /// The operations of `scim`.
-    #[cfg(feature = "scim")]
+    /// Chat with a model: messages in, a message out. It speaks the protocol that most providers and tools know.
+    #[cfg(feature = "chat")]
     #[inline]
-    pub fn scim(&self) -> Scim<'_> {
-        Scim::new(&self.core)
+    pub fn chat(&self) -> Chat<'_> {
+        Chat::new(&self.core)
     }
 
-    /// The operations of `stt`.
-    #[cfg(feature = "stt")]
+    /// Chat with a model by Anthropic's Messages protocol: system prompt, blocks of content, tools.
+    #[cfg(feature = "messages")]
     #[inline]
-    pub fn stt(&self) -> Stt<'_> {
-        Stt::new(&self.core)
+    pub fn messages(&self) -> Messages<'_> {
+        Messages::new(&self.core)
     }
 
-    /// The operations of `system_one`.
-    #[cfg(feature = "system-one")]
+    /// Texts (and, for some models, images) as vectors that tell how near they are in meaning.
+    #[cfg(feature = "embeddings")]
     #[inline]
-    pub fn system_one(&self) -> SystemOne<'_> {
-        SystemOne::new(&self.core)
+    pub fn embeddings(&self) -> Embeddings<'_> {
+        Embeddings::new(&self.core)
     }
 
-    /// The operations of `tools`.
-    #[cfg(feature = "tools")]
+    /// Sort documents by how well they answer a question.
+    #[cfg(feature = "rerank")]
     #[inline]
-    pub fn tools(&self) -> Tools<'_> {
-        Tools::new(&self.core)
+    pub fn rerank(&self) -> Rerank<'_> {
+        Rerank::new(&self.core)
     }
 
-    /// The operations of `tts`.
-    #[cfg(feature = "tts")]
+    /// Make pictures with a model, whole or as they take shape.
+    #[cfg(feature = "images")]
     #[inline]
-    pub fn tts(&self) -> Tts<'_> {
-        Tts::new(&self.core)
+    pub fn images(&self) -> Images<'_> {
+        Images::new(&self.core)
     }
 
-    /// The operations of `vault`.
-    #[cfg(feature = "vault")]
-    #[inline]
-    pub fn vault(&self) -> Vault<'_> {
-        Vault::new(&self.core)
-    }
-
-    /// The operations of `video_generation`.
+    /// Make videos with a model: start one, ask how far it is, fetch it.
     #[cfg(feature = "video-generation")]
     #[inline]
     pub fn video_generation(&self) -> VideoGeneration<'_> {
         VideoGeneration::new(&self.core)
     }
 
-    /// The operations of `workspaces`.
+    /// Speech to text: transcripts of audio.
+    #[cfg(feature = "stt")]
+    #[inline]
+    pub fn stt(&self) -> Stt<'_> {
+        Stt::new(&self.core)
+    }
+
+    /// Text to speech: audio of a text.
+    #[cfg(feature = "tts")]
+    #[inline]
+    pub fn tts(&self) -> Tts<'_> {
+        Tts::new(&self.core)
+    }
+
+    /// All models: names, prices, limits and abilities.
+    #[cfg(feature = "models")]
+    #[inline]
+    pub fn models(&self) -> Models<'_> {
+        Models::new(&self.core)
+    }
+
+    /// Which providers serve a model, at what price and with what limits.
+    #[cfg(feature = "endpoints")]
+    #[inline]
+    pub fn endpoints(&self) -> Endpoints<'_> {
+        Endpoints::new(&self.core)
+    }
+
+    /// The providers behind the models, with their policies.
+    #[cfg(feature = "providers")]
+    #[inline]
+    pub fn providers(&self) -> Providers<'_> {
+        Providers::new(&self.core)
+    }
+
+    /// What became of one generation: its tokens, its cost, its provider, and what was said.
+    #[cfg(feature = "generations")]
+    #[inline]
+    pub fn generations(&self) -> Generations<'_> {
+        Generations::new(&self.core)
+    }
+
+    /// What your account has paid for and what it has used.
+    #[cfg(feature = "credits")]
+    #[inline]
+    pub fn credits(&self) -> Credits<'_> {
+        Credits::new(&self.core)
+    }
+
+    /// Files that requests can refer to: upload, list, download, delete.
+    #[cfg(feature = "files")]
+    #[inline]
+    pub fn files(&self) -> Files<'_> {
+        Files::new(&self.core)
+    }
+
+    /// Many requests at once that need no response right away: hand them in, ask how far they are, read the results
+    /// by your own ids.
+    #[cfg(feature = "batch")]
+    #[inline]
+    pub fn batch(&self) -> Batch<'_> {
+        Batch::new(&self.core)
+    }
+
+    /// The tools that OpenRouter runs on its servers: what they cost, and which models run them natively.
+    #[cfg(feature = "tools")]
+    #[inline]
+    pub fn tools(&self) -> Tools<'_> {
+        Tools::new(&self.core)
+    }
+
+    /// Stored settings for requests: keep a request's settings under a name and use them by it.
+    #[cfg(feature = "presets")]
+    #[inline]
+    pub fn presets(&self) -> Presets<'_> {
+        Presets::new(&self.core)
+    }
+
+    /// Let users sign in with their OpenRouter account and get a key of theirs (OAuth with PKCE).
+    #[cfg(feature = "oauth")]
+    #[inline]
+    pub fn oauth(&self) -> OAuth<'_> {
+        OAuth::new(&self.core)
+    }
+
+    /// Create, look at, change and delete the API keys of your account. Most of it needs a management key.
+    #[cfg(feature = "api-keys")]
+    #[inline]
+    pub fn api_keys(&self) -> ApiKeys<'_> {
+        ApiKeys::new(&self.core)
+    }
+
+    /// Decisions by a small, fast model, at the address of the alpha version: questions about a state in, answers
+    /// with probabilities out.
+    #[cfg(feature = "alpha-decisions")]
+    #[inline]
+    pub fn alpha_decisions(&self) -> AlphaDecisions<'_> {
+        AlphaDecisions::new(&self.core)
+    }
+
+    /// What your account used: figures by day, model, key or any other dimension, for reports and dashboards.
+    #[cfg(feature = "analytics")]
+    #[inline]
+    pub fn analytics(&self) -> Analytics<'_> {
+        Analytics::new(&self.core)
+    }
+
+    /// Public scores of models in benchmarks.
+    #[cfg(feature = "benchmarks")]
+    #[inline]
+    pub fn benchmarks(&self) -> Benchmarks<'_> {
+        Benchmarks::new(&self.core)
+    }
+
+    /// The namespaces that the official SDKs have under `beta`.
+    #[cfg(feature = "responses")]
+    #[inline]
+    pub fn beta(&self) -> Beta<'_> {
+        Beta::new(&self.core)
+    }
+
+    /// Your own keys for providers, with which OpenRouter calls them on your account there.
+    #[cfg(feature = "byok")]
+    #[inline]
+    pub fn byok(&self) -> Byok<'_> {
+        Byok::new(&self.core)
+    }
+
+    /// What people use models for: shares of tasks among models.
+    #[cfg(feature = "classifications")]
+    #[inline]
+    pub fn classifications(&self) -> Classifications<'_> {
+        Classifications::new(&self.core)
+    }
+
+    /// Files that a model made in its container while it ran commands: list them, download them, or keep one as a
+    /// file of the workspace.
+    #[cfg(feature = "containers")]
+    #[inline]
+    pub fn containers(&self) -> Containers<'_> {
+        Containers::new(&self.core)
+    }
+
+    /// Public figures about the use of models and apps on OpenRouter.
+    #[cfg(feature = "datasets")]
+    #[inline]
+    pub fn datasets(&self) -> Datasets<'_> {
+        Datasets::new(&self.core)
+    }
+
+    /// The users of your own product, to tell their use and their limits apart.
+    #[cfg(feature = "external-users")]
+    #[inline]
+    pub fn external_users(&self) -> ExternalUsers<'_> {
+        ExternalUsers::new(&self.core)
+    }
+
+    /// Rules for what keys and members may send and spend: which models, which providers, which limits.
+    #[cfg(feature = "guardrails")]
+    #[inline]
+    pub fn guardrails(&self) -> Guardrails<'_> {
+        Guardrails::new(&self.core)
+    }
+
+    /// Where traces of requests are sent for monitoring.
+    #[cfg(feature = "observability")]
+    #[inline]
+    pub fn observability(&self) -> Observability<'_> {
+        Observability::new(&self.core)
+    }
+
+    /// Who belongs to your organization.
+    #[cfg(feature = "organization")]
+    #[inline]
+    pub fn organization(&self) -> Organization<'_> {
+        Organization::new(&self.core)
+    }
+
+    /// Endpoints of your own that run models for your organization alone: add one, validate it, turn it on and off.
+    #[cfg(feature = "private-endpoints")]
+    #[inline]
+    pub fn private_endpoints(&self) -> PrivateEndpoints<'_> {
+        PrivateEndpoints::new(&self.core)
+    }
+
+    /// Providers of your own, behind private endpoints: their address and their data policy.
+    #[cfg(feature = "private-providers")]
+    #[inline]
+    pub fn private_providers(&self) -> PrivateProviders<'_> {
+        PrivateProviders::new(&self.core)
+    }
+
+    /// Groups of your identity provider, and the workspaces and roles that they lead to.
+    #[cfg(feature = "scim")]
+    #[inline]
+    pub fn scim(&self) -> Scim<'_> {
+        Scim::new(&self.core)
+    }
+
+    /// Decisions by a small, fast model: questions about a state in, answers with probabilities out.
+    #[cfg(feature = "system-one")]
+    #[inline]
+    pub fn system_one(&self) -> SystemOne<'_> {
+        SystemOne::new(&self.core)
+    }
+
+    /// Secrets that interns, the hosted agents, use without seeing them: store, list, copy and delete.
+    #[cfg(feature = "vault")]
+    #[inline]
+    pub fn vault(&self) -> Vault<'_> {
+        Vault::new(&self.core)
+    }
+
+    /// Workspaces divide an account: each has keys, members and a budget of its own.
     #[cfg(feature = "workspaces")]
     #[inline]
     pub fn workspaces(&self) -> Workspaces<'_> {

@@ -9,7 +9,9 @@ use crate::models::models::{
     ModelResponse, ModelsCountParams, ModelsCountResponse, ModelsListForUserParams, ModelsListParams,
 };
 
-/// The operations of `models`, by [`OpenRouter::models`](crate::OpenRouter::models).
+/// All models: names, prices, limits and abilities.
+///
+/// Returned by [`OpenRouter::models`](crate::OpenRouter::models).
 #[derive(Clone, Copy, Debug)]
 pub struct Models<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -20,7 +22,8 @@ impl<'a> Models<'a> {
         Self { core }
     }
 
-    /// Returns everything known about one model, named by author and slug; variant suffixes and known aliases work too.
+    /// Returns everything known about one model, named by author and slug; variant suffixes and known aliases work
+    /// too.
     ///
     /// `GET /model/{author}/{slug}`, operation `getModel`. Works without a key.
     ///
@@ -32,7 +35,8 @@ impl<'a> Models<'a> {
 
     /// Lists the available models with prices, context length and other properties, filtered and sorted as asked.
     ///
-    /// `GET /models`, operation `getModels`. Optional parameters: `.params(ModelsListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /models`, operation `getModels`. Optional parameters: `.params(ModelsListParams::new()…)` on the call.
+    /// Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::models_list`].
     #[inline]
@@ -42,7 +46,8 @@ impl<'a> Models<'a> {
 
     /// Returns how many models are available, counted for the chosen output modalities.
     ///
-    /// `GET /models/count`, operation `listModelsCount`. Works without a key. Optional parameters: `.params(ModelsCountParams::new()…)` on the call.
+    /// `GET /models/count`, operation `listModelsCount`. Works without a key. Optional parameters:
+    /// `.params(ModelsCountParams::new()…)` on the call.
     ///
     /// The same as [`funcs::models_count`].
     #[inline]
@@ -50,9 +55,12 @@ impl<'a> Models<'a> {
         funcs::models_count(self.core)
     }
 
-    /// Lists the models left after your guardrails, privacy settings and provider preferences; regional hostnames also restrict to that region.
+    /// Lists the models left after your guardrails, privacy settings and provider preferences; regional hostnames
+    /// also restrict to that region.
     ///
-    /// `GET /models/user`, operation `listModelsUser`. Optional parameters: `.params(ModelsListForUserParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /models/user`, operation `listModelsUser`. Optional parameters:
+    /// `.params(ModelsListForUserParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
+    /// the following ones.
     ///
     /// The same as [`funcs::models_list_for_user`].
     #[inline]

@@ -10,7 +10,9 @@ use crate::models::oauth::{
 };
 use std::borrow::Borrow;
 
-/// The operations of `oauth`, by [`OpenRouter::oauth`](crate::OpenRouter::oauth).
+/// Let users sign in with their OpenRouter account and get a key of theirs (OAuth with PKCE).
+///
+/// Returned by [`OpenRouter::oauth`](crate::OpenRouter::oauth).
 #[derive(Clone, Copy, Debug)]
 pub struct OAuth<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -34,7 +36,8 @@ impl<'a> OAuth<'a> {
         funcs::oauth_exchange_auth_code_for_api_key(self.core, request)
     }
 
-    /// Creates a PKCE authorization code and returns it with its app ID, ready to be exchanged for a user-controlled key.
+    /// Creates a PKCE authorization code and returns it with its app ID, ready to be exchanged for a user-controlled
+    /// key.
     ///
     /// `POST /auth/keys/code`, operation `createAuthKeysCode`.
     ///
@@ -54,7 +57,8 @@ impl<'a> OAuth<'a> {
         funcs::oauth_list_oauth_jwks(self.core)
     }
 
-    /// Trades a JWT of an identity provider that your organization trusts for a short-lived access token, so that workloads need no stored API key.
+    /// Trades a JWT of an identity provider that your organization trusts for a short-lived access token, so that
+    /// workloads need no stored API key.
     ///
     /// `POST /oauth/token`, operation `createOauthToken`. Works without a key.
     ///

@@ -11,7 +11,9 @@ use crate::models::observability::{
 use crate::models::shared::DeletedResponse;
 use std::borrow::Borrow;
 
-/// The operations of `observability`, by [`OpenRouter::observability`](crate::OpenRouter::observability).
+/// Where traces of requests are sent for monitoring.
+///
+/// Returned by [`OpenRouter::observability`](crate::OpenRouter::observability).
 #[derive(Clone, Copy, Debug)]
 pub struct Observability<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -24,7 +26,9 @@ impl<'a> Observability<'a> {
 
     /// Lists the stable-release observability destinations set up in one workspace, in pages; needs a management key.
     ///
-    /// `GET /observability/destinations`, operation `listObservabilityDestinations`. Optional parameters: `.params(ObservabilityListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /observability/destinations`, operation `listObservabilityDestinations`. Optional parameters:
+    /// `.params(ObservabilityListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
+    /// the following ones.
     ///
     /// The same as [`funcs::observability_list`].
     #[inline]

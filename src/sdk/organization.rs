@@ -10,7 +10,9 @@ use crate::models::organization::{
 };
 use std::borrow::Borrow;
 
-/// The operations of `organization`, by [`OpenRouter::organization`](crate::OpenRouter::organization).
+/// Who belongs to your organization.
+///
+/// Returned by [`OpenRouter::organization`](crate::OpenRouter::organization).
 #[derive(Clone, Copy, Debug)]
 pub struct Organization<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -23,7 +25,9 @@ impl<'a> Organization<'a> {
 
     /// Lists the people in the organization behind the management key you authenticate with, in pages.
     ///
-    /// `GET /organization/members`, operation `listOrganizationMembers`. Optional parameters: `.params(OrganizationListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /organization/members`, operation `listOrganizationMembers`. Optional parameters:
+    /// `.params(OrganizationListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
+    /// for the following ones.
     ///
     /// The same as [`funcs::organization_list_members`].
     #[inline]

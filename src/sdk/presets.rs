@@ -13,7 +13,9 @@ use crate::models::presets::{
 use crate::models::responses::ResponsesRequest;
 use std::borrow::Borrow;
 
-/// The operations of `presets`, by [`OpenRouter::presets`](crate::OpenRouter::presets).
+/// Stored settings for requests: keep a request's settings under a name and use them by it.
+///
+/// Returned by [`OpenRouter::presets`](crate::OpenRouter::presets).
 #[derive(Clone, Copy, Debug)]
 pub struct Presets<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -26,7 +28,8 @@ impl<'a> Presets<'a> {
 
     /// Lists your presets, the most recently changed first, and returns one page.
     ///
-    /// `GET /presets`, operation `listPresets`. Optional parameters: `.params(PresetsListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /presets`, operation `listPresets`. Optional parameters: `.params(PresetsListParams::new()…)` on the
+    /// call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::presets_list`].
     #[inline]
@@ -44,7 +47,8 @@ impl<'a> Presets<'a> {
         funcs::presets_get(self.core, slug)
     }
 
-    /// Saves the settings of a chat completions body as a preset or its next version and returns it; messages are dropped.
+    /// Saves the settings of a chat completions body as a preset or its next version and returns it; messages are
+    /// dropped.
     ///
     /// `POST /presets/{slug}/chat/completions`, operation `createPresetsChatCompletions`.
     ///
@@ -72,7 +76,8 @@ impl<'a> Presets<'a> {
         funcs::presets_create_presets_messages(self.core, slug, request)
     }
 
-    /// Saves the settings of a Responses body as a preset or its next version and returns it; unrelated fields are dropped.
+    /// Saves the settings of a Responses body as a preset or its next version and returns it; unrelated fields are
+    /// dropped.
     ///
     /// `POST /presets/{slug}/responses`, operation `createPresetsResponses`.
     ///
@@ -88,7 +93,9 @@ impl<'a> Presets<'a> {
 
     /// Lists every version of one preset, starting from the first, and returns one page.
     ///
-    /// `GET /presets/{slug}/versions`, operation `listPresetVersions`. Optional parameters: `.params(PresetsListVersionsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /presets/{slug}/versions`, operation `listPresetVersions`. Optional parameters:
+    /// `.params(PresetsListVersionsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
+    /// the following ones.
     ///
     /// The same as [`funcs::presets_list_versions`].
     #[inline]

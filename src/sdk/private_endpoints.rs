@@ -12,7 +12,9 @@ use crate::models::private_endpoints::{
 };
 use std::borrow::Borrow;
 
-/// The operations of `private-endpoints`, by [`OpenRouter::private_endpoints`](crate::OpenRouter::private_endpoints).
+/// Endpoints of your own that run models for your organization alone: add one, validate it, turn it on and off.
+///
+/// Returned by [`OpenRouter::private_endpoints`](crate::OpenRouter::private_endpoints).
 #[derive(Clone, Copy, Debug)]
 pub struct PrivateEndpoints<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -33,7 +35,8 @@ impl<'a> PrivateEndpoints<'a> {
         funcs::private_endpoints_list(self.core)
     }
 
-    /// Registers your own model deployment as a draft, which takes requests once validated and activated, and returns it; needs a management key.
+    /// Registers your own model deployment as a draft, which takes requests once validated and activated, and returns
+    /// it; needs a management key.
     ///
     /// `POST /private-endpoints`, operation `createPrivateEndpoint`.
     ///
@@ -49,7 +52,8 @@ impl<'a> PrivateEndpoints<'a> {
 
     /// Deletes a private endpoint, ending all routing to it, and returns its ID; needs a management key.
     ///
-    /// `DELETE /private-endpoints/{id}`, operation `deletePrivateEndpoint`. Optional parameters: `.params(PrivateEndpointsDeleteParams::new()…)` on the call.
+    /// `DELETE /private-endpoints/{id}`, operation `deletePrivateEndpoint`. Optional parameters:
+    /// `.params(PrivateEndpointsDeleteParams::new()…)` on the call.
     ///
     /// The same as [`funcs::private_endpoints_delete`].
     #[inline]
@@ -67,7 +71,8 @@ impl<'a> PrivateEndpoints<'a> {
         funcs::private_endpoints_get(self.core, id)
     }
 
-    /// Changes the fields you send and returns the whole private endpoint; if any of them is invalid, nothing changes; needs a management key.
+    /// Changes the fields you send and returns the whole private endpoint; if any of them is invalid, nothing
+    /// changes; needs a management key.
     ///
     /// `PATCH /private-endpoints/{id}`, operation `updatePrivateEndpoint`.
     ///
@@ -81,7 +86,8 @@ impl<'a> PrivateEndpoints<'a> {
         funcs::private_endpoints_update(self.core, id, request)
     }
 
-    /// Starts routing to a draft that passed validation, and returns it; a draft that changed since then must be validated again; needs a management key.
+    /// Starts routing to a draft that passed validation, and returns it; a draft that changed since then must be
+    /// validated again; needs a management key.
     ///
     /// `POST /private-endpoints/{id}/activate`, operation `activatePrivateEndpoint`.
     ///
@@ -91,7 +97,8 @@ impl<'a> PrivateEndpoints<'a> {
         funcs::private_endpoints_activate(self.core, id)
     }
 
-    /// Pauses routing to an active private endpoint, which you can enable again later, and returns it; needs a management key.
+    /// Pauses routing to an active private endpoint, which you can enable again later, and returns it; needs a
+    /// management key.
     ///
     /// `POST /private-endpoints/{id}/disable`, operation `disablePrivateEndpoint`.
     ///
@@ -111,7 +118,8 @@ impl<'a> PrivateEndpoints<'a> {
         funcs::private_endpoints_enable(self.core, id)
     }
 
-    /// Replaces the declared request parameters of a private endpoint and returns it; deprecated, since a general update can do the same; needs a management key.
+    /// Replaces the declared request parameters of a private endpoint and returns it; deprecated, since a general
+    /// update can do the same; needs a management key.
     ///
     /// `PUT /private-endpoints/{id}/parameters`, operation `updatePrivateEndpointParameters`.
     ///
@@ -127,7 +135,8 @@ impl<'a> PrivateEndpoints<'a> {
         funcs::private_endpoints_update_parameters(self.core, id, request)
     }
 
-    /// Replaces all rates of a private endpoint and returns it; deprecated, since a general update can do the same; needs a management key.
+    /// Replaces all rates of a private endpoint and returns it; deprecated, since a general update can do the same;
+    /// needs a management key.
     ///
     /// `PUT /private-endpoints/{id}/pricing`, operation `updatePrivateEndpointPricing`.
     ///
@@ -143,7 +152,8 @@ impl<'a> PrivateEndpoints<'a> {
         funcs::private_endpoints_update_pricing(self.core, id, request)
     }
 
-    /// Tests a draft with a live request and returns the result of each check, also if some failed; needs a management key.
+    /// Tests a draft with a live request and returns the result of each check, also if some failed; needs a
+    /// management key.
     ///
     /// `POST /private-endpoints/{id}/validate`, operation `validatePrivateEndpoint`.
     ///

@@ -10,7 +10,9 @@ use crate::models::private_providers::{
 };
 use std::borrow::Borrow;
 
-/// The operations of `private-providers`, by [`OpenRouter::private_providers`](crate::OpenRouter::private_providers).
+/// Providers of your own, behind private endpoints: their address and their data policy.
+///
+/// Returned by [`OpenRouter::private_providers`](crate::OpenRouter::private_providers).
 #[derive(Clone, Copy, Debug)]
 pub struct PrivateProviders<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -41,7 +43,8 @@ impl<'a> PrivateProviders<'a> {
         funcs::private_providers_create(self.core, request)
     }
 
-    /// Deletes a private provider, unless endpoints still run under it, and confirms the removal; needs a management key.
+    /// Deletes a private provider, unless endpoints still run under it, and confirms the removal; needs a management
+    /// key.
     ///
     /// `DELETE /private-providers/{slug}`, operation `deletePrivateProvider`.
     ///

@@ -6,7 +6,9 @@ use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::providers::ListProvidersResponse;
 
-/// The operations of `providers`, by [`OpenRouter::providers`](crate::OpenRouter::providers).
+/// The providers behind the models, with their policies.
+///
+/// Returned by [`OpenRouter::providers`](crate::OpenRouter::providers).
 #[derive(Clone, Copy, Debug)]
 pub struct Providers<'a> {
     pub(crate) core: &'a OpenRouterCore,

@@ -7,7 +7,9 @@ use crate::funcs;
 use crate::models::rerank::{CreateRerankRequest, CreateRerankResponse};
 use std::borrow::Borrow;
 
-/// The operations of `rerank`, by [`OpenRouter::rerank`](crate::OpenRouter::rerank).
+/// Sort documents by how well they answer a question.
+///
+/// Returned by [`OpenRouter::rerank`](crate::OpenRouter::rerank).
 #[derive(Clone, Copy, Debug)]
 pub struct Rerank<'a> {
     pub(crate) core: &'a OpenRouterCore,

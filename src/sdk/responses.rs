@@ -7,7 +7,10 @@ use crate::funcs;
 use crate::models::responses::{ResponsesRequest, ResponsesResult, ResponsesStreamEvent};
 use std::borrow::Borrow;
 
-/// The operations of `responses`, by [`OpenRouter::responses`](crate::OpenRouter::responses).
+/// The Responses protocol: items in, items out, with tools, reasoning and structured text. It is the API with the
+/// most abilities.
+///
+/// Returned by [`OpenRouter::responses`](crate::OpenRouter::responses).
 #[derive(Clone, Copy, Debug)]
 pub struct Responses<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -30,7 +33,8 @@ impl<'a> Responses<'a> {
 
     /// Sends input in the OpenResponses format and returns the model output, whole or as a stream of events.
     ///
-    /// The answer comes as a stream of events, as the server makes it. `POST /responses`, operation `createResponses`.
+    /// The answer comes as a stream of events, as the server makes it. `POST /responses`, operation
+    /// `createResponses`.
     ///
     /// The same as [`funcs::responses_stream`].
     #[inline]

@@ -11,7 +11,9 @@ use crate::models::scim::{
 use crate::models::shared::DeletedResponse;
 use std::borrow::Borrow;
 
-/// The operations of `scim`, by [`OpenRouter::scim`](crate::OpenRouter::scim).
+/// Groups of your identity provider, and the workspaces and roles that they lead to.
+///
+/// Returned by [`OpenRouter::scim`](crate::OpenRouter::scim).
 #[derive(Clone, Copy, Debug)]
 pub struct Scim<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -24,7 +26,9 @@ impl<'a> Scim<'a> {
 
     /// Lists which SCIM groups map to which workspaces in your organization, in pages; needs a management key.
     ///
-    /// `GET /scim/group-mappings`, operation `listScimGroupMappings`. Optional parameters: `.params(ScimListMappingsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /scim/group-mappings`, operation `listScimGroupMappings`. Optional parameters:
+    /// `.params(ScimListMappingsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
+    /// the following ones.
     ///
     /// The same as [`funcs::scim_list_mappings`].
     #[inline]
@@ -78,7 +82,8 @@ impl<'a> Scim<'a> {
 
     /// Lists the SCIM groups known to your organization, in pages; needs a management key.
     ///
-    /// `GET /scim/groups`, operation `listScimGroups`. Optional parameters: `.params(ScimListGroupsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /scim/groups`, operation `listScimGroups`. Optional parameters: `.params(ScimListGroupsParams::new()…)`
+    /// on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::scim_list_groups`].
     #[inline]

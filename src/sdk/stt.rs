@@ -7,7 +7,9 @@ use crate::funcs;
 use crate::models::stt::{SttMultipartRequest, SttRequest, SttResponse};
 use std::borrow::Borrow;
 
-/// The operations of `stt`, by [`OpenRouter::stt`](crate::OpenRouter::stt).
+/// Speech to text: transcripts of audio.
+///
+/// Returned by [`OpenRouter::stt`](crate::OpenRouter::stt).
 #[derive(Clone, Copy, Debug)]
 pub struct Stt<'a> {
     pub(crate) core: &'a OpenRouterCore,

@@ -7,7 +7,9 @@ use crate::funcs;
 use crate::models::system_one::{DecisionsRequest, DecisionsResponse};
 use std::borrow::Borrow;
 
-/// The operations of `system-one`, by [`OpenRouter::system_one`](crate::OpenRouter::system_one).
+/// Decisions by a small, fast model: questions about a state in, answers with probabilities out.
+///
+/// Returned by [`OpenRouter::system_one`](crate::OpenRouter::system_one).
 #[derive(Clone, Copy, Debug)]
 pub struct SystemOne<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -18,7 +20,8 @@ impl<'a> SystemOne<'a> {
         Self { core }
     }
 
-    /// Asks a System One model typed questions about some content and returns the answers; also takes short model names such as `jev-latest`.
+    /// Asks a System One model typed questions about some content and returns the answers; also takes short model
+    /// names such as `jev-latest`.
     ///
     /// `POST /systemone`, operation `createSystemone`.
     ///

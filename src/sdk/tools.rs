@@ -6,7 +6,9 @@ use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::tools::{GetToolResponse, ListToolsResponse, ToolsListToolsParams};
 
-/// The operations of `tools`, by [`OpenRouter::tools`](crate::OpenRouter::tools).
+/// The tools that OpenRouter runs on its servers: what they cost, and which models run them natively.
+///
+/// Returned by [`OpenRouter::tools`](crate::OpenRouter::tools).
 #[derive(Clone, Copy, Debug)]
 pub struct Tools<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -19,7 +21,8 @@ impl<'a> Tools<'a> {
 
     /// Lists the server tools that models can use through OpenRouter, with their names, engines and prices.
     ///
-    /// `GET /tools`, operation `listTools`. Optional parameters: `.params(ToolsListToolsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /tools`, operation `listTools`. Optional parameters: `.params(ToolsListToolsParams::new()…)` on the call.
+    /// Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::tools_list_tools`].
     #[inline]

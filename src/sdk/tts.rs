@@ -7,7 +7,9 @@ use crate::funcs;
 use crate::models::tts::SpeechRequest;
 use std::borrow::Borrow;
 
-/// The operations of `tts`, by [`OpenRouter::tts`](crate::OpenRouter::tts).
+/// Text to speech: audio of a text.
+///
+/// Returned by [`OpenRouter::tts`](crate::OpenRouter::tts).
 #[derive(Clone, Copy, Debug)]
 pub struct Tts<'a> {
     pub(crate) core: &'a OpenRouterCore,

@@ -11,7 +11,9 @@ use crate::models::vault::{
 };
 use std::borrow::Borrow;
 
-/// The operations of `vault`, by [`OpenRouter::vault`](crate::OpenRouter::vault).
+/// Secrets that interns, the hosted agents, use without seeing them: store, list, copy and delete.
+///
+/// Returned by [`OpenRouter::vault`](crate::OpenRouter::vault).
 #[derive(Clone, Copy, Debug)]
 pub struct Vault<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -22,7 +24,8 @@ impl<'a> Vault<'a> {
         Self { core }
     }
 
-    /// Lists the services and MCP servers an intern can use and, when called with the intern's own key, the credentials that would be used for them.
+    /// Lists the services and MCP servers an intern can use and, when called with the intern's own key, the
+    /// credentials that would be used for them.
     ///
     /// `GET /vault/interns/{internId}/connections`, operation `listInternConnections`.
     ///
@@ -32,9 +35,12 @@ impl<'a> Vault<'a> {
         funcs::vault_list_intern_connections(self.core, intern_id)
     }
 
-    /// Lists the secrets that requests of an intern actually get, after its own vault, attached vaults and the workspace vault are combined in that order of precedence.
+    /// Lists the secrets that requests of an intern actually get, after its own vault, attached vaults and the
+    /// workspace vault are combined in that order of precedence.
     ///
-    /// `GET /vault/interns/{internId}/effective-secrets`, operation `listInternEffectiveVaultSecrets`. Optional parameters: `.params(VaultEffectiveSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /vault/interns/{internId}/effective-secrets`, operation `listInternEffectiveVaultSecrets`. Optional
+    /// parameters: `.params(VaultEffectiveSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on
+    /// the call ask for the following ones.
     ///
     /// The same as [`funcs::vault_list_intern_effective_vault_secrets`].
     #[inline]
@@ -45,9 +51,12 @@ impl<'a> Vault<'a> {
         funcs::vault_list_intern_effective_vault_secrets(self.core, intern_id)
     }
 
-    /// Lists the secrets stored for one intern, in pages and without their values; older ones from the dashboard are included.
+    /// Lists the secrets stored for one intern, in pages and without their values; older ones from the dashboard are
+    /// included.
     ///
-    /// `GET /vault/interns/{internId}/secrets`, operation `listInternVaultSecrets`. Optional parameters: `.params(VaultListInternVaultSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /vault/interns/{internId}/secrets`, operation `listInternVaultSecrets`. Optional parameters:
+    /// `.params(VaultListInternVaultSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call
+    /// ask for the following ones.
     ///
     /// The same as [`funcs::vault_list_intern_vault_secrets`].
     #[inline]
@@ -58,7 +67,8 @@ impl<'a> Vault<'a> {
         funcs::vault_list_intern_vault_secrets(self.core, intern_id)
     }
 
-    /// Copies workspace secrets to an intern, overwriting those of the same name, and returns descriptions of the copies; either all are copied or none.
+    /// Copies workspace secrets to an intern, overwriting those of the same name, and returns descriptions of the
+    /// copies; either all are copied or none.
     ///
     /// `POST /vault/interns/{internId}/secrets/copy`, operation `copyVaultSecretsToIntern`.
     ///
@@ -82,7 +92,8 @@ impl<'a> Vault<'a> {
         funcs::vault_delete_intern_vault_secret(self.core, intern_id, name)
     }
 
-    /// Stores a secret for one intern, overwriting one of the same name, and returns its description without the value.
+    /// Stores a secret for one intern, overwriting one of the same name, and returns its description without the
+    /// value.
     ///
     /// `PUT /vault/interns/{internId}/secrets/{name}`, operation `storeInternVaultSecret`.
     ///
@@ -97,9 +108,12 @@ impl<'a> Vault<'a> {
         funcs::vault_store_intern_vault_secret(self.core, intern_id, name, request)
     }
 
-    /// Lists the secrets of the workspace that the API key belongs to, in pages and without their values; older ones from the dashboard are included.
+    /// Lists the secrets of the workspace that the API key belongs to, in pages and without their values; older ones
+    /// from the dashboard are included.
     ///
-    /// `GET /vault/secrets`, operation `listVaultSecrets`. Optional parameters: `.params(VaultListVaultSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /vault/secrets`, operation `listVaultSecrets`. Optional parameters:
+    /// `.params(VaultListVaultSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
+    /// for the following ones.
     ///
     /// The same as [`funcs::vault_list_vault_secrets`].
     #[inline]
@@ -117,7 +131,8 @@ impl<'a> Vault<'a> {
         funcs::vault_delete_vault_secret(self.core, name)
     }
 
-    /// Stores a secret in the workspace that the API key belongs to, overwriting one of the same name, and returns its description without the value.
+    /// Stores a secret in the workspace that the API key belongs to, overwriting one of the same name, and returns
+    /// its description without the value.
     ///
     /// `PUT /vault/secrets/{name}`, operation `storeVaultSecret`.
     ///

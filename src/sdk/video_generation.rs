@@ -9,7 +9,9 @@ use crate::models::video_generation::{
 };
 use std::borrow::Borrow;
 
-/// The operations of `video-generation`, by [`OpenRouter::video_generation`](crate::OpenRouter::video_generation).
+/// Make videos with a model: start one, ask how far it is, fetch it.
+///
+/// Returned by [`OpenRouter::video_generation`](crate::OpenRouter::video_generation).
 #[derive(Clone, Copy, Debug)]
 pub struct VideoGeneration<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -52,7 +54,8 @@ impl<'a> VideoGeneration<'a> {
 
     /// Streams the bytes of a finished video from the provider that made it.
     ///
-    /// `GET /videos/{jobId}/content`, operation `listVideosContent`. Optional parameters: `.params(VideoGenerationGetVideoContentParams::new()…)` on the call.
+    /// `GET /videos/{jobId}/content`, operation `listVideosContent`. Optional parameters:
+    /// `.params(VideoGenerationGetVideoContentParams::new()…)` on the call.
     ///
     /// The same as [`funcs::video_generation_get_video_content`].
     #[inline]

@@ -13,7 +13,9 @@ use crate::models::workspaces::{
 };
 use std::borrow::Borrow;
 
-/// The operations of `workspaces`, by [`OpenRouter::workspaces`](crate::OpenRouter::workspaces).
+/// Workspaces divide an account: each has keys, members and a budget of its own.
+///
+/// Returned by [`OpenRouter::workspaces`](crate::OpenRouter::workspaces).
 #[derive(Clone, Copy, Debug)]
 pub struct Workspaces<'a> {
     pub(crate) core: &'a OpenRouterCore,
@@ -26,7 +28,8 @@ impl<'a> Workspaces<'a> {
 
     /// Lists the workspaces of your account and returns one page; needs a management key.
     ///
-    /// `GET /workspaces`, operation `listWorkspaces`. Optional parameters: `.params(WorkspacesListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /workspaces`, operation `listWorkspaces`. Optional parameters: `.params(WorkspacesListParams::new()…)` on
+    /// the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::workspaces_list`].
     #[inline]
@@ -44,9 +47,11 @@ impl<'a> Workspaces<'a> {
         funcs::workspaces_create(self.core, request)
     }
 
-    /// Deletes a workspace without active keys, along with its budgets and guardrails, and returns a confirmation; needs a management key.
+    /// Deletes a workspace without active keys, along with its budgets and guardrails, and returns a confirmation;
+    /// needs a management key.
     ///
-    /// `DELETE /workspaces/{id}`, operation `deleteWorkspace`. Optional parameters: `.params(WorkspacesDeleteParams::new()…)` on the call.
+    /// `DELETE /workspaces/{id}`, operation `deleteWorkspace`. Optional parameters:
+    /// `.params(WorkspacesDeleteParams::new()…)` on the call.
     ///
     /// The same as [`funcs::workspaces_delete`].
     #[inline]
@@ -74,9 +79,12 @@ impl<'a> Workspaces<'a> {
         funcs::workspaces_update(self.core, id, request)
     }
 
-    /// Lists the members of one workspace in pages; the default workspace includes the whole organization. Needs a management key.
+    /// Lists the members of one workspace in pages; the default workspace includes the whole organization. Needs a
+    /// management key.
     ///
-    /// `GET /workspaces/{id}/members`, operation `listWorkspaceMembers`. Optional parameters: `.params(WorkspacesListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /workspaces/{id}/members`, operation `listWorkspaceMembers`. Optional parameters:
+    /// `.params(WorkspacesListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
+    /// for the following ones.
     ///
     /// The same as [`funcs::workspaces_list_members`].
     #[inline]
@@ -84,7 +92,8 @@ impl<'a> Workspaces<'a> {
         funcs::workspaces_list_members(self.core, id)
     }
 
-    /// Adds several organization members to a workspace in their organization roles and returns the outcome; needs a management key.
+    /// Adds several organization members to a workspace in their organization roles and returns the outcome; needs a
+    /// management key.
     ///
     /// `POST /workspaces/{id}/members/add`, operation `bulkAddWorkspaceMembers`.
     ///
@@ -98,7 +107,8 @@ impl<'a> Workspaces<'a> {
         funcs::workspaces_bulk_add_members(self.core, id, request)
     }
 
-    /// Removes several members from a workspace and returns the outcome; holders of active keys and SCIM-managed members cannot be removed.
+    /// Removes several members from a workspace and returns the outcome; holders of active keys and SCIM-managed
+    /// members cannot be removed.
     ///
     /// `POST /workspaces/{id}/members/remove`, operation `bulkRemoveWorkspaceMembers`.
     ///
@@ -150,7 +160,8 @@ impl<'a> Workspaces<'a> {
         funcs::workspaces_get_budget(self.core, workspace_ref, interval)
     }
 
-    /// Sets the budget of one interval and returns it; shorter intervals need strictly smaller limits. Needs a management key.
+    /// Sets the budget of one interval and returns it; shorter intervals need strictly smaller limits. Needs a
+    /// management key.
     ///
     /// `PUT /workspaces/{workspace_ref}/budgets/{interval}`, operation `upsertWorkspaceBudget`.
     ///

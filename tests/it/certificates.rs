@@ -73,6 +73,22 @@ pub(crate) fn acceptor(certificate: CertificateDer<'static>, key: &KeyPair, prot
     TlsAcceptor::from(Arc::new(config))
 }
 
+/// A server for `localhost` that speaks TLS 1.2 and nothing newer.
+#[allow(dead_code, reason = "not every test needs it")]
+pub(crate) fn only_tls12(authority: &Authority) -> TlsAcceptor {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &authority.issuer).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
+
 /// A server for `localhost` that accepts only clients with a certificate of `authority`.
 #[allow(dead_code, reason = "not every test needs it")]
 pub(crate) fn client_verifying(authority: &Authority) -> TlsAcceptor {

@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::fuzz::checks::is_named;
 use crate::replay::recording::{Recording, read_folder};
 use crate::replay::report::Counts;
 use crate::replay::{self, Classes, Report};
+use crate::support::recorded_folders;
 use openrouter_kit::core::wire::{self, Json, Untyped, Wire};
 use openrouter_kit::models::*;
 use serde_json::{Value, json};
@@ -18,18 +20,12 @@ const BY_HAND: &str = "by hand";
 
 /// The folders with recordings that are there, each with its recordings.
 fn folders() -> Vec<(PathBuf, Vec<Recording>)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = Vec::new();
-    for folder in ["tests/recordings", "../shared/corpus", "../shared/corpus-extra"].map(|folder| root.join(folder)) {
-        if !folder.exists() {
-            eprintln!("skipped: there is no folder {}", folder.display());
-            continue;
-        }
+    let read = |folder: PathBuf| {
         let (recordings, unreadable) = read_folder(&folder).unwrap();
         assert_eq!(unreadable, Vec::<String>::new());
-        folders.push((folder, recordings));
-    }
-    folders
+        (folder, recordings)
+    };
+    recorded_folders().into_iter().map(read).collect()
 }
 
 fn recordings() -> Vec<Recording> {
@@ -39,6 +35,9 @@ fn recordings() -> Vec<Recording> {
 fn assert_nothing_is_lost(report: &Report) {
     let failed: Vec<_> = report.failed().map(|verdict| format!("{} {:#?}", verdict.id, verdict.notes)).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+    let members = report.verdicts.iter().flat_map(|verdict| &verdict.members);
+    let named: Vec<_> = members.filter(|member| is_named(member.type_name, &member.name)).collect();
+    assert!(named.is_empty(), "the API document names these members, but they have no field: {named:#?}");
     let counts = report.counts();
     for classes in [counts.events, counts.requests] {
         assert_eq!(classes.typed + classes.untyped_members + classes.kept, classes.count);

@@ -4,7 +4,7 @@ use fastrand::Rng;
 
 #[allow(unreachable_pub, missing_docs, reason = "it is a crate of its own for cargo-fuzz")]
 #[path = "../../fuzz/src/lib.rs"]
-mod checks;
+pub(crate) mod checks;
 
 /// Runs `check` over the seeds of a target and over `count` mutations of them.
 fn run(target: &str, count: usize, check: fn(&[u8])) {

@@ -11,6 +11,7 @@
     reason = "in a test a panic is a finding"
 )]
 
+mod a_limit;
 #[cfg(feature = "mock")]
 mod adapters;
 #[cfg(all(feature = "agent", feature = "mock"))]

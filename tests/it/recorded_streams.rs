@@ -5,13 +5,14 @@
 //! repository, they are used as well.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use crate::replay::expected::{self, Stream};
 use crate::replay::recording::{Recording, read_folder};
+use crate::support::recorded_folders;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::Frame;
@@ -28,14 +29,8 @@ static STREAM: Operation = Operation::new("stream", Method::POST, "/stream");
 
 /// The recorded streams of the protocols that can be collected.
 fn streams() -> Vec<Recording> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut streams = Vec::new();
-    for folder in ["tests/recordings", "../shared/corpus", "../shared/corpus-extra"].map(|folder| root.join(folder)) {
-        match folder.exists() {
-            true => streams.extend(read_folder(&folder).unwrap().0),
-            false => eprintln!("skipped: missing folder {}", folder.display()),
-        }
-    }
+    let read = |folder: &PathBuf| read_folder(folder).unwrap().0;
+    let mut streams: Vec<_> = recorded_folders().iter().flat_map(read).collect();
     streams.retain(|stream| stream.is_stream() && matches!(&*stream.api, "chat" | "responses" | "messages"));
     streams
 }

@@ -3,7 +3,9 @@
 #![allow(dead_code, unreachable_pub, reason = "no test needs all of it")]
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +18,29 @@ use openrouter_kit::core::{
     Authentication, Call, ClientBuilder, EventStream, OpenRouterCore, Operation, Parts, StreamItem,
 };
 use tokio::time::Instant;
+
+/// The folders with recorded exchanges: the one of the repository, and recorded traffic if it lies beside the repository.
+pub fn recorded_folders() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["tests/recordings", "../shared/corpus", "../shared/corpus-extra"].map(|folder| root.join(folder));
+    let (present, missing): (Vec<_>, Vec<_>) = folders.into_iter().partition(|folder| folder.exists());
+    static NOTE: Once = Once::new();
+    if !missing.is_empty() {
+        // The test harness keeps what `eprintln!` prints, and the run should say what it did not test.
+        let text = "skipped: there is no recorded traffic in ../shared/corpus and ../shared/corpus-extra; 3 tests of \
+                    collected streams did not run, and 10 ran over the exchanges in tests/recordings only\n";
+        NOTE.call_once(|| drop(std::io::stderr().write_all(text.as_bytes())));
+    }
+    present
+}
+
+/// The files of recorded traffic, if it lies beside the repository.
+pub fn recorded_traffic() -> Vec<PathBuf> {
+    let folders = recorded_folders();
+    let folder = folders.iter().find(|folder| folder.ends_with("shared/corpus"));
+    let files = folder.into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    files.map(|file| file.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "json")).collect()
+}
 
 /// Any JSON object, as a model type.
 #[derive(Clone, Debug, PartialEq)]
@@ -245,6 +270,21 @@ pub fn recorded_events(body: &str) -> Vec<serde_json::Value> {
         lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
     });
     data.filter_map(|data| serde_json::from_str(&data).ok()).collect()
+}
+
+/// A run of one ignored test of this program in a process of its own, without the variables that this crate reads. Those of
+/// this process belong to all tests.
+pub fn child(test: &str) -> std::process::Command {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--ignored", "--nocapture"]);
+    let is_read = |name: &str| {
+        let name = name.to_ascii_uppercase();
+        name.starts_with("OPENROUTER_") || name.ends_with("_PROXY") || name == "REQUEST_METHOD"
+    };
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_read(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Fails the test if `future` takes unreasonably long.

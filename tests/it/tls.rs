@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::certificates::{Authority, acceptor};
+use crate::certificates::{Authority, acceptor, only_tls12};
 use crate::network::{KEY, answer_all, ask, chain, post, read_request};
 use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::transport::{ConnectTimeout, HyperTransport, Roots, Transport, TransportErrorKind};
@@ -150,6 +150,33 @@ async fn a_self_signed_certificate_is_refused() {
 }
 
 #[tokio::test]
+async fn a_server_that_only_speaks_tls_1_2_is_reached() {
+    let authority = Authority::new();
+    let (_server, url) = serve_one(only_tls12(&authority), |stream| answer_all(stream, "answer")).await;
+    assert_eq!(ask(&transport(&authority), &url).await.unwrap(), "answer");
+}
+
+#[cfg(feature = "rustls-config")]
+#[tokio::test]
+async fn without_a_common_version_of_tls_the_error_names_the_feature() {
+    let authority = Authority::new();
+    let (_server, url) = serve_one(only_tls12(&authority), |stream| answer_all(stream, "answer")).await;
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let newer = HyperTransport::builder().no_proxy().rustls_config(config).build().unwrap();
+    let core = OpenRouterCore::builder().api_key("k").server_url(url).transport(newer);
+    let core = core.retry_config(RetryConfig::none()).build().unwrap();
+
+    let error = Call::<()>::new(&core, Parts::new(&PING)).await.unwrap_err();
+
+    assert!(error.to_string().contains("no TLS version in common") && error.to_string().contains("`tls12`"), "{error}");
+}
+
+#[tokio::test]
 async fn a_server_that_speaks_no_tls_is_a_connect_error() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
@@ -258,9 +285,8 @@ async fn the_roots_of_the_system_are_trusted_only_if_the_client_asks() {
     for (what, is_trusted) in [("default", false), ("bundled", false), ("platform", true), ("both", true)] {
         let server = authority.server("localhost", &[], |_| {});
         let (_server, url) = serve_one(server, |stream| answer_all(stream, "answer")).await;
-        let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
+        let mut child = tokio::process::Command::from(crate::support::child("tls::roots_child"));
         let child = child
-            .args(["--exact", "tls::roots_child", "--ignored", "--nocapture"])
             .envs([("TEST_ROOTS", what), ("TEST_URL", &url)])
             .env("SSL_CERT_FILE", &path)
             .env_remove("SSL_CERT_DIR");

@@ -1,10 +1,10 @@
 //! Values that programs send and receive have a field for each member: nothing of them is in `extra`.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use crate::replay::expected::Stream;
 use crate::replay::recording::read_folder;
+use crate::support::recorded_folders;
 use openrouter_kit::core::wire::{self, Json, Wire};
 use openrouter_kit::helpers::{ChatAccumulator, MessagesAccumulator, ResponsesAccumulator};
 use openrouter_kit::models::responses::OutputItem;
@@ -84,9 +84,7 @@ fn what_programs_send_beyond_the_document_is_typed() {
 
 /// The events of each recorded stream of a protocol, with the name of the recording.
 fn streams(api: &str) -> Vec<(String, Vec<String>)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["tests/recordings", "../shared/corpus", "../shared/corpus-extra"].map(|folder| root.join(folder));
-    let recordings = folders.iter().filter(|folder| folder.exists()).flat_map(|folder| read_folder(folder).unwrap().0);
+    let recordings = recorded_folders().into_iter().flat_map(|folder| read_folder(&folder).unwrap().0);
     let streams = recordings.filter(|recording| recording.is_stream() && recording.api == api);
     let events = |body: &str| Stream::read(body).events.into_iter().map(|event| event.data).collect();
     streams.map(|stream| (stream.id.clone(), events(stream.body_text()))).collect()

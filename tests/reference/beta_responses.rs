@@ -9,7 +9,7 @@ pub(crate) mod send_example_usage {
         let client = super::super::client();
         let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input("Tell me a joke.");
         let result = client.beta().responses().send(request).await?;
-        println!("{result:?}");
+        println!("{}", result.output_text());
         Ok(())
     }
 }
@@ -22,7 +22,7 @@ pub(crate) mod send_standalone_function {
         let core = super::super::core();
         let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input("Tell me a joke.");
         let result = beta_responses_send(&core, request).await?;
-        println!("{result:?}");
+        println!("{}", result.output_text());
         Ok(())
     }
 }
@@ -143,7 +143,8 @@ pub(crate) mod stream_example_usage {
         let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input("Tell me a joke.");
         let mut stream = client.beta().responses().stream(request).await?;
         while let Some(event) = stream.next().await {
-            println!("{:?}", event?);
+            let event = event?;
+            print!("{}", event.text().unwrap_or_default());
         }
         Ok(())
     }
@@ -158,7 +159,8 @@ pub(crate) mod stream_standalone_function {
         let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input("Tell me a joke.");
         let mut stream = beta_responses_stream(&core, request).await?;
         while let Some(event) = stream.next().await {
-            println!("{:?}", event?);
+            let event = event?;
+            print!("{}", event.text().unwrap_or_default());
         }
         Ok(())
     }

@@ -63,8 +63,14 @@ pub(crate) async fn run(args: ApiArgs, context: Context) -> Result<(), Failure> 
             Ok(mut events) => {
                 while let Some(event) = events.next().await {
                     let event = event?;
-                    if !event.is_done() {
-                        output::line(event.data())?;
+                    if event.is_done() {
+                        continue;
+                    }
+                    output::line(event.data())?;
+                    if event.is_error()
+                        && let Some(Err(error)) = events.typed(&event)
+                    {
+                        return Err(error.into());
                     }
                 }
                 return Ok(());

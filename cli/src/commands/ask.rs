@@ -4,10 +4,9 @@ use std::io::{self, IsTerminal};
 
 use clap::{Args, CommandFactory};
 use openrouter_kit::helpers::Usd;
-use openrouter_kit::models::{ChatContentPart, ChatMessage, ChatRequest, ProviderPreferences};
+use openrouter_kit::models::{ChatContentPart, ChatMessage, ChatRequest, ChatResult, ProviderPreferences};
 use openrouter_kit::serde_json::{self, Value};
 
-use crate::answer::{self, Prompt};
 use crate::attachment;
 use crate::budget::Budget;
 use crate::cli::{Cli, Global};
@@ -15,6 +14,7 @@ use crate::client::Context;
 use crate::exit::Failure;
 use crate::format::parse_dollars;
 use crate::output;
+use crate::response::{self, Prompt};
 use crate::schema::Schema;
 use crate::session::{Session, SessionArgs};
 use crate::suggest;
@@ -155,34 +155,28 @@ pub(crate) async fn run(args: AskArgs, global: &Global) -> Result<(), Failure> {
 
     let mut sent = Vec::new();
     // A conversation that continues has its system prompt already.
-    if let Some(system) =
-        args.model.system(&context).filter(|_| session.messages.is_empty() || args.model.system.is_some())
-    {
+    if let Some(system) = args.model.system(&context).filter(|_| session.len() == 0 || args.model.system.is_some()) {
         sent.push(ChatMessage::system(system));
     }
     sent.push(match content {
         Content::Text(text) => ChatMessage::user(text),
         Content::Parts(parts) => ChatMessage::user(parts),
     });
-    prompt.request.messages = session.messages.iter().chain(&sent).cloned().collect();
+    prompt.request.messages = session.messages().chain(&sent).cloned().collect();
     if let Some(schema) = &schema {
         prompt.request.response_format = Some(schema.response_format());
         prompt.request.provider = Some(ProviderPreferences::new().require_parameters(true));
     }
     if let Some(limit) = args.model.max_cost {
-        if !args.attachments.is_empty() {
-            let text = "--max-cost cannot bound the cost of attachments; leave one out";
-            return Err(Failure::Usage(text.to_owned()));
-        }
         Budget::new(limit).apply(&mut prompt, &context).await?;
     }
 
-    let answered = respond(&args, &prompt, schema.as_ref(), &context).await;
-    if let Err(Failure::Call(error)) = &answered {
+    let outcome = respond(&args, &prompt, schema.as_ref(), &context).await;
+    if let Err(Failure::Call(error)) = &outcome {
         let requested: Vec<_> = models.iter().map(String::as_str).collect();
         suggest::similar(&requested, error, &context).await;
     }
-    match answered? {
+    match outcome? {
         Some(result) => session.add(sent, &result),
         None => Ok(()),
     }
@@ -194,7 +188,7 @@ async fn respond(
     prompt: &Prompt,
     schema: Option<&Schema>,
     context: &Context,
-) -> Result<Option<openrouter_kit::models::ChatResult>, Failure> {
+) -> Result<Option<ChatResult>, Failure> {
     if args.jsonl {
         prompt.print_events(context).await?;
         return Ok(None);
@@ -202,10 +196,10 @@ async fn respond(
     let result = if context.json || args.no_stream || args.extract || schema.is_some() {
         let (result, body) = prompt.send(context).await?;
         if args.usage {
-            answer::show_usage(&result);
+            response::show_usage(&result);
         }
         if let Some(schema) = schema {
-            let json = schema.check(&result).inspect_err(|_| answer::warn(&result))?;
+            let json = schema.check(&result).inspect_err(|_| response::warn(&result))?;
             if !context.json {
                 output::line(json)?;
                 return Ok(Some(result));
@@ -224,12 +218,12 @@ async fn respond(
         let shows_reasoning = !args.hide_reasoning && io::stderr().is_terminal();
         let result = prompt.start(context, shows_reasoning).await?.run().await?;
         if args.usage {
-            answer::show_usage(&result);
+            response::show_usage(&result);
         }
         result
     };
     if !context.json {
-        answer::warn(&result);
+        response::warn(&result);
     }
     Ok(Some(result))
 }

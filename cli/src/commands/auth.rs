@@ -61,7 +61,7 @@ pub(crate) async fn run(args: AuthArgs, global: &Global) -> Result<(), Failure> 
     let (profile, _) = config.profile_name(global.profile.as_deref());
     match args.action {
         Action::Login(args) => {
-            let key = if args.with_key { read_key()? } else { sign_in(&args, &profile, global).await? };
+            let key = if args.with_key { read_key()? } else { sign_in(&args, global).await? };
             let store = keys::save(&profile, &key, args.store)?;
             output::note(format_args!("signed in; the key of the profile {profile:?} is in {}", store.name()));
             Ok(())
@@ -92,10 +92,8 @@ fn read_key() -> Result<Secret, Failure> {
 }
 
 /// Signs in: the browser returns with a code, which only this program can exchange for a key.
-async fn sign_in(args: &LoginArgs, profile: &str, global: &Global) -> Result<Secret, Failure> {
-    // The profile to sign in to need not exist yet.
-    let is_known = Config::load()?.profiles.contains_key(profile);
-    let context = Context::new(&Global { profile: global.profile.clone().filter(|_| is_known), ..global.clone() })?;
+async fn sign_in(args: &LoginArgs, global: &Global) -> Result<Secret, Failure> {
+    let context = Context::for_sign_in(global)?;
     let listener = TcpListener::bind(("127.0.0.1", args.port)).await.map_err(|error| {
         Failure::io(format_args!("port {} cannot be used; choose another with --port", args.port), error)
     })?;

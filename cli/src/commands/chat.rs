@@ -1,5 +1,6 @@
 //! `chat`: a conversation, turn by turn.
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,9 +11,8 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Config, Editor, Helper};
+use rustyline::{Behavior, Config, Editor, Helper};
 
-use crate::answer::{self, Prompt};
 use crate::budget::Budget;
 use crate::client::Context;
 use crate::commands::ask::ModelArgs;
@@ -20,6 +20,7 @@ use crate::config::{create_private_dir, data_dir, open_private};
 use crate::exit::Failure;
 use crate::format::dollars;
 use crate::output;
+use crate::response::{self, Prompt};
 use crate::session::{Session, SessionArgs};
 use crate::suggest;
 
@@ -55,6 +56,8 @@ struct Chat {
     system: Option<String>,
     budget: Option<Budget>,
     cost: f64,
+    /// The last question, if it got no response.
+    failed: Option<ChatMessage>,
     shows_reasoning: bool,
 }
 
@@ -68,7 +71,8 @@ pub(crate) async fn run(args: ChatArgs, context: Context) -> Result<(), Failure>
         system: args.model.system(&context),
         budget: args.model.max_cost.map(Budget::new),
         cost: 0.0,
-        shows_reasoning: !args.hide_reasoning && std::io::IsTerminal::is_terminal(&std::io::stderr()),
+        failed: None,
+        shows_reasoning: !args.hide_reasoning && io::stderr().is_terminal(),
         session,
         context,
     };
@@ -83,7 +87,17 @@ pub(crate) async fn run(args: ChatArgs, context: Context) -> Result<(), Failure>
         // The history survives a program that is killed.
         let _ = editor.add_history_entry(&line);
         let _ = editor.append_history(&history);
-        match chat.handle(&unfolded(&line)).await {
+        let entry = unfolded(&line);
+        // A response that is interrupted ends by itself, and keeps what was shown.
+        let handled = tokio::select! {
+            biased;
+            handled = chat.handle(&entry) => handled,
+            _ = tokio::signal::ctrl_c() => {
+                output::note("stopped");
+                Ok(true)
+            }
+        };
+        match handled {
             Ok(true) => {}
             Ok(false) => break,
             // The conversation goes on after an error; what was asked can be asked again.
@@ -96,7 +110,10 @@ pub(crate) async fn run(args: ChatArgs, context: Context) -> Result<(), Failure>
 
 fn editor(history: &PathBuf) -> Result<LineEditor, Failure> {
     let failed = |error: ReadlineError| Failure::Other(error.to_string());
-    let config = Config::builder().auto_add_history(false).build();
+    // If standard output goes elsewhere, it has the responses alone.
+    let edits_elsewhere = io::stdin().is_terminal() && !io::stdout().is_terminal();
+    let behavior = if edits_elsewhere { Behavior::PreferTerm } else { Behavior::Stdio };
+    let config = Config::builder().auto_add_history(false).behavior(behavior).build();
     let mut editor = LineEditor::with_config(config).map_err(failed)?;
     editor.set_helper(Some(Lines));
     // Without a file for it, the history lasts as long as the conversation.
@@ -110,9 +127,10 @@ fn editor(history: &PathBuf) -> Result<LineEditor, Failure> {
 /// Reads a line in a thread of its own; `None` at the end of the input. An interrupt while no terminal is read ends the
 /// program.
 async fn read_line(mut editor: LineEditor) -> Result<(LineEditor, Option<String>), Failure> {
+    let prompt = if io::stdin().is_terminal() { "> " } else { "" };
     let reading = tokio::task::spawn_blocking(move || {
         loop {
-            match editor.readline("> ") {
+            match editor.readline(prompt) {
                 Ok(line) if line.trim().is_empty() => {}
                 Ok(line) => return Ok((editor, Some(line))),
                 // Ctrl-C at the prompt drops the line.
@@ -159,37 +177,37 @@ impl Chat {
             (command, _) if command.starts_with('/') && !command.get(1..).unwrap_or_default().contains('/') => {
                 output::note(format_args!("there is no command {command}; /help lists them"));
             }
-            _ => self.ask(ChatMessage::user(entry)).await?,
+            _ => self.ask(ChatMessage::user(entry), self.session.len()).await?,
         }
         Ok(true)
     }
 
-    /// Asks the last question again, without the response to it.
+    /// Asks the last question again: the one that failed, or else the one before the last response, which is replaced.
     async fn retry(&mut self) -> Result<(), Failure> {
-        let messages = &self.session.messages;
-        let Some(index) = messages.iter().rposition(|message| matches!(message, ChatMessage::User(_))) else {
-            output::note("there is no question to ask again");
-            return Ok(());
-        };
-        let question = messages.get(index).cloned();
-        self.session.truncate(index)?;
-        match question {
-            Some(question) => self.ask(question).await,
-            None => Ok(()),
+        if let Some(question) = self.failed.clone() {
+            return self.ask(question, self.session.len()).await;
+        }
+        let is_question = |(_, message): &(usize, &ChatMessage)| matches!(message, ChatMessage::User(_));
+        let last = self.session.messages().enumerate().filter(is_question).last();
+        match last.map(|(index, question)| (index, question.clone())) {
+            Some((index, question)) => self.ask(question, index).await,
+            None => {
+                output::note("there is no question to ask again");
+                Ok(())
+            }
         }
     }
 
-    async fn ask(&mut self, question: ChatMessage) -> Result<(), Failure> {
+    /// Asks a question after the first `kept` messages of the conversation. The others are dropped once there is a
+    /// response.
+    async fn ask(&mut self, question: ChatMessage, kept: usize) -> Result<(), Failure> {
+        self.failed = Some(question.clone());
         let mut prompt = self.prompt.clone();
-        let is_instruction = |message: &&ChatMessage| !matches!(message, ChatMessage::System(_));
         let system = self.system.clone().map(ChatMessage::system);
         // The system prompt may change in the course of a conversation; the saved one counts unless there is another.
-        let history: Vec<_> = match &system {
-            Some(_) => self.session.messages.iter().filter(is_instruction).cloned().collect(),
-            None => self.session.messages.clone(),
-        };
-        let is_first = self.session.messages.is_empty();
-        prompt.request.messages = system.iter().cloned().chain(history).chain([question.clone()]).collect();
+        let is_replaced = |message: &ChatMessage| system.is_some() && matches!(message, ChatMessage::System(_));
+        let history = self.session.messages().take(kept).filter(|message| !is_replaced(message));
+        prompt.request.messages = system.iter().chain(history).chain([&question]).cloned().collect();
         if let Some(budget) = &mut self.budget {
             budget.apply(&mut prompt, &self.context).await?;
         }
@@ -199,23 +217,29 @@ impl Chat {
             suggest::similar(&[model], error, &self.context).await;
         }
         let Some(result) = result? else { return Ok(()) };
+        self.failed = None;
         self.cost += result.cost().unwrap_or_default();
-        answer::warn(&result);
-        let sent = system.filter(|_| is_first).into_iter().chain([question]).collect();
+        response::warn(&result);
+        self.session.truncate(kept)?;
+        let sent = system.filter(|_| kept == 0).into_iter().chain([question]).collect();
         self.session.add(sent, &result)
     }
 
     /// Shows the response until it ends or is interrupted. What was shown by then belongs to the conversation.
     async fn respond(&mut self, prompt: &Prompt) -> Result<Option<ChatResult>, Failure> {
-        let start = prompt.start(&self.context, self.shows_reasoning);
-        let mut shown = tokio::select! {
-            shown = start => shown?,
+        let started = tokio::select! {
+            started = prompt.start(&self.context, self.shows_reasoning) => started,
             _ = tokio::signal::ctrl_c() => {
                 self.count(None);
                 output::note("stopped");
                 return Ok(None);
             }
         };
+        // Only the server knows that it charged nothing.
+        if matches!(&started, Err(Failure::Call(error)) if error.as_api().is_none()) {
+            self.count(None);
+        }
+        let mut shown = started?;
         let outcome = tokio::select! {
             result = shown.run() => Some(result),
             _ = tokio::signal::ctrl_c() => None,

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use openrouter_kit::models::ImageGenerationRequest;
+use openrouter_kit::models::shared::{ContentPartImage, MediaUrl};
 
+use crate::attachment::read_image;
 use crate::client::Context;
 use crate::exit::Failure;
 use crate::format::dollars;
@@ -17,6 +19,9 @@ pub(crate) struct ImageArgs {
     /// Model, see `openrouter models --output image`.
     #[arg(short, long)]
     model: String,
+    /// Image to start from: a path or a URL; repeat it for several.
+    #[arg(short, long = "attach", value_name = "FILE|URL")]
+    attachments: Vec<String>,
     /// File to write; `-` is standard output. Several images are numbered.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -43,6 +48,11 @@ pub(crate) async fn run(args: ImageArgs, context: Context) -> Result<(), Failure
         return Err(Failure::Usage("several images need a file; name one with `-o FILE`".to_owned()));
     }
     let mut request = ImageGenerationRequest::new(context.config.model(&args.model), &args.prompt);
+    let references: Vec<_> = args.attachments.iter().map(|source| read_image(source)).collect::<Result<_, _>>()?;
+    if !references.is_empty() {
+        let references = references.into_iter().map(|url| ContentPartImage::new(MediaUrl::new(url)));
+        request.input_references = Some(references.collect());
+    }
     request.n = args.count.map(i64::from);
     request.size = args.size;
     request.aspect_ratio = args.aspect_ratio.as_deref().map(Into::into);

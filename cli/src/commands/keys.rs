@@ -153,7 +153,7 @@ pub(crate) async fn run(args: KeysArgs, context: Context) -> Result<(), Failure>
         Action::Delete { hash, yes } => {
             if !yes {
                 let key = keys.get(&hash).await?.data;
-                confirm(&format!("Delete the key {:?} ({})?", key.name, key.label))?;
+                confirm(format!("Delete the key {:?} ({})?", key.name, key.label)).await?;
             }
             let response = keys.delete(&hash).with_response().await?;
             if context.json {
@@ -188,14 +188,17 @@ fn list(keys: &[ApiKey]) -> Result<(), Failure> {
 }
 
 /// Asks the person at the terminal. Where there is none, nothing is done.
-fn confirm(question: &str) -> Result<(), Failure> {
+async fn confirm(question: String) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::Usage("there is no terminal to ask on; confirm with `--yes`".to_owned()));
     }
-    let mut reply = String::new();
-    let asked = write!(io::stderr(), "{question} [y/N] ").and_then(|()| io::stdin().lock().read_line(&mut reply));
-    match asked {
-        Ok(_) if matches!(reply.trim(), "y" | "Y" | "yes") => Ok(()),
+    // In a thread of its own, so that Ctrl-C is noticed.
+    let asking = tokio::task::spawn_blocking(move || {
+        let mut reply = String::new();
+        write!(io::stderr(), "{question} [y/N] ").and_then(|()| io::stdin().lock().read_line(&mut reply)).map(|_| reply)
+    });
+    match asking.await {
+        Ok(Ok(reply)) if matches!(reply.trim(), "y" | "Y" | "yes") => Ok(()),
         _ => Err(Failure::Other("nothing was deleted".to_owned())),
     }
 }

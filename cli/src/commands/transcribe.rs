@@ -29,7 +29,10 @@ pub(crate) async fn run(args: TranscribeArgs, context: Context) -> Result<(), Fa
     if ["https://", "http://"].iter().any(|scheme| args.recording.starts_with(scheme)) {
         request.source_url = Some(args.recording);
     } else {
-        request.file = Some(FilePart::from_path(args.recording));
+        let bar = output::progress();
+        request.file = Some(FilePart::from_path(args.recording).on_progress(move |progress| {
+            output::show_progress(&bar, progress);
+        }));
     }
     let response = context.client.stt().create_transcription_multipart(request).with_response().await?;
     if args.usage {

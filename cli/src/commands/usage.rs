@@ -28,7 +28,7 @@ enum Group {
     Day,
     Model,
     Provider,
-    /// The key that was used; needs --since or a short history, since each key is asked for by itself.
+    /// The key that was used (with a management key; one request for each).
     Key,
 }
 

@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use openrouter_kit::models::shared::MediaUrl;
+use openrouter_kit::models::video_generation::{FrameImage, FrameType};
 use openrouter_kit::models::{VideoGenerationRequest, VideoGenerationResponse};
 
+use crate::attachment::read_image;
 use crate::client::Context;
 use crate::exit::Failure;
 use crate::format::{dollars, parse_duration};
@@ -37,6 +40,9 @@ pub(crate) struct VideoArgs {
     /// Aspect ratio, such as 16:9.
     #[arg(long, value_name = "RATIO")]
     aspect_ratio: Option<String>,
+    /// Image that the video starts with: a path or a URL.
+    #[arg(long, value_name = "FILE|URL", conflicts_with = "job")]
+    first_frame: Option<String>,
     /// Pause between two looks at the job.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
     poll_interval: Duration,
@@ -61,6 +67,10 @@ pub(crate) async fn run(args: VideoArgs, context: Context) -> Result<(), Failure
             request.duration = args.duration.map(i64::from);
             request.resolution = args.resolution.as_deref().map(Into::into);
             request.aspect_ratio = args.aspect_ratio.as_deref().map(Into::into);
+            if let Some(source) = &args.first_frame {
+                let frame = FrameImage::new(MediaUrl::new(read_image(source)?), FrameType::FirstFrame);
+                request.frame_images = Some(vec![frame]);
+            }
             let response = videos.generate(request).with_response().await?;
             if !args.wait {
                 return if context.json { output::body(&response.body) } else { output::line(response.value.id) };

@@ -182,8 +182,10 @@ fn a_dry_run_prints_a_command_and_sends_nothing() {
 #[test]
 fn attempts_are_shown_without_the_key() {
     let world = World::new();
-    world.server.answer(Answer::error(503, "busy").header("retry-after", "0")).answer(streamed(&["ok"]));
+    let busy = Answer::error(503, "busy").header("retry-after", "0").header("set-cookie", "session=secret");
+    world.server.answer(busy).answer(streamed(&["ok"]));
     let ran = world.run(&["x", "-v"]);
+    assert!(!ran.stderr.contains("session=secret"), "{}", ran.stderr);
     assert_eq!((ran.stdout.as_str(), ran.code), ("ok\n", 0));
     for part in ["> POST ", "(attempt 2)", "> authorization: [redacted]", "< 503 ", "< 200 OK after "] {
         assert!(ran.stderr.contains(part), "{part} is missing: {}", ran.stderr);
@@ -350,7 +352,7 @@ fn text_streams_through_a_pipe_and_a_closed_pipe_ends_it_silently() {
 fn each_piece_is_visible_before_the_next_arrives() {
     let world = World::new();
     let pieces = [Event::from(chunk(json!({"content": "first"})))];
-    world.server.answer(Answer::stream(pieces).fault(Fault::Stall, Place::BeforeEnd));
+    world.server.answer(Answer::events(pieces).fault(Fault::Stall, Place::BeforeEnd));
     let mut child =
         world.command(&["x"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut start = [0; 5];
@@ -358,4 +360,34 @@ fn each_piece_is_visible_before_the_next_arrives() {
     assert_eq!(&start, b"first");
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn a_chat_can_be_piped() {
+    let world = World::new();
+    world.server.answer(streamed(&["One."])).answer(streamed(&["Two."]));
+    let ran = world.run_with(&["chat", "--no-save"], "first\n/cost\nsecond");
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str(), ran.code), ("One.\nTwo.\n", "$0.00025\n", 0));
+    assert_eq!(world.last_request()["messages"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_limit_for_the_cost_holds_for_a_whole_chat() {
+    let world = World::new();
+    let priced = json!({"data": model("a/b", "0.000001", "0.00001")});
+    world.server.on("GET", "/model/a/b", Answer::json(200, priced).always());
+    let mut end = last_chunk("stop");
+    end["usage"]["cost"] = json!(0.0099);
+    world.server.answer(Answer::stream([chunk(json!({"content": "Dear."})), end]));
+    let ran = world.run_with(&["chat", "-m", "a/b", "--max-cost", "0.01"], "first\nsecond\n");
+    assert_eq!(ran.stdout, "Dear.\n");
+    assert!(ran.stderr.contains("raise --max-cost"), "{}", ran.stderr);
+    assert_eq!(world.server.requests().iter().filter(|request| request.method == "POST").count(), 1);
+}
+
+#[test]
+fn the_cost_of_attachments_cannot_be_bounded() {
+    let world = World::new();
+    let ran = world.run(&["x", "-a", "https://example.com/a.png", "-m", "a/b", "--max-cost", "1"]);
+    assert_eq!((ran.code, world.server.connections().opened), (2, 0), "{}", ran.stderr);
 }

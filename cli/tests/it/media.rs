@@ -20,6 +20,11 @@ fn images_are_saved_and_numbered() {
     let request = world.last_request();
     assert_eq!((&request["n"], &request["aspect_ratio"]), (&json!(2), &json!("16:9")));
 
+    let photo = world.write("photo.png", b"\x89PNG\r\n\x1a\n0000");
+    world.run(&["image", "As a painting", "-m", "a/b", "-a", &photo]);
+    let url = world.last_request()["input_references"][0]["image_url"]["url"].clone();
+    assert!(url.as_str().unwrap().starts_with("data:image/png;base64,"), "{url}");
+
     let output = world.command(&["image", "A cat", "-m", "a/b"]).output().unwrap();
     assert_eq!(output.stdout, b"\x89PNG\r\n\x1a\n", "a pipe gets the bytes");
     let sent = world.server.requests().len();
@@ -47,7 +52,10 @@ fn a_video_is_waited_for_and_saved() {
     assert!(ran.stderr.ends_with("storm.mp4 (7 B)\n$0.5\n"), "{}", ran.stderr);
     assert_eq!(world.read("storm.mp4"), "a video");
 
-    assert_eq!(world.run(&["video", "A storm", "-m", "a/b"]).stdout, "job-1\n");
+    let frame = ["--first-frame", "https://example.com/a.png"];
+    assert_eq!(world.run(&["video", "A storm", "-m", "a/b", frame[0], frame[1]]).stdout, "job-1\n");
+    let frames = world.last_request()["frame_images"].clone();
+    assert_eq!((&frames[0]["frame_type"], &frames[0]["image_url"]["url"]), (&json!("first_frame"), &json!(frame[1])));
     let mut failed = job("failed");
     failed["error"] = "too stormy".into();
     world.server.on("GET", "/videos/job-1", Answer::json(200, failed).always());

@@ -133,6 +133,8 @@ fn any_operation_can_be_called() {
     assert_eq!(world.run(&["api", "GET", "/file", "-o", "out.bin"]).code, 0);
     assert_eq!(std::fs::read(world.path("out.bin")).unwrap(), [0, 1, 2]);
     assert_eq!(world.run(&["api", "GET", "/../keys"]).code, 2);
+    let ran = world.run(&["api", "GET", "/things", "-H", "x-api-key: secret", "--dry-run"]);
+    assert!(ran.stdout.contains("-H 'x-api-key: [redacted]'") && !ran.stdout.contains("secret"), "{}", ran.stdout);
 }
 
 #[test]
@@ -161,4 +163,14 @@ fn the_local_server_answers_on_a_port() {
     server.kill().unwrap();
     server.wait().unwrap();
     assert!(ran.code == 0 && ran.stdout.contains("You asked: \"hello\""), "{ran:?}");
+}
+
+#[test]
+fn an_error_in_a_stream_of_events_is_one_of_the_command() {
+    let world = World::new();
+    let error = json!({"error": {"code": 429, "message": "slow down"}});
+    world.server.on("POST", "/events", Answer::stream([json!({"n": 1}), error]));
+    let ran = world.run(&["api", "POST", "/events", "-d", "{\"stream\": true}"]);
+    assert_eq!(ran.stdout.lines().count(), 2, "{}", ran.stdout);
+    assert_eq!((ran.code, ran.stderr.contains("slow down")), (6, true), "{}", ran.stderr);
 }

@@ -36,9 +36,14 @@ impl World {
 
     /// A command with this home directory, this server and the key.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_openrouter"));
+        let mut command = self.prepared(Command::new(env!("CARGO_BIN_EXE_openrouter")));
+        command.args(args);
         command
-            .args(args)
+    }
+
+    /// A command with this environment and no other.
+    fn prepared(&self, mut command: Command) -> Command {
+        command
             .env_clear()
             .current_dir(self.home.path())
             .env("HOME", self.home.path())
@@ -52,6 +57,14 @@ impl World {
             .env("OPENROUTER_BASE_URL", self.server.url())
             .env("TERM", "xterm-256color")
             .env("LANG", "C.UTF-8");
+        command
+    }
+
+    /// A line of a shell, in which the program is `$openrouter`.
+    #[cfg(unix)]
+    pub(crate) fn shell(&self, line: &str) -> Command {
+        let mut command = self.prepared(Command::new("sh"));
+        command.env("openrouter", env!("CARGO_BIN_EXE_openrouter")).args(["-c", line]);
         command
     }
 

@@ -26,7 +26,7 @@ fn code(session: &PtySession) -> i32 {
 #[test]
 fn an_interrupt_ends_the_program_and_the_call() {
     let world = World::new();
-    world.server.answer(Answer::stream([chunk(json!({"content": "Hel"}))]).fault(Fault::Stall, Place::BeforeEnd));
+    world.server.answer(Answer::events([chunk(json!({"content": "Hel"}))]).fault(Fault::Stall, Place::BeforeEnd));
     let mut session = open(world.command(&["hello"]));
     session.send_control('d').unwrap();
     session.exp_string("Hel").unwrap();
@@ -146,7 +146,7 @@ fn a_chat_keeps_the_conversation_and_its_cost() {
 fn an_interrupt_in_a_chat_stops_the_response_alone() {
     let world = World::new();
     let start = [Event::from(chunk(json!({"content": "Endless"})))];
-    world.server.answer(Answer::stream(start).fault(Fault::Stall, Place::BeforeEnd)).answer(streamed(&["Short."]));
+    world.server.answer(Answer::events(start).fault(Fault::Stall, Place::BeforeEnd)).answer(streamed(&["Short."]));
     let mut session = open(world.command(&["chat"]));
     session.exp_string("> ").unwrap();
     session.send_line("Tell me everything").unwrap();
@@ -166,16 +166,78 @@ fn an_interrupt_in_a_chat_stops_the_response_alone() {
 #[test]
 fn an_error_in_a_chat_does_not_end_it() {
     let world = World::new();
-    world.server.answer(Answer::error(402, "no credits")).answer(streamed(&["Paid."]));
+    let failed = Answer::error(402, "no credits");
+    world.server.answer(streamed(&["First."])).answer(failed).answer(streamed(&["Paid."]));
     let mut session = open(world.command(&["chat"]));
     session.exp_string("> ").unwrap();
-    session.send_line("Hi").unwrap();
+    session.send_line("one").unwrap();
+    session.exp_string("First.").unwrap();
+    session.exp_string("> ").unwrap();
+    session.send_line("two").unwrap();
     session.exp_string("no credits").unwrap();
     session.exp_string("> ").unwrap();
-    session.send_line("Hi").unwrap();
+    session.send_line("/retry").unwrap();
     session.exp_string("Paid.").unwrap();
     session.exp_string("> ").unwrap();
     session.send_line("/quit").unwrap();
     session.exp_eof().unwrap();
-    assert_eq!(world.last_request()["messages"].as_array().unwrap().len(), 1);
+    let messages = world.last_request()["messages"].clone();
+    assert_eq!((&messages[0]["content"], &messages[2]["content"]), (&json!("one"), &json!("two")), "{messages}");
+}
+
+#[test]
+fn an_interrupt_ends_a_question_to_the_user() {
+    let world = World::new();
+    let key =
+        json!({"data": {"hash": "h", "name": "ci", "label": "sk-or-v1-abc...def", "usage": 0, "disabled": false}});
+    world.server.on("GET", "/keys/h", Answer::json(200, key));
+    let mut session = open(world.command(&["keys", "delete", "h"]));
+    session.exp_string("[y/N]").unwrap();
+    session.send_control('c').unwrap();
+    session.exp_eof().unwrap();
+    assert_eq!(code(&session), 130);
+    assert_eq!(world.server.requests().len(), 1);
+}
+
+#[test]
+fn an_interrupt_at_the_prompt_of_a_chat_drops_the_line() {
+    let world = World::new();
+    world.server.answer(streamed(&["Yes."]));
+    let mut session = open(world.command(&["chat"]));
+    session.exp_string("> ").unwrap();
+    session.send("not this").unwrap();
+    session.flush().unwrap();
+    session.exp_string("not this").unwrap();
+    session.send_control('c').unwrap();
+    session.exp_string("> ").unwrap();
+    session.send_line("but this").unwrap();
+    session.exp_string("Yes.").unwrap();
+    assert_eq!(world.last_request()["messages"][0]["content"], "but this");
+    session.send_control('d').unwrap();
+    session.exp_eof().unwrap();
+}
+
+#[test]
+fn an_interrupt_while_input_is_read_ends_the_program() {
+    let world = World::new();
+    let mut session = open(world.shell("echo ready; exec \"$openrouter\" ask -f -"));
+    session.exp_string("ready").unwrap();
+    session.send_control('c').unwrap();
+    session.exp_eof().unwrap();
+    let status = session.process().wait().unwrap();
+    assert!(matches!(status, WaitStatus::Signaled(..)), "{status:?}");
+    assert_eq!(world.server.connections().opened, 0);
+}
+
+#[test]
+fn a_chat_whose_output_goes_to_a_file_prompts_on_the_terminal() {
+    let world = World::new();
+    world.server.answer(streamed(&["Hello."]));
+    let mut session = open(world.shell("\"$openrouter\" chat > out.txt"));
+    session.exp_string("> ").unwrap();
+    session.send_line("Hi").unwrap();
+    session.exp_string("> ").unwrap();
+    session.send_line("/quit").unwrap();
+    session.exp_eof().unwrap();
+    assert_eq!(world.read("out.txt"), "Hello.\n");
 }

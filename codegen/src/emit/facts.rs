@@ -16,8 +16,10 @@ const WIDTH: usize = 120;
 /// Writes the facts of a document whose references in operations are resolved.
 pub fn emit(document: &Node, files: &mut Files) {
     let paths = members(document.get("paths"), |item| {
-        let operations = item.members().iter().filter(|(method, _)| METHODS.contains(&method.as_str()));
-        Node::Map(operations.map(|(method, stated)| (method.clone(), operation(stated))).collect())
+        kept(item, |name, value| match name {
+            "servers" => Some(servers(value)),
+            method => METHODS.contains(&method).then(|| operation(value)),
+        })
     });
     let schemas = document.get("components").and_then(|components| components.get("schemas"));
     let components = Node::Map(vec![("schemas".to_owned(), members(schemas, schema))]);
@@ -44,7 +46,7 @@ fn operation(node: &Node) -> Node {
     kept(node, |name, value| match name {
         "operationId" | "tags" | "security" | "deprecated" => Some(value.clone()),
         name if name.starts_with("x-speakeasy-") => Some(value.clone()),
-        "servers" => Some(Node::List(value.elements().iter().map(|server| only(server, &["url"])).collect())),
+        "servers" => Some(servers(value)),
         "parameters" => Some(Node::List(value.elements().iter().map(parameter).collect())),
         "requestBody" => Some(body(value)),
         // How errors look is the same everywhere.
@@ -62,6 +64,10 @@ fn operation(node: &Node) -> Node {
     })
 }
 
+fn servers(node: &Node) -> Node {
+    Node::List(node.elements().iter().map(|server| only(server, &["url"])).collect())
+}
+
 fn only(node: &Node, names: &[&str]) -> Node {
     kept(node, |name, value| names.contains(&name).then(|| value.clone()))
 }
@@ -69,7 +75,13 @@ fn only(node: &Node, names: &[&str]) -> Node {
 fn parameter(node: &Node) -> Node {
     kept(node, |name, value| match name {
         "name" | "in" | "required" => Some(value.clone()),
-        "schema" => Some(schema(value)),
+        "schema" => {
+            let mut facts = schema(value);
+            if let Some(default) = value.get("default") {
+                facts.set("default", default.clone());
+            }
+            Some(facts)
+        }
         _ => None,
     })
 }

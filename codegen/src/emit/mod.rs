@@ -3,6 +3,7 @@
 pub mod errors;
 pub mod facts;
 pub mod funcs;
+pub mod llms;
 pub mod models;
 pub mod pages;
 pub mod registry;
@@ -124,14 +125,37 @@ pub fn names_in(code: &str) -> impl Iterator<Item = &str> {
 /// Doc lines from a sentence and facts.
 pub fn doc(out: &mut String, indent: &str, sentence: &str, facts: &[String]) {
     for line in sentence.lines() {
-        out.push_str(indent);
-        out.push_str("/// ");
-        out.push_str(&escape(line));
-        out.push('\n');
+        paragraph(out, indent, line);
     }
     if !facts.is_empty() {
-        out.push_str(&format!("{indent}///\n{indent}/// {}\n", escape(&facts.join(" ").replace(['\n', '\r'], " "))));
+        out.push_str(&format!("{indent}///\n"));
+        paragraph(out, indent, &facts.join(" ").replace(['\n', '\r'], " "));
     }
+}
+
+/// The columns of a doc comment.
+const WIDTH: usize = 118;
+
+/// A paragraph as doc lines. No line is broken inside of code, or before a word that begins a list or a heading.
+fn paragraph(out: &mut String, indent: &str, text: &str) {
+    let text = escape(text);
+    let mut line = String::new();
+    let mut code = false;
+    for word in text.split(' ') {
+        let fits = indent.len() + 4 + line.chars().count() + 1 + word.chars().count() <= WIDTH;
+        let begins_block = !word.starts_with(|c: char| c.is_alphabetic() || c == '`' || c == '(');
+        if !line.is_empty() {
+            if fits || code || begins_block {
+                line.push(' ');
+            } else {
+                out.push_str(&format!("{indent}/// {line}\n"));
+                line.clear();
+            }
+        }
+        line.push_str(word);
+        code ^= word.matches('`').count() % 2 == 1;
+    }
+    out.push_str(&format!("{indent}/// {line}\n"));
 }
 
 /// Text that rustdoc would read as a link or as HTML stands as it is.

@@ -341,7 +341,7 @@ fn structure(context: &Context<'_>, ty: &Type, own: &Struct, out: &mut String) {
         if is_text_part(context, &Ty::Named(ty.name.clone())) {
             out.push_str(&format!("\nwire_text!({}, text => Self::new(text));\n", ty.name));
         }
-        setters(&ty.name, &own.fields, out);
+        setters(context, &ty.name, &own.fields, out);
     }
 }
 
@@ -407,7 +407,7 @@ fn constructor(ty: &Type, fields: &[Field], rest: &str, out: &mut String) {
     out.push_str("        }\n    }\n}\n");
 }
 
-fn setters(name: &str, fields: &[Field], out: &mut String) {
+fn setters(context: &Context<'_>, name: &str, fields: &[Field], out: &mut String) {
     out.push_str(&format!("\nwire_setters!({name} {{\n"));
     for field in fields.iter().filter(|field| field.presence != Presence::Required) {
         let kind = match (&field.presence, &field.ty) {
@@ -419,9 +419,23 @@ fn setters(name: &str, fields: &[Field], out: &mut String) {
             (_, ty) if field.boxed => format!("boxed {}", ty.rust()),
             (_, ty) => format!("into {}", ty.rust()),
         };
+        setter_doc(context, field, out);
         out.push_str(&format!("    {}: {kind},\n", field.rust));
     }
     out.push_str("});\n");
+}
+
+/// What stands above a setter: what it takes, and the sentence of its field.
+fn setter_doc(context: &Context<'_>, field: &Field, out: &mut String) {
+    let name = field.rust.trim_start_matches("r#");
+    let takes = match (&field.presence, &field.ty) {
+        (Presence::Patched, _) => format!("Changes `{name}`; a plain value sets it, `Patch::Clear` empties it."),
+        (_, Ty::List(_)) => format!("Sets `{name}`, from one element or a list."),
+        (_, Ty::Map(_)) => format!("Sets `{name}`, from a map or from pairs of name and value."),
+        _ => format!("Sets `{name}`."),
+    };
+    let sentence = context.prose.get(&field.key).map_or(takes.clone(), |sentence| format!("{takes} {sentence}"));
+    doc(out, "    ", &sentence, &[]);
 }
 
 fn conditions(list: &[Condition]) -> String {
@@ -823,9 +837,9 @@ fn parameters(context: &Context<'_>, ty: &Type, fields: &[Field], out: &mut Stri
     for field in fields {
         let (of, value) = argument(field);
         let forms = forms([field]);
+        setter_doc(context, field, out);
         out.push_str(&format!(
-            "    /// Sets the parameter `{}`.\n    #[must_use]\n    #[inline]\n    pub fn {name}{forms}(mut self, {name}: {of}) -> Self {{\n        self.{name} = Some({value});\n        self\n    }}\n\n",
-            field.wire,
+            "    #[must_use]\n    #[inline]\n    pub fn {name}{forms}(mut self, {name}: {of}) -> Self {{\n        self.{name} = Some({value});\n        self\n    }}\n\n",
             name = field.rust
         ));
     }
@@ -854,9 +868,9 @@ fn form(context: &Context<'_>, ty: &Type, fields: &[Field], out: &mut String) {
     for field in fields.iter().filter(|field| field.presence != Presence::Required) {
         let (of, value) = argument(field);
         let forms = forms([field]);
+        setter_doc(context, field, out);
         out.push_str(&format!(
-            "    /// Sets the part `{}`.\n    #[must_use]\n    #[inline]\n    pub fn {name}{forms}(mut self, {name}: {of}) -> Self {{\n        self.{name} = Some({value});\n        self\n    }}\n\n",
-            field.wire,
+            "    #[must_use]\n    #[inline]\n    pub fn {name}{forms}(mut self, {name}: {of}) -> Self {{\n        self.{name} = Some({value});\n        self\n    }}\n\n",
             name = field.rust
         ));
     }

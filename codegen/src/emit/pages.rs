@@ -4,11 +4,11 @@
 //! `pages/examples.yaml`. What no document says (situations, operations that send nothing) stands in Markdown files beside
 //! it: `pages/PAGE.METHOD.md` follows the examples of an operation, `pages/PAGE.md` ends a page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::funcs::{Function, aliases, functions};
-use super::{Context, Files, HEADER, feature, gate};
+use super::{Context, Files, HEADER, feature, gate, names_in};
 use crate::Failure;
 use crate::model::{Answer, Body, Field, Kind, Operation, Presence, Ty, Variant};
 use crate::names::{identifier, words};
@@ -84,7 +84,13 @@ pub fn emit(context: &Context<'_>, pages: &Pages, files: &mut Files) {
     for page in all.values() {
         let feature = feature(page.namespace);
         let methods: Vec<_> = page.operations.iter().flat_map(|operation| functions(operation)).collect();
-        let methods: Vec<_> = methods.iter().map(|function| format!("`{}`", function.method)).collect();
+        let by_hand = pages.sections.get(&page.name).into_iter().flat_map(|text| headings(text));
+        let methods: Vec<_> = methods
+            .iter()
+            .map(|function| function.method.as_str())
+            .chain(by_hand.map(|(name, _)| name))
+            .map(|method| format!("`{method}`"))
+            .collect();
         index.push_str(&format!("| [{}]({}.md) | `{feature}` | {} |\n", page.title, page.name, methods.join(", ")));
         tests.push_str(&format!(
             "\n{}#[doc = include_str!(\"../../docs/sdks/{}.md\")]\npub(super) mod {} {{}}\n",
@@ -112,7 +118,8 @@ fn tried(page: &str, files: &Files) -> String {
         "//! The programs of a reference page, named by their headings; `client` and `core` are those of the test.\n"
             .to_owned();
     let mut headings = [String::new(), String::new()];
-    let mut blocks = page.split("```rust,no_run\n");
+    let (operations, _options) = page.split_once("\n## Options\n").unwrap_or((page, ""));
+    let mut blocks = operations.split("```rust,no_run\n");
     let mut place = |text: &str| {
         for line in text.lines() {
             if let Some(heading) = line.strip_prefix("## ") {
@@ -195,7 +202,37 @@ fn write(context: &Context<'_>, pages: &Pages, page: &Page<'_>, files: &mut File
     if let Some(text) = end {
         out.push_str(&format!("\n{text}"));
     }
+    if let Some(text) = pages.sections.get("options") {
+        out.push_str(&format!("\n{text}"));
+    }
+    define_links(context, &mut out);
     out
+}
+
+/// Ends a page with the addresses of the types that it links to.
+fn define_links(context: &Context<'_>, out: &mut String) {
+    let linked = out.split("`][").skip(1).filter_map(|rest| rest.split_once(']')).map(|(name, _)| name.to_owned());
+    let linked: BTreeSet<_> = linked.collect();
+    out.push('\n');
+    for name in linked {
+        let (Some(ty), Some(home)) = (context.api.find(&name), context.homes.get(name.as_str())) else { continue };
+        let kind = match ty.kind {
+            Kind::Enum(_) | Kind::Union(_) => "enum",
+            Kind::Alias(_) => "type",
+            Kind::Struct(_) | Kind::Parameters(_) | Kind::Form(_) => "struct",
+        };
+        out.push_str(&format!(
+            "[{name}]: https://docs.rs/openrouter-kit/latest/openrouter_kit/models/{home}/{kind}.{name}.html\n"
+        ));
+    }
+}
+
+/// A type as code that links to the generated type in it.
+fn linked(context: &Context<'_>, ty: &str) -> String {
+    match names_in(ty).filter(|name| context.homes.contains_key(name)).last() {
+        Some(name) => format!("[`{ty}`][{name}]"),
+        None => format!("`{ty}`"),
+    }
 }
 
 /// The operations of a section written by hand, with the first sentence of each.
@@ -256,7 +293,7 @@ fn operation_section(
     if let Some(section) = pages.sections.get(&format!("{}.{}", page.name, function.method)) {
         out.push_str(&format!("\n{section}"));
     }
-    parameters(context, operation, function, out);
+    parameters(context, pages, operation, function, out);
     response(context, operation, function, out);
     errors(context, operation, out);
 }
@@ -313,16 +350,19 @@ fn program(
     let mut body = format!("{}\n", way.make);
     body.extend(arguments.lines.iter().map(|line| format!("{line}\n")));
     body.push_str(&match &operation.answer {
-        Answer::JsonOrStream(..) | Answer::Stream(_) if stream => format!(
-            "let mut stream = {}.await?;\nwhile let Some(event) = stream.next().await {{\nprintln!(\"{{:?}}\", event?);\n}}\n",
-            way.call
+        Answer::JsonOrStream(_, event) | Answer::Stream(event) if stream => format!(
+            "let mut stream = {}.await?;\nwhile let Some(event) = stream.next().await {{\nlet event = event?;\n{}\n}}\n",
+            way.call,
+            use_of(context, pages, event, "event")
         ),
         Answer::Empty => format!("{}.await?;\n", way.call),
         Answer::Bytes => {
             let file = pages.examples.text_of(&format!("{}.file", operation.id)).unwrap_or("answer.bin");
             format!("let length = {}.await?.save_to({}).await?;\nprintln!(\"{{length}} bytes\");\n", way.call, quote(file))
         }
-        _ => format!("let result = {}.await?;\nprintln!(\"{{result:?}}\");\n", way.call),
+        Answer::Json(ty) | Answer::JsonOrStream(ty, _) | Answer::Stream(ty) => {
+            format!("let result = {}.await?;\n{}\n", way.call, use_of(context, pages, ty, "result"))
+        }
     });
     let mut models: Vec<_> = capitalized(&body)
         .into_iter()
@@ -338,12 +378,70 @@ fn program(
         head.push_str(&format!("use openrouter_kit::models::{{{}}};\n", models.join(", ")));
     }
     if body.contains("BTreeMap::") {
-        head.insert_str(0, "use std::collections::BTreeMap;\n\n");
+        head.insert_str(0, "use std::collections::{BTreeMap, BTreeSet};\n\n");
     }
     if body.contains("json!(") {
         head.push_str("use openrouter_kit::serde_json::json;\n");
     }
     format!("{head}\n#[tokio::main]\nasync fn main() -> Result<(), openrouter_kit::Error> {{\n{body}Ok(())\n}}\n")
+}
+
+/// What an example does with what it got: the lines for its type, or it prints the fields that say the most.
+fn use_of(context: &Context<'_>, pages: &Pages, ty: &Ty, name: &str) -> String {
+    let whole = format!("println!(\"{{{name}:?}}\");");
+    let Some(type_name) = ty.named() else { return whole };
+    if let Some(lines) = pages.examples.text_of(&format!("{type_name}.use")) {
+        return lines.trim_end().to_owned();
+    }
+    let fields = |name: &str| match context.api.find(name).map(|ty| &ty.kind) {
+        Some(Kind::Struct(own)) => own.fields.as_slice(),
+        _ => &[],
+    };
+    // Responses wrap their content in `data`, or hold one list of it.
+    let (mut place, mut own) = (name.to_owned(), fields(type_name));
+    loop {
+        let required = |field: &&Field| field.presence == Presence::Required && !field.boxed;
+        let inner = own.iter().filter(required).find_map(|field| match &field.ty {
+            Ty::List(of) if !fields(of.named()?).is_empty() => Some((field, of.named()?, true)),
+            Ty::Named(of) if field.wire == "data" && !fields(of).is_empty() => Some((field, of.as_str(), false)),
+            _ => None,
+        });
+        match inner {
+            Some((field, of, true)) => {
+                let line = print(context, "item", fields(of)).unwrap_or_else(|| "println!(\"{item:?}\");".to_owned());
+                return format!("for item in &{place}.{} {{\n{line}\n}}", field.rust);
+            }
+            Some((field, of, false)) => {
+                place = format!("{place}.{}", field.rust);
+                own = fields(of);
+            }
+            None => return print(context, &place, own).unwrap_or(whole),
+        }
+    }
+}
+
+/// A line that prints up to three fields that are always there, the most telling ones first.
+fn print(context: &Context<'_>, place: &str, fields: &[Field]) -> Option<String> {
+    const TELLING: &[&str] = &["name", "id", "slug", "hash", "label", "model", "status", "date", "text"];
+    let is_enum = |name: &str| context.api.find(name).is_some_and(|ty| matches!(ty.kind, Kind::Enum(_)));
+    let rank = |field: &Field| TELLING.iter().position(|name| *name == field.wire).unwrap_or(TELLING.len());
+    let is_shown = |field: &&Field| {
+        field.presence == Presence::Required
+            && match &field.ty {
+                Ty::String | Ty::Integer | Ty::Number | Ty::Bool => true,
+                Ty::Named(name) => is_enum(name) && field.wire != "object",
+                _ => false,
+            }
+    };
+    let mut shown: Vec<_> = fields.iter().filter(is_shown).collect();
+    shown.sort_by_key(|field| rank(field));
+    shown.truncate(3);
+    if shown.is_empty() {
+        return None;
+    }
+    let holes = vec!["{}"; shown.len()].join(", ");
+    let values: Vec<_> = shown.iter().map(|field| format!("{place}.{}", field.rust)).collect();
+    Some(format!("println!(\"{holes}\", {});", values.join(", ")))
 }
 
 /// The names of types in a piece of code, other than those inside a path.
@@ -364,19 +462,46 @@ impl Values<'_> {
     /// A value for an argument that takes `impl Into` of the type.
     fn taken(&self, ty: &Ty, wire: &str, depth: usize) -> String {
         match ty {
-            Ty::String => {
-                let known = self.pages.examples.text_of(&format!("{}.{wire}", self.namespace));
-                known.map_or_else(|| text(wire), quote)
-            }
+            Ty::String => self.known(wire).map_or_else(|| quote(&wire_or("value", wire)), |known| quote(&known)),
             Ty::Secret(of) => self.taken(of, wire, depth),
             Ty::Bool => "true".to_owned(),
-            Ty::Integer => "10".to_owned(),
-            Ty::Number => "10.0".to_owned(),
+            Ty::Integer => self.known(wire).unwrap_or_else(|| "10".to_owned()),
+            Ty::Number => self.known(wire).unwrap_or_else(|| "10.0".to_owned()),
             Ty::Json | Ty::JsonObject => "json!({\"key\": \"value\"})".to_owned(),
             Ty::Bytes => "FilePart::from_path(\"file.mp3\")".to_owned(),
             Ty::List(of) => format!("[{}]", self.taken(of, wire, depth + 1)),
             Ty::Map(of) => format!("BTreeMap::from([(\"key\".to_owned(), {})])", self.exact(of, wire, depth + 1)),
             Ty::Named(name) => self.named(name, wire, depth),
+        }
+    }
+
+    /// The text or number for a member of this name, from `examples.yaml`.
+    fn known(&self, wire: &str) -> Option<String> {
+        let keys = [format!("{}.{wire}", self.namespace), format!("any.{wire}")];
+        keys.iter().find_map(|key| self.pages.examples.text_of(key)).map(str::to_owned)
+    }
+
+    /// A value for the table of parameters, if there is one that says something.
+    fn example(&self, ty: &Ty, wire: &str) -> Option<String> {
+        match ty {
+            Ty::String => self.known(wire).map(|known| quote(&known)),
+            Ty::Integer | Ty::Number => self.known(wire),
+            Ty::Bool => Some("true".to_owned()),
+            Ty::List(of) => self.example(of, wire).map(|one| format!("[{one}]")),
+            Ty::Named(name) => match &self.context.api.find(name)?.kind {
+                Kind::Alias(of) => self.example(of, wire),
+                Kind::Enum(values) => {
+                    let known = self.known(wire).filter(|known| values.iter().any(|value| value.wire == *known));
+                    known.or_else(|| values.first().map(|value| value.wire.clone())).map(|value| quote(&value))
+                }
+                Kind::Union(union) => {
+                    let plain = |ty: &Ty| matches!(ty, Ty::String | Ty::Number | Ty::Integer);
+                    let variant = union.variants.iter().find(|variant| plain(&variant.ty))?;
+                    self.example(&variant.ty, wire)
+                }
+                _ => None,
+            },
+            _ => None,
         }
     }
 
@@ -471,22 +596,9 @@ impl Values<'_> {
     }
 }
 
-/// A text that looks like what the member holds.
-fn text(wire: &str) -> String {
-    let value = match wire {
-        "model" => "openai/gpt-4o-mini",
-        "author" => "openai",
-        "slug" => "gpt-4o-mini",
-        "name" => "Example",
-        "email" => "person@example.com",
-        "prompt" | "input" | "text" | "query" => "Why is the sky blue?",
-        "url" | "image_url" | "callback_url" => "https://example.com",
-        "date" | "start_date" => "2026-01-01",
-        "end_date" => "2026-01-31",
-        "" => "value",
-        other => return quote(&other.to_lowercase().replace('_', "-")),
-    };
-    quote(value)
+/// A member's name as a text that stands for its value.
+fn wire_or(empty: &str, wire: &str) -> String {
+    if wire.is_empty() { empty.to_owned() } else { wire.to_lowercase().replace('_', "-") }
 }
 
 /// A description in a table.
@@ -497,16 +609,18 @@ fn cell(context: &Context<'_>, field: &Field) -> String {
     parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ").replace('\n', " ").replace('|', "\\|")
 }
 
-fn parameters(context: &Context<'_>, operation: &Operation, function: &Function, out: &mut String) {
+fn parameters(context: &Context<'_>, pages: &Pages, operation: &Operation, function: &Function, out: &mut String) {
+    let values = Values { context, pages, namespace: &operation.namespace };
     out.push_str("\n### Parameters\n\n");
     if function.arguments.is_empty() && function.params.is_none() {
-        out.push_str("None.\n");
+        out.push_str("None, besides the [options](#options) of every call.\n");
         return;
     }
-    out.push_str("| Name | Type | Required | Description |\n| --- | --- | --- | --- |\n");
-    let mut row = |name: &str, ty: &str, required: bool, text: &str| {
+    out.push_str("| Name | Type | Required | Description | Example |\n| --- | --- | --- | --- | --- |\n");
+    let mut row = |name: &str, ty: &str, required: bool, text: &str, example: Option<String>| {
         let required = if required { "yes" } else { "no" };
-        out.push_str(&format!("| `{name}` | `{ty}` | {required} | {text} |\n"));
+        let example = example.map_or_else(String::new, |example| format!("`{}` ", example.replace('|', "\\|")));
+        out.push_str(&format!("| `{name}` | {} | {required} | {text} | {example}|\n", linked(context, ty)));
     };
     let scalars: Vec<_> =
         operation.path_parameters.iter().chain(&operation.required_query).chain(&operation.headers).collect();
@@ -514,7 +628,8 @@ fn parameters(context: &Context<'_>, operation: &Operation, function: &Function,
     let arguments = function.arguments.iter().map(|(name, ty)| (name.as_str(), ty.as_str()));
     for (name, ty) in arguments.chain(params) {
         if let Some(field) = scalars.iter().find(|field| field.rust == name) {
-            row(name, ty, !ty.starts_with("Option<"), &cell(context, field));
+            let example = values.example(&field.ty, &field.wire);
+            row(name, ty, !ty.starts_with("Option<"), &cell(context, field), example);
             continue;
         }
         let bare = ty.strip_prefix("impl Borrow<").or_else(|| ty.strip_prefix("impl Into<"));
@@ -524,7 +639,7 @@ fn parameters(context: &Context<'_>, operation: &Operation, function: &Function,
             "params" => "The optional parameters, set by `.params(…)` on the call.",
             _ => "What is sent.",
         });
-        row(name, ty, name != "params", &what.replace('|', "\\|"));
+        row(name, ty, name != "params", &what.replace('|', "\\|"), None);
         let fields = match of_type.map(|ty| &ty.kind) {
             Some(Kind::Struct(own)) => own.fields.as_slice(),
             Some(Kind::Parameters(fields) | Kind::Form(fields)) => fields.as_slice(),
@@ -532,12 +647,15 @@ fn parameters(context: &Context<'_>, operation: &Operation, function: &Function,
         };
         for field in fields {
             let required = field.presence == Presence::Required;
-            row(&format!("{name}.{}", field.rust), &field.ty.rust(), required, &cell(context, field));
+            let example = values.example(&field.ty, &field.wire).filter(|_| !field.deprecated);
+            row(&format!("{name}.{}", field.rust), &field.ty.rust(), required, &cell(context, field), example);
         }
     }
+    out.push_str("\nRetries, time limits, headers and more are [options](#options) of the call.");
     if operation.metadata {
-        out.push_str("\n`.metadata(true)` on the call asks for `openrouter_metadata`: how the request was routed.\n");
+        out.push_str(" `.metadata(true)` requests `openrouter_metadata`: how the request was routed.");
     }
+    out.push('\n');
 }
 
 fn response(context: &Context<'_>, operation: &Operation, function: &Function, out: &mut String) {
@@ -553,7 +671,7 @@ fn response(context: &Context<'_>, operation: &Operation, function: &Function, o
         _ => "",
     });
     let sentence = if sentence.is_empty() { String::new() } else { format!(": {sentence}") };
-    out.push_str(&format!("\n### Response\n\n**`{}`**{sentence}\n", function.answer));
+    out.push_str(&format!("\n### Response\n\n**{}**{sentence}\n", linked(context, &function.answer)));
     if operation.paging.is_some() {
         out.push_str(
             "\nIt is a page: in place of `.await`, `.items()` on the call walks over the items of all pages, and `.pages()` \

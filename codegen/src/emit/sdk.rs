@@ -3,8 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::funcs::{Function, aliases, deprecation, facade_name, functions, imports, mentioned, operation_doc};
-use super::{Context, Files, HEADER, feature, gate, imports_of, names_in};
+use super::{Context, Files, HEADER, doc, feature, gate, imports_of, names_in};
 use crate::model::Operation;
+
+/// The namespaces that programs use the most, in the order in which the documentation of the client has them. The others
+/// follow by name.
+const FIRST: &[&str] = &[
+    "responses",
+    "chat",
+    "messages",
+    "embeddings",
+    "rerank",
+    "images",
+    "video_generation",
+    "stt",
+    "tts",
+    "models",
+    "endpoints",
+    "providers",
+    "generations",
+    "credits",
+    "files",
+    "batch",
+    "tools",
+    "presets",
+    "oauth",
+    "api_keys",
+];
 
 /// Writes `src/sdk`.
 pub fn emit(context: &Context<'_>, files: &mut Files) {
@@ -22,14 +47,14 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
         files.insert(format!("src/sdk/{namespace}.rs"), file(context, namespace, operations));
     }
     for (group, members) in &groups {
-        files.insert(format!("src/sdk/{group}.rs"), group_file(group, members));
+        files.insert(format!("src/sdk/{group}.rs"), group_file(context, group, members));
     }
 
     let mut root = format!(
         "{HEADER}//! The facade: [`OpenRouter`], with a method for each namespace. It adds nothing to\n//! [`funcs`](crate::funcs) but names.\n\n\
          use http::Method;\n\nuse crate::core::wire::Json;\nuse crate::core::{{Call, ClientBuilder, OpenRouterCore}};\nuse crate::errors::Error;\n\n"
     );
-    let mut accessors = String::new();
+    let mut accessors = BTreeMap::new();
     let mut exports = String::new();
     let groups_of = groups.iter().map(|(group, members)| {
         let features: BTreeSet<String> = members.iter().map(|(_, namespace)| namespace.clone()).collect();
@@ -44,10 +69,14 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
         let facade = facade_name(&name);
         root.push_str(&format!("{gate}mod {name};\n"));
         exports.push_str(&format!("{gate}pub use self::{name}::{facade};\n"));
-        accessors.push_str(&format!(
-            "\n    /// The operations of `{name}`.\n    {}    #[inline]\n    pub fn {name}(&self) -> {facade}<'_> {{\n        {facade}::new(&self.core)\n    }}\n",
+        let place = FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
+        let mut accessor = "\n".to_owned();
+        doc(&mut accessor, "    ", &about(context, &name), &[]);
+        accessor.push_str(&format!(
+            "    {}    #[inline]\n    pub fn {name}(&self) -> {facade}<'_> {{\n        {facade}::new(&self.core)\n    }}\n",
             gate.replace('\n', "\n    ").trim_end_matches(' ')
         ));
+        accessors.insert((place, name), accessor);
     }
     root.push('\n');
     root.push_str(&exports);
@@ -60,7 +89,7 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
          \x20   /// Creates a client with this API key and the default options.\n    ///\n    /// # Errors\n\
          \x20   /// [`Error::InvalidRequest`] when the key is empty or not a valid header value.\n\
          \x20   pub fn new(api_key: impl Into<String>) -> Result<Self, Error> {\n        OpenRouterCore::new(api_key).map(Self::from)\n    }\n\n\
-         \x20   /// A client with the options that stand in the environment; see [`OpenRouterCore::from_env`].\n    ///\n    /// # Errors\n\
+         \x20   /// Creates a client with the options of the environment; see [`OpenRouterCore::from_env`].\n    ///\n    /// # Errors\n\
          \x20   /// [`Error::InvalidRequest`] when a variable holds a value that cannot be used.\n\
          \x20   pub fn from_env() -> Result<Self, Error> {\n        OpenRouterCore::from_env().map(Self::from)\n    }\n\n\
          \x20   /// Starts building a client with options.\n\
@@ -68,29 +97,34 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
          \x20   /// Creates a request for an operation that this crate does not know, such as\n\
          \x20   /// one that is newer. See [`OpenRouterCore::request`].\n    #[inline]\n\
          \x20   pub fn request(&self, method: Method, path: impl Into<String>) -> Call<Json> {\n        self.core.request(method, path)\n    }\n\n\
-         \x20   /// The core, for the free functions.\n    #[inline]\n    pub fn core(&self) -> &OpenRouterCore {\n        &self.core\n    }\n",
+         \x20   /// Returns the core, for the free functions.\n    #[inline]\n    pub fn core(&self) -> &OpenRouterCore {\n        &self.core\n    }\n",
     );
-    root.push_str(&accessors);
+    root.extend(accessors.into_values());
     root.push_str("}\n\nimpl From<OpenRouterCore> for OpenRouter {\n    fn from(core: OpenRouterCore) -> Self {\n        Self { core }\n    }\n}\n");
     files.insert("src/sdk/mod.rs".to_owned(), root);
 }
 
-fn head(facade: &str, about: &str) -> String {
-    format!(
-        "/// {about}\n#[derive(Clone, Copy, Debug)]\npub struct {facade}<'a> {{\n    pub(crate) core: &'a OpenRouterCore,\n}}\n\n\
+/// The sentence about a namespace.
+fn about(context: &Context<'_>, namespace: &str) -> String {
+    match context.about.get(namespace) {
+        Some(sentence) => sentence.clone(),
+        None => format!("The namespaces that the official SDKs have under `{namespace}`."),
+    }
+}
+
+fn head(facade: &str, about: &str, access: &str) -> String {
+    let mut out = String::new();
+    doc(&mut out, "", about, &[]);
+    out.push_str(&format!("///\n/// Returned by [`OpenRouter::{access}`](crate::OpenRouter::{access}).\n"));
+    out + &format!(
+        "#[derive(Clone, Copy, Debug)]\npub struct {facade}<'a> {{\n    pub(crate) core: &'a OpenRouterCore,\n}}\n\n\
          impl<'a> {facade}<'a> {{\n    pub(super) fn new(core: &'a OpenRouterCore) -> Self {{\n        Self {{ core }}\n    }}\n"
     )
 }
 
 fn file(context: &Context<'_>, namespace: &str, operations: &[&Operation]) -> String {
     let facade = facade_name(namespace);
-    let mut body = head(
-        &facade,
-        &format!(
-            "The operations of `{}`, by [`OpenRouter::{namespace}`](crate::OpenRouter::{namespace}).",
-            feature(namespace)
-        ),
-    );
+    let mut body = head(&facade, &about(context, namespace), namespace);
     let mut types = String::new();
     for operation in operations {
         for function in functions(operation) {
@@ -147,12 +181,9 @@ fn qualified(ty: &str, name: &str, module: &str) -> String {
     out.trim_end_matches('\0').to_owned()
 }
 
-fn group_file(group: &str, members: &BTreeSet<(String, String)>) -> String {
+fn group_file(context: &Context<'_>, group: &str, members: &BTreeSet<(String, String)>) -> String {
     let facade = facade_name(group);
-    let mut body = head(
-        &facade,
-        &format!("The namespaces under `{group}`, by [`OpenRouter::{group}`](crate::OpenRouter::{group})."),
-    );
+    let mut body = head(&facade, &about(context, group), group);
     for (member, namespace) in members {
         let gate = gate([namespace]);
         body.push_str(&format!(

@@ -23,6 +23,8 @@ pub(crate) struct Stated<'a> {
     pub(crate) id: &'a str,
     pub(crate) method: String,
     pub(crate) path: &'a str,
+    /// Another server than that of the document.
+    pub(crate) server: Option<&'a str>,
     pub(crate) operation: &'a Value,
     pub(crate) parameters: Vec<&'a Value>,
 }
@@ -77,6 +79,7 @@ impl Document {
                     id: operation["operationId"].as_str().unwrap(),
                     method: method.to_uppercase(),
                     path,
+                    server: operation.get("servers").or(item.get("servers")).and_then(|list| list[0]["url"].as_str()),
                     operation,
                     parameters,
                 });

@@ -1,10 +1,12 @@
 //! Every operation is called as a function and as a method, with all that it takes and with only what it requires.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use openrouter_kit::OpenRouter;
 use openrouter_kit::core::RetryConfig;
 use openrouter_kit::core::wire::Json;
+use openrouter_kit::hooks::{Hook, HookContext, HookFuture, RequestInput};
 use openrouter_kit::mock::{Answer, Event, MockServer, RecordedRequest};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -218,12 +220,56 @@ fn body(
     (given, Body::Json(expected))
 }
 
+/// A hook that notes the operation of the last call.
+#[derive(Clone, Debug, Default)]
+struct Seen(Arc<Mutex<String>>);
+
+impl Hook for Seen {
+    fn before_create_request<'a>(&'a self, context: &'a HookContext, _: &'a mut RequestInput) -> HookFuture<'a, ()> {
+        *self.0.lock().unwrap() = format!("{:?}", context.operation());
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// How the document describes an operation, in the `Debug` form of an [`Operation`](openrouter_kit::core::Operation).
+fn described(stated: &Stated<'_>, function: &str) -> String {
+    let Stated { id, method, path, server, operation, parameters } = stated;
+    let parameter = |name: &str| parameters.iter().find(|own| own["name"] == name);
+    let function = function.strip_prefix("beta_").unwrap_or(function);
+    // A POST that changes nothing and costs nothing.
+    let repeatable = *id == "queryAnalytics";
+    let authentication = match &operation["security"] {
+        Value::Array(list) if list.is_empty() => "None",
+        // Never a 401: works without a key.
+        _ if operation["responses"].get("401").is_none() => "Optional",
+        _ => "Required",
+    };
+    let metadata =
+        ["X-OpenRouter-Metadata", "X-OpenRouter-Experimental-Metadata"].iter().any(|n| parameter(n).is_some());
+    let stated = &operation["x-speakeasy-pagination"];
+    let cursor = stated["inputs"].as_array().into_iter().flatten().find(|input| input["type"] == "cursor");
+    let cursor = cursor.and_then(|input| input["name"].as_str());
+    let after = parameter("after").filter(|_| stated.is_null()).map(|_| "after");
+    let default = parameter("limit").and_then(|limit| limit["schema"]["default"].as_u64());
+    let paging = match cursor.or(after) {
+        Some(cursor) => format!("Some(Cursor({cursor:?}))"),
+        None if parameter("offset").is_some() => format!("Some(Offset {{ default_limit: {default:?} }})"),
+        None => "None".to_owned(),
+    };
+    format!(
+        "Operation {{ id: {id:?}, function: {:?}, method: {method}, path: {path:?}, repeatable: {repeatable}, \
+         authentication: {authentication}, metadata_header: {metadata}, server: {server:?}, paging: {paging} }}",
+        Some(function)
+    )
+}
+
 /// Calls an operation both ways, with all that it takes in several rounds and with what it requires, and once for each
 /// status of an error. Returns the number of calls.
 async fn call_both_ways(document: &Document, stated: &Stated<'_>, function: &str, calling: Calling) -> usize {
     let server = MockServer::start().await;
     let client = OpenRouter::builder().api_key("sk-or-test").server_url(server.url());
-    let client = client.retry_config(RetryConfig::none()).build().unwrap();
+    let seen = Seen::default();
+    let client = client.retry_config(RetryConfig::none()).hook(seen.clone()).build().unwrap();
     let stream = event_schema(document, stated).is_some() && function.ends_with("stream");
     let mut calls = 0;
     for (all, round) in (0..Sampler::ROUNDS).map(|round| (true, round)).chain([(false, 0)]) {
@@ -264,6 +310,8 @@ async fn call_both_ways(document: &Document, stated: &Stated<'_>, function: &str
             calls += 1;
         }
     }
+    assert_eq!(seen.0.lock().unwrap().as_str(), described(stated, function));
+    let kinds: Value = serde_yaml_ng::from_str(include_str!("../../overlay/errors.yaml")).unwrap();
     let statuses = stated.operation["responses"].as_object().unwrap().keys();
     for status in statuses.filter_map(|status| status.parse::<u16>().ok()).filter(|status| *status >= 400) {
         for outcome in calling(&client, &case.given) {
@@ -272,6 +320,7 @@ async fn call_both_ways(document: &Document, stated: &Stated<'_>, function: &str
             let error = outcome.await.unwrap_err();
             let error = error.as_api().unwrap_or_else(|| panic!("{status}: {error}"));
             assert_eq!((error.status().as_u16(), error.message()), (status, message.as_str()));
+            assert_eq!(format!("{:?}", error.kind()), kinds[status.to_string()]["kind"].as_str().unwrap());
             calls += 1;
         }
     }

@@ -1,14 +1,18 @@
 //! The `Debug` form of a value beside its JSON. It is derived, so that it has the names of Rust, and tells which field holds
 //! what.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
-/// Where the `Debug` form of a value says something else than its JSON.
-pub(crate) fn difference(shown: &str, json: &Value) -> Option<String> {
-    let mut shown = Shown { rest: shown };
-    match shown.value(Some(json)) {
-        Err(difference) => Some(difference),
-        Ok(()) => (!shown.rest.is_empty()).then(|| format!("ends with {}", shown.rest)),
+/// Compares the `Debug` form of a value with its JSON. Returns the members of an object, and whether their fields are
+/// options; or where the two say different things.
+pub(crate) fn compare(shown: &str, json: &Value) -> Result<BTreeMap<String, bool>, String> {
+    let mut shown = Shown { rest: shown, options: None };
+    shown.value(Some(json))?;
+    match shown.rest {
+        "" => Ok(shown.options.unwrap_or_default()),
+        rest => Err(format!("ends with {rest}")),
     }
 }
 
@@ -29,6 +33,8 @@ pub(crate) fn is_name_of(rust: &str, wire: &str) -> bool {
 
 struct Shown<'a> {
     rest: &'a str,
+    /// The members of the outermost object.
+    options: Option<BTreeMap<String, bool>>,
 }
 
 impl<'a> Shown<'a> {
@@ -118,6 +124,8 @@ impl<'a> Shown<'a> {
     fn fields(&mut self, of: &str, json: Option<&Value>) -> Result<(), String> {
         let members = json.and_then(Value::as_object).ok_or_else(|| format!("{of} is not an object: {json:?}"))?;
         let mut left: Vec<&str> = members.keys().map(String::as_str).collect();
+        let is_outermost = self.options.is_none();
+        self.options.get_or_insert_default();
         loop {
             let field = self.take_while(|c| c.is_alphanumeric() || c == '_');
             self.take(": ");
@@ -127,6 +135,9 @@ impl<'a> Shown<'a> {
             let named = left.iter().position(|name| *name == field);
             let named = named.or_else(|| left.iter().position(|name| is_name_of(field, name)));
             let name = named.map(|at| left.remove(at));
+            if let (true, Some(name), Some(options)) = (is_outermost, name, &mut self.options) {
+                options.insert(name.to_owned(), self.rest.starts_with("Some(") || self.rest.starts_with("Set("));
+            }
             self.value(name.and_then(|name| members.get(name))).map_err(|error| format!("{of}.{field}: {error}"))?;
             self.take(", ");
         }
@@ -144,13 +155,14 @@ impl<'a> Shown<'a> {
 mod tests {
     use serde_json::json;
 
-    use super::{difference, is_name_of};
+    use super::{compare, is_name_of};
 
     #[test]
     fn a_value_in_the_wrong_field_differs() {
         let json = json!({"type": "usage", "prompt_tokens": 1, "stop": "tool_calls", "name": null, "tags": ["a\"b"]});
         let right = "Usage { prompt_tokens: 1, stop: Some(ToolCalls), name: None, tags: [\"a\\\"b\"], extra: {} }";
-        assert_eq!(difference(right, &json), None);
+        let options = compare(right, &json).unwrap();
+        assert!(options["stop"] && !options["prompt_tokens"], "{options:?}");
         for (from, to) in [
             ("prompt_tokens: 1", "prompt_tokens: 2"),
             ("prompt_tokens: 1", "completion_tokens: 1"),
@@ -161,7 +173,7 @@ mod tests {
             ("name: None", "name: Some(\"\")"),
             ("extra: {}", "extra: {\"a\": 1}"),
         ] {
-            assert!(difference(&right.replace(from, to), &json).is_some(), "{to}");
+            assert!(compare(&right.replace(from, to), &json).is_err(), "{to}");
         }
     }
 

@@ -183,7 +183,7 @@ impl Findings {
         let difference = json.difference(&seen.written).map(|at| at.to_string());
         self.check(known, place, difference.is_none(), || format!("is written with another {difference:?}"));
         if seen.untyped.is_empty() {
-            let difference = shown::difference(&seen.shown, value);
+            let difference = shown::compare(&seen.shown, value).err();
             self.check(known, place, difference.is_none(), || difference.unwrap_or_default());
         }
         Some(seen)
@@ -210,10 +210,17 @@ impl Findings {
             })
             .collect();
         let own: BTreeMap<&str, String> = (known.members)().into_iter().collect();
+        let whole = Sampler::small(document, 0).value(schema);
+        let seen = (known.look)(&whole.to_string(), true);
+        let options = seen.and_then(|seen| shown::compare(&seen.shown, &whole)).unwrap_or_default();
         for (name, presence) in &stated {
             self.members.insert((known.name, (*name).to_owned()));
             self.check(known, place, own.get(name) == Some(presence), || {
                 format!("`{name}` is {presence}, and not {:?}", own.get(name))
+            });
+            let is_option = options.get(*name).copied();
+            self.check(known, place, is_option.is_none_or(|is_option| is_option == (presence != "Required")), || {
+                format!("`{name}` is {presence}, but its field is not")
             });
         }
         for (name, property) in document.properties(schema) {

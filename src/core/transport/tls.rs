@@ -9,7 +9,7 @@ use hyper_util::client::legacy::connect::Connection;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer};
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::{AlertDescription, CertificateError, ClientConfig, PeerIncompatible, RootCertStore};
 use tower_service::Service;
 
 use super::error::{Cause, ConnectError, TransportBuildError};
@@ -184,6 +184,13 @@ const fn advice(error: &rustls::Error) -> Option<&'static str> {
             "the certificate of the server is not trusted. If a company signed it, trust what the operating \
              system trusts (`roots`, with the feature `roots-platform`), or set `root_certificate` of `HyperTransport`",
         ),
+        rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)
+        | rustls::Error::PeerIncompatible(
+            PeerIncompatible::ServerDoesNotSupportTls12Or13 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+        ) => Some(
+            "the server and this program have no TLS version in common; for a server without TLS 1.3, enable the feature \
+             `tls12`",
+        ),
         rustls::Error::InvalidMessage(_) => Some("the server does not speak TLS on this port; check the server URL"),
         _ => None,
     }
@@ -216,7 +223,8 @@ fn provider(chosen: Option<Cryptography>) -> Result<Arc<CryptoProvider>, Transpo
 
 fn add_extra(roots: &mut RootCertStore, certificate: &[u8]) -> Result<(), TransportBuildError> {
     let invalid = |reason| TransportBuildError::new("root_certificate", reason);
-    let found: Vec<CertificateDer<'_>> = if memchr::memmem::find(certificate, b"-----BEGIN ").is_some() {
+    let begin = b"-----BEGIN ";
+    let found: Vec<CertificateDer<'_>> = if certificate.windows(begin.len()).any(|text| text == begin) {
         CertificateDer::pem_slice_iter(certificate)
             .collect::<Result<_, _>>()
             .map_err(|error| invalid("the PEM text cannot be read").caused_by(error))?

@@ -15,20 +15,24 @@ macro_rules! wire_struct {
         $($field:ident $(as $name:literal)?: $kind:ident = $index:literal),* $(,)?
     }) => {
         impl $crate::core::wire::Struct for $type {
-            const LAYOUT: &'static $crate::core::wire::Layout = &$crate::core::wire::Layout::new(
-                concat!(
-                    $($($constant, "\"", $value, "\"",)+)?
-                    $($crate::core::wire::wire_name!($field $($name)?),)*
-                    stringify!($type),
-                ),
-                &$crate::core::wire::placed([
-                    $($($crate::core::wire::Member::constant($constant, concat!("\"", $value, "\"")),)+)?
-                    $($crate::core::wire::Member::new(
-                        $crate::core::wire::wire_name!($field $($name)?),
-                        $crate::core::wire::Kind::$kind,
-                    ),)*
-                ]),
-            );
+            const LAYOUT: &'static $crate::core::wire::Layout = {
+                // A static stands in the program once, a constant in each of the units that it is compiled in.
+                static LAYOUT: $crate::core::wire::Layout = $crate::core::wire::Layout::new(
+                    concat!(
+                        $($($constant, "\"", $value, "\"",)+)?
+                        $($crate::core::wire::wire_name!($field $($name)?),)*
+                        stringify!($type),
+                    ),
+                    &$crate::core::wire::placed([
+                        $($($crate::core::wire::Member::constant($constant, concat!("\"", $value, "\"")),)+)?
+                        $($crate::core::wire::Member::new(
+                            $crate::core::wire::wire_name!($field $($name)?),
+                            $crate::core::wire::Kind::$kind,
+                        ),)*
+                    ]),
+                );
+                &LAYOUT
+            };
 
             #[inline]
             #[allow(unused_variables)]
@@ -146,7 +150,7 @@ macro_rules! wire_name {
 ///
 /// [`Patch`]: super::Patch
 macro_rules! wire_setters {
-    ($type:ident { $($field:ident: $kind:ident $value:ty,)* }) => {
+    ($type:ident { $($(#[$doc:meta])* $field:ident: $kind:ident $value:ty,)* }) => {
         impl From<::serde_json::Value> for $type {
             /// Reads the object that `json!({…})` makes. Members that this type does not know or that do not fit are sent
             /// as given; a value that is not an object is an error of the call.
@@ -157,7 +161,7 @@ macro_rules! wire_setters {
         }
 
         impl $type {
-            $($crate::core::wire::wire_setters!(@ $field $kind $value);)*
+            $($crate::core::wire::wire_setters!(@ $(#[$doc])* $field $kind $value);)*
 
             /// Adds a member that this version of the crate has no field for.
             #[must_use]
@@ -168,8 +172,8 @@ macro_rules! wire_setters {
             }
         }
     };
-    (@ $field:ident exact $value:ty) => {
-        #[doc = concat!("Sets the field `", stringify!($field), "`.")]
+    (@ $(#[$doc:meta])* $field:ident exact $value:ty) => {
+        $(#[$doc])*
         #[must_use]
         #[inline]
         pub fn $field(mut self, $field: $value) -> Self {
@@ -177,8 +181,8 @@ macro_rules! wire_setters {
             self
         }
     };
-    (@ $field:ident into $value:ty) => {
-        #[doc = concat!("Sets the field `", stringify!($field), "`.")]
+    (@ $(#[$doc:meta])* $field:ident into $value:ty) => {
+        $(#[$doc])*
         #[must_use]
         #[inline]
         pub fn $field(mut self, $field: impl Into<$value>) -> Self {
@@ -186,8 +190,8 @@ macro_rules! wire_setters {
             self
         }
     };
-    (@ $field:ident boxed $value:ty) => {
-        #[doc = concat!("Sets the field `", stringify!($field), "`.")]
+    (@ $(#[$doc:meta])* $field:ident boxed $value:ty) => {
+        $(#[$doc])*
         #[must_use]
         #[inline]
         pub fn $field(mut self, $field: impl Into<$value>) -> Self {
@@ -195,8 +199,8 @@ macro_rules! wire_setters {
             self
         }
     };
-    (@ $field:ident number $value:ty) => {
-        #[doc = concat!("Sets the field `", stringify!($field), "`.")]
+    (@ $(#[$doc:meta])* $field:ident number $value:ty) => {
+        $(#[$doc])*
         #[must_use]
         #[inline]
         pub fn $field(mut self, $field: impl $crate::core::wire::IntoNumber<$value>) -> Self {
@@ -204,8 +208,8 @@ macro_rules! wire_setters {
             self
         }
     };
-    (@ $field:ident list $value:ty) => {
-        #[doc = concat!("Sets the field `", stringify!($field), "`: one element, or a list of them.")]
+    (@ $(#[$doc:meta])* $field:ident list $value:ty) => {
+        $(#[$doc])*
         #[must_use]
         #[inline]
         pub fn $field<M>(mut self, $field: impl $crate::core::wire::IntoList<$value, M>) -> Self {
@@ -213,8 +217,8 @@ macro_rules! wire_setters {
             self
         }
     };
-    (@ $field:ident map $value:ty) => {
-        #[doc = concat!("Sets the field `", stringify!($field), "` from a map, or from pairs of name and value.")]
+    (@ $(#[$doc:meta])* $field:ident map $value:ty) => {
+        $(#[$doc])*
         #[must_use]
         #[inline]
         pub fn $field(
@@ -225,8 +229,8 @@ macro_rules! wire_setters {
             self
         }
     };
-    (@ $field:ident patch $value:ty) => {
-        #[doc = concat!("Changes the field `", stringify!($field), "`; a plain value sets it, `Patch::Clear` empties it.")]
+    (@ $(#[$doc:meta])* $field:ident patch $value:ty) => {
+        $(#[$doc])*
         #[must_use]
         #[inline]
         pub fn $field(mut self, $field: impl Into<$crate::core::wire::Patch<$value>>) -> Self {

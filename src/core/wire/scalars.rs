@@ -503,6 +503,19 @@ impl Root for Json {
 /// A change of one member of something that exists: leave it, empty it, or give it a value.
 ///
 /// Bodies of `PATCH` requests tell a member that is absent from one that is null; `Option` cannot.
+///
+/// ```
+/// # #[cfg(feature = "api-keys")]
+/// # {
+/// use openrouter_kit::models::{Patch, UpdateKeyRequest};
+/// use openrouter_kit::serde_json;
+///
+/// let raised = UpdateKeyRequest::new().limit(50.0);
+/// assert_eq!(serde_json::to_string(&raised).unwrap(), r#"{"limit":50.0}"#);
+/// let unlimited = UpdateKeyRequest::new().limit(Patch::Clear);
+/// assert_eq!(serde_json::to_string(&unlimited).unwrap(), r#"{"limit":null}"#);
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Patch<T> {

@@ -256,6 +256,20 @@ fn first_element(reader: &Reader<'_>) -> Option<Shape> {
 /// Either the server knows a type that this version of the crate does not, or the value has a known tag and does not
 /// fit the type; [`error`](Self::error) tells which.
 ///
+/// ```
+/// # #[cfg(feature = "responses")]
+/// # {
+/// use openrouter_kit::models::ResponsesStreamEvent;
+/// use openrouter_kit::serde_json;
+///
+/// let event = r#"{"type":"response.sparkle","color":"blue"}"#;
+/// match serde_json::from_str(event).unwrap() {
+///     ResponsesStreamEvent::Unrecognized(kept) => assert_eq!(kept.tag("type"), Some("response.sparkle")),
+///     known => println!("{known:?}"),
+/// }
+/// # }
+/// ```
+///
 /// `Debug` prints a value of an unknown type like [`Json`]. For a value that does not fit its type it prints only the
 /// member names, since a secret may be in an unexpected place; [`json`](Self::json) has the value.
 #[derive(Clone, PartialEq)]
@@ -388,7 +402,7 @@ macro_rules! wire_union {
                 enum Branch {
                     $($any = $index,)*
                 }
-                &$crate::core::wire::Arms {
+                static ARMS: $crate::core::wire::Arms = $crate::core::wire::Arms {
                     tag: $crate::core::wire::wire_union!(@tag $($tag)?),
                     tagged: &[$($($crate::core::wire::Tagged::new($value, $crate::core::wire::Arm {
                         conditions: &[$($($crate::core::wire::Condition::$condition($($argument),+)),+)?],
@@ -405,7 +419,8 @@ macro_rules! wire_union {
                         $crate::core::wire::wire_union!(@element $($element)?),
                         Branch::$shaped as u8,
                     ),)*)?],
-                }
+                };
+                &ARMS
             };
 
             #[inline]

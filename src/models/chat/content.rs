@@ -64,16 +64,29 @@ impl ChatAssistantMessage {
 }
 
 wire_setters!(ChatAssistantMessage {
+    /// Sets `audio`. Spoken form of the reply, or a reference to it, when audio output was requested.
     audio: into ChatAudioOutput,
+    /// Sets `content`. What the model said, as text or content parts; `null` when it only calls tools or refuses.
     content: into ChatMessageContent,
+    /// Sets `images`, from one element or a list. Pictures generated along with the reply.
     images: list ChatAssistantImage,
+    /// Sets `model`. Slug of the model that wrote this turn.
     model: into String,
+    /// Sets `name`. Tells apart several participants that share the assistant role.
     name: into String,
+    /// Sets `reasoning`. Readable text of the thinking that preceded the answer; `null` when none is available.
     reasoning: into String,
+    /// Sets `reasoning_details`, from one element or a list. Structured thinking blocks; send them back unchanged so
+    /// the model can resume its line of thought.
     reasoning_details: list ReasoningDetail,
+    /// Sets `refusal`. The explanation given when the model declines to answer; `null` otherwise.
     refusal: into String,
+    /// Sets `tool_calls`, from one element or a list. Tools the model wants run before it continues; answer each with
+    /// a tool message.
     tool_calls: list ChatToolCall,
+    /// Sets `annotations`, from one element or a list. Web pages and files that the reply is based on.
     annotations: list ChatAnnotation,
+    /// Sets `cache_control`. Marks the end of a prompt prefix to cache, for providers with explicit caching.
     cache_control: into CacheControl,
 });
 
@@ -111,9 +124,13 @@ impl ChatAudioOutput {
 }
 
 wire_setters!(ChatAudioOutput {
+    /// Sets `data`. The sound itself, encoded in base64; decode it before playback.
     data: into String,
+    /// Sets `expires_at`. Time after which the audio can no longer be referenced in later turns.
     expires_at: number i64,
+    /// Sets `id`. Handle for referring to this audio in later turns.
     id: into String,
+    /// Sets `transcript`. The spoken words in written form.
     transcript: into String,
 });
 
@@ -150,7 +167,10 @@ impl ChatContentText {
 wire_text!(ChatContentText, text => Self::new(text));
 
 wire_setters!(ChatContentText {
+    /// Sets `cache_control`. Asks the provider to cache the prompt up to and including this part, in Anthropic style.
     cache_control: into CacheControl,
+    /// Sets `prompt_cache_breakpoint`. Asks the provider to cache the prompt up to and including this part, in OpenAI
+    /// style.
     prompt_cache_breakpoint: into PromptCacheBreakpoint,
 });
 
@@ -188,7 +208,8 @@ wire_setters!(ChatContentImage {});
 pub struct ChatContentImageUrl {
     /// Link to the picture, or the picture itself as a `data:` URL.
     pub url: String,
-    /// How finely the model examines the picture; more detail costs more tokens, and unsupported `original` falls back to `high`.
+    /// How finely the model examines the picture; more detail costs more tokens, and unsupported `original` falls
+    /// back to `high`.
     pub detail: Option<ImageDetail>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -205,6 +226,8 @@ impl ChatContentImageUrl {
 }
 
 wire_setters!(ChatContentImageUrl {
+    /// Sets `detail`. How finely the model examines the picture; more detail costs more tokens, and unsupported
+    /// `original` falls back to `high`.
     detail: into ImageDetail,
 });
 
@@ -289,6 +312,7 @@ impl ChatContentVideoInput {
 }
 
 wire_setters!(ChatContentVideoInput {
+    /// Sets `processing`. How the provider processes the clip, if it offers a choice (Google Gemini does).
     processing: into VideoProcessing,
 });
 
@@ -371,8 +395,11 @@ impl ChatContentFileFile {
 }
 
 wire_setters!(ChatContentFileFile {
+    /// Sets `file_data`. The document as a base64 data URL, or a link from which it can be fetched.
     file_data: into String,
+    /// Sets `file_id`. Points to a document uploaded earlier, in place of sending its bytes again.
     file_id: into String,
+    /// Sets `filename`. Name the document carries, extension included.
     filename: into String,
 });
 
@@ -570,6 +597,7 @@ impl ChatAssistantImage {
 }
 
 wire_setters!(ChatAssistantImage {
+    /// Sets `index`. Position of this picture among those of the reply, counting from zero.
     index: number i64,
 });
 
@@ -607,8 +635,11 @@ impl ReasoningDetailSummary {
 }
 
 wire_setters!(ReasoningDetailSummary {
+    /// Sets `format`. Provider dialect of the summary, needed to replay it correctly.
     format: into ReasoningFormat,
+    /// Sets `id`. Identifier of this reasoning detail; null when the provider assigns none.
     id: into String,
+    /// Sets `index`. Position of the detail in its sequence; merge streamed fragments by it.
     index: number i64,
 });
 
@@ -646,8 +677,11 @@ impl ReasoningDetailEncrypted {
 }
 
 wire_setters!(ReasoningDetailEncrypted {
+    /// Sets `format`. Provider dialect of the payload, needed to replay it correctly.
     format: into ReasoningFormat,
+    /// Sets `id`. Identifier of this reasoning detail; null when the provider assigns none.
     id: into String,
+    /// Sets `index`. Position of the detail in its sequence; merge streamed fragments by it.
     index: number i64,
 });
 
@@ -688,10 +722,15 @@ impl ReasoningDetailText {
 }
 
 wire_setters!(ReasoningDetailText {
+    /// Sets `format`. Provider dialect of the text, needed to replay it correctly.
     format: into ReasoningFormat,
+    /// Sets `id`. Identifier of this reasoning detail; null when the provider assigns none.
     id: into String,
+    /// Sets `index`. Position of the detail in its sequence; merge streamed fragments by it.
     index: number i64,
+    /// Sets `signature`. Provider seal over the text, to be returned with it unchanged; null when unsigned.
     signature: into String,
+    /// Sets `text`. Readable reasoning of the model; null when a fragment carries only a signature.
     text: into String,
 });
 
@@ -747,9 +786,13 @@ impl ReasoningDetailServerToolCall {
 }
 
 wire_setters!(ReasoningDetailServerToolCall {
+    /// Sets `format`. Provider dialect of this reasoning detail, needed to replay it correctly.
     format: into ReasoningFormat,
+    /// Sets `id`. Identifier of this reasoning detail; null when none is assigned.
     id: into String,
+    /// Sets `index`. Position of the detail in its sequence; merge streamed fragments by it.
     index: number i64,
+    /// Sets `tool_call_id`. Links this trace to the tool call it stands for; null when unknown.
     tool_call_id: into String,
 });
 
@@ -903,7 +946,9 @@ impl ChatToolCall {
 }
 
 wire_setters!(ChatToolCall {
+    /// Sets `index`. Position of this call among those of the reply, counting from zero.
     index: number i64,
+    /// Sets `cache_control`. Marks everything up to this call for the prompt cache of the provider.
     cache_control: into CacheControl,
 });
 
@@ -932,6 +977,7 @@ impl ChatUrlCitation {
 }
 
 wire_setters!(ChatUrlCitation {
+    /// Sets `url_citation`. The page, and which part of the text it supports.
     url_citation: into ChatUrlCitationUrlCitation,
 });
 
@@ -972,9 +1018,13 @@ impl ChatUrlCitationUrlCitation {
 }
 
 wire_setters!(ChatUrlCitationUrlCitation {
+    /// Sets `title`. Title of the page.
     title: into String,
+    /// Sets `content`. Excerpt of the page that the model was given.
     content: into String,
+    /// Sets `start_index`. Where the cited part of the text begins, in characters.
     start_index: number i64,
+    /// Sets `end_index`. Where the cited part of the text ends, in characters.
     end_index: number i64,
 });
 
@@ -1003,6 +1053,7 @@ impl ChatFileAnnotation {
 }
 
 wire_setters!(ChatFileAnnotation {
+    /// Sets `file`. The file and its parsed content.
     file: into ChatFileAnnotationFile,
 });
 
@@ -1033,7 +1084,9 @@ impl ChatFileAnnotationFile {
 }
 
 wire_setters!(ChatFileAnnotationFile {
+    /// Sets `name`. Name that the request gave the file.
     name: into String,
+    /// Sets `content`, from one element or a list. Text and images found in the file.
     content: list ChatContentPart,
 });
 
@@ -1047,7 +1100,8 @@ pub enum ChatAnnotation {
     ///
     /// `type` is `url_citation`.
     UrlCitation(ChatUrlCitation),
-    /// A file as OpenRouter parsed it; send it back with the message so that the file is not parsed, and charged, again.
+    /// A file as OpenRouter parsed it; send it back with the message so that the file is not parsed, and charged,
+    /// again.
     ///
     /// `type` is `file`.
     File(ChatFileAnnotation),

@@ -47,7 +47,8 @@ pub struct ChatRequest {
     pub logprobs: Option<bool>,
     /// Caps how many tokens the model may generate for the answer.
     pub max_completion_tokens: Option<i64>,
-    /// Older name for the output cap; prefer `max_completion_tokens`, and note that some providers reject very small values.
+    /// Older name for the output cap; prefer `max_completion_tokens`, and note that some providers reject very small
+    /// values.
     pub max_tokens: Option<i64>,
     /// Your own string labels attached to the request; count and lengths of pairs are limited.
     pub metadata: Option<BTreeMap<String, String>>,
@@ -77,7 +78,8 @@ pub struct ChatRequest {
     pub reasoning: Option<ChatRequestReasoning>,
     /// Shortcut for `reasoning.effort`; when both are given they have to agree.
     pub reasoning_effort: Option<ReasoningEffort>,
-    /// Discourages tokens already present in the text; values above 1 do so more strongly, and some providers ignore it.
+    /// Discourages tokens already present in the text; values above 1 do so more strongly, and some providers ignore
+    /// it.
     pub repetition_penalty: Option<f64>,
     /// Shape the answer must take: free text, JSON, schema-bound JSON, a grammar, or Python.
     pub response_format: Option<ChatRequestResponseFormat>,
@@ -85,9 +87,11 @@ pub struct ChatRequest {
     pub route: Option<DeprecatedRoute>,
     /// Fixes the random choices so that repeated requests tend to give the same answer.
     pub seed: Option<i64>,
-    /// Trades price against speed at providers that sell several processing tiers; `fast` means the same as `priority`.
+    /// Trades price against speed at providers that sell several processing tiers; `fast` means the same as
+    /// `priority`.
     pub service_tier: Option<ServiceTier>,
-    /// Ties together requests of one conversation or workflow, keeping them on one provider for cache hits; wins over the `x-session-id` header.
+    /// Ties together requests of one conversation or workflow, keeping them on one provider for cache hits; wins over
+    /// the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
@@ -237,51 +241,118 @@ impl ChatRequest {
 }
 
 wire_setters!(ChatRequest {
+    /// Sets `cache_control`. Turns on Anthropic-style prompt caching for the request as a whole.
     cache_control: into CacheControl,
+    /// Sets `debug`. Diagnostic switches for streamed requests; leave unset in production.
     debug: into ChatDebugOptions,
+    /// Sets `deferred_tools`. Loads tool definitions on demand, which keeps the prompt short when there are many
+    /// tools.
     deferred_tools: into DeferredToolsControl,
+    /// Sets `frequency_penalty`. Pushes down tokens in proportion to how often they already occurred; negative values
+    /// encourage repetition.
     frequency_penalty: number f64,
+    /// Sets `image_config`, from a map or from pairs of name and value. Settings for pictures, used when the model
+    /// generates images.
     image_config: map ImageConfigValue,
+    /// Sets `logit_bias`, from a map or from pairs of name and value. Raises or lowers the odds of particular tokens,
+    /// keyed by token identifier.
     logit_bias: map f64,
+    /// Sets `logprobs`. Asks for the log probability of each generated token in the answer.
     logprobs: exact bool,
+    /// Sets `max_completion_tokens`. Caps how many tokens the model may generate for the answer.
     max_completion_tokens: number i64,
+    /// Sets `max_tokens`. Older name for the output cap; prefer `max_completion_tokens`, and note that some providers
+    /// reject very small values.
     max_tokens: number i64,
+    /// Sets `metadata`, from a map or from pairs of name and value. Your own string labels attached to the request;
+    /// count and lengths of pairs are limited.
     metadata: map String,
+    /// Sets `min_p`. Drops tokens whose probability is below this fraction of the best candidate; some providers
+    /// ignore it.
     min_p: number f64,
+    /// Sets `modalities`, from one element or a list. Kinds of output to produce; list more than one for mixed
+    /// answers.
     modalities: list ChatRequestModality,
+    /// Sets `model`. Slug of the model that should answer.
     model: into String,
+    /// Sets `models`, from one element or a list. Models to try in turn, so that another can answer when the
+    /// preferred one fails.
     models: list String,
+    /// Sets `parallel_tool_calls`. Lets the model request several tools at once; false makes it ask for one at a
+    /// time.
     parallel_tool_calls: exact bool,
+    /// Sets `plugins`, from one element or a list. OpenRouter extensions to run around the request, such as web
+    /// search or file parsing, each with its settings.
     plugins: list Plugin,
+    /// Sets `prediction`. Text you expect to see again in the output, which lets supporting models answer faster.
     prediction: into Prediction,
+    /// Sets `presence_penalty`. Pushes down tokens that occurred at all, favouring new topics; negative values do the
+    /// opposite.
     presence_penalty: number f64,
+    /// Sets `prompt_cache_key`. Groups requests with a common prefix so that the provider finds its cached prompt
+    /// more often.
     prompt_cache_key: into String,
+    /// Sets `prompt_cache_options`. Fine control over how the provider caches the prompt.
     prompt_cache_options: into PromptCacheOptions,
+    /// Sets `provider`. Which providers may serve the request and in which order to prefer them.
     provider: into ProviderPreferences,
+    /// Sets `reasoning`. How much a reasoning model should think and how it reports its thinking.
     reasoning: into ChatRequestReasoning,
+    /// Sets `reasoning_effort`. Shortcut for `reasoning.effort`; when both are given they have to agree.
     reasoning_effort: into ReasoningEffort,
+    /// Sets `repetition_penalty`. Discourages tokens already present in the text; values above 1 do so more strongly,
+    /// and some providers ignore it.
     repetition_penalty: number f64,
+    /// Sets `response_format`. Shape the answer must take: free text, JSON, schema-bound JSON, a grammar, or Python.
     response_format: into ChatRequestResponseFormat,
+    /// Sets `route`. Former routing switch, kept so that old requests still parse; use `models` and `provider` in new
+    /// code.
     route: into DeprecatedRoute,
+    /// Sets `seed`. Fixes the random choices so that repeated requests tend to give the same answer.
     seed: number i64,
+    /// Sets `service_tier`. Trades price against speed at providers that sell several processing tiers; `fast` means
+    /// the same as `priority`.
     service_tier: into ServiceTier,
+    /// Sets `session_id`. Ties together requests of one conversation or workflow, keeping them on one provider for
+    /// cache hits; wins over the `x-session-id` header.
     session_id: into String,
+    /// Sets `stop`. One or more strings that end generation as soon as the model writes them.
     stop: into StopSequences,
+    /// Sets `stop_server_tools_when`, from one element or a list. Conditions that end the loop in which OpenRouter
+    /// runs server tools.
     stop_server_tools_when: list StopServerToolsWhenCondition,
+    /// Sets `stream_options`. Settings that apply only to streamed answers.
     stream_options: into ChatStreamOptions,
+    /// Sets `temperature`. Randomness of token choice: low values give focused answers, high values give varied ones.
     temperature: number f64,
+    /// Sets `tool_choice`. Whether the model may, must or must not call tools, or which one it has to call.
     tool_choice: into ChatToolChoice,
+    /// Sets `tools`, from one element or a list. Functions and server tools that the model may call while answering.
     tools: list ChatFunctionTool,
+    /// Sets `top_a`. Filters out unlikely tokens with a cutoff that adapts to the best candidate; some providers
+    /// ignore it.
     top_a: number f64,
+    /// Sets `top_k`. Keeps only this many of the likeliest tokens at each step; 1 makes the choice greedy.
     top_k: number i64,
+    /// Sets `top_logprobs`. How many alternatives to report at each position, together with their log probabilities.
     top_logprobs: number i64,
+    /// Sets `top_p`. Samples from the smallest set of tokens whose probabilities add up to this share.
     top_p: number f64,
+    /// Sets `trace`. Tracing labels passed on to your observability destinations.
     trace: into TraceConfig,
+    /// Sets `user`. Stable pseudonym for your end user, so abuse blocks hit that user alone; providers only ever see
+    /// a hash.
     user: into String,
+    /// Sets `n`. How many candidate answers to generate; most models only support one.
     n: number i64,
+    /// Sets `usage`. Asked for usage in the response; the API now always sends it.
     usage: into ChatRequestUsage,
+    /// Sets `include_reasoning`. Asks for the reasoning in the response; the older form of `reasoning`.
     include_reasoning: exact bool,
+    /// Sets `transforms`, from one element or a list. Changes to apply to the prompt, such as `middle-out`, which
+    /// shortens one that is too long for the model.
     transforms: list String,
+    /// Sets `verbosity`. How long and detailed the response should be.
     verbosity: into Verbosity,
 });
 
@@ -293,7 +364,8 @@ wire_setters!(ChatRequest {
 pub struct ChatSystemMessage {
     /// The instructions, as one string or as text parts.
     pub content: ChatTextContent,
-    /// Switches the reasoning effort for the rest of the conversation and keeps the cached prompt valid; put it on an empty system message ahead of a user message and leave it there on later turns.
+    /// Switches the reasoning effort for the rest of the conversation and keeps the cached prompt valid; put it on an
+    /// empty system message ahead of a user message and leave it there on later turns.
     pub configuration_update: Option<ConfigurationUpdate>,
     /// Tells apart several sources of system instructions.
     pub name: Option<String>,
@@ -325,8 +397,13 @@ impl ChatSystemMessage {
 }
 
 wire_setters!(ChatSystemMessage {
+    /// Sets `configuration_update`. Switches the reasoning effort for the rest of the conversation and keeps the
+    /// cached prompt valid; put it on an empty system message ahead of a user message and leave it there on later
+    /// turns.
     configuration_update: into ConfigurationUpdate,
+    /// Sets `name`. Tells apart several sources of system instructions.
     name: into String,
+    /// Sets `cache_control`. Marks the end of a prompt prefix to cache, for providers with explicit caching.
     cache_control: into CacheControl,
 });
 
@@ -433,7 +510,9 @@ impl ChatUserMessage {
 }
 
 wire_setters!(ChatUserMessage {
+    /// Sets `name`. Tells apart several participants that share the user role.
     name: into String,
+    /// Sets `cache_control`. Marks the end of a prompt prefix to cache, for providers with explicit caching.
     cache_control: into CacheControl,
 });
 
@@ -468,7 +547,10 @@ impl ChatDeveloperMessage {
 }
 
 wire_setters!(ChatDeveloperMessage {
+    /// Sets `configuration_update`. Switches the reasoning effort for the rest of the conversation, in the same way
+    /// as on a system message.
     configuration_update: into ConfigurationUpdate,
+    /// Sets `name`. Tells apart several authors of developer instructions.
     name: into String,
 });
 
@@ -512,7 +594,9 @@ impl ChatToolMessage {
 }
 
 wire_setters!(ChatToolMessage {
+    /// Sets `cache_control`. Marks the end of a prompt prefix to cache, for providers with explicit caching.
     cache_control: into CacheControl,
+    /// Sets `name`. Name of the tool whose result this is; some providers require it.
     name: into String,
 });
 
@@ -751,10 +835,15 @@ impl ChatRequestReasoning {
 }
 
 wire_setters!(ChatRequestReasoning {
+    /// Sets `effort`. How hard the model thinks before answering; more effort takes more time and tokens.
     effort: into ReasoningEffort,
+    /// Sets `summary`. Whether and how extensively the model summarises its thinking.
     summary: into ReasoningSummaryVerbosity,
+    /// Sets `enabled`. Turns reasoning on with the default settings of the model, or off.
     enabled: exact bool,
+    /// Sets `exclude`. Lets the model reason without returning its reasoning.
     exclude: exact bool,
+    /// Sets `max_tokens`. Most tokens to spend on reasoning; an alternative to `effort`.
     max_tokens: number i64,
 });
 
@@ -820,8 +909,11 @@ impl ChatJsonSchemaConfig {
 }
 
 wire_setters!(ChatJsonSchemaConfig {
+    /// Sets `description`. Explains what the structure stands for, so the model fills it sensibly.
     description: into String,
+    /// Sets `schema`. The JSON Schema document that describes the answer.
     schema: into JsonObject,
+    /// Sets `strict`. Forces the answer to obey the schema exactly instead of treating it as guidance.
     strict: exact bool,
 });
 
@@ -1002,6 +1094,7 @@ impl ChatStreamOptions {
 }
 
 wire_setters!(ChatStreamOptions {
+    /// Sets `include_usage`. Accepted but ignored: streams report their full usage in any case.
     include_usage: exact bool,
 });
 
@@ -1184,7 +1277,9 @@ impl ChatFunctionToolFunction {
 }
 
 wire_setters!(ChatFunctionToolFunction {
+    /// Sets `cache_control`. Asks the provider to cache the prompt through this tool definition, in Anthropic style.
     cache_control: into CacheControl,
+    /// Sets `defer_loading`. True hides the function from the model until a tool search finds it.
     defer_loading: exact bool,
 });
 
@@ -1234,9 +1329,13 @@ impl ChatFunctionToolFunctionFunction {
 }
 
 wire_setters!(ChatFunctionToolFunctionFunction {
+    /// Sets `defer_loading`. True hides the function from the model until a tool search finds it.
     defer_loading: exact bool,
+    /// Sets `description`. Explains what the function does, so the model knows when to call it.
     description: into String,
+    /// Sets `parameters`. JSON Schema of the arguments object that the model must fill in.
     parameters: into JsonObject,
+    /// Sets `strict`. Forces the generated arguments to obey the declared schema exactly.
     strict: exact bool,
 });
 
@@ -1260,7 +1359,8 @@ pub struct ChatWebSearchShorthand {
     pub max_results: Option<i64>,
     /// Hits over all searches of the request together; bounds cost and context in long tool loops.
     pub max_total_results: Option<i64>,
-    /// Searches the model may run per request; further attempts get an error result, and native engines other than Anthropic ignore it.
+    /// Searches the model may run per request; further attempts get an error result, and native engines other than
+    /// Anthropic ignore it.
     pub max_uses: Option<i64>,
     /// How the search is carried out.
     pub mode: Option<WebSearchMode>,
@@ -1270,7 +1370,8 @@ pub struct ChatWebSearchShorthand {
     pub search_context_size: Option<SearchQualityLevel>,
     /// Approximate whereabouts of the user, for locally relevant hits.
     pub user_location: Option<WebSearchUserLocation>,
-    /// Adds posts on X to the search, optionally filtered; works with native search on SpaceXAI endpoints, which charge extra for it.
+    /// Adds posts on X to the search, optionally filtered; works with native search on SpaceXAI endpoints, which
+    /// charge extra for it.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1316,17 +1417,35 @@ impl ChatWebSearchShorthand {
 }
 
 wire_setters!(ChatWebSearchShorthand {
+    /// Sets `allowed_domains`, from one element or a list. Accepts results from these sites only; most engines honour
+    /// it, and it excludes `excluded_domains`.
     allowed_domains: list String,
+    /// Sets `engine`. Search engine that answers the queries.
     engine: into WebSearchToolEngine,
+    /// Sets `excluded_domains`, from one element or a list. Drops results from these sites; most engines honour it,
+    /// and it excludes `allowed_domains`.
     excluded_domains: list String,
+    /// Sets `max_characters`. Bounds the text taken from every hit; has effect with Exa, Parallel and Perplexity
+    /// only.
     max_characters: number i64,
+    /// Sets `max_results`. Hits per single search; native provider search takes no notice of it.
     max_results: number i64,
+    /// Sets `max_total_results`. Hits over all searches of the request together; bounds cost and context in long tool
+    /// loops.
     max_total_results: number i64,
+    /// Sets `max_uses`. Searches the model may run per request; further attempts get an error result, and native
+    /// engines other than Anthropic ignore it.
     max_uses: number i64,
+    /// Sets `mode`. How the search is carried out.
     mode: into WebSearchMode,
+    /// Sets `parameters`. Search settings in the notation of the OpenRouter tool.
     parameters: into WebSearchConfig,
+    /// Sets `search_context_size`. How much material from the web to put before the model.
     search_context_size: into SearchQualityLevel,
+    /// Sets `user_location`. Approximate whereabouts of the user, for locally relevant hits.
     user_location: into WebSearchUserLocation,
+    /// Sets `x_search`. Adds posts on X to the search, optionally filtered; works with native search on SpaceXAI
+    /// endpoints, which charge extra for it.
     x_search: into XSearchOptions,
 });
 
@@ -1365,7 +1484,8 @@ pub enum ChatFunctionTool {
     ///
     /// `type` is `function`.
     Function(ChatFunctionToolFunction),
-    /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
+    /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are
+    /// allowed, but only one nameless entry.
     ///
     /// `type` is `openrouter:advisor`.
     OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
@@ -1381,7 +1501,8 @@ pub enum ChatFunctionTool {
     ///
     /// `type` is `openrouter:files`.
     OpenRouterFiles(FilesServerTool),
-    /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
+    /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers
+    /// into structured JSON for the calling model.
     ///
     /// `type` is `openrouter:fusion`.
     OpenRouterFusion(Box<FusionServerToolOpenRouter>),
@@ -1393,7 +1514,8 @@ pub enum ChatFunctionTool {
     ///
     /// `type` is `openrouter:experimental__search_models`.
     OpenRouterExperimentalSearchModels(SearchModelsServerTool),
-    /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
+    /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets
+    /// back the result.
     ///
     /// `type` is `openrouter:subagent`.
     OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
@@ -1409,7 +1531,8 @@ pub enum ChatFunctionTool {
     ///
     /// `type` is `web_search` or `web_search_preview` or `web_search_preview_2025_03_11` or `web_search_2025_08_26`.
     WebSearchShorthand(Box<ChatWebSearchShorthand>),
-    /// Tool lent to the subagent; must be an OpenRouter server tool other than the subagent itself, never a client function.
+    /// Tool lent to the subagent; must be an OpenRouter server tool other than the subagent itself, never a client
+    /// function.
     DynamicServerTool(DynamicServerTool),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
@@ -1682,5 +1805,6 @@ impl ChatRequestUsage {
 }
 
 wire_setters!(ChatRequestUsage {
+    /// Sets `include`. Whether to include the usage.
     include: exact bool,
 });

@@ -48,6 +48,7 @@ impl AnthropicWebSearchCitation {
 }
 
 wire_setters!(AnthropicWebSearchCitation {
+    /// Sets `title`. Title of the cited web page; null when unknown.
     title: into String,
 });
 
@@ -107,6 +108,7 @@ impl AnthropicSearchResultCitation {
 }
 
 wire_setters!(AnthropicSearchResultCitation {
+    /// Sets `title`. Title of the cited search result; null when it had none.
     title: into String,
 });
 
@@ -278,7 +280,8 @@ impl AnthropicThinkingBlock {
 
 wire_setters!(AnthropicThinkingBlock {});
 
-/// Thinking that the provider withheld and returned encrypted; replay it unchanged to keep the model's train of thought.
+/// Thinking that the provider withheld and returned encrypted; replay it unchanged to keep the model's train of
+/// thought.
 ///
 /// Schema `AnthropicRedactedThinkingBlock` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -497,6 +500,7 @@ impl AnthropicWebFetchBlock {
 }
 
 wire_setters!(AnthropicWebFetchBlock {
+    /// Sets `retrieved_at`. When the page was fetched, as a timestamp string; null when unknown.
     retrieved_at: into String,
 });
 
@@ -531,7 +535,9 @@ impl AnthropicDocumentBlock {
 }
 
 wire_setters!(AnthropicDocumentBlock {
+    /// Sets `title`. Human-readable name of the document; null when it has none.
     title: into String,
+    /// Sets `citations`. Whether passages of the document may be cited; null when citations are not configured.
     citations: into AnthropicCitationsConfig,
 });
 
@@ -1221,6 +1227,7 @@ impl AnthropicTextEditorError {
 }
 
 wire_setters!(AnthropicTextEditorError {
+    /// Sets `error_message`. Readable explanation of the failure; null when only the code is known.
     error_message: into String,
 });
 
@@ -1297,8 +1304,11 @@ impl AnthropicTextEditorViewResult {
 }
 
 wire_setters!(AnthropicTextEditorViewResult {
+    /// Sets `num_lines`. How many lines are shown; null where lines do not apply.
     num_lines: number i64,
+    /// Sets `start_line`. Line of the file at which the shown part begins; null where lines do not apply.
     start_line: number i64,
+    /// Sets `total_lines`. How many lines the whole file has; null where lines do not apply.
     total_lines: number i64,
 });
 
@@ -1389,10 +1399,15 @@ impl AnthropicTextEditorStrReplaceResult {
 }
 
 wire_setters!(AnthropicTextEditorStrReplaceResult {
+    /// Sets `lines`, from one element or a list. Lines of the diff hunk; null when no diff is reported.
     lines: list String,
+    /// Sets `new_lines`. How many lines the hunk spans after the change; null when not reported.
     new_lines: number i64,
+    /// Sets `new_start`. Line at which the hunk begins after the change; null when not reported.
     new_start: number i64,
+    /// Sets `old_lines`. How many lines the hunk spanned before the change; null when not reported.
     old_lines: number i64,
+    /// Sets `old_start`. Line at which the hunk began before the change; null when not reported.
     old_start: number i64,
 });
 
@@ -1531,6 +1546,7 @@ impl AnthropicToolSearchResultError {
 }
 
 wire_setters!(AnthropicToolSearchResultError {
+    /// Sets `error_message`. Readable explanation of the failure; null when only the code is known.
     error_message: into String,
 });
 
@@ -1727,7 +1743,11 @@ impl MessagesShellToolResult {
 }
 
 wire_setters!(MessagesShellToolResult {
+    /// Sets `container_id`. Container in which the commands ran; use this identifier to fetch files from it or to run
+    /// there again.
     container_id: into String,
+    /// Sets `files`, from one element or a list. Files that the commands created or changed, most recent first;
+    /// download them from the container.
     files: list ToolOutputFile,
 });
 
@@ -1773,7 +1793,11 @@ impl MessagesBashToolResult {
 }
 
 wire_setters!(MessagesBashToolResult {
+    /// Sets `container_id`. Container in which the command ran; use this identifier to fetch files from it or to run
+    /// there again.
     container_id: into String,
+    /// Sets `files`, from one element or a list. Files that the command created or changed, most recent first;
+    /// download them from the container.
     files: list ToolOutputFile,
 });
 

@@ -37,7 +37,8 @@ pub struct MessagesRequest {
     pub cache_control: Option<CacheControl>,
     /// Rules for trimming or condensing the conversation when it grows long; null applies none.
     pub context_management: Option<MessagesRequestContextManagement>,
-    /// Opts in to deferred tools that OpenRouter finds and loads; send the same tools and unmodified reasoning on later turns.
+    /// Opts in to deferred tools that OpenRouter finds and loads; send the same tools and unmodified reasoning on
+    /// later turns.
     pub deferred_tools: Option<DeferredToolsControl>,
     /// Up to 3 models that OpenRouter tries in turn when the main one fails or refuses; excludes use of `models`.
     pub fallbacks: Option<Vec<MessagesFallbackParam>>,
@@ -59,7 +60,8 @@ pub struct MessagesRequest {
     pub safeguards: Option<Vec<AnthropicSafeguard>>,
     /// Processing tier to ask for, which trades price against priority.
     pub service_tier: Option<String>,
-    /// Groups related requests, keeps them on one provider for better prompt caching, and takes precedence over the `x-session-id` header; 256 characters at most.
+    /// Groups related requests, keeps them on one provider for better prompt caching, and takes precedence over the
+    /// `x-session-id` header; 256 characters at most.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
@@ -85,7 +87,8 @@ pub struct MessagesRequest {
     pub top_p: Option<f64>,
     /// Labels that tie the request to a trace in your observability tools.
     pub trace: Option<TraceConfig>,
-    /// Stable identifier of your end user, 256 characters at most, so that abuse is traced to that user and not your whole app.
+    /// Stable identifier of your end user, 256 characters at most, so that abuse is traced to that user and not your
+    /// whole app.
     ///
     /// At most 256 characters.
     pub user: Option<String>,
@@ -163,32 +166,69 @@ impl MessagesRequest {
 }
 
 wire_setters!(MessagesRequest {
+    /// Sets `messages`, from one element or a list. Conversation so far, oldest turn first.
     messages: list MessagesMessageParam,
+    /// Sets `cache_control`. Request-wide prompt caching directive, which spares you marking single blocks.
     cache_control: into CacheControl,
+    /// Sets `context_management`. Rules for trimming or condensing the conversation when it grows long; null applies
+    /// none.
     context_management: into MessagesRequestContextManagement,
+    /// Sets `deferred_tools`. Opts in to deferred tools that OpenRouter finds and loads; send the same tools and
+    /// unmodified reasoning on later turns.
     deferred_tools: into DeferredToolsControl,
+    /// Sets `fallbacks`, from one element or a list. Up to 3 models that OpenRouter tries in turn when the main one
+    /// fails or refuses; excludes use of `models`.
     fallbacks: list MessagesFallbackParam,
+    /// Sets `max_tokens`. Most output tokens to produce; the model may stop earlier.
     max_tokens: number i64,
+    /// Sets `metadata`. Facts about the request that are not part of the prompt.
     metadata: into MessagesRequestMetadata,
+    /// Sets `models`, from one element or a list. Candidate model slugs in order of preference, tried in turn when
+    /// one fails; cannot accompany `fallbacks`.
     models: list String,
+    /// Sets `output_config`. Effort, task budget and structured format of the answer.
     output_config: into MessagesOutputConfig,
+    /// Sets `plugins`, from one element or a list. OpenRouter plugins to run with this request, each with its
+    /// settings.
     plugins: list Plugin,
+    /// Sets `provider`. Which providers may serve the request and how to choose among them.
     provider: into ProviderPreferences,
+    /// Sets `route`. Old routing switch, kept for compatibility; leave it out of new code.
     route: into DeprecatedRoute,
+    /// Sets `safeguards`, from one element or a list. Safety checks that Anthropic runs while the model generates;
+    /// null requests none.
     safeguards: list AnthropicSafeguard,
+    /// Sets `service_tier`. Processing tier to ask for, which trades price against priority.
     service_tier: into String,
+    /// Sets `session_id`. Groups related requests, keeps them on one provider for better prompt caching, and takes
+    /// precedence over the `x-session-id` header; 256 characters at most.
     session_id: into String,
+    /// Sets `speed`. Speed mode for the inference, on models that offer one.
     speed: into AnthropicSpeed,
+    /// Sets `stop_sequences`, from one element or a list. Strings at which the model stops writing as soon as it
+    /// produces one.
     stop_sequences: list String,
+    /// Sets `stop_server_tools_when`, from one element or a list. Conditions that end the loop of server tool calls.
     stop_server_tools_when: list StopServerToolsWhenCondition,
+    /// Sets `system`. System prompt that sets role and rules, as text or as a list of text blocks.
     system: into MessagesRequestSystem,
+    /// Sets `temperature`. Randomness of sampling: low values give steadier answers, high values more varied ones.
     temperature: number f64,
+    /// Sets `thinking`. Whether, and how much, the model reasons before it answers.
     thinking: into MessagesRequestThinking,
+    /// Sets `tool_choice`. Whether the model may, must or must not call tools.
     tool_choice: into MessagesRequestToolChoice,
+    /// Sets `tools`, from one element or a list. Tools the model may call: your own, those Anthropic defines, and the
+    /// server tools of OpenRouter.
     tools: list MessagesRequestTool,
+    /// Sets `top_k`. Sample only among this many of the likeliest tokens at each step.
     top_k: number i64,
+    /// Sets `top_p`. Sample only among the likeliest tokens whose probabilities together reach this share.
     top_p: number f64,
+    /// Sets `trace`. Labels that tie the request to a trace in your observability tools.
     trace: into TraceConfig,
+    /// Sets `user`. Stable identifier of your end user, 256 characters at most, so that abuse is traced to that user
+    /// and not your whole app.
     user: into String,
 });
 
@@ -215,6 +255,7 @@ impl MessagesRequestContextManagement {
 }
 
 wire_setters!(MessagesRequestContextManagement {
+    /// Sets `edits`, from one element or a list. Context edits to apply, each with its own trigger and scope.
     edits: list ContextEdit,
 });
 
@@ -255,10 +296,16 @@ impl ContextEditClearToolUses20250919 {
 }
 
 wire_setters!(ContextEditClearToolUses20250919 {
+    /// Sets `clear_at_least`. Fewest tokens each clearing must free, so that breaking the prompt cache pays off.
     clear_at_least: into AnthropicInputTokens,
+    /// Sets `clear_tool_inputs`. Whether tool inputs go along with the results: all, none, or those of the tools
+    /// named.
     clear_tool_inputs: into ContextEditClearToolInputs,
+    /// Sets `exclude_tools`, from one element or a list. Tools whose calls and results are never cleared.
     exclude_tools: list String,
+    /// Sets `keep`. How many of the latest tool uses to spare.
     keep: into AnthropicToolUses,
+    /// Sets `trigger`. Size of the context, in tokens or tool uses, at which clearing sets in.
     trigger: into ContextEditClearToolUses20250919Trigger,
 });
 
@@ -420,6 +467,7 @@ impl ContextEditClearThinking20251015 {
 }
 
 wire_setters!(ContextEditClearThinking20251015 {
+    /// Sets `keep`. How many of the latest turns keep their thinking blocks, or all of them.
     keep: into ContextEditClearThinking20251015Keep,
 });
 
@@ -584,8 +632,12 @@ impl ContextEditCompact20260112 {
 }
 
 wire_setters!(ContextEditCompact20260112 {
+    /// Sets `instructions`. How to write the summary, in your own words; null leaves it to the standard instructions.
     instructions: into String,
+    /// Sets `pause_after_compaction`. Return after writing the summary so that you can adjust the context before
+    /// going on.
     pause_after_compaction: exact bool,
+    /// Sets `trigger`. Input token count at which condensing sets in; null leaves the threshold to the provider.
     trigger: into AnthropicInputTokens,
 });
 
@@ -725,7 +777,9 @@ impl MessagesMessageParam {
 }
 
 wire_setters!(MessagesMessageParam {
+    /// Sets `clear_at`. When this system message is cleared from the conversation; null leaves it unset.
     clear_at: into AnthropicSystemClearAt,
+    /// Sets `output_config`. Output settings that come with this message, such as the effort; null brings none.
     output_config: into AnthropicMessageOutputConfig,
 });
 
@@ -781,7 +835,10 @@ impl AnthropicTextBlockParam {
 wire_text!(AnthropicTextBlockParam, text => Self::new(text));
 
 wire_setters!(AnthropicTextBlockParam {
+    /// Sets `cache_control`. Sets a prompt cache breakpoint at this text block.
     cache_control: into CacheControl,
+    /// Sets `citations`, from one element or a list. Citations that belong to the text when you replay an earlier
+    /// assistant turn.
     citations: list AnthropicTextBlockParamCitation,
 });
 
@@ -835,6 +892,7 @@ impl AnthropicCharCitationParam {
 }
 
 wire_setters!(AnthropicCharCitationParam {
+    /// Sets `document_title`. Title of the cited document as reported in the response; null when it had none.
     document_title: into String,
 });
 
@@ -888,6 +946,7 @@ impl AnthropicPageCitationParam {
 }
 
 wire_setters!(AnthropicPageCitationParam {
+    /// Sets `document_title`. Title of the cited document as reported in the response; null when it had none.
     document_title: into String,
 });
 
@@ -941,6 +1000,7 @@ impl AnthropicContentBlockCitationParam {
 }
 
 wire_setters!(AnthropicContentBlockCitationParam {
+    /// Sets `document_title`. Title of the cited document as reported in the response; null when it had none.
     document_title: into String,
 });
 
@@ -1054,6 +1114,7 @@ impl AnthropicImageBlockParam {
 }
 
 wire_setters!(AnthropicImageBlockParam {
+    /// Sets `cache_control`. Sets a prompt cache breakpoint at this image.
     cache_control: into CacheControl,
 });
 
@@ -1237,9 +1298,14 @@ impl AnthropicDocumentBlockParam {
 }
 
 wire_setters!(AnthropicDocumentBlockParam {
+    /// Sets `cache_control`. Sets a prompt cache breakpoint at the end of this document; handy for long documents
+    /// that many requests share.
     cache_control: into CacheControl,
+    /// Sets `citations`. Citation settings for the document; null leaves them unconfigured.
     citations: into AnthropicCitationsParam,
+    /// Sets `context`. Background about the document that the model sees but never cites, such as its origin or date.
     context: into String,
+    /// Sets `title`. Name of the document, shown to the model and repeated in citations; null for an untitled one.
     title: into String,
 });
 
@@ -1266,6 +1332,7 @@ impl AnthropicCitationsParam {
 }
 
 wire_setters!(AnthropicCitationsParam {
+    /// Sets `enabled`. Set to `true` to let the model quote and cite this document.
     enabled: exact bool,
 });
 
@@ -1523,8 +1590,11 @@ impl MessagesToolUseBlockParam {
 }
 
 wire_setters!(MessagesToolUseBlockParam {
+    /// Sets `cache_control`. Lets the prompt be cached up to and including this block.
     cache_control: into CacheControl,
+    /// Sets `input`. Arguments the model passed, in the shape of the tool schema.
     input: into Json,
+    /// Sets `caller`. Who made the call: the model itself or code in a sandbox.
     caller: into AnthropicCaller,
 });
 
@@ -1568,8 +1638,11 @@ impl MessagesToolResultBlockParam {
 }
 
 wire_setters!(MessagesToolResultBlockParam {
+    /// Sets `cache_control`. Lets the prompt be cached up to and including this block.
     cache_control: into CacheControl,
+    /// Sets `content`. What the tool returned, as text or as a list of content blocks.
     content: into MessagesToolResultContent,
+    /// Sets `is_error`. Set to true when the tool failed, so that the model can react.
     is_error: exact bool,
 });
 
@@ -1621,7 +1694,9 @@ impl AnthropicSearchResultBlockParam {
 }
 
 wire_setters!(AnthropicSearchResultBlockParam {
+    /// Sets `cache_control`. Sets a prompt cache breakpoint at this search result.
     cache_control: into CacheControl,
+    /// Sets `citations`. Citation settings for this search result.
     citations: into AnthropicCitationsParam,
 });
 
@@ -1813,8 +1888,11 @@ impl MessagesServerToolUseBlockParam {
 }
 
 wire_setters!(MessagesServerToolUseBlockParam {
+    /// Sets `cache_control`. Lets the prompt be cached up to and including this block.
     cache_control: into CacheControl,
+    /// Sets `input`. Arguments the model passed to the server tool.
     input: into Json,
+    /// Sets `caller`. Who made the call: the model itself or code in a sandbox.
     caller: into AnthropicCaller,
 });
 
@@ -1858,7 +1936,9 @@ impl MessagesWebSearchResultBlockParam {
 }
 
 wire_setters!(MessagesWebSearchResultBlockParam {
+    /// Sets `cache_control`. Lets the prompt be cached up to and including this block.
     cache_control: into CacheControl,
+    /// Sets `caller`. Who requested the search: the model itself or code in a sandbox.
     caller: into AnthropicCaller,
 });
 
@@ -1902,6 +1982,7 @@ impl AnthropicWebSearchResultBlockParam {
 }
 
 wire_setters!(AnthropicWebSearchResultBlockParam {
+    /// Sets `page_age`. Page age as the response reported it; null when unknown.
     page_age: into String,
 });
 
@@ -1993,12 +2074,17 @@ impl MessagesCompactionBlockParam {
 }
 
 wire_setters!(MessagesCompactionBlockParam {
+    /// Sets `content`. Summary text of the condensed conversation; null when there is none.
     content: into String,
+    /// Sets `cache_control`. Lets the prompt be cached up to and including this block.
     cache_control: into CacheControl,
+    /// Sets `encrypted_content`. Opaque encrypted compaction data, to be sent back unchanged; null when there is
+    /// none.
     encrypted_content: into String,
 });
 
-/// Brings a tool declared with `defer_loading: true` into play mid-conversation while keeping the prompt cache; belongs in `system` messages only.
+/// Brings a tool declared with `defer_loading: true` into play mid-conversation while keeping the prompt cache;
+/// belongs in `system` messages only.
 ///
 /// Schema `MessagesToolAdditionBlock` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -2026,6 +2112,7 @@ impl MessagesToolAdditionBlock {
 }
 
 wire_setters!(MessagesToolAdditionBlock {
+    /// Sets `cache_control`. Places a prompt cache breakpoint at this block.
     cache_control: into CacheControl,
 });
 
@@ -2184,9 +2271,13 @@ impl AnthropicToolCustom {
 }
 
 wire_setters!(AnthropicToolCustom {
+    /// Sets `cache_control`. Lets the prompt be cached up to and including this tool.
     cache_control: into CacheControl,
+    /// Sets `defer_loading`. Keep the definition out of the initial context until tool search brings it up.
     defer_loading: exact bool,
+    /// Sets `description`. What the tool does and when to use it; detail here helps the model choose well.
     description: into String,
+    /// Sets `strict`. Set to `true` to hold the model's arguments to the tool's schema.
     strict: exact bool,
 });
 
@@ -2218,7 +2309,9 @@ impl AnthropicToolCustomInputSchema {
 }
 
 wire_setters!(AnthropicToolCustomInputSchema {
+    /// Sets `properties`. Schema of each argument, keyed by argument name.
     properties: into Json,
+    /// Sets `required`, from one element or a list. Arguments the model must always supply.
     required: list String,
 });
 
@@ -2247,6 +2340,7 @@ impl AnthropicBashTool20250124 {
 }
 
 wire_setters!(AnthropicBashTool20250124 {
+    /// Sets `cache_control`. Lets the prompt be cached up to and including this tool.
     cache_control: into CacheControl,
 });
 
@@ -2275,6 +2369,7 @@ impl AnthropicTextEditorTool20250124 {
 }
 
 wire_setters!(AnthropicTextEditorTool20250124 {
+    /// Sets `cache_control`. Lets the prompt be cached up to and including this tool.
     cache_control: into CacheControl,
 });
 
@@ -2315,10 +2410,17 @@ impl AnthropicWebSearchTool20250305 {
 }
 
 wire_setters!(AnthropicWebSearchTool20250305 {
+    /// Sets `allowed_domains`, from one element or a list. Only sites from which results may come; cannot accompany
+    /// `blocked_domains`.
     allowed_domains: list String,
+    /// Sets `blocked_domains`, from one element or a list. Sites from which no results may come; cannot accompany
+    /// `allowed_domains`.
     blocked_domains: list String,
+    /// Sets `cache_control`. Lets the prompt be cached up to and including this tool.
     cache_control: into CacheControl,
+    /// Sets `max_uses`. Most searches in one request; null sets no limit.
     max_uses: number i64,
+    /// Sets `user_location`. Approximate whereabouts of the user, for results of local relevance.
     user_location: into WebSearchUserLocation,
 });
 
@@ -2362,11 +2464,20 @@ impl AnthropicWebSearchTool20260209 {
 }
 
 wire_setters!(AnthropicWebSearchTool20260209 {
+    /// Sets `allowed_callers`, from one element or a list. Who may invoke the search: the model directly, or code it
+    /// runs.
     allowed_callers: list AnthropicAllowedCaller,
+    /// Sets `allowed_domains`, from one element or a list. Only sites from which results may come; cannot accompany
+    /// `blocked_domains`.
     allowed_domains: list String,
+    /// Sets `blocked_domains`, from one element or a list. Sites from which no results may come; cannot accompany
+    /// `allowed_domains`.
     blocked_domains: list String,
+    /// Sets `cache_control`. Lets the prompt be cached up to and including this tool.
     cache_control: into CacheControl,
+    /// Sets `max_uses`. Most searches in one request; null sets no limit.
     max_uses: number i64,
+    /// Sets `user_location`. Approximate whereabouts of the user, for results of local relevance.
     user_location: into WebSearchUserLocation,
 });
 
@@ -2594,7 +2705,8 @@ impl From<MessagesAddedToolToolDefinition> for MessagesAddedTool {
     }
 }
 
-/// Withdraws a tool from this point of the conversation on while keeping the prompt cache; belongs in `system` messages only.
+/// Withdraws a tool from this point of the conversation on while keeping the prompt cache; belongs in `system`
+/// messages only.
 ///
 /// Schema `MessagesToolRemovalBlock` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -2622,6 +2734,7 @@ impl MessagesToolRemovalBlock {
 }
 
 wire_setters!(MessagesToolRemovalBlock {
+    /// Sets `cache_control`. Places a prompt cache breakpoint at this block.
     cache_control: into CacheControl,
 });
 
@@ -2711,7 +2824,8 @@ pub enum MessagesContentBlockParam {
     ///
     /// `type` is `thinking`.
     Thinking(AnthropicThinkingBlock),
-    /// Thinking that the provider withheld and returned encrypted; replay it unchanged to keep the model's train of thought.
+    /// Thinking that the provider withheld and returned encrypted; replay it unchanged to keep the model's train of
+    /// thought.
     ///
     /// `type` is `redacted_thinking`.
     RedactedThinking(AnthropicRedactedThinkingBlock),
@@ -2735,11 +2849,13 @@ pub enum MessagesContentBlockParam {
     ///
     /// `type` is `advisor_tool_result`.
     AdvisorToolResult(AnthropicAdvisorToolResult),
-    /// Brings a tool declared with `defer_loading: true` into play mid-conversation while keeping the prompt cache; belongs in `system` messages only.
+    /// Brings a tool declared with `defer_loading: true` into play mid-conversation while keeping the prompt cache;
+    /// belongs in `system` messages only.
     ///
     /// `type` is `tool_addition`.
     ToolAddition(MessagesToolAdditionBlock),
-    /// Withdraws a tool from this point of the conversation on while keeping the prompt cache; belongs in `system` messages only.
+    /// Withdraws a tool from this point of the conversation on while keeping the prompt cache; belongs in `system`
+    /// messages only.
     ///
     /// `type` is `tool_removal`.
     ToolRemoval(MessagesToolRemovalBlock),
@@ -2751,7 +2867,8 @@ pub enum MessagesContentBlockParam {
     ///
     /// `type` is `openrouter_bash_tool_result`.
     OpenRouterBashToolResult(MessagesBashToolResult),
-    /// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next turn.
+    /// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next
+    /// turn.
     ///
     /// `type` is `openrouter_tool_search_result`.
     OpenRouterToolSearchResult(MessagesToolSearchResult),
@@ -3107,6 +3224,7 @@ impl AnthropicMessageOutputConfig {
 }
 
 wire_setters!(AnthropicMessageOutputConfig {
+    /// Sets `effort`. How much effort the model puts into its output; null leaves it unset.
     effort: into OutputEffort,
 });
 
@@ -3184,6 +3302,8 @@ impl MessagesRequestMetadata {
 }
 
 wire_setters!(MessagesRequestMetadata {
+    /// Sets `user_id`. Opaque identifier of your end user, for abuse detection; never a name or address. Null when
+    /// not given.
     user_id: into String,
 });
 
@@ -3197,7 +3317,8 @@ pub struct MessagesOutputConfig {
     pub effort: Option<OutputEffort>,
     /// Structured output format that the answer must follow; null leaves the form free.
     pub format: Option<MessagesOutputConfigFormat>,
-    /// Token budget the model sees counting down while it works through an agentic turn; guides its pacing without stopping it. Null sets none.
+    /// Token budget the model sees counting down while it works through an agentic turn; guides its pacing without
+    /// stopping it. Null sets none.
     pub task_budget: Option<MessagesOutputConfigTaskBudget>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -3214,8 +3335,12 @@ impl MessagesOutputConfig {
 }
 
 wire_setters!(MessagesOutputConfig {
+    /// Sets `effort`. How thoroughly the model works on its answer; more effort may deepen analysis but takes longer.
     effort: into OutputEffort,
+    /// Sets `format`. Structured output format that the answer must follow; null leaves the form free.
     format: into MessagesOutputConfigFormat,
+    /// Sets `task_budget`. Token budget the model sees counting down while it works through an agentic turn; guides
+    /// its pacing without stopping it. Null sets none.
     task_budget: into MessagesOutputConfigTaskBudget,
 });
 
@@ -3245,7 +3370,8 @@ impl MessagesOutputConfigFormat {
 
 wire_setters!(MessagesOutputConfigFormat {});
 
-/// Token budget the model sees counting down while it works through an agentic turn; guides its pacing without stopping it. Null sets none.
+/// Token budget the model sees counting down while it works through an agentic turn; guides its pacing without
+/// stopping it. Null sets none.
 ///
 /// At `MessagesOutputConfig.task_budget` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -3277,6 +3403,7 @@ impl MessagesOutputConfigTaskBudget {
 }
 
 wire_setters!(MessagesOutputConfigTaskBudget {
+    /// Sets `remaining`. Tokens still left of the budget, for continuing a task already begun; null when not given.
     remaining: number i64,
 });
 
@@ -3288,7 +3415,8 @@ wire_setters!(MessagesOutputConfigTaskBudget {
 pub struct AnthropicSafeguard {
     /// Which check to run, such as `dangerous_tool_use`.
     pub r#type: String,
-    /// Facts that the check takes into account, such as the permission mode of your agent; their form depends on the check.
+    /// Facts that the check takes into account, such as the permission mode of your agent; their form depends on the
+    /// check.
     pub classifier_context: Option<JsonObject>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -3308,6 +3436,8 @@ impl AnthropicSafeguard {
 }
 
 wire_setters!(AnthropicSafeguard {
+    /// Sets `classifier_context`. Facts that the check takes into account, such as the permission mode of your agent;
+    /// their form depends on the check.
     classifier_context: into JsonObject,
 });
 
@@ -3390,7 +3520,9 @@ impl MessagesRequestThinkingEnabled {
 }
 
 wire_setters!(MessagesRequestThinkingEnabled {
+    /// Sets `block_binding`. What happens to thinking blocks that no longer fit the messages in front of them.
     block_binding: into AnthropicThinkingBlockBinding,
+    /// Sets `display`. How the reasoning appears in the response.
     display: into AnthropicThinkingDisplay,
 });
 
@@ -3421,7 +3553,10 @@ impl AnthropicThinkingBlockBinding {
 }
 
 wire_setters!(AnthropicThinkingBlockBinding {
+    /// Sets `mismatch_behavior`. Older name of `prefix_mismatch_behavior`; do not send both.
     mismatch_behavior: into AnthropicMismatchBehavior,
+    /// Sets `prefix_mismatch_behavior`. Whether a thinking block that does not fit the messages in front of it causes
+    /// an error or is dropped.
     prefix_mismatch_behavior: into AnthropicMismatchBehavior,
 });
 
@@ -3516,7 +3651,9 @@ impl MessagesRequestThinkingAdaptive {
 }
 
 wire_setters!(MessagesRequestThinkingAdaptive {
+    /// Sets `block_binding`. What happens to thinking blocks that no longer fit the messages in front of them.
     block_binding: into AnthropicThinkingBlockBinding,
+    /// Sets `display`. How the reasoning appears in the response.
     display: into AnthropicThinkingDisplay,
 });
 
@@ -3658,6 +3795,7 @@ impl MessagesRequestToolChoiceAuto {
 }
 
 wire_setters!(MessagesRequestToolChoiceAuto {
+    /// Sets `disable_parallel_tool_use`. Set to true for at most one tool call in the turn.
     disable_parallel_tool_use: exact bool,
 });
 
@@ -3686,6 +3824,7 @@ impl MessagesRequestToolChoiceAny {
 }
 
 wire_setters!(MessagesRequestToolChoiceAny {
+    /// Sets `disable_parallel_tool_use`. Set to true for exactly one tool call in the turn.
     disable_parallel_tool_use: exact bool,
 });
 
@@ -3739,6 +3878,7 @@ impl MessagesRequestToolChoiceTool {
 }
 
 wire_setters!(MessagesRequestToolChoiceTool {
+    /// Sets `disable_parallel_tool_use`. Set to true for exactly one call of the tool.
     disable_parallel_tool_use: exact bool,
 });
 
@@ -3881,9 +4021,13 @@ impl MessagesRequestToolCustom {
 }
 
 wire_setters!(MessagesRequestToolCustom {
+    /// Sets `cache_control`. Lets the prompt be cached up to and including this tool.
     cache_control: into CacheControl,
+    /// Sets `defer_loading`. Keep the definition out of the initial context until tool search brings it up.
     defer_loading: exact bool,
+    /// Sets `description`. What the tool does and when to use it; detail here helps the model choose well.
     description: into String,
+    /// Sets `strict`. Set to `true` to hold the model's arguments to the tool's schema.
     strict: exact bool,
 });
 
@@ -3920,8 +4064,11 @@ impl MessagesRequestToolCustomInputSchema {
 }
 
 wire_setters!(MessagesRequestToolCustomInputSchema {
+    /// Sets `properties`. Schema of each argument, keyed by argument name.
     properties: into Json,
+    /// Sets `required`, from one element or a list. Arguments the model must always supply.
     required: list String,
+    /// Sets `type`. JSON type of the arguments as a whole, normally an object.
     r#type: into String,
 });
 
@@ -3973,10 +4120,16 @@ impl MessagesRequestToolAdvisor20260301 {
 }
 
 wire_setters!(MessagesRequestToolAdvisor20260301 {
+    /// Sets `allowed_callers`, from one element or a list. Who may invoke the advisor: the model directly, or code it
+    /// runs.
     allowed_callers: list AnthropicAllowedCaller,
+    /// Sets `cache_control`. Lets the prompt be cached up to and including this tool.
     cache_control: into CacheControl,
+    /// Sets `caching`. Prompt caching directive for the calls to the advisor itself; null leaves them uncached.
     caching: into CacheControl,
+    /// Sets `defer_loading`. Keep the definition out of the initial context until tool search brings it up.
     defer_loading: exact bool,
+    /// Sets `max_uses`. Most consultations of the advisor in one request.
     max_uses: number i64,
 });
 
@@ -4024,9 +4177,14 @@ impl AnthropicToolSearchToolBm25 {
 }
 
 wire_setters!(AnthropicToolSearchToolBm25 {
+    /// Sets `allowed_callers`, from one element or a list. Who may invoke the search: the model itself or sandboxed
+    /// code.
     allowed_callers: list AnthropicAllowedCaller,
+    /// Sets `cache_control`. Sets a prompt cache breakpoint at this tool definition.
     cache_control: into CacheControl,
+    /// Sets `defer_loading`. Keeps this definition out of the initial prompt until a search loads it.
     defer_loading: exact bool,
+    /// Sets `strict`. Set to `true` to hold the model's arguments to the tool's schema.
     strict: exact bool,
 });
 
@@ -4093,9 +4251,14 @@ impl AnthropicToolSearchToolRegex {
 }
 
 wire_setters!(AnthropicToolSearchToolRegex {
+    /// Sets `allowed_callers`, from one element or a list. Who may invoke the search: the model itself or sandboxed
+    /// code.
     allowed_callers: list AnthropicAllowedCaller,
+    /// Sets `cache_control`. Sets a prompt cache breakpoint at this tool definition.
     cache_control: into CacheControl,
+    /// Sets `defer_loading`. Keeps this definition out of the initial prompt until a search loads it.
     defer_loading: exact bool,
+    /// Sets `strict`. Set to `true` to hold the model's arguments to the tool's schema.
     strict: exact bool,
 });
 
@@ -4180,7 +4343,8 @@ pub enum MessagesRequestTool {
     ///
     /// `type` is `tool_search_tool_regex_20251119` or `tool_search_tool_regex`.
     AnthropicToolSearchToolRegex(AnthropicToolSearchToolRegex),
-    /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
+    /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell
+    /// of OpenAI.
     ///
     /// `type` is `openrouter:shell`.
     OpenRouterShell(Box<ShellServerToolOpenRouter>),

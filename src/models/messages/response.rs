@@ -40,7 +40,8 @@ pub struct MessagesResult {
     pub input_transformations: Option<Vec<AnthropicInputTransformation>>,
     /// Report of the context edits applied while serving this call; null when there is nothing to report.
     pub context_management: Option<AppliedContextManagement>,
-    /// How OpenRouter routed the call: attempts, endpoints considered, pipeline stages. Present when routing metadata was requested.
+    /// How OpenRouter routed the call: attempts, endpoints considered, pipeline stages. Present when routing metadata
+    /// was requested.
     pub openrouter_metadata: Option<OpenRouterMetadata>,
     /// Name of the upstream provider that produced this reply.
     pub provider: Option<String>,
@@ -492,7 +493,8 @@ impl From<AnthropicWebSearchToolResultError> for AnthropicWebSearchToolResultCon
     }
 }
 
-/// Content block that stands in for earlier conversation after the context was compacted; send it back on later turns.
+/// Content block that stands in for earlier conversation after the context was compacted; send it back on later
+/// turns.
 ///
 /// Schema `AnthropicCompactionBlock` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -530,7 +532,8 @@ pub enum MessagesContentBlock {
     ///
     /// `type` is `thinking`.
     Thinking(AnthropicThinkingBlock),
-    /// Thinking that the provider withheld and returned encrypted; replay it unchanged to keep the model's train of thought.
+    /// Thinking that the provider withheld and returned encrypted; replay it unchanged to keep the model's train of
+    /// thought.
     ///
     /// `type` is `redacted_thinking`.
     RedactedThinking(AnthropicRedactedThinkingBlock),
@@ -566,7 +569,8 @@ pub enum MessagesContentBlock {
     ///
     /// `type` is `container_upload`.
     ContainerUpload(AnthropicContainerUpload),
-    /// Content block that stands in for earlier conversation after the context was compacted; send it back on later turns.
+    /// Content block that stands in for earlier conversation after the context was compacted; send it back on later
+    /// turns.
     ///
     /// `type` is `compaction`.
     Compaction(AnthropicCompactionBlock),
@@ -582,7 +586,8 @@ pub enum MessagesContentBlock {
     ///
     /// `type` is `openrouter_bash_tool_result`.
     OpenRouterBashToolResult(MessagesBashToolResult),
-    /// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next turn.
+    /// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next
+    /// turn.
     ///
     /// `type` is `openrouter_tool_search_result`.
     OpenRouterToolSearchResult(MessagesToolSearchResult),

@@ -53,7 +53,11 @@ impl ResponseOutputText {
 wire_text!(ResponseOutputText, text => Self::new(text));
 
 wire_setters!(ResponseOutputText {
+    /// Sets `annotations`, from one element or a list. Citations and file references that belong to spans of the
+    /// text.
     annotations: list ResponsesAnnotation,
+    /// Sets `logprobs`, from one element or a list. Probability of each generated token, present when requested and
+    /// supported.
     logprobs: list ResponseOutputTextLogprob,
 });
 
@@ -139,6 +143,7 @@ impl UrlCitation {
 }
 
 wire_setters!(UrlCitation {
+    /// Sets `content`. Excerpt of the cited page that backs the statement.
     content: into String,
 });
 
@@ -491,7 +496,8 @@ pub struct CustomToolCallItem {
     pub input: String,
     /// Name of the custom tool that was called, as declared in the request.
     pub name: String,
-    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
+    /// Whether the model may go on with its turn without the result of this call; send the output in a following
+    /// request, under the same `call_id`.
     pub r#async: Option<bool>,
     /// Identifier of the item; null when it has none.
     pub id: Option<String>,
@@ -531,9 +537,14 @@ impl CustomToolCallItem {
 }
 
 wire_setters!(CustomToolCallItem {
+    /// Sets `async`. Whether the model may go on with its turn without the result of this call; send the output in a
+    /// following request, under the same `call_id`.
     r#async: exact bool,
+    /// Sets `id`. Identifier of the item; null when it has none.
     id: into String,
+    /// Sets `namespace`. Tool group that `name` belongs to, for instance one MCP server; null for ungrouped tools.
     namespace: into String,
+    /// Sets `status`. How far the call has come.
     status: into ItemStatus,
 });
 
@@ -569,6 +580,7 @@ impl OutputWebSearchCallItem {
 }
 
 wire_setters!(OutputWebSearchCallItem {
+    /// Sets `action`. What the lookup did: run a search, open a page, or look for text inside one.
     action: into OutputWebSearchCallItemAction,
 });
 
@@ -603,7 +615,9 @@ impl OutputWebSearchCallItemActionSearch {
 }
 
 wire_setters!(OutputWebSearchCallItemActionSearch {
+    /// Sets `queries`, from one element or a list. All phrases searched for when the step issued more than one.
     queries: list String,
+    /// Sets `sources`, from one element or a list. Pages the search turned up, listed when the provider reports them.
     sources: list UrlSource,
 });
 
@@ -632,6 +646,7 @@ impl OutputWebSearchCallItemActionOpenPage {
 }
 
 wire_setters!(OutputWebSearchCallItemActionOpenPage {
+    /// Sets `url`. Address of the opened page; null when the provider does not disclose it.
     url: into String,
 });
 
@@ -1036,8 +1051,12 @@ impl OutputCodeInterpreterCallItem {
 }
 
 wire_setters!(OutputCodeInterpreterCallItem {
+    /// Sets `code`. Source code the model wants executed; null while it is not available.
     code: into String,
+    /// Sets `container_id`. Identifier of the container in which the code executes.
     container_id: into String,
+    /// Sets `outputs`, from one element or a list. Logs, images and files that the run produced, in the order
+    /// reported.
     outputs: list OutputCodeInterpreterCallItemOutput,
 });
 
@@ -1142,14 +1161,24 @@ impl CodeInterpreterFileOutput {
 }
 
 wire_setters!(CodeInterpreterFileOutput {
+    /// Sets `download_url`. Link from the provider to fetch the file; it usually lapses, so download soon and do not
+    /// store it.
     download_url: into String,
+    /// Sets `error_code`. Why the provider failed to make or keep the file; missing or `null` when all went well.
     error_code: into String,
+    /// Sets `expires_at`. ISO 8601 moment at which the download link lapses and the file has to be produced anew.
     expires_at: into String,
+    /// Sets `filename`. Name under which the program wrote the file.
     filename: into String,
+    /// Sets `id`. Identifier that tells this file apart from others.
     id: into String,
+    /// Sets `media_type`. Media (MIME) type of the file contents.
     media_type: into String,
+    /// Sets `sha256`. SHA-256 digest of the contents, for verifying a download.
     sha256: into String,
+    /// Sets `size_bytes`. Length of the file contents in bytes.
     size_bytes: number i64,
+    /// Sets `status`. How the provider rates the file; anything other than `ready` may mean it cannot be downloaded.
     status: into String,
 });
 
@@ -1275,6 +1304,7 @@ impl InputText {
 wire_text!(InputText, text => Self::new(text));
 
 wire_setters!(InputText {
+    /// Sets `prompt_cache_breakpoint`. Marks the end of a prompt prefix worth caching.
     prompt_cache_breakpoint: into PromptCacheBreakpoint,
 });
 
@@ -1309,7 +1339,9 @@ impl InputImage {
 }
 
 wire_setters!(InputImage {
+    /// Sets `file_id`. Identifier of an image uploaded earlier; null when the image is given by URL.
     file_id: into String,
+    /// Sets `image_url`. Web address or Base64 data URL of the picture; null when none is given.
     image_url: into String,
 });
 
@@ -1347,9 +1379,13 @@ impl InputFile {
 }
 
 wire_setters!(InputFile {
+    /// Sets `file_data`. Content of the file sent inline, typically as a Base64 data URL.
     file_data: into String,
+    /// Sets `file_id`. Identifier of a file uploaded earlier; null when the file is given another way.
     file_id: into String,
+    /// Sets `file_url`. Address from which the file can be downloaded.
     file_url: into String,
+    /// Sets `filename`. Name under which the model sees the file.
     filename: into String,
 });
 
@@ -1506,7 +1542,9 @@ impl FunctionCallOutputItem {
 }
 
 wire_setters!(FunctionCallOutputItem {
+    /// Sets `id`. Identifier of this output item; null when it has none.
     id: into String,
+    /// Sets `status`. How far the output has got; null when not tracked.
     status: into ItemStatus,
 });
 
@@ -1630,7 +1668,8 @@ pub struct OutputFunctionCallItem {
     pub call_id: String,
     /// Name of the function being called.
     pub name: String,
-    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
+    /// Whether the model may go on with its turn without the result of this call; send the output in a following
+    /// request, under the same `call_id`.
     pub r#async: Option<bool>,
     /// Identifier of this item within the response.
     pub id: Option<String>,
@@ -1638,9 +1677,11 @@ pub struct OutputFunctionCallItem {
     pub namespace: Option<String>,
     /// How far the call has got; incomplete calls may carry truncated arguments.
     pub status: Option<ItemStatus>,
-    /// Experimental: names the `openrouter:subagent` call, by its `call_id`, whose worker wants this function run; absent when the main model calls.
+    /// Experimental: names the `openrouter:subagent` call, by its `call_id`, whose worker wants this function run;
+    /// absent when the main model calls.
     pub subagent_id: Option<String>,
-    /// Experimental: opaque worker state to send back untouched so the subagent can resume; with parallel calls only the first one carries it.
+    /// Experimental: opaque worker state to send back untouched so the subagent can resume; with parallel calls only
+    /// the first one carries it.
     pub subagent_items: Option<Vec<OutputFunctionCallItemSubagentItem>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1678,11 +1719,21 @@ impl OutputFunctionCallItem {
 }
 
 wire_setters!(OutputFunctionCallItem {
+    /// Sets `async`. Whether the model may go on with its turn without the result of this call; send the output in a
+    /// following request, under the same `call_id`.
     r#async: exact bool,
+    /// Sets `id`. Identifier of this item within the response.
     id: into String,
+    /// Sets `namespace`. Tool group the function belongs to, such as an MCP server; absent for functions outside any
+    /// group.
     namespace: into String,
+    /// Sets `status`. How far the call has got; incomplete calls may carry truncated arguments.
     status: into ItemStatus,
+    /// Sets `subagent_id`. Experimental: names the `openrouter:subagent` call, by its `call_id`, whose worker wants
+    /// this function run; absent when the main model calls.
     subagent_id: into String,
+    /// Sets `subagent_items`, from one element or a list. Experimental: opaque worker state to send back untouched so
+    /// the subagent can resume; with parallel calls only the first one carries it.
     subagent_items: list OutputFunctionCallItemSubagentItem,
 });
 
@@ -1744,6 +1795,7 @@ impl CustomToolCallOutputItem {
 }
 
 wire_setters!(CustomToolCallOutputItem {
+    /// Sets `id`. Identifier of this output item within the conversation.
     id: into String,
 });
 
@@ -1791,6 +1843,7 @@ impl ApplyPatchCallItem {
 }
 
 wire_setters!(ApplyPatchCallItem {
+    /// Sets `id`. Identifier of this item; null or absent when none was assigned.
     id: into String,
 });
 
@@ -1828,7 +1881,10 @@ impl ApplyPatchCallOutputItem {
 }
 
 wire_setters!(ApplyPatchCallOutputItem {
+    /// Sets `id`. Identifier of this item; null or absent when none was assigned.
     id: into String,
+    /// Sets `output`. Log text for the model, for example why the patch did not apply; null when there is nothing to
+    /// say.
     output: into String,
 });
 
@@ -1851,7 +1907,8 @@ wire_enum!(ApplyPatchCallOutputItemStatus {
     Failed = "failed",
 });
 
-/// Input item that changes the reasoning effort for the rest of the conversation and keeps the prompt cache valid; put it in front of the first user message it concerns.
+/// Input item that changes the reasoning effort for the rest of the conversation and keeps the prompt cache valid;
+/// put it in front of the first user message it concerns.
 ///
 /// Schema `ConfigurationUpdateItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -1879,6 +1936,7 @@ impl ConfigurationUpdateItem {
 }
 
 wire_setters!(ConfigurationUpdateItem {
+    /// Sets `id`. Identifier of the item; null when it has none.
     id: into String,
 });
 
@@ -1935,10 +1993,17 @@ impl OutputReasoningItem {
 }
 
 wire_setters!(OutputReasoningItem {
+    /// Sets `content`, from one element or a list. Reasoning text in the clear, for models that reveal it.
     content: list ReasoningTextContent,
+    /// Sets `encrypted_content`. Opaque encrypted reasoning to replay on later turns; null when the provider gives
+    /// none.
     encrypted_content: into String,
+    /// Sets `status`. Tells whether the model has finished writing this reasoning item.
     status: into ItemStatus,
+    /// Sets `format`. Provider dialect in which the reasoning was produced; needed to replay it correctly.
     format: into ReasoningFormat,
+    /// Sets `signature`. Provider seal that proves the reasoning is unaltered when replayed; null for providers that
+    /// do not sign.
     signature: into String,
 });
 
@@ -1976,11 +2041,14 @@ impl OutputImageGenerationCallItem {
 }
 
 wire_setters!(OutputImageGenerationCallItem {
+    /// Sets `result`. Generated picture as encoded text; null until generation has delivered one.
     result: into String,
+    /// Sets `prompt`. Text the picture was made from, which may differ from your wording after a rewrite.
     prompt: into String,
 });
 
-/// Request from the model to operate a computer; perform the action, then reply with a matching `computer_call_output`.
+/// Request from the model to operate a computer; perform the action, then reply with a matching
+/// `computer_call_output`.
 ///
 /// Schema `OutputComputerCallItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -2028,7 +2096,10 @@ impl OutputComputerCallItem {
 }
 
 wire_setters!(OutputComputerCallItem {
+    /// Sets `action`. Interface action to perform, such as a click, keystroke, scroll or screenshot, as free-form
+    /// JSON.
     action: into Json,
+    /// Sets `id`. Identifier of this computer call within the response output.
     id: into String,
 });
 
@@ -2108,7 +2179,9 @@ impl OutputDatetimeItem {
 }
 
 wire_setters!(OutputDatetimeItem {
+    /// Sets `error`. Why the date and time could not be determined; absent when the call succeeded.
     error: into String,
+    /// Sets `id`. Identifier of this datetime item within the response output.
     id: into String,
 });
 
@@ -2171,8 +2244,11 @@ impl OutputWebSearchServerToolItem {
 }
 
 wire_setters!(OutputWebSearchServerToolItem {
+    /// Sets `action`. Query sent and links found, laid out like the `action` of an OpenAI `web_search_call`.
     action: into WebSearchServerToolAction,
+    /// Sets `error`. Why the web search failed; absent when the call succeeded.
     error: into String,
+    /// Sets `id`. Identifier of this search item within the response output.
     id: into String,
 });
 
@@ -2204,6 +2280,7 @@ impl WebSearchServerToolAction {
 }
 
 wire_setters!(WebSearchServerToolAction {
+    /// Sets `sources`, from one element or a list. Links that the search engine returned, when it reports them.
     sources: list UrlSource,
 });
 
@@ -2261,11 +2338,17 @@ impl OutputCodeInterpreterServerToolItem {
 }
 
 wire_setters!(OutputCodeInterpreterServerToolItem {
+    /// Sets `code`. Source code the model submitted to the interpreter for execution.
     code: into String,
+    /// Sets `exit_code`. Exit status of the program; by convention zero signals success.
     exit_code: number i64,
+    /// Sets `id`. Identifier of this interpreter item within the response output.
     id: into String,
+    /// Sets `language`. Programming language in which the submitted `code` is written.
     language: into String,
+    /// Sets `stderr`. Text the program wrote to its standard error stream.
     stderr: into String,
+    /// Sets `stdout`. Text the program wrote to its standard output stream.
     stdout: into String,
 });
 
@@ -2300,7 +2383,9 @@ impl OutputFileSearchServerToolItem {
 }
 
 wire_setters!(OutputFileSearchServerToolItem {
+    /// Sets `id`. Identifier of this file search item within the response output.
     id: into String,
+    /// Sets `queries`, from one element or a list. Search phrases that the model used to look through the files.
     queries: list String,
 });
 
@@ -2366,12 +2451,20 @@ impl OutputImageGenerationServerToolItem {
 }
 
 wire_setters!(OutputImageGenerationServerToolItem {
+    /// Sets `error`. Why the image could not be generated; absent when the call succeeded.
     error: into String,
+    /// Sets `id`. Identifier of this image item within the response output.
     id: into String,
+    /// Sets `image_b64`. Base64-encoded bytes of the generated picture, when delivered inline.
     image_b64: into String,
+    /// Sets `image_url`. Address from which the generated picture can be loaded, when delivered by link.
     image_url: into String,
+    /// Sets `prompt`. Text the picture was made from, which may differ from your wording after a rewrite.
     prompt: into String,
+    /// Sets `result`. Picture as base64 text or a URL, shaped as in the OpenAI `image_generation_call` item; null
+    /// without a picture.
     result: into String,
+    /// Sets `revised_prompt`. Reworded prompt used for generation in place of the original one.
     revised_prompt: into String,
 });
 
@@ -2411,8 +2504,11 @@ impl OutputBrowserUseServerToolItem {
 }
 
 wire_setters!(OutputBrowserUseServerToolItem {
+    /// Sets `action`. Name of the browser action that the model asked for.
     action: into String,
+    /// Sets `id`. Identifier of this browser item within the response output.
     id: into String,
+    /// Sets `screenshot_b64`. Base64-encoded picture of the page; decode it before displaying or saving.
     screenshot_b64: into String,
 });
 
@@ -2486,15 +2582,28 @@ impl OutputBashServerToolItem {
 }
 
 wire_setters!(OutputBashServerToolItem {
+    /// Sets `arguments`. Unparsed argument text exactly as the model generated it; null when it was not kept.
     arguments: into String,
+    /// Sets `call_id`. Id the model gave this call on the turn that made it; null when unknown.
     call_id: into String,
+    /// Sets `command`. Command line that was handed to the shell for execution.
     command: into String,
+    /// Sets `container_id`. Container in which the command ran; use this identifier to fetch files from it or to run
+    /// there again.
     container_id: into String,
+    /// Sets `error`. Why the sandbox could not run the command; a command that ran and failed reports its `exitCode`
+    /// instead.
     error: into String,
+    /// Sets `exit_code`. Exit status of the command; by convention zero signals success.
     exit_code: number i64,
+    /// Sets `files`, from one element or a list. Files that the command created or changed, most recent first;
+    /// download them from the container.
     files: list ToolOutputFile,
+    /// Sets `id`. Identifier of this bash item within the response output.
     id: into String,
+    /// Sets `stderr`. Text the command wrote to its standard error stream.
     stderr: into String,
+    /// Sets `stdout`. Text the command wrote to its standard output stream.
     stdout: into String,
 });
 
@@ -2534,8 +2643,11 @@ impl OutputTextEditorServerToolItem {
 }
 
 wire_setters!(OutputTextEditorServerToolItem {
+    /// Sets `command`. Which editor command the model issued on the file.
     command: into OutputTextEditorServerToolItemCommand,
+    /// Sets `file_path`. Path of the file the editor command acted on.
     file_path: into String,
+    /// Sets `id`. Identifier of this editor item within the response output.
     id: into String,
 });
 
@@ -2564,7 +2676,8 @@ wire_enum!(OutputTextEditorServerToolItemCommand {
     Insert = "insert",
 });
 
-/// Patch proposed through `openrouter:apply_patch`; once it validates, generation stops so your client can apply it and answer with `apply_patch_call_output`.
+/// Patch proposed through `openrouter:apply_patch`; once it validates, generation stops so your client can apply it
+/// and answer with `apply_patch_call_output`.
 ///
 /// Schema `OutputApplyPatchServerToolItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -2601,9 +2714,13 @@ impl OutputApplyPatchServerToolItem {
 }
 
 wire_setters!(OutputApplyPatchServerToolItem {
+    /// Sets `call_id`. Correlation id of the patch call; repeat it on the `apply_patch_call_output` you send back.
     call_id: into String,
+    /// Sets `error`. Why the patch could not be applied; absent when the call succeeded.
     error: into String,
+    /// Sets `id`. Identifier of this item within the response output.
     id: into String,
+    /// Sets `operation`. Change the model wants made to one file: create, update or delete.
     operation: into ApplyPatchCallOperation,
 });
 
@@ -2738,7 +2855,8 @@ impl ShellCallOutputContentOutcome {
     }
 }
 
-/// Shell session step that OpenRouter executed for the model through `openrouter:shell`, commands and results in one item.
+/// Shell session step that OpenRouter executed for the model through `openrouter:shell`, commands and results in one
+/// item.
 ///
 /// Schema `OutputShellServerToolItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -2798,13 +2916,25 @@ impl OutputShellServerToolItem {
 }
 
 wire_setters!(OutputShellServerToolItem {
+    /// Sets `action`. Commands that were run, together with their time and output limits.
     action: into ShellAction,
+    /// Sets `arguments`. Unparsed argument text exactly as the model generated it; null when it was not kept.
     arguments: into String,
+    /// Sets `call_id`. Id the model gave this call on the turn that made it; null when unknown.
     call_id: into String,
+    /// Sets `container_id`. Container in which the commands ran; use this identifier to fetch files from it or to run
+    /// there again.
     container_id: into String,
+    /// Sets `error`. Why the sandbox could not run the commands, in which case `output` is left out; absent on
+    /// success.
     error: into String,
+    /// Sets `files`, from one element or a list. Files that the commands created or changed, most recent first;
+    /// download them from the container.
     files: list ToolOutputFile,
+    /// Sets `id`. Identifier of this shell item within the response output.
     id: into String,
+    /// Sets `output`, from one element or a list. One entry per executed command, with its streams and exit or
+    /// timeout outcome.
     output: list ShellCallOutputContent,
 });
 
@@ -2835,7 +2965,9 @@ impl ShellAction {
 }
 
 wire_setters!(ShellAction {
+    /// Sets `max_output_length`. Cap on how much captured output is returned; null leaves it to the tool.
     max_output_length: number i64,
+    /// Sets `timeout_ms`. Time allowed for execution, in milliseconds; null leaves it to the tool.
     timeout_ms: number i64,
 });
 
@@ -2897,12 +3029,19 @@ impl OutputWebFetchServerToolItem {
 }
 
 wire_setters!(OutputWebFetchServerToolItem {
+    /// Sets `content`. Content obtained from the page and given to the model.
     content: into String,
+    /// Sets `error`. Explains why the page could not be downloaded.
     error: into String,
+    /// Sets `http_status`. HTTP status with which the remote site answered the download.
     http_status: number i64,
+    /// Sets `id`. Identifier of this fetch item within the response output.
     id: into String,
+    /// Sets `title`. Title of the downloaded page, when it has one.
     title: into String,
+    /// Sets `url`. Address of the page that the model asked to download.
     url: into String,
+    /// Sets `action`. What was fetched.
     action: into OutputWebFetchServerToolItemAction,
 });
 
@@ -2934,7 +3073,9 @@ impl OutputWebFetchServerToolItemAction {
 }
 
 wire_setters!(OutputWebFetchServerToolItemAction {
+    /// Sets `type`. Kind of the action: `fetch`.
     r#type: into String,
+    /// Sets `url`. Address of the page.
     url: into String,
 });
 
@@ -2975,9 +3116,13 @@ impl OutputToolSearchServerToolItem {
 }
 
 wire_setters!(OutputToolSearchServerToolItem {
+    /// Sets `error`. Why the tool search failed; absent when the call succeeded.
     error: into String,
+    /// Sets `id`. Identifier of this tool search within the response output.
     id: into String,
+    /// Sets `matches`, from one element or a list. Tools that the search found, with their definitions.
     matches: list OutputToolSearchServerToolItemMatch,
+    /// Sets `query`. Phrase the model used to look for a suitable tool.
     query: into String,
 });
 
@@ -3059,9 +3204,13 @@ impl OutputMemoryServerToolItem {
 }
 
 wire_setters!(OutputMemoryServerToolItem {
+    /// Sets `action`. What the model did with the memory entry.
     action: into OutputMemoryServerToolItemAction,
+    /// Sets `id`. Identifier of this memory item within the response output.
     id: into String,
+    /// Sets `key`. Name under which the memory entry is stored.
     key: into String,
+    /// Sets `value`. Content of the memory entry, as arbitrary JSON.
     value: into Json,
 });
 
@@ -3125,12 +3274,16 @@ impl OutputMcpServerToolItem {
 }
 
 wire_setters!(OutputMcpServerToolItem {
+    /// Sets `id`. Identifier of this MCP item within the response output.
     id: into String,
+    /// Sets `server_label`. Label of the MCP server that received the call.
     server_label: into String,
+    /// Sets `tool_name`. Name of the tool invoked on the MCP server.
     tool_name: into String,
 });
 
-/// Lookup in the model catalog that the assistant made through the experimental `openrouter:experimental__search_models` tool.
+/// Lookup in the model catalog that the assistant made through the experimental
+/// `openrouter:experimental__search_models` tool.
 ///
 /// Schema `OutputSearchModelsServerToolItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -3167,9 +3320,13 @@ impl OutputSearchModelsServerToolItem {
 }
 
 wire_setters!(OutputSearchModelsServerToolItem {
+    /// Sets `arguments`. Search arguments as JSON text, as the model sent them.
     arguments: into String,
+    /// Sets `error`. Why the model search failed; absent when the call succeeded.
     error: into String,
+    /// Sets `id`. Identifier of this catalog search within the response output.
     id: into String,
+    /// Sets `query`. Phrase that was looked up in the model catalog.
     query: into String,
 });
 
@@ -3187,7 +3344,8 @@ pub struct OutputFusionServerToolItem {
     pub error: Option<String>,
     /// Panel members that gave no answer; when filled, the outcome rests on a smaller panel but can still be used.
     pub failed_models: Option<Vec<OutputFusionServerToolItemFailedModel>>,
-    /// Machine-readable cause of a failed run, such as `rate_limited` or `cancelled`; codes starting with `judge_` concern the analysis stage.
+    /// Machine-readable cause of a failed run, such as `rate_limited` or `cancelled`; codes starting with `judge_`
+    /// concern the analysis stage.
     pub failure_reason: Option<String>,
     /// Identifier of this fusion item within the response output.
     pub id: Option<String>,
@@ -3241,15 +3399,29 @@ impl OutputFusionServerToolItem {
 }
 
 wire_setters!(OutputFusionServerToolItem {
+    /// Sets `analysis`. Combined findings drawn from the panel answers; absent when the run failed.
     analysis: into FusionAnalysisResult,
+    /// Sets `error`. Explains why the run ended without any analysis.
     error: into String,
+    /// Sets `failed_models`, from one element or a list. Panel members that gave no answer; when filled, the outcome
+    /// rests on a smaller panel but can still be used.
     failed_models: list OutputFusionServerToolItemFailedModel,
+    /// Sets `failure_reason`. Machine-readable cause of a failed run, such as `rate_limited` or `cancelled`; codes
+    /// starting with `judge_` concern the analysis stage.
     failure_reason: into String,
+    /// Sets `id`. Identifier of this fusion item within the response output.
     id: into String,
+    /// Sets `responses`, from one element or a list. Complete answers from every panel member that replied, one entry
+    /// per model.
     responses: list OutputFusionServerToolItemResponse,
+    /// Sets `sources`, from one element or a list. Web pages consulted by panel and analyst, each URL listed once per
+    /// run; missing when nobody cited anything.
     sources: list FusionSource,
+    /// Sets `consensus`, from one element or a list. Points on which the models agree.
     consensus: list String,
+    /// Sets `blind_spots`, from one element or a list. Points that none of the models considered.
     blind_spots: list String,
+    /// Sets `contradictions`, from one element or a list. Topics on which the models disagree.
     contradictions: list FusionContradiction,
 });
 
@@ -3442,6 +3614,7 @@ impl OutputFusionServerToolItemFailedModel {
 }
 
 wire_setters!(OutputFusionServerToolItemFailedModel {
+    /// Sets `status_code`. HTTP status the upstream provider replied with, if one was received.
     status_code: number i64,
 });
 
@@ -3470,6 +3643,7 @@ impl OutputFusionServerToolItemResponse {
 }
 
 wire_setters!(OutputFusionServerToolItemResponse {
+    /// Sets `content`. Full text that this panel member wrote in reply.
     content: into String,
 });
 
@@ -3524,7 +3698,9 @@ impl FusionContradiction {
 }
 
 wire_setters!(FusionContradiction {
+    /// Sets `topic`. What the models disagree about.
     topic: into String,
+    /// Sets `stances`, from one element or a list. What each model holds.
     stances: list FusionStance,
 });
 
@@ -3553,7 +3729,9 @@ impl FusionStance {
 }
 
 wire_setters!(FusionStance {
+    /// Sets `model`. Slug of the model.
     model: into String,
+    /// Sets `stance`. What the model says about the topic.
     stance: into String,
 });
 
@@ -3571,7 +3749,8 @@ pub struct OutputAdvisorServerToolItem {
     pub error: Option<String>,
     /// Identifier of this item within the response.
     pub id: Option<String>,
-    /// Which of several advisor tools produced the item; return it unchanged so that advisor keeps its memory. Absent with a single advisor.
+    /// Which of several advisor tools produced the item; return it unchanged so that advisor keeps its memory. Absent
+    /// with a single advisor.
     pub instance_name: Option<String>,
     /// Slug of the model that gave the advice.
     pub model: Option<String>,
@@ -3609,11 +3788,18 @@ impl OutputAdvisorServerToolItem {
 }
 
 wire_setters!(OutputAdvisorServerToolItem {
+    /// Sets `advice`. Text the advisor model gave back to the executor.
     advice: into String,
+    /// Sets `error`. What went wrong when no advice came back; accompanies the `failed` status.
     error: into String,
+    /// Sets `id`. Identifier of this item within the response.
     id: into String,
+    /// Sets `instance_name`. Which of several advisor tools produced the item; return it unchanged so that advisor
+    /// keeps its memory. Absent with a single advisor.
     instance_name: into String,
+    /// Sets `model`. Slug of the model that gave the advice.
     model: into String,
+    /// Sets `prompt`. Question the executing model put to the advisor.
     prompt: into String,
 });
 
@@ -3625,13 +3811,15 @@ wire_setters!(OutputAdvisorServerToolItem {
 pub struct OutputSubagentServerToolItem {
     /// Progress of the delegated task, which can also end in failure.
     pub status: FailableToolCallStatus,
-    /// Experimental: id of the delegating call, reused as `subagent_id` on the worker's function calls; send it back so they can be matched.
+    /// Experimental: id of the delegating call, reused as `subagent_id` on the worker's function calls; send it back
+    /// so they can be matched.
     pub call_id: Option<String>,
     /// Explains why the worker delivered nothing; accompanies a final item with status `failed`.
     pub error: Option<String>,
     /// Identifier of this subagent item within the response output.
     pub id: Option<String>,
-    /// Function name of the subagent entry that ran; given only for the second and later subagents in the request, so echo it on replay.
+    /// Function name of the subagent entry that ran; given only for the second and later subagents in the request, so
+    /// echo it on replay.
     pub instance_name: Option<String>,
     /// Slug identifying the worker model that did the task.
     pub model: Option<String>,
@@ -3681,14 +3869,25 @@ impl OutputSubagentServerToolItem {
 }
 
 wire_setters!(OutputSubagentServerToolItem {
+    /// Sets `call_id`. Experimental: id of the delegating call, reused as `subagent_id` on the worker's function
+    /// calls; send it back so they can be matched.
     call_id: into String,
+    /// Sets `error`. Explains why the worker delivered nothing; accompanies a final item with status `failed`.
     error: into String,
+    /// Sets `id`. Identifier of this subagent item within the response output.
     id: into String,
+    /// Sets `instance_name`. Function name of the subagent entry that ran; given only for the second and later
+    /// subagents in the request, so echo it on replay.
     instance_name: into String,
+    /// Sets `model`. Slug identifying the worker model that did the task.
     model: into String,
+    /// Sets `name`. Name you configured for the subagent in `tools`; absent when the entry has none.
     name: into String,
+    /// Sets `outcome`. Text the worker handed back to the model that delegated the task.
     outcome: into String,
+    /// Sets `task_description`. Instructions that the worker received from the delegating model.
     task_description: into String,
+    /// Sets `task_name`. Brief label by which the delegating model refers to the task.
     task_name: into String,
 });
 
@@ -3752,17 +3951,26 @@ impl OutputFilesServerToolItem {
 }
 
 wire_setters!(OutputFilesServerToolItem {
+    /// Sets `arguments`. Unparsed argument text exactly as the model generated it; null when it was not kept.
     arguments: into String,
+    /// Sets `call_id`. Id the model gave this call on the turn that made it; null when unknown.
     call_id: into String,
+    /// Sets `error`. Explains why the operation on the file did not succeed.
     error: into String,
+    /// Sets `file_id`. Id of the file the model named as its target when calling the tool.
     file_id: into String,
+    /// Sets `filename`. Name of the file the model chose as its target when calling the tool.
     filename: into String,
+    /// Sets `id`. Identifier of this files item within the response output.
     id: into String,
+    /// Sets `operation`. Which action ran: `list`, `read`, `write` or `edit`.
     operation: into String,
+    /// Sets `result`. What the operation returned, as JSON text that you parse yourself.
     result: into String,
 });
 
-/// Stands in for a blocked tool call in the output, when OpenRouter Armor is set to report such calls as custom items.
+/// Stands in for a blocked tool call in the output, when OpenRouter Armor is set to report such calls as custom
+/// items.
 ///
 /// Schema `OutputArmorBlockedItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -3821,6 +4029,7 @@ impl OutputArmorBlockedItem {
 }
 
 wire_setters!(OutputArmorBlockedItem {
+    /// Sets `namespace`. Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
     namespace: into String,
 });
 
@@ -3868,6 +4077,7 @@ impl McpListToolsItem {
 }
 
 wire_setters!(McpListToolsItem {
+    /// Sets `error`. Why the tools could not be listed; null when they could.
     error: into String,
 });
 
@@ -3911,7 +4121,9 @@ impl McpListToolsItemTool {
 }
 
 wire_setters!(McpListToolsItemTool {
+    /// Sets `annotations`. Further hints about the tool from the server, as free-form JSON.
     annotations: into Json,
+    /// Sets `description`. What the tool does, in words meant for the model; null when not given.
     description: into String,
 });
 
@@ -3976,9 +4188,13 @@ impl McpCallItem {
 }
 
 wire_setters!(McpCallItem {
+    /// Sets `error`. Why the tool call failed; null when it did not.
     error: into McpToolCallError,
+    /// Sets `output`. What the tool returned; null when it gave no result.
     output: into String,
+    /// Sets `status`. How far the call has come.
     status: into ItemStatus,
+    /// Sets `approval_request_id`. Identifies the approval request that this call answers; null if it needed none.
     approval_request_id: into String,
 });
 
@@ -4036,6 +4252,7 @@ impl McpToolExecutionError {
 }
 
 wire_setters!(McpToolExecutionError {
+    /// Sets `content`. What the tool returned about its failure, as arbitrary JSON.
     content: into Json,
 });
 
@@ -4234,7 +4451,9 @@ impl ToolSearchOutputItem {
 }
 
 wire_setters!(ToolSearchOutputItem {
+    /// Sets `id`. Identifier of the item; null when it has none.
     id: into String,
+    /// Sets `status`. Progress of the search; null when it is not stated.
     status: into ItemStatus,
 });
 
@@ -4273,7 +4492,8 @@ pub struct ResponsesFunctionTool {
     pub strict: Option<bool>,
     /// Who may invoke the function: the model itself, code it writes, or both.
     pub allowed_callers: Option<Vec<AllowedCaller>>,
-    /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
+    /// Whether the model may continue before the result arrives; your program still runs the function and sends the
+    /// output later, under the same `call_id`.
     pub r#async: Option<bool>,
     /// Keeps the definition of this function out of the prompt until a tool search asks for it.
     pub defer_loading: Option<bool>,
@@ -4313,12 +4533,21 @@ impl ResponsesFunctionTool {
 }
 
 wire_setters!(ResponsesFunctionTool {
+    /// Sets `parameters`. JSON Schema of the arguments object; `null` for a function without arguments.
     parameters: into JsonObject,
+    /// Sets `description`. Explains what the function does, so the model knows when to call it.
     description: into String,
+    /// Sets `strict`. Forces the generated arguments to obey the declared schema exactly.
     strict: exact bool,
+    /// Sets `allowed_callers`, from one element or a list. Who may invoke the function: the model itself, code it
+    /// writes, or both.
     allowed_callers: list AllowedCaller,
+    /// Sets `async`. Whether the model may continue before the result arrives; your program still runs the function
+    /// and sends the output later, under the same `call_id`.
     r#async: exact bool,
+    /// Sets `defer_loading`. Keeps the definition of this function out of the prompt until a tool search asks for it.
     defer_loading: exact bool,
+    /// Sets `output_schema`. JSON Schema describing what the function returns; null when unspecified.
     output_schema: into JsonObject,
 });
 
@@ -4352,9 +4581,11 @@ pub struct PreviewWebSearchServerTool {
     pub engine: Option<WebSearchToolEngine>,
     /// Domains to which results are confined or which are kept out.
     pub filters: Option<WebSearchDomainFilter>,
-    /// How many hits each search returns; honoured by Exa, Firecrawl, Parallel and Perplexity but not by native search.
+    /// How many hits each search returns; honoured by Exa, Firecrawl, Parallel and Perplexity but not by native
+    /// search.
     pub max_results: Option<i64>,
-    /// How many searches one request may run before further ones fail; among native providers only Anthropic honours it.
+    /// How many searches one request may run before further ones fail; among native providers only Anthropic honours
+    /// it.
     pub max_uses: Option<i64>,
     /// Search mode to apply, for engines that offer several.
     pub mode: Option<WebSearchMode>,
@@ -4388,13 +4619,25 @@ impl PreviewWebSearchServerTool {
 }
 
 wire_setters!(PreviewWebSearchServerTool {
+    /// Sets `engine`. Search engine that executes the queries; omit it to let OpenRouter choose.
     engine: into WebSearchToolEngine,
+    /// Sets `filters`. Domains to which results are confined or which are kept out.
     filters: into WebSearchDomainFilter,
+    /// Sets `max_results`. How many hits each search returns; honoured by Exa, Firecrawl, Parallel and Perplexity but
+    /// not by native search.
     max_results: number i64,
+    /// Sets `max_uses`. How many searches one request may run before further ones fail; among native providers only
+    /// Anthropic honours it.
     max_uses: number i64,
+    /// Sets `mode`. Search mode to apply, for engines that offer several.
     mode: into WebSearchMode,
+    /// Sets `search_context_size`. How much retrieved material is put before the model; more context costs more
+    /// tokens.
     search_context_size: into SearchContextSize,
+    /// Sets `user_location`. Approximate whereabouts of the end user, to localize results.
     user_location: into WebSearchUserLocation,
+    /// Sets `x_search`. Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it
+    /// to leave X out.
     x_search: into XSearchOptions,
 });
 
@@ -4429,8 +4672,14 @@ impl WebSearchDomainFilter {
 }
 
 wire_setters!(WebSearchDomainFilter {
+    /// Sets `allowed_domains`, from one element or a list. Domains from which hits are wanted; hits from elsewhere
+    /// are dropped.
     allowed_domains: list String,
+    /// Sets `blocked_domains`, from one element or a list. Domains from which hits are unwanted and therefore
+    /// dropped.
     blocked_domains: list String,
+    /// Sets `excluded_domains`, from one element or a list. Domains to leave out of the hits; named as in the
+    /// OpenRouter search tools.
     excluded_domains: list String,
 });
 
@@ -4468,9 +4717,11 @@ pub struct Preview20250311WebSearchServerTool {
     pub engine: Option<WebSearchToolEngine>,
     /// Domains to which results are confined or which are kept out.
     pub filters: Option<WebSearchDomainFilter>,
-    /// How many hits each search returns; honoured by Exa, Firecrawl, Parallel and Perplexity but not by native search.
+    /// How many hits each search returns; honoured by Exa, Firecrawl, Parallel and Perplexity but not by native
+    /// search.
     pub max_results: Option<i64>,
-    /// How many searches one request may run before further ones fail; among native providers only Anthropic honours it.
+    /// How many searches one request may run before further ones fail; among native providers only Anthropic honours
+    /// it.
     pub max_uses: Option<i64>,
     /// Search mode to apply, for engines that offer several.
     pub mode: Option<WebSearchMode>,
@@ -4504,13 +4755,25 @@ impl Preview20250311WebSearchServerTool {
 }
 
 wire_setters!(Preview20250311WebSearchServerTool {
+    /// Sets `engine`. Search engine that executes the queries; omit it to let OpenRouter choose.
     engine: into WebSearchToolEngine,
+    /// Sets `filters`. Domains to which results are confined or which are kept out.
     filters: into WebSearchDomainFilter,
+    /// Sets `max_results`. How many hits each search returns; honoured by Exa, Firecrawl, Parallel and Perplexity but
+    /// not by native search.
     max_results: number i64,
+    /// Sets `max_uses`. How many searches one request may run before further ones fail; among native providers only
+    /// Anthropic honours it.
     max_uses: number i64,
+    /// Sets `mode`. Search mode to apply, for engines that offer several.
     mode: into WebSearchMode,
+    /// Sets `search_context_size`. How much retrieved material is put before the model; more context costs more
+    /// tokens.
     search_context_size: into SearchContextSize,
+    /// Sets `user_location`. Approximate whereabouts of the end user, to localize results.
     user_location: into WebSearchUserLocation,
+    /// Sets `x_search`. Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it
+    /// to leave X out.
     x_search: into XSearchOptions,
 });
 
@@ -4525,7 +4788,8 @@ pub struct LegacyWebSearchServerTool {
     pub engine: Option<WebSearchToolEngine>,
     /// Domains to which results are confined or from which none may come.
     pub filters: Option<WebSearchDomainFilter>,
-    /// Most results per search by Exa, Firecrawl, Parallel or Perplexity (which stops at 20); native provider search pays no heed to it.
+    /// Most results per search by Exa, Firecrawl, Parallel or Perplexity (which stops at 20); native provider search
+    /// pays no heed to it.
     pub max_results: Option<i64>,
     /// Searches allowed per request, beyond which calls yield errors; native search passes it to Anthropic only.
     pub max_uses: Option<i64>,
@@ -4561,13 +4825,24 @@ impl LegacyWebSearchServerTool {
 }
 
 wire_setters!(LegacyWebSearchServerTool {
+    /// Sets `engine`. Search engine that answers the queries.
     engine: into WebSearchToolEngine,
+    /// Sets `filters`. Domains to which results are confined or from which none may come.
     filters: into WebSearchDomainFilter,
+    /// Sets `max_results`. Most results per search by Exa, Firecrawl, Parallel or Perplexity (which stops at 20);
+    /// native provider search pays no heed to it.
     max_results: number i64,
+    /// Sets `max_uses`. Searches allowed per request, beyond which calls yield errors; native search passes it to
+    /// Anthropic only.
     max_uses: number i64,
+    /// Sets `mode`. Search mode that the engine should work in.
     mode: into WebSearchMode,
+    /// Sets `search_context_size`. How much material from the results is given to the model; more costs more tokens.
     search_context_size: into SearchContextSize,
+    /// Sets `user_location`. Approximate whereabouts of the user, for results of local relevance.
     user_location: into WebSearchUserLocation,
+    /// Sets `x_search`. Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it
+    /// to leave X out.
     x_search: into XSearchOptions,
 });
 
@@ -4583,7 +4858,8 @@ pub struct WebSearchServerTool {
     pub filters: Option<WebSearchDomainFilter>,
     /// How many hits one search returns, five when omitted; native search disregards it and Perplexity clamps it to 20.
     pub max_results: Option<i64>,
-    /// How often the model may search per request before it gets errors; among native providers only Anthropic heeds it.
+    /// How often the model may search per request before it gets errors; among native providers only Anthropic heeds
+    /// it.
     pub max_uses: Option<i64>,
     /// Speed and depth of the search, in the terms of the engine in use.
     pub mode: Option<WebSearchMode>,
@@ -4617,13 +4893,24 @@ impl WebSearchServerTool {
 }
 
 wire_setters!(WebSearchServerTool {
+    /// Sets `engine`. Picks the engine that answers the queries.
     engine: into WebSearchToolEngine,
+    /// Sets `filters`. Domains to search in or to keep out; null filters nothing.
     filters: into WebSearchDomainFilter,
+    /// Sets `max_results`. How many hits one search returns, five when omitted; native search disregards it and
+    /// Perplexity clamps it to 20.
     max_results: number i64,
+    /// Sets `max_uses`. How often the model may search per request before it gets errors; among native providers only
+    /// Anthropic heeds it.
     max_uses: number i64,
+    /// Sets `mode`. Speed and depth of the search, in the terms of the engine in use.
     mode: into WebSearchMode,
+    /// Sets `search_context_size`. How much retrieved web text to give the model.
     search_context_size: into SearchContextSize,
+    /// Sets `user_location`. Rough whereabouts of the user, to favour local hits; null when not given.
     user_location: into WebSearchUserLocation,
+    /// Sets `x_search`. Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it
+    /// to leave X out.
     x_search: into XSearchOptions,
 });
 
@@ -4667,8 +4954,11 @@ impl FileSearchServerTool {
 }
 
 wire_setters!(FileSearchServerTool {
+    /// Sets `filters`. Condition on file attributes that hits must meet; `null` searches everything.
     filters: into FileSearchServerToolFilters,
+    /// Sets `max_num_results`. Upper bound on the hits that one search hands to the model.
     max_num_results: number i64,
+    /// Sets `ranking_options`. How hits are ordered and when weak ones are dropped.
     ranking_options: into FileSearchServerToolRankingOptions,
 });
 
@@ -4897,7 +5187,9 @@ impl FileSearchServerToolRankingOptions {
 }
 
 wire_setters!(FileSearchServerToolRankingOptions {
+    /// Sets `ranker`. Ranking method that orders the hits.
     ranker: into FileSearchServerToolRankingOptionsRanker,
+    /// Sets `score_threshold`. Drops hits that score lower; raise it for fewer but more relevant hits.
     score_threshold: number f64,
 });
 
@@ -5043,7 +5335,9 @@ impl CodeInterpreterAutoContainer {
 }
 
 wire_setters!(CodeInterpreterAutoContainer {
+    /// Sets `file_ids`, from one element or a list. Uploaded files to place into the sandbox for the program to read.
     file_ids: list String,
+    /// Sets `memory_limit`. How much memory the sandbox may use; `null` leaves it to the provider.
     memory_limit: into CodeInterpreterAutoContainerMemoryLimit,
 });
 
@@ -5174,12 +5468,19 @@ impl McpServerTool {
 }
 
 wire_setters!(McpServerTool {
+    /// Sets `allowed_tools`. Narrows which tools the model may use, as a list of names or a filter; null allows all.
     allowed_tools: into McpServerToolAllowedTools,
+    /// Sets `authorization`. OAuth access token to present to the server or connector; handle it as a secret.
     authorization: into Secret,
+    /// Sets `connector_id`. Built-in service connector to use in place of a server URL.
     connector_id: into McpServerToolConnectorId,
+    /// Sets `headers`. Extra HTTP headers to send to the MCP server, for example for authentication; null sends none.
     headers: into Secret<BTreeMap<String, String>>,
+    /// Sets `require_approval`. Which tool calls need your consent first: all, none, or those picked by a filter.
     require_approval: into McpServerToolRequireApproval,
+    /// Sets `server_description`. What the server is for, as context for the model.
     server_description: into String,
+    /// Sets `server_url`. Address of the MCP server; give either this or a connector.
     server_url: into Secret,
 });
 
@@ -5208,7 +5509,9 @@ impl McpServerToolAllowedToolsReadOnly {
 }
 
 wire_setters!(McpServerToolAllowedToolsReadOnly {
+    /// Sets `read_only`. Select tools by whether the server annotates them as read-only.
     read_only: exact bool,
+    /// Sets `tool_names`, from one element or a list. Names of the tools to select.
     tool_names: list String,
 });
 
@@ -5329,7 +5632,9 @@ impl McpServerToolRequireApprovalAlways {
 }
 
 wire_setters!(McpServerToolRequireApprovalAlways {
+    /// Sets `always`. Tools that may run only with your consent.
     always: into McpToolNames,
+    /// Sets `never`. Tools that may run without asking you.
     never: into McpToolNames,
 });
 
@@ -5356,6 +5661,7 @@ impl McpToolNames {
 }
 
 wire_setters!(McpToolNames {
+    /// Sets `tool_names`, from one element or a list. Names of the tools that need consent.
     tool_names: list String,
 });
 
@@ -5460,15 +5766,27 @@ impl ImageGenerationServerTool {
 }
 
 wire_setters!(ImageGenerationServerTool {
+    /// Sets `background`. How the area behind the subject is filled; transparency needs a format that can store it.
     background: into ImageBackground,
+    /// Sets `input_fidelity`. How closely the result keeps to style and features, faces above all, of the input
+    /// images.
     input_fidelity: into ImageGenerationServerToolInputFidelity,
+    /// Sets `input_image_mask`. Mask for inpainting that marks which part of the image to redraw.
     input_image_mask: into ImageGenerationServerToolInputImageMask,
+    /// Sets `model`. Image model that does the drawing.
     model: into String,
+    /// Sets `moderation`. How strictly generated images are screened for unwanted content.
     moderation: into ImageGenerationServerToolModeration,
+    /// Sets `output_compression`. Compression level of the output file, meaningful for `webp` and `jpeg`.
     output_compression: number i64,
+    /// Sets `output_format`. File format in which the image is returned.
     output_format: into ImageGenerationServerToolOutputFormat,
+    /// Sets `partial_images`. How many previews to send while streaming, before the final image.
     partial_images: number i64,
+    /// Sets `quality`. How much care goes into rendering; better quality costs more tokens and time.
     quality: into ImageGenerationServerToolQuality,
+    /// Sets `size`. Pixel dimensions of the image, written as width, `x`, height, or `auto` for a choice by the
+    /// model.
     size: into String,
 });
 
@@ -5516,7 +5834,10 @@ impl ImageGenerationServerToolInputImageMask {
 }
 
 wire_setters!(ImageGenerationServerToolInputImageMask {
+    /// Sets `file_id`. Uploaded file that holds the mask; an alternative to `image_url`.
     file_id: into String,
+    /// Sets `image_url`. Mask image given directly as a URL, typically a Base64 data URL; an alternative to
+    /// `file_id`.
     image_url: into String,
 });
 
@@ -5660,7 +5981,8 @@ wire_setters!(ApplyPatchServerTool {});
 pub struct CustomTool {
     /// Identifier the model calls the tool by.
     pub name: String,
-    /// Whether the model may continue before the result arrives; your program still runs the tool and sends the output later, under the same `call_id`.
+    /// Whether the model may continue before the result arrives; your program still runs the tool and sends the
+    /// output later, under the same `call_id`.
     pub r#async: Option<bool>,
     /// Keeps the definition of this tool out of the prompt until a tool search asks for it.
     pub defer_loading: Option<bool>,
@@ -5696,9 +6018,14 @@ impl CustomTool {
 }
 
 wire_setters!(CustomTool {
+    /// Sets `async`. Whether the model may continue before the result arrives; your program still runs the tool and
+    /// sends the output later, under the same `call_id`.
     r#async: exact bool,
+    /// Sets `defer_loading`. Keeps the definition of this tool out of the prompt until a tool search asks for it.
     defer_loading: exact bool,
+    /// Sets `description`. Explains what the tool does, so the model knows when to call it.
     description: into String,
+    /// Sets `format`. What the input may look like: any text, or text bound by a grammar.
     format: into CustomToolFormat,
 });
 
@@ -5847,7 +6174,8 @@ pub struct NamespaceFunctionTool {
     pub name: String,
     /// Who may invoke the function: the model itself, code it writes, or both.
     pub allowed_callers: Option<Vec<AllowedCaller>>,
-    /// Whether the model may continue before the result arrives; your program still runs the tool and sends the output later, under the same `call_id`.
+    /// Whether the model may continue before the result arrives; your program still runs the tool and sends the
+    /// output later, under the same `call_id`.
     pub r#async: Option<bool>,
     /// When true, the definition stays out of the context until tool search brings it in.
     pub defer_loading: Option<bool>,
@@ -5893,12 +6221,21 @@ impl NamespaceFunctionTool {
 }
 
 wire_setters!(NamespaceFunctionTool {
+    /// Sets `allowed_callers`, from one element or a list. Who may invoke the function: the model itself, code it
+    /// writes, or both.
     allowed_callers: list AllowedCaller,
+    /// Sets `async`. Whether the model may continue before the result arrives; your program still runs the tool and
+    /// sends the output later, under the same `call_id`.
     r#async: exact bool,
+    /// Sets `defer_loading`. When true, the definition stays out of the context until tool search brings it in.
     defer_loading: exact bool,
+    /// Sets `description`. Explains to the model what the function does and when to call it.
     description: into String,
+    /// Sets `output_schema`. JSON Schema describing what the function returns; null when unspecified.
     output_schema: into JsonObject,
+    /// Sets `parameters`. JSON Schema of the arguments object; null for a function without arguments.
     parameters: into JsonObject,
+    /// Sets `strict`. Whether generated arguments must conform to the parameter schema exactly.
     strict: exact bool,
 });
 
@@ -6013,6 +6350,7 @@ impl ApplyPatchServerToolOpenRouter {
 }
 
 wire_setters!(ApplyPatchServerToolOpenRouter {
+    /// Sets `parameters`. Settings of the patch tool; leave out to use the standard behaviour.
     parameters: into ApplyPatchServerToolConfig,
 });
 
@@ -6039,6 +6377,7 @@ impl ApplyPatchServerToolConfig {
 }
 
 wire_setters!(ApplyPatchServerToolConfig {
+    /// Sets `engine`. Who handles patches: the provider's native tool or OpenRouter's validator.
     engine: into ToolEngine,
 });
 
@@ -6108,11 +6447,13 @@ pub enum ResponsesTool {
     ///
     /// `type` is `namespace`.
     Namespace(NamespaceTool),
-    /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
+    /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are
+    /// allowed, but only one nameless entry.
     ///
     /// `type` is `openrouter:advisor`.
     OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
-    /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
+    /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets
+    /// back the result.
     ///
     /// `type` is `openrouter:subagent`.
     OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
@@ -6124,7 +6465,8 @@ pub enum ResponsesTool {
     ///
     /// `type` is `openrouter:files`.
     OpenRouterFiles(FilesServerTool),
-    /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
+    /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers
+    /// into structured JSON for the calling model.
     ///
     /// `type` is `openrouter:fusion`.
     OpenRouterFusion(Box<FusionServerToolOpenRouter>),
@@ -6152,7 +6494,8 @@ pub enum ResponsesTool {
     ///
     /// `type` is `openrouter:bash`.
     OpenRouterBash(Box<BashServerTool>),
-    /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
+    /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell
+    /// of OpenAI.
     ///
     /// `type` is `openrouter:shell`.
     OpenRouterShell(Box<ShellServerToolOpenRouter>),
@@ -6576,6 +6919,8 @@ impl StoredPromptTemplate {
 }
 
 wire_setters!(StoredPromptTemplate {
+    /// Sets `variables`, from a map or from pairs of name and value. Values for the placeholders in the stored
+    /// prompt, keyed by placeholder name; null when it has none.
     variables: map StoredPromptTemplateVariable,
 });
 
@@ -6709,7 +7054,9 @@ impl TextExtendedConfig {
 }
 
 wire_setters!(TextExtendedConfig {
+    /// Sets `format`. Form of the text: free prose, any JSON, or JSON that follows a schema.
     format: into ResponsesTextFormat,
+    /// Sets `verbosity`. How wordy the answer should be, on the longer scale; null leaves it to the model.
     verbosity: into Verbosity,
 });
 
@@ -6747,7 +7094,9 @@ impl FormatJsonSchemaConfig {
 }
 
 wire_setters!(FormatJsonSchemaConfig {
+    /// Sets `description`. Explains what the structure stands for, so the model fills it sensibly.
     description: into String,
+    /// Sets `strict`. Forces the answer to obey the schema exactly instead of treating it as guidance.
     strict: exact bool,
 });
 

@@ -1008,7 +1008,8 @@ wire_struct!(WebSearchCallCompletedEvent ["type" = "response.web_search_call.com
     sequence_number: Required = 2,
 });
 
-/// Stream event that delivers the next piece of free-form input to a custom tool; plain text, unlike JSON function arguments.
+/// Stream event that delivers the next piece of free-form input to a custom tool; plain text, unlike JSON function
+/// arguments.
 ///
 /// Schema `BaseCustomToolCallInputDeltaEvent` of the API document.
 #[doc(alias = "BaseCustomToolCallInputDeltaEvent")]
@@ -1574,7 +1575,8 @@ pub enum ResponsesStreamEvent {
     ///
     /// `type` is `response.web_search_call.completed`.
     WebSearchCallCompleted(WebSearchCallCompletedEvent),
-    /// Stream event that delivers the next piece of free-form input to a custom tool; plain text, unlike JSON function arguments.
+    /// Stream event that delivers the next piece of free-form input to a custom tool; plain text, unlike JSON
+    /// function arguments.
     ///
     /// `type` is `response.custom_tool_call_input.delta`.
     CustomToolCallInputDelta(CustomToolCallInputDeltaEvent),

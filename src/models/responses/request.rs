@@ -41,9 +41,11 @@ pub struct ResponsesRequest {
     pub cache_control: Option<CacheControl>,
     /// Troubleshooting switches that make the service reveal how it handled the request.
     pub debug: Option<ChatDebugOptions>,
-    /// Opts in to deferred tools that OpenRouter finds and loads; send the same tools and unmodified reasoning on later turns.
+    /// Opts in to deferred tools that OpenRouter finds and loads; send the same tools and unmodified reasoning on
+    /// later turns.
     pub deferred_tools: Option<DeferredToolsControl>,
-    /// Positive values discourage tokens in proportion to how often they have appeared; null keeps the model's default.
+    /// Positive values discourage tokens in proportion to how often they have appeared; null keeps the model's
+    /// default.
     pub frequency_penalty: Option<f64>,
     /// Settings for generated pictures, such as their shape and size.
     pub image_config: Option<BTreeMap<String, ImageConfigValue>>,
@@ -69,9 +71,11 @@ pub struct ResponsesRequest {
     pub parallel_tool_calls: Option<bool>,
     /// OpenRouter plugins that should take part in this request, each with its own settings.
     pub plugins: Option<Vec<Plugin>>,
-    /// Positive values discourage tokens that have appeared at all, steering towards new topics; null keeps the model's default.
+    /// Positive values discourage tokens that have appeared at all, steering towards new topics; null keeps the
+    /// model's default.
     pub presence_penalty: Option<f64>,
-    /// Unavailable, because responses are not stored: any value but null fails with 400, so resend the conversation in `input`.
+    /// Unavailable, because responses are not stored: any value but null fails with 400, so resend the conversation
+    /// in `input`.
     pub previous_response_id: Option<Json>,
     /// Reference to a stored prompt template, with values for its variables.
     pub prompt: Option<StoredPromptTemplate>,
@@ -85,13 +89,15 @@ pub struct ResponsesRequest {
     pub reasoning: Option<ReasoningConfig>,
     /// Legacy routing switch; use `models` and `provider` instead.
     pub route: Option<DeprecatedRoute>,
-    /// Stable pseudonym for your end user, hashed before it leaves OpenRouter, so that abuse blocks hit one user instead of your account.
+    /// Stable pseudonym for your end user, hashed before it leaves OpenRouter, so that abuse blocks hit one user
+    /// instead of your account.
     pub safety_identifier: Option<String>,
     /// Processing class that trades price against speed, where the provider offers a choice.
     ///
     /// Default `auto`.
     pub service_tier: Option<ServiceTier>,
-    /// Groups related requests and keeps them on one provider for better cache use; wins over the `x-session-id` header.
+    /// Groups related requests and keeps them on one provider for better cache use; wins over the `x-session-id`
+    /// header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
@@ -115,7 +121,8 @@ pub struct ResponsesRequest {
     pub top_k: Option<i64>,
     /// How many likely alternatives to report per generated token; null reports none.
     pub top_logprobs: Option<i64>,
-    /// Nucleus sampling: draws only from the likeliest tokens that together reach this probability; null keeps the model's default.
+    /// Nucleus sampling: draws only from the likeliest tokens that together reach this probability; null keeps the
+    /// model's default.
     pub top_p: Option<f64>,
     /// Labels that tie the request into your observability traces.
     pub trace: Option<TraceConfig>,
@@ -185,47 +192,108 @@ impl ResponsesRequest {
 }
 
 wire_setters!(ResponsesRequest {
+    /// Sets `background`. Asks for the response to be produced in the background, as in the OpenAI protocol.
     background: exact bool,
+    /// Sets `cache_control`. Anthropic-style caching directive for the prompt, applied at request level.
     cache_control: into CacheControl,
+    /// Sets `debug`. Troubleshooting switches that make the service reveal how it handled the request.
     debug: into ChatDebugOptions,
+    /// Sets `deferred_tools`. Opts in to deferred tools that OpenRouter finds and loads; send the same tools and
+    /// unmodified reasoning on later turns.
     deferred_tools: into DeferredToolsControl,
+    /// Sets `frequency_penalty`. Positive values discourage tokens in proportion to how often they have appeared;
+    /// null keeps the model's default.
     frequency_penalty: number f64,
+    /// Sets `image_config`, from a map or from pairs of name and value. Settings for generated pictures, such as
+    /// their shape and size.
     image_config: map ImageConfigValue,
+    /// Sets `include`, from one element or a list. Extra data to put into the result, for instance encrypted
+    /// reasoning.
     include: list ResponsesInclude,
+    /// Sets `input`. What the model should respond to: plain text or the list of conversation items.
     input: into ResponsesInput,
+    /// Sets `instructions`. System-level guidance placed ahead of the conversation; null sends none.
     instructions: into String,
+    /// Sets `max_output_tokens`. Cap on generated tokens, reasoning included; null leaves it to the model.
     max_output_tokens: number i64,
+    /// Sets `max_tool_calls`. Cap on rounds of tools run by OpenRouter within this request; `stop_server_tools_when`
+    /// overrules it.
     max_tool_calls: number i64,
+    /// Sets `metadata`, from a map or from pairs of name and value. Your own string labels for the request, such as a
+    /// job name.
     metadata: map String,
+    /// Sets `modalities`, from one element or a list. Kinds of content the answer may contain, for models that
+    /// produce more than text.
     modalities: list ResponsesOutputModality,
+    /// Sets `model`. Slug of the model that should answer, such as `openai/gpt-4o`.
     model: into String,
+    /// Sets `models`, from one element or a list. Model slugs in order of preference; later ones step in when earlier
+    /// ones fail.
     models: list String,
+    /// Sets `parallel_tool_calls`. Whether the model may issue several tool calls at once; null keeps its default.
     parallel_tool_calls: exact bool,
+    /// Sets `plugins`, from one element or a list. OpenRouter plugins that should take part in this request, each
+    /// with its own settings.
     plugins: list Plugin,
+    /// Sets `presence_penalty`. Positive values discourage tokens that have appeared at all, steering towards new
+    /// topics; null keeps the model's default.
     presence_penalty: number f64,
+    /// Sets `previous_response_id`. Unavailable, because responses are not stored: any value but null fails with 400,
+    /// so resend the conversation in `input`.
     previous_response_id: into Json,
+    /// Sets `prompt`. Reference to a stored prompt template, with values for its variables.
     prompt: into StoredPromptTemplate,
+    /// Sets `prompt_cache_key`. Stable key that helps similar requests share a prompt cache; null sends none.
     prompt_cache_key: into String,
+    /// Sets `prompt_cache_options`. Cache settings for the whole request, on models that support them.
     prompt_cache_options: into PromptCacheOptions,
+    /// Sets `provider`. Rules for choosing which provider serves the request.
     provider: into ProviderPreferences,
+    /// Sets `reasoning`. Controls whether and how much the model reasons before it answers.
     reasoning: into ReasoningConfig,
+    /// Sets `route`. Legacy routing switch; use `models` and `provider` instead.
     route: into DeprecatedRoute,
+    /// Sets `safety_identifier`. Stable pseudonym for your end user, hashed before it leaves OpenRouter, so that
+    /// abuse blocks hit one user instead of your account.
     safety_identifier: into String,
+    /// Sets `service_tier`. Processing class that trades price against speed, where the provider offers a choice.
     service_tier: into ServiceTier,
+    /// Sets `session_id`. Groups related requests and keeps them on one provider for better cache use; wins over the
+    /// `x-session-id` header.
     session_id: into String,
+    /// Sets `stop`. Strings at which the model stops writing as soon as it produces one.
     stop: into StopSequences,
+    /// Sets `stop_server_tools_when`, from one element or a list. Conditions that end the loop of server tool calls;
+    /// take precedence over `max_tool_calls`.
     stop_server_tools_when: list StopServerToolsWhenCondition,
+    /// Sets `store`. OpenAI storage switch; OpenRouter keeps no responses, so leave it off.
     store: exact bool,
+    /// Sets `temperature`. Sampling randomness: low values are focused, high ones varied; null keeps the model's
+    /// default.
     temperature: number f64,
+    /// Sets `text`. Format and wordiness of text output, including structured JSON.
     text: into TextExtendedConfig,
+    /// Sets `tool_choice`. Whether the model may, must or must not call tools, or which one it has to use.
     tool_choice: into ResponsesToolChoice,
+    /// Sets `tools`, from one element or a list. Tools the model may use: functions you run yourself and server tools
+    /// that OpenRouter runs.
     tools: list ResponsesTool,
+    /// Sets `top_k`. Limits sampling at each step to this many of the likeliest tokens.
     top_k: number i64,
+    /// Sets `top_logprobs`. How many likely alternatives to report per generated token; null reports none.
     top_logprobs: number i64,
+    /// Sets `top_p`. Nucleus sampling: draws only from the likeliest tokens that together reach this probability;
+    /// null keeps the model's default.
     top_p: number f64,
+    /// Sets `trace`. Labels that tie the request into your observability traces.
     trace: into TraceConfig,
+    /// Sets `truncation`. What to do when the input exceeds the context window: fail or drop older items.
     truncation: into Truncation,
+    /// Sets `user`. Stable id of your end user, up to 256 characters, so that abuse is traced to that user and not
+    /// your whole app.
     user: into String,
+    /// Sets `client_metadata`, from a map or from pairs of name and value. Labels that a program adds about itself,
+    /// such as the id of its session.
     client_metadata: map String,
 });
 
@@ -268,7 +336,8 @@ pub struct EasyInputMessage {
     pub role: MessageRole,
     /// What the turn says, as one string or as text, media and file parts.
     pub content: Option<EasyInputMessageContent>,
-    /// Marks an assistant turn as interim or final; resend it unchanged, since newer Codex models perform worse without it.
+    /// Marks an assistant turn as interim or final; resend it unchanged, since newer Codex models perform worse
+    /// without it.
     pub phase: Option<MessagePhase>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -289,7 +358,10 @@ impl EasyInputMessage {
 }
 
 wire_setters!(EasyInputMessage {
+    /// Sets `content`. What the turn says, as one string or as text, media and file parts.
     content: into EasyInputMessageContent,
+    /// Sets `phase`. Marks an assistant turn as interim or final; resend it unchanged, since newer Codex models
+    /// perform worse without it.
     phase: into MessagePhase,
 });
 
@@ -301,7 +373,8 @@ wire_setters!(EasyInputMessage {
 pub struct InputVideo {
     /// Where the video is: a web address, or a data URL that contains it as Base64.
     pub video_url: String,
-    /// Whether the video is analyzed agentically or sampled at a fixed frame rate, for providers that offer the choice, such as Google Gemini.
+    /// Whether the video is analyzed agentically or sampled at a fixed frame rate, for providers that offer the
+    /// choice, such as Google Gemini.
     pub processing: Option<VideoProcessing>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -321,6 +394,8 @@ impl InputVideo {
 }
 
 wire_setters!(InputVideo {
+    /// Sets `processing`. Whether the video is analyzed agentically or sampled at a fixed frame rate, for providers
+    /// that offer the choice, such as Google Gemini.
     processing: into VideoProcessing,
 });
 
@@ -487,7 +562,10 @@ impl InputMessageItem {
 }
 
 wire_setters!(InputMessageItem {
+    /// Sets `content`, from one element or a list. Parts of the message, mixing text, images, files, audio and video
+    /// as needed.
     content: list InputContentPart,
+    /// Sets `id`. Identifier of this message among the items of the conversation.
     id: into String,
 });
 
@@ -501,7 +579,8 @@ pub struct OutputMessageInput {
     pub content: Option<OutputMessageInputContent>,
     /// Identifier of this message within the response output.
     pub id: String,
-    /// Distinguishes interim `commentary` from the `final_answer`; newer Codex models want it echoed on assistant messages, or quality may drop.
+    /// Distinguishes interim `commentary` from the `final_answer`; newer Codex models want it echoed on assistant
+    /// messages, or quality may drop.
     pub phase: Option<MessagePhase>,
     /// Tells whether the model has finished writing this message.
     pub status: Option<ItemStatus>,
@@ -525,8 +604,12 @@ impl OutputMessageInput {
 }
 
 wire_setters!(OutputMessageInput {
+    /// Sets `content`. What the assistant said: content parts, or plain text.
     content: into OutputMessageInputContent,
+    /// Sets `phase`. Distinguishes interim `commentary` from the `final_answer`; newer Codex models want it echoed on
+    /// assistant messages, or quality may drop.
     phase: into MessagePhase,
+    /// Sets `status`. Tells whether the model has finished writing this message.
     status: into ItemStatus,
 });
 
@@ -671,8 +754,11 @@ impl LocalShellCallItemAction {
 }
 
 wire_setters!(LocalShellCallItemAction {
+    /// Sets `timeout_ms`. Milliseconds after which to abort the command; null when no limit is asked for.
     timeout_ms: number i64,
+    /// Sets `user`. Operating system user to run the command as; null leaves the choice to you.
     user: into String,
+    /// Sets `working_directory`. Directory to run the command in; null leaves the choice to you.
     working_directory: into String,
 });
 
@@ -707,6 +793,7 @@ impl LocalShellCallOutputItem {
 }
 
 wire_setters!(LocalShellCallOutputItem {
+    /// Sets `status`. How far the shell call has come; null when not stated.
     status: into ItemStatus,
 });
 
@@ -720,7 +807,8 @@ pub struct ShellCallItem {
     pub action: ShellAction,
     /// Ties the call to the `ShellCallOutputItem` that answers it.
     pub call_id: String,
-    /// Unparsed argument text the model produced; send it back untouched with the history so that provider prompt caches still match.
+    /// Unparsed argument text the model produced; send it back untouched with the history so that provider prompt
+    /// caches still match.
     pub arguments: Option<String>,
     /// Where the commands run, for example a container; the shape depends on the kind of environment.
     pub environment: Option<Json>,
@@ -758,9 +846,15 @@ impl ShellCallItem {
 }
 
 wire_setters!(ShellCallItem {
+    /// Sets `arguments`. Unparsed argument text the model produced; send it back untouched with the history so that
+    /// provider prompt caches still match.
     arguments: into String,
+    /// Sets `environment`. Where the commands run, for example a container; the shape depends on the kind of
+    /// environment.
     environment: into Json,
+    /// Sets `id`. Identifier of the item itself; null or absent when it has none yet.
     id: into String,
+    /// Sets `status`. Progress of the call; null when it was not reported.
     status: into ItemStatus,
 });
 
@@ -820,11 +914,19 @@ impl ShellCallOutputItem {
 }
 
 wire_setters!(ShellCallOutputItem {
+    /// Sets `container_id`. Container in which the commands ran; use this identifier to fetch files from it or to run
+    /// there again.
     container_id: into String,
+    /// Sets `error`. Why the sandbox could not run the commands; repeat it from the item that reported the failure.
     error: into String,
+    /// Sets `files`, from one element or a list. Files that the commands created or changed, most recent first;
+    /// download them from the container.
     files: list ToolOutputFile,
+    /// Sets `id`. Identifier of the output item; null or absent when none was assigned.
     id: into String,
+    /// Sets `max_output_length`. Cap on captured output that was in force for the call; null when none was.
     max_output_length: number i64,
+    /// Sets `status`. Progress of the output item; null when it was not reported.
     status: into ItemStatus,
 });
 
@@ -862,7 +964,9 @@ impl McpApprovalResponseItem {
 }
 
 wire_setters!(McpApprovalResponseItem {
+    /// Sets `id`. Identifier of this answer item; null when it has none.
     id: into String,
+    /// Sets `reason`. Why you decided as you did; null when no reason is given.
     reason: into String,
 });
 
@@ -894,6 +998,7 @@ impl CompactionItem {
 }
 
 wire_setters!(CompactionItem {
+    /// Sets `id`. Identifier of this marker; `null` when it has none.
     id: into String,
 });
 
@@ -925,7 +1030,9 @@ impl ContextCompactionItem {
 }
 
 wire_setters!(ContextCompactionItem {
+    /// Sets `encrypted_content`. Sealed summary of the condensed context; `null` when the marker brings none.
     encrypted_content: into String,
+    /// Sets `id`. Identifier of this marker; `null` when it has none.
     id: into String,
 });
 
@@ -986,6 +1093,7 @@ impl AdditionalToolsItem {
 }
 
 wire_setters!(AdditionalToolsItem {
+    /// Sets `id`. Identifier of this input item; null or absent when the client did not assign one.
     id: into String,
 });
 
@@ -1074,7 +1182,9 @@ impl AgentMessageItem {
 }
 
 wire_setters!(AgentMessageItem {
+    /// Sets `agent`. Agent this item is attributed to; null when no agent is attached.
     agent: into AgentMessageItemAgent,
+    /// Sets `id`. Identifier of this item; null or absent when none was assigned.
     id: into String,
 });
 
@@ -1230,8 +1340,11 @@ impl ToolSearchCallItem {
 }
 
 wire_setters!(ToolSearchCallItem {
+    /// Sets `arguments`. What was searched for, as the model wrote it.
     arguments: into Json,
+    /// Sets `id`. Identifier of the item; null when it has none.
     id: into String,
+    /// Sets `status`. Progress of the search; null when it was not reported.
     status: into ItemStatus,
 });
 
@@ -1289,7 +1402,8 @@ pub enum InputItem {
     ///
     /// `type` is `code_interpreter_call`.
     CodeInterpreterCall(OutputCodeInterpreterCallItem),
-    /// Request from the model to operate a computer; perform the action, then reply with a matching `computer_call_output`.
+    /// Request from the model to operate a computer; perform the action, then reply with a matching
+    /// `computer_call_output`.
     ///
     /// `type` is `computer_call`.
     ComputerCall(OutputComputerCallItem),
@@ -1325,7 +1439,8 @@ pub enum InputItem {
     ///
     /// `type` is `openrouter:text_editor`.
     OpenRouterTextEditor(OutputTextEditorServerToolItem),
-    /// Patch proposed through `openrouter:apply_patch`; once it validates, generation stops so your client can apply it and answer with `apply_patch_call_output`.
+    /// Patch proposed through `openrouter:apply_patch`; once it validates, generation stops so your client can apply
+    /// it and answer with `apply_patch_call_output`.
     ///
     /// `type` is `openrouter:apply_patch`.
     OpenRouterApplyPatch(Box<OutputApplyPatchServerToolItem>),
@@ -1341,7 +1456,8 @@ pub enum InputItem {
     ///
     /// `type` is `openrouter:memory`.
     OpenRouterMemory(OutputMemoryServerToolItem),
-    /// Stands in for a blocked tool call in the output, when OpenRouter Armor is set to report such calls as custom items.
+    /// Stands in for a blocked tool call in the output, when OpenRouter Armor is set to report such calls as custom
+    /// items.
     ///
     /// `type` is `openrouter:armor_blocked`.
     OpenRouterArmorBlocked(Box<OutputArmorBlockedItem>),
@@ -1349,7 +1465,8 @@ pub enum InputItem {
     ///
     /// `type` is `openrouter:mcp`.
     OpenRouterMcp(OutputMcpServerToolItem),
-    /// Lookup in the model catalog that the assistant made through the experimental `openrouter:experimental__search_models` tool.
+    /// Lookup in the model catalog that the assistant made through the experimental
+    /// `openrouter:experimental__search_models` tool.
     ///
     /// `type` is `openrouter:experimental__search_models`.
     OpenRouterExperimentalSearchModels(OutputSearchModelsServerToolItem),
@@ -1369,7 +1486,8 @@ pub enum InputItem {
     ///
     /// `type` is `openrouter:files`.
     OpenRouterFiles(Box<OutputFilesServerToolItem>),
-    /// Shell session step that OpenRouter executed for the model through `openrouter:shell`, commands and results in one item.
+    /// Shell session step that OpenRouter executed for the model through `openrouter:shell`, commands and results in
+    /// one item.
     ///
     /// `type` is `openrouter:shell`.
     OpenRouterShell(Box<OutputShellServerToolItem>),
@@ -1381,7 +1499,8 @@ pub enum InputItem {
     ///
     /// `type` is `local_shell_call_output`.
     LocalShellCallOutput(LocalShellCallOutputItem),
-    /// Input or output item recording that the model asked to run commands in a shell; successor of the local shell call.
+    /// Input or output item recording that the model asked to run commands in a shell; successor of the local shell
+    /// call.
     ///
     /// `type` is `shell_call`.
     ShellCall(Box<ShellCallItem>),
@@ -1433,7 +1552,8 @@ pub enum InputItem {
     ///
     /// `type` is `agent_message`.
     AgentMessage(AgentMessageItem),
-    /// Input item that changes the reasoning effort for the rest of the conversation and keeps the prompt cache valid; put it in front of the first user message it concerns.
+    /// Input item that changes the reasoning effort for the rest of the conversation and keeps the prompt cache
+    /// valid; put it in front of the first user message it concerns.
     ///
     /// `type` is `configuration_update`.
     ConfigurationUpdate(ConfigurationUpdateItem),
@@ -2035,10 +2155,16 @@ impl ReasoningConfig {
 }
 
 wire_setters!(ReasoningConfig {
+    /// Sets `context`. Which reasoning the model could see: that of all turns or only of the current one.
     context: into ReasoningContext,
+    /// Sets `effort`. How much thinking the model was told to invest.
     effort: into ReasoningEffort,
+    /// Sets `mode`. Whether ordinary or deeper reasoning was engaged, on models that offer the choice.
     mode: into ReasoningMode,
+    /// Sets `summary`. How detailed a summary of the reasoning was requested; null when none was.
     summary: into ReasoningSummaryVerbosity,
+    /// Sets `enabled`. Switches reasoning on or off explicitly; null leaves it to the model.
     enabled: exact bool,
+    /// Sets `max_tokens`. Token budget for reasoning; null leaves it to the model or to the effort setting.
     max_tokens: number i64,
 });

@@ -112,9 +112,11 @@ pub struct ResponsesResult {
     pub alignment: Option<Alignment>,
     /// Category of the failure, for handling errors without parsing messages.
     pub error_type: Option<ApiErrorType>,
-    /// How OpenRouter routed the call: attempts, endpoints considered, pipeline stages. Present when routing metadata was requested.
+    /// How OpenRouter routed the call: attempts, endpoints considered, pipeline stages. Present when routing metadata
+    /// was requested.
     pub openrouter_metadata: Option<OpenRouterMetadata>,
-    /// Verdicts of OpenRouter Armor on the tool calls left to your program, present even when it flagged none of them.
+    /// Verdicts of OpenRouter Armor on the tool calls left to your program, present even when it flagged none of
+    /// them.
     pub safeguard_results: Option<Vec<ArmorSafeguardResult>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -283,7 +285,8 @@ wire_struct!(ResponsesErrorMetadata { alignment: Optional = 0 });
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ResponsesErrorMetadataAlignment {
-    /// Evaluation records, one per assistant message that was checked, oldest first; empty when none had content to check.
+    /// Evaluation records, one per assistant message that was checked, oldest first; empty when none had content to
+    /// check.
     pub calls: Vec<AlignmentCallRecord>,
     /// Turn that the plugin withheld from the client, for inspection.
     pub rejected: Option<AlignmentRejected>,
@@ -304,7 +307,8 @@ pub struct OutputMessage {
     pub content: Vec<OutputMessageContentPart>,
     /// Identifier of this message within the response output.
     pub id: String,
-    /// Distinguishes interim `commentary` from the `final_answer`; newer Codex models want it echoed on assistant messages, or quality may drop.
+    /// Distinguishes interim `commentary` from the `final_answer`; newer Codex models want it echoed on assistant
+    /// messages, or quality may drop.
     pub phase: Option<MessagePhase>,
     /// Tells whether the model has finished writing this message.
     pub status: Option<ItemStatus>,
@@ -359,7 +363,8 @@ pub struct OutputItemFunctionCall {
     pub call_id: String,
     /// Name of the function to run, as declared in the request tools.
     pub name: String,
-    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
+    /// Whether the model may go on with its turn without the result of this call; send the output in a following
+    /// request, under the same `call_id`.
     pub r#async: Option<bool>,
     /// Identifier of this function call within the response output.
     pub id: Option<String>,
@@ -916,7 +921,8 @@ pub struct OpenAiCustomToolCall {
     pub input: String,
     /// Name of the custom tool being called.
     pub name: String,
-    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
+    /// Whether the model may go on with its turn without the result of this call; send the output in a following
+    /// request, under the same `call_id`.
     pub r#async: Option<bool>,
     /// Identifier of this item within the response.
     pub id: Option<String>,
@@ -981,7 +987,8 @@ pub enum InstructionItem {
     ///
     /// `type` is `apply_patch_call_output`.
     ApplyPatchCallOutput(ApplyPatchCallOutputItem),
-    /// Input item that changes the reasoning effort for the rest of the conversation and keeps the prompt cache valid; put it in front of the first user message it concerns.
+    /// Input item that changes the reasoning effort for the rest of the conversation and keeps the prompt cache
+    /// valid; put it in front of the first user message it concerns.
     ///
     /// `type` is `configuration_update`.
     ConfigurationUpdate(ConfigurationUpdateItem),
@@ -1260,7 +1267,8 @@ wire_struct!(OutputShellCallOutputItem ["type" = "shell_call_output"] {
     max_output_length: Optional = 7,
 });
 
-/// Request by the model for a tool search that your program runs; send it back, followed by the tools found as `tool_search_output`.
+/// Request by the model for a tool search that your program runs; send it back, followed by the tools found as
+/// `tool_search_output`.
 ///
 /// Schema `OutputToolSearchCallItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -1320,7 +1328,8 @@ pub enum OutputItem {
     ///
     /// `type` is `code_interpreter_call`.
     CodeInterpreterCall(OutputCodeInterpreterCallItem),
-    /// Request from the model to operate a computer; perform the action, then reply with a matching `computer_call_output`.
+    /// Request from the model to operate a computer; perform the action, then reply with a matching
+    /// `computer_call_output`.
     ///
     /// `type` is `computer_call`.
     ComputerCall(OutputComputerCallItem),
@@ -1356,7 +1365,8 @@ pub enum OutputItem {
     ///
     /// `type` is `openrouter:text_editor`.
     OpenRouterTextEditor(OutputTextEditorServerToolItem),
-    /// Patch proposed through `openrouter:apply_patch`; once it validates, generation stops so your client can apply it and answer with `apply_patch_call_output`.
+    /// Patch proposed through `openrouter:apply_patch`; once it validates, generation stops so your client can apply
+    /// it and answer with `apply_patch_call_output`.
     ///
     /// `type` is `openrouter:apply_patch`.
     OpenRouterApplyPatch(Box<OutputApplyPatchServerToolItem>),
@@ -1372,7 +1382,8 @@ pub enum OutputItem {
     ///
     /// `type` is `shell_call_output`.
     ShellCallOutput(Box<OutputShellCallOutputItem>),
-    /// Shell session step that OpenRouter executed for the model through `openrouter:shell`, commands and results in one item.
+    /// Shell session step that OpenRouter executed for the model through `openrouter:shell`, commands and results in
+    /// one item.
     ///
     /// `type` is `openrouter:shell`.
     OpenRouterShell(Box<OutputShellServerToolItem>),
@@ -1392,7 +1403,8 @@ pub enum OutputItem {
     ///
     /// `type` is `openrouter:mcp`.
     OpenRouterMcp(OutputMcpServerToolItem),
-    /// Lookup in the model catalog that the assistant made through the experimental `openrouter:experimental__search_models` tool.
+    /// Lookup in the model catalog that the assistant made through the experimental
+    /// `openrouter:experimental__search_models` tool.
     ///
     /// `type` is `openrouter:experimental__search_models`.
     OpenRouterExperimentalSearchModels(OutputSearchModelsServerToolItem),
@@ -1416,11 +1428,13 @@ pub enum OutputItem {
     ///
     /// `type` is `custom_tool_call`.
     CustomToolCall(CustomToolCallItem),
-    /// Request by the model for a tool search that your program runs; send it back, followed by the tools found as `tool_search_output`.
+    /// Request by the model for a tool search that your program runs; send it back, followed by the tools found as
+    /// `tool_search_output`.
     ///
     /// `type` is `tool_search_call`.
     ToolSearchCall(OutputToolSearchCallItem),
-    /// Stands in for a blocked tool call in the output, when OpenRouter Armor is set to report such calls as custom items.
+    /// Stands in for a blocked tool call in the output, when OpenRouter Armor is set to report such calls as custom
+    /// items.
     ///
     /// `type` is `openrouter:armor_blocked`.
     OpenRouterArmorBlocked(Box<OutputArmorBlockedItem>),
@@ -2181,7 +2195,8 @@ pub struct ResponsesUsageCostDetails {
     pub upstream_inference_input_cost: f64,
     /// Portion of the upstream charge that the output tokens caused.
     pub upstream_inference_output_cost: f64,
-    /// Charge in USD for running metered server tools, such as time in the shell sandbox; absent when no such tool ran.
+    /// Charge in USD for running metered server tools, such as time in the shell sandbox; absent when no such tool
+    /// ran.
     pub server_tool_cost: Option<f64>,
     /// Total charged by the upstream provider for inference; null when not known.
     pub upstream_inference_cost: Option<f64>,

@@ -1,6 +1,7 @@
 //! Sending a prompt and showing the response as it arrives.
 
 use openrouter_kit::EventStream;
+use openrouter_kit::bytes::Bytes;
 use openrouter_kit::core::Call;
 use openrouter_kit::helpers::TextStream;
 use openrouter_kit::models::{ChatRequest, ChatResult, ChatStreamChunk};
@@ -36,9 +37,9 @@ impl Prompt {
     }
 
     /// Sends the prompt and returns the whole response, with the JSON that it arrived as.
-    pub(crate) async fn send(&self, context: &Context) -> Result<(ChatResult, Vec<u8>), Failure> {
+    pub(crate) async fn send(&self, context: &Context) -> Result<(ChatResult, Bytes), Failure> {
         let response = self.options(context.client.chat().send(&self.request)).with_response().await?;
-        Ok((response.value, response.body.to_vec()))
+        Ok((response.value, response.body))
     }
 
     fn stream(&self, context: &Context) -> Call<EventStream<ChatStreamChunk>> {

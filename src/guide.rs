@@ -1,0 +1,63 @@
+//! Guides, each about one topic, with examples. They are the pages in `docs` of the repository.
+
+/// Where the relative links of the pages lead here. The first definition of a link counts, and these come before those of
+/// the pages.
+macro_rules! links {
+    () => {
+        "\
+[batches.md]: crate::guide::batches
+[errors.md]: crate::guide::errors
+[features.md]: crate::guide::features
+[files.md]: crate::guide::files
+[hooks.md]: crate::guide::hooks
+[networks.md]: crate::guide::networks
+[prices.md]: crate::guide::prices
+[sending-back.md]: crate::guide::sending_back
+[streaming.md]: crate::guide::streaming
+[structured-output.md]: crate::guide::structured_output
+[testing.md]: crate::guide::testing
+[unknown-operations.md]: crate::guide::unknown_operations
+[sdks/README.md]: crate::sdk
+[sdks/chat.md]: https://docs.rs/openrouter-kit/latest/openrouter_kit/sdk/struct.Chat.html
+[sdks/images.md]: https://docs.rs/openrouter-kit/latest/openrouter_kit/sdk/struct.Images.html
+[sdks/messages.md]: https://docs.rs/openrouter-kit/latest/openrouter_kit/sdk/struct.Messages.html
+[sdks/responses.md]: https://docs.rs/openrouter-kit/latest/openrouter_kit/sdk/struct.Responses.html
+[sdks/scim.md]: https://docs.rs/openrouter-kit/latest/openrouter_kit/sdk/struct.Scim.html
+[sdks/video-generation.md]: https://docs.rs/openrouter-kit/latest/openrouter_kit/sdk/struct.VideoGeneration.html
+[faults.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/docs/faults.md
+[../examples/add_header.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/add_header.rs
+[../examples/agent_loop.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/agent_loop.rs
+[../examples/measure_time.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/measure_time.rs
+[../examples/record_to_file.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/record_to_file.rs
+[../examples/refuse_by_policy.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/refuse_by_policy.rs
+
+"
+    };
+}
+
+/// Each page as a module of its own name. To compile, their examples together need every feature.
+macro_rules! guides {
+    ($($name:ident $path:literal)*) => {$(
+        #[cfg(any(
+            not(doctest),
+            all(feature = "full", feature = "mock", feature = "schemars", feature = "tls")
+        ))]
+        #[doc = concat!(links!(), include_str!($path))]
+        pub mod $name {}
+    )*};
+}
+
+guides! {
+    streaming "../docs/streaming.md"
+    errors "../docs/errors.md"
+    structured_output "../docs/structured-output.md"
+    sending_back "../docs/sending-back.md"
+    files "../docs/files.md"
+    batches "../docs/batches.md"
+    prices "../docs/prices.md"
+    hooks "../docs/hooks.md"
+    testing "../docs/testing.md"
+    features "../docs/features.md"
+    networks "../docs/networks.md"
+    unknown_operations "../docs/unknown-operations.md"
+}

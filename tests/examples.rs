@@ -1,0 +1,197 @@
+//! Runs every example as a user without a key does, and compares its last line with `examples/README.md`.
+//!
+//! `UPDATE_EXAMPLES=1 cargo test --all-features --test examples` writes the page anew.
+
+#![cfg(all(
+    feature = "full",
+    feature = "agent",
+    feature = "blocking",
+    feature = "mock",
+    feature = "reqwest",
+    feature = "schemars",
+    feature = "tls"
+))]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test a panic is a finding"
+)]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::SystemTime;
+
+const HEAD: &str = "\
+# Examples
+
+Whole programs. Each runs without a key, against a local server that comes with the crate:
+
+```sh
+cargo run --all-features --example quickstart
+```
+
+With `OPENROUTER_API_KEY` set it talks to OpenRouter. `support::client` makes this choice and the rest of the program
+does not know about it; in a program of your own, `OpenRouter::from_env()?` takes its place. The last column is the last
+line that the example prints without a key.
+";
+
+/// The order of the page.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("First steps", &["quickstart", "chat_repl", "messages", "minimal", "blocking", "errors", "retries_and_timeouts"]),
+    (
+        "Output and tools",
+        &["structured_output", "code_review", "tools_streamed", "agent_loop", "reasoning", "web_search"],
+    ),
+    ("Pictures, documents, sound, video", &["vision", "pdf", "audio_question", "voice", "image_to_file", "video"]),
+    ("Many requests and documents", &["rag", "many_at_once", "batch"]),
+    (
+        "Models, providers, costs",
+        &[
+            "provider_routing",
+            "free_models",
+            "cheapest_model",
+            "prompt_caching",
+            "generation_cost",
+            "usage_report",
+            "rankings",
+        ],
+    ),
+    ("Keys and accounts", &["login", "rotate_key", "provisioning"]),
+    (
+        "Hooks, transports, servers",
+        &[
+            "add_header",
+            "measure_time",
+            "refuse_by_policy",
+            "record_to_file",
+            "own_transport",
+            "reqwest_client",
+            "gateway",
+            "unknown_operation",
+        ],
+    ),
+];
+
+/// Programs for work on the crate, which other tests run.
+const TOOLS: &[&str] = &["load", "replay"];
+
+/// What is typed into the examples that read their standard input.
+const TYPED: &str = "Why is the sky blue?\nAnd at sunset?\n";
+
+/// The file of an example, beside the folder of the test.
+fn program(example: &str) -> PathBuf {
+    let folder = std::env::current_exe().unwrap().parent().unwrap().with_file_name("examples");
+    folder.join(example).with_extension(std::env::consts::EXE_EXTENSION)
+}
+
+/// Builds the examples unless all are newer than the code: `cargo test` builds them, `cargo test --test examples` does not.
+fn build(examples: &[&str]) {
+    fn newest(path: &Path) -> SystemTime {
+        let changed = path.metadata().and_then(|metadata| metadata.modified()).unwrap();
+        let entries = std::fs::read_dir(path).into_iter().flatten().map(|entry| newest(&entry.unwrap().path()));
+        entries.chain([changed]).max().unwrap()
+    }
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let code = newest(&home.join("src"));
+    let is_new = |example: &&str| {
+        let built = program(example).metadata().and_then(|metadata| metadata.modified()).ok();
+        built.is_some_and(|built| built > code)
+    };
+    if !examples.iter().all(is_new) {
+        let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
+        let mut command = Command::new(cargo);
+        command.args(["build", "--quiet", "--all-features", "--examples", "--target-dir"]).arg(target);
+        assert!(command.current_dir(home).status().unwrap().success(), "the examples do not compile");
+    }
+}
+
+/// Runs an example and returns what it prints.
+fn run(example: &str) -> String {
+    let program = program(example);
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OPENROUTER_")) {
+        command.env_remove(name);
+    }
+    let streams = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = streams.spawn().unwrap();
+    // A program that does not read its input may have ended before.
+    child.stdin.take().unwrap().write_all(TYPED.as_bytes()).ok();
+    let output = child.wait_with_output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let failed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{example} failed: {failed}\nafter: {printed}");
+    printed
+}
+
+/// A link to an example, and what it shows: the first paragraph of its documentation.
+fn purpose(home: &Path, example: &str) -> String {
+    let file = [format!("{example}.rs"), format!("{example}/main.rs")];
+    let file = file.iter().find(|file| home.join("examples").join(file).exists()).unwrap();
+    let text = std::fs::read_to_string(home.join("examples").join(file)).unwrap();
+    let paragraph: Vec<_> = text.lines().map_while(|line| line.strip_prefix("//! ")).collect();
+    format!("[{example}]({file}) | {}", paragraph.join(" ").replace('|', "\\|"))
+}
+
+#[test]
+fn every_example_runs_without_a_key_and_prints_what_the_page_says() {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let examples: Vec<&str> = GROUPS.iter().flat_map(|(_, examples)| examples.iter().copied()).collect();
+    build(&examples);
+    let printed: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = examples.iter().map(|example| scope.spawn(|| run(example))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let mut printed = printed.iter();
+    let mut page = HEAD.to_owned();
+    for (group, examples) in GROUPS {
+        page.push_str(&format!("\n## {group}\n\n| Example | Shows | Prints |\n| --- | --- | --- |\n"));
+        for example in *examples {
+            let line = printed.next().unwrap().trim_end().lines().next_back().unwrap_or_default();
+            page.push_str(&format!("| {} | `{}` |\n", purpose(home, example), shown(line)));
+        }
+    }
+    page.push_str("\n## Work on the crate\n\n| Program | Does |\n| --- | --- |\n");
+    for tool in TOOLS {
+        page.push_str(&format!("| {} |\n", purpose(home, tool)));
+    }
+    let place = home.join("examples/README.md");
+    if std::env::var_os("UPDATE_EXAMPLES").is_some() {
+        std::fs::write(&place, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(&place).unwrap_or_default();
+    for (written, page) in written.lines().zip(page.lines()) {
+        assert_eq!(written, page, "UPDATE_EXAMPLES=1 writes the page anew");
+    }
+    assert_eq!(written.len(), page.len());
+}
+
+/// A line for a table, without the times, which differ from run to run.
+fn shown(line: &str) -> String {
+    let words = line.split(' ').map(|word| {
+        let bare = word.trim_end_matches([':', ',']);
+        let number = bare.trim_end_matches(['n', 'µ', 'm', 's']);
+        let is_time = number.len() < bare.len() && number.parse::<f64>().is_ok();
+        if is_time { word.replace(bare, "…") } else { word.to_owned() }
+    });
+    words.collect::<Vec<_>>().join(" ").replace('|', "\\|").replace('`', "'")
+}
+
+#[test]
+fn every_example_is_on_the_page() {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut files: Vec<String> = std::fs::read_dir(&home)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").exists())
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    files.sort();
+    let mut listed: Vec<&str> =
+        GROUPS.iter().flat_map(|(_, examples)| examples.iter().copied()).chain(TOOLS.iter().copied()).collect();
+    listed.sort_unstable();
+    assert_eq!(files, listed);
+}
