@@ -234,9 +234,7 @@ impl Driver {
         result?;
         self.check_output(run);
         self.save(run).await?;
-        if let Some(summary) = run.steps().last().cloned() {
-            self.emit(|| Event::StepFinished { step, summary }).await;
-        }
+        self.emit(|| Event::StepFinished { step, summary: run.steps().last().cloned().unwrap_or_default() }).await;
         Ok(())
     }
 
@@ -307,7 +305,7 @@ impl Driver {
                 }
             }
         }
-        texts.finish().await.map_err(|error| (error, Some(Usage::of_unknown_call())))
+        texts.into_output().map_err(|error| (error, Some(Usage::of_unknown_call())))
     }
 
     /// Asks the model again if its final text does not fit the type of the output.
