@@ -29,3 +29,7 @@ documents! {
     skill_testing "../skills/openrouter-kit/references/testing.md"
     skill_tools "../skills/openrouter-kit/references/tools.md"
 }
+
+#[cfg(all(feature = "postgres", feature = "sqlite"))]
+#[doc = include_str!("../docs/stores.md")]
+mod stores {}

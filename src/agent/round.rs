@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -246,11 +247,12 @@ impl Driver {
 
     /// Stops the run if the calls of a tool have failed too often.
     fn count_failures(&self, run: &mut Run) {
-        for call in run.calls().to_vec().iter().filter(|call| call.has_failed()) {
+        let exhausted = run.calls().iter().filter(|call| call.has_failed()).find(|call| {
             let retries = self.tool(call.name()).map_or(UNKNOWN_RETRIES, |tool| tool.retries);
-            if run.failed_rounds(call.name()) > retries {
-                run.turn.stop.get_or_insert_with(|| StopReason::ToolFailures(call.name().to_owned()));
-            }
+            run.failed_rounds(call.name()) > retries
+        });
+        if let Some(name) = exhausted.map(|call| call.name().to_owned()) {
+            run.turn.stop.get_or_insert(StopReason::ToolFailures(name));
         }
     }
 }
@@ -276,8 +278,9 @@ fn prepare(tool: &Tool, call: &ToolCall) -> Result<Option<Prepared>, ToolError> 
 /// A call that neither panics nor takes longer than it may.
 fn guarded(prepared: Prepared, context: ToolContext, timeout: Option<Duration>) -> ToolFuture {
     Box::pin(async move {
-        let mut future: ToolFuture = Box::pin(async move { prepared(context).await });
-        let caught = poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        // The handler is called by the first poll, so that its panic is caught too.
+        let mut future = pin!(async move { prepared(context).await });
+        let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(polled) => polled,
             Err(payload) => Poll::Ready(Err(ToolError::panic(&*payload))),
         });

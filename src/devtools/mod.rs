@@ -17,7 +17,7 @@ mod writer;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -79,7 +79,7 @@ struct Options {
 #[derive(Clone)]
 pub struct Recorder {
     options: Options,
-    running: Arc<Mutex<Option<Arc<Running>>>>,
+    running: Arc<OnceLock<Running>>,
 }
 
 /// A recorder that has begun.
@@ -111,7 +111,7 @@ impl Recorder {
     /// `.openrouter/devtools`, and prints the path of its file to standard error once it begins.
     #[must_use]
     pub fn from_env() -> Option<Self> {
-        static SHARED: Mutex<(Weak<Mutex<Option<Arc<Running>>>>, Option<PathBuf>)> = Mutex::new((Weak::new(), None));
+        static SHARED: Mutex<(Weak<OnceLock<Running>>, Option<PathBuf>)> = Mutex::new((Weak::new(), None));
         let read = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         read("OPENROUTER_DEVTOOLS").filter(|value| value != "0" && value != "false")?;
         let folder = read("OPENROUTER_DEVTOOLS_DIR").unwrap_or_else(|| ".openrouter/devtools".to_owned()).into();
@@ -166,25 +166,20 @@ impl Recorder {
     /// Returns the path of the first file of this process; `None` before the first call, and if no file can be written.
     #[must_use]
     pub fn path(&self) -> Option<PathBuf> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.as_ref()?.path.clone()
+        self.running.get()?.path.clone()
     }
 
     /// Waits until everything that was recorded so far is written. It blocks.
     pub fn flush(&self) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(running) = running.filter(|running| running.path.is_some()) {
+        if let Some(running) = self.running.get().filter(|running| running.path.is_some()) {
             running.queue.flush();
         }
     }
 
     /// Begins to record, unless it has begun. A recorder that cannot write says so once and records nothing.
-    fn start(&self) -> Option<Arc<Running>> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.is_none() {
-            *running = Some(Arc::new(Running::start(&self.options)));
-        }
-        running.clone().filter(|running| running.path.is_some())
+    fn start(&self) -> Option<&Running> {
+        let running = self.running.get_or_init(|| Running::start(&self.options));
+        Some(running).filter(|running| running.path.is_some())
     }
 }
 
@@ -223,14 +218,9 @@ fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// The recorder of a call, so that one that begins in the middle is not half recorded, and one lookup is enough.
-#[derive(Default)]
-struct Recorded(std::sync::OnceLock<Option<Arc<Running>>>);
-
 impl Recorder {
     fn send(&self, context: &HookContext, size: usize, what: impl FnOnce() -> What) {
-        let state = context.state::<Recorded>();
-        if let Some(running) = state.0.get_or_init(|| self.start()) {
+        if let Some(running) = self.start() {
             let (call, attempt, at) = (context.call_id(), context.attempt(), running.began.elapsed());
             running.queue.push(size, || Message { call, attempt, at, what: what() });
         }
@@ -267,8 +257,7 @@ impl Observer for Recorder {
     }
 
     fn chunk(&self, context: &HookContext, chunk: &Bytes) {
-        let state = context.state::<Recorded>();
-        if let Some(Some(running)) = state.0.get() {
+        if let Some(running) = self.start() {
             running.queue.push_chunk(context.call_id(), context.attempt(), running.began.elapsed(), chunk);
         }
     }

@@ -101,6 +101,8 @@ mod situations;
 #[cfg(feature = "tracing")]
 mod spans;
 mod sse;
+#[cfg(all(feature = "mock", feature = "postgres", feature = "sqlite", unix))]
+mod stores;
 #[cfg(all(feature = "chat", feature = "messages", feature = "responses", feature = "mock"))]
 mod streaming_text;
 #[cfg(feature = "mock")]
