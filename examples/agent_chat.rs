@@ -9,8 +9,9 @@ use std::convert::Infallible;
 use std::future::ready;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use openrouter_kit::agent::{AgentError, AgentRun, CallState, Event, Outcome, Run, RunError, Tool};
+use openrouter_kit::agent::{AgentError, AgentRun, CallState, Event, Outcome, Run, RunError, StopReason, Tool};
 use openrouter_kit::mock::MockServer;
 use openrouter_kit::serde_json::json;
 use tokio::signal::ctrl_c;
@@ -78,9 +79,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         let (turn, all) = (run.turn_usage(), run.usage());
         println!("\n(${}, of ${} in {} model calls)", turn.cost, all.cost, all.model_calls);
-        conversation = Some(without_open_calls(run)?);
+        conversation = Some(settled(run)?);
     }
-    println!();
+    let cost = conversation.map(|run| run.usage().cost).unwrap_or_default();
+    println!("\nin total: ${cost}");
     Ok(())
 }
 
@@ -98,12 +100,15 @@ async fn show(turn: AgentRun) -> Result<Outcome, AgentError> {
     events.finish().await
 }
 
-/// Rejects the calls that a stop interrupted, so that the conversation can go on.
-fn without_open_calls(mut run: Run) -> Result<Run, RunError> {
+/// Ends a turn that was stopped or failed, so that the next message begins another: calls without an output are rejected.
+fn settled(mut run: Run) -> Result<Run, RunError> {
     run.reopen(|_| false);
     let open = run.calls().iter().filter(|call| call.state() != CallState::Finished);
     for id in open.map(|call| call.id().to_owned()).collect::<Vec<_>>() {
         run.reject(&id, "the user stopped it")?;
+    }
+    if !run.status().is_end() {
+        run.stop(StopReason::Requested);
     }
     Ok(run)
 }
@@ -121,9 +126,12 @@ fn lines() -> UnboundedReceiver<String> {
     receiver
 }
 
+/// The time that a model takes for a word.
+const PACE: Duration = Duration::from_millis(20);
+
 /// What the local server responds.
 fn play(server: &MockServer) {
     server.answer(support::calls(&[("call_1", "look_up", json!({"topic": "scattering"}))]));
-    server.answer(support::writes("Because air scatters blue light more than red light."));
-    server.answer(support::writes("The light's way through the air is longer, so that red is left."));
+    server.answer(support::writes("Because air scatters blue light more than red light.").paced(PACE));
+    server.answer(support::writes("The light's way through the air is longer, so that red is left.").paced(PACE));
 }

@@ -4,13 +4,15 @@
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use openrouter_kit::OpenRouter;
-use openrouter_kit::agent::{Agent, Checkpoint, Limits, Outcome, Run, Tool, ToolCall};
+use openrouter_kit::agent::store::FileStore;
+use openrouter_kit::agent::{Agent, Limits, Outcome, Tool, ToolCall};
 use openrouter_kit::mock::MockServer;
-use openrouter_kit::serde_json::{self, json};
+use openrouter_kit::serde_json::json;
 
 mod support;
 
@@ -31,55 +33,62 @@ async fn search(topic: Topic) -> String {
     format!("Three sources about {}.", topic.topic)
 }
 
-/// The whole run is in this file at any time. Renaming replaces it in one step.
-fn save_to(file: PathBuf) -> impl Checkpoint {
-    move |run: &Run| {
-        let (file, json) = (file.clone(), serde_json::to_vec(run));
-        async move {
-            let new = file.with_extension("new");
-            tokio::fs::write(&new, json?).await?;
-            tokio::fs::rename(new, file).await
-        }
-    }
-}
-
+/// Both processes have the same agent. With `crashes`, the power fails while it publishes.
 fn agent(client: &OpenRouter, folder: &Path, crashes: bool) -> Result<Agent, Failure> {
-    // A search may be repeated. A page must not be published twice, so it is asked about after a crash.
+    // A search may be repeated. A page must not be published twice, so after a crash it is asked about.
     let search = Tool::new("search", "Searches for sources", search).repeatable();
-    let folder = folder.to_owned();
-    let state = folder.join("run.json");
+    let pages = folder.to_owned();
     let publish = Tool::new("publish", "Publishes a page", move |page: Page| {
-        let file = folder.join(&page.title);
+        let file = pages.join(&page.title);
         async move {
             tokio::fs::write(file, "published").await?;
+            println!("  published: {}", page.title);
             if crashes {
-                println!("  published \"{}\", and the power fails", page.title);
-                std::process::abort();
+                std::process::exit(1);
             }
             Ok::<_, io::Error>("published")
         }
     });
-    let limits = Limits::new().model_calls(100).cost("0.005".parse()?);
-    Ok(client.agent("openai/gpt-4o-mini").tools([search, publish]).limits(limits).checkpoint(save_to(state)))
+    let agent = client.agent("openai/gpt-4o-mini").tools([search, publish]);
+    let agent = agent.limits(Limits::new().model_calls(100).cost("0.005".parse()?));
+    // How long a run waits for a process that does not come back; a minute by default.
+    Ok(agent.store(FileStore::new(folder.join("runs"))).lease_period(Duration::from_millis(200)))
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     if let Some(folder) = std::env::args().nth(1) {
-        let client = support::client(play_start).await?;
-        agent(&client, Path::new(&folder), true)?.run("Research tea, and publish what you find.").await?.text()?;
-        return Ok(());
+        return work(Path::new(&folder)).await;
     }
     let folder = std::env::temp_dir().join(format!("long-run-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     println!("first process:");
-    Command::new(std::env::current_exe()?).arg(&folder).status()?;
-
+    let status = Command::new(std::env::current_exe()?).arg(&folder).status()?;
+    println!("  ended: {status}");
     println!("second process:");
+    let ended = go_on(&folder).await;
+    std::fs::remove_dir_all(&folder)?;
+    ended
+}
+
+/// The first process.
+async fn work(folder: &Path) -> Result<(), Failure> {
+    let client = support::client(play_start).await?;
+    println!("{}", agent(&client, folder, true)?.run("Research tea, and publish what you find.").await?.text()?);
+    Ok(())
+}
+
+/// The second process: a worker that takes the run that was left behind.
+async fn go_on(folder: &Path) -> Result<(), Failure> {
     let client = support::client(play_rest).await?;
-    let run: Run = serde_json::from_slice(&std::fs::read(folder.join("run.json"))?)?;
-    let agent = agent(&client, &folder, false)?;
-    let mut outcome = agent.resume(run).await?;
+    let agent = agent(&client, folder, false)?;
+    let run = loop {
+        match agent.claim_next().await? {
+            Some(run) => break run,
+            None => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    };
+    let mut outcome = run.await?;
     // What had begun is asked about, not repeated.
     while let Outcome::Paused(mut paused) = outcome {
         for call in paused.pending().cloned().collect::<Vec<ToolCall>>() {
@@ -94,11 +103,9 @@ async fn main() -> Result<(), Failure> {
     }
     println!("{}", outcome.text()?);
     if let Outcome::Done(done) = &outcome {
-        let (usage, limit) = (outcome.usage(), done.limit());
-        let limit = limit.map_or("no limit".to_owned(), |limit| limit.to_string());
-        println!("{} model calls, {} dollars, ended by {limit}", usage.model_calls, usage.cost);
+        let limit = done.limit().map_or("no limit was reached".to_owned(), |limit| format!("{limit} is reached"));
+        println!("{} model calls, {} dollars: {limit}", outcome.usage().model_calls, outcome.usage().cost);
     }
-    std::fs::remove_dir_all(&folder)?;
     Ok(())
 }
 
@@ -112,5 +119,6 @@ fn play_start(server: &MockServer) {
 fn play_rest(server: &MockServer) {
     server.answer(support::calls(&[("call_3", "search", json!({"topic": "black tea"}))]));
     server.answer(support::calls(&[("call_4", "search", json!({"topic": "white tea"}))]));
-    server.answer(support::writes("The page about green tea is published; black and white tea have three sources each."));
+    server
+        .answer(support::writes("The page about green tea is published; black and white tea have three sources each."));
 }

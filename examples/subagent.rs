@@ -54,7 +54,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// What the local server responds.
 fn play(server: &MockServer) {
-    server.answer(support::calls(&[("call_1", "research", json!({"input": "When did Moby-Dick appear? How long is it?"}))]));
+    server.answer(support::calls(&[(
+        "call_1",
+        "research",
+        json!({"input": "When did Moby-Dick appear? How long is it?"}),
+    )]));
     server.answer(support::calls(&[("call_2", "look_up", json!({"title": "Moby-Dick"}))]));
     server.answer(support::writes("1851; 135 chapters."));
     server.answer(support::writes("In 135 chapters of 1851, Moby-Dick hunts a whale and finds everything else."));
