@@ -126,6 +126,7 @@
 //! | `reqwest` | no | a reqwest client as the transport; `fetch` in a browser |
 //! | `blocking` | no | calls and streams without `async` |
 //! | `agent` | no | agents: models that call tools of the program, within limits |
+//! | `mcp` | no | the tools of MCP servers as tools of agents |
 //! | `mock` | no | a local server for tests |
 //! | `schemars` | no | structured output and tools from Rust types |
 //!

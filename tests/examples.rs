@@ -5,7 +5,7 @@
 
 #![cfg(all(
     feature = "full",
-    feature = "agent",
+    feature = "mcp",
     feature = "blocking",
     feature = "mock",
     feature = "reqwest",
@@ -43,7 +43,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("First steps", &["quickstart", "chat_repl", "messages", "minimal", "blocking", "errors", "retries_and_timeouts"]),
     (
         "Output and tools",
-        &["structured_output", "code_review", "tools_streamed", "agent_loop", "reasoning", "web_search"],
+        &["structured_output", "code_review", "tools_streamed", "agent_loop", "mcp_tools", "reasoning", "web_search"],
     ),
     ("Pictures, documents, sound, video", &["vision", "pdf", "audio_question", "voice", "image_to_file", "video"]),
     ("Many requests and documents", &["rag", "many_at_once", "batch"]),
