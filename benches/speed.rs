@@ -7,7 +7,8 @@
 //! cargo bench -p openrouter-kit-benches --bench speed -- unary         whole answers on one connection
 //! cargo bench -p openrouter-kit-benches --bench speed -- models        a list of models of 1 MB
 //! cargo bench -p openrouter-kit-benches --bench speed -- encode        a request with images
-//! cargo bench -p openrouter-kit-benches --bench speed -- concurrent    1,000 streams at once
+//! cargo bench -p openrouter-kit-benches --bench speed -- concurrent    from 1 to 10,000 streams at once
+//! cargo bench -p openrouter-kit-benches --bench speed -- recorded      a stream with and without a recorder
 //! cargo bench -p openrouter-kit-benches --bench speed -- growth        from 1,000 to 1,000,000 events
 //! ```
 //!
@@ -19,11 +20,15 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hint::black_box;
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::sse::SseDecoder;
 use openrouter_kit::core::wire;
+use openrouter_kit::devtools::Recorder;
 use openrouter_kit::funcs;
 use openrouter_kit::models::{ChatRequest, ChatStreamChunk, ResponsesStreamEvent};
 use openrouter_kit_benches::bytes;
@@ -36,14 +41,18 @@ use tokio::runtime::Runtime;
 const EVENTS: usize = 20_000;
 
 fn main() {
+    if std::env::args().nth(1).is_some_and(|argument| argument == "serve") {
+        return serve();
+    }
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let all: [(&str, fn()); 7] = [
+    let all: [(&str, fn()); 8] = [
         ("decode", decode),
         ("streams", streams),
         ("unary", unary),
         ("models", models),
         ("encode", encode),
         ("concurrent", concurrent),
+        ("recorded", recorded),
         ("growth", growth),
     ];
     for (name, run) in all {
@@ -161,6 +170,44 @@ fn streams() {
     }
 }
 
+/// What a recorder adds to a stream for the thread of the client. Its own thread writes meanwhile.
+fn recorded() {
+    let folder = std::env::temp_dir().join(format!("openrouter-kit-benches-{}", std::process::id()));
+    let answers = [
+        ("responses-1", "Recorded Responses stream, one event a chunk", bytes::responses_stream(EVENTS, 1)),
+        ("chat-1", "Recorded chat stream, one event a chunk", bytes::chat_stream(EVENTS, 1)),
+        ("chat-64", "Recorded chat stream, 64 events a chunk", bytes::chat_stream(EVENTS, 64)),
+    ];
+    let served = answers.iter().map(|(name, _, answer)| (*name, answer.wire.clone())).collect();
+    let address = server::start(served, Arc::default());
+    for (name, title, answer) in &answers {
+        let runtime = runtime();
+        let recorder = Recorder::new(&folder);
+        let (core, recorded) = (client(address, name), kit::client_with(address, name, recorder.clone()));
+        let run = |core: &OpenRouterCore| {
+            let count = runtime.block_on(async {
+                if name.starts_with("chat") { kit::chat_events(core).await } else { kit::responses_events(core).await }
+            });
+            assert_eq!(count, answer.units);
+        };
+        compare(
+            title,
+            "event",
+            answer.wire.len() as f64 / answer.units as f64,
+            answer.units,
+            0,
+            vec![
+                Contender::new("without a recorder", || run(&core)),
+                Contender::new("with a recorder", || {
+                    run(&recorded);
+                    recorder.flush();
+                }),
+            ],
+        );
+    }
+    let _ = std::fs::remove_dir_all(&folder);
+}
+
 /// Whole answers, one after the other on one connection.
 fn unary_case(
     title: &str,
@@ -239,25 +286,73 @@ fn encode() {
     );
 }
 
-/// 1,000 streams on one thread, opened before the clock starts, all read at once.
-fn concurrent() {
-    const STREAMS: usize = 1000;
-    const ROUNDS: usize = 5;
-    let answer = bytes::responses_stream(500, 1);
-    let (units, length) = (answer.units, answer.wire.len());
+/// The events of a stream of `concurrent`.
+fn gated_stream() -> bytes::Answer {
+    bytes::responses_stream(500, 1)
+}
+
+/// Serves gated streams: the gate is open or closed as the lines of the standard input say. A process of its own, since
+/// one process may not open the sockets of both ends of 10,000 streams.
+fn serve() {
     let gate = Arc::new(Gate::default());
-    let address = server::start(HashMap::from([("gated", answer.wire)]), gate.clone());
+    println!("{}", server::start(HashMap::from([("gated", gated_stream().wire)]), gate.clone()));
+    for line in std::io::stdin().lock().lines() {
+        gate.set(line.unwrap() == "open");
+        println!();
+    }
+}
+
+/// The process of [`serve`].
+struct GatedServer {
+    process: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    address: SocketAddr,
+}
+
+impl GatedServer {
+    fn start() -> Self {
+        let program = std::env::current_exe().unwrap();
+        let mut process =
+            Command::new(program).arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (input, mut output) = (process.stdin.take().unwrap(), BufReader::new(process.stdout.take().unwrap()));
+        let mut address = String::new();
+        output.read_line(&mut address).unwrap();
+        Self { process, input, output, address: address.trim().parse().unwrap() }
+    }
+
+    /// Sets the gate and waits until it is set.
+    fn set(&mut self, word: &str) {
+        writeln!(self.input, "{word}").unwrap();
+        self.output.read_line(&mut String::new()).unwrap();
+    }
+}
+
+impl Drop for GatedServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Streams on one thread, opened before the clock starts, all read at once.
+fn concurrent() {
+    const ROUNDS: usize = 5;
+    let answer = gated_stream();
+    let (units, length) = (answer.units, answer.wire.len());
+    let mut server = GatedServer::start();
+    let address = server.address;
     println!("\nStreams of {units} events read at once on one thread, one event a chunk");
     println!("  {:>8} {:>18} {:>18} {:>9} {:>9}", "streams", "floor, µs/event", "kit, µs/event", "MB/s", "ratio");
-    for streams in [1, 10, 100, STREAMS] {
+    for streams in [1, 10, 100, 1_000, 10_000] {
         let (mut floors, mut kits) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS.max(100 / streams) {
-            floors.push(gated(&gate, streams, units, || async move {
+            floors.push(gated(&mut server, streams, units, || async move {
                 let body = Floor::connect(address).await.send("POST", "/gated/x", "{}").await;
                 floors::events(body, Some(floors::text_delta))
             }));
             let core = client(address, "gated");
-            kits.push(gated(&gate, streams, units, || {
+            kits.push(gated(&mut server, streams, units, || {
                 let core = core.clone();
                 async move { kit::count(funcs::responses_stream(&core, kit::responses_request()).await.unwrap()) }
             }));
@@ -270,7 +365,7 @@ fn concurrent() {
 }
 
 /// Opens streams, then lets the server go on; answers with the CPU time of an event.
-fn gated<O, F, R>(gate: &Gate, streams: usize, units: usize, open: O) -> f64
+fn gated<O, F, R>(server: &mut GatedServer, streams: usize, units: usize, open: O) -> f64
 where
     O: Fn() -> F,
     F: Future<Output = R>,
@@ -278,9 +373,9 @@ where
 {
     let runtime = runtime();
     let local = tokio::task::LocalSet::new();
-    gate.set(false);
+    server.set("closed");
     let opened: Vec<_> = (0..streams).map(|_| local.block_on(&runtime, open())).collect();
-    gate.set(true);
+    server.set("open");
     let time = micros(|| {
         let counts = local.block_on(&runtime, async {
             let tasks: Vec<_> = opened.into_iter().map(tokio::task::spawn_local).collect();

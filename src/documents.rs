@@ -1,5 +1,5 @@
-//! README.md, the skill, and those pages under `docs/` that are not guides, whose code the tests compile and, where it is not marked
-//! `no_run`, run.
+//! README.md, the skill, and those pages under `docs/` that are not guides, whose code the tests compile and, unless it is
+//! marked `no_run`, run.
 
 #[path = "sdk/pages.rs"]
 mod reference;
@@ -29,3 +29,7 @@ documents! {
     skill_testing "../skills/openrouter-kit/references/testing.md"
     skill_tools "../skills/openrouter-kit/references/tools.md"
 }
+
+#[cfg(all(feature = "postgres", feature = "sqlite"))]
+#[doc = include_str!("../docs/stores.md")]
+mod stores {}

@@ -1,5 +1,8 @@
 //! Guides, each about one topic, with examples. They are the pages in `docs` of the repository.
 
+// Their conditions are those of their tests.
+#![cfg_attr(docsrs, doc(auto_cfg = false))]
+
 /// Where the relative links of the pages lead here. The first definition of a link counts, and these come before those of
 /// the pages.
 macro_rules! links {
@@ -11,7 +14,9 @@ macro_rules! links {
 [files.md]: crate::guide::files
 [hooks.md]: crate::guide::hooks
 [networks.md]: crate::guide::networks
+[observability.md]: crate::guide::observability
 [prices.md]: crate::guide::prices
+[recordings.md]: crate::guide::recordings
 [sending-back.md]: crate::guide::sending_back
 [streaming.md]: crate::guide::streaming
 [structured-output.md]: crate::guide::structured_output
@@ -28,6 +33,7 @@ macro_rules! links {
 [../examples/add_header.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/add_header.rs
 [../examples/agent_loop.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/agent_loop.rs
 [../examples/measure_time.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/measure_time.rs
+[../examples/opentelemetry]: https://github.com/openrouter-kit/openrouter-kit/tree/main/examples/opentelemetry
 [../examples/record_to_file.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/record_to_file.rs
 [../examples/refuse_by_policy.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/refuse_by_policy.rs
 
@@ -40,7 +46,14 @@ macro_rules! guides {
     ($($name:ident $path:literal)*) => {$(
         #[cfg(any(
             not(doctest),
-            all(feature = "full", feature = "mock", feature = "schemars", feature = "tls")
+            all(
+                feature = "devtools",
+                feature = "full",
+                feature = "mock",
+                feature = "schemars",
+                feature = "tls",
+                feature = "tracing"
+            )
         ))]
         #[doc = concat!(links!(), include_str!($path))]
         pub mod $name {}
@@ -56,6 +69,8 @@ guides! {
     batches "../docs/batches.md"
     prices "../docs/prices.md"
     hooks "../docs/hooks.md"
+    observability "../docs/observability.md"
+    recordings "../docs/recordings.md"
     testing "../docs/testing.md"
     features "../docs/features.md"
     networks "../docs/networks.md"

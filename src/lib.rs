@@ -11,7 +11,8 @@
 //! #[tokio::main]
 //! async fn main() -> Result<(), openrouter_kit::Error> {
 //!     let client = OpenRouter::from_env()?; // OPENROUTER_API_KEY
-//!     let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input("Why is the sky blue?");
+//!     let request =
+//!         ResponsesRequest::new().model("openai/gpt-4o-mini").input("Why is the sky blue?");
 //!     let mut texts = client.responses().stream(request).await?.text_deltas();
 //!     while let Some(text) = texts.next().await {
 //!         print!("{}", text?);
@@ -36,7 +37,8 @@
 //!
 //! use openrouter_kit::models::{ChatMessage, ChatRequest};
 //!
-//! let mut request = ChatRequest::new([ChatMessage::system("Be brief.")]).model("openai/gpt-4o-mini");
+//! let mut request =
+//!     ChatRequest::new([ChatMessage::system("Be brief.")]).model("openai/gpt-4o-mini");
 //! for question in ["Why is the sky blue?", "And red at sunset?"] {
 //!     request.messages.push(ChatMessage::user(question));
 //!     let result = client.chat().send(&request).timeout(Duration::from_secs(60)).await?;
@@ -56,18 +58,23 @@
 //! use openrouter_kit::models::{InputItem, ResponsesRequest, ResponsesTool};
 //! use openrouter_kit::serde_json::{Value, json};
 //!
-//! let parameters = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
-//! let weather = ResponsesTool::function("weather", parameters);
+//! let parameters = json!({
+//!     "type": "object",
+//!     "properties": {"city": {"type": "string"}},
+//!     "required": ["city"],
+//! });
+//! let request = ResponsesRequest::new()
+//!     .model("openai/gpt-4o-mini")
+//!     .tools([ResponsesTool::function("weather", parameters)]);
 //! let mut items = vec![InputItem::user("What is the weather like in Lisbon?")];
-//! let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input(items.clone()).tools([weather.clone()]);
-//! let response = client.responses().send(request).await?;
+//! let response = client.responses().send(request.clone().input(items.clone())).await?;
 //! items.extend(response.to_input());
 //! for call in response.function_calls() {
 //!     let place: Value = call.parse_arguments()?;
-//!     items.push(InputItem::function_call_output(call.call_id(), format!("24 °C in {}", place["city"])));
+//!     let output = format!("24 °C in {}", place["city"]);
+//!     items.push(InputItem::function_call_output(call.call_id(), output));
 //! }
-//! let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input(items).tools([weather]);
-//! println!("{}", client.responses().send(request).await?.output_text());
+//! println!("{}", client.responses().send(request.input(items)).await?.output_text());
 //! # Ok(())
 //! # }
 //! ```
@@ -109,6 +116,7 @@
 //! - [`guide`] has a page for each topic: [streaming](guide::streaming), [errors and retries](guide::errors),
 //!   [structured output and tools](guide::structured_output), [sending back](guide::sending_back),
 //!   [files](guide::files), [batches](guide::batches), [prices](guide::prices), [hooks](guide::hooks),
+//!   [observability](guide::observability), [recordings](guide::recordings),
 //!   [testing](guide::testing), [features](guide::features), [networks](guide::networks),
 //!   [unknown operations](guide::unknown_operations).
 //! - `agent` (feature `agent`) runs a model with tools of the program: limits, approval, runs that resume.
@@ -127,6 +135,8 @@
 //! | `blocking` | no | calls and streams without `async` |
 //! | `agent` | no | agents: models that call tools of the program, within limits |
 //! | `mcp` | no | the tools of MCP servers as tools of agents |
+//! | `tracing` | no | a span for each call |
+//! | `devtools` | no | [recordings](guide::recordings) of calls |
 //! | `mock` | no | a local server for tests |
 //! | `schemars` | no | structured output and tools from Rust types |
 //!
@@ -143,6 +153,8 @@ pub mod agent;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 pub mod core;
+#[cfg(feature = "devtools")]
+pub mod devtools;
 pub mod errors;
 pub mod hooks;
 #[cfg(feature = "mock")]

@@ -183,6 +183,26 @@ fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
+fn every_page_with_a_program_is_compiled() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read_to_string(root.join("src").join(name)).unwrap();
+    let compiled = read("documents.rs") + &read("guide.rs");
+    let mut pages = Vec::new();
+    markdown(root, &mut pages);
+    markdown(&root.join("docs"), &mut pages);
+    for page in pages {
+        if std::fs::read_to_string(&page).unwrap().contains("\n```rust") {
+            let path = page.strip_prefix(root).unwrap().display().to_string().replace('\\', "/");
+            assert!(
+                compiled.contains(&format!("\"../{path}\"")),
+                "neither src/documents.rs nor src/guide.rs compiles {}",
+                page.display()
+            );
+        }
+    }
+}
+
+#[test]
 fn programs_of_the_documents_need_no_crate_that_their_page_does_not_list() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pages: Vec<PathBuf> = vec![root.join("README.md")];

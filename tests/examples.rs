@@ -1,7 +1,6 @@
 //! Runs every example as a user without a key does, and compares its last line with `examples/README.md`.
 //!
-//! `cargo build --all-features --examples && UPDATE_EXAMPLES=1 cargo test --all-features --test examples` writes the page
-//! anew.
+//! `UPDATE_EXAMPLES=1 cargo test --all-features --test examples` writes the page anew.
 
 #![cfg(all(
     feature = "full",
@@ -21,8 +20,9 @@
 )]
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
 const HEAD: &str = "\
 # Examples
@@ -81,14 +81,39 @@ const TOOLS: &[&str] = &["load", "replay"];
 /// What is typed into the examples that read their standard input.
 const TYPED: &str = "Why is the sky blue?\nAnd at sunset?\n";
 
+/// The file of an example, beside the folder of the test.
+fn program(example: &str) -> PathBuf {
+    let folder = std::env::current_exe().unwrap().parent().unwrap().with_file_name("examples");
+    folder.join(example).with_extension(std::env::consts::EXE_EXTENSION)
+}
+
+/// Builds the examples unless all are newer than the code: `cargo test` builds them, `cargo test --test examples` does not.
+fn build(examples: &[&str]) {
+    fn newest(path: &Path) -> SystemTime {
+        let changed = path.metadata().and_then(|metadata| metadata.modified()).unwrap();
+        let entries = std::fs::read_dir(path).into_iter().flatten().map(|entry| newest(&entry.unwrap().path()));
+        entries.chain([changed]).max().unwrap()
+    }
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let code = newest(&home.join("src"));
+    let is_new = |example: &&str| {
+        let built = program(example).metadata().and_then(|metadata| metadata.modified()).ok();
+        built.is_some_and(|built| built > code)
+    };
+    if !examples.iter().all(is_new) {
+        let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
+        let mut command = Command::new(cargo);
+        command.args(["build", "--quiet", "--all-features", "--examples", "--target-dir"]).arg(target);
+        assert!(command.current_dir(home).status().unwrap().success(), "the examples do not compile");
+    }
+}
+
 /// Runs an example and returns what it prints.
 fn run(example: &str) -> String {
-    // Beside the folder of the test: `cargo test` builds the examples, too.
-    let folder = std::env::current_exe().unwrap().parent().unwrap().with_file_name("examples");
-    let program = folder.join(example).with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(program.exists(), "{} is not built; run `cargo build --examples` first", program.display());
+    let program = program(example);
     let mut command = Command::new(program);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OPENROUTER_")) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OPENROUTER_")) {
         command.env_remove(name);
     }
     let streams = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -115,6 +140,7 @@ fn purpose(home: &Path, example: &str) -> String {
 fn every_example_runs_without_a_key_and_prints_what_the_page_says() {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let examples: Vec<&str> = GROUPS.iter().flat_map(|(_, examples)| examples.iter().copied()).collect();
+    build(&examples);
     let printed: Vec<String> = std::thread::scope(|scope| {
         let threads: Vec<_> = examples.iter().map(|example| scope.spawn(|| run(example))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()

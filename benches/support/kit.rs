@@ -7,6 +7,7 @@ use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::EventStream;
 use openrouter_kit::core::wire;
 use openrouter_kit::funcs;
+use openrouter_kit::hooks::Hook;
 use openrouter_kit::models::{ChatRequest, ResponsesRequest, ResponsesStreamEvent};
 use tokio::runtime::Runtime;
 
@@ -18,6 +19,12 @@ pub fn runtime() -> Runtime {
 /// A client whose calls get the answer of this name.
 pub fn client(address: SocketAddr, answer: &str) -> OpenRouterCore {
     OpenRouterCore::builder().api_key("key").server_url(format!("http://{address}/{answer}")).build().unwrap()
+}
+
+/// The same with a hook.
+pub fn client_with(address: SocketAddr, answer: &str, hook: impl Hook) -> OpenRouterCore {
+    let url = format!("http://{address}/{answer}");
+    OpenRouterCore::builder().api_key("key").server_url(url).hook(hook).build().unwrap()
 }
 
 pub fn responses_request() -> ResponsesRequest {

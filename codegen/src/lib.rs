@@ -290,6 +290,12 @@ fn replaced_end(line: &str, end: &str, by: &str) -> String {
     }
 }
 
+/// Returns whether rustfmt, which formats what is written, is not installed. Tests that compare texts are then skipped.
+pub fn rustfmt_is_missing() -> bool {
+    let found = std::process::Command::new("rustfmt").arg("--version").output();
+    found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
 /// Runs rustfmt over the Rust files, all in one process.
 fn format_rust(mut files: Files) -> Result<Files, Failure> {
     let failed = |error: std::io::Error| Failure::new(format!("cannot format the generated code: {error}"));
@@ -310,7 +316,12 @@ fn format_rust(mut files: Files) -> Result<Files, Failure> {
         std::fs::write(&path, text).map_err(failed)?;
         command.arg(path);
     }
-    let output = command.output().map_err(failed)?;
+    let output = command.output().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Failure::new("rustfmt, which formats the generated code, is not on the PATH: rustup component add rustfmt")
+        }
+        _ => failed(error),
+    })?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).lines().take(30).collect::<Vec<_>>().join("\n");
         return Err(Failure::new(format!("rustfmt refuses the generated code in {}:\n{said}", folder.display())));

@@ -196,6 +196,9 @@ fn the_order_of_a_document_changes_nothing_in_the_set_of_its_types() {
 
 #[test]
 fn smaller_older_and_larger_versions_are_understood_and_written() {
+    if codegen::rustfmt_is_missing() {
+        return;
+    }
     for path in documents() {
         let document = Node::load(&path).unwrap();
         for seed in 1..3 {
@@ -209,6 +212,9 @@ fn smaller_older_and_larger_versions_are_understood_and_written() {
 
 #[test]
 fn every_document_at_hand_is_understood_as_it_is_served() {
+    if codegen::rustfmt_is_missing() {
+        return;
+    }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/spec");
     let list = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
     let files: Vec<PathBuf> = list(folder.clone()).chain(list(folder.join("history"))).collect();

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::context::Data;
 use super::hooks::{Checkpoint, RunHook};
 use super::limits::Limits;
 use super::run::{Run, items_of};
 use super::running::AgentRun;
+use super::store::{Lease, RunQuery, RunState, Store, StoreError};
 use super::tool::Tool;
 use crate::core::{Call, EventStream, OpenRouterCore};
 use crate::models::ResponsesRequest;
@@ -53,6 +55,8 @@ pub(super) struct Settings {
     pub(super) prepare: Option<Arc<Prepare>>,
     pub(super) hooks: Vec<Arc<dyn RunHook>>,
     pub(super) checkpoint: Option<Arc<dyn Checkpoint>>,
+    pub(super) store: Option<Arc<dyn Store>>,
+    lease_period: Duration,
     pub(super) configure: Option<Arc<Configure>>,
     pub(super) check: Option<Check>,
     pub(super) output_retries: u64,
@@ -79,6 +83,9 @@ pub enum UnknownTool {
 /// How many tool calls of a round run at once, unless the agent says otherwise.
 const MAX_CONCURRENT: usize = 8;
 
+/// How long a run stays with a worker that has died.
+const LEASE_PERIOD: Duration = Duration::from_secs(60);
+
 /// How often the model is asked again for a text that fits the type of the output.
 const OUTPUT_RETRIES: u64 = 2;
 
@@ -102,6 +109,8 @@ impl Agent {
             prepare: None,
             hooks: Vec::new(),
             checkpoint: None,
+            store: None,
+            lease_period: LEASE_PERIOD,
             configure: None,
             check: None,
             output_retries: OUTPUT_RETRIES,
@@ -210,6 +219,64 @@ impl Agent {
     #[must_use]
     pub fn checkpoint(self, checkpoint: impl Checkpoint) -> Self {
         self.with(|settings| settings.checkpoint = Some(Arc::new(checkpoint)))
+    }
+
+    /// Sets where runs are kept: each is saved before a model call is sent, before tools start and after each of them, so that
+    /// a crash at any point loses nothing and another process can go on; see [`store`](super::store). An agent that is a tool
+    /// of another needs none: its run is part of the call of that tool.
+    #[must_use]
+    pub fn store(self, store: impl Store) -> Self {
+        self.with(|settings| settings.store = Some(Arc::new(store)))
+    }
+
+    /// Sets for how long nobody else takes over a run whose process has died; by default, a minute. The lease is renewed
+    /// three times within it, while the run is awaited or its events are read.
+    #[must_use]
+    pub fn lease_period(self, period: Duration) -> Self {
+        self.with(|settings| settings.lease_period = period.max(Duration::from_millis(100)))
+    }
+
+    /// Takes a run from the store, to resume it here. It is the way back to a run after a crash.
+    ///
+    /// # Errors
+    /// [`StoreError::Leased`] while another works on it, [`StoreError::NotFound`], and whatever the store reports;
+    /// [`StoreError::Failed`] if the agent has no store.
+    pub async fn claim(&self, id: &str) -> Result<AgentRun, StoreError> {
+        let store = self.settings.store.as_ref().ok_or_else(|| StoreError::Failed("the agent has no store".into()))?;
+        let lease = self.lease();
+        let run = store.claim(id, &lease).await?;
+        Ok(AgentRun::new(self.clone(), run).with_lease(lease))
+    }
+
+    /// Takes a run that can go on and that nobody works on, the longest untouched first; `None` if there is none. A worker
+    /// calls it again and again.
+    ///
+    /// # Errors
+    /// Whatever the store reports.
+    pub async fn claim_next(&self) -> Result<Option<AgentRun>, StoreError> {
+        const SEEN: usize = 20;
+        let store = self.settings.store.as_ref().ok_or_else(|| StoreError::Failed("the agent has no store".into()))?;
+        let query = RunQuery::new().state(RunState::Ready).free().limit(SEEN);
+        loop {
+            let found = store.list(&query).await?;
+            if found.is_empty() {
+                return Ok(None);
+            }
+            for summary in found {
+                match self.claim(&summary.id).await {
+                    // It may have come to its end since it was listed.
+                    Ok(run) if RunState::of(run.run()) == RunState::Ready => return Ok(Some(run)),
+                    Ok(run) => run.give_back().await?,
+                    Err(StoreError::Leased { .. } | StoreError::NotFound { .. } | StoreError::Conflict { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    }
+
+    /// A lease of this process.
+    pub(super) fn lease(&self) -> Lease {
+        Lease::new(format!("process {}", std::process::id()), self.settings.lease_period)
     }
 
     /// Sets the options of each model call, such as its timeouts, retries and headers.

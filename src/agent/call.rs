@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::output::ToolOutput;
 use super::stored::{stored_enum, stored_struct};
 use crate::helpers::ParseError;
-use crate::models::responses::{CustomToolCallOutputItem, OutputFunctionCallItem, ToolCallOutput};
+use crate::models::responses::{CustomToolCallOutputItem, ToolCallOutput};
 use crate::models::{InputItem, Json};
 
 /// A tool call of the model in the current round of a [`Run`](super::Run).
@@ -122,7 +122,7 @@ impl ToolCall {
             _ if self.is_custom => serde_json::Value::from(self.arguments.as_str()).to_string().into(),
             _ => self.arguments.as_str().into(),
         };
-        OutputFunctionCallItem::new(text, &self.id, &self.name).parse_arguments()
+        crate::helpers::parse_arguments(&text, &self.name)
     }
 
     /// Returns what has become of the call.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::builder::Agent;
 use super::context::{Data, Reader};
 use super::event::Event;
+use super::held::Held;
 use super::limits::{Limit, OnLimit};
 use super::meter::Meter;
 use super::outcome::{AgentError, AgentErrorKind, Outcome};
@@ -28,6 +29,7 @@ use crate::models::{ResponsesRequest, ToolChoiceMode};
 /// What a run needs while it runs.
 pub(super) struct Driver {
     pub(super) agent: Agent,
+    held: Option<Held>,
     pub(super) data: Arc<Data>,
     pub(super) reader: Option<Reader>,
     pub(super) meter: Arc<Meter>,
@@ -44,6 +46,7 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(
         agent: Agent,
+        held: Option<Held>,
         data: Arc<Data>,
         reader: Option<Reader>,
         stop: StopHandle,
@@ -51,23 +54,38 @@ impl Driver {
         run: &Run,
     ) -> Self {
         let (began, active_before) = (Instant::now(), run.active_time());
-        Self { agent, data, reader, meter, stop, began, active_before, offered: None, supplied: Vec::new() }
+        Self { agent, held, data, reader, meter, stop, began, active_before, offered: None, supplied: Vec::new() }
     }
 
     /// Runs to the end, a pause or an error.
     pub(super) async fn drive(mut self, mut run: Run) -> Result<Outcome, AgentError> {
+        if let Some(held) = &self.held
+            && let Err(error) = held.save(&mut run).await
+        {
+            return Err(AgentError::new(AgentErrorKind::Store(error), run));
+        }
         let left = self.agent.settings.limits.time_limit().map(|most| most.saturating_sub(run.active_time()));
-        let result = match within(left, self.advance(&mut run)).await {
-            Ok(result) => result,
-            Err(_) => {
+        let held = self.held.clone();
+        let (id, work) = (run.id().to_owned(), within(left, self.advance(&mut run)));
+        let result = match &held {
+            Some(held) => held.during(&id, work).await.map_err(AgentErrorKind::Store),
+            None => Ok(work.await),
+        };
+        let result = match result {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => {
                 // What was under way has been dropped.
                 run.halt(&format!(
                     "{} was reached before this call finished; it may have had its effect.",
                     Limit::Time
                 ));
                 run.stop(StopReason::Limit(Limit::Time));
-                Ok(())
+                match &held {
+                    Some(held) => held.regain(&mut run).await.map_err(AgentErrorKind::Store),
+                    None => Ok(()),
+                }
             }
+            Err(kind) => Err(kind),
         };
         self.note(&mut run);
         let result = match (result, run.status()) {
@@ -79,7 +97,7 @@ impl Driver {
             (result, _) => result,
         };
         match result {
-            Ok(()) => match self.save(&mut run).await {
+            Ok(()) => match self.save_last(&mut run).await {
                 Ok(()) => {
                     self.emit(|| Event::RunEnded { status: run.status().clone(), usage: run.usage() }).await;
                     Ok(Outcome::of(run))
@@ -88,8 +106,8 @@ impl Driver {
             },
             Err(kind) => {
                 // The first error is the one to report.
-                if !matches!(kind, AgentErrorKind::Checkpoint(_)) {
-                    let _ = self.save(&mut run).await;
+                if !matches!(kind, AgentErrorKind::Checkpoint(_) | AgentErrorKind::Store(_)) {
+                    let _ = self.save_last(&mut run).await;
                 }
                 Err(AgentError::new(kind, run))
             }
@@ -133,6 +151,22 @@ impl Driver {
 
     pub(super) async fn save(&self, run: &mut Run) -> Result<(), AgentErrorKind> {
         self.note(run);
+        if let Some(held) = &self.held {
+            held.save(run).await.map_err(AgentErrorKind::Store)?;
+        }
+        self.save_checkpoint(run).await
+    }
+
+    /// Saves what the run has come to, and gives it back to the store.
+    async fn save_last(&self, run: &mut Run) -> Result<(), AgentErrorKind> {
+        self.note(run);
+        if let Some(held) = &self.held {
+            held.release(run).await.map_err(AgentErrorKind::Store)?;
+        }
+        self.save_checkpoint(run).await
+    }
+
+    async fn save_checkpoint(&self, run: &Run) -> Result<(), AgentErrorKind> {
         match &self.agent.settings.checkpoint {
             Some(checkpoint) => checkpoint.save(run).await.map_err(AgentErrorKind::Checkpoint),
             None => Ok(()),
@@ -200,9 +234,7 @@ impl Driver {
         result?;
         self.check_output(run);
         self.save(run).await?;
-        if let Some(summary) = run.steps().last().cloned() {
-            self.emit(|| Event::StepFinished { step, summary }).await;
-        }
+        self.emit(|| Event::StepFinished { step, summary: run.steps().last().cloned().unwrap_or_default() }).await;
         Ok(())
     }
 
@@ -273,7 +305,7 @@ impl Driver {
                 }
             }
         }
-        texts.finish().await.map_err(|error| (error, Some(Usage::of_unknown_call())))
+        texts.into_output().map_err(|error| (error, Some(Usage::of_unknown_call())))
     }
 
     /// Asks the model again if its final text does not fit the type of the output.

@@ -45,6 +45,7 @@ mod context;
 mod driver;
 mod event;
 mod handler;
+mod held;
 mod hooks;
 mod limits;
 #[cfg(feature = "mcp")]
@@ -58,6 +59,7 @@ mod run;
 mod running;
 mod status;
 mod step;
+pub mod store;
 mod stored;
 mod subagent;
 mod tool;

@@ -11,6 +11,7 @@ use super::limits::Limit;
 use super::output::ToolOutput;
 use super::run::Run;
 use super::status::{RunError, RunStatus, StopReason};
+use super::store::StoreError;
 use super::usage::Usage;
 use crate::Error;
 use crate::errors::{Chain, HookError};
@@ -249,6 +250,8 @@ pub enum AgentErrorKind {
     Run(RunError),
     /// The run could not be saved, so that it must not go on.
     Checkpoint(Box<dyn StdError + Send + Sync>),
+    /// The [store](super::Agent::store) has not saved the run, so that it must not go on. What it has may be newer.
+    Store(StoreError),
     /// A hook refused or failed.
     Hook(HookError),
 }
@@ -284,6 +287,7 @@ impl fmt::Display for AgentError {
             }
             AgentErrorKind::Run(error) => write!(f, "the run cannot go on: {error}"),
             AgentErrorKind::Checkpoint(_) => f.write_str("the run could not be saved, so it did not go on"),
+            AgentErrorKind::Store(error) => write!(f, "the run could not be saved, so it did not go on: {error}"),
             AgentErrorKind::Hook(_) => f.write_str("a hook stopped the run"),
         }
     }
@@ -301,6 +305,8 @@ impl StdError for AgentError {
         match &self.0.0 {
             AgentErrorKind::Model(error) => Some(error),
             AgentErrorKind::Checkpoint(error) => Some(&**error),
+            // The error of the store is part of the message.
+            AgentErrorKind::Store(error) => error.source(),
             AgentErrorKind::Hook(error) => Some(error),
             _ => None,
         }

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use super::status::StopReason;
 use super::tool::{Action, Prepared, Tool};
 use super::usage::Usage;
 use crate::core::within::within;
+use crate::hooks::in_tool_span;
 
 /// In how many rounds in a row a call may be repeated before the model is informed instead, and before the run stops.
 const REPEATS: (u64, u64) = (3, 6);
@@ -132,7 +134,8 @@ impl Driver {
                     meter: Arc::clone(&self.meter),
                 };
                 let timeout = self.tool(call.name()).and_then(|tool| tool.timeout);
-                let future = guarded(prepared, context, timeout);
+                let (core, name) = (self.agent.core.clone(), call.name().to_owned());
+                let future = Box::pin(in_tool_span(core, name, id.clone(), guarded(prepared, context, timeout)));
                 active.push(Active { id, tool: call.name().to_owned(), future });
                 Ok(Some(Event::ToolStarted(call.clone())))
             }
@@ -244,11 +247,12 @@ impl Driver {
 
     /// Stops the run if the calls of a tool have failed too often.
     fn count_failures(&self, run: &mut Run) {
-        for call in run.calls().to_vec().iter().filter(|call| call.has_failed()) {
+        let exhausted = run.calls().iter().filter(|call| call.has_failed()).find(|call| {
             let retries = self.tool(call.name()).map_or(UNKNOWN_RETRIES, |tool| tool.retries);
-            if run.failed_rounds(call.name()) > retries {
-                run.turn.stop.get_or_insert_with(|| StopReason::ToolFailures(call.name().to_owned()));
-            }
+            run.failed_rounds(call.name()) > retries
+        });
+        if let Some(name) = exhausted.map(|call| call.name().to_owned()) {
+            run.turn.stop.get_or_insert(StopReason::ToolFailures(name));
         }
     }
 }
@@ -274,8 +278,9 @@ fn prepare(tool: &Tool, call: &ToolCall) -> Result<Option<Prepared>, ToolError> 
 /// A call that neither panics nor takes longer than it may.
 fn guarded(prepared: Prepared, context: ToolContext, timeout: Option<Duration>) -> ToolFuture {
     Box::pin(async move {
-        let mut future: ToolFuture = Box::pin(async move { prepared(context).await });
-        let caught = poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        // The handler is called by the first poll, so that its panic is caught too.
+        let mut future = pin!(async move { prepared(context).await });
+        let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(polled) => polled,
             Err(payload) => Poll::Ready(Err(ToolError::panic(&*payload))),
         });

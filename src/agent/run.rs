@@ -54,9 +54,10 @@ pub struct Run {
     steps: Vec<Step>,
     pub(super) turn: Turn,
     text: Option<String>,
+    revision: u64,
 }
 
-stored_struct!(Run as "state" { version, id, status, items, calls, steps, turn, text });
+stored_struct!(Run as "state" { version, id, status, items, calls, steps, turn, text, revision });
 
 /// What a run needs next; see [`Run::next_step`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,12 +88,30 @@ impl Run {
             steps: Vec::new(),
             turn: Turn::default(),
             text: None,
+            revision: 0,
         }
     }
 
     /// Returns the id of the run, which is made at random.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Returns how often the run has been saved to a [`Store`](super::store::Store) or claimed there; 0 if never. A store
+    /// refuses to save a run whose revision is not the one that it has.
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Sets the revision, in a store of your own.
+    #[must_use]
+    pub const fn with_revision(mut self, revision: u64) -> Self {
+        self.revision = revision;
+        self
+    }
+
+    pub(super) const fn set_revision(&mut self, revision: u64) {
+        self.revision = revision;
     }
 
     /// Returns how far the run has come.
@@ -324,7 +343,7 @@ impl Run {
     fn note_repeats(&mut self, calls: &[ToolCall]) {
         let before = std::mem::take(&mut self.turn.repeats);
         for call in calls {
-            let arguments = call.parse_arguments::<Json>().unwrap_or_else(|_| Json::from(call.arguments.as_str()));
+            let arguments = arguments_of(call);
             let is_same = |repeat: &&Repeat| repeat.name == call.name && repeat.arguments == arguments;
             if !self.turn.repeats.iter().any(|repeat| is_same(&repeat)) {
                 let rounds = before.iter().find(is_same).map_or(0, |repeat| repeat.rounds);
@@ -335,9 +354,12 @@ impl Run {
 
     /// In how many rounds in a row a tool was called with these arguments, the current one included.
     pub(super) fn rounds_of(&self, call: &ToolCall) -> u64 {
-        let arguments = call.parse_arguments::<Json>().unwrap_or_else(|_| Json::from(call.arguments.as_str()));
-        let found = self.turn.repeats.iter().find(|repeat| repeat.name == call.name && repeat.arguments == arguments);
-        found.map_or(1, |repeat| repeat.rounds)
+        let of_tool = || self.turn.repeats.iter().filter(|repeat| repeat.name == call.name);
+        if of_tool().all(|repeat| repeat.rounds == 1) {
+            return 1;
+        }
+        let arguments = arguments_of(call);
+        of_tool().find(|repeat| repeat.arguments == arguments).map_or(1, |repeat| repeat.rounds)
     }
 
     /// Moves the outputs of a finished round into the history.
@@ -524,6 +546,11 @@ impl Run {
         self.pending_call(id)?.finish(output.into());
         Ok(())
     }
+}
+
+/// The arguments of a call, to be compared; as text if they are not JSON.
+fn arguments_of(call: &ToolCall) -> Json {
+    call.parse_arguments().unwrap_or_else(|_| Json::from(call.arguments.as_str()))
 }
 
 /// The items of the history that say of calls why they were not run.

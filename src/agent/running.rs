@@ -13,9 +13,12 @@ use super::builder::Agent;
 use super::context::{Data, Reader, ToolContext};
 use super::driver::Driver;
 use super::event::Event;
+use super::held::Held;
 use super::meter::Meter;
 use super::outcome::{AgentError, Outcome};
 use super::run::Run;
+use super::store::{Lease, StoreError};
+use crate::hooks::in_agent_span;
 
 /// The future of a run.
 pub type RunFuture = Pin<Box<dyn Future<Output = Result<Outcome, AgentError>> + Send>>;
@@ -32,12 +35,32 @@ pub struct AgentRun {
     stop: StopHandle,
     /// The meter and the reader of the run that this one is a part of.
     parent: Option<(Arc<Meter>, Option<Reader>)>,
+    lease: Option<Lease>,
 }
 
 impl AgentRun {
     pub(super) fn new(agent: Agent, run: Run) -> Self {
         let data = agent.settings.data.clone();
-        Self { agent, run, data, stop: StopHandle::default(), parent: None }
+        Self { agent, run, data, stop: StopHandle::default(), parent: None, lease: None }
+    }
+
+    /// Makes this the work on a run that was claimed.
+    pub(super) fn with_lease(mut self, lease: Lease) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// Ends the lease of a run that was claimed.
+    pub(super) async fn give_back(mut self) -> Result<(), StoreError> {
+        match self.held() {
+            Some(held) => held.release(&mut self.run).await,
+            None => Ok(()),
+        }
+    }
+
+    fn held(&self) -> Option<Held> {
+        let store = Arc::clone(self.agent.settings.store.as_ref()?);
+        Some(Held::new(store, self.lease.clone().unwrap_or_else(|| self.agent.lease())))
     }
 
     /// Gives the tool calls of this run a value, by its type; see [`ToolContext::data`].
@@ -76,11 +99,16 @@ impl AgentRun {
     }
 
     fn start(self, own_reader: Option<Reader>) -> RunFuture {
-        let Self { agent, run, data, stop, parent } = self;
+        let held = self.held();
+        let Self { agent, run, data, stop, parent, .. } = self;
         let (meter, reader) = parent.unzip();
         let meter = Meter::new(run.turn_usage(), agent.settings.limits, meter);
         let reader = own_reader.or(reader.flatten());
-        Box::pin(async move { Driver::new(agent, Arc::new(data), reader, stop, meter, &run).drive(run).await })
+        Box::pin(async move {
+            let (core, id) = (agent.core.clone(), run.id().to_owned());
+            let driver = Driver::new(agent, held, Arc::new(data), reader, stop, meter, &run);
+            in_agent_span(&core, &id, driver.drive(run)).await
+        })
     }
 }
 

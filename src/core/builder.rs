@@ -23,6 +23,8 @@ use super::transport::Transport;
 #[cfg(feature = "transport")]
 use super::transport::{HyperTransport, Roots};
 use crate::errors::{Error, InvalidRequestError};
+#[cfg(feature = "tracing")]
+use crate::hooks::Tracing;
 use crate::hooks::{DebugLog, Hook};
 
 const DEFAULT_USER_AGENT: &str = concat!("openrouter-kit/", env!("CARGO_PKG_VERSION"));
@@ -79,6 +81,10 @@ struct Settings {
     timeouts: Timeouts,
     hooks: Vec<Arc<dyn Hook>>,
     debug: bool,
+    #[cfg(feature = "devtools")]
+    recorder: Option<crate::devtools::Recorder>,
+    #[cfg(feature = "tracing")]
+    tracing: Option<Tracing>,
     /// The first variable of the environment that cannot be read.
     unreadable: Option<&'static str>,
     transport: Option<Arc<dyn Transport>>,
@@ -228,6 +234,13 @@ impl<C> ClientBuilder<C> {
         self
     }
 
+    /// Makes each call a span, if a subscriber of `tracing` wants it. Default: no spans.
+    #[cfg(feature = "tracing")]
+    pub fn tracing(mut self, tracing: Tracing) -> Self {
+        self.settings.tracing = Some(tracing);
+        self
+    }
+
     /// Sets the transport. Default: a [`HyperTransport`] of its own for this client.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.settings.transport = Some(Arc::new(transport));
@@ -302,9 +315,15 @@ impl<C> ClientBuilder<C> {
     /// | `OPENROUTER_APP_CATEGORIES` | [`app_categories`](Self::app_categories), separated by commas |
     /// | `OPENROUTER_DEBUG` | one line to standard error for each attempt, unless it is `0` or `false`: method, URL, status and time, never the key, headers or bodies |
     ///
+    /// With the feature `devtools`, `OPENROUTER_DEVTOOLS=1` records calls as `Recorder::from_env` does.
+    ///
     /// The order of calls does not matter: what the code sets wins.
     pub fn env(mut self) -> Self {
         self.settings.read_variables(|name| std::env::var_os(name));
+        #[cfg(feature = "devtools")]
+        {
+            self.settings.recorder = crate::devtools::Recorder::from_env();
+        }
         self
     }
 
@@ -374,6 +393,10 @@ impl Settings {
             transport,
         };
         let mut hooks = self.hooks;
+        #[cfg(feature = "devtools")]
+        if let Some(recorder) = self.recorder {
+            hooks.push(Arc::new(recorder));
+        }
         if self.debug {
             hooks.insert(0, Arc::new(DebugLog));
         }
@@ -381,6 +404,11 @@ impl Settings {
             hook.sdk_init(&mut config)?;
             hidden::hide_values(&mut config.headers);
         }
+        #[cfg(feature = "tracing")]
+        let traced_hooks = self.tracing.map(|tracing| {
+            let tracing: Arc<dyn Hook> = Arc::new(tracing);
+            std::iter::once(tracing).chain(hooks.iter().cloned()).collect()
+        });
         config.retry_config.check()?;
         config.timeouts.check()?;
         let server = ServerUrl::parse(&config.server_url)?;
@@ -395,6 +423,8 @@ impl Settings {
             budget: RetryBudget::new(),
             timeouts: config.timeouts,
             hooks: hooks.into(),
+            #[cfg(feature = "tracing")]
+            traced_hooks,
             limits,
         };
         Ok(OpenRouterCore::from_inner(inner))

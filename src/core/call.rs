@@ -65,8 +65,8 @@ impl Draft {
 /// A request and its options. It is a future that sends the request when it is awaited.
 ///
 /// The methods set options for this call, which override those of the client. They have an effect until the call is
-/// first polled. The first invalid argument is reported as [`Error::InvalidRequest`] when the call is awaited, before
-/// anything is sent.
+/// first polled. If arguments are invalid, one of them is reported as [`Error::InvalidRequest`] when the call is
+/// awaited, before anything is sent.
 ///
 /// A call owns its client, so it can be joined with others, buffered, and spawned:
 ///
@@ -407,7 +407,13 @@ impl<T, P> Future for Call<T, P> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let exchange = ready!(self.poll_exchange(cx))?;
         let ending = exchange.ending(self.expected);
-        Poll::Ready(ending.finish((self.read)(exchange)))
+        Poll::Ready(match (self.read)(exchange) {
+            Ok(value) => {
+                ending.succeeded();
+                Ok(value)
+            }
+            Err(error) => Err(ending.failed(error)),
+        })
     }
 }
 
@@ -436,7 +442,13 @@ impl<T> Future for CallWithResponse<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let exchange = ready!(self.0.poll_exchange(cx))?;
         let ending = exchange.ending(self.0.expected);
-        Poll::Ready(ending.finish(Response::from_exchange(exchange, self.0.expected, self.0.read)))
+        Poll::Ready(match Response::from_exchange(exchange, self.0.expected, self.0.read) {
+            Ok(response) => {
+                ending.succeeded();
+                Ok(response)
+            }
+            Err(error) => Err(ending.failed(error)),
+        })
     }
 }
 

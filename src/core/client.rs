@@ -42,7 +42,27 @@ pub(crate) struct Inner {
     pub(crate) budget: RetryBudget,
     pub(crate) timeouts: Timeouts,
     pub(crate) hooks: Arc<[Arc<dyn Hook>]>,
+    /// The hooks with that for the spans of calls, if the client has spans.
+    #[cfg(feature = "tracing")]
+    pub(crate) traced_hooks: Option<Arc<[Arc<dyn Hook>]>>,
     pub(crate) limits: Limits,
+}
+
+impl Inner {
+    /// The hooks of a call that begins now.
+    pub(crate) fn hooks(&self) -> &Arc<[Arc<dyn Hook>]> {
+        #[cfg(feature = "tracing")]
+        if let Some(traced) = self.traced_hooks.as_ref().filter(|_| crate::hooks::Tracing::is_enabled()) {
+            return traced;
+        }
+        &self.hooks
+    }
+
+    /// Whether calls of this client are spans.
+    #[cfg(all(feature = "agent", feature = "tracing"))]
+    pub(crate) const fn is_traced(&self) -> bool {
+        self.traced_hooks.is_some()
+    }
 }
 
 impl OpenRouterCore {

@@ -229,22 +229,12 @@ fn terminal_unless_error<T: StreamItem>(item: &T) -> Option<bool> {
     if item.reports_error() { None } else { Some(item.is_terminal()) }
 }
 
-/// The error that an event reports.
-fn reported(head: &Head, progress: Progress, authorization: Option<HeaderValue>, data: Bytes) -> Error {
-    let error: Error = ApiError::read(head.clone(), data, super::time::now()).into();
-    progress.add_to(error.hiding(authorization))
-}
-
-/// Shows an event to observers. `error` makes the error that it reports.
+/// Shows an event to observers.
 #[cold]
 #[inline(never)]
-fn observe(call: &ObservedCall, event: &SseEvent<'_>, error: impl FnOnce(Bytes) -> Error) {
-    if !matches!(Kind::of(event.data), Kind::Event) {
-        return;
-    }
-    let may_be_error = call.event(event.data) || event.event == ERROR;
-    if may_be_error && (event.event == ERROR || ApiError::is_error_body(event.data.as_bytes())) {
-        call.error(|| error(Bytes::copy_from_slice(event.data.as_bytes())));
+fn observe(call: &ObservedCall, event: &SseEvent<'_>) {
+    if matches!(Kind::of(event.data), Kind::Event) {
+        call.event(event.data);
     }
 }
 
@@ -299,8 +289,7 @@ impl Source {
             match self.decoder.next() {
                 Some(Ok(event)) => {
                     if let Some(call) = &self.call {
-                        let error = |data| reported(&self.head, self.progress, self.authorization.clone(), data);
-                        observe(call, &event, error);
+                        observe(call, &event);
                     }
                     match see(event, has_ended) {
                         Seen::Done => match self.read_outside(T::from_answer) {
@@ -447,9 +436,12 @@ impl Source {
         error
     }
 
-    /// Tells hooks that the stream is complete.
+    /// Tells hooks that the stream is complete. A stream that is not decoded may have reported an error at its end.
     fn completed(&self) {
         if let Some(call) = &self.call {
+            if let Some(data) = call.read_last_events(|data| ApiError::is_error_body(data.as_bytes())) {
+                call.error(|| self.api_error(data.into()));
+            }
             call.completed();
         }
     }
@@ -474,7 +466,8 @@ impl Source {
     }
 
     pub(super) fn api_error(&self, data: Bytes) -> Error {
-        reported(&self.head, self.progress, self.authorization.clone(), data)
+        let error: Error = ApiError::read(self.head.clone(), data, super::time::now()).into();
+        self.progress.add_to(error.hiding(self.authorization.clone()))
     }
 
     /// An event that is no JSON. At the end of the body it is half an event.

@@ -77,22 +77,17 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    /// Adds to an error how the call went, and tells hooks.
+    /// Tells hooks of a value that is whole.
     #[inline]
-    pub(super) fn finish<T>(self, value: Result<T, Error>) -> Result<T, Error> {
-        match value {
-            Ok(value) => {
-                if let Some(call) = self.call.filter(|_| self.is_whole) {
-                    call.completed();
-                }
-                Ok(value)
-            }
-            Err(error) => Err(self.failed(error)),
+    pub(super) fn succeeded(self) {
+        if let Some(call) = self.call.filter(|_| self.is_whole) {
+            call.completed();
         }
     }
 
+    /// Adds to an error how the call went, and tells hooks.
     #[cold]
-    fn failed(self, error: Error) -> Error {
+    pub(super) fn failed(self, error: Error) -> Error {
         let error = self.progress.add_to(error);
         if let Some(call) = self.call {
             call.failed(&error);

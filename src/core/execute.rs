@@ -231,7 +231,7 @@ impl<'a> Plan<'a> {
     }
 
     fn hooks(&self, began: Instant) -> Hooks {
-        Hooks::new(&self.client.hooks, self.timeouts.hook, || {
+        Hooks::new(self.client.hooks(), self.timeouts.hook, || {
             let base_url = self.base_url.clone().unwrap_or_else(|| self.client.server.as_str().to_owned());
             let is_stream = self.expected == Expected::Events;
             let retry_config = self.retry_config().clone();

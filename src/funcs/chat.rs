@@ -12,7 +12,7 @@ static CHAT_SEND: Operation = Operation::new("sendChatCompletionRequest", Method
     .with_function("chat_send")
     .with_metadata_header();
 
-/// Sends a conversation to a model and returns its answer, either whole or as a stream of chunks.
+/// Sends a conversation to a model and returns its response.
 ///
 /// `POST /chat/completions`, operation `sendChatCompletionRequest`.
 ///
@@ -27,10 +27,9 @@ static CHAT_STREAM: Operation = Operation::new("sendChatCompletionRequest", Meth
     .with_function("chat_stream")
     .with_metadata_header();
 
-/// Sends a conversation to a model and returns its answer, either whole or as a stream of chunks.
+/// Sends a conversation to a model and returns its response.
 ///
-/// The answer comes as a stream of events, as the server makes it. `POST /chat/completions`, operation
-/// `sendChatCompletionRequest`.
+/// The response arrives as a stream of events. `POST /chat/completions`, operation `sendChatCompletionRequest`.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants where no answer came.

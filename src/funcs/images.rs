@@ -33,7 +33,7 @@ static IMAGES_STREAM: Operation =
 
 /// Generates images from a text prompt through the image router and returns them.
 ///
-/// The answer comes as a stream of events, as the server makes it. `POST /images`, operation `createImages`.
+/// The response arrives as a stream of events. `POST /images`, operation `createImages`.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 524, 529; other variants where no answer came.

@@ -29,7 +29,7 @@ static MESSAGES_STREAM: Operation =
 /// Sends a conversation in the Anthropic Messages format and returns the reply; handles tools, extended thinking,
 /// images and PDFs.
 ///
-/// The answer comes as a stream of events, as the server makes it. `POST /messages`, operation `createMessages`.
+/// The response arrives as a stream of events. `POST /messages`, operation `createMessages`.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503, 529; other variants where no answer came.

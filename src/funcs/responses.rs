@@ -12,7 +12,7 @@ static RESPONSES_SEND: Operation = Operation::new("createResponses", Method::POS
     .with_function("responses_send")
     .with_metadata_header();
 
-/// Sends input in the OpenResponses format and returns the model output, whole or as a stream of events.
+/// Sends input in the OpenResponses format and returns the output of the model.
 ///
 /// `POST /responses`, operation `createResponses`.
 ///
@@ -33,9 +33,9 @@ static RESPONSES_STREAM: Operation = Operation::new("createResponses", Method::P
     .with_function("responses_stream")
     .with_metadata_header();
 
-/// Sends input in the OpenResponses format and returns the model output, whole or as a stream of events.
+/// Sends input in the OpenResponses format and returns the output of the model.
 ///
-/// The answer comes as a stream of events, as the server makes it. `POST /responses`, operation `createResponses`.
+/// The response arrives as a stream of events. `POST /responses`, operation `createResponses`.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants where no answer came.

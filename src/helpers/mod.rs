@@ -60,9 +60,9 @@ pub use messages_stream::MessagesAccumulator;
 pub use partial_json::PartialJson;
 #[cfg(feature = "responses")]
 pub use responses_stream::ResponsesAccumulator;
-#[cfg(feature = "agent")]
-pub(crate) use text::parse;
 pub use text::{JsonStream, ParseError, TextEvent, TextStream};
+#[cfg(feature = "agent")]
+pub(crate) use text::{parse, parse_arguments};
 #[cfg(any(feature = "batch", feature = "scim", feature = "video-generation"))]
 pub use wait::{Job, JobWait};
 

@@ -225,6 +225,12 @@ impl<E: TextEvent> TextStream<E> {
         Some(Ok((event, text)))
     }
 
+    /// Returns the whole response after the end of the stream, without copying it.
+    #[cfg(feature = "agent")]
+    pub(crate) fn into_output(mut self) -> Result<E::Output, Error> {
+        E::output(std::mem::take(&mut self.accumulator)).ok_or_else(|| self.events.incomplete(NO_RESPONSE))
+    }
+
     /// The text that a piece completes; a character split in two is returned only once its second half has arrived.
     fn whole(&mut self, text: String, exact: Option<&Json>) -> String {
         if exact.is_none() && self.held.is_empty() {
@@ -593,7 +599,7 @@ fn in_fence(text: &str) -> Option<&str> {
 /// Parses the arguments of a call. A model may leave them empty for a tool without parameters, which counts as `{}`;
 /// some servers send an empty list.
 #[inline]
-pub(super) fn parse_arguments<T: DeserializeOwned>(arguments: &str, tool: &str) -> Result<T, ParseError> {
+pub(crate) fn parse_arguments<T: DeserializeOwned>(arguments: &str, tool: &str) -> Result<T, ParseError> {
     let text = if matches!(arguments.trim_ascii(), "" | "[]") { "{}" } else { arguments };
     parse(text, || format!("what the model passed to the tool `{tool}`"))
 }

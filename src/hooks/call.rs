@@ -1,7 +1,7 @@
 //! A call with hooks, from its first attempt to the end of its response.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -26,6 +26,10 @@ pub(crate) struct ObservedCall {
     /// Whether any hook has an observer.
     is_observed: bool,
     has_ended: AtomicBool,
+    /// Without the lock of the record, since there may be many pieces.
+    bytes_received: AtomicU64,
+    /// The first byte of the last response was read.
+    has_first_byte: AtomicBool,
     record: Mutex<Record>,
 }
 
@@ -37,7 +41,6 @@ struct Record {
     time_to_first_event: Option<Duration>,
     events: u64,
     bytes_sent: u64,
-    bytes_received: u64,
     generation_id: Option<String>,
     report: Report,
     /// The first error of a stream that went on after it.
@@ -61,14 +64,21 @@ impl ObservedCall {
             time_to_first_event: None,
             events: 0,
             bytes_sent: 0,
-            bytes_received: 0,
             generation_id: None,
-            report: Report::new(),
+            report: Report::default(),
             error: None,
             is_complete: false,
         };
         let record = Mutex::new(record);
-        Self { hooks: hooks.clone(), context, is_observed, has_ended: AtomicBool::new(false), record }
+        Self {
+            hooks: hooks.clone(),
+            context,
+            is_observed,
+            has_ended: AtomicBool::new(false),
+            bytes_received: AtomicU64::new(0),
+            has_first_byte: AtomicBool::new(false),
+            record,
+        }
     }
 
     fn observers(&self) -> impl Iterator<Item = &dyn Observer> {
@@ -96,6 +106,8 @@ impl ObservedCall {
         let mut record = self.record();
         record.status = Some(response.status());
         record.time_to_head = Some(self.context.call_elapsed());
+        record.time_to_first_byte = None;
+        self.has_first_byte.store(false, Ordering::Relaxed);
         record.generation_id = id.or_else(|| record.generation_id.take());
         drop(record);
         self.observers().for_each(|observer| observer.response(&self.context, &response));
@@ -107,12 +119,11 @@ impl ObservedCall {
     }
 
     fn chunk(&self, chunk: &Bytes) {
-        let mut record = self.record();
-        record.bytes_received += chunk.len() as u64;
-        if record.time_to_first_byte.is_none() && !chunk.is_empty() {
-            record.time_to_first_byte = Some(self.context.call_elapsed());
+        self.bytes_received.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        if !chunk.is_empty() && !self.has_first_byte.load(Ordering::Relaxed) {
+            self.has_first_byte.store(true, Ordering::Relaxed);
+            self.record().time_to_first_byte = Some(self.context.call_elapsed());
         }
-        drop(record);
         self.observers().for_each(|observer| observer.chunk(&self.context, chunk));
     }
 
@@ -120,10 +131,10 @@ impl ObservedCall {
         self.observers().for_each(|observer| observer.attempt_failed(&self.context, error, retry));
     }
 
-    /// Notes an event of a stream, and returns whether it may report an error.
-    pub(crate) fn event(&self, data: &str) -> bool {
+    /// Notes an event of a stream.
+    pub(crate) fn event(&self, data: &str) {
         if !self.is_observed {
-            return false;
+            return;
         }
         let mut record = self.record();
         let is_first = record.events == 0;
@@ -131,7 +142,12 @@ impl ObservedCall {
         if is_first {
             record.time_to_first_event = Some(self.context.call_elapsed());
         }
-        record.report.event(data, is_first)
+        record.report.event(data, is_first);
+    }
+
+    /// Reads what the last events of a stream report. Returns the data of one that `reports_error`.
+    pub(crate) fn read_last_events(&self, reports_error: impl Fn(&str) -> bool) -> Option<String> {
+        if self.is_observed { self.record().report.read_last(reports_error) } else { None }
     }
 
     /// Notes the whole body of a response that is not a stream.
@@ -167,7 +183,8 @@ impl ObservedCall {
             return;
         }
         if self.is_observed {
-            let record = self.record();
+            let mut record = self.record();
+            let _ = record.report.read_last(|_| false);
             let reasons: Vec<String> = record.report.finish_reasons.values().cloned().collect();
             let end = CallEnd {
                 outcome,
@@ -178,7 +195,7 @@ impl ObservedCall {
                 time_to_first_event: record.time_to_first_event.or(record.time_to_first_byte),
                 events: record.events,
                 bytes_sent: record.bytes_sent,
-                bytes_received: record.bytes_received,
+                bytes_received: self.bytes_received.load(Ordering::Relaxed),
                 generation_id: record.generation_id.as_deref().or(record.report.id.as_deref()),
                 model: record.report.model.as_deref(),
                 provider: record.report.provider.as_deref(),

@@ -1,9 +1,8 @@
 //! Which attempt of which call a hook runs for.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,14 +24,14 @@ pub struct HookContext {
     wants_metadata: bool,
     extensions: Extensions,
     call_began: Instant,
-    attempt: Mutex<Attempt>,
+    attempt: AtomicU32,
+    begun: Mutex<Attempt>,
     /// What hooks keep for this call.
-    state: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    state: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
 }
 
 #[derive(Clone, Copy)]
 struct Attempt {
-    number: u32,
     began: Instant,
     retry: Option<Retry>,
 }
@@ -56,7 +55,8 @@ impl HookContext {
             wants_metadata: false,
             extensions: Extensions::new(),
             call_began,
-            attempt: Mutex::new(Attempt { number: 0, began: call_began, retry: None }),
+            attempt: AtomicU32::new(0),
+            begun: Mutex::new(Attempt { began: call_began, retry: None }),
             state: Mutex::default(),
         }
     }
@@ -67,7 +67,8 @@ impl HookContext {
     }
 
     pub(crate) fn begin(&self, number: u32, retry: Option<Retry>) {
-        *lock(&self.attempt) = Attempt { number, began: Instant::now(), retry };
+        self.attempt.store(number, Ordering::Relaxed);
+        *lock(&self.begun) = Attempt { began: Instant::now(), retry };
     }
 
     /// Drops what hooks keep for this call.
@@ -95,17 +96,17 @@ impl HookContext {
 
     /// Returns the number of this attempt, from 1.
     pub fn attempt(&self) -> u32 {
-        lock(&self.attempt).number
+        self.attempt.load(Ordering::Relaxed)
     }
 
     /// Returns how long the call waited before this attempt and why, or `None` in the first attempt.
     pub fn retry(&self) -> Option<Retry> {
-        lock(&self.attempt).retry
+        lock(&self.begun).retry
     }
 
     /// Returns how long ago this attempt began.
     pub fn elapsed(&self) -> Duration {
-        lock(&self.attempt).began.elapsed()
+        lock(&self.begun).began.elapsed()
     }
 
     /// Returns how long ago the call began.
@@ -159,12 +160,14 @@ impl HookContext {
     /// }
     /// ```
     pub fn state<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
-        let found = lock(&self.state).get(&TypeId::of::<T>()).cloned();
+        let mut state = lock(&self.state);
+        let id = TypeId::of::<T>();
+        let found = state.iter().find(|(known, _)| *known == id).map(|(_, value)| Arc::clone(value));
         if let Some(found) = found.and_then(|found| found.downcast().ok()) {
             return found;
         }
         let new = Arc::new(T::default());
-        lock(&self.state).insert(TypeId::of::<T>(), new.clone());
+        state.push((id, new.clone()));
         new
     }
 }

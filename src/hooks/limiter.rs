@@ -29,7 +29,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Clones share the limits, so that several clients can stay within them together.
 ///
 /// ```
-/// # #[cfg(feature = "transport")]
+/// # #[cfg(feature = "_tls")]
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use openrouter_kit::OpenRouter;
 /// use openrouter_kit::hooks::Limiter;
@@ -39,7 +39,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// println!("{} dollars spent today", limiter.spent_today());
 /// # Ok(())
 /// # }
-/// # #[cfg(not(feature = "transport"))]
+/// # #[cfg(not(feature = "_tls"))]
 /// # fn main() {}
 /// ```
 #[derive(Clone)]

@@ -42,6 +42,11 @@ mod debug_log;
 mod limiter;
 mod observer;
 mod report;
+#[cfg(all(feature = "agent", not(feature = "tracing")))]
+#[path = "no_tracing.rs"]
+mod tracing;
+#[cfg(feature = "tracing")]
+mod tracing;
 
 use std::fmt;
 use std::future::{Future, ready};
@@ -56,6 +61,10 @@ pub use self::context::HookContext;
 pub(crate) use self::debug_log::DebugLog;
 pub use self::limiter::Limiter;
 pub use self::observer::{CallEnd, CallUsage, Observer, Outcome, Retry, RetryReason};
+#[cfg(feature = "tracing")]
+pub use self::tracing::Tracing;
+#[cfg(feature = "agent")]
+pub(crate) use self::tracing::{in_agent_span, in_tool_span};
 use crate::core::ClientConfig;
 use crate::core::body::Body;
 use crate::core::hidden::{self, Headers};

@@ -1,15 +1,20 @@
 //! What a response reports about itself, found by the names of its members: the types of the responses are not known here.
 
-use std::collections::BTreeMap;
-
-use memchr::memmem::Finder;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::observer::CallUsage;
 use crate::core::usd::Usd;
 use crate::core::wire::Reader;
 
+/// How many events at the end of a stream are read. They have the usage and the reasons to stop; to read all events would cost
+/// as much as to decode them.
+const LAST: usize = 8;
+
+/// Longer events are not kept: they have content.
+const LONGEST_EVENT: usize = 1024 * 1024;
+
 /// What was found so far. What comes later in a stream replaces what came before, member by member.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) id: Option<String>,
     pub(super) model: Option<String>,
@@ -18,15 +23,8 @@ pub(super) struct Report {
     pub(super) finish_reasons: BTreeMap<u64, String>,
     usage: Tokens,
     has_usage: bool,
-    finders: Finders,
-}
-
-/// What tells that an event is worth reading. Most events are not.
-#[derive(Debug)]
-struct Finders {
-    usage: Finder<'static>,
-    reason: Finder<'static>,
-    error: Finder<'static>,
+    /// The data of the last events.
+    last: VecDeque<String>,
 }
 
 /// The members of a usage object, by the names that the protocols use.
@@ -43,38 +41,30 @@ struct Tokens {
 }
 
 impl Report {
-    pub(super) fn new() -> Self {
-        Self {
-            id: None,
-            model: None,
-            provider: None,
-            finish_reasons: BTreeMap::new(),
-            usage: Tokens::default(),
-            has_usage: false,
-            finders: Finders {
-                usage: Finder::new("\"usage\""),
-                reason: Finder::new("_reason\""),
-                error: Finder::new("\"error\""),
-            },
-        }
-    }
-
-    /// Reads the data of an event. The first one names the model; of the others only those with usage or the reason to stop
-    /// say something new. Returns whether the event may report an error.
-    pub(super) fn event(&mut self, data: &str, is_first: bool) -> bool {
-        if is_first || self.finders.usage.find(data.as_bytes()).is_some() || self.has_reason(data.as_bytes()) {
+    /// Takes the data of an event. The first one names the model.
+    pub(super) fn event(&mut self, data: &str, is_first: bool) {
+        if is_first {
             self.value(data, true);
         }
-        self.finders.error.find(data.as_bytes()).is_some()
+        if data.len() > LONGEST_EVENT {
+            return;
+        }
+        let mut kept = if self.last.len() < LAST { String::new() } else { self.last.pop_front().unwrap_or_default() };
+        kept.clear();
+        kept.push_str(data);
+        self.last.push_back(kept);
     }
 
-    /// Whether a member such as `finish_reason` is a string; it is null in most events of a chat.
-    fn has_reason(&self, data: &[u8]) -> bool {
-        let after = |at: usize| data.get(at + self.finders.reason.needle().len()..).unwrap_or_default();
-        self.finders.reason.find_iter(data).map(after).any(|rest| {
-            let value = rest.trim_ascii_start().strip_prefix(b":").unwrap_or_default();
-            value.trim_ascii_start().starts_with(b"\"")
-        })
+    /// Reads the last events, and returns the data of one of them for which `is_wanted`.
+    pub(super) fn read_last(&mut self, is_wanted: impl Fn(&str) -> bool) -> Option<String> {
+        let mut wanted = None;
+        for data in std::mem::take(&mut self.last) {
+            self.value(&data, true);
+            if wanted.is_none() && is_wanted(&data) {
+                wanted = Some(data);
+            }
+        }
+        wanted
     }
 
     /// Reads a whole response, or an object in an event that is one (`response`, `message`).

@@ -43,6 +43,8 @@ mod http2;
 #[path = "no_http2.rs"]
 mod http2;
 mod queue;
+#[cfg(feature = "devtools")]
+mod replay;
 mod request;
 
 pub use answer::{Answer, Event, Fault, Place};
@@ -169,7 +171,13 @@ impl MockServer {
     /// ```
     pub fn client_builder(&self) -> ClientBuilder<OpenRouter> {
         let builder = OpenRouter::builder().api_key("a-key-for-the-local-server").server_url(self.url());
-        match HyperTransport::builder().no_proxy().build() {
+        let transport = HyperTransport::builder().no_proxy();
+        // Requests to this server need no TLS, so any choice that is built in will do.
+        #[cfg(all(feature = "tls-aws-lc-rs", not(feature = "tls-ring")))]
+        let transport = transport.cryptography(crate::core::transport::Cryptography::AwsLcRs);
+        #[cfg(all(feature = "roots-platform", not(feature = "roots-bundled")))]
+        let transport = transport.roots([crate::core::transport::Roots::Platform]);
+        match transport.build() {
             Ok(transport) => builder.transport(transport),
             // Building the client then reports the same error.
             Err(_) => builder,

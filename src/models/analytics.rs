@@ -107,7 +107,9 @@ impl AnalyticsGetUserActivityParams {
 
 /// Usage history of the account, returned as a flat list of aggregated rows.
 ///
-/// Schema `ActivityResponse` of the API document. The answer of `analytics_get_user_activity`.
+/// Schema `ActivityResponse` of the API document.
+///
+/// Returned by [`analytics_get_user_activity`](crate::funcs::analytics_get_user_activity).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ActivityResponse {
@@ -183,7 +185,7 @@ wire_struct!(ActivityItem {
 
 /// Vocabulary for building analytics queries, with labels for display.
 ///
-/// The answer of `analytics_get_analytics_meta`.
+/// Returned by [`analytics_get_analytics_meta`](crate::funcs::analytics_get_analytics_meta).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GetAnalyticsMetaResponse {
@@ -410,7 +412,7 @@ wire_enum!(AnalyticsOperatorValueType {
 
 /// Envelope around the outcome of an analytics query.
 ///
-/// The answer of `analytics_query_analytics`.
+/// Returned by [`analytics_query_analytics`](crate::funcs::analytics_query_analytics).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct QueryAnalyticsResponse {

@@ -11,7 +11,7 @@ use crate::models::shared::{DataRegion, ResetInterval};
 
 /// Envelope around the details of the calling API key.
 ///
-/// The answer of `api_keys_get_current_key_metadata`.
+/// Returned by [`api_keys_get_current_key_metadata`](crate::funcs::api_keys_get_current_key_metadata).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GetCurrentKeyResponse {
@@ -309,7 +309,7 @@ impl ApiKeysListParams {
 
 /// Envelope around one page of API keys.
 ///
-/// The answer of `api_keys_list`.
+/// Returned by [`api_keys_list`](crate::funcs::api_keys_list).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListKeysResponse {
@@ -423,7 +423,7 @@ wire_struct!(ApiKey {
 
 /// Record of the new key together with its secret.
 ///
-/// The answer of `api_keys_create`.
+/// Returned by [`api_keys_create`](crate::funcs::api_keys_create).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateKeyResponse {
@@ -561,7 +561,8 @@ wire_setters!(CreateKeyRequestExternal {
 
 /// Response with one API key.
 ///
-/// The answer of `api_keys_get`, `api_keys_update`.
+/// Returned by [`api_keys_get`](crate::funcs::api_keys_get),
+/// [`api_keys_update`](crate::funcs::api_keys_update).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ApiKeyResponse {

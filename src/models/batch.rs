@@ -127,7 +127,9 @@ impl BatchListParams {
 
 /// One page of batches, most recent first and without their results.
 ///
-/// Schema `BatchListResponse` of the API document. The answer of `batch_list`.
+/// Schema `BatchListResponse` of the API document.
+///
+/// Returned by [`batch_list`](crate::funcs::batch_list).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchListResponse {
@@ -174,7 +176,10 @@ impl Page for BatchListResponse {
 
 /// A batch of requests that runs in the background, with its progress and, when finished, its results.
 ///
-/// Schema `BatchObject` of the API document. The answer of `batch_create_batches`, `batch_get_batches`.
+/// Schema `BatchObject` of the API document.
+///
+/// Returned by [`batch_create_batches`](crate::funcs::batch_create_batches),
+/// [`batch_get_batches`](crate::funcs::batch_get_batches).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchObject {
@@ -629,7 +634,9 @@ wire_setters!(BatchRequest {});
 
 /// Confirms that a finished batch, its stored requests and its results are gone; billing and audit records stay.
 ///
-/// Schema `BatchDeletedObject` of the API document. The answer of `batch_delete`.
+/// Schema `BatchDeletedObject` of the API document.
+///
+/// Returned by [`batch_delete`](crate::funcs::batch_delete).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchDeletedObject {

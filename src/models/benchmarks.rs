@@ -265,7 +265,9 @@ impl BenchmarksGetBenchmarksParams {
 
 /// Benchmark scores from one or more sources, with facts about the listing.
 ///
-/// Schema `UnifiedBenchmarksResponse` of the API document. The answer of `benchmarks_get_benchmarks`.
+/// Schema `UnifiedBenchmarksResponse` of the API document.
+///
+/// Returned by [`benchmarks_get_benchmarks`](crate::funcs::benchmarks_get_benchmarks).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct UnifiedBenchmarksResponse {

@@ -457,7 +457,9 @@ impl ByokListParams {
 
 /// One page of bring-your-own-key credentials with the overall count.
 ///
-/// Schema `ListBYOKKeysResponse` of the API document. The answer of `byok_list`.
+/// Schema `ListBYOKKeysResponse` of the API document.
+///
+/// Returned by [`byok_list`](crate::funcs::byok_list).
 #[doc(alias = "ListBYOKKeysResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -565,7 +567,11 @@ wire_struct!(ByokKey {
 
 /// Response with one bring-your-own-key credential.
 ///
-/// Schema `CreateBYOKKeyResponse` of the API document. The answer of `byok_create`, `byok_get`, `byok_update`.
+/// Schema `CreateBYOKKeyResponse` of the API document.
+///
+/// Returned by [`byok_create`](crate::funcs::byok_create),
+/// [`byok_get`](crate::funcs::byok_get),
+/// [`byok_update`](crate::funcs::byok_update).
 #[doc(alias = "CreateBYOKKeyResponse")]
 #[doc(alias = "GetBYOKKeyResponse")]
 #[doc(alias = "UpdateBYOKKeyResponse")]

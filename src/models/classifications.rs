@@ -61,7 +61,9 @@ impl TaskClassificationsParams {
 
 /// Snapshot of what models are used for, broken down by task and by broad group.
 ///
-/// Schema `TaskClassificationResponse` of the API document. The answer of `classifications_get_task_classifications`.
+/// Schema `TaskClassificationResponse` of the API document.
+///
+/// Returned by [`classifications_get_task_classifications`](crate::funcs::classifications_get_task_classifications).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TaskClassificationResponse {

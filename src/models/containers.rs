@@ -56,7 +56,9 @@ impl ContainersListContainerFilesParams {
 
 /// One page of the files in a container, sorted by path.
 ///
-/// Schema `ContainerFileListResponse` of the API document. The answer of `containers_list_container_files`.
+/// Schema `ContainerFileListResponse` of the API document.
+///
+/// Returned by [`containers_list_container_files`](crate::funcs::containers_list_container_files).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ContainerFileListResponse {
@@ -104,7 +106,9 @@ impl Page for ContainerFileListResponse {
 
 /// A file in the container of a shell tool.
 ///
-/// Schema `ContainerFile` of the API document. The answer of `containers_get_container_file`.
+/// Schema `ContainerFile` of the API document.
+///
+/// Returned by [`containers_get_container_file`](crate::funcs::containers_get_container_file).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ContainerFile {

@@ -9,7 +9,7 @@ use crate::core::wire::{Root, wire_struct};
 
 /// Envelope around the credit totals of the account.
 ///
-/// The answer of `credits_get_credits`.
+/// Returned by [`credits_get_credits`](crate::funcs::credits_get_credits).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GetCreditsResponse {

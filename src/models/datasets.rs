@@ -230,7 +230,9 @@ impl DatasetsGetAppRankingsParams {
 
 /// Leaderboard of apps that send traffic through OpenRouter, with details of the period covered.
 ///
-/// Schema `AppRankingsResponse` of the API document. The answer of `datasets_get_app_rankings`.
+/// Schema `AppRankingsResponse` of the API document.
+///
+/// Returned by [`datasets_get_app_rankings`](crate::funcs::datasets_get_app_rankings).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AppRankingsResponse {
@@ -529,7 +531,9 @@ impl DatasetsGetRankingsDailyParams {
 
 /// Daily token usage of the most used models, with details on the covered period.
 ///
-/// Schema `RankingsDailyResponse` of the API document. The answer of `datasets_get_rankings_daily`.
+/// Schema `RankingsDailyResponse` of the API document.
+///
+/// Returned by [`datasets_get_rankings_daily`](crate::funcs::datasets_get_rankings_daily).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RankingsDailyResponse {
@@ -674,7 +678,9 @@ impl DatasetsGetSessionCostParams {
 
 /// Published session cost figures together with facts about the sample behind them.
 ///
-/// Schema `SessionCostResponse` of the API document. The answer of `datasets_get_session_cost`.
+/// Schema `SessionCostResponse` of the API document.
+///
+/// Returned by [`datasets_get_session_cost`](crate::funcs::datasets_get_session_cost).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SessionCostResponse {

@@ -14,7 +14,9 @@ use crate::models::shared::{ContentPartImage, ContentPartText, CostDetails, Trac
 
 /// Vectors for all inputs, plus the model that made them and the usage.
 ///
-/// Schema `CreateEmbeddingsResponse` of the API document. The answer of `embeddings_generate`.
+/// Schema `CreateEmbeddingsResponse` of the API document.
+///
+/// Returned by [`embeddings_generate`](crate::funcs::embeddings_generate).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateEmbeddingsResponse {

@@ -14,7 +14,7 @@ use crate::models::shared::{PublicServiceTier, SupportedParameter, ToolChoiceSup
 
 /// Envelope around the endpoints compatible with zero data retention.
 ///
-/// The answer of `endpoints_list_zdr_endpoints`.
+/// Returned by [`endpoints_list_zdr_endpoints`](crate::funcs::endpoints_list_zdr_endpoints).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListEndpointsZdrResponse {
@@ -228,7 +228,7 @@ wire_struct!(WorkloadPerformance { latency: Nullable = 0, request_count: Nullabl
 
 /// Envelope around a model and its endpoints.
 ///
-/// The answer of `endpoints_list`.
+/// Returned by [`endpoints_list`](crate::funcs::endpoints_list).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListModelEndpointsResponse {

@@ -85,7 +85,9 @@ impl ExternalUsersListParams {
 
 /// One page of registered end users with the overall count.
 ///
-/// Schema `ListExternalUsersResponse` of the API document. The answer of `external_users_list`.
+/// Schema `ListExternalUsersResponse` of the API document.
+///
+/// Returned by [`external_users_list`](crate::funcs::external_users_list).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListExternalUsersResponse {
@@ -147,8 +149,11 @@ wire_struct!(ExternalUser {
 
 /// Envelope around one registered end user.
 ///
-/// Schema `ExternalUserResponse` of the API document. The answer of `external_users_create`, `external_users_get`,
-/// `external_users_update`.
+/// Schema `ExternalUserResponse` of the API document.
+///
+/// Returned by [`external_users_create`](crate::funcs::external_users_create),
+/// [`external_users_get`](crate::funcs::external_users_get),
+/// [`external_users_update`](crate::funcs::external_users_update).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ExternalUserResponse {

@@ -143,8 +143,11 @@ wire_struct!(AnthropicFile ["_shape" = "anthropic", "type" = "file"] {
 
 /// Details of a stored file, in OpenRouter, OpenAI or Anthropic form as the request called for.
 ///
-/// Schema `FileResponse` of the API document. The answer of `containers_promote_container_file`, `files_upload`,
-/// `files_retrieve`.
+/// Schema `FileResponse` of the API document.
+///
+/// Returned by [`containers_promote_container_file`](crate::funcs::containers_promote_container_file),
+/// [`files_upload`](crate::funcs::files_upload),
+/// [`files_retrieve`](crate::funcs::files_retrieve).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum FileResponse {
@@ -445,7 +448,9 @@ wire_struct!(AnthropicFileList ["_shape" = "anthropic"] {
 
 /// One page of stored files, in OpenRouter, OpenAI or Anthropic form as the request called for.
 ///
-/// Schema `FileListResponse` of the API document. The answer of `files_list`.
+/// Schema `FileListResponse` of the API document.
+///
+/// Returned by [`files_list`](crate::funcs::files_list).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum FileListResponse {
@@ -721,7 +726,9 @@ wire_struct!(AnthropicFileDeleted ["_shape" = "anthropic", "type" = "file_delete
 
 /// Confirms that a stored file is gone, in OpenRouter, OpenAI or Anthropic form as the request called for.
 ///
-/// Schema `FileDeleteResponse` of the API document. The answer of `files_delete`.
+/// Schema `FileDeleteResponse` of the API document.
+///
+/// Returned by [`files_delete`](crate::funcs::files_delete).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum FileDeleteResponse {

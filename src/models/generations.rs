@@ -11,7 +11,9 @@ use crate::models::shared::{DataRegion, PublicServiceTier};
 
 /// Reply to a generation lookup, wrapping its cost, token counts, timing and routing details.
 ///
-/// Schema `GenerationResponse` of the API document. The answer of `generations_get_generation`.
+/// Schema `GenerationResponse` of the API document.
+///
+/// Returned by [`generations_get_generation`](crate::funcs::generations_get_generation).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GenerationResponse {
@@ -250,7 +252,9 @@ wire_struct!(ProviderResponse {
 
 /// Reply to a lookup of what a generation was asked and what it answered.
 ///
-/// Schema `GenerationContentResponse` of the API document. The answer of `generations_list_generation_content`.
+/// Schema `GenerationContentResponse` of the API document.
+///
+/// Returned by [`generations_list_generation_content`](crate::funcs::generations_list_generation_content).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GenerationContentResponse {
@@ -420,7 +424,9 @@ wire_struct!(GenerationContentDataOutput { completion: Nullable = 0, reasoning: 
 
 /// Tells whether the submitted feedback was stored.
 ///
-/// Schema `SubmitGenerationFeedbackResponse` of the API document. The answer of `generations_submit_feedback`.
+/// Schema `SubmitGenerationFeedbackResponse` of the API document.
+///
+/// Returned by [`generations_submit_feedback`](crate::funcs::generations_submit_feedback).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SubmitGenerationFeedbackResponse {

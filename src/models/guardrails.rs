@@ -73,7 +73,9 @@ impl GuardrailsListParams {
 
 /// One page of guardrails with the overall count.
 ///
-/// Schema `ListGuardrailsResponse` of the API document. The answer of `guardrails_list`.
+/// Schema `ListGuardrailsResponse` of the API document.
+///
+/// Returned by [`guardrails_list`](crate::funcs::guardrails_list).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListGuardrailsResponse {
@@ -372,8 +374,11 @@ wire_setters!(ContentFilterEntry {
 
 /// Response with one guardrail.
 ///
-/// Schema `CreateGuardrailResponse` of the API document. The answer of `guardrails_create`, `guardrails_get`,
-/// `guardrails_update`.
+/// Schema `CreateGuardrailResponse` of the API document.
+///
+/// Returned by [`guardrails_create`](crate::funcs::guardrails_create),
+/// [`guardrails_get`](crate::funcs::guardrails_get),
+/// [`guardrails_update`](crate::funcs::guardrails_update).
 #[doc(alias = "CreateGuardrailResponse")]
 #[doc(alias = "GetGuardrailResponse")]
 #[doc(alias = "UpdateGuardrailResponse")]
@@ -653,8 +658,10 @@ impl GuardrailsListKeyAssignmentsParams {
 
 /// One page of links between API keys and guardrails.
 ///
-/// Schema `ListKeyAssignmentsResponse` of the API document. The answer of `guardrails_list_key_assignments`,
-/// `guardrails_list_guardrail_key_assignments`.
+/// Schema `ListKeyAssignmentsResponse` of the API document.
+///
+/// Returned by [`guardrails_list_key_assignments`](crate::funcs::guardrails_list_key_assignments),
+/// [`guardrails_list_guardrail_key_assignments`](crate::funcs::guardrails_list_guardrail_key_assignments).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListKeyAssignmentsResponse {
@@ -769,8 +776,10 @@ impl GuardrailsListMemberAssignmentsParams {
 
 /// One page of links between organization members and guardrails.
 ///
-/// Schema `ListMemberAssignmentsResponse` of the API document. The answer of `guardrails_list_member_assignments`,
-/// `guardrails_list_guardrail_member_assignments`.
+/// Schema `ListMemberAssignmentsResponse` of the API document.
+///
+/// Returned by [`guardrails_list_member_assignments`](crate::funcs::guardrails_list_member_assignments),
+/// [`guardrails_list_guardrail_member_assignments`](crate::funcs::guardrails_list_guardrail_member_assignments).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListMemberAssignmentsResponse {
@@ -1075,8 +1084,10 @@ impl GuardrailKeyAssignmentsParams {
 
 /// Response with the number of keys or members that were assigned.
 ///
-/// Schema `BulkAssignKeysResponse` of the API document. The answer of `guardrails_bulk_assign_keys`,
-/// `guardrails_bulk_assign_members`.
+/// Schema `BulkAssignKeysResponse` of the API document.
+///
+/// Returned by [`guardrails_bulk_assign_keys`](crate::funcs::guardrails_bulk_assign_keys),
+/// [`guardrails_bulk_assign_members`](crate::funcs::guardrails_bulk_assign_members).
 #[doc(alias = "BulkAssignKeysResponse")]
 #[doc(alias = "BulkAssignMembersResponse")]
 #[derive(Clone, Debug, PartialEq)]
@@ -1122,8 +1133,10 @@ wire_setters!(BulkKeysRequest {});
 
 /// Response with the number of keys or members that were released.
 ///
-/// Schema `BulkUnassignKeysResponse` of the API document. The answer of `guardrails_bulk_unassign_keys`,
-/// `guardrails_bulk_unassign_members`.
+/// Schema `BulkUnassignKeysResponse` of the API document.
+///
+/// Returned by [`guardrails_bulk_unassign_keys`](crate::funcs::guardrails_bulk_unassign_keys),
+/// [`guardrails_bulk_unassign_members`](crate::funcs::guardrails_bulk_unassign_members).
 #[doc(alias = "BulkUnassignKeysResponse")]
 #[doc(alias = "BulkUnassignMembersResponse")]
 #[derive(Clone, Debug, PartialEq)]

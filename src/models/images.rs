@@ -209,7 +209,9 @@ impl From<ImageGenStreamErrorEvent> for ImageStreamEvent {
 
 /// Finished images of a non-streamed request, with their usage.
 ///
-/// Schema `ImageGenerationResponse` of the API document. The answer of `images_generate`.
+/// Schema `ImageGenerationResponse` of the API document.
+///
+/// Returned by [`images_generate`](crate::funcs::images_generate).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ImageGenerationResponse {
@@ -632,7 +634,9 @@ wire_enum!(ImageGenerationRequestResolution {
 
 /// All image models that can be requested.
 ///
-/// Schema `ImageModelsListResponse` of the API document. The answer of `images_list_models`.
+/// Schema `ImageModelsListResponse` of the API document.
+///
+/// Returned by [`images_list_models`](crate::funcs::images_list_models).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ImageModelsListResponse {
@@ -804,7 +808,9 @@ impl From<BooleanCapability> for CapabilityDescriptor {
 
 /// All endpoints that can run one image model, in full detail.
 ///
-/// Schema `ImageModelEndpointsResponse` of the API document. The answer of `images_list_model_endpoints`.
+/// Schema `ImageModelEndpointsResponse` of the API document.
+///
+/// Returned by [`images_list_model_endpoints`](crate::funcs::images_list_model_endpoints).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ImageModelEndpointsResponse {

@@ -60,8 +60,11 @@ wire_enum!(ModelCategory {
 
 /// One page of the model catalogue with paging information.
 ///
-/// Schema `ModelsListResponse` of the API document. The answer of `embeddings_list_models`, `models_list`,
-/// `models_list_for_user`.
+/// Schema `ModelsListResponse` of the API document.
+///
+/// Returned by [`embeddings_list_models`](crate::funcs::embeddings_list_models),
+/// [`models_list`](crate::funcs::models_list),
+/// [`models_list_for_user`](crate::funcs::models_list_for_user).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ModelsListResponse {

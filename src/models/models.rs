@@ -11,7 +11,9 @@ use crate::models::model_info::{Model, ModelCategory};
 
 /// Envelope around one entry of the model catalogue.
 ///
-/// Schema `ModelResponse` of the API document. The answer of `models_get`.
+/// Schema `ModelResponse` of the API document.
+///
+/// Returned by [`models_get`](crate::funcs::models_get).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ModelResponse {
@@ -527,7 +529,9 @@ impl ModelsCountParams {
 
 /// Envelope around the number of models in the catalogue.
 ///
-/// Schema `ModelsCountResponse` of the API document. The answer of `models_count`.
+/// Schema `ModelsCountResponse` of the API document.
+///
+/// Returned by [`models_count`](crate::funcs::models_count).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ModelsCountResponse {

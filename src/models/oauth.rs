@@ -10,7 +10,7 @@ use crate::models::shared::ResetInterval;
 
 /// Holds the freshly issued API key and the user it belongs to.
 ///
-/// The answer of `oauth_exchange_auth_code_for_api_key`.
+/// Returned by [`oauth_exchange_auth_code_for_api_key`](crate::funcs::oauth_exchange_auth_code_for_api_key).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ExchangeAuthCodeForApiKeyResponse {
@@ -84,7 +84,7 @@ wire_enum!(CodeChallengeMethod {
 
 /// Envelope around the newly created authorization code.
 ///
-/// The answer of `oauth_create_auth_code`.
+/// Returned by [`oauth_create_auth_code`](crate::funcs::oauth_create_auth_code).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateAuthKeysCodeResponse {
@@ -209,7 +209,9 @@ wire_setters!(CreateAuthKeysCodeRequest {
 
 /// Public keys to verify access tokens of OpenRouter with, as a JSON Web Key Set (RFC 7517).
 ///
-/// Schema `OAuthJwks` of the API document. The answer of `oauth_list_oauth_jwks`.
+/// Schema `OAuthJwks` of the API document.
+///
+/// Returned by [`oauth_list_oauth_jwks`](crate::funcs::oauth_list_oauth_jwks).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OAuthJwks {
@@ -255,7 +257,9 @@ wire_struct!(OAuthJwksKey ["alg" = "ES256", "crv" = "P-256", "kty" = "EC", "use"
 
 /// Short-lived access token obtained in the exchange, following RFC 8693.
 ///
-/// Schema `TokenExchangeResponse` of the API document. The answer of `oauth_create_oauth_token`.
+/// Schema `TokenExchangeResponse` of the API document.
+///
+/// Returned by [`oauth_create_oauth_token`](crate::funcs::oauth_create_oauth_token).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TokenExchangeResponse {

@@ -75,7 +75,9 @@ impl ObservabilityListParams {
 
 /// One page of observability destinations with the overall count.
 ///
-/// Schema `ListObservabilityDestinationsResponse` of the API document. The answer of `observability_list`.
+/// Schema `ListObservabilityDestinationsResponse` of the API document.
+///
+/// Returned by [`observability_list`](crate::funcs::observability_list).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListObservabilityDestinationsResponse {
@@ -2736,8 +2738,11 @@ impl ObservabilityDestination {
 
 /// Response with one observability destination.
 ///
-/// Schema `CreateObservabilityDestinationResponse` of the API document. The answer of `observability_create`,
-/// `observability_get`, `observability_update`.
+/// Schema `CreateObservabilityDestinationResponse` of the API document.
+///
+/// Returned by [`observability_create`](crate::funcs::observability_create),
+/// [`observability_get`](crate::funcs::observability_get),
+/// [`observability_update`](crate::funcs::observability_update).
 #[doc(alias = "CreateObservabilityDestinationResponse")]
 #[doc(alias = "GetObservabilityDestinationResponse")]
 #[doc(alias = "UpdateObservabilityDestinationResponse")]

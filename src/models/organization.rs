@@ -57,7 +57,7 @@ impl OrganizationListMembersParams {
 
 /// One page of members plus their overall count.
 ///
-/// The answer of `organization_list_members`.
+/// Returned by [`organization_list_members`](crate::funcs::organization_list_members).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListOrganizationMembersResponse {
@@ -132,9 +132,10 @@ wire_enum!(ListOrganizationMembersResponseDataRole {
     OrgMember = "org:member",
 });
 
-/// The answer of `organization_get_settings`.
+/// The response of `organization_get_settings`.
 ///
-/// The answer of `organization_get_settings`, `organization_update_settings`.
+/// Returned by [`organization_get_settings`](crate::funcs::organization_get_settings),
+/// [`organization_update_settings`](crate::funcs::organization_update_settings).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OrganizationSettingsResponse {

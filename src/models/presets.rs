@@ -57,7 +57,9 @@ impl PresetsListParams {
 
 /// One page of presets with the overall count.
 ///
-/// Schema `ListPresetsResponse` of the API document. The answer of `presets_list`.
+/// Schema `ListPresetsResponse` of the API document.
+///
+/// Returned by [`presets_list`](crate::funcs::presets_list).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListPresetsResponse {
@@ -155,8 +157,12 @@ wire_enum!(PresetStatus {
 
 /// Response with one preset.
 ///
-/// Schema `GetPresetResponse` of the API document. The answer of `presets_get`,
-/// `presets_create_presets_chat_completions`, `presets_create_presets_messages`, `presets_create_presets_responses`.
+/// Schema `GetPresetResponse` of the API document.
+///
+/// Returned by [`presets_get`](crate::funcs::presets_get),
+/// [`presets_create_presets_chat_completions`](crate::funcs::presets_create_presets_chat_completions),
+/// [`presets_create_presets_messages`](crate::funcs::presets_create_presets_messages),
+/// [`presets_create_presets_responses`](crate::funcs::presets_create_presets_responses).
 #[doc(alias = "CreatePresetFromInferenceResponse")]
 #[doc(alias = "GetPresetResponse")]
 #[derive(Clone, Debug, PartialEq)]
@@ -307,7 +313,9 @@ impl PresetsListVersionsParams {
 
 /// One page of the versions of a preset.
 ///
-/// Schema `ListPresetVersionsResponse` of the API document. The answer of `presets_list_versions`.
+/// Schema `ListPresetVersionsResponse` of the API document.
+///
+/// Returned by [`presets_list_versions`](crate::funcs::presets_list_versions).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListPresetVersionsResponse {
@@ -337,7 +345,9 @@ impl Page for ListPresetVersionsResponse {
 
 /// Reply to a lookup of one particular version of a preset.
 ///
-/// Schema `GetPresetVersionResponse` of the API document. The answer of `presets_get_version`.
+/// Schema `GetPresetVersionResponse` of the API document.
+///
+/// Returned by [`presets_get_version`](crate::funcs::presets_get_version).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GetPresetVersionResponse {

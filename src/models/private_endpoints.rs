@@ -12,7 +12,9 @@ use crate::models::shared::{DataRegion, SupportedParameter, ToolChoiceSupport};
 
 /// All private endpoints of an organization, whatever their status.
 ///
-/// Schema `ListPrivateEndpointsResponse` of the API document. The answer of `private_endpoints_list`.
+/// Schema `ListPrivateEndpointsResponse` of the API document.
+///
+/// Returned by [`private_endpoints_list`](crate::funcs::private_endpoints_list).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListPrivateEndpointsResponse {
@@ -86,8 +88,12 @@ wire_enum!(PrivateEndpointStatus {
 
 /// Carries a private endpoint in the state that a change left it in.
 ///
-/// Schema `ManagedPrivateEndpointResponse` of the API document. The answer of `private_endpoints_create`,
-/// `private_endpoints_activate`, `private_endpoints_disable`, `private_endpoints_enable`.
+/// Schema `ManagedPrivateEndpointResponse` of the API document.
+///
+/// Returned by [`private_endpoints_create`](crate::funcs::private_endpoints_create),
+/// [`private_endpoints_activate`](crate::funcs::private_endpoints_activate),
+/// [`private_endpoints_disable`](crate::funcs::private_endpoints_disable),
+/// [`private_endpoints_enable`](crate::funcs::private_endpoints_enable).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ManagedPrivateEndpointResponse {
@@ -729,7 +735,9 @@ impl PrivateEndpointsDeleteParams {
 
 /// Confirms that a private endpoint was deleted.
 ///
-/// Schema `DeletePrivateEndpointResponse` of the API document. The answer of `private_endpoints_delete`.
+/// Schema `DeletePrivateEndpointResponse` of the API document.
+///
+/// Returned by [`private_endpoints_delete`](crate::funcs::private_endpoints_delete).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DeletePrivateEndpointResponse {
@@ -761,8 +769,12 @@ wire_struct!(DeletePrivateEndpointResponseData { id: Required = 0 });
 
 /// Carries one private endpoint with its full configuration.
 ///
-/// Schema `PrivateEndpointResponse` of the API document. The answer of `private_endpoints_get`,
-/// `private_endpoints_update`, `private_endpoints_update_parameters`, `private_endpoints_update_pricing`.
+/// Schema `PrivateEndpointResponse` of the API document.
+///
+/// Returned by [`private_endpoints_get`](crate::funcs::private_endpoints_get),
+/// [`private_endpoints_update`](crate::funcs::private_endpoints_update),
+/// [`private_endpoints_update_parameters`](crate::funcs::private_endpoints_update_parameters),
+/// [`private_endpoints_update_pricing`](crate::funcs::private_endpoints_update_pricing).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpointResponse {
@@ -1075,7 +1087,9 @@ wire_setters!(UpdatePrivateEndpointPricingRequest {});
 
 /// Carries the outcome of a validation.
 ///
-/// Schema `PrivateEndpointValidationResponse` of the API document. The answer of `private_endpoints_validate`.
+/// Schema `PrivateEndpointValidationResponse` of the API document.
+///
+/// Returned by [`private_endpoints_validate`](crate::funcs::private_endpoints_validate).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpointValidationResponse {

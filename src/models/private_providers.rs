@@ -7,9 +7,9 @@
 use crate::core::wire::Extra;
 use crate::core::wire::{Root, wire_setters, wire_struct};
 
-/// The answer of `private_providers_list`.
+/// The response of `private_providers_list`.
 ///
-/// The answer of `private_providers_list`.
+/// Returned by [`private_providers_list`](crate::funcs::private_providers_list).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListPrivateProvidersResponse {
@@ -96,9 +96,11 @@ wire_setters!(PrivateProviderDataPolicy {
     prompt_retention_days: number i64,
 });
 
-/// The answer of `private_providers_create`.
+/// The response of `private_providers_create`.
 ///
-/// The answer of `private_providers_create`, `private_providers_get`, `private_providers_update`.
+/// Returned by [`private_providers_create`](crate::funcs::private_providers_create),
+/// [`private_providers_get`](crate::funcs::private_providers_get),
+/// [`private_providers_update`](crate::funcs::private_providers_update).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateProviderResponse {
@@ -178,9 +180,9 @@ wire_setters!(CreatePrivateProviderRequest {
     slug: into String,
 });
 
-/// The answer of `private_providers_delete`.
+/// The response of `private_providers_delete`.
 ///
-/// The answer of `private_providers_delete`.
+/// Returned by [`private_providers_delete`](crate::funcs::private_providers_delete).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DeletePrivateProviderResponse {

@@ -9,7 +9,7 @@ use crate::core::wire::{Root, wire_struct};
 
 /// Envelope around the list of providers.
 ///
-/// The answer of `providers_list`.
+/// Returned by [`providers_list`](crate::funcs::providers_list).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListProvidersResponse {

@@ -11,7 +11,7 @@ use crate::models::shared::TraceConfig;
 
 /// Scored documents, best first, with the serving provider and usage.
 ///
-/// The answer of `rerank_rerank`.
+/// Returned by [`rerank_rerank`](crate::funcs::rerank_rerank).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateRerankResponse {

@@ -58,7 +58,9 @@ impl ScimListMappingsParams {
 
 /// One page of SCIM group mappings with the overall count.
 ///
-/// Schema `ListScimGroupMappingsResponse` of the API document. The answer of `scim_list_mappings`.
+/// Schema `ListScimGroupMappingsResponse` of the API document.
+///
+/// Returned by [`scim_list_mappings`](crate::funcs::scim_list_mappings).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListScimGroupMappingsResponse {
@@ -128,8 +130,11 @@ wire_struct!(ScimGroupMapping {
 
 /// Response with one mapping of a SCIM group to a workspace.
 ///
-/// Schema `CreateScimGroupMappingResponse` of the API document. The answer of `scim_create`, `scim_read`,
-/// `scim_update`.
+/// Schema `CreateScimGroupMappingResponse` of the API document.
+///
+/// Returned by [`scim_create`](crate::funcs::scim_create),
+/// [`scim_read`](crate::funcs::scim_read),
+/// [`scim_update`](crate::funcs::scim_update).
 #[doc(alias = "CreateScimGroupMappingResponse")]
 #[doc(alias = "GetScimGroupMappingResponse")]
 #[doc(alias = "UpdateScimGroupMappingResponse")]
@@ -284,7 +289,9 @@ impl ScimListGroupsParams {
 
 /// One page of SCIM groups with the overall count.
 ///
-/// Schema `ListScimGroupsResponse` of the API document. The answer of `scim_list_groups`.
+/// Schema `ListScimGroupsResponse` of the API document.
+///
+/// Returned by [`scim_list_groups`](crate::funcs::scim_list_groups).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListScimGroupsResponse {
@@ -347,7 +354,10 @@ wire_struct!(ScimGroup {
 
 /// Response with one directory sync.
 ///
-/// Schema `CreateScimSyncJobResponse` of the API document. The answer of `scim_create_sync_job`, `scim_get_sync_job`.
+/// Schema `CreateScimSyncJobResponse` of the API document.
+///
+/// Returned by [`scim_create_sync_job`](crate::funcs::scim_create_sync_job),
+/// [`scim_get_sync_job`](crate::funcs::scim_get_sync_job).
 #[doc(alias = "CreateScimSyncJobResponse")]
 #[doc(alias = "GetScimSyncJobResponse")]
 #[derive(Clone, Debug, PartialEq)]

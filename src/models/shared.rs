@@ -1343,8 +1343,12 @@ wire_enum!(DataRegion {
 
 /// Confirms that the object is deleted.
 ///
-/// Schema `DeleteBYOKKeyResponse` of the API document. The answer of `byok_delete`, `guardrails_delete`,
-/// `api_keys_delete`, `observability_delete`.
+/// Schema `DeleteBYOKKeyResponse` of the API document.
+///
+/// Returned by [`byok_delete`](crate::funcs::byok_delete),
+/// [`guardrails_delete`](crate::funcs::guardrails_delete),
+/// [`api_keys_delete`](crate::funcs::api_keys_delete),
+/// [`observability_delete`](crate::funcs::observability_delete).
 #[doc(alias = "DeleteBYOKKeyResponse")]
 #[doc(alias = "DeleteGuardrailResponse")]
 #[doc(alias = "DeleteObservabilityDestinationResponse")]

@@ -12,8 +12,10 @@ use crate::models::shared::{AudioProviderPreferences, InlineAudio, TraceConfig};
 
 /// Transcript of the recording, with usage and, in verbose form, timing details.
 ///
-/// Schema `STTResponse` of the API document. The answer of `stt_create_transcription`,
-/// `stt_create_transcription_multipart`.
+/// Schema `STTResponse` of the API document.
+///
+/// Returned by [`stt_create_transcription`](crate::funcs::stt_create_transcription),
+/// [`stt_create_transcription_multipart`](crate::funcs::stt_create_transcription_multipart).
 #[doc(alias = "STTResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

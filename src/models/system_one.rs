@@ -13,7 +13,10 @@ use crate::models::shared::TraceConfig;
 
 /// Answers that a Decisions model gave to the questions of one request.
 ///
-/// Schema `DecisionsResponse` of the API document. The answer of `alpha_decisions_create`, `system_one_create`.
+/// Schema `DecisionsResponse` of the API document.
+///
+/// Returned by [`alpha_decisions_create`](crate::funcs::alpha_decisions_create),
+/// [`system_one_create`](crate::funcs::system_one_create).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DecisionsResponse {

@@ -94,7 +94,9 @@ impl ToolsListToolsParams {
 
 /// Page of the server tools that OpenRouter offers.
 ///
-/// Schema `ListToolsResponse` of the API document. The answer of `tools_list_tools`.
+/// Schema `ListToolsResponse` of the API document.
+///
+/// Returned by [`tools_list_tools`](crate::funcs::tools_list_tools).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListToolsResponse {
@@ -403,7 +405,9 @@ wire_enum!(ServerToolStatus {
 
 /// Carries one server tool in detail.
 ///
-/// Schema `GetToolResponse` of the API document. The answer of `tools_get_tool`.
+/// Schema `GetToolResponse` of the API document.
+///
+/// Returned by [`tools_get_tool`](crate::funcs::tools_get_tool).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GetToolResponse {

@@ -8,9 +8,9 @@ use crate::core::wire::{Extra, Secret};
 use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parameters, Parts};
 
-/// The answer of `vault_list_intern_connections`.
+/// The response of `vault_list_intern_connections`.
 ///
-/// The answer of `vault_list_intern_connections`.
+/// Returned by [`vault_list_intern_connections`](crate::funcs::vault_list_intern_connections).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListInternConnectionsResponse {
@@ -626,8 +626,9 @@ impl VaultEffectiveSecretsParams {
 
 /// Page of the secrets that reach an intern, without their values.
 ///
-/// Schema `VaultEffectiveSecretListResponse` of the API document. The answer of
-/// `vault_list_intern_effective_vault_secrets`.
+/// Schema `VaultEffectiveSecretListResponse` of the API document.
+///
+/// Returned by [`vault_list_intern_effective_vault_secrets`](crate::funcs::vault_list_intern_effective_vault_secrets).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultEffectiveSecretListResponse {
@@ -748,8 +749,10 @@ impl VaultListInternVaultSecretsParams {
 
 /// Page of secrets of a workspace or an intern, without their values.
 ///
-/// Schema `VaultSecretListResponse` of the API document. The answer of `vault_list_intern_vault_secrets`,
-/// `vault_list_vault_secrets`.
+/// Schema `VaultSecretListResponse` of the API document.
+///
+/// Returned by [`vault_list_intern_vault_secrets`](crate::funcs::vault_list_intern_vault_secrets),
+/// [`vault_list_vault_secrets`](crate::funcs::vault_list_vault_secrets).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultSecretListResponse {
@@ -819,7 +822,9 @@ wire_struct!(VaultSecret {
 
 /// Describes the copies that an intern received.
 ///
-/// Schema `VaultSecretCopyResponse` of the API document. The answer of `vault_copy_vault_secrets_to_intern`.
+/// Schema `VaultSecretCopyResponse` of the API document.
+///
+/// Returned by [`vault_copy_vault_secrets_to_intern`](crate::funcs::vault_copy_vault_secrets_to_intern).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultSecretCopyResponse {
@@ -863,8 +868,10 @@ wire_setters!(VaultSecretCopyRequest {});
 
 /// Describes a secret that was just stored.
 ///
-/// Schema `VaultSecretResponse` of the API document. The answer of `vault_store_intern_vault_secret`,
-/// `vault_store_vault_secret`.
+/// Schema `VaultSecretResponse` of the API document.
+///
+/// Returned by [`vault_store_intern_vault_secret`](crate::funcs::vault_store_intern_vault_secret),
+/// [`vault_store_vault_secret`](crate::funcs::vault_store_vault_secret).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultSecretResponse {

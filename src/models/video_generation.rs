@@ -13,8 +13,10 @@ use crate::models::shared::{ContentPartImage, MediaUrl, TraceConfig};
 
 /// State of a video job, given when you submit it and each time you poll.
 ///
-/// Schema `VideoGenerationResponse` of the API document. The answer of `video_generation_generate`,
-/// `video_generation_get_generation`.
+/// Schema `VideoGenerationResponse` of the API document.
+///
+/// Returned by [`video_generation_generate`](crate::funcs::video_generation_generate),
+/// [`video_generation_get_generation`](crate::funcs::video_generation_get_generation).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VideoGenerationResponse {
@@ -520,7 +522,9 @@ wire_enum!(VideoResolution {
 
 /// Catalogue of the models that work with video.
 ///
-/// Schema `VideoModelsListResponse` of the API document. The answer of `video_generation_list_videos_models`.
+/// Schema `VideoModelsListResponse` of the API document.
+///
+/// Returned by [`video_generation_list_videos_models`](crate::funcs::video_generation_list_videos_models).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VideoModelsListResponse {

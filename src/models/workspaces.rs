@@ -58,7 +58,9 @@ impl WorkspacesListParams {
 
 /// One page of workspaces with the overall count.
 ///
-/// Schema `ListWorkspacesResponse` of the API document. The answer of `workspaces_list`.
+/// Schema `ListWorkspacesResponse` of the API document.
+///
+/// Returned by [`workspaces_list`](crate::funcs::workspaces_list).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListWorkspacesResponse {
@@ -162,8 +164,11 @@ wire_struct!(Workspace {
 
 /// Response with one workspace.
 ///
-/// Schema `CreateWorkspaceResponse` of the API document. The answer of `workspaces_create`, `workspaces_get`,
-/// `workspaces_update`.
+/// Schema `CreateWorkspaceResponse` of the API document.
+///
+/// Returned by [`workspaces_create`](crate::funcs::workspaces_create),
+/// [`workspaces_get`](crate::funcs::workspaces_get),
+/// [`workspaces_update`](crate::funcs::workspaces_update).
 #[doc(alias = "CreateWorkspaceResponse")]
 #[doc(alias = "GetWorkspaceResponse")]
 #[doc(alias = "UpdateWorkspaceResponse")]
@@ -520,7 +525,9 @@ impl WorkspacesListMembersParams {
 
 /// One page of workspace members with the overall count.
 ///
-/// Schema `ListWorkspaceMembersResponse` of the API document. The answer of `workspaces_list_members`.
+/// Schema `ListWorkspaceMembersResponse` of the API document.
+///
+/// Returned by [`workspaces_list_members`](crate::funcs::workspaces_list_members).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListWorkspaceMembersResponse {
@@ -582,7 +589,9 @@ wire_struct!(WorkspaceMember {
 
 /// Outcome of a bulk addition: the resulting memberships and how many changed.
 ///
-/// Schema `BulkAddWorkspaceMembersResponse` of the API document. The answer of `workspaces_bulk_add_members`.
+/// Schema `BulkAddWorkspaceMembersResponse` of the API document.
+///
+/// Returned by [`workspaces_bulk_add_members`](crate::funcs::workspaces_bulk_add_members).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BulkAddWorkspaceMembersResponse {
@@ -628,7 +637,9 @@ wire_setters!(BulkWorkspaceMembersRequest {});
 
 /// Tells how many memberships a bulk removal ended.
 ///
-/// Schema `BulkRemoveWorkspaceMembersResponse` of the API document. The answer of `workspaces_bulk_remove_members`.
+/// Schema `BulkRemoveWorkspaceMembersResponse` of the API document.
+///
+/// Returned by [`workspaces_bulk_remove_members`](crate::funcs::workspaces_bulk_remove_members).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BulkRemoveWorkspaceMembersResponse {
@@ -644,7 +655,9 @@ impl Root for BulkRemoveWorkspaceMembersResponse {}
 
 /// All budgets of a workspace, plus its BYOK setting.
 ///
-/// Schema `ListWorkspaceBudgetsResponse` of the API document. The answer of `workspaces_list_budgets`.
+/// Schema `ListWorkspaceBudgetsResponse` of the API document.
+///
+/// Returned by [`workspaces_list_budgets`](crate::funcs::workspaces_list_budgets).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListWorkspaceBudgetsResponse {
@@ -722,8 +735,10 @@ wire_enum!(WorkspaceBudgetInterval {
 
 /// Response with one budget of a workspace.
 ///
-/// Schema `GetWorkspaceBudgetResponse` of the API document. The answer of `workspaces_get_budget`,
-/// `workspaces_set_budget`.
+/// Schema `GetWorkspaceBudgetResponse` of the API document.
+///
+/// Returned by [`workspaces_get_budget`](crate::funcs::workspaces_get_budget),
+/// [`workspaces_set_budget`](crate::funcs::workspaces_set_budget).
 #[doc(alias = "GetWorkspaceBudgetResponse")]
 #[doc(alias = "UpsertWorkspaceBudgetResponse")]
 #[derive(Clone, Debug, PartialEq)]

@@ -20,7 +20,7 @@ impl<'a> Chat<'a> {
         Self { core }
     }
 
-    /// Sends a conversation to a model and returns its answer, either whole or as a stream of chunks.
+    /// Sends a conversation to a model and returns its response.
     ///
     /// `POST /chat/completions`, operation `sendChatCompletionRequest`.
     ///
@@ -30,10 +30,9 @@ impl<'a> Chat<'a> {
         funcs::chat_send(self.core, request)
     }
 
-    /// Sends a conversation to a model and returns its answer, either whole or as a stream of chunks.
+    /// Sends a conversation to a model and returns its response.
     ///
-    /// The answer comes as a stream of events, as the server makes it. `POST /chat/completions`, operation
-    /// `sendChatCompletionRequest`.
+    /// The response arrives as a stream of events. `POST /chat/completions`, operation `sendChatCompletionRequest`.
     ///
     /// The same as [`funcs::chat_stream`].
     #[inline]

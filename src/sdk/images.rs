@@ -35,7 +35,7 @@ impl<'a> Images<'a> {
 
     /// Generates images from a text prompt through the image router and returns them.
     ///
-    /// The answer comes as a stream of events, as the server makes it. `POST /images`, operation `createImages`.
+    /// The response arrives as a stream of events. `POST /images`, operation `createImages`.
     ///
     /// The same as [`funcs::images_stream`].
     #[inline]

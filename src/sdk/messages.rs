@@ -34,7 +34,7 @@ impl<'a> Messages<'a> {
     /// Sends a conversation in the Anthropic Messages format and returns the reply; handles tools, extended thinking,
     /// images and PDFs.
     ///
-    /// The answer comes as a stream of events, as the server makes it. `POST /messages`, operation `createMessages`.
+    /// The response arrives as a stream of events. `POST /messages`, operation `createMessages`.
     ///
     /// The same as [`funcs::messages_stream`].
     #[inline]

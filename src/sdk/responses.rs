@@ -21,7 +21,7 @@ impl<'a> Responses<'a> {
         Self { core }
     }
 
-    /// Sends input in the OpenResponses format and returns the model output, whole or as a stream of events.
+    /// Sends input in the OpenResponses format and returns the output of the model.
     ///
     /// `POST /responses`, operation `createResponses`.
     ///
@@ -31,10 +31,9 @@ impl<'a> Responses<'a> {
         funcs::responses_send(self.core, request)
     }
 
-    /// Sends input in the OpenResponses format and returns the model output, whole or as a stream of events.
+    /// Sends input in the OpenResponses format and returns the output of the model.
     ///
-    /// The answer comes as a stream of events, as the server makes it. `POST /responses`, operation
-    /// `createResponses`.
+    /// The response arrives as a stream of events. `POST /responses`, operation `createResponses`.
     ///
     /// The same as [`funcs::responses_stream`].
     #[inline]

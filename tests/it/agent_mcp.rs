@@ -538,7 +538,7 @@ fn everything(transport: &str) -> Option<Command> {
         return None;
     };
     let mut command = Command::new("node");
-    command.arg(script).arg(transport).stderr(Stdio::null()).kill_on_drop(true);
+    command.arg(script).arg(transport).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     Some(command)
 }
 

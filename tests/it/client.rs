@@ -1,11 +1,10 @@
 //! The options of a client: what they do, what is refused, and that no secret is shown.
 
 use std::ffi::OsStr;
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::{LIST, LOGIN, Script, Thing, answer, get, post};
+use crate::support::{LIST, LOGIN, Script, Thing, answer, child, get, post};
 use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::transport::{HyperTransport, Roots};
 use openrouter_kit::core::{Call, ClientBuilder, ClientConfig, Parts, RetryConfig};
@@ -309,12 +308,7 @@ async fn the_key_is_marked_as_sensitive() {
 
 /// Runs the test `probe` of this program in a process of its own with these variables, and answers with what it prints.
 fn with_environment(variables: &[(&str, impl AsRef<OsStr>)]) -> (String, String) {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "client::probe", "--ignored", "--nocapture"]);
-    for name in ["API_KEY", "BASE_URL", "HTTP_REFERER", "APP_TITLE", "APP_CATEGORIES", "DEBUG"] {
-        command.env_remove(format!("OPENROUTER_{name}"));
-    }
-    let output = command.envs(variables.iter().map(|(name, value)| (name, value))).output().unwrap();
+    let output = child("client::probe").envs(variables.iter().map(|(name, value)| (name, value))).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
 }

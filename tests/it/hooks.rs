@@ -188,8 +188,17 @@ async fn mistakes_in_the_arguments_are_found_before_the_first_hook() {
     let log = Log::default();
     let script = Script::new([]);
     let core = script.client().hook(Note::new("one", &log)).build().unwrap();
-    post(&core).header("x", "a\nb").await.unwrap_err();
-    assert!(lines(&log).is_empty());
+    for call in [
+        post(&core).header("x", "a\nb"),
+        post(&core).header("host", "evil.example"),
+        post(&core).server_url("nowhere"),
+        post(&core).api_key("two\nlines"),
+        post(&core).timeout(Duration::ZERO),
+        post(&core).retry_config(RetryConfig::backoff().max_attempts(0)),
+    ] {
+        assert!(matches!(call.await.unwrap_err(), Error::InvalidRequest(_)));
+        assert!(lines(&log).is_empty());
+    }
 }
 
 #[tokio::test(start_paused = true)]

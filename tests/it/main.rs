@@ -11,6 +11,7 @@
     reason = "in a test a panic is a finding"
 )]
 
+mod a_limit;
 #[cfg(feature = "mock")]
 mod adapters;
 #[cfg(all(feature = "agent", feature = "mock"))]
@@ -81,6 +82,8 @@ mod raw_streams;
 mod real_proxies;
 #[cfg(all(feature = "full", feature = "mock"))]
 mod recorded_streams;
+#[cfg(all(feature = "devtools", feature = "mock"))]
+mod recorder;
 #[cfg(feature = "mock")]
 mod redirects;
 #[cfg(all(feature = "full", feature = "mock"))]
@@ -97,7 +100,11 @@ mod scim;
 mod security;
 #[cfg(all(feature = "full", feature = "mock"))]
 mod situations;
+#[cfg(feature = "tracing")]
+mod spans;
 mod sse;
+#[cfg(all(feature = "mock", feature = "postgres", feature = "sqlite", unix))]
+mod stores;
 #[cfg(all(feature = "chat", feature = "messages", feature = "responses", feature = "mock"))]
 mod streaming_text;
 #[cfg(feature = "mock")]

@@ -309,8 +309,7 @@ async fn a_hook_that_hangs_does_not_hold_up_a_call_whose_time_is_up() {
 
 #[test]
 fn the_debug_log_has_a_line_for_each_attempt_that_began() {
-    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "observe::debug_probe", "--ignored", "--nocapture"]);
+    let mut command = crate::support::child("observe::debug_probe");
     let output = command.env("OPENROUTER_DEBUG", "1").env("OPENROUTER_API_KEY", "sk-secret").output().unwrap();
     let log = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<_> = log.lines().filter(|line| line.starts_with("openrouter: ")).collect();

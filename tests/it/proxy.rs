@@ -4,6 +4,7 @@
 use std::process::Stdio;
 
 use crate::network::{answer_all, ask, chain};
+use crate::support::child;
 use openrouter_kit::core::transport::{HyperTransport, TransportErrorKind};
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -81,13 +82,10 @@ fn assert_no_secret(printed: &str) {
 }
 
 /// Runs `environment_child` in a process of its own, since variables of this one belong to all tests.
-async fn run_child(what: &str, url: &str, variables: &[(&str, &str)]) {
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUEST_METHOD"] {
-        child.env_remove(name).env_remove(name.to_lowercase());
-    }
+async fn run_child(what: &str, url: &str, address: &str, variables: &[(&str, &str)]) {
+    let mut child = Command::from(child("proxy::environment_child"));
     let child = child
-        .args(["--exact", "proxy::environment_child", "--ignored", "--nocapture"])
+        .env("TEST_ADDRESS", address)
         .env("TEST_WHAT", what)
         .env("TEST_URL", url)
         .envs(variables.iter().copied())
@@ -102,7 +100,8 @@ async fn run_child(what: &str, url: &str, variables: &[(&str, &str)]) {
 #[ignore = "run by the tests below, with an environment made for it"]
 async fn environment_child() {
     let url = std::env::var("TEST_URL").unwrap();
-    let builder = HyperTransport::builder();
+    let address = std::env::var("TEST_ADDRESS").unwrap().parse().unwrap();
+    let builder = HyperTransport::builder().resolve("server.invalid", [address]);
     match std::env::var("TEST_WHAT").unwrap().as_str() {
         "default" => assert_eq!(ask(&builder.build().unwrap(), &url).await.unwrap(), "proxied"),
         "no_proxy" => assert_eq!(ask(&builder.no_proxy().build().unwrap(), &url).await.unwrap(), "proxied"),
@@ -119,28 +118,37 @@ async fn environment_child() {
 async fn the_environment_names_the_proxy_by_default() {
     let (proxy, address) = answering_proxy().await;
     let proxy_url = format!("http://{CREDENTIALS}@{address}");
-    run_child("default", "http://openrouter.invalid/", &[("http_proxy", &proxy_url)]).await;
+    run_child("default", "http://openrouter.invalid/", &address, &[("http_proxy", &proxy_url)]).await;
     assert!(proxy.await.unwrap()[0].contains(&format!("proxy-authorization: {AUTHORIZATION}")));
 }
 
 #[tokio::test]
 async fn hosts_in_no_proxy_are_reached_directly() {
     let (server, address) = answering_proxy().await;
-    let variables = [("ALL_PROXY", "http://proxy.invalid:1"), ("NO_PROXY", "127.0.0.0/8")];
-    run_child("default", &format!("http://{address}/path"), &variables).await;
+    let variables = [("ALL_PROXY", "http://proxy.invalid:1"), ("NO_PROXY", "server.invalid")];
+    run_child("default", "http://server.invalid/path", &address, &variables).await;
+    assert!(server.await.unwrap()[0].starts_with("POST /path HTTP/1.1\r\n"));
+}
+
+#[tokio::test]
+async fn this_machine_is_reached_without_the_proxy_of_the_environment() {
+    let (server, address) = answering_proxy().await;
+    run_child("default", &format!("http://{address}/path"), &address, &[("ALL_PROXY", "http://proxy.invalid:1")]).await;
     assert!(server.await.unwrap()[0].starts_with("POST /path HTTP/1.1\r\n"));
 }
 
 #[tokio::test]
 async fn no_proxy_turns_the_environment_off() {
     let (server, address) = answering_proxy().await;
-    run_child("no_proxy", &format!("http://{address}/path"), &[("HTTP_PROXY", "http://proxy.invalid:1")]).await;
+    let variables = [("HTTP_PROXY", "http://proxy.invalid:1")];
+    run_child("no_proxy", "http://server.invalid/path", &address, &variables).await;
     assert!(server.await.unwrap()[0].starts_with("POST /path HTTP/1.1\r\n"));
 }
 
 #[tokio::test]
 async fn nothing_goes_past_a_proxy_that_cannot_be_used() {
-    run_child("unusable", "http://127.0.0.1:1/", &[("HTTP_PROXY", "socks4://proxy.invalid:1")]).await;
+    let variables = [("HTTP_PROXY", "socks4://proxy.invalid:1")];
+    run_child("unusable", "http://server.invalid/", "127.0.0.1:1", &variables).await;
 }
 
 #[cfg(feature = "_tls")]

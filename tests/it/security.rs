@@ -5,7 +5,6 @@
 use std::error::Error as StdError;
 use std::fmt::Debug;
 use std::path::Path;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -507,9 +506,7 @@ async fn probe() {
 
 #[test]
 fn the_log_shows_neither_key_nor_headers_nor_bodies() {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "security::probe", "--ignored", "--nocapture"]).env("OPENROUTER_DEBUG", "1");
-    let output = command.output().unwrap();
+    let output = crate::support::child("security::probe").env("OPENROUTER_DEBUG", "1").output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let log = String::from_utf8(output.stderr).unwrap();
     assert_eq!(log.lines().filter(|line| line.starts_with("openrouter: ")).count(), 5, "{log}");

@@ -272,6 +272,21 @@ pub fn recorded_events(body: &str) -> Vec<serde_json::Value> {
     data.filter_map(|data| serde_json::from_str(&data).ok()).collect()
 }
 
+/// A run of one ignored test of this program in a process of its own, without the variables that this crate reads. Those of
+/// this process belong to all tests.
+pub fn child(test: &str) -> std::process::Command {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--ignored", "--nocapture"]);
+    let is_read = |name: &str| {
+        let name = name.to_ascii_uppercase();
+        name.starts_with("OPENROUTER_") || name.ends_with("_PROXY") || name == "REQUEST_METHOD"
+    };
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_read(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// Fails the test if `future` takes unreasonably long.
 pub async fn soon<F: IntoFuture>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(60), future).await.expect("it hangs")

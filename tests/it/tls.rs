@@ -285,9 +285,8 @@ async fn the_roots_of_the_system_are_trusted_only_if_the_client_asks() {
     for (what, is_trusted) in [("default", false), ("bundled", false), ("platform", true), ("both", true)] {
         let server = authority.server("localhost", &[], |_| {});
         let (_server, url) = serve_one(server, |stream| answer_all(stream, "answer")).await;
-        let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
+        let mut child = tokio::process::Command::from(crate::support::child("tls::roots_child"));
         let child = child
-            .args(["--exact", "tls::roots_child", "--ignored", "--nocapture"])
             .envs([("TEST_ROOTS", what), ("TEST_URL", &url)])
             .env("SSL_CERT_FILE", &path)
             .env_remove("SSL_CERT_DIR");

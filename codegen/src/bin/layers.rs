@@ -16,7 +16,7 @@ use std::process::ExitCode;
 /// Each layer, the paths it consists of, and the layers it may import.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("wire", &["core::wire", "core::hidden", "core::base64"], &[]),
-    ("runtime", &["core", "errors", "hooks"], &["wire"]),
+    ("runtime", &["core", "devtools", "errors", "hooks"], &["wire"]),
     ("models", &["models"], &["wire"]),
     ("funcs", &["funcs"], &["models", "runtime", "wire"]),
     ("helpers", &["helpers"], &["models", "runtime", "wire"]),

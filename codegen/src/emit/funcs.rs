@@ -257,7 +257,7 @@ pub fn operation_doc(
         .map_or_else(|| format!("Calls the operation `{}`.", operation.id), str::to_owned);
     let mut facts = Vec::new();
     if function.stream {
-        facts.push("The answer comes as a stream of events, as the server makes it.".to_owned());
+        facts.push("The response arrives as a stream of events.".to_owned());
     }
     facts.push(format!("`{} {}`, operation `{}`.", operation.method, operation.path, operation.id));
     match operation.authentication {

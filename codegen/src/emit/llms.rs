@@ -10,7 +10,8 @@ use crate::Failure;
 const BASE: &str = "https://github.com/openrouter-kit/openrouter-kit/blob/main/";
 
 /// Pages of `docs` about the crate itself, which do not help to write programs.
-const OPTIONAL: &[&str] = &["faults", "fuzzing", "lines", "performance", "promises", "recorded-traffic", "versions"];
+const OPTIONAL: &[&str] =
+    &["faults", "fuzzing", "lines", "mutants", "performance", "promises", "recorded-traffic", "versions"];
 
 /// Adds both files. `files` has the reference pages; the other documents are read from the tree at `root`.
 pub fn emit(root: &Path, files: &mut Files) -> Result<(), Failure> {
@@ -54,7 +55,7 @@ pub fn emit(root: &Path, files: &mut Files) -> Result<(), Failure> {
             continue;
         };
         let what = what.split(" | ").next().unwrap_or_default().trim_end_matches(" |");
-        list.push_str(&format!("- [{name}]({BASE}examples/{file}): {what}\n"));
+        list.push_str(&format!("- [{name}]({BASE}examples/{file}): {}\n", what.replace("\\|", "|")));
     }
     files.insert("llms.txt".to_owned(), list);
     files.insert("llms-full.txt".to_owned(), full);
@@ -98,11 +99,15 @@ fn heading_of(text: &str) -> &str {
     text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or_default()
 }
 
-/// The first sentence under the headings that a page begins with.
+/// The first sentence of the text, which is neither code nor a heading, a table or a list.
 fn first_sentence(text: &str) -> String {
-    let mut paragraphs = text.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty());
-    let paragraph = paragraphs.find(|paragraph| !paragraph.starts_with(['#', '`', '|'])).unwrap_or_default();
-    let line = paragraph.lines().collect::<Vec<_>>().join(" ");
+    let mut is_code = false;
+    let prose = text.lines().filter(|line| {
+        is_code ^= line.starts_with("```");
+        !is_code && !line.starts_with(['#', '`', '|', '-'])
+    });
+    let paragraph: Vec<_> = prose.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty()).collect();
+    let line = paragraph.join(" ");
     let end = line.find(". ").map_or(line.len(), |end| end + 1);
     line.get(..end).unwrap_or(&line).to_owned()
 }
@@ -113,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_page_is_described_by_its_first_sentence() {
-        let page = "---\nname: x\n---\n\n# Title\n\n## Part\n\nOne line\nand one more. Then\nmore.\n\nLast.\n";
+        let page = "---\nname: x\n---\n\n# Title\n\n## Part\n\n```rust\ncode();\n\ncode();\n```\n\nOne line\nand one more. Then\nmore.\n\nLast.\n";
         let page = without_marks(page);
         assert_eq!((heading_of(page), &*first_sentence(page)), ("Title", "One line and one more."));
     }

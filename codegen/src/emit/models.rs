@@ -282,11 +282,11 @@ fn type_doc(context: &Context<'_>, answers: &Answers, ty: &Type, out: &mut Strin
     } else if operation.is_none() {
         facts.push(format!("At `{}` in the API document.", ty.key));
     }
-    if let Some(functions) = answers.changed.get(&ty.name) {
-        let list: Vec<_> = functions.iter().take(4).map(|function| format!("`{function}`")).collect();
-        facts.push(format!("The answer of {}.", list.join(", ")));
-    }
     doc(out, "", &sentence, &facts);
+    if let Some(functions) = answers.changed.get(&ty.name) {
+        let links = functions.iter().take(4).map(|function| format!("[`{function}`](crate::funcs::{function})"));
+        out.push_str(&format!("///\n/// Returned by {}.\n", links.collect::<Vec<_>>().join(",\n/// ")));
+    }
     if ty.deprecated {
         out.push_str("///\n/// Deprecated by the API.\n");
     }
@@ -303,7 +303,7 @@ fn of_operation(operation: &Operation, ty: &Type) -> String {
         }
         Kind::Form(_) => format!("The form that `{function}` sends."),
         _ if ty.key.ends_with(".request") => format!("The body of `{function}`."),
-        _ => format!("The answer of `{function}`."),
+        _ => format!("The response of `{function}`."),
     }
 }
 

@@ -259,7 +259,7 @@ fn operation_section(
 ) {
     out.push_str(&format!("\n## {}\n\n{}", function.method, sentence(context, operation)));
     if function.stream {
-        out.push_str(" The answer comes as a stream of events, as the server makes it.");
+        out.push_str(" The response arrives as a stream of events.");
     }
     out.push_str(&format!("\n\n`{} {}`, operation `{}`.", operation.method, operation.path, operation.id));
     match operation.authentication {

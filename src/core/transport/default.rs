@@ -381,6 +381,7 @@ impl HyperTransportBuilder {
     /// - `HTTPS_PROXY` for `https://`, `HTTP_PROXY` for `http://`, `ALL_PROXY` where these are not set. Each name may be
     ///   in lower case too; upper case comes first, and an empty variable counts as none. `HTTP_PROXY` is not read where
     ///   `REQUEST_METHOD` is set, since in a CGI program the header `Proxy` of a request arrives under this name.
+    /// - This machine itself (`localhost`, loopback addresses) is reached without a proxy.
     /// - `NO_PROXY` is a list, divided by commas, of whom to reach without a proxy: a host with everything under it
     ///   (`example.com`, `.example.com` and `*.example.com` mean the same), an address (`10.0.0.1`, `::1`), a network
     ///   (`10.0.0.0/8`), each but the network with `:port` if need be, or `*` for everything.

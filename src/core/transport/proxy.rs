@@ -15,6 +15,9 @@ use percent_encoding::percent_decode_str;
 
 use crate::core::base64;
 
+/// Hosts that the proxies of the environment are never used for: a proxy could not reach this machine's own servers.
+const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
+
 /// What to do with requests of one scheme.
 #[derive(Clone, Debug, Default)]
 enum Route {
@@ -82,12 +85,14 @@ impl Proxies {
         let is_cgi = read("REQUEST_METHOD").is_some();
         let http: &[&str] =
             if is_cgi { &["ALL_PROXY", "all_proxy"] } else { &["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] };
+        let mut bypass = Bypass::parse_list(LOOPBACK);
+        if let Some((_, list)) = first(&["NO_PROXY", "no_proxy"]) {
+            bypass.extend(Bypass::parse_list(&list.to_string_lossy()));
+        }
         Self {
             http: route(http),
             https: route(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
-            bypass: first(&["NO_PROXY", "no_proxy"])
-                .map(|(_, list)| Bypass::parse_list(&list.to_string_lossy()))
-                .unwrap_or_default(),
+            bypass,
             #[cfg(feature = "proxy-system")]
             system: None,
         }
@@ -435,9 +440,9 @@ mod tests {
             ("10.0.0.1", &["http://10.0.0.1/"], &["http://10.0.0.2/", "http://1.10.0.0.1/"]),
             ("10.0.0.1:81", &["http://10.0.0.1:81/"], &["http://10.0.0.1/"]),
             ("10.0.0.0/8", &["http://10.255.1.2/", "http://[::ffff:10.1.1.1]/"], &["http://11.0.0.1/", "http://ten/"]),
-            ("0.0.0.0/0", &["http://1.2.3.4/"], &["http://[::1]/"]),
-            ("::1", &["http://[::1]/", "http://[::1]:81/"], &["http://[::2]/"]),
-            ("[::1]:81", &["http://[::1]:81/"], &["http://[::1]/"]),
+            ("0.0.0.0/0", &["http://1.2.3.4/"], &["http://[::2]/"]),
+            ("::2", &["http://[::2]/", "http://[::2]:81/"], &["http://[::3]/"]),
+            ("[::2]:81", &["http://[::2]:81/"], &["http://[::2]/"]),
             ("fd00::/8", &["http://[fd12::1]/"], &["http://[fe80::1]/"]),
             (",a:no,10.0.0.0/33,.,*.", &[], &["http://a/", "http://10.0.0.0/", "http://b/"]),
         ] {
@@ -449,6 +454,30 @@ mod tests {
                 assert_eq!(route(&proxies, url), "proxy:1", "{list}: {url}");
             }
         }
+    }
+
+    #[test]
+    fn this_machine_is_reached_without_the_proxy_of_the_environment() {
+        for list in ["", "example.com"] {
+            let proxies = proxies(&[("ALL_PROXY", "proxy:1"), ("HTTP_PROXY", "socks4://unusable"), ("NO_PROXY", list)]);
+            for url in ["http://localhost:1/", "https://LOCALHOST/", "http://127.1.2.3/", "https://[::1]/"] {
+                assert_eq!(route(&proxies, url), "", "{url}");
+            }
+            assert_eq!(route(&proxies, "https://localhost.example/"), "proxy:1");
+        }
+        let all = Proxies::all(Proxy::parse("proxy:1").unwrap());
+        assert_eq!(route(&all, "http://127.0.0.1/"), "proxy:1", "an option is for everything");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variable_that_is_not_utf_8_fails_the_requests_that_need_it() {
+        use std::os::unix::ffi::OsStrExt;
+        let value =
+            |name| (name == "HTTPS_PROXY").then(|| std::ffi::OsStr::from_bytes(b"http://a:\xFF@proxy:1").into());
+        let proxies = Proxies::from_variables(value);
+        assert!(route(&proxies, "https://a/").contains("HTTPS_PROXY is not usable: it is not UTF-8"));
+        assert_eq!(route(&proxies, "http://a/"), "");
     }
 
     #[test]

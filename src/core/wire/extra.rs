@@ -17,6 +17,19 @@ const FEW: usize = 16;
 /// - To the server: members that the API document does not know yet. Put them in with [`insert`](Self::insert).
 ///
 /// A member that has a typed field is written from that field when it holds a value.
+///
+/// ```
+/// # #[cfg(feature = "chat")]
+/// # {
+/// use openrouter_kit::models::ChatResult;
+/// use openrouter_kit::serde_json;
+///
+/// let mut result: ChatResult = serde_json::from_str(r#"{"id": "gen-1", "new_field": 7}"#).unwrap();
+/// assert_eq!(result.extra.get("new_field").and_then(|value| value.as_i64()), Some(7));
+/// result.extra.insert("note", "mine");
+/// assert!(serde_json::to_string(&result).unwrap().contains(r#""new_field":7,"note":"mine""#));
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct Extra {
     /// Which constant or required members did not arrive; see `Layout` for the bits.

@@ -511,7 +511,7 @@ impl Root for Json {
 /// use openrouter_kit::serde_json;
 ///
 /// let raised = UpdateKeyRequest::new().limit(50.0);
-/// assert_eq!(serde_json::to_string(&raised).unwrap(), r#"{"limit":50.0}"#);
+/// assert_eq!(serde_json::to_string(&raised).unwrap(), r#"{"limit":50}"#);
 /// let unlimited = UpdateKeyRequest::new().limit(Patch::Clear);
 /// assert_eq!(serde_json::to_string(&unlimited).unwrap(), r#"{"limit":null}"#);
 /// # }

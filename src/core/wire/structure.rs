@@ -181,8 +181,8 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Reads the value of a member of the layout.
-    #[inline]
+    /// Reads the value of a member of the layout. Inlined, since most of the time of an object is spent here.
+    #[inline(always)]
     fn read(&mut self, index: usize, member: &'static Member, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         let own = bit(index);
         // What has no bit may have come before.
@@ -302,6 +302,7 @@ impl Reading<'_> {
 
     /// Reads a member that is not known, or whose name is written with escapes, or that stands at the very end of the
     /// text.
+    #[cold]
     fn read_unusual(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         let name = reader.key()?;
         if let Some((index, member)) = self.layout.named(&name) {

@@ -26,12 +26,6 @@
 //! assert_eq!(items.len(), 2);
 //! # Ok::<(), history::Lossy<Vec<openrouter_kit::models::InputItem>>>(())
 //! ```
-//!
-//! # How it works
-//!
-//! Each protocol has a reader to [`History`] and a writer from it. A reader takes the members it knows out of an object and
-//! a writer takes the attributes it has a place for out of a part; whatever is left over on either side is a [`Loss`]. So
-//! nothing can be dropped by being forgotten.
 
 #[cfg(feature = "chat")]
 mod chat;

@@ -1,4 +1,8 @@
 //! A history in no protocol's form, and how members get into it and out again.
+//!
+//! Each protocol has a reader to [`History`] and a writer from it. A reader takes the members it knows out of an object, and
+//! a writer takes the attributes it has a place for out of a part; whatever is left over on either side is a [`Loss`]. So
+//! nothing can be dropped by being forgotten.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

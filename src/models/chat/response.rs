@@ -14,7 +14,9 @@ use crate::models::shared::CostDetails;
 
 /// Complete answer to a chat request that was not streamed.
 ///
-/// Schema `ChatResult` of the API document. The answer of `chat_send`.
+/// Schema `ChatResult` of the API document.
+///
+/// Returned by [`chat_send`](crate::funcs::chat_send).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ChatResult {

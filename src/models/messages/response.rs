@@ -16,7 +16,9 @@ use crate::models::shared::{AnthropicCacheCreation, AnthropicSpeed, AnthropicUsa
 
 /// Complete reply to a Messages call made without streaming: the Anthropic shape plus fields OpenRouter adds.
 ///
-/// Schema `MessagesResult` of the API document. The answer of `messages_create`.
+/// Schema `MessagesResult` of the API document.
+///
+/// Returned by [`messages_create`](crate::funcs::messages_create).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MessagesResult {

@@ -35,7 +35,9 @@ use crate::models::shared::{
 
 /// Whole result of a Responses call: status, output items and usage, plus what OpenRouter adds.
 ///
-/// Schema `OpenResponsesResult` of the API document. The answer of `responses_send`.
+/// Schema `OpenResponsesResult` of the API document.
+///
+/// Returned by [`responses_send`](crate::funcs::responses_send).
 #[doc(alias = "OpenResponsesResult")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

@@ -1,0 +1,221 @@
+//! The spans of calls, as a subscriber sees them. What a collector makes of them is tested in `examples/opentelemetry`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::Method;
+use openrouter_kit::OpenRouterCore;
+use openrouter_kit::core::transport::TransportErrorKind as Kind;
+use openrouter_kit::core::{Call, EventStream, Operation, Parts};
+use openrouter_kit::hooks::Tracing;
+use serde_json::json;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use crate::support::{Script, Step, Thing, answer, get, response, slow_body};
+
+static CHAT: Operation = Operation::new("sendChatCompletionRequest", Method::POST, "/chat/completions");
+
+/// A span as it was seen.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    fields: BTreeMap<String, String>,
+    parent: Option<u64>,
+    events: Vec<String>,
+    is_closed: bool,
+}
+
+#[derive(Clone, Default)]
+struct Spans(Arc<Mutex<Vec<(Seen, usize)>>>, Arc<Mutex<Vec<u64>>>);
+
+struct Fields<'a>(&'a mut BTreeMap<String, String>);
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name().to_owned(), format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), value.to_owned());
+    }
+}
+
+impl Subscriber for Spans {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+        let current = self.1.lock().unwrap().last().copied();
+        let mut seen = Seen { parent: attributes.parent().map(Id::into_u64).or(current), ..Seen::default() };
+        attributes.record(&mut Fields(&mut seen.fields));
+        let mut spans = self.0.lock().unwrap();
+        spans.push((seen, 1));
+        Id::from_u64(spans.len() as u64)
+    }
+
+    fn record(&self, span: &Id, values: &Record<'_>) {
+        values.record(&mut Fields(&mut self.0.lock().unwrap()[span.into_u64() as usize - 1].0.fields));
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = BTreeMap::new();
+        event.record(&mut Fields(&mut fields));
+        if let Some(parent) = event.parent() {
+            self.0.lock().unwrap()[parent.into_u64() as usize - 1].0.events.push(format!("{fields:?}"));
+        }
+    }
+
+    fn enter(&self, span: &Id) {
+        self.1.lock().unwrap().push(span.into_u64());
+    }
+
+    fn exit(&self, _: &Id) {
+        self.1.lock().unwrap().pop();
+    }
+
+    fn clone_span(&self, id: &Id) -> Id {
+        self.0.lock().unwrap()[id.into_u64() as usize - 1].1 += 1;
+        id.clone()
+    }
+
+    fn try_close(&self, id: Id) -> bool {
+        let (seen, count) = &mut self.0.lock().unwrap()[id.into_u64() as usize - 1];
+        *count -= 1;
+        seen.is_closed = *count == 0;
+        seen.is_closed
+    }
+}
+
+impl Spans {
+    fn seen(&self) -> Vec<Seen> {
+        self.0.lock().unwrap().iter().map(|(seen, _)| seen.clone()).collect()
+    }
+}
+
+fn traced(script: &Script) -> OpenRouterCore {
+    script.client().tracing(Tracing::new()).build().unwrap()
+}
+
+fn chat(core: &OpenRouterCore) -> Call<Thing> {
+    let body = Thing::of(json!({"model": "a/b", "messages": [{"content": "marked-secret"}], "temperature": 0.5}));
+    Call::new(core, Parts::new(&CHAT).json(&body))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_a_span_that_ends_with_it() {
+    let spans = Spans::default();
+    let _guard = tracing::subscriber::set_default(spans.clone());
+    let script =
+        Script::new([answer(503, "marked-secret"), answer(200, r#"{"model":"c","usage":{"input_tokens":3}}"#)]);
+    let core = traced(&script);
+    let outer = tracing::info_span!("outer");
+    let entered = outer.enter();
+    chat(&core).header("x-secret", "marked-secret").await.unwrap();
+    drop(entered);
+    let seen = spans.seen();
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    let span = &seen[1];
+    assert_eq!((span.parent, span.is_closed), (Some(1), true));
+    for (name, value) in [
+        ("otel.name", "chat a/b"),
+        ("otel.kind", "client"),
+        ("gen_ai.operation.name", "chat"),
+        ("gen_ai.provider.name", "openrouter"),
+        ("gen_ai.request.model", "a/b"),
+        ("gen_ai.response.model", "c"),
+        ("gen_ai.usage.input_tokens", "3"),
+        ("openrouter.attempts", "2"),
+        ("openrouter.outcome", "completed"),
+        ("server.address", "openrouter.ai"),
+        ("server.port", "443"),
+    ] {
+        assert_eq!(span.fields.get(name).map(String::as_str), Some(value), "{name} of {span:?}");
+    }
+    // Two responses with their first bytes, a failed attempt, the metrics.
+    assert_eq!(span.events.len(), 6, "{:?}", span.events);
+    assert!(!format!("{seen:?}").contains("secret"), "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_span_of_a_stream_lasts_until_it_is_read_or_dropped() {
+    let spans = Spans::default();
+    let _guard = tracing::subscriber::set_default(spans.clone());
+    for (ends, outcome, error) in
+        [(true, "completed", None), (false, "failed", Some("connection")), (true, "dropped", None)]
+    {
+        spans.0.lock().unwrap().clear();
+        let mut events = response(200, "");
+        events.headers_mut().insert("content-type", "text/event-stream".parse().unwrap());
+        let second = Duration::from_secs(1);
+        let chunks = vec![(second, "data: {}\n\n"), (second, "data: [DONE]\n\n")];
+        let (chunks, end) = if ends { (chunks, None) } else { (chunks[..1].to_vec(), Some(Kind::Body)) };
+        *events.body_mut() = slow_body(chunks, end);
+        let core = traced(&Script::new([Step::Answer(events)]));
+        let mut stream: EventStream<Thing> =
+            Call::new(&core, Parts::new(&CHAT).json(&Thing::of(json!({})))).await.unwrap();
+        assert!(!spans.seen()[0].is_closed);
+        stream.next().await.unwrap().unwrap();
+        if outcome != "dropped" {
+            while stream.next().await.is_some() {}
+        }
+        drop(stream);
+        let span = &spans.seen()[0];
+        assert!(span.is_closed);
+        assert_eq!(span.fields["openrouter.outcome"], outcome);
+        assert_eq!(span.fields.get("error.type").map(String::as_str), error);
+        assert_eq!(span.fields["gen_ai.request.stream"], "true");
+        assert_eq!(span.fields["gen_ai.response.time_to_first_chunk"], "1.0");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_has_no_spans_unless_it_asks_for_them() {
+    let spans = Spans::default();
+    let _guard = tracing::subscriber::set_default(spans.clone());
+    chat(&Script::new([answer(200, "{}")]).core()).await.unwrap();
+    assert_eq!(spans.seen().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_generates_nothing_is_a_span_of_its_method_and_path() {
+    let spans = Spans::default();
+    let _guard = tracing::subscriber::set_default(spans.clone());
+    get(&traced(&Script::new([answer(404, "{}")]))).query("key", "secret").await.unwrap_err();
+    let span = &spans.seen()[0];
+    assert_eq!(span.fields["otel.name"], "GET /things/{id}");
+    assert_eq!((&*span.fields["error.type"], &*span.fields["http.response.status_code"]), ("404", "404"));
+    assert!(!span.fields.keys().any(|name| name.starts_with("gen_ai.")), "{span:?}");
+    assert!(!format!("{span:?}").contains("secret"), "{span:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_carry_the_ids_of_their_trace_if_asked_to() {
+    let spans = Spans::default();
+    let _guard = tracing::subscriber::set_default(spans.clone());
+    let script = Script::new((0..4).map(|_| answer(200, "{}")));
+    let entered = spans.1.clone();
+    let ids = move || Some(("trace".to_owned(), entered.lock().unwrap().last()?.to_string()));
+    let core = script.client().tracing(Tracing::new().trace_ids(ids)).build().unwrap();
+    let bodies = [
+        (json!({"model": "m"}), json!({"model": "m", "trace": {"trace_id": "trace", "parent_span_id": "1"}})),
+        (
+            json!({"trace": {"trace_name": "n"}, "model": "m"}),
+            json!({"model": "m", "trace": {"trace_name": "n", "trace_id": "trace", "parent_span_id": "2"}}),
+        ),
+        (json!({"trace": {"trace_id": "own"}}), json!({"trace": {"trace_id": "own"}})),
+    ];
+    for (sent, expected) in bodies {
+        Call::<Thing>::new(&core, Parts::new(&CHAT).json(&Thing::of(sent))).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&script.sent().last().unwrap().body).unwrap();
+        assert_eq!(body, expected);
+    }
+    // Operations that do not generate have no such member.
+    get(&core).await.unwrap();
+    assert!(script.sent().last().unwrap().body.is_empty());
+}
