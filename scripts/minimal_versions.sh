@@ -14,5 +14,6 @@ sed -i '/^\[dev-dependencies\]$/,/^$/d' Cargo.toml
 rm -r examples
 # The option is not stable; nothing else of the nightly compiler is used.
 RUSTC_BOOTSTRAP=1 cargo update -q -Z direct-minimal-versions
-cargo check -q --lib --features full,agent,sqlite,postgres,mock,http2,socks,reqwest,blocking,schemars,roots-platform,rustls-config
+features=full,mcp,sqlite,postgres,mock,http2,socks,reqwest,blocking,schemars,roots-platform,rustls-config
+cargo check -q --lib --features "$features"
 echo "the lowest versions of Cargo.toml compile"

@@ -4,7 +4,7 @@
 
 #![cfg(all(
     feature = "full",
-    feature = "agent",
+    feature = "mcp",
     feature = "blocking",
     feature = "mock",
     feature = "reqwest",
@@ -42,7 +42,10 @@ line that the example prints without a key.
 const GROUPS: &[(&str, &[&str])] = &[
     ("First steps", &["quickstart", "chat_repl", "messages", "minimal", "blocking", "errors", "retries_and_timeouts"]),
     ("Output and tools", &["structured_output", "code_review", "tools_streamed", "reasoning", "web_search"]),
-    ("Agents", &["weather_tool", "agent_loop", "agent_output", "agent_chat", "approval", "long_run", "subagent"]),
+    (
+        "Agents",
+        &["weather_tool", "agent_loop", "agent_output", "agent_chat", "approval", "long_run", "subagent", "mcp_tools"],
+    ),
     ("Pictures, documents, sound, video", &["vision", "pdf", "audio_question", "voice", "image_to_file", "video"]),
     ("Many requests and documents", &["rag", "many_at_once", "batch"]),
     (

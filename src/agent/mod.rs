@@ -48,6 +48,8 @@ mod handler;
 mod held;
 mod hooks;
 mod limits;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod meter;
 mod outcome;
 mod output;
@@ -71,6 +73,8 @@ pub use event::Event;
 pub use handler::{Handler, IntoToolResult, NoArguments, ToolFuture};
 pub use hooks::{Checkpoint, CheckpointFuture, RunHook, ToolDecision};
 pub use limits::{Limit, Limits, OnLimit};
+#[cfg(feature = "mcp")]
+pub use mcp::{McpApproval, McpError, McpErrorKind, McpHttp, McpServer, McpTools};
 pub use outcome::{AgentError, AgentErrorKind, Done, Outcome, Paused, Stopped, Unfinished};
 pub use output::{ToolError, ToolErrorKind, ToolOutput};
 pub use run::{NextStep, Run};

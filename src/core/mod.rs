@@ -12,7 +12,7 @@ mod event_stream;
 mod exchange;
 mod execute;
 pub(crate) mod head;
-mod header;
+pub(crate) mod header;
 pub(crate) mod hidden;
 mod incoming;
 mod key;

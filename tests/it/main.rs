@@ -16,6 +16,8 @@ mod a_limit;
 mod adapters;
 #[cfg(all(feature = "agent", feature = "mock"))]
 mod agent;
+#[cfg(all(feature = "mcp", feature = "mock"))]
+mod agent_mcp;
 #[cfg(all(feature = "mock", feature = "batch"))]
 mod batches;
 #[cfg(all(feature = "blocking", feature = "mock", feature = "chat", feature = "models"))]
