@@ -31,7 +31,7 @@ impl Drop for Running {
 }
 
 /// Starts a proxy on a free port, or says that the test is skipped.
-fn start(program: &str, arguments: impl FnOnce(u16) -> Vec<String>) -> Option<(Running, SocketAddr)> {
+fn start(program: &str, arguments: impl Fn(u16) -> Vec<String>) -> Option<(Running, SocketAddr)> {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let Some(path) =
         std::env::split_paths(&paths).map(|folder: PathBuf| folder.join(program)).find(|path| path.exists())
@@ -42,18 +42,23 @@ fn start(program: &str, arguments: impl FnOnce(u16) -> Vec<String>) -> Option<(R
     // One at a time, so that no two proxies get the same port.
     static STARTING: Mutex<()> = Mutex::new(());
     let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut command = Command::new(path);
-    command.args(arguments(port)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut running = Running(command.spawn().unwrap());
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
     let start = Instant::now();
-    while BlockingStream::connect(address).is_err() {
-        assert!(running.0.try_wait().unwrap().is_none(), "{program} has ended");
-        assert!(start.elapsed() < Duration::from_secs(10), "{program} does not listen");
-        std::thread::yield_now();
+    loop {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = Command::new(&path);
+        command.args(arguments(port)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut running = Running(command.spawn().unwrap());
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        // It ends if a server of another test got the port in between.
+        while running.0.try_wait().unwrap().is_none() {
+            if BlockingStream::connect(address).is_ok() {
+                return Some((running, address));
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "{program} does not listen");
+            std::thread::yield_now();
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "{program} has ended");
     }
-    Some((running, address))
 }
 
 /// Calls a server with TLS and one without, each twice, by the name `localhost`.

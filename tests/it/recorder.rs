@@ -10,7 +10,7 @@ use openrouter_kit::http::Method;
 use openrouter_kit::mock::{Answer, Event, Fault, MockServer, Place};
 use serde_json::{Value, json};
 
-use crate::support::{POST, Thing, impatient, post, soon, stream};
+use crate::support::{POST, Thing, child, impatient, post, soon, stream};
 
 /// A folder that is gone after the test.
 struct Folder(PathBuf);
@@ -308,8 +308,7 @@ async fn a_large_recording_goes_on_in_another_file_and_old_ones_are_deleted() {
 fn two_processes_that_are_killed_lose_at_most_a_torn_line() {
     let folder = Folder::new();
     let spawn = || {
-        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "recorder::endless_probe", "--ignored"]);
+        let mut command = child("recorder::endless_probe");
         command.env("OPENROUTER_DEVTOOLS", "1").env("OPENROUTER_DEVTOOLS_DIR", &folder.0);
         command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
     };
@@ -365,8 +364,7 @@ async fn endless_probe() {
 fn the_environment_turns_recording_on_and_the_end_of_the_program_loses_nothing() {
     for (value, is_on) in [("1", true), ("0", false), ("", false)] {
         let folder = Folder::new();
-        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "recorder::short_probe", "--ignored", "--nocapture"]);
+        let mut command = child("recorder::short_probe");
         command.env("OPENROUTER_DEVTOOLS", value).env("OPENROUTER_DEVTOOLS_DIR", &folder.0);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{output:?}");
