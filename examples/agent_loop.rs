@@ -5,7 +5,7 @@
 use std::io::Write;
 
 use openrouter_kit::agent::{Event, Limits, Tool, ToolError};
-use openrouter_kit::mock::{Answer, MockServer};
+use openrouter_kit::mock::MockServer;
 use openrouter_kit::serde_json::{Value, json};
 
 mod support;
@@ -62,17 +62,9 @@ async fn main() -> Result<(), Failure> {
 
 /// What the local server responds.
 fn play(server: &MockServer) {
-    let usage = json!({"input_tokens": 50, "output_tokens": 20, "total_tokens": 70, "cost": 0.00002,
-        "input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}});
-    let answer = |id: &str, output: Value| {
-        Answer::json(200, json!({"id": id, "status": "completed", "output": output, "usage": usage}))
-    };
-    let call = |id: &str, city: &str| {
-        json!({"type": "function_call", "id": format!("fc_{id}"), "call_id": id, "name": "get_current_weather",
-            "arguments": json!({"city": city}).to_string()})
-    };
-    let text = json!({"type": "output_text", "text": "It is warmer in Lisbon: 24 °C against 9 °C.", "annotations": []});
-    let message = json!({"type": "message", "id": "msg_1", "role": "assistant", "content": [text]});
-    server.answer(answer("gen-1", json!([call("call_1", "Lisbon"), call("call_2", "Oslo")])));
-    server.answer(answer("gen-2", json!([message])));
+    server.answer(support::calls(&[
+        ("call_1", "get_current_weather", json!({"city": "Lisbon"})),
+        ("call_2", "get_current_weather", json!({"city": "Oslo"})),
+    ]));
+    server.answer(support::writes("It is warmer in Lisbon: 24 °C against 9 °C."));
 }

@@ -7,7 +7,14 @@ mod reference;
 /// Each document as a module of its own name. Together they need every feature.
 macro_rules! documents {
     ($($name:ident $path:literal)*) => {$(
-        #[cfg(all(feature = "full", feature = "mock", feature = "reqwest", feature = "schemars", feature = "tls"))]
+        #[cfg(all(
+            feature = "agent",
+            feature = "full",
+            feature = "mock",
+            feature = "reqwest",
+            feature = "schemars",
+            feature = "tls"
+        ))]
         #[doc = include_str!($path)]
         mod $name {}
     )*};
@@ -16,6 +23,7 @@ macro_rules! documents {
 documents! {
     readme "../README.md"
     lines "../docs/lines.md"
+    from_agents "../docs/migrating/agents.md"
     from_async_openai "../docs/migrating/async-openai.md"
     from_openrouter_rs "../docs/migrating/openrouter-rs.md"
     from_reqwest "../docs/migrating/reqwest.md"
@@ -29,7 +37,3 @@ documents! {
     skill_testing "../skills/openrouter-kit/references/testing.md"
     skill_tools "../skills/openrouter-kit/references/tools.md"
 }
-
-#[cfg(all(feature = "postgres", feature = "sqlite"))]
-#[doc = include_str!("../docs/stores.md")]
-mod stores {}

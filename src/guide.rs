@@ -8,6 +8,7 @@
 macro_rules! links {
     () => {
         "\
+[agents.md]: crate::guide::agents
 [batches.md]: crate::guide::batches
 [errors.md]: crate::guide::errors
 [features.md]: crate::guide::features
@@ -19,6 +20,7 @@ macro_rules! links {
 [prices.md]: crate::guide::prices
 [recordings.md]: crate::guide::recordings
 [sending-back.md]: crate::guide::sending_back
+[stores.md]: crate::guide::stores
 [streaming.md]: crate::guide::streaming
 [structured-output.md]: crate::guide::structured_output
 [testing.md]: crate::guide::testing
@@ -30,6 +32,8 @@ macro_rules! links {
 [sdks/responses.md]: https://docs.rs/openrouter-kit/latest/openrouter_kit/sdk/struct.Responses.html
 [sdks/scim.md]: https://docs.rs/openrouter-kit/latest/openrouter_kit/sdk/struct.Scim.html
 [sdks/video-generation.md]: https://docs.rs/openrouter-kit/latest/openrouter_kit/sdk/struct.VideoGeneration.html
+[lines.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/docs/lines.md
+[migrating/agents.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/docs/migrating/agents.md
 [faults.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/docs/faults.md
 [../examples/add_header.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/add_header.rs
 [../examples/agent_loop.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/agent_loop.rs
@@ -49,11 +53,14 @@ macro_rules! guides {
         #[cfg(any(
             not(doctest),
             all(
+                feature = "agent",
                 feature = "devtools",
                 feature = "full",
                 feature = "mcp",
                 feature = "mock",
+                feature = "postgres",
                 feature = "schemars",
+                feature = "sqlite",
                 feature = "tls",
                 feature = "tracing"
             )
@@ -67,6 +74,8 @@ guides! {
     streaming "../docs/streaming.md"
     errors "../docs/errors.md"
     structured_output "../docs/structured-output.md"
+    agents "../docs/agents.md"
+    stores "../docs/stores.md"
     sending_back "../docs/sending-back.md"
     files "../docs/files.md"
     batches "../docs/batches.md"

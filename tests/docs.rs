@@ -175,6 +175,13 @@ fn the_lines_of_user_code_are_those_of_the_programs() {
         .collect();
     assert_eq!(told, counted.iter().map(|(task, lines)| (*task, lines.as_str())).collect::<Vec<_>>());
     assert!(counted.len() > 4);
+
+    // The guide of agents says so of the same program.
+    assert!(counted.contains(&("Agent with two tools, streamed", "9".to_owned())));
+    let (_, agent) = page.split_once("\n## Agent with two tools, streamed\n").unwrap();
+    let program = &agent[agent.find("async fn program(").unwrap()..];
+    let guide = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/agents.md")).unwrap();
+    assert!(guide.contains("it takes [nine lines of code]") && guide.contains(program.split_once("\n}").unwrap().0));
 }
 
 fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {

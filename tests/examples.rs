@@ -41,9 +41,10 @@ line that the example prints without a key.
 /// The order of the page.
 const GROUPS: &[(&str, &[&str])] = &[
     ("First steps", &["quickstart", "chat_repl", "messages", "minimal", "blocking", "errors", "retries_and_timeouts"]),
+    ("Output and tools", &["structured_output", "code_review", "tools_streamed", "reasoning", "web_search"]),
     (
-        "Output and tools",
-        &["structured_output", "code_review", "tools_streamed", "agent_loop", "mcp_tools", "reasoning", "web_search"],
+        "Agents",
+        &["weather_tool", "agent_loop", "agent_output", "agent_chat", "approval", "long_run", "subagent", "mcp_tools"],
     ),
     ("Pictures, documents, sound, video", &["vision", "pdf", "audio_question", "voice", "image_to_file", "video"]),
     ("Many requests and documents", &["rag", "many_at_once", "batch"]),

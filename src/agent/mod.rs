@@ -20,7 +20,7 @@
 //! # }
 //! ```
 //!
-//! There are three layers, each usable alone:
+//! The [guide](crate::guide::agents) goes from the first tool to production. There are three layers, each usable alone:
 //!
 //! - [`Run`] is the loop as plain data that does no I/O: the history, the calls of the current round, the usage, and what
 //!   comes next. It is written as JSON and read from it.

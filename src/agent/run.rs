@@ -528,12 +528,19 @@ impl Run {
         Ok(())
     }
 
-    /// Rejects a pending call. The model gets the reason.
+    /// Rejects a call that is pending or has not started. The model gets the reason.
+    ///
+    /// When every call of a round is rejected or has its output, [`add_input`](Self::add_input) takes the next message, so
+    /// this is also how to abandon what a stopped run had left to do.
     ///
     /// # Errors
-    /// [`RunError`] if the call does not exist or is not pending.
+    /// [`RunError`] if the call does not exist, has started, or has its output.
     pub fn reject(&mut self, id: &str, reason: impl fmt::Display) -> Result<(), RunError> {
-        self.pending_call(id)?.settle(&format!("The call was rejected: {reason}"), false);
+        let call = match self.call(id)?.state {
+            CallState::Requested | CallState::Approved => self.call(id)?,
+            _ => self.pending_call(id)?,
+        };
+        call.settle(&format!("The call was rejected: {reason}"), false);
         Ok(())
     }
 

@@ -4,12 +4,12 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
+#[cfg(feature = "chat")]
+use crate::models::chat::ChatFunctionToolFunction;
+#[cfg(feature = "messages")]
+use crate::models::messages::{MessagesOutputConfig, MessagesOutputConfigFormat, MessagesRequestToolCustom};
 #[allow(clippy::wildcard_imports, unused_imports, reason = "a build without these namespaces has no use for them")]
 use crate::models::*;
-use crate::models::{
-    chat::ChatFunctionToolFunction,
-    messages::{MessagesOutputConfig, MessagesOutputConfigFormat, MessagesRequestToolCustom},
-};
 
 /// What OpenAI's strict mode does not take, and what only says more than the type does: left out, the answer still fits.
 const LEFT_OUT: [&str; 8] =

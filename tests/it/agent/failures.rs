@@ -1,5 +1,6 @@
 //! Situations in which other agent layers fail without a word, overspend, or leak.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -310,4 +311,28 @@ async fn a_call_without_an_output_in_the_history_is_refused_before_it_is_sent() 
     let expected = RunError::DanglingCall { kind: "function_call", id: "c1".to_owned() };
     assert!(matches!(error.kind(), AgentErrorKind::Run(error) if *error == expected), "{error:?}");
     assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn the_table_of_failures_names_every_test_here_and_only_tests() {
+    let read = |file: &str| std::fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let tests = |file: &str| -> BTreeSet<String> {
+        let text = read(file);
+        let is_test = |line: &str| line == "#[test]" || line.starts_with("#[tokio::test");
+        let lines = text.lines().zip(text.lines().skip(1)).filter(|(line, _)| is_test(line));
+        let names = lines.filter_map(|(_, function)| function.trim_start_matches("async ").strip_prefix("fn "));
+        let names = names.filter_map(|name| name.split('(').next()).filter(|name| !name.starts_with("the_table_of_"));
+        names.map(str::to_owned).collect()
+    };
+    let page = read("docs/agents.md");
+    let (_, table) = page.split_once("| Situation |").unwrap();
+    let cells = table.lines().filter_map(|row| row.strip_prefix("| ")?.strip_suffix(" |")?.rsplit(" | ").next());
+    let named: BTreeSet<String> =
+        cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned).collect();
+
+    let here = tests("tests/it/agent/failures.rs");
+    let elsewhere = &tests("tests/it/history.rs") | &tests("tests/it/stores.rs");
+    assert_eq!(here.difference(&named).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert_eq!(named.difference(&(&here | &elsewhere)).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert!(here.len() > 15, "{here:?}");
 }

@@ -214,3 +214,23 @@ async fn a_run_that_is_not_understood_whole_is_not_read() {
     let status = broken(|json| json["status"] = json!({"stopped": {"boredom": ""}}));
     assert!(status.contains("boredom"), "{status}");
 }
+
+#[test]
+fn calls_that_a_stopped_run_left_to_do_can_be_rejected() {
+    let calls: Vec<Value> = ["c1", "c2", "c3"].map(|id| super::call_item(id, "echo", "{}")).into();
+    let mut run = Run::new("Hi");
+    run.begin_model_call();
+    run.finish_model_call(&serde_json::from_value(super::response(&calls)).unwrap());
+    run.begin_tool_call("c1").unwrap();
+    assert!(matches!(run.reject("c1", "no"), Err(RunError::NotPending { state: CallState::Started, .. })));
+    run.finish_tool_call("c1", "done").unwrap();
+    assert!(matches!(run.reject("c1", "no"), Err(RunError::NotPending { state: CallState::Finished, .. })));
+    run.stop(StopReason::Requested);
+    for id in ["c2", "c3"] {
+        assert_eq!(run.add_input("Something else."), Err(RunError::CallsPending { id: id.to_owned() }));
+        run.reject(id, "the user wants something else").unwrap();
+    }
+    run.add_input("Something else.").unwrap();
+    assert_eq!(run.next_step(&Limits::new()), NextStep::CallModel { is_final: false });
+    assert_eq!(run.items().len(), 8);
+}

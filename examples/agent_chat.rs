@@ -1,0 +1,137 @@
+//! A chat with tools on the command line: keeps the history, shows what each turn costs, and Ctrl-C stops one response
+//! only.
+//!
+//! End with Ctrl-D, or with Ctrl-C at the prompt.
+
+#![expect(clippy::print_stdout, reason = "a program that prints")]
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use openrouter_kit::agent::{AgentError, AgentRun, CallState, Event, Outcome, Run, RunError, StopReason, Tool};
+use openrouter_kit::mock::MockServer;
+use openrouter_kit::serde_json::json;
+use tokio::signal::ctrl_c;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+mod support;
+
+#[derive(schemars::JsonSchema, serde::Deserialize)]
+struct Topic {
+    topic: String,
+}
+
+async fn look_up(topic: Topic) -> String {
+    match topic.topic.as_str() {
+        "scattering" => "Air scatters short waves of light more than long ones.".to_owned(),
+        other => format!("There is no entry about {other}."),
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let client = support::client(play).await?;
+    // What a response that is stopped has come to by then.
+    let latest = Arc::new(Mutex::new(None));
+    let saved = Arc::clone(&latest);
+    let agent = client
+        .agent("openai/gpt-4o-mini")
+        .instructions("Be brief. Look up what you are asked about.")
+        .tool(Tool::new("look_up", "Looks up a topic in the encyclopedia", look_up))
+        .checkpoint(move |run: &Run| {
+            if let Ok(mut saved) = saved.lock() {
+                *saved = Some(run.clone());
+            }
+            ready(Ok::<_, Infallible>(()))
+        });
+
+    let mut lines = lines();
+    let mut conversation: Option<Run> = None;
+    loop {
+        print!("> ");
+        std::io::stdout().flush()?;
+        let line = tokio::select! { line = lines.recv() => line, _ = ctrl_c() => None };
+        let Some(line) = line else { break };
+        let turn = match conversation.take() {
+            Some(run) => agent.resume(run.with_input(line)?),
+            None => agent.run(line),
+        };
+        let run = tokio::select! {
+            ended = show(turn) => match ended {
+                Ok(outcome) => outcome.into_run(),
+                Err(error) => {
+                    print!("[{error}]");
+                    error.into_run()
+                }
+            },
+            // The run is dropped: its connection is closed and its tools are dropped at once.
+            _ = ctrl_c() => {
+                print!(" [stopped]");
+                let latest = latest.lock().ok().and_then(|mut latest| latest.take());
+                match latest {
+                    Some(run) => run,
+                    None => continue,
+                }
+            }
+        };
+        let (turn, all) = (run.turn_usage(), run.usage());
+        println!("\n(${}, of ${} in {} model calls)", turn.cost, all.cost, all.model_calls);
+        conversation = Some(settled(run)?);
+    }
+    let cost = conversation.map(|run| run.usage().cost).unwrap_or_default();
+    println!("\nin total: ${cost}");
+    Ok(())
+}
+
+/// Prints a turn while it runs.
+async fn show(turn: AgentRun) -> Result<Outcome, AgentError> {
+    let mut events = turn.stream();
+    while let Some(event) = events.next().await {
+        match event? {
+            Event::TextDelta(text) => print!("{text}"),
+            Event::ToolStarted(call) => println!("[{} {}]", call.name(), call.arguments()),
+            _ => {}
+        }
+        std::io::stdout().flush().ok();
+    }
+    events.finish().await
+}
+
+/// Ends a turn that was stopped or failed, so that the next message begins another: calls without an output are rejected.
+fn settled(mut run: Run) -> Result<Run, RunError> {
+    run.reopen(|_| false);
+    let open = run.calls().iter().filter(|call| call.state() != CallState::Finished);
+    for id in open.map(|call| call.id().to_owned()).collect::<Vec<_>>() {
+        run.reject(&id, "the user stopped it")?;
+    }
+    if !run.status().is_end() {
+        run.stop(StopReason::Requested);
+    }
+    Ok(run)
+}
+
+/// The lines of the standard input, read in a thread of their own, since reading them cannot be interrupted.
+fn lines() -> UnboundedReceiver<String> {
+    let (sender, receiver) = unbounded_channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok).filter(|line| !line.trim().is_empty()) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// The time that a model takes for a word.
+const PACE: Duration = Duration::from_millis(20);
+
+/// What the local server responds.
+fn play(server: &MockServer) {
+    server.answer(support::calls(&[("call_1", "look_up", json!({"topic": "scattering"}))]));
+    server.answer(support::writes("Because air scatters blue light more than red light.").paced(PACE));
+    server.answer(support::writes("The light's way through the air is longer, so that red is left.").paced(PACE));
+}
