@@ -14,6 +14,7 @@ macro_rules! links {
 [features.md]: crate::guide::features
 [files.md]: crate::guide::files
 [hooks.md]: crate::guide::hooks
+[mcp.md]: crate::guide::mcp
 [networks.md]: crate::guide::networks
 [observability.md]: crate::guide::observability
 [prices.md]: crate::guide::prices
@@ -36,6 +37,7 @@ macro_rules! links {
 [faults.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/docs/faults.md
 [../examples/add_header.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/add_header.rs
 [../examples/agent_loop.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/agent_loop.rs
+[../examples/mcp_tools.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/mcp_tools.rs
 [../examples/measure_time.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/measure_time.rs
 [../examples/opentelemetry]: https://github.com/openrouter-kit/openrouter-kit/tree/main/examples/opentelemetry
 [../examples/record_to_file.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/record_to_file.rs
@@ -54,6 +56,7 @@ macro_rules! guides {
                 feature = "agent",
                 feature = "devtools",
                 feature = "full",
+                feature = "mcp",
                 feature = "mock",
                 feature = "postgres",
                 feature = "schemars",
@@ -82,6 +85,7 @@ guides! {
     recordings "../docs/recordings.md"
     testing "../docs/testing.md"
     features "../docs/features.md"
+    mcp "../docs/mcp.md"
     networks "../docs/networks.md"
     unknown_operations "../docs/unknown-operations.md"
 }

@@ -134,7 +134,7 @@
 //! | `reqwest` | no | a reqwest client as the transport; `fetch` in a browser |
 //! | `blocking` | no | calls and streams without `async` |
 //! | `agent` | no | agents: models that call tools of the program, within limits |
-//! | `mcp` | no | the tools of MCP servers as tools of agents |
+//! | `mcp` | no | the [tools of MCP servers](guide::mcp) as tools of agents |
 //! | `tracing` | no | a span for each call |
 //! | `devtools` | no | [recordings](guide::recordings) of calls |
 //! | `mock` | no | a local server for tests |

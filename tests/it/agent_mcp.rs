@@ -124,7 +124,7 @@ impl Small {
         before
     }
 
-    /// Two tools at a time. After the page `again`, the list begins anew.
+    /// Two tools at a time. With the tool `endless`, the list begins anew after each page.
     fn page(&self, cursor: Option<&str>) -> Value {
         let tools = self.tools.lock().unwrap();
         let start = cursor.map_or(0, |cursor| cursor.parse().unwrap());

@@ -318,6 +318,7 @@ fn two_processes_that_are_killed_lose_at_most_a_torn_line() {
         // Until both write.
         let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         while folder.recordings().len() < before + 2 || folder.recordings().iter().any(|path| size(path) < 20_000) {
+            assert!(children.iter_mut().all(|child| child.try_wait().unwrap().is_none()), "a process has ended");
             std::thread::yield_now();
         }
         for child in &mut children {

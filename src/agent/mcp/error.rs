@@ -16,7 +16,8 @@ use crate::errors::{Cause, LONGEST, OneLine};
 
 /// Why an MCP server could not be connected to, or a call of its tool failed.
 ///
-/// It is the [source](super::ToolError::source) of the error of a call, which [`Event::ToolFinished`](super::Event) has:
+/// It is the [source](ToolError::source) of the error of a call, which
+/// [`Event::ToolFinished`](crate::agent::Event::ToolFinished) has:
 ///
 /// ```
 /// use openrouter_kit::agent::{McpError, McpErrorKind, ToolError};

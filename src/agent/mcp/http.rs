@@ -29,7 +29,7 @@ use crate::core::header::parse_header;
 use crate::core::hidden;
 use crate::core::sse::{SseDecoder, SseEvent};
 use crate::core::transport::{HyperTransport, Transport, TransportError, TransportErrorKind};
-use crate::errors::InvalidRequestError;
+use crate::errors::{Cause, InvalidRequestError};
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -150,20 +150,18 @@ impl HttpClient {
         more: HeaderMap,
         body: Body,
     ) -> Result<Response<Body>, HttpError> {
-        let refused = |error: http::Error| TransportError::new(TransportErrorKind::Request, error);
-        let mut request = Request::builder().method(method).uri(&*target.url).body(body).map_err(refused);
-        if let Ok(request) = &mut request {
-            let headers = request.headers_mut();
-            headers.insert(USER_AGENT, HeaderValue::from_static(concat!("openrouter-kit/", env!("CARGO_PKG_VERSION"))));
-            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-            headers.extend(HeaderMap::clone(&self.headers));
-            headers.extend(target.headers);
-            headers.extend(more);
-            if let Some(session) = target.session.as_deref() {
-                headers.insert(SESSION_ID, text(session)?);
-            }
+        let request = Request::builder().method(method).uri(&*target.url).body(body);
+        let mut request = request.map_err(refused)?;
+        let headers = request.headers_mut();
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("openrouter-kit/", env!("CARGO_PKG_VERSION"))));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.extend(HeaderMap::clone(&self.headers));
+        headers.extend(target.headers);
+        headers.extend(more);
+        if let Some(session) = target.session.as_deref() {
+            headers.insert(SESSION_ID, text(session)?);
         }
-        let sent = self.transport.send(request.map_err(StreamableHttpError::Client)?).await;
+        let sent = self.transport.send(request).await;
         let response = sent.map_err(StreamableHttpError::Client)?;
         if response.status() == StatusCode::UNAUTHORIZED {
             let challenge = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
@@ -175,8 +173,11 @@ impl HttpClient {
 }
 
 fn text(value: &str) -> Result<HeaderValue, HttpError> {
-    let refused = |error| TransportError::new(TransportErrorKind::Request, error);
-    HeaderValue::from_str(value).map_err(|error| StreamableHttpError::Client(refused(error)))
+    HeaderValue::from_str(value).map_err(refused)
+}
+
+fn refused(error: impl Into<Cause>) -> HttpError {
+    StreamableHttpError::Client(TransportError::new(TransportErrorKind::Request, error))
 }
 
 fn accepts(media_types: &'static str) -> HeaderMap {
