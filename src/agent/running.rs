@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
@@ -105,9 +105,11 @@ impl AgentRun {
         let meter = Meter::new(run.turn_usage(), agent.settings.limits, meter);
         let reader = own_reader.or(reader.flatten());
         Box::pin(async move {
-            let (core, id) = (agent.core.clone(), run.id().to_owned());
+            let (core, id, own) = (agent.core.clone(), run.id().to_owned(), Arc::clone(&meter));
             let driver = Driver::new(agent, held, Arc::new(data), reader, stop, meter, &run);
-            in_agent_span(&core, &id, driver.drive(run)).await
+            // Pinned here, since the future is large and would be copied on its way.
+            let run = pin!(driver.drive(run));
+            in_agent_span(&core, &id, run, || own.own_calls()).await
         })
     }
 }
