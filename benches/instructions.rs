@@ -27,6 +27,7 @@ use openrouter_kit::core::transport::{HyperTransport, Transport, TransportFuture
 use openrouter_kit::core::wire;
 use openrouter_kit::funcs;
 use openrouter_kit::helpers::{ChatAccumulator, MessagesAccumulator, ResponsesAccumulator};
+use openrouter_kit::hooks::Tracing;
 use openrouter_kit::models::{
     ChatRequest, ChatResult, ChatStreamChunk, MessagesStreamEvent, ModelsListResponse, ResponsesRequest,
     ResponsesResult, ResponsesStreamEvent,
@@ -44,7 +45,7 @@ const NETWORK_TOLERANCE: f64 = 0.15;
 
 type Scenario = (&'static str, fn(usize));
 
-const SCENARIOS: [Scenario; 18] = [
+const SCENARIOS: [Scenario; 20] = [
     ("event: find in the bytes", find_event),
     ("event: text delta of Responses", |times| read::<ResponsesStreamEvent>(&bytes::text_delta(12_345), times)),
     ("event: chunk of chat", |times| read::<ChatStreamChunk>(&bytes::chat_chunk(12_345), times)),
@@ -56,8 +57,10 @@ const SCENARIOS: [Scenario; 18] = [
     ("answer: chat, 2.4 kB", |times| read::<ChatResult>(&bytes::chat_body(), times)),
     ("answer: list of one model", |times| read::<ModelsListResponse>(&bytes::models_body(1), times)),
     ("request: encode a short chat", encode_request),
-    ("call: Responses, without a network", call),
-    ("stream: one event, without a network", stream),
+    ("call: Responses, without a network", |times| call(times, None)),
+    ("call: traced, without a subscriber", |times| call(times, Some(Tracing::new()))),
+    ("stream: one event, without a network", |times| stream(times, None)),
+    ("stream: traced, without a subscriber", |times| stream(times, Some(Tracing::new()))),
     ("stream: one raw event, without a network", raw_stream),
     ("agent: two model calls and ten tool calls", agent),
     ("agent: the same calls by hand", agent_by_hand),
@@ -203,18 +206,26 @@ impl Transport for Memory {
     }
 }
 
-fn client(media_type: &'static str, body: String) -> (tokio::runtime::Runtime, OpenRouterCore) {
+fn client(
+    media_type: &'static str,
+    body: String,
+    tracing: Option<Tracing>,
+) -> (tokio::runtime::Runtime, OpenRouterCore) {
     let transport = Memory { media_type, body: body.into() };
-    let core = OpenRouterCore::builder().api_key("key").transport(transport).build().unwrap();
-    (tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), core)
+    let builder = OpenRouterCore::builder().api_key("key").transport(transport);
+    let builder = match tracing {
+        Some(tracing) => builder.tracing(tracing),
+        None => builder,
+    };
+    (tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), builder.build().unwrap())
 }
 
 fn request() -> ResponsesRequest {
     wire::decode(r#"{"model":"m","input":"Hi"}"#).unwrap()
 }
 
-fn call(times: usize) {
-    let (runtime, core) = client("application/json", bytes::response_body());
+fn call(times: usize, tracing: Option<Tracing>) {
+    let (runtime, core) = client("application/json", bytes::response_body(), tracing);
     runtime.block_on(async {
         for _ in 0..times {
             black_box(funcs::responses_send(&core, request()).await.unwrap());
@@ -222,9 +233,9 @@ fn call(times: usize) {
     });
 }
 
-fn stream(times: usize) {
+fn stream(times: usize, tracing: Option<Tracing>) {
     let events = format!("data: {}\n\n", bytes::text_delta(12_345)).repeat(times);
-    let (runtime, core) = client("text/event-stream", events + "data: [DONE]\n\n");
+    let (runtime, core) = client("text/event-stream", events + "data: [DONE]\n\n", tracing);
     runtime.block_on(async {
         let mut stream = funcs::responses_stream(&core, request()).await.unwrap();
         while let Some(event) = stream.next().await {
@@ -235,7 +246,7 @@ fn stream(times: usize) {
 
 fn raw_stream(times: usize) {
     let events = format!("data: {}\n\n", bytes::text_delta(12_345)).repeat(times);
-    let (runtime, core) = client("text/event-stream", events + "data: [DONE]\n\n");
+    let (runtime, core) = client("text/event-stream", events + "data: [DONE]\n\n", None);
     runtime.block_on(async {
         let mut stream = funcs::responses_stream(&core, request()).raw().await.unwrap();
         while let Some(event) = stream.next().await {

@@ -18,6 +18,9 @@ for manifest in benches/compare/Cargo.toml fuzz/Cargo.toml; do
   cargo check --locked --manifest-path "$manifest" --workspace --all-targets
 done
 
+step the spans and metrics that a collector receives
+cargo test --locked --manifest-path examples/opentelemetry/Cargo.toml
+
 step the package is complete
 cargo package --locked -p openrouter-kit
 

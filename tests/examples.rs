@@ -1,11 +1,14 @@
 //! Runs every example as a user without a key does, and compares its last line with `examples/README.md`.
 //!
+//! Their calls can be recorded, and each recording is replayed.
+//!
 //! `UPDATE_EXAMPLES=1 cargo test --all-features --test examples` writes the page anew.
 
 #![cfg(all(
     feature = "full",
     feature = "mcp",
     feature = "blocking",
+    feature = "devtools",
     feature = "mock",
     feature = "reqwest",
     feature = "schemars",
@@ -19,10 +22,19 @@
     reason = "in a test a panic is a finding"
 )]
 
+use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
+
+use http_body::Body as _;
+use openrouter_kit::core::body::Body;
+use openrouter_kit::core::transport::{HyperTransport, Transport};
+use openrouter_kit::mock::MockServer;
+use serde_json::Value;
 
 const HEAD: &str = "\
 # Examples
@@ -110,12 +122,33 @@ fn build(examples: &[&str]) {
     }
 }
 
-/// Runs an example and returns what it prints.
-fn run(example: &str) -> String {
+/// The examples in the order of the page.
+fn examples() -> Vec<&'static str> {
+    GROUPS.iter().flat_map(|(_, examples)| examples.iter().copied()).collect()
+}
+
+/// Runs the examples at once and returns what each prints. Their calls are recorded below `recordings`, if it is given, each in
+/// a folder with the name of the example.
+fn run_all(examples: &[&str], recordings: Option<&Path>) -> Vec<String> {
+    build(examples);
+    std::thread::scope(|scope| {
+        let run = |example: &&str| {
+            let (example, folder) = ((*example).to_owned(), recordings.map(|folder| folder.join(example)));
+            scope.spawn(move || run(&example, folder.as_deref()))
+        };
+        let threads: Vec<_> = examples.iter().map(run).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn run(example: &str, recordings: Option<&Path>) -> String {
     let program = program(example);
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OPENROUTER_")) {
         command.env_remove(name);
+    }
+    if let Some(folder) = recordings {
+        command.env("OPENROUTER_DEVTOOLS", "1").env("OPENROUTER_DEVTOOLS_DIR", folder);
     }
     let streams = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = streams.spawn().unwrap();
@@ -140,12 +173,7 @@ fn purpose(home: &Path, example: &str) -> String {
 #[test]
 fn every_example_runs_without_a_key_and_prints_what_the_page_says() {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let examples: Vec<&str> = GROUPS.iter().flat_map(|(_, examples)| examples.iter().copied()).collect();
-    build(&examples);
-    let printed: Vec<String> = std::thread::scope(|scope| {
-        let threads: Vec<_> = examples.iter().map(|example| scope.spawn(|| run(example))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
+    let printed = run_all(&examples(), None);
     let mut printed = printed.iter();
     let mut page = HEAD.to_owned();
     for (group, examples) in GROUPS {
@@ -191,8 +219,108 @@ fn every_example_is_on_the_page() {
         .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
     files.sort();
-    let mut listed: Vec<&str> =
-        GROUPS.iter().flat_map(|(_, examples)| examples.iter().copied()).chain(TOOLS.iter().copied()).collect();
+    let mut listed: Vec<&str> = examples().into_iter().chain(TOOLS.iter().copied()).collect();
     listed.sort_unstable();
     assert_eq!(files, listed);
+}
+
+/// A response as a program gets it.
+#[derive(Debug, Default, PartialEq)]
+struct Received {
+    /// `None` if the connection broke before.
+    status: Option<u16>,
+    body: Vec<u8>,
+    /// Whether the body broke off.
+    is_cut: bool,
+}
+
+/// An attempt in a recording.
+struct Attempt {
+    request: Value,
+    received: Received,
+}
+
+/// The `body` of a line: the examples send and receive texts of moderate length only.
+fn body(line: &Value) -> Vec<u8> {
+    line["body"].as_str().unwrap_or_default().into()
+}
+
+/// The attempts of a recording, in the order of their requests.
+fn attempts(recording: &Path) -> Vec<Attempt> {
+    let text = std::fs::read_to_string(recording).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut attempts: Vec<Attempt> = Vec::new();
+    let mut places = BTreeMap::new();
+    for line in lines.into_iter().skip(1) {
+        let of = (line["call"].as_u64().unwrap(), line["attempt"].as_u64().unwrap());
+        if line["kind"] == "request" {
+            places.insert(of, attempts.len());
+            attempts.push(Attempt { request: line, received: Received::default() });
+            continue;
+        }
+        // A hook may refuse a call before it is sent.
+        let Some(Attempt { received, .. }) = places.get(&of).map(|place: &usize| &mut attempts[*place]) else {
+            continue;
+        };
+        match line["kind"].as_str().unwrap() {
+            "response" => received.status = line["status"].as_u64().map(|status| status.try_into().unwrap()),
+            "events" | "body" => received.body.extend(body(&line)),
+            "failed" => received.is_cut = true,
+            "end" => received.is_cut |= line["outcome"] != "completed",
+            kind => panic!("{kind} is not expected in {recording:?}"),
+        }
+    }
+    for Attempt { received, .. } in &mut attempts {
+        // The response of an attempt that failed because of its status is whole.
+        received.is_cut &= received.status.is_some_and(|status| status < 300);
+    }
+    attempts
+}
+
+/// Sends a request of a recording again.
+async fn send_again(request: &Value, server: &MockServer) -> Received {
+    let text = |name: &str| request[name].as_str().unwrap_or_default();
+    let query = if text("query").is_empty() { String::new() } else { format!("?{}", text("query")) };
+    let uri = format!("{}{}{query}", server.url(), text("path"));
+    let request = http::Request::builder().method(text("method")).uri(uri).body(Body::from(body(request))).unwrap();
+    let transport = HyperTransport::builder().no_proxy().build().unwrap();
+    let Ok(response) = transport.send(request).await else { return Received::default() };
+    let mut received = Received { status: Some(response.status().as_u16()), ..Received::default() };
+    let mut body = response.into_body();
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        match frame {
+            Ok(frame) => received.body.extend_from_slice(frame.data_ref().unwrap()),
+            Err(_) => {
+                received.is_cut = true;
+                break;
+            }
+        }
+    }
+    received
+}
+
+#[tokio::test]
+async fn every_recording_of_an_example_is_replayed_byte_for_byte() {
+    let folder = std::env::temp_dir().join(format!("openrouter-kit-examples-{}", std::process::id()));
+    let examples = examples();
+    run_all(&examples, Some(&folder));
+    let mut count = 0;
+    for example in examples {
+        let files = std::fs::read_dir(folder.join(example))
+            .unwrap_or_else(|error| panic!("{example} has no recording: {error}"));
+        let mut recordings = files.map(|file| file.unwrap().path());
+        let recording = recordings.find(|path| path.extension().is_some_and(|end| end == "jsonl")).unwrap();
+        let server = MockServer::replay(&recording).await.unwrap();
+        let attempts = attempts(&recording);
+        assert!(!attempts.is_empty(), "{example} makes no calls");
+        for Attempt { request, received } in &attempts {
+            let again = send_again(request, &server).await;
+            let text = |received: &Received| String::from_utf8_lossy(&received.body).into_owned();
+            assert_eq!(text(&again), text(received), "the body of {request} of {example}");
+            assert!(again == *received, "{:?} instead of {:?}: {request} of {example}", again, received);
+        }
+        count += attempts.len();
+    }
+    assert!(count > 90, "only {count} attempts");
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -21,7 +21,8 @@ pub async fn builder(play: impl FnOnce(&MockServer)) -> ClientBuilder<OpenRouter
     // Dropping the server would stop it; it is needed until the program ends.
     let server = Box::leak(Box::new(MockServer::start().await));
     play(server);
-    server.client_builder()
+    // The same variables count here, such as `OPENROUTER_DEVTOOLS`.
+    server.client_builder().env()
 }
 
 /// The response of a chat model that says this.

@@ -10,39 +10,51 @@ use super::usage::Usage;
 #[derive(Debug)]
 pub(super) struct Meter {
     used: Mutex<Usage>,
+    /// What this run used since it started or was resumed, without its subagents.
+    own: Mutex<Usage>,
     limits: Limits,
     parent: Option<Arc<Self>>,
 }
 
 impl Meter {
     pub(super) fn new(used: Usage, limits: Limits, parent: Option<Arc<Self>>) -> Arc<Self> {
-        Arc::new(Self { used: Mutex::new(used), limits, parent })
+        Arc::new(Self { used: Mutex::new(used), own: Mutex::new(Usage::zero()), limits, parent })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Usage> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(usage: &Mutex<Usage>) -> MutexGuard<'_, Usage> {
+        usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn used(&self) -> Usage {
-        *self.lock()
+        *Self::lock(&self.used)
+    }
+
+    /// The model calls and tool calls of this run alone.
+    pub(super) fn own_calls(&self) -> (u64, u64) {
+        let own = Self::lock(&self.own);
+        (own.model_calls, own.tool_calls)
     }
 
     /// Adds usage here and to all that this is a part of.
     pub(super) fn add(&self, usage: Usage) {
+        *Self::lock(&self.own) += usage;
         let mut next = Some(self);
         while let Some(meter) = next {
-            *meter.lock() += usage;
+            *Self::lock(&meter.used) += usage;
             next = meter.parent.as_deref();
         }
     }
 
     /// Replaces what was assumed of a call by what is known of it.
     pub(super) fn correct(&self, assumed: Usage, known: Usage) {
+        let replace = |used: &Mutex<Usage>| {
+            let mut used = Self::lock(used);
+            *used = used.less(assumed) + known;
+        };
+        replace(&self.own);
         let mut next = Some(self);
         while let Some(meter) = next {
-            let mut used = meter.lock();
-            *used = used.less(assumed) + known;
-            drop(used);
+            replace(&meter.used);
             next = meter.parent.as_deref();
         }
     }

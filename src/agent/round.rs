@@ -159,8 +159,7 @@ impl Driver {
                     subagent: call.subagent.clone(),
                 };
                 let timeout = self.tool(call.name()).and_then(|tool| tool.timeout);
-                let (core, name) = (self.agent.core.clone(), call.name().to_owned());
-                let future = Box::pin(in_tool_span(core, name, id.clone(), guarded(prepared, context, timeout)));
+                let future = in_tool_span(&self.agent.core, call.name(), &id, guarded(prepared, context, timeout));
                 active.push(Active { id, tool: call.name().to_owned(), future });
                 events.add(|| Event::ToolStarted(call.clone()));
             }

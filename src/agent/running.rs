@@ -107,10 +107,10 @@ impl AgentRun {
         let meter = Meter::new(run.turn_usage(), agent.settings.limits, meter);
         let reader = own_reader.or(reader.flatten());
         Box::pin(async move {
-            let (core, id) = (agent.core.clone(), run.id().to_owned());
+            let (core, id, own) = (agent.core.clone(), run.id().to_owned(), Arc::clone(&meter));
             let driver = Driver::new(agent, held, Arc::new(data), reader, stops, meter, &run);
             // Boxed, since it is large and moved into the span.
-            in_agent_span(&core, &id, Box::pin(driver.drive(run))).await
+            in_agent_span(&core, &id, Box::pin(driver.drive(run)), || own.own_calls()).await
         })
     }
 }

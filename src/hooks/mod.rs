@@ -37,6 +37,8 @@
 
 mod call;
 mod chain;
+#[cfg(feature = "tracing")]
+mod content;
 mod context;
 mod debug_log;
 mod limiter;

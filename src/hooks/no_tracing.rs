@@ -1,6 +1,7 @@
 //! A build without the feature `tracing` has no spans.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use crate::core::OpenRouterCore;
 
@@ -8,15 +9,16 @@ pub(crate) async fn in_agent_span<T, E>(
     _: &OpenRouterCore,
     _: &str,
     run: impl Future<Output = Result<T, E>>,
+    _: impl FnOnce() -> (u64, u64),
 ) -> Result<T, E> {
     run.await
 }
 
-pub(crate) async fn in_tool_span<T, E>(
-    _: OpenRouterCore,
-    _: String,
-    _: String,
-    tool: impl Future<Output = Result<T, E>>,
-) -> Result<T, E> {
-    tool.await
+pub(crate) fn in_tool_span<T: 'static, E: 'static>(
+    _: &OpenRouterCore,
+    _: &str,
+    _: &str,
+    tool: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Pin<Box<dyn Future<Output = Result<T, E>> + Send>> {
+    Box::pin(tool)
 }

@@ -4,8 +4,10 @@
 use std::fmt;
 #[cfg(feature = "agent")]
 use std::future::Future;
+#[cfg(feature = "agent")]
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::{Method, Response};
@@ -14,6 +16,7 @@ use tracing::Instrument;
 use tracing::field::Empty;
 use tracing::{Level, Span};
 
+use super::content;
 use super::context::HookContext;
 use super::observer::{CallEnd, Observer, Outcome, Retry};
 use super::{Hook, HookFuture, RequestInput};
@@ -31,7 +34,7 @@ use crate::errors::Error;
 /// Every call is a span of the target `openrouter_kit`, as the child of the span that is current when the call is first
 /// polled, and lasts until its response was read, retries included. Its fields have the names of the OpenTelemetry
 /// conventions for generative AI, so that the layer of `tracing-opentelemetry` makes the spans of these conventions of them.
-/// Nothing of what is sent to a model or comes from it is recorded, no header and no key.
+/// Messages are recorded only with [`content`](Self::content); headers and keys never are.
 ///
 /// ```
 /// # #[cfg(feature = "_tls")]
@@ -49,6 +52,7 @@ use crate::errors::Error;
 #[derive(Clone, Default)]
 pub struct Tracing {
     trace_ids: Option<Arc<TraceIds>>,
+    content: bool,
 }
 
 /// Returns the id of the trace and of the current span.
@@ -73,6 +77,15 @@ impl Tracing {
         self
     }
 
+    /// Sets whether the messages that are sent to a model and that it returns are recorded, as JSON in the fields
+    /// `gen_ai.input.messages`, `gen_ai.system_instructions` and `gen_ai.output.messages` of chat, Responses and Messages.
+    /// Default: `false`. Messages may hold personal data, and pictures and files in them make them large.
+    #[must_use]
+    pub const fn content(mut self, is_recorded: bool) -> Self {
+        self.content = is_recorded;
+        self
+    }
+
     /// Whether anything wants the span of a call. Without a subscriber this is one comparison.
     pub(crate) fn is_enabled() -> bool {
         tracing::enabled!(target: "openrouter_kit", Level::INFO)
@@ -81,7 +94,7 @@ impl Tracing {
 
 impl fmt::Debug for Tracing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tracing").field("trace_ids", &self.trace_ids.is_some()).finish()
+        f.debug_struct("Tracing").field("trace_ids", &self.trace_ids.is_some()).field("content", &self.content).finish()
     }
 }
 
@@ -90,6 +103,8 @@ impl fmt::Debug for Tracing {
 struct CallSpan {
     open: Mutex<Option<Open>>,
     has_first_chunk: AtomicBool,
+    /// The response so far, if its messages are recorded.
+    received: Mutex<Option<Vec<u8>>>,
 }
 
 #[derive(Clone)]
@@ -103,12 +118,16 @@ struct Open {
 
 impl CallSpan {
     fn open(&self) -> Option<Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.open).clone()
     }
 
     fn span(context: &HookContext) -> Option<Span> {
         context.state::<Self>().open().map(|open| open.span)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a generating operation is in the conventions.
@@ -157,6 +176,7 @@ struct Asked<'a> {
     top_p: Option<f64>,
     frequency_penalty: Option<f64>,
     presence_penalty: Option<f64>,
+    stop_sequences: Option<String>,
     output: Option<&'a str>,
 }
 
@@ -181,6 +201,7 @@ impl Asked<'_> {
                 "top_p" => asked.top_p = value.parse().ok(),
                 "frequency_penalty" => asked.frequency_penalty = value.parse().ok(),
                 "presence_penalty" => asked.presence_penalty = value.parse().ok(),
+                "stop" | "stop_sequences" => asked.stop_sequences = strings(value),
                 "response_format" => asked.output = output(member(value, "type")),
                 "text" => asked.output = output(member(value, "format").and_then(|format| member(format, "type"))),
                 _ => {}
@@ -203,9 +224,21 @@ fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     Reader::new(object).find(name).ok().flatten()
 }
 
+/// Strings as JSON, since a field cannot be a list. One alone stands for itself.
+fn strings(json: &str) -> Option<String> {
+    let strings = match serde_json::from_str(json).ok()? {
+        serde_json::Value::String(one) => vec![one],
+        many => serde_json::from_value::<Vec<String>>(many).ok()?,
+    };
+    let json = serde_json::json!(strings).to_string();
+    (json.len() <= LONGEST && !strings.is_empty()).then(|| crate::core::hidden::text(&json).into_owned())
+}
+
+/// Longer values are not recorded.
+const LONGEST: usize = 256;
+
 /// A string that may be a name or an id.
 fn string(json: &str) -> Option<String> {
-    const LONGEST: usize = 256;
     let text = Reader::new(json).string().ok()?;
     (text.len() <= LONGEST && !text.is_empty()).then(|| crate::core::hidden::text(&text).into_owned())
 }
@@ -257,10 +290,14 @@ impl Open {
             gen_ai.request.top_p = asked.top_p,
             gen_ai.request.frequency_penalty = asked.frequency_penalty,
             gen_ai.request.presence_penalty = asked.presence_penalty,
+            gen_ai.request.stop_sequences = asked.stop_sequences,
             gen_ai.request.reasoning.level = asked.reasoning_level,
             gen_ai.request.previous_response.id = asked.previous_response,
             gen_ai.conversation.id = asked.conversation,
             gen_ai.output.type = kind.output.or(asked.output),
+            gen_ai.input.messages = Empty,
+            gen_ai.system_instructions = Empty,
+            gen_ai.output.messages = Empty,
             server.address = address.0,
             server.port = i64::from(address.1),
             gen_ai.response.id = Empty,
@@ -404,12 +441,13 @@ fn with_trace(body: &Bytes, (trace_id, span_id): &(String, String)) -> Option<St
     Some(object(&request, &[("trace", object(&trace, &ids))]))
 }
 
-/// Runs an agent inside its span, if its client has spans.
+/// Runs an agent inside its span, if its client has spans. `counts` returns how many model calls and tool calls it made.
 #[cfg(feature = "agent")]
 pub(crate) async fn in_agent_span<T, E>(
     core: &OpenRouterCore,
     run_id: &str,
     run: impl Future<Output = Result<T, E>>,
+    counts: impl FnOnce() -> (u64, u64),
 ) -> Result<T, E> {
     if !core.inner().is_traced() {
         return run.await;
@@ -427,51 +465,57 @@ pub(crate) async fn in_agent_span<T, E>(
     let began = Instant::now();
     let result = run.instrument(span.clone()).await;
     let error = failed(&span, &result);
+    let (inference_calls, tool_calls) = counts();
     tracing::event!(
         target: "openrouter_kit::metrics",
         parent: &span,
         Level::DEBUG,
         error.type = error,
         histogram.gen_ai.invoke_agent.duration = began.elapsed().as_secs_f64(),
+        histogram.gen_ai.invoke_agent.inference_calls = inference_calls,
+        histogram.gen_ai.invoke_agent.tool_calls = tool_calls,
     );
     result
 }
 
 /// Runs a tool of the program inside its span, if the client of the agent has spans.
 #[cfg(feature = "agent")]
-pub(crate) async fn in_tool_span<T, E>(
-    core: OpenRouterCore,
-    name: String,
-    call_id: String,
-    tool: impl Future<Output = Result<T, E>>,
-) -> Result<T, E> {
+pub(crate) fn in_tool_span<T: 'static, E: 'static>(
+    core: &OpenRouterCore,
+    name: &str,
+    call_id: &str,
+    tool: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Pin<Box<dyn Future<Output = Result<T, E>> + Send>> {
     if !core.inner().is_traced() {
-        return tool.await;
+        return Box::pin(tool);
     }
-    let span = tracing::info_span!(
-        target: "openrouter_kit",
-        "openrouter.tool",
-        otel.name = format_args!("execute_tool {name}"),
-        otel.kind = "internal",
-        otel.status_code = Empty,
-        gen_ai.operation.name = "execute_tool",
-        gen_ai.tool.name = name,
-        gen_ai.tool.call.id = call_id,
-        gen_ai.tool.type = "function",
-        error.type = Empty,
-    );
-    let began = Instant::now();
-    let result = tool.instrument(span.clone()).await;
-    let error = failed(&span, &result);
-    tracing::event!(
-        target: "openrouter_kit::metrics",
-        parent: &span,
-        Level::DEBUG,
-        gen_ai.tool.name = name,
-        error.type = error,
-        histogram.gen_ai.execute_tool.duration = began.elapsed().as_secs_f64(),
-    );
-    result
+    let (name, call_id) = (name.to_owned(), call_id.to_owned());
+    Box::pin(async move {
+        let span = tracing::info_span!(
+            target: "openrouter_kit",
+            "openrouter.tool",
+            otel.name = format_args!("execute_tool {name}"),
+            otel.kind = "internal",
+            otel.status_code = Empty,
+            gen_ai.operation.name = "execute_tool",
+            gen_ai.tool.name = name,
+            gen_ai.tool.call.id = call_id,
+            gen_ai.tool.type = "function",
+            error.type = Empty,
+        );
+        let began = Instant::now();
+        let result = tool.instrument(span.clone()).await;
+        let error = failed(&span, &result);
+        tracing::event!(
+            target: "openrouter_kit::metrics",
+            parent: &span,
+            Level::DEBUG,
+            gen_ai.tool.name = name,
+            error.type = error,
+            histogram.gen_ai.execute_tool.duration = began.elapsed().as_secs_f64(),
+        );
+        result
+    })
 }
 
 /// Notes that what a span is about failed. The errors of a program may contain anything.
@@ -497,7 +541,14 @@ impl Hook for Tracing {
             if let Some(ids) = self.trace_ids.as_ref().filter(|_| open.kind.is_some()) {
                 open.trace_ids = open.span.in_scope(|| ids());
             }
-            *state.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(open.clone());
+            if self.content && open.kind.is_some_and(|kind| kind.operation == "chat") {
+                let (messages, instructions) =
+                    input.body.as_bytes().map_or((None, None), |body| content::of_request(body));
+                open.span.record("gen_ai.input.messages", messages);
+                open.span.record("gen_ai.system_instructions", instructions);
+                *lock(&state.received) = Some(Vec::new());
+            }
+            *lock(&state.open) = Some(open.clone());
             open
         });
         if let Some(ids) = &open.trace_ids
@@ -527,8 +578,13 @@ impl Observer for Tracing {
         }
     }
 
-    fn chunk(&self, context: &HookContext, _: &Bytes) {
+    fn chunk(&self, context: &HookContext, chunk: &Bytes) {
         let state = context.state::<CallSpan>();
+        if self.content {
+            let mut received = lock(&state.received);
+            received.as_mut().into_iter().for_each(|received| received.extend_from_slice(chunk));
+            received.take_if(|received| received.len() > content::LARGEST_RESPONSE);
+        }
         if !state.has_first_chunk.swap(true, Ordering::Relaxed)
             && let Some(Open { span, .. }) = state.open()
         {
@@ -539,6 +595,9 @@ impl Observer for Tracing {
     fn attempt_failed(&self, context: &HookContext, error: &Error, retry: Option<Retry>) {
         let state = context.state::<CallSpan>();
         state.has_first_chunk.store(false, Ordering::Relaxed);
+        if retry.is_some() {
+            lock(&state.received).as_mut().into_iter().for_each(Vec::clear);
+        }
         if let Some(Open { span, .. }) = state.open() {
             tracing::event!(
                 target: "openrouter_kit",
@@ -554,8 +613,11 @@ impl Observer for Tracing {
 
     fn call_end(&self, context: &HookContext, end: &CallEnd<'_>) {
         let state = context.state::<CallSpan>();
-        let open = state.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let open = lock(&state.open).take();
         if let Some(open) = open {
+            if let Some(received) = lock(&state.received).take() {
+                open.span.record("gen_ai.output.messages", content::of_response(&received));
+            }
             open.end(end);
         }
     }

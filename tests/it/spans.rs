@@ -18,6 +18,8 @@ use tracing::{Event, Metadata, Subscriber};
 use crate::support::{Script, Step, Thing, answer, get, response, slow_body};
 
 static CHAT: Operation = Operation::new("sendChatCompletionRequest", Method::POST, "/chat/completions");
+static RESPONSES: Operation = Operation::new("createResponses", Method::POST, "/responses");
+static MESSAGES: Operation = Operation::new("createMessages", Method::POST, "/messages");
 
 /// A span as it was seen.
 #[derive(Clone, Debug, Default)]
@@ -103,7 +105,8 @@ fn traced(script: &Script) -> OpenRouterCore {
 }
 
 fn chat(core: &OpenRouterCore) -> Call<Thing> {
-    let body = Thing::of(json!({"model": "a/b", "messages": [{"content": "marked-secret"}], "temperature": 0.5}));
+    let body = Thing::of(json!({"model": "a/b", "messages": [{"content": "marked-secret"}], "temperature": 0.5,
+        "stop": ["END", "\n"]}));
     Call::new(core, Parts::new(&CHAT).json(&body))
 }
 
@@ -128,6 +131,7 @@ async fn a_call_is_a_span_that_ends_with_it() {
         ("gen_ai.operation.name", "chat"),
         ("gen_ai.provider.name", "openrouter"),
         ("gen_ai.request.model", "a/b"),
+        ("gen_ai.request.stop_sequences", r#"["END","\n"]"#),
         ("gen_ai.response.model", "c"),
         ("gen_ai.usage.input_tokens", "3"),
         ("openrouter.attempts", "2"),
@@ -218,4 +222,118 @@ async fn requests_carry_the_ids_of_their_trace_if_asked_to() {
     // Operations that do not generate have no such member.
     get(&core).await.unwrap();
     assert!(script.sent().last().unwrap().body.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_are_in_the_span_of_a_call_if_asked_for() {
+    const KEY: &str = "sk-or-v1-0123456789abcdef";
+    let spans = Spans::default();
+    let _guard = tracing::subscriber::set_default(spans.clone());
+    let chat_request = json!({"model": "m", "messages": [
+        {"role": "system", "content": "Be brief"},
+        {"role": "user", "content": [{"type": "text", "text": KEY}, {"type": "image_url", "image_url": {"url": "u"}}]},
+        {"role": "assistant", "content": null, "reasoning": "Hm",
+            "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{\"a\":1}"}}]},
+        {"role": "tool", "tool_call_id": "c", "content": "2"},
+    ]});
+    let chat_input = json!([
+        {"role": "system", "parts": [{"type": "text", "content": "Be brief"}]},
+        {"role": "user", "parts": [{"type": "text", "content": "sk-[redacted]"},
+            {"type": "image_url", "image_url": {"url": "u"}}]},
+        {"role": "assistant", "parts": [{"type": "reasoning", "content": "Hm"},
+            {"type": "tool_call", "id": "c", "name": "f", "arguments": {"a": 1}}]},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c", "response": "2"}]},
+    ]);
+    let said = json!({"role": "assistant", "parts": [{"type": "text", "content": "Hello"}]});
+    let called = json!({"type": "tool_call", "id": "c", "name": "f", "arguments": {"a": 1}});
+    let cases = [
+        (
+            &CHAT,
+            chat_request,
+            json!({"choices": [{"message": {"role": "assistant", "content": "Hello"}}]}),
+            vec![],
+            [Some(chat_input), None, Some(json!([said]))],
+        ),
+        (
+            &CHAT,
+            json!({"messages": []}),
+            json!(null),
+            vec![
+                json!({"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}}]}),
+                json!({"choices": [{"index": 0, "delta": {"content": "lo", "tool_calls": [
+                {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{\"a\""}}]}}]}),
+                json!({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"arguments": ":1}"}}]},
+                "finish_reason": "tool_calls"}]}),
+            ],
+            [None, None, Some(json!([{"role": "assistant", "parts": [{"type": "text", "content": "Hello"}, called]}]))],
+        ),
+        (
+            &RESPONSES,
+            json!({"instructions": "Be brief", "input": "Hi"}),
+            json!(null),
+            vec![
+                json!({"type": "response.output_text.delta", "delta": "Hello"}),
+                json!({"type": "response.output_item.done", "item": {"type": "message", "role": "assistant",
+                "content": [{"type": "output_text", "text": "Hello"}]}}),
+                json!({"type": "response.output_item.done", "item": {"type": "function_call", "call_id": "c", "name": "f",
+                "arguments": "{\"a\":1}"}}),
+                json!({"type": "response.completed", "response": {}}),
+            ],
+            [
+                Some(json!([{"role": "user", "parts": [{"type": "text", "content": "Hi"}]}])),
+                Some(json!([{"type": "text", "content": "Be brief"}])),
+                Some(json!([said, {"role": "assistant", "parts": [called]}])),
+            ],
+        ),
+        (
+            &MESSAGES,
+            json!({"system": [{"type": "text", "text": "Be brief"}], "messages": [{"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": "c", "content": "2"}]}]}),
+            json!(null),
+            vec![
+                json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+                json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello"}}),
+                json!({"type": "content_block_start", "index": 1,
+                "content_block": {"type": "tool_use", "id": "c", "name": "f", "input": {}}}),
+                json!({"type": "content_block_delta", "index": 1,
+                "delta": {"type": "input_json_delta", "partial_json": "{\"a\""}}),
+                json!({"type": "content_block_delta", "index": 1,
+                "delta": {"type": "input_json_delta", "partial_json": ":1}"}}),
+            ],
+            [
+                Some(json!([{"role": "user", "parts": [{"type": "tool_call_response", "id": "c", "response": "2"}]}])),
+                Some(json!([{"type": "text", "content": "Be brief"}])),
+                Some(json!([{"role": "assistant", "parts": [{"type": "text", "content": "Hello"}, called]}])),
+            ],
+        ),
+    ];
+    for (operation, sent, whole, events, expected) in cases {
+        spans.0.lock().unwrap().clear();
+        let second = if events.is_empty() {
+            answer(200, &whole.to_string())
+        } else {
+            let text: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+            let mut events = response(200, &text);
+            events.headers_mut().insert("content-type", "text/event-stream".parse().unwrap());
+            Step::Answer(events)
+        };
+        // What the first attempt returned is not the output.
+        let busy = json!({"choices": [{"message": {"role": "assistant", "content": "busy"}}]}).to_string();
+        let script = Script::new([answer(503, &busy), second]);
+        let core = script.client().tracing(Tracing::new().content(true)).build().unwrap();
+        let parts = Parts::new(operation).json(&Thing::of(sent));
+        if events.is_empty() {
+            Call::<Thing>::new(&core, parts).await.unwrap();
+        } else {
+            let mut stream: EventStream<Thing> = Call::new(&core, parts).await.unwrap();
+            while stream.next().await.is_some() {}
+        }
+        let fields = &spans.seen()[0].fields;
+        for (name, expected) in ["input.messages", "system_instructions", "output.messages"].iter().zip(expected) {
+            let written = fields.get(&format!("gen_ai.{name}"));
+            let written: Option<serde_json::Value> = written.map(|text| serde_json::from_str(text).unwrap());
+            assert_eq!(written, expected, "{name} of {fields:?}");
+        }
+        assert!(!format!("{fields:?}").contains("0123456789abcdef"), "{fields:?}");
+    }
 }

@@ -64,10 +64,15 @@ pub fn subscriber(collector: &str) -> Result<(impl Subscriber + Send + Sync, Exp
 /// The units and buckets that the conventions ask for, which an event of `tracing` cannot carry.
 fn units_and_buckets(instrument: &Instrument) -> Option<Stream> {
     let name = instrument.name();
+    let calls = || (0..8).map(|power| f64::from(1 << power)).collect();
     let (unit, boundaries): (_, Vec<f64>) = if name.ends_with("duration") || name.ends_with("time_to_first_chunk") {
         ("s", (0..14).map(|power| 0.01 * f64::from(1 << power)).collect())
     } else if name.ends_with("tokens") {
         ("{token}", (0..14).map(|power| 4_f64.powi(power)).collect())
+    } else if name.ends_with(".inference_calls") {
+        ("{inference_call}", calls())
+    } else if name.ends_with(".tool_calls") {
+        ("{tool_call}", calls())
     } else {
         return None;
     };

@@ -27,6 +27,7 @@ const SPAN_ATTRIBUTES: &[&str] = &[
     "gen_ai.request.previous_response.id",
     "gen_ai.request.reasoning.level",
     "gen_ai.request.seed",
+    "gen_ai.request.stop_sequences",
     "gen_ai.request.stream",
     "gen_ai.request.temperature",
     "gen_ai.request.top_k",
@@ -58,6 +59,8 @@ const METRICS: &[(&str, &str)] = &[
     ("gen_ai.client.operation.duration", "s"),
     ("gen_ai.execute_tool.duration", "s"),
     ("gen_ai.invoke_agent.duration", "s"),
+    ("gen_ai.invoke_agent.inference_calls", "{inference_call}"),
+    ("gen_ai.invoke_agent.tool_calls", "{tool_call}"),
 ];
 
 /// Attributes that may identify the span of inference in a metric.
@@ -152,7 +155,7 @@ fn all<'a>(value: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
 async fn calls(server: &MockServer, client: &OpenRouter) {
     let request = || {
         let message = ChatMessage::user(format!("Say {SECRET}"));
-        ChatRequest::new([message]).model("openai/gpt-4o-mini").temperature(0.5).max_tokens(100).session_id("session-1")
+        ChatRequest::new([message]).model("openai/gpt-4o-mini").temperature(0.5).max_tokens(100).session_id("session-1").stop("END")
     };
     let usage = json!({
         "prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18, "cost": 0.0002,
@@ -253,6 +256,7 @@ fn a_collector_receives_spans_and_metrics_with_the_names_of_the_conventions() {
             ("gen_ai.provider.name", json!("openrouter")),
             ("gen_ai.request.model", json!("openai/gpt-4o-mini")),
             ("gen_ai.request.max_tokens", json!(100)),
+            ("gen_ai.request.stop_sequences", json!("[\"END\"]")),
             ("gen_ai.request.temperature", json!(0.5)),
             ("gen_ai.conversation.id", json!("session-1")),
             ("server.address", json!("127.0.0.1")),
@@ -344,6 +348,11 @@ fn a_collector_receives_spans_and_metrics_with_the_names_of_the_conventions() {
     let found: BTreeSet<_> =
         metrics.iter().map(|metric| (metric["name"].as_str().unwrap(), metric["unit"].as_str().unwrap())).collect();
     assert_eq!(found, METRICS.iter().copied().collect());
+    for (name, calls) in [("gen_ai.invoke_agent.inference_calls", 2), ("gen_ai.invoke_agent.tool_calls", 1)] {
+        let metric = metrics.iter().find(|metric| metric["name"] == name).unwrap();
+        let point = &metric["histogram"]["dataPoints"][0];
+        assert_eq!((&point["count"], &point["sum"]), (&json!("1"), &json!(f64::from(calls))), "{name}");
+    }
     let mut points = Vec::new();
     metrics.iter().for_each(|metric| all(metric, "dataPoints", &mut points));
     for point in points {
