@@ -21,7 +21,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use http_body_util::BodyExt;
 
 use openrouter_kit::OpenRouterCore;
-use openrouter_kit::agent::{Agent, Tool};
 use openrouter_kit::core::body::Body;
 use openrouter_kit::core::sse::SseDecoder;
 use openrouter_kit::core::transport::{HyperTransport, Transport, TransportFuture};
@@ -30,10 +29,10 @@ use openrouter_kit::funcs;
 use openrouter_kit::helpers::{ChatAccumulator, MessagesAccumulator, ResponsesAccumulator};
 use openrouter_kit::hooks::Tracing;
 use openrouter_kit::models::{
-    ChatRequest, ChatResult, ChatStreamChunk, InputItem, MessagesStreamEvent, ModelsListResponse, ResponsesRequest,
-    ResponsesResult, ResponsesStreamEvent, ResponsesTool,
+    ChatRequest, ChatResult, ChatStreamChunk, MessagesStreamEvent, ModelsListResponse, ResponsesRequest,
+    ResponsesResult, ResponsesStreamEvent,
 };
-use openrouter_kit_benches::bytes;
+use openrouter_kit_benches::{bytes, kit};
 
 const FEW: usize = 200;
 const MANY: usize = 1_200;
@@ -276,63 +275,28 @@ impl Transport for Turns {
 }
 
 fn turns() -> (tokio::runtime::Runtime, OpenRouterCore) {
-    let stream = |items: Vec<String>| {
-        let done = items.iter().enumerate().map(|(index, item)| {
-            format!("data: {{\"type\":\"response.output_item.done\",\"output_index\":{index},\"item\":{item}}}\n\n")
-        });
-        let usage = r#"{"input_tokens":9,"output_tokens":9,"total_tokens":18,"cost":0.01,"input_tokens_details":{"cached_tokens":0},"output_tokens_details":{"reasoning_tokens":0}}"#;
-        let last = format!(
-            "data: {{\"type\":\"response.completed\",\"response\":{{\"id\":\"gen-1\",\"object\":\"response\",\"created_at\":1,\
-             \"status\":\"completed\",\"model\":\"m\",\"output\":[{}],\"usage\":{usage}}}}}\n\ndata: [DONE]\n\n",
-            items.join(","),
-        );
-        ::bytes::Bytes::from(done.collect::<String>() + &last)
-    };
-    let call = |n: usize| {
-        format!(r#"{{"type":"function_call","id":"fc_{n}","call_id":"call_{n}","name":"nothing","arguments":"{{}}"}}"#)
-    };
-    let text = r#"{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Done.","annotations":[]}]}"#;
-    let bodies = [stream((0..10).map(call).collect()), stream(vec![text.to_owned()])];
+    let bodies = bytes::turns().map(|events| ::bytes::Bytes::from(events.concat()));
     let transport = Turns { count: AtomicUsize::new(0), bodies };
     let core = OpenRouterCore::builder().api_key("key").transport(transport).build().unwrap();
-    (tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), core)
+    (kit::runtime(), core)
 }
 
 fn agent(times: usize) {
     let (runtime, core) = turns();
-    let parameters = serde_json::json!({"type": "object", "properties": {}});
-    let nothing = Tool::with_schema("nothing", "Does nothing", parameters, async || {});
-    let agent = Agent::new(&core, "m").tool(nothing).max_concurrent(10);
+    let agent = kit::agent(&core);
     runtime.block_on(async {
         for _ in 0..times {
-            assert_eq!(agent.run("Hi").await.unwrap().text(), Ok("Done."));
+            kit::run_agent(&agent).await;
         }
     });
 }
 
 fn agent_by_hand(times: usize) {
     let (runtime, core) = turns();
-    let parameters = serde_json::json!({"type": "object", "properties": {}});
-    let nothing = ResponsesTool::function("nothing", parameters).description("Does nothing");
-    let request = ResponsesRequest::new().model("m").tools([nothing]);
+    let request = kit::request_with_tool();
     runtime.block_on(async {
         for _ in 0..times {
-            let mut items = vec![InputItem::user("Hi")];
-            loop {
-                let request = request.clone().input(items.clone());
-                let response = funcs::responses_stream(&core, request).await.unwrap().collect().await.unwrap();
-                items.extend(response.to_input());
-                let outputs = response.function_calls().map(|call| {
-                    call.parse_arguments::<serde_json::Value>().unwrap();
-                    InputItem::function_call_output(&call.call_id, "ok")
-                });
-                let outputs: Vec<InputItem> = outputs.collect();
-                if outputs.is_empty() {
-                    assert_eq!(response.output_text(), "Done.");
-                    break;
-                }
-                items.extend(outputs);
-            }
+            kit::run_by_hand(&core, &request).await;
         }
     });
 }

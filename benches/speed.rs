@@ -9,6 +9,7 @@
 //! cargo bench -p openrouter-kit-benches --bench speed -- encode        a request with images
 //! cargo bench -p openrouter-kit-benches --bench speed -- concurrent    from 1 to 10,000 streams at once
 //! cargo bench -p openrouter-kit-benches --bench speed -- recorded      a stream with and without a recorder
+//! cargo bench -p openrouter-kit-benches --bench speed -- agent         two model calls and ten tool calls
 //! cargo bench -p openrouter-kit-benches --bench speed -- growth        from 1,000 to 1,000,000 events
 //! ```
 //!
@@ -25,6 +26,7 @@ use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
+use allocation_counter::measure;
 use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::sse::SseDecoder;
 use openrouter_kit::core::wire;
@@ -45,7 +47,7 @@ fn main() {
         return serve();
     }
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let all: [(&str, fn()); 8] = [
+    let all: [(&str, fn()); 9] = [
         ("decode", decode),
         ("streams", streams),
         ("unary", unary),
@@ -53,6 +55,7 @@ fn main() {
         ("encode", encode),
         ("concurrent", concurrent),
         ("recorded", recorded),
+        ("agent", agent),
         ("growth", growth),
     ];
     for (name, run) in all {
@@ -257,6 +260,33 @@ fn models() {
         let list = runtime.block_on(funcs::models_list(core).into_future()).unwrap();
         assert_eq!(list.data.len(), bytes::MODELS);
     });
+}
+
+/// A run with two model calls and ten tool calls that do nothing, beside the same model calls by hand.
+fn agent() {
+    const RUNS: usize = 200;
+    let [calls, text] = bytes::turns_wire();
+    let length = calls.len() + text.len();
+    let address = server::start(HashMap::from([("turns-1", calls), ("turns-2", text)]), Arc::default());
+    let runtime = runtime();
+    // Each has a connection of its own.
+    let (core, request) = (client(address, "turns"), kit::request_with_tool());
+    let agent = kit::agent(&client(address, "turns"));
+    let by_hand = || runtime.block_on(kit::run_by_hand(&core, &request));
+    let run = || runtime.block_on(kit::run_agent(&agent));
+    compare(
+        "A run of an agent: two model calls, ten tool calls",
+        "run",
+        length as f64,
+        RUNS,
+        0,
+        vec![
+            Contender::new("by hand", || (0..RUNS).for_each(|_| by_hand())),
+            Contender::new("openrouter-kit", || (0..RUNS).for_each(|_| run())),
+        ],
+    );
+    let [by_hand, run] = [measure(by_hand), measure(run)].map(|info| (info.count_total, info.bytes_total));
+    println!("  allocations of a run (bytes): by hand {} ({}), agent {} ({})", by_hand.0, by_hand.1, run.0, run.1);
 }
 
 /// A chat request with four images of 1 MB.

@@ -173,3 +173,29 @@ pub const MODELS: usize = 580;
 pub fn models() -> Answer {
     Answer { wire: unary(&models_body(MODELS)), units: MODELS }
 }
+
+/// The events of two responses of a model: ten calls of a tool, and a text.
+pub fn turns() -> [Vec<String>; 2] {
+    let events = |items: Vec<String>| {
+        let done = items.iter().enumerate().map(|(index, item)| {
+            format!("data: {{\"type\":\"response.output_item.done\",\"output_index\":{index},\"item\":{item}}}\n\n")
+        });
+        let usage = r#"{"input_tokens":9,"output_tokens":9,"total_tokens":18,"cost":0.01,"input_tokens_details":{"cached_tokens":0},"output_tokens_details":{"reasoning_tokens":0}}"#;
+        let last = format!(
+            "data: {{\"type\":\"response.completed\",\"response\":{{\"id\":\"gen-1\",\"object\":\"response\",\"created_at\":1,\
+             \"status\":\"completed\",\"model\":\"m\",\"output\":[{}],\"usage\":{usage}}}}}\n\ndata: [DONE]\n\n",
+            items.join(","),
+        );
+        done.chain([last]).collect::<Vec<_>>()
+    };
+    let call = |n: usize| {
+        format!(r#"{{"type":"function_call","id":"fc_{n}","call_id":"call_{n}","name":"nothing","arguments":"{{}}"}}"#)
+    };
+    let text = r#"{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Done.","annotations":[]}]}"#;
+    [events((0..10).map(call).collect()), events(vec![text.to_owned()])]
+}
+
+/// The same as they are sent, each event a chunk.
+pub fn turns_wire() -> [Vec<u8>; 2] {
+    turns().map(|events| stream(events.chunks(1)))
+}

@@ -4,11 +4,12 @@ use std::hint::black_box;
 use std::net::SocketAddr;
 
 use openrouter_kit::OpenRouterCore;
+use openrouter_kit::agent::{Agent, Tool};
 use openrouter_kit::core::EventStream;
 use openrouter_kit::core::wire;
 use openrouter_kit::funcs;
 use openrouter_kit::hooks::Hook;
-use openrouter_kit::models::{ChatRequest, ResponsesRequest, ResponsesStreamEvent};
+use openrouter_kit::models::{ChatRequest, InputItem, ResponsesRequest, ResponsesStreamEvent, ResponsesTool};
 use tokio::runtime::Runtime;
 
 /// Everything runs on one thread.
@@ -59,4 +60,45 @@ pub async fn chat_events(core: &OpenRouterCore) -> usize {
         count += 1;
     }
     count
+}
+
+fn parameters() -> serde_json::Value {
+    serde_json::json!({"type": "object", "properties": {}})
+}
+
+/// An agent with a tool that does nothing.
+pub fn agent(core: &OpenRouterCore) -> Agent {
+    let nothing = Tool::with_schema("nothing", "Does nothing", parameters(), async || {});
+    Agent::new(core, "m").tool(nothing).max_concurrent(10)
+}
+
+/// Two model calls, and ten tool calls between them.
+pub async fn run_agent(agent: &Agent) {
+    assert_eq!(agent.run("Hi").await.unwrap().text(), Ok("Done."));
+}
+
+/// What the agent sends, but for the input.
+pub fn request_with_tool() -> ResponsesRequest {
+    let nothing = ResponsesTool::function("nothing", parameters()).description("Does nothing");
+    ResponsesRequest::new().model("m").tools([nothing])
+}
+
+/// The same without an agent.
+pub async fn run_by_hand(core: &OpenRouterCore, request: &ResponsesRequest) {
+    let mut items = vec![InputItem::user("Hi")];
+    loop {
+        let request = request.clone().input(items.clone());
+        let response = funcs::responses_stream(core, request).await.unwrap().collect().await.unwrap();
+        items.extend(response.to_input());
+        let outputs = response.function_calls().map(|call| {
+            call.parse_arguments::<serde_json::Value>().unwrap();
+            InputItem::function_call_output(&call.call_id, "ok")
+        });
+        let outputs: Vec<InputItem> = outputs.collect();
+        if outputs.is_empty() {
+            assert_eq!(response.output_text(), "Done.");
+            break;
+        }
+        items.extend(outputs);
+    }
 }

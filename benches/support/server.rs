@@ -8,7 +8,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What is answered, by the first segment of the path.
+/// What is answered, by the first segment of the path. What is asked as `turns` is answered with `turns-1` and `turns-2`
+/// in turn.
 pub type Answers = HashMap<&'static str, Vec<u8>>;
 
 /// Holds streams back after their head until it is opened.
@@ -66,6 +67,7 @@ fn serve(mut stream: TcpStream, answers: &Answers, gate: &Gate) -> std::io::Resu
     stream.set_nodelay(true)?;
     let mut request = Vec::with_capacity(4096);
     let mut part = vec![0; 16 * 1024];
+    let mut is_first_turn = false;
     loop {
         request.clear();
         let head = loop {
@@ -80,7 +82,11 @@ fn serve(mut stream: TcpStream, answers: &Answers, gate: &Gate) -> std::io::Resu
         let text = String::from_utf8_lossy(&request[..head]).to_ascii_lowercase();
         let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         let mut missing = field("content-length:").map_or(0, |length| length.parse().unwrap()) + head - request.len();
-        let scenario = text.split('/').nth(1).unwrap_or("").to_owned();
+        let mut scenario = text.split('/').nth(1).unwrap_or("").to_owned();
+        if scenario == "turns" {
+            is_first_turn = !is_first_turn;
+            scenario.push_str(if is_first_turn { "-1" } else { "-2" });
+        }
         while missing > 0 {
             missing -= stream.read(&mut part)?;
         }

@@ -62,6 +62,13 @@ pub(super) struct Settings {
     pub(super) output_retries: u64,
 }
 
+impl Settings {
+    /// Whether a request may have another history than the run, so that it needs a copy.
+    pub(super) fn may_change_history(&self) -> bool {
+        self.prepare.is_some() || !self.hooks.is_empty()
+    }
+}
+
 type ToolSource = dyn Fn() -> Vec<Tool> + Send + Sync;
 type Prepare = dyn Fn(&Run, &mut ResponsesRequest) + Send + Sync;
 type ModelCall = Call<EventStream<ResponsesStreamEvent>>;

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 
-use super::output::ToolOutput;
+use super::output::{Returned, ToolOutput};
+use super::run::Run;
 use super::stored::{stored_enum, stored_struct};
 use crate::helpers::ParseError;
 use crate::models::responses::{CustomToolCallOutputItem, ToolCallOutput};
@@ -22,6 +23,8 @@ pub struct ToolCall {
     pub(super) is_custom: bool,
     pub(super) state: CallState,
     pub(super) question: Option<String>,
+    /// The run of the subagent, as it was when it paused or was stopped.
+    pub(super) subagent: Option<Box<Run>>,
     pub(super) output: Option<ToolCallOutput>,
     pub(super) has_failed: bool,
     /// The output ends the run, if the tool gives one.
@@ -29,7 +32,7 @@ pub struct ToolCall {
 }
 
 stored_struct!(ToolCall as "tool call" {
-    id, original_id, name, arguments, is_custom, state, question, output, has_failed, ends_run,
+    id, original_id, name, arguments, is_custom, state, question, subagent, output, has_failed, ends_run,
 });
 
 /// What has become of a tool call.
@@ -48,6 +51,9 @@ pub enum CallState {
     /// The call had started when the program ended, so it may have had its effect. [`Run::approve`](super::Run::approve)
     /// repeats it, [`Run::answer`](super::Run::answer) gives its output, [`Run::reject`](super::Run::reject) abandons it.
     Interrupted,
+    /// The call runs a [subagent](ToolCall::subagent), which has paused. Its own calls have to be decided, in
+    /// [`Run::subagent_mut`](super::Run::subagent_mut).
+    Subagent,
     /// The call was approved and has not started.
     Approved,
     /// The call has started.
@@ -62,15 +68,17 @@ stored_enum!(CallState as "state of a tool call" {
     NeedsAnswer = "needs_answer",
     External = "external",
     Interrupted = "interrupted",
+    Subagent = "subagent",
     Approved = "approved",
     Started = "started",
     Finished = "finished",
 });
 
 impl CallState {
-    /// Returns `true` if the call waits for a decision of the program.
+    /// Returns `true` if the call waits for a decision of the program; a [`Subagent`](Self::Subagent), if one of its own
+    /// calls does.
     pub const fn is_pending(self) -> bool {
-        matches!(self, Self::NeedsApproval | Self::NeedsAnswer | Self::External | Self::Interrupted)
+        matches!(self, Self::NeedsApproval | Self::NeedsAnswer | Self::External | Self::Interrupted | Self::Subagent)
     }
 }
 
@@ -84,6 +92,7 @@ impl ToolCall {
             is_custom,
             state: CallState::Requested,
             question: None,
+            subagent: None,
             output: None,
             has_failed: false,
             ends_run: false,
@@ -135,6 +144,27 @@ impl ToolCall {
         self.question.as_deref()
     }
 
+    /// Returns the run of the subagent that the call runs, if it has paused: its [pending](Run::pending) calls are those that
+    /// the call waits for. To decide them, see [`Run::subagent_mut`].
+    pub fn subagent(&self) -> Option<&Run> {
+        self.subagent.as_deref()
+    }
+
+    /// Whether the call waits for a decision of the program.
+    pub(super) fn is_pending(&self) -> bool {
+        self.state.is_pending() && !self.is_decided_subagent()
+    }
+
+    /// Whether the call can be run: for the first time, or on with its subagent.
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self.state, CallState::Requested | CallState::Approved) || self.is_decided_subagent()
+    }
+
+    fn is_decided_subagent(&self) -> bool {
+        let is_decided = |run: &Run| run.pending().next().is_none();
+        self.state == CallState::Subagent && self.subagent().is_none_or(is_decided)
+    }
+
     /// Returns what the model gets or has got as the output of the call.
     pub const fn output(&self) -> Option<&ToolCallOutput> {
         self.output.as_ref()
@@ -150,16 +180,21 @@ impl ToolCall {
         arguments.into().as_text().clone_into(&mut self.arguments);
     }
 
-    /// Gives the call what the tool returned, or the question that it asked.
+    /// Gives the call what the tool returned, the question that it asked, or the subagent that paused.
     pub(super) fn finish(&mut self, output: ToolOutput) {
-        match output.into_output() {
-            Ok(output) => {
+        self.subagent = None;
+        match output.into_returned() {
+            Returned::Output(output) => {
                 self.state = CallState::Finished;
                 self.output = Some(output);
             }
-            Err(question) => {
+            Returned::Question(question) => {
                 self.state = CallState::NeedsAnswer;
                 self.question = Some(question);
+            }
+            Returned::Paused(run) => {
+                self.state = CallState::Subagent;
+                self.subagent = Some(run);
             }
         }
     }

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::event::Event;
 use super::meter::Meter;
+use super::run::Run;
+use super::running::StopHandle;
 use crate::models::Json;
 
 /// Values by their types, shared by the tool calls of a run.
@@ -77,6 +79,9 @@ pub struct ToolContext {
     pub(super) data: Arc<Data>,
     pub(super) reader: Option<Reader>,
     pub(super) meter: Arc<Meter>,
+    /// The handles that stop the run.
+    pub(super) stops: Vec<StopHandle>,
+    pub(super) subagent: Option<Box<Run>>,
 }
 
 impl ToolContext {
@@ -105,6 +110,14 @@ impl ToolContext {
     /// agent with [`Agent::data`](super::Agent::data).
     pub fn data<T: Send + Sync + 'static>(&self) -> Option<&T> {
         self.data.get()
+    }
+
+    /// Returns the run of the subagent with which the call paused, for a tool that returned [`ToolOutput::paused`] and is now
+    /// to [resume](super::Agent::resume) it; `None` if the call runs for the first time.
+    ///
+    /// [`ToolOutput::paused`]: super::ToolOutput::paused
+    pub fn subagent(&self) -> Option<&Run> {
+        self.subagent.as_deref()
     }
 
     /// Reports progress to the reader of the run's events, as [`Event::ToolProgress`]. Nothing happens if no one reads them.

@@ -7,6 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::builder::Agent;
+use super::call::ToolCall;
 use super::context::{Data, Reader};
 use super::event::Event;
 use super::held::Held;
@@ -29,11 +30,14 @@ use crate::models::{ResponsesRequest, ToolChoiceMode};
 /// What a run needs while it runs.
 pub(super) struct Driver {
     pub(super) agent: Agent,
+    pub(super) run_id: Arc<str>,
     held: Option<Held>,
     pub(super) data: Arc<Data>,
     pub(super) reader: Option<Reader>,
     pub(super) meter: Arc<Meter>,
-    stop: StopHandle,
+    pub(super) stops: Vec<StopHandle>,
+    /// The calls whose subagents have paused or stopped in this drive. They go on when the run is resumed.
+    pub(super) paused: Vec<String>,
     began: Instant,
     /// How long the run had been active before.
     active_before: Duration,
@@ -49,12 +53,25 @@ impl Driver {
         held: Option<Held>,
         data: Arc<Data>,
         reader: Option<Reader>,
-        stop: StopHandle,
+        stops: Vec<StopHandle>,
         meter: Arc<Meter>,
         run: &Run,
     ) -> Self {
         let (began, active_before) = (Instant::now(), run.active_time());
-        Self { agent, held, data, reader, meter, stop, began, active_before, offered: None, supplied: Vec::new() }
+        Self {
+            agent,
+            run_id: run.id().into(),
+            held,
+            data,
+            reader,
+            meter,
+            stops,
+            paused: Vec::new(),
+            began,
+            active_before,
+            offered: None,
+            supplied: Vec::new(),
+        }
     }
 
     /// Runs to the end, a pause or an error.
@@ -66,7 +83,8 @@ impl Driver {
         }
         let left = self.agent.settings.limits.time_limit().map(|most| most.saturating_sub(run.active_time()));
         let held = self.held.clone();
-        let (id, work) = (run.id().to_owned(), within(left, self.advance(&mut run)));
+        // Boxed, since it is large and moved several times.
+        let (id, work) = (Arc::clone(&self.run_id), within(left, Box::pin(self.advance(&mut run))));
         let result = match &held {
             Some(held) => held.during(&id, work).await.map_err(AgentErrorKind::Store),
             None => Ok(work.await),
@@ -121,12 +139,21 @@ impl Driver {
         loop {
             self.note(run);
             match run.next_step(&settings.limits) {
-                NextStep::RunTools => self.run_tools(run).await?,
-                NextStep::CallModel { .. } if self.stop.is_stopped() => run.stop(StopReason::Requested),
+                NextStep::RunTools if run.calls().iter().any(|call| self.can_run(call)) => self.run_tools(run).await?,
+                // A subagent was stopped.
+                NextStep::RunTools => run.stop(StopReason::Requested),
+                NextStep::CallModel { .. } if self.stops.iter().any(StopHandle::is_stopped) => {
+                    run.stop(StopReason::Requested);
+                }
                 NextStep::CallModel { is_final } => self.call_model(run, is_final).await?,
                 NextStep::Wait | NextStep::End => return Ok(()),
             }
         }
+    }
+
+    /// Whether a call is to be run now.
+    pub(super) fn can_run(&self, call: &ToolCall) -> bool {
+        call.is_ready() && !self.paused.iter().any(|id| id == call.id())
     }
 
     /// All tools, as of the last request.
@@ -134,9 +161,13 @@ impl Driver {
         self.agent.settings.tools.iter().chain(&self.supplied)
     }
 
-    /// Takes the tools that the sources have now.
+    /// Takes the tools that the sources have now, if they can be offered.
     fn refresh_tools(&mut self) -> Result<(), AgentErrorKind> {
         self.supplied = self.agent.settings.tool_sources.iter().flat_map(|source| source()).collect();
+        if let Some((name, reason)) = self.tools().find_map(|tool| Some((tool.name(), tool.not_strict.as_ref()?))) {
+            let (name, reason) = (name.to_owned(), reason.clone());
+            return Err(AgentErrorKind::Run(RunError::NotStrict { name, reason }));
+        }
         let mut names = BTreeSet::new();
         let again = self.tools().map(Tool::name).find(|name| !name.is_empty() && !names.insert(*name));
         again.map_or(Ok(()), |name| Err(AgentErrorKind::Run(RunError::DuplicateTool { name: name.to_owned() })))
@@ -193,7 +224,7 @@ impl Driver {
     }
 
     async fn call_model(&mut self, run: &mut Run, is_final: bool) -> Result<(), AgentErrorKind> {
-        let request = self.request(run, is_final).await?;
+        let mut request = self.request(run, is_final).await?;
         if let Some(limit) = self.meter.limit_above() {
             run.stop(StopReason::Limit(limit));
             return Ok(());
@@ -208,7 +239,7 @@ impl Driver {
         }
         let step = run.steps().len() - 1;
         self.emit(|| Event::StepStarted { step }).await;
-        let result = self.receive(&request).await;
+        let result = self.receive(run, &mut request).await;
         let (known, result) = match result {
             Ok(mut response) => {
                 let usage = Usage::of_call(response.usage.as_ref());
@@ -242,7 +273,9 @@ impl Driver {
     async fn request(&mut self, run: &mut Run, is_final: bool) -> Result<ResponsesRequest, AgentErrorKind> {
         let settings = Arc::clone(&self.agent.settings);
         let mut request = settings.request.clone();
-        request.input = Some(ResponsesInput::List(run.items().to_vec()));
+        if settings.may_change_history() {
+            request.input = Some(ResponsesInput::List(run.items().to_vec()));
+        }
         self.refresh_tools()?;
         if self.tools().next().is_some() {
             request.tools.get_or_insert_default().extend(self.tools().map(|tool| tool.definition().clone()));
@@ -263,9 +296,12 @@ impl Driver {
         for hook in &settings.hooks {
             hook.before_model(run, &mut request).await.map_err(AgentErrorKind::Hook)?;
         }
-        if let Some(ResponsesInput::List(items)) = &request.input
-            && let Some((kind, id)) = open_calls(items).first()
-        {
+        let items = match &request.input {
+            _ if !settings.may_change_history() => run.items(),
+            Some(ResponsesInput::List(items)) => items,
+            _ => &[],
+        };
+        if let Some((kind, id)) = open_calls(items).first() {
             return Err(AgentErrorKind::Run(RunError::DanglingCall { kind, id: (*id).to_owned() }));
         }
         self.offered = Some(request.tools.iter().flatten().map(|tool| name_of(tool).to_owned()).collect());
@@ -273,8 +309,16 @@ impl Driver {
     }
 
     /// Makes a model call. An error comes with the usage that has to be assumed, if the request may have been sent.
-    async fn receive(&self, request: &ResponsesRequest) -> Result<ResponsesResult, (Error, Option<Usage>)> {
-        let mut call = funcs::responses_stream(&self.agent.core, request);
+    async fn receive(
+        &self,
+        run: &mut Run,
+        request: &mut ResponsesRequest,
+    ) -> Result<ResponsesResult, (Error, Option<Usage>)> {
+        let send = |request: &ResponsesRequest| funcs::responses_stream(&self.agent.core, request);
+        let mut call = match self.agent.settings.may_change_history() {
+            true => send(request),
+            false => run.send_items(request, send),
+        };
         if let Some(configure) = &self.agent.settings.configure {
             call = configure(call);
         }

@@ -149,6 +149,14 @@ impl Paused {
         &self.run
     }
 
+    /// Returns the run of a subagent that has paused, to decide its calls; see [`Run::subagent_mut`].
+    ///
+    /// # Errors
+    /// Those of [`Run::subagent_mut`].
+    pub fn subagent_mut(&mut self, id: &str) -> Result<&mut Run, RunError> {
+        self.run.subagent_mut(id)
+    }
+
     /// Allows a call to run; see [`Run::approve`].
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use super::run::Run;
 use crate::core::wire::IntoText;
 use crate::errors::{LONGEST, OneLine};
 use crate::models::responses::{InputFile, InputImage, InputText, ToolCallOutput, ToolCallOutputPart};
@@ -25,21 +26,23 @@ use crate::models::{ImageDetail, Json};
 /// # let _ = both;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct ToolOutput(Kind);
+pub struct ToolOutput(Returned);
 
 /// What stands for an output without content.
 const EMPTY: &str = "(empty)";
 
+/// What a tool can return: an output, or what the run has to wait for.
 #[derive(Clone, Debug, PartialEq)]
-enum Kind {
+pub(super) enum Returned {
     Output(ToolCallOutput),
     Question(String),
+    Paused(Box<Run>),
 }
 
 impl ToolOutput {
     /// Returns an output of this text.
     pub fn text(text: impl Into<String>) -> Self {
-        Self(Kind::Output(ToolCallOutput::Text(text.into())))
+        Self(Returned::Output(ToolCallOutput::Text(text.into())))
     }
 
     /// Returns an output of this JSON.
@@ -50,7 +53,7 @@ impl ToolOutput {
 
     /// Returns an output of content parts: text, images and files.
     pub fn parts(parts: impl IntoIterator<Item = impl Into<ToolCallOutputPart>>) -> Self {
-        Self(Kind::Output(ToolCallOutput::List(parts.into_iter().map(Into::into).collect())))
+        Self(Returned::Output(ToolCallOutput::List(parts.into_iter().map(Into::into).collect())))
     }
 
     /// Returns an output of an image by its URL, which may be a `data:` URL.
@@ -67,10 +70,18 @@ impl ToolOutput {
     /// finished, and the call is pending with [`CallState::NeedsAnswer`](super::CallState::NeedsAnswer) until
     /// [`Run::answer`](super::Run::answer) gives its output.
     pub fn question(question: impl Into<String>) -> Self {
-        Self(Kind::Question(question.into()))
+        Self(Returned::Question(question.into()))
     }
 
-    /// Appends another output as further content parts. A question replaces everything else.
+    /// Returns the run of a subagent that has paused or was stopped, from a tool that runs an agent as
+    /// [`Tool::from_agent`](super::Tool::from_agent) does. The run above pauses too, and keeps this one in its call as
+    /// [`ToolCall::subagent`](super::ToolCall::subagent). Once its calls are decided, the tool is called again and finds it
+    /// in [`ToolContext::subagent`](super::ToolContext::subagent), to resume it.
+    pub fn paused(run: impl Into<Run>) -> Self {
+        Self(Returned::Paused(Box::new(run.into())))
+    }
+
+    /// Appends another output as further content parts. A question or a paused run replaces everything else.
     #[must_use]
     pub fn with(self, other: impl Into<Self>) -> Self {
         let parts = |output| match output {
@@ -79,12 +90,12 @@ impl ToolOutput {
             ToolCallOutput::Unrecognized(kept) => vec![ToolCallOutputPart::Unrecognized(kept)],
         };
         match (self.0, other.into().0) {
-            (Kind::Output(first), Kind::Output(second)) => {
+            (Returned::Output(first), Returned::Output(second)) => {
                 let mut all = parts(first);
                 all.extend(parts(second));
-                Self(Kind::Output(ToolCallOutput::List(all)))
+                Self(Returned::Output(ToolCallOutput::List(all)))
             }
-            (question @ Kind::Question(_), _) | (_, question) => Self(question),
+            (Returned::Output(_), wait) | (wait, _) => Self(wait),
         }
     }
 
@@ -103,14 +114,14 @@ impl ToolOutput {
         Ok(Self::json(json.unwrap_or_else(|| Json::from("ok"))))
     }
 
-    /// The output, or the question. Some providers refuse an empty output.
-    pub(super) fn into_output(self) -> Result<ToolCallOutput, String> {
-        match self.0 {
-            Kind::Output(ToolCallOutput::Text(text)) if text.is_empty() => Ok(ToolCallOutput::Text(EMPTY.to_owned())),
-            Kind::Output(ToolCallOutput::List(parts)) if parts.is_empty() => Ok(ToolCallOutput::Text(EMPTY.to_owned())),
-            Kind::Output(output) => Ok(output),
-            Kind::Question(question) => Err(question),
-        }
+    /// What was returned. Some providers refuse an empty output.
+    pub(super) fn into_returned(self) -> Returned {
+        let is_empty = match &self.0 {
+            Returned::Output(ToolCallOutput::Text(text)) => text.is_empty(),
+            Returned::Output(ToolCallOutput::List(parts)) => parts.is_empty(),
+            _ => false,
+        };
+        if is_empty { Returned::Output(EMPTY.into()) } else { self.0 }
     }
 }
 
@@ -134,16 +145,17 @@ impl From<serde_json::Value> for ToolOutput {
 
 impl From<ToolCallOutput> for ToolOutput {
     fn from(output: ToolCallOutput) -> Self {
-        Self(Kind::Output(output))
+        Self(Returned::Output(output))
     }
 }
 
 impl Serialize for ToolOutput {
-    /// Writes the output as it is sent; a question as its text.
+    /// Writes the output as it is sent; a question as its text, a paused run as its state.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
-            Kind::Output(output) => output.serialize(serializer),
-            Kind::Question(question) => question.serialize(serializer),
+            Returned::Output(output) => output.serialize(serializer),
+            Returned::Question(question) => question.serialize(serializer),
+            Returned::Paused(run) => run.serialize(serializer),
         }
     }
 }

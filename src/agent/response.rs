@@ -1,5 +1,6 @@
 //! What a response of the model means for a run.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::call::ToolCall;
@@ -29,7 +30,7 @@ pub(super) enum Made {
 impl Reading {
     /// Reads a response to this history. Calls whose ids are missing or taken get new ones.
     pub(super) fn of(response: &ResponsesResult, history: &[InputItem]) -> Self {
-        let mut taken: BTreeSet<String> = history.iter().filter_map(called).map(str::to_owned).collect();
+        let mut taken: BTreeSet<Cow<'_, str>> = history.iter().filter_map(called).map(Cow::Borrowed).collect();
         let mut calls = Vec::new();
         let mut items: Vec<InputItem> = Vec::with_capacity(response.output.len());
         for item in response.to_input() {
@@ -58,15 +59,15 @@ impl Reading {
 }
 
 /// An id that no other call has.
-fn unique(taken: &mut BTreeSet<String>, wanted: &str) -> String {
+fn unique(taken: &mut BTreeSet<Cow<'_, str>>, wanted: &str) -> String {
     let base = if wanted.is_empty() { "call" } else { wanted };
     let mut id = wanted.to_owned();
     let mut number = 1_u64;
-    while id.is_empty() || taken.contains(&id) {
+    while id.is_empty() || taken.contains(id.as_str()) {
         number += 1;
         id = format!("{base}-{number}");
     }
-    taken.insert(id.clone());
+    taken.insert(id.clone().into());
     id
 }
 

@@ -37,6 +37,20 @@ struct Active {
     future: ToolFuture,
 }
 
+/// The events of what has happened, to be emitted once it is saved.
+struct Events {
+    are_read: bool,
+    all: Vec<Event>,
+}
+
+impl Events {
+    fn add(&mut self, event: impl FnOnce() -> Event) {
+        if self.are_read {
+            self.all.push(event());
+        }
+    }
+}
+
 /// What is to be done with a call.
 enum Decision {
     Run(Prepared),
@@ -57,26 +71,32 @@ impl Driver {
         }
         let mut active: Vec<Active> = Vec::new();
         loop {
-            let mut events = Vec::new();
+            let mut events = Events { are_read: self.reader.is_some(), all: Vec::new() };
+            let mut has_changed = false;
             while active.len() < self.agent.settings.max_concurrent
                 && let Some(index) = self.next_call(run, &active)
             {
-                events.extend(self.start(run, index, &mut active).await?);
+                has_changed = true;
+                self.start(run, index, &mut active, &mut events).await?;
             }
-            if !events.is_empty() {
+            if has_changed {
                 // What starts now is noted first, so that it is known to have started whatever happens.
                 self.save(run).await?;
             }
-            for event in events {
-                self.emit(|| event).await;
-            }
+            self.emit_all(&mut events).await;
             if active.is_empty() {
                 self.count_failures(run);
                 return Ok(());
             }
             let (id, result) = next_finished(&mut active).await;
-            let event = self.finish(run, &id, result).await?;
+            self.finish(run, &id, result, &mut events).await?;
             self.save(run).await?;
+            self.emit_all(&mut events).await;
+        }
+    }
+
+    async fn emit_all(&self, events: &mut Events) {
+        for event in events.all.drain(..) {
             self.emit(|| event).await;
         }
     }
@@ -88,7 +108,7 @@ impl Driver {
             return None;
         }
         for (index, call) in run.calls().iter().enumerate() {
-            if !matches!(call.state(), CallState::Requested | CallState::Approved) {
+            if !self.can_run(call) {
                 continue;
             }
             let Some(tool) = self.tool(call.name()) else { return Some(index) };
@@ -106,14 +126,15 @@ impl Driver {
         self.tools().find(|tool| tool.name() == name && !matches!(tool.action, Action::Server))
     }
 
-    /// Decides about a call and carries that out; returns the event to tell.
+    /// Decides about a call and carries that out.
     async fn start(
         &self,
         run: &mut Run,
         index: usize,
         active: &mut Vec<Active>,
-    ) -> Result<Option<Event>, AgentErrorKind> {
-        let Some(mut call) = run.calls().get(index).cloned() else { return Ok(None) };
+        events: &mut Events,
+    ) -> Result<(), AgentErrorKind> {
+        let Some(mut call) = run.calls().get(index).cloned() else { return Ok(()) };
         let decision = self.decide(run, &mut call).await;
         let id = call.id().to_owned();
         if let Some(known) = run.calls.get_mut(index) {
@@ -122,33 +143,40 @@ impl Driver {
         match decision {
             Decision::Run(prepared) => {
                 run.begin_tool_call(&id).map_err(AgentErrorKind::Run)?;
-                self.meter.add(Usage { tool_calls: 1, ..Usage::zero() });
-                let Some(call) = run.calls().get(index) else { return Ok(None) };
+                let Some(call) = run.calls().get(index) else { return Ok(()) };
+                if call.subagent().is_none() {
+                    self.meter.add(Usage { tool_calls: 1, ..Usage::zero() });
+                }
                 let context = ToolContext {
                     call_id: id.clone(),
                     tool: call.name().to_owned(),
-                    run_id: run.id().into(),
+                    run_id: Arc::clone(&self.run_id),
                     step: run.steps().len(),
                     data: Arc::clone(&self.data),
                     reader: self.reader.clone(),
                     meter: Arc::clone(&self.meter),
+                    stops: self.stops.clone(),
+                    subagent: call.subagent.clone(),
                 };
                 let timeout = self.tool(call.name()).and_then(|tool| tool.timeout);
                 let future = in_tool_span(&self.agent.core, call.name(), &id, guarded(prepared, context, timeout));
                 active.push(Active { id, tool: call.name().to_owned(), future });
-                Ok(Some(Event::ToolStarted(call.clone())))
+                events.add(|| Event::ToolStarted(call.clone()));
             }
             Decision::Suspend(state) => {
                 run.suspend(index, state);
-                Ok(run.calls().get(index).cloned().map(Event::ToolPending))
+                if let Some(call) = run.calls().get(index) {
+                    events.add(|| Event::ToolPending(call.clone()));
+                }
             }
-            Decision::Fail(error) => Ok(Some(fail(run, &id, error)?)),
+            Decision::Fail(error) => fail(run, &id, error, events)?,
         }
+        Ok(())
     }
 
     /// Decides about a call: first whether the tool exists and its arguments fit, then what hooks, approval and limits say.
     async fn decide(&self, run: &mut Run, call: &mut ToolCall) -> Decision {
-        let is_approved = call.state() == CallState::Approved;
+        let is_approved = matches!(call.state(), CallState::Approved | CallState::Subagent);
         let name = call.name().to_owned();
         let Some(tool) = self.tool(&name).filter(|_| is_approved || self.is_offered(&name)) else {
             return Decision::Fail(self.unknown(&name));
@@ -198,7 +226,7 @@ impl Driver {
         }
         let Some(prepared) = prepared else { return Decision::Suspend(CallState::External) };
         let is_allowed = self.agent.settings.limits.allows_tool_call(&self.meter.used());
-        if !is_allowed || !self.meter.allows_tool_call_above() {
+        if call.subagent().is_none() && (!is_allowed || !self.meter.allows_tool_call_above()) {
             run.turn.refused_tool_call = true;
             let message = format!("This call was not run: {} is reached.", Limit::ToolCalls);
             return Decision::Fail(ToolError::of_kind(ToolErrorKind::Refused, message));
@@ -219,13 +247,13 @@ impl Driver {
 
     /// Takes in how a call ended.
     async fn finish(
-        &self,
+        &mut self,
         run: &mut Run,
         id: &str,
         mut result: Result<ToolOutput, ToolError>,
-    ) -> Result<Event, AgentErrorKind> {
-        let call = run.calls().iter().find(|call| call.id() == id).cloned();
-        if let Some(call) = &call {
+        events: &mut Events,
+    ) -> Result<(), AgentErrorKind> {
+        if let Some(call) = run.calls().iter().find(|call| call.id() == id) {
             for hook in &self.agent.settings.hooks {
                 if let Err(error) = hook.after_tool(run, call, &mut result).await {
                     result = Err(ToolError::new(error));
@@ -234,13 +262,17 @@ impl Driver {
         }
         match result {
             Ok(output) => {
-                let call = run.finish_tool_call(id, output).map_err(AgentErrorKind::Run)?.clone();
-                Ok(match call.state() {
-                    CallState::Finished => Event::ToolFinished { call, error: None },
-                    _ => Event::ToolPending(call),
-                })
+                let call = run.finish_tool_call(id, output).map_err(AgentErrorKind::Run)?;
+                if call.state() == CallState::Subagent {
+                    self.paused.push(id.to_owned());
+                }
+                events.add(|| match call.state() {
+                    CallState::Finished => Event::ToolFinished { call: call.clone(), error: None },
+                    _ => Event::ToolPending(call.clone()),
+                });
+                Ok(())
             }
-            Err(error) => fail(run, id, error),
+            Err(error) => fail(run, id, error, events),
         }
     }
 
@@ -256,11 +288,12 @@ impl Driver {
     }
 }
 
-/// Gives a call the output that says why it failed, and makes the event of it.
-fn fail(run: &mut Run, id: &str, error: ToolError) -> Result<Event, AgentErrorKind> {
+/// Gives a call the output that says why it failed.
+fn fail(run: &mut Run, id: &str, error: ToolError, events: &mut Events) -> Result<(), AgentErrorKind> {
     let has_failed = error.kind() != ToolErrorKind::Refused;
     let call = run.settle_tool_call(id, error.model_text(), has_failed).map_err(AgentErrorKind::Run)?;
-    Ok(Event::ToolFinished { call: call.clone(), error: Some(Arc::new(error)) })
+    events.add(|| Event::ToolFinished { call: call.clone(), error: Some(Arc::new(error)) });
+    Ok(())
 }
 
 /// Reads the arguments of a call; `None` if the program runs it outside of the run.

@@ -13,7 +13,7 @@ use super::step::{Repeat, Step, StepState, Turn};
 use super::stored::{Version, stored_struct};
 use super::usage::Usage;
 use crate::models::responses::{ResponsesInput, ResponsesResult, ToolCallOutput};
-use crate::models::{InputItem, Json};
+use crate::models::{InputItem, Json, ResponsesRequest};
 
 /// A run of an agent: its history, its tool calls, its usage, and what comes next.
 ///
@@ -130,9 +130,36 @@ impl Run {
         &self.calls
     }
 
-    /// Returns the calls that wait for a decision: an approval, an answer, or the output of an external tool.
+    /// Returns the calls that wait for a decision: an approval, an answer, the output of an external tool, or a decision
+    /// about the calls of a [subagent](ToolCall::subagent).
     pub fn pending(&self) -> impl Iterator<Item = &ToolCall> {
-        self.calls.iter().filter(|call| call.state.is_pending())
+        self.calls.iter().filter(|call| call.is_pending())
+    }
+
+    /// Returns the run of the subagent that a call runs and that has paused, to decide its calls. Its ids are its own: they
+    /// may be those of other calls in this run.
+    ///
+    /// ```
+    /// # use openrouter_kit::agent::{Run, RunError};
+    /// fn approve_all(run: &mut Run) -> Result<(), RunError> {
+    ///     for id in run.pending().map(|call| call.id().to_owned()).collect::<Vec<_>>() {
+    ///         match run.subagent_mut(&id) {
+    ///             Ok(subagent) => approve_all(subagent)?,
+    ///             Err(_) => run.approve(&id)?,
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let _ = approve_all;
+    /// ```
+    ///
+    /// # Errors
+    /// [`RunError`] if the call does not exist, or does not wait for a subagent.
+    pub fn subagent_mut(&mut self, id: &str) -> Result<&mut Self, RunError> {
+        let call = self.call(id)?;
+        let state = call.state;
+        let paused = call.subagent.as_deref_mut().filter(|_| state == CallState::Subagent);
+        paused.ok_or_else(|| RunError::NotPending { id: id.to_owned(), state })
     }
 
     /// Returns the model calls so far, each with its usage.
@@ -217,7 +244,7 @@ impl Run {
         if self.status.is_end() {
             return NextStep::End;
         }
-        if self.calls.iter().any(|call| matches!(call.state, CallState::Requested | CallState::Approved)) {
+        if self.calls.iter().any(ToolCall::is_ready) {
             self.status = RunStatus::InProgress;
             return NextStep::RunTools;
         }
@@ -250,6 +277,18 @@ impl Run {
     /// Notes that a model call is about to be sent. From here on it counts, with unknown cost until its response is there.
     pub fn begin_model_call(&mut self) {
         self.steps.push(Step { usage: Usage::of_unknown_call(), ..Step::default() });
+    }
+
+    /// Makes the history the input of a request while `send` reads it, without copying it.
+    pub(super) fn send_items<T>(
+        &mut self,
+        request: &mut ResponsesRequest,
+        send: impl FnOnce(&ResponsesRequest) -> T,
+    ) -> T {
+        request.input = Some(ResponsesInput::List(std::mem::take(&mut self.items)));
+        let sent = send(request);
+        self.items = request.input.take().map(items_of).unwrap_or_default();
+        sent
     }
 
     /// Notes that the tools were left as they are in the call that is about to be sent, because there are none.
@@ -364,11 +403,13 @@ impl Run {
 
     /// Moves the outputs of a finished round into the history.
     fn close_round(&mut self) {
-        let names: BTreeSet<&str> = self.calls.iter().map(|call| call.name.as_str()).collect();
-        let failures = names.into_iter().map(|name| (name.to_owned(), self.failed_rounds(name)));
-        let failures: Vec<(String, u64)> = failures.collect();
-        self.turn.failures.extend(failures);
-        self.turn.failures.retain(|_, rounds| *rounds > 0);
+        if !self.turn.failures.is_empty() || self.calls.iter().any(|call| call.has_failed) {
+            let names: BTreeSet<&str> = self.calls.iter().map(|call| call.name.as_str()).collect();
+            let failures = names.into_iter().map(|name| (name.to_owned(), self.failed_rounds(name)));
+            let failures: Vec<(String, u64)> = failures.collect();
+            self.turn.failures.extend(failures);
+            self.turn.failures.retain(|_, rounds| *rounds > 0);
+        }
         let calls = std::mem::take(&mut self.calls);
         let last = calls.iter().find(|call| call.ends_run).and_then(|call| call.output.as_ref()).map(text_of);
         self.items.extend(calls.into_iter().map(ToolCall::into_item));
@@ -415,7 +456,7 @@ impl Run {
 
     fn pending_call(&mut self, id: &str) -> Result<&mut ToolCall, RunError> {
         let call = self.call(id)?;
-        if !call.state.is_pending() {
+        if !call.is_pending() {
             return Err(RunError::NotPending { id: id.to_owned(), state: call.state });
         }
         Ok(call)
@@ -429,17 +470,18 @@ impl Run {
     /// for a decision.
     pub fn begin_tool_call(&mut self, id: &str) -> Result<(), RunError> {
         let call = self.call(id)?;
-        if !matches!(call.state, CallState::Requested | CallState::Approved) {
+        if !call.is_ready() {
             return Err(RunError::NotPending { id: id.to_owned(), state: call.state });
         }
+        let has_begun = call.subagent.is_some();
         call.state = CallState::Started;
-        if let Some(step) = self.steps.last_mut() {
+        if let Some(step) = self.steps.last_mut().filter(|_| !has_begun) {
             step.usage.tool_calls += 1;
         }
         Ok(())
     }
 
-    /// Gives a call its output. A [question](ToolOutput::question) makes it pending.
+    /// Gives a call its output. A [question](ToolOutput::question) or a [paused run](ToolOutput::paused) makes it pending.
     ///
     /// # Errors
     /// [`RunError::UnknownCall`] if the round has no such call.
@@ -507,12 +549,14 @@ impl Run {
     /// Allows a pending call to run; an interrupted one to run again.
     ///
     /// # Errors
-    /// [`RunError`] if the call does not exist, is not pending, or waits for an answer, which only [`answer`](Self::answer)
-    /// gives.
+    /// [`RunError`] if the call does not exist, is not pending, waits for an answer, which only [`answer`](Self::answer)
+    /// gives, or for a subagent, whose calls are decided in [`subagent_mut`](Self::subagent_mut).
     pub fn approve(&mut self, id: &str) -> Result<(), RunError> {
         let call = self.pending_call(id)?;
-        if !matches!(call.state, CallState::NeedsApproval | CallState::Interrupted) {
-            return Err(RunError::NeedsAnswer { id: id.to_owned() });
+        match call.state {
+            CallState::NeedsApproval | CallState::Interrupted => {}
+            CallState::Subagent => return Err(RunError::SubagentPending { id: id.to_owned() }),
+            _ => return Err(RunError::NeedsAnswer { id: id.to_owned() }),
         }
         call.state = CallState::Approved;
         Ok(())
@@ -528,7 +572,7 @@ impl Run {
         Ok(())
     }
 
-    /// Rejects a call that is pending or has not started. The model gets the reason.
+    /// Rejects a call that is pending or has not started. The model gets the reason. A subagent that has paused is abandoned.
     ///
     /// When every call of a round is rejected or has its output, [`add_input`](Self::add_input) takes the next message, so
     /// this is also how to abandon what a stopped run had left to do.
@@ -536,9 +580,9 @@ impl Run {
     /// # Errors
     /// [`RunError`] if the call does not exist, has started, or has its output.
     pub fn reject(&mut self, id: &str, reason: impl fmt::Display) -> Result<(), RunError> {
-        let call = match self.call(id)?.state {
-            CallState::Requested | CallState::Approved => self.call(id)?,
-            _ => self.pending_call(id)?,
+        let call = match self.call(id)?.is_ready() {
+            true => self.call(id)?,
+            false => self.pending_call(id)?,
         };
         call.settle(&format!("The call was rejected: {reason}"), false);
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
@@ -32,7 +32,7 @@ pub struct AgentRun {
     agent: Agent,
     run: Run,
     data: Data,
-    stop: StopHandle,
+    stops: Vec<StopHandle>,
     /// The meter and the reader of the run that this one is a part of.
     parent: Option<(Arc<Meter>, Option<Reader>)>,
     lease: Option<Lease>,
@@ -41,7 +41,7 @@ pub struct AgentRun {
 impl AgentRun {
     pub(super) fn new(agent: Agent, run: Run) -> Self {
         let data = agent.settings.data.clone();
-        Self { agent, run, data, stop: StopHandle::default(), parent: None, lease: None }
+        Self { agent, run, data, stops: Vec::new(), parent: None, lease: None }
     }
 
     /// Makes this the work on a run that was claimed.
@@ -70,19 +70,21 @@ impl AgentRun {
     }
 
     /// Makes this the run of a subagent, for a tool that runs an agent: its usage counts in the run that called the tool, the
-    /// limits of that run hold for it too, it has its [data](ToolContext::data), and its events are events of that run
-    /// ([`Event::Subagent`]).
+    /// limits of that run hold for it too, it has its [data](ToolContext::data), its [stop handles](Self::stop_handle) stop it
+    /// too, and its events are events of that run ([`Event::Subagent`]). If it pauses or is stopped, return its run as
+    /// [`ToolOutput::paused`](super::ToolOutput::paused).
     pub fn within(mut self, context: &ToolContext) -> Self {
         let reader = context.reader.clone().map(|reader| reader.within(&context.call_id));
         self.parent = Some((Arc::clone(&context.meter), reader));
+        self.stops.extend(context.stops.iter().cloned());
         let own = std::mem::replace(&mut self.data, (*context.data).clone());
         self.data.extend(&own);
         self
     }
 
-    /// Lets this handle stop the run after its current step.
+    /// Lets this handle stop the run after its current step, and its subagents after theirs.
     pub fn stop_handle(mut self, handle: &StopHandle) -> Self {
-        self.stop = handle.clone();
+        self.stops.push(handle.clone());
         self
     }
 
@@ -100,16 +102,15 @@ impl AgentRun {
 
     fn start(self, own_reader: Option<Reader>) -> RunFuture {
         let held = self.held();
-        let Self { agent, run, data, stop, parent, .. } = self;
+        let Self { agent, run, data, stops, parent, .. } = self;
         let (meter, reader) = parent.unzip();
         let meter = Meter::new(run.turn_usage(), agent.settings.limits, meter);
         let reader = own_reader.or(reader.flatten());
         Box::pin(async move {
             let (core, id, own) = (agent.core.clone(), run.id().to_owned(), Arc::clone(&meter));
-            let driver = Driver::new(agent, held, Arc::new(data), reader, stop, meter, &run);
-            // Pinned here, since the future is large and would be copied on its way.
-            let run = pin!(driver.drive(run));
-            in_agent_span(&core, &id, run, || own.own_calls()).await
+            let driver = Driver::new(agent, held, Arc::new(data), reader, stops, meter, &run);
+            // Boxed, since it is large and moved into the span.
+            in_agent_span(&core, &id, Box::pin(driver.drive(run)), || own.own_calls()).await
         })
     }
 }
@@ -129,8 +130,9 @@ impl fmt::Debug for AgentRun {
     }
 }
 
-/// Stops a run after its current step: the tool calls under way finish, and no further model call is sent. The run is then
-/// stopped with [`StopReason::Requested`](super::StopReason::Requested) and can be resumed. To stop at once, drop the run.
+/// Stops a run after its current step: the tool calls under way finish, and no further model call is sent. Subagents stop
+/// after their current steps too. The run is then stopped with [`StopReason::Requested`](super::StopReason::Requested) and
+/// can be resumed, which resumes its subagents. To stop at once, drop the run.
 #[derive(Clone, Debug, Default)]
 pub struct StopHandle(Arc<AtomicBool>);
 

@@ -174,12 +174,24 @@ pub enum RunError {
         /// The id of the call.
         id: String,
     },
+    /// The call waits for the calls of its subagent, so that it cannot be approved.
+    SubagentPending {
+        /// The id of the call.
+        id: String,
+    },
     /// The history has a call without an output, which servers refuse.
     DanglingCall {
         /// The kind of the item, such as `function_call`.
         kind: &'static str,
         /// The id of the call.
         id: String,
+    },
+    /// A tool has to be [strict](super::Tool::strict), but its schema cannot be.
+    NotStrict {
+        /// The name of the tool.
+        name: String,
+        /// Which part of the schema makes it impossible.
+        reason: String,
     },
     /// Two tools have the same name.
     DuplicateTool {
@@ -199,9 +211,16 @@ impl fmt::Display for RunError {
                 write!(f, "the call `{id}` does not wait for this; its state is `{}`", state.as_str())
             }
             Self::NeedsAnswer { id } => write!(f, "the call `{id}` waits for an output; give it with `Run::answer`"),
+            Self::SubagentPending { id } => {
+                write!(f, "the call `{id}` waits for calls of its subagent; decide them in `Run::subagent_mut`")
+            }
             Self::DanglingCall { kind, id } => {
                 write!(f, "the history has the {kind} `{id}` without an output; add its output or remove the call")
             }
+            Self::NotStrict { name, reason } => write!(
+                f,
+                "the schema of the tool `{name}` cannot be strict: {reason}; change the schema, or do not ask for `strict`"
+            ),
             Self::DuplicateTool { name } => write!(f, "two tools have the name `{name}`; give each its own"),
         }
     }

@@ -11,6 +11,7 @@ use super::call::ToolCall;
 use super::context::ToolContext;
 use super::handler::{Handler, ToolFuture};
 use crate::helpers::ParseError;
+use crate::helpers::strict::make_strict;
 use crate::models::responses::ResponsesTool;
 use crate::models::{Json, JsonObject};
 
@@ -43,6 +44,8 @@ pub struct Tool {
     pub(super) ends_run: bool,
     pub(super) is_repeatable: bool,
     pub(super) may_loop: bool,
+    /// Why the schema cannot be strict although it has to be.
+    pub(super) not_strict: Option<String>,
 }
 
 /// What a call of a tool does.
@@ -86,6 +89,7 @@ impl Tool {
             ends_run: false,
             is_repeatable: false,
             may_loop: false,
+            not_strict: None,
         }
     }
 
@@ -264,12 +268,25 @@ impl Tool {
         self
     }
 
-    /// Sets whether the provider forces the arguments to follow the schema. [`Tool::new`] sets it where the schema allows;
-    /// for a schema of your own, it must name every property as required and allow no others.
+    /// Sets whether the provider forces the arguments to follow the schema. [`Tool::new`] sets it where the schema allows.
+    ///
+    /// A strict schema requires all properties and allows no others. A schema of your own is changed accordingly: optional
+    /// properties become required, so give them a type with `null`, and what strict mode does not support but the type
+    /// implies, such as `default` and `minLength`, is left out. If the schema cannot be strict, for example because of a map
+    /// (`additionalProperties`) or `allOf`, a run with the tool fails with [`RunError::NotStrict`](super::RunError::NotStrict)
+    /// before anything is sent.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         if let ResponsesTool::Function(definition) = &mut self.definition {
             definition.strict = Some(strict);
+            self.not_strict = None;
+            if strict && let Some(parameters) = &mut definition.parameters {
+                let mut schema = parameters.to_value();
+                match make_strict(&mut schema, "") {
+                    Ok(()) => *parameters = schema.into(),
+                    Err(reason) => self.not_strict = Some(reason),
+                }
+            }
         }
         self
     }

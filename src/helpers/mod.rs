@@ -45,6 +45,11 @@ mod pricing;
 mod responses;
 #[cfg(feature = "responses")]
 mod responses_stream;
+#[cfg(any(
+    feature = "agent",
+    all(feature = "schemars", any(feature = "chat", feature = "messages", feature = "responses"))
+))]
+pub(crate) mod strict;
 #[cfg(all(feature = "schemars", any(feature = "chat", feature = "messages", feature = "responses")))]
 mod structured;
 mod text;

@@ -2,32 +2,15 @@
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::strict::make_strict;
 #[cfg(feature = "chat")]
 use crate::models::chat::ChatFunctionToolFunction;
 #[cfg(feature = "messages")]
 use crate::models::messages::{MessagesOutputConfig, MessagesOutputConfigFormat, MessagesRequestToolCustom};
 #[allow(clippy::wildcard_imports, unused_imports, reason = "a build without these namespaces has no use for them")]
 use crate::models::*;
-
-/// What OpenAI's strict mode does not take, and what only says more than the type does: left out, the answer still fits.
-const LEFT_OUT: [&str; 8] =
-    ["default", "examples", "uniqueItems", "minLength", "maxLength", "minProperties", "maxProperties", "deprecated"];
-
-/// What OpenAI's strict mode cannot express. A type that needs it is sent with its plain schema.
-const NOT_STRICT: [&str; 10] = [
-    "patternProperties",
-    "propertyNames",
-    "unevaluatedProperties",
-    "prefixItems",
-    "not",
-    "if",
-    "then",
-    "else",
-    "dependentRequired",
-    "dependentSchemas",
-];
 
 /// The schema of a type, as a model is asked for it.
 struct Asked {
@@ -51,72 +34,11 @@ impl Asked {
         let name = name.chars().map(|letter| if allowed(letter) { letter } else { '_' }).take(64).collect();
         let description = schema.get("description").and_then(Value::as_str).map(str::to_owned);
         let mut strict = schema.clone();
-        match make_strict(&mut strict) {
-            true => Self { name, description, schema: strict, is_strict: true },
-            false => Self { name, description, schema, is_strict: false },
+        match make_strict(&mut strict, "") {
+            Ok(()) => Self { name, description, schema: strict, is_strict: true },
+            Err(_) => Self { name, description, schema, is_strict: false },
         }
     }
-}
-
-/// Makes a schema one for strict mode: every object names all its members, requires them and allows no other. False where
-/// that is not possible, as for maps.
-#[inline]
-fn make_strict(schema: &mut Value) -> bool {
-    let Value::Object(members) = schema else { return false };
-    for name in LEFT_OUT {
-        members.shift_remove(name);
-    }
-    if !is_text(members) {
-        members.shift_remove("format");
-    }
-    if let Some(variants) = members.shift_remove("oneOf") {
-        members.insert("anyOf".into(), variants);
-    }
-    if members.len() > 1
-        && let Some(reference) = members.shift_remove("$ref")
-    {
-        members.insert("anyOf".into(), Value::Array(vec![Map::from_iter([("$ref".into(), reference)]).into()]));
-    }
-    if members.contains_key("allOf") || members.keys().any(|name| NOT_STRICT.contains(&name.as_str())) {
-        return false;
-    }
-    const SAYING: [&str; 6] = ["type", "anyOf", "enum", "const", "$ref", "properties"];
-    if !SAYING.iter().any(|name| members.contains_key(*name)) {
-        return false;
-    }
-    if has_type(members, "object") || members.contains_key("properties") {
-        if members.get("additionalProperties").is_some_and(|further| *further != Value::Bool(false)) {
-            return false;
-        }
-        let properties = members.entry("properties").or_insert_with(|| Map::new().into());
-        let Value::Object(properties) = properties else { return false };
-        let required = properties.keys().cloned().map(Value::from).collect();
-        if !properties.values_mut().all(make_strict) {
-            return false;
-        }
-        members.insert("required".into(), Value::Array(required));
-        members.insert("additionalProperties".into(), Value::Bool(false));
-    }
-    let within = |value: &mut Value| match value {
-        Value::Array(schemas) => schemas.iter_mut().all(make_strict),
-        schema => make_strict(schema),
-    };
-    ["anyOf", "items"].into_iter().filter_map(|name| members.get_mut(name).map(within)).all(|fits| fits)
-        && members.get_mut("$defs").and_then(Value::as_object_mut).is_none_or(|all| all.values_mut().all(make_strict))
-}
-
-#[inline]
-fn has_type(members: &Map<String, Value>, wanted: &str) -> bool {
-    match members.get("type") {
-        Some(Value::Array(types)) => types.iter().any(|name| name == wanted),
-        Some(name) => name == wanted,
-        None => false,
-    }
-}
-
-#[inline]
-fn is_text(members: &Map<String, Value>) -> bool {
-    has_type(members, "string")
 }
 
 #[cfg(feature = "chat")]

@@ -246,7 +246,7 @@ impl RunState {
             RunStatus::InProgress => Self::Ready,
             // It waits if all that is left to do is to decide.
             RunStatus::Paused => {
-                let can_go_on = |call: &ToolCall| !call.state().is_pending() && call.state() != CallState::Finished;
+                let can_go_on = |call: &ToolCall| !call.is_pending() && call.state() != CallState::Finished;
                 match run.pending().next().is_some() && !run.calls().iter().any(can_go_on) {
                     true => Self::Waiting,
                     false => Self::Ready,

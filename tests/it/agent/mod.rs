@@ -4,7 +4,9 @@ mod failures;
 mod limits;
 mod pauses;
 mod runs;
+mod scripts;
 mod streams;
+mod subagents;
 mod tools;
 
 use openrouter_kit::agent::{Agent, Tool, ToolOutput};

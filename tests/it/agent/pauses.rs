@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{assert_no_call_dangles, calls, echo, no_parameters, outputs, says, scripted};
 
 /// The run as another process would read it.
-fn through_json(run: impl Into<Run>) -> Run {
+pub(super) fn through_json(run: impl Into<Run>) -> Run {
     let run = run.into();
     let text = serde_json::to_string(&run).unwrap();
     let read: Run = serde_json::from_str(&text).unwrap();
@@ -19,7 +19,7 @@ fn through_json(run: impl Into<Run>) -> Run {
 }
 
 /// A tool that counts its calls and returns its arguments.
-fn counted(name: &str) -> (Tool, Arc<AtomicUsize>) {
+pub(super) fn counted(name: &str) -> (Tool, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&count);
     let tool = Tool::with_schema(name, "Counts", no_parameters(), move |arguments: Value| {

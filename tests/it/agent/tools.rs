@@ -88,6 +88,55 @@ async fn the_schema_of_a_typed_tool_is_strict_and_described() {
     assert!(tool["parameters"].get("$schema").is_none());
 }
 
+#[tokio::test]
+async fn a_schema_by_hand_becomes_strict_if_asked_and_says_why_it_cannot() {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "city": {"type": "string", "minLength": 1},
+            "unit": {"oneOf": [{"type": "string", "enum": ["c", "f"]}, {"type": "null"}]},
+            "days": {"type": "array", "items": {"type": "object", "properties": {"day": {"type": "integer"}}}},
+        },
+        "required": ["city"],
+    });
+    let tool_of = |schema: Value| Tool::with_schema("weather", "", schema, async |_: Value| "sunny");
+    let plain = tool_of(schema.clone());
+    let (server, agent) = scripted([says("done"), says("done")]).await;
+    agent.clone().tool(plain.clone()).run("Hi").await.unwrap().text().unwrap();
+    agent.clone().tool(plain.strict(true)).run("Hi").await.unwrap().text().unwrap();
+    let sent = |at: usize| server.requests()[at].json().to_value()["tools"][0].clone();
+    assert_eq!((&sent(0)["parameters"], sent(0).get("strict")), (&schema, None));
+    assert_eq!(sent(1)["strict"], true);
+    assert_eq!(
+        sent(1)["parameters"],
+        json!({
+            "type": "object",
+            "properties": {
+                "city": {"type": "string"},
+                "unit": {"anyOf": [{"type": "string", "enum": ["c", "f"]}, {"type": "null"}]},
+                "days": {"type": "array", "items": {"type": "object", "properties": {"day": {"type": "integer"}},
+                    "required": ["day"], "additionalProperties": false}},
+            },
+            "required": ["city", "unit", "days"],
+            "additionalProperties": false,
+        })
+    );
+
+    let map = json!({"type": "object", "properties": {"tags": {"type": "object", "additionalProperties": true}}});
+    let untyped = json!({"type": "object", "properties": {"list": {"type": "array", "items": {}}}});
+    let all_of = json!({"type": "object", "allOf": [{"properties": {}}]});
+    for (schema, reason) in [
+        (map, "tags has `additionalProperties`"),
+        (untyped, "list.items has no type"),
+        (all_of, "the schema has `allOf`"),
+    ] {
+        let tool = tool_of(schema).strict(true);
+        let error = agent.clone().tool(tool).run("Hi").await.unwrap_err().to_string();
+        assert!(error.contains("`weather` cannot be strict") && error.contains(reason), "{error}");
+    }
+    assert_eq!(server.requests().len(), 2);
+}
+
 /// How many calls run at once, and the most that ever did.
 #[derive(Clone, Default)]
 struct Gauge(Arc<(AtomicUsize, AtomicUsize, Mutex<Vec<String>>)>);
