@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn the_short_form_makes_a_strict_schema() {
         let schema = short_form("name, age int, tags [str]: what others say, ok bool").unwrap();
-        assert_eq!(schema["required"], json!(["age", "name", "ok", "tags"]));
+        assert_eq!(schema["required"], json!(["name", "age", "tags", "ok"]));
         assert_eq!(schema["properties"]["age"], json!({"type": "integer"}));
         assert_eq!(schema["properties"]["tags"]["items"], json!({"type": "string"}));
         assert_eq!(schema["properties"]["tags"]["description"], "what others say");

@@ -63,7 +63,7 @@ struct Options {
 /// is large. The last clone that is dropped, with the last client that has it, waits until everything is written, at most a
 /// second.
 ///
-/// ```
+/// ```no_run
 /// # #[cfg(feature = "_tls")]
 /// # fn main() -> Result<(), openrouter_kit::Error> {
 /// use openrouter_kit::OpenRouter;

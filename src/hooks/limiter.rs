@@ -28,7 +28,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// Clones share the limits, so that several clients can stay within them together.
 ///
-/// ```
+/// ```no_run
 /// # #[cfg(feature = "_tls")]
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use openrouter_kit::OpenRouter;

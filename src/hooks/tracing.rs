@@ -36,7 +36,7 @@ use crate::errors::Error;
 /// conventions for generative AI, so that the layer of `tracing-opentelemetry` makes the spans of these conventions of them.
 /// Messages are recorded only with [`content`](Self::content); headers and keys never are.
 ///
-/// ```
+/// ```no_run
 /// # #[cfg(feature = "_tls")]
 /// # fn main() -> Result<(), openrouter_kit::Error> {
 /// use openrouter_kit::OpenRouter;

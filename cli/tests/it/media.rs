@@ -104,7 +104,7 @@ fn embeddings_are_lines_of_json() {
     });
     world.server.on("POST", "/embeddings", Answer::json(200, answer).always());
     let ran = world.run_with(&["embed", "-m", "a/b", "-u"], "one\n\ntwo\n");
-    assert_eq!(ran.stdout, "{\"embedding\":[0.5,1.0],\"text\":\"one\"}\n{\"embedding\":[0.25,0.0],\"text\":\"two\"}\n");
+    assert_eq!(ran.stdout, "{\"text\":\"one\",\"embedding\":[0.5,1.0]}\n{\"text\":\"two\",\"embedding\":[0.25,0.0]}\n");
     assert_eq!(ran.stderr, "2 tokens, $0.00001\n");
     assert_eq!(world.last_request()["input"], json!(["one", "two"]));
     assert_eq!(world.run(&["embed", "-m", "a/b"]).code, 2);

@@ -114,7 +114,7 @@ fn any_operation_can_be_called() {
     let world = World::new();
     world.server.on("GET", "/things", Answer::json(200, json!({"b": 1, "a": 2})));
     let ran = world.run(&["api", "get", "/things?x=a%20b", "-q", "y=1", "-H", "x-extra: 2"]);
-    assert_eq!((ran.stdout.as_str(), ran.code), ("{\"a\":2,\"b\":1}\n", 0));
+    assert_eq!((ran.stdout.as_str(), ran.code), ("{\"b\":1,\"a\":2}\n", 0));
     let request = &world.server.requests()[0];
     assert_eq!((request.query.as_str(), request.header("x-extra")), ("x=a%20b&y=1", Some("2")));
 
