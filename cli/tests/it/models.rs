@@ -73,8 +73,7 @@ fn the_cheapest_models_come_with_the_cost_of_a_call() {
     let world = world_with_models();
     let ran = world.run(&["models", "cheapest", "--prompt-tokens", "10k", "--completion-tokens", "1k", "-n", "2"]);
     assert_eq!(ran.stdout, "$0\ta/free:free\t128k\t0\t0\n$0.0021\ta/cheap\t128k\t0.15\t0.6\n");
-    let json: Value =
-        openrouter_kit::serde_json::from_str(&world.run(&["models", "cheapest", "--json"]).stdout).unwrap();
+    let json: Value = serde_json::from_str(&world.run(&["models", "cheapest", "--json"]).stdout).unwrap();
     assert_eq!(json[0]["id"], "a/free:free");
 }
 
