@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_url_is_attached_as_what_its_path_says() {
-        let kind = |url: &str| openrouter_kit::serde_json::to_value(of_url(url)).map(|part| part["type"].clone());
+        let kind = |url: &str| serde_json::to_value(of_url(url)).map(|part| part["type"].clone());
         for (url, expected) in [
             ("https://example.com/a.PNG?x=1.mp4", "image_url"),
             ("https://example.com/a.mp4?token=1", "video_url"),
