@@ -75,7 +75,7 @@ fn profile(global: &Global, config: &Config) -> Result<Profile, Failure> {
         Some(profile) => Ok(profile.clone()),
         None if !is_chosen || keys::load(&name)?.is_some() => Ok(Profile::default()),
         None => Err(Failure::Usage(format!(
-            "there is no profile {name:?}; run `openrouter auth login --profile {name}`, or add it to the configuration"
+            "unknown profile {name:?}; run `openrouter auth login --profile {name}`, or add it to the configuration"
         ))),
     }
 }

@@ -117,7 +117,7 @@ fn directory(variable: &str, windows: &str, below_home: &str) -> Result<PathBuf,
         .or_else(|| env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(below_home)));
     match parent {
         Some(parent) => Ok(parent.join("openrouter")),
-        None => Err(Failure::Usage(format!("there is no home directory; set HOME or {variable}"))),
+        None => Err(Failure::Usage(format!("the home directory is unknown; set HOME or {variable}"))),
     }
 }
 

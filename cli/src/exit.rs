@@ -30,7 +30,7 @@ pub(crate) enum Failure {
     Usage(String),
     /// The response does not match the schema that was asked for.
     Mismatch(String),
-    /// There is no usable key.
+    /// The key is missing or invalid.
     Authentication(String),
     /// The call could cost more than `--max-cost`.
     Cost(String),
@@ -62,7 +62,7 @@ impl Failure {
 
     /// A missing key.
     pub(crate) fn no_key() -> Self {
-        let advice = "there is no API key; set OPENROUTER_API_KEY, or run `openrouter auth login`";
+        let advice = "the API key is missing; set OPENROUTER_API_KEY, or run `openrouter auth login`";
         Self::Authentication(advice.to_owned())
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use console::{Term, style};
 use openrouter_kit::core::{Download, TransferProgress};
+use openrouter_kit::core::{RawEvents, StreamItem};
 use openrouter_kit::serde_json;
 use serde::Serialize;
 
@@ -25,6 +26,23 @@ pub(crate) fn text(text: &str) -> Result<(), Failure> {
 /// Writes a line.
 pub(crate) fn line(line: impl Display) -> Result<(), Failure> {
     text(&format!("{line}\n"))
+}
+
+/// Prints each event as a line of JSON. An error among them is printed, too, and then returned.
+pub(crate) async fn events<T: StreamItem>(mut events: RawEvents<T>) -> Result<(), Failure> {
+    while let Some(event) = events.next().await {
+        let event = event?;
+        if event.is_done() {
+            continue;
+        }
+        line(event.data())?;
+        if event.is_error()
+            && let Some(Err(error)) = events.typed(&event)
+        {
+            return Err(error.into());
+        }
+    }
+    Ok(())
 }
 
 /// Writes bytes as they are, and a line break after text that lacks one.

@@ -48,20 +48,7 @@ impl Prompt {
 
     /// Sends the prompt and prints each event as a line of JSON.
     pub(crate) async fn print_events(&self, context: &Context) -> Result<(), Failure> {
-        let mut events = self.stream(context).raw().await?;
-        while let Some(event) = events.next().await {
-            let event = event?;
-            if event.is_done() {
-                continue;
-            }
-            output::line(event.data())?;
-            if event.is_error()
-                && let Some(Err(error)) = events.typed(&event)
-            {
-                return Err(error.into());
-            }
-        }
-        Ok(())
+        output::events(self.stream(context).raw().await?).await
     }
 
     /// Sends the prompt; the response is shown by [`Shown::run`].

@@ -65,7 +65,7 @@ impl Session {
         }
         if args.continue_last {
             let Some(path) = last()? else {
-                let text = "there is no conversation to continue; start one without `-c`";
+                let text = "no conversation to continue; start one without `-c`";
                 return Err(Failure::Usage(text.to_owned()));
             };
             let entries = read(&path)?;

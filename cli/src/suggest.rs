@@ -27,7 +27,7 @@ pub(crate) async fn find(words: &str, context: &Context) -> Result<String, Failu
     }
 }
 
-/// Shows the models with names like those of a request that failed, if it failed because there is no such model.
+/// Shows the models with names like those of a request that failed, if the model was not found.
 pub(crate) async fn similar(requested: &[&str], error: &Error, context: &Context) {
     let Error::Api(error) = error else { return };
     let is_unknown = error.availability().is_some_and(|reason| reason.code() == Some("model_not_found"))

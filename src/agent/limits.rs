@@ -96,7 +96,8 @@ impl Limits {
         /// does not report counts as free, unless [`cost_per_call`](Self::cost_per_call) is set; [`Usage::calls_without_cost`]
         /// says how many there were.
         cost: Usd,
-        /// Sets how long the run may take, model calls and tools included, the time between pausing and resuming excluded. When it runs out, what is under way is dropped. There is no final answer then.
+        /// Sets how long the run may take, including model calls and tools, without the time between pausing and
+        /// resuming. When it runs out, what is under way is dropped, without a final response.
         time: Duration,
     }
 

@@ -9,7 +9,7 @@ use memchr::memmem::Finder;
 use crate::core::hidden::{REDACTED, is_harmless, names_secret};
 use crate::core::wire::Reader;
 
-/// Anything shorter after `sk-` or `Bearer` is no key.
+/// Anything shorter after `sk-` or `Bearer` is not a key.
 const SHORTEST_KEY: usize = 8;
 
 /// Anything shorter is a placeholder for a server without keys, and may occur in any text.
@@ -117,7 +117,7 @@ impl Walk<'_> {
             };
             pointers.iter().filter_map(fits).collect()
         };
-        // What is no JSON has no members; of what breaks off, those before count.
+        // Invalid JSON has no members; if it breaks off, those before count.
         if value.starts_with('{') {
             let _ = Reader::new(value).object(&mut |key, reader| {
                 let member = reader.raw()?;

@@ -49,7 +49,7 @@ impl Hooks {
         }
     }
 
-    /// Ends an attempt: no hook is told of it any more.
+    /// Ends an attempt: no hook is called for it after this.
     pub(crate) fn over(&mut self) {
         self.begun = 0;
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::core::hidden;
 use crate::core::sse::SseDecoder;
 
-/// Of a response beyond this no messages are recorded.
+/// The messages of a larger response are not recorded.
 pub(super) const LARGEST_RESPONSE: usize = 16 * 1024 * 1024;
 
 /// The messages of a request, and the instructions that are not among them.

@@ -20,7 +20,7 @@ use crate::errors::{Chain, Error, LONGEST, OneLine};
 #[derive(Debug)]
 pub(crate) struct DebugLog;
 
-/// Whether an attempt is under way for which there is no line yet.
+/// Whether an attempt is under way whose line is not written yet.
 #[derive(Default)]
 struct UnderWay(AtomicBool);
 

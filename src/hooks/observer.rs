@@ -1,4 +1,4 @@
-//! What an observer is told about a call.
+//! What an observer learns about a call.
 
 use std::time::Duration;
 

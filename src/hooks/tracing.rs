@@ -421,7 +421,7 @@ fn address(url: &str) -> (String, u16) {
     (uri.host().unwrap_or_default().to_owned(), uri.port_u16().unwrap_or(port))
 }
 
-/// The JSON of a request with the ids of a trace in it; `None` if it has a trace id already, or is no object.
+/// The JSON of a request with the ids of a trace in it; `None` if it already has a trace id or is not an object.
 fn with_trace(body: &Bytes, (trace_id, span_id): &(String, String)) -> Option<String> {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let object = |members: &[(String, &str)], added: &[(&str, String)]| {

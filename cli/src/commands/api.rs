@@ -60,21 +60,7 @@ pub(crate) async fn run(args: ApiArgs, context: Context) -> Result<(), Failure> 
             Err(error) => Err(error),
         },
         None if is_stream => match call.events().await {
-            Ok(mut events) => {
-                while let Some(event) = events.next().await {
-                    let event = event?;
-                    if event.is_done() {
-                        continue;
-                    }
-                    output::line(event.data())?;
-                    if event.is_error()
-                        && let Some(Err(error)) = events.typed(&event)
-                    {
-                        return Err(error.into());
-                    }
-                }
-                return Ok(());
-            }
+            Ok(events) => return output::events(events).await,
             Err(error) => Err(error),
         },
         None => call.raw().await,

@@ -253,7 +253,7 @@ fn content(args: &AskArgs) -> Result<Content, Failure> {
     if args.attachments.is_empty() {
         if text.is_empty() {
             let usage =
-                "there is no prompt; write one in quotes, pipe text into the command, or see `openrouter --help`";
+                "the prompt is missing; write one in quotes, pipe text into the command, or see `openrouter --help`";
             return Err(Failure::Usage(usage.to_owned()));
         }
         return Ok(Content::Text(text));

@@ -165,7 +165,7 @@ impl Chat {
                 self.prompt.request.model = Some(self.context.config.model(model));
                 self.prompt.request.models = None;
             }
-            ("/system", "") => output::note(self.system.as_deref().unwrap_or("there is no system prompt")),
+            ("/system", "") => output::note(self.system.as_deref().unwrap_or("no system prompt")),
             ("/system", text) => self.system = Some(text.to_owned()),
             ("/save", "") => output::note("write a name: /save NAME"),
             ("/save", name) => {
@@ -175,7 +175,7 @@ impl Chat {
             ("/cost", _) => output::note(dollars(self.cost)),
             ("/retry", _) => self.retry().await?,
             (command, _) if command.starts_with('/') && !command.get(1..).unwrap_or_default().contains('/') => {
-                output::note(format_args!("there is no command {command}; /help lists them"));
+                output::note(format_args!("unknown command {command}; /help lists the commands"));
             }
             _ => self.ask(ChatMessage::user(entry), self.session.len()).await?,
         }
@@ -192,7 +192,7 @@ impl Chat {
         match last.map(|(index, question)| (index, question.clone())) {
             Some((index, question)) => self.ask(question, index).await,
             None => {
-                output::note("there is no question to ask again");
+                output::note("nothing to ask again");
                 Ok(())
             }
         }

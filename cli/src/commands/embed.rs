@@ -54,7 +54,7 @@ pub(crate) fn lines(texts: Vec<String>) -> Result<Vec<String>, Failure> {
     let text = read_stdin()?;
     let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
     match lines.is_empty() {
-        true => Err(Failure::Usage("there is no text; write some, or pipe lines into the command".to_owned())),
+        true => Err(Failure::Usage("the text is missing; write some, or pipe lines into the command".to_owned())),
         false => Ok(lines),
     }
 }

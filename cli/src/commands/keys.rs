@@ -190,7 +190,7 @@ fn list(keys: &[ApiKey]) -> Result<(), Failure> {
 /// Asks the person at the terminal. Where there is none, nothing is done.
 async fn confirm(question: String) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
-        return Err(Failure::Usage("there is no terminal to ask on; confirm with `--yes`".to_owned()));
+        return Err(Failure::Usage("cannot ask without a terminal; confirm with `--yes`".to_owned()));
     }
     // In a thread of its own, so that Ctrl-C is noticed.
     let asking = tokio::task::spawn_blocking(move || {

@@ -58,7 +58,7 @@ fn colors_are_left_out_on_request() {
     let mut command = world.command(&["x", "-c"]);
     command.env("NO_COLOR", "1");
     let shown = open(command).exp_eof().unwrap();
-    assert!(shown.starts_with("error: there is no conversation"), "{shown:?}");
+    assert!(shown.starts_with("error: no conversation"), "{shown:?}");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_chat_keeps_the_conversation_and_its_cost() {
     session.send_line("/save talk").unwrap();
     session.exp_string("--session talk").unwrap();
     session.send_line("/nonsense").unwrap();
-    session.exp_string("there is no command /nonsense").unwrap();
+    session.exp_string("unknown command /nonsense").unwrap();
     session.exp_string("> ").unwrap();
     session.send_line("/quit").unwrap();
     session.exp_eof().unwrap();

@@ -88,7 +88,7 @@ impl McpError {
         }
     }
 
-    /// Why there is no connection.
+    /// Why the connection failed.
     pub(super) fn of_handshake(error: ClientInitializeError) -> Self {
         match error {
             ClientInitializeError::JsonRpcError(error) => Self::of_server(error),

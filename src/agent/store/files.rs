@@ -141,7 +141,7 @@ impl Store for FileStore {
     }
 }
 
-/// The names in a folder; none if there is no such folder.
+/// The names in a folder; none if the folder does not exist.
 fn names(folder: &Path) -> Result<Vec<String>, StoreError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

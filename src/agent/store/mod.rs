@@ -335,7 +335,7 @@ impl RunSummary {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// There is no run with this id.
+    /// No run has this id.
     NotFound {
         /// The id.
         id: String,

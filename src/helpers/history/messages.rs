@@ -130,7 +130,7 @@ fn read_block(mut block: Object, history: &mut History) -> Option<Part> {
     Some(part)
 }
 
-/// Reads where the data of an image or a document comes from; false if there is no other form for it.
+/// Reads where the data of an image or a document comes from; false if it has no other form.
 fn read_source(mut source: Object, part: &mut Part, history: &mut History) -> bool {
     let kind = source.text("type").unwrap_or_default().to_owned();
     let at = format!("{}.data", source.at);
