@@ -18,7 +18,9 @@ pub(super) fn answer(request: &RecordedRequest) -> Answer {
         text.push_str(&format!("You asked: \"{asked}\" "));
     }
     text.push_str("Set OPENROUTER_API_KEY, and a model will answer.");
-    Reply::text(text).paced(PAUSE).answer_to(request)
+    let input = asked.chars().count().div_ceil(4).max(1) as u64;
+    let output = text.split_inclusive(' ').count() as u64;
+    Reply::text(text).tokens(input, output).paced(PAUSE).answer_to(request)
 }
 
 /// The last text in the input of a request, which is what a user asked last.

@@ -13,7 +13,7 @@ use super::{Answer, Event, RecordedRequest};
 const CREATED: u64 = 1_767_225_600;
 
 /// The longest piece of text in an event, in letters.
-const PIECE: usize = 16;
+const PIECE: usize = 20;
 
 /// What a model writes: reasoning, text and tool calls, in that order.
 ///
