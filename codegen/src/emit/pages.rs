@@ -178,15 +178,15 @@ fn write(context: &Context<'_>, pages: &Pages, page: &Page<'_>, files: &mut File
     }
     let feature = feature(page.namespace);
     out.push_str(&format!("Feature `{feature}`. With the facade: `client.{}`. ", page.access));
-    out.push_str(&format!("As functions: `funcs::{}_…`.", page.prefix));
+    out.push_str(&format!("With functions: `funcs::{}_…`.", page.prefix));
     if page.prefix != page.namespace {
         let other = page.namespace.replace('_', "-");
-        out.push_str(&format!(" The same operations under their other name: [{}]({other}.md).", title(page.namespace)));
+        out.push_str(&format!(" The same operations under another name: [{}]({other}.md).", title(page.namespace)));
     }
     out.push_str("\n\n### Available Operations\n\n");
     for operation in &page.operations {
         for function in functions(operation) {
-            let what = if function.stream { "The same, as a stream of events." } else { sentence(context, operation) };
+            let what = if function.stream { "Streams the response as events." } else { sentence(context, operation) };
             out.push_str(&format!("* [{0}](#{0}) - {what}\n", function.method));
         }
     }
@@ -613,7 +613,7 @@ fn parameters(context: &Context<'_>, pages: &Pages, operation: &Operation, funct
     let values = Values { context, pages, namespace: &operation.namespace };
     out.push_str("\n### Parameters\n\n");
     if function.arguments.is_empty() && function.params.is_none() {
-        out.push_str("None, besides the [options](#options) of every call.\n");
+        out.push_str("None, except the [options](#options) of every call.\n");
         return;
     }
     out.push_str("| Name | Type | Required | Description | Example |\n| --- | --- | --- | --- | --- |\n");
@@ -637,7 +637,7 @@ fn parameters(context: &Context<'_>, pages: &Pages, operation: &Operation, funct
         let of_type = context.api.find(ty);
         let what = of_type.and_then(|ty| context.prose.of_type(ty)).unwrap_or(match name {
             "params" => "The optional parameters, set by `.params(…)` on the call.",
-            _ => "What is sent.",
+            _ => "The request.",
         });
         row(name, ty, name != "params", &what.replace('|', "\\|"), None);
         let fields = match of_type.map(|ty| &ty.kind) {
@@ -666,8 +666,8 @@ fn response(context: &Context<'_>, operation: &Operation, function: &Function, o
     };
     let sentence = ty.and_then(|name| context.api.find(name)).and_then(|ty| context.prose.of_type(ty));
     let sentence = sentence.unwrap_or(match &operation.answer {
-        Answer::Empty => "Nothing but success.",
-        Answer::Bytes => "The bytes of a file: read them as they come, collect them, or save them.",
+        Answer::Empty => "The response has no content.",
+        Answer::Bytes => "The bytes of a file. Read them as they arrive, collect them, or save them to a file.",
         _ => "",
     });
     let sentence = if sentence.is_empty() { String::new() } else { format!(": {sentence}") };
@@ -690,7 +690,7 @@ fn errors(context: &Context<'_>, operation: &Operation, out: &mut String) {
     }
     out.push_str("| `ApiErrorKind::Default` | any other 4XX, 5XX | \\*/\\* |\n");
     out.push_str(
-        "\nThese are kinds of `Error::Api`. What else a call may fail with, and what to do: [errors](../errors.md).\n",
+        "\nThese are kinds of `Error::Api`. For all errors of a call and how to handle them, see [errors](../errors.md).\n",
     );
 }
 
