@@ -83,7 +83,8 @@ impl Draft {
 /// # }
 /// ```
 ///
-/// Where an operation has optional parameters, `P` is their type, and [`params`](Self::params) sets them.
+/// If an operation has optional parameters, `P` is their type, and [`params`](Self::params) sets
+/// them.
 ///
 /// Dropping a call that was polled, or the stream it returned, closes the connection (HTTP/1.1) or resets the stream
 /// (HTTP/2) at once, so many providers stop generating and billing.
@@ -129,7 +130,7 @@ impl<T, P: Parameters> Call<T, P> {
 }
 
 impl<T, P> Call<T, P> {
-    /// The same call with other parameters that it may take.
+    /// Returns the same call with other parameters that it may take.
     pub(crate) fn taking<Q>(self) -> Call<T, Q> {
         let Self { draft, sending, expected, read, .. } = self;
         Call { draft, sending, expected, read, params: PhantomData }
@@ -194,7 +195,7 @@ impl<T, P> Call<T, P> {
         self
     }
 
-    /// Sets when this request is retried, in place of the configuration of the client.
+    /// Sets when this request is retried, overriding the configuration of the client.
     ///
     /// ```no_run
     /// # #[cfg(feature = "chat")]
@@ -292,7 +293,8 @@ impl<T, P> Call<T, P> {
         self
     }
 
-    /// Sets where this request goes, in place of the server URL of the client. The API key is sent there too.
+    /// Sets where this request goes, overriding the server URL of the client. The API key is sent
+    /// there too.
     ///
     /// ```no_run
     /// # #[cfg(feature = "chat")]
@@ -355,7 +357,7 @@ impl<T, P> Call<T, P> {
         self.draft.poll(&mut self.sending, self.expected, cx)
     }
 
-    /// The same call with another answer.
+    /// Returns the same call with another response type.
     pub(super) fn answering<U: Answer>(self) -> Call<U> {
         Call {
             draft: self.draft,
@@ -366,7 +368,7 @@ impl<T, P> Call<T, P> {
         }
     }
 
-    /// The same call with an answer that `read` makes of the same body.
+    /// Returns the same call with a value that `read` makes of the same response.
     pub(super) fn read_with<U>(self, read: fn(Exchange) -> Result<U, Error>) -> Call<U> {
         Call { draft: self.draft, sending: self.sending, expected: self.expected, read, params: PhantomData }
     }
@@ -452,7 +454,7 @@ impl<T> Future for CallWithResponse<T> {
     }
 }
 
-/// An answer with everything that came beside its value.
+/// A response with everything that arrived along with its value.
 ///
 /// `Debug` prints the size of the body instead of its content, and only the names of headers that may hold a secret
 /// (`Set-Cookie`, and any not known to be harmless).
@@ -465,7 +467,7 @@ pub struct Response<T> {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The id of the generation (`X-Generation-Id`), where the operation generates.
+    /// The id of the generation (`X-Generation-Id`), if the operation generates.
     pub generation_id: Option<String>,
     /// The raw body; empty for streams and downloads.
     pub body: Bytes,

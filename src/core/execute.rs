@@ -1,4 +1,5 @@
-//! The one path that every call takes, whatever its operation and types: key → hooks → transport → status → hooks → retry.
+//! The one path of every call, whatever its operation and types: key → hooks → transport → status →
+//! hooks → retry.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -68,13 +69,13 @@ pub(crate) async fn execute(
     };
     let mut hooks = plan.hooks(began);
     let outcome = {
-        // Pinned here: as an argument it would take its room a second time.
+        // Pinned here: as an argument, it would take up its size twice.
         let running = pin!(plan.run(&mut hooks, began, &attempts));
         within(total, running).await
     };
     let outcome = match outcome {
         Ok(outcome) => outcome,
-        // It is rare, so that it has room of its own.
+        // Boxed, since it is rare.
         Err(limit) => Box::pin(plan.expire(&mut hooks, limit)).await,
     };
     match outcome {
@@ -120,13 +121,13 @@ impl<'a> Plan<'a> {
         let request = parts.finish(options.extra_body)?;
         options.timeouts.check()?;
         if options.metadata && !operation.metadata_header() {
-            return Err(Error::invalid("metadata", "is not known to this operation; leave it out"));
+            return Err(Error::invalid("metadata", "is not supported by this operation; leave it out"));
         }
         if let Some(config) = &options.retry_config {
             config.check()?;
         }
         let url = server.join(&request.target).map_err(|error| {
-            let message = format!("{:?} cannot be the path of a URL", hidden::url(&request.target));
+            let message = format!("{:?} is not a valid URL path", hidden::url(&request.target));
             UnexpectedError::new(operation.id(), message, error)
         })?;
 
@@ -212,7 +213,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Ends a call whose time is up. Hooks that saw an attempt begin see it end, if they do not take long.
+    /// Ends a call whose time is up. Hooks that saw an attempt begin also see it end, if they do
+    /// not take long.
     async fn expire(&self, hooks: &mut Hooks, limit: Duration) -> Result<Exchange, Error> {
         let expired = || Error::from(TimeoutError::new(self.operation.id(), TimeoutPhase::Total, limit));
         if !hooks.is_under_way() {
@@ -283,8 +285,8 @@ impl<'a> Plan<'a> {
         Err(self.error_for_status(self.buffered(response).await))
     }
 
-    /// Makes the HTTP request, with what hooks change and with the API key, which goes to no other origin than that of the
-    /// server URL.
+    /// Makes the HTTP request, with the changes of the hooks and with the API key, which is only
+    /// sent to the origin of the server URL.
     async fn request(&self, hooks: &mut Hooks) -> Result<Request<Body>, Error> {
         let body = match self.payload.body() {
             Some(body) => body,
@@ -318,7 +320,7 @@ impl<'a> Plan<'a> {
             if is_ours() {
                 request.headers_mut().remove(AUTHORIZATION);
             }
-            // Nor do other secrets of the program go there, such as a key in a header of its own.
+            // Neither are other secrets of the program, such as a key in a custom header.
             for (name, value) in self.headers.iter().filter(|(name, _)| !is_harmless(name)) {
                 if request.headers().get(name) == Some(value) {
                     request.headers_mut().remove(name);
@@ -328,7 +330,7 @@ impl<'a> Plan<'a> {
         Ok(request)
     }
 
-    /// Waits for code of the program, at most for the time limit of that.
+    /// Waits for code of the program, at most until its time limit.
     async fn limited<T, E>(&self, future: impl Future<Output = Result<T, E>>) -> Result<T, Error>
     where
         Error: From<E>,
@@ -367,13 +369,13 @@ impl<'a> Plan<'a> {
     /// The response with the body of an error, read into memory.
     async fn buffered(&self, response: Response<Body>) -> Response<Body> {
         let (head, body) = response.into_parts();
-        // It is rare too.
+        // Boxed, since it is rare.
         let (body, _) = Box::pin(self.error_text(body)).await;
         Response::from_parts(head, body.into())
     }
 
-    /// The body of an error, cut at its size and time limits, and whether it is whole. If the body breaks off, what arrived
-    /// is used.
+    /// Returns the body of an error, cut at its size and time limits, and whether it is whole. If
+    /// the body is cut off, whatever arrived is used.
     async fn error_text(&self, body: Body) -> (Bytes, bool) {
         if let Some(bytes) = body.as_bytes() {
             return (bytes.clone(), true);
@@ -384,7 +386,7 @@ impl<'a> Plan<'a> {
         (read.into_bytes(limit), matches!(end, Ok(End::Whole)))
     }
 
-    /// The error for a response without a success status.
+    /// Returns the error for a response without a success status.
     fn error_for_status(&self, response: Response<Body>) -> Error {
         let (head, body) = response.into_parts();
         if head.status.is_client_error() || head.status.is_server_error() {
@@ -393,7 +395,7 @@ impl<'a> Plan<'a> {
             return ApiError::read(head, body, time::now()).into();
         }
         let message = if head.status.is_redirection() && !head.headers.contains_key(LOCATION) {
-            format!("the server responded with {} and no address; check the server URL", head.status)
+            format!("the server responded with {} and no `Location`; check the server URL", head.status)
         } else if head.status.is_redirection() {
             format!(
                 "the server responded with {} and points {}; redirects are not followed, so that the API key goes to no other \
@@ -402,16 +404,13 @@ impl<'a> Plan<'a> {
                 destination(&head.headers),
             )
         } else {
-            format!(
-                "the server responded with {}, which is not a status of this API; check the server URL",
-                head.status
-            )
+            format!("the server responded with {}, which this API does not use; check the server URL", head.status)
         };
         UnexpectedError::status(self.operation.id(), head.status, message).into()
     }
 
-    /// Reads the body of a success, as far as the call expects it to be read, and checks what it is. What is rare has
-    /// room of its own, so that it makes no other call larger.
+    /// Reads the body of a success, as far as the call expects it to be read, and checks what it
+    /// is. Rare paths are boxed, so that they do not enlarge every call.
     async fn receive(&self, response: Response<Body>) -> Result<Exchange, Error> {
         let (head, body) = response.into_parts();
         let mut exchange = Exchange {
@@ -492,7 +491,7 @@ impl<'a> Plan<'a> {
             match reading {
                 Ok(end) => break end,
                 Err(_) if is_error_text(&exchange.head.headers, read.as_bytes()) => break None,
-                // What may be a whole response or events may take its time.
+                // What may be a whole response, or events, may take its time.
                 Err(_) => {}
             }
         };
@@ -531,7 +530,7 @@ impl<'a> Plan<'a> {
         if is_page || is_error {
             let extent = if matches!(end, Some(End::Whole)) { Extent::Whole } else { Extent::Beginning };
             exchange.body = read.into_bytes(limit).into();
-            return Err(self.unexpected_body(exchange, "expected a file, found a page".to_owned(), extent).await);
+            return Err(self.unexpected_body(exchange, "expected a file, found an HTML page".to_owned(), extent).await);
         }
         exchange.body = Self::resumed(incoming, read, end)?;
         Ok(exchange)
@@ -600,7 +599,8 @@ fn same_origin(one: &Uri, other: &Uri) -> bool {
         || (one.scheme() == other.scheme() && host(one) == host(other) && port(one) == port(other))
 }
 
-/// Where a redirect points, as far as a message may tell: the host, for the rest may be secret.
+/// Returns where a redirect points, as far as a message may show it: only the host, since the rest
+/// may be secret.
 fn destination(headers: &HeaderMap) -> Cow<'static, str> {
     let location = headers.get(LOCATION).map_or(Ok("//"), HeaderValue::to_str).unwrap_or("//");
     let has_scheme = location.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(['/', '?', '#']));
@@ -612,7 +612,7 @@ fn destination(headers: &HeaderMap) -> Cow<'static, str> {
     };
     match absolute.parse::<Uri>().ok().as_ref().and_then(Uri::host) {
         Some(host) => format!("to {host}").into(),
-        None => "to an address that is no URL".into(),
+        None => "to an address that is not a URL".into(),
     }
 }
 

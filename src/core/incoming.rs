@@ -19,7 +19,7 @@ pub(crate) struct Incoming {
     idle: Wait,
     /// For the wait between two events.
     event: Wait,
-    /// When the body was last polled and had nothing.
+    /// When the body was last polled without having anything.
     asked: Option<Instant>,
     /// Made at the first wait and set anew only when it fires, not for every chunk: that would cost more than the chunk.
     timer: Option<Pin<Box<Sleep>>>,
@@ -44,7 +44,8 @@ impl Incoming {
         Self { operation_id, body, idle, event, asked: None, timer: None }
     }
 
-    /// Sets the limit between two events, each of which is reported with [`event_came`](Self::event_came).
+    /// Sets the limit between two events, each of which is reported with
+    /// [`event_came`](Self::event_came).
     pub(crate) const fn with_event_limit(mut self, limit: Option<Duration>) -> Self {
         self.event.limit = limit;
         self
@@ -67,13 +68,13 @@ impl Incoming {
         self.body.size_hint().exact()
     }
 
-    /// Gives the connection up, or back if the end of the body was read.
+    /// Closes the connection, or returns it to the pool if the end of the body was read.
     pub(crate) fn close(&mut self) {
         self.body = Body::empty();
         self.timer = None;
     }
 
-    /// What is left of the body.
+    /// Returns what is left of the body.
     pub(crate) fn into_body(self) -> Body {
         self.body
     }
@@ -90,7 +91,7 @@ impl Incoming {
                         }
                         Some(Ok(frame)) => match frame.into_data() {
                             Ok(chunk) if !chunk.is_empty() => return Poll::Ready(Some(Ok(chunk))),
-                            // Trailers say nothing here.
+                            // Trailers carry nothing that is needed here.
                             _ => {}
                         },
                     }
@@ -103,7 +104,7 @@ impl Incoming {
         }
     }
 
-    /// Ready with the error once a wait has reached its limit.
+    /// Returns the error once a wait has reached its limit.
     ///
     /// Only time spent waiting counts, but nothing reports that a program does something else between two polls. So the
     /// timer fires several times within a limit: a waiting task is woken and polls again. If nothing polled for twice
@@ -177,11 +178,11 @@ impl Incoming {
     }
 }
 
-/// What was read of a body. A body that arrives in one chunk is not copied.
+/// The part of a body that was read. A body that arrives in one chunk is not copied.
 #[derive(Default)]
 pub(crate) struct Collected {
     first: Bytes,
-    /// Everything, once there is more than one chunk.
+    /// All chunks, once there is more than one.
     all: Vec<u8>,
 }
 
@@ -194,7 +195,7 @@ impl Collected {
         if self.all.is_empty() { &self.first } else { &self.all }
     }
 
-    /// At most the first `limit` bytes.
+    /// Returns at most the first `limit` bytes.
     pub(crate) fn into_bytes(self, limit: usize) -> Bytes {
         let mut bytes = if self.all.is_empty() { self.first } else { self.all.into() };
         bytes.truncate(limit);

@@ -1,4 +1,5 @@
-//! The transport core: everything between a described request and a decoded answer. It knows no operation and no model.
+//! The runtime of the client: everything between the description of a request and the decoded
+//! response. It knows no operations or models.
 
 mod answer;
 pub(crate) mod base64;

@@ -1,4 +1,4 @@
-//! Uploads: a file to send, and the `multipart/form-data` body (RFC 7578) that carries it.
+//! Uploads: files, and the `multipart/form-data` body (RFC 7578) that carries them.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -29,8 +29,8 @@ use crate::errors::{Cause, InvalidRequestError};
 /// let with_type = FilePart::from_bytes("export", vec![0x25, 0x50, 0x44, 0x46]).media_type("application/pdf");
 /// ```
 ///
-/// The media type is guessed from the extension of the name unless [`media_type`](Self::media_type) sets it; where neither
-/// tells it is `application/octet-stream`.
+/// The media type is guessed from the extension of the name unless [`media_type`](Self::media_type)
+/// sets it. If neither is known, it is `application/octet-stream`.
 pub struct FilePart {
     name: String,
     media_type: Option<String>,
@@ -42,7 +42,7 @@ pub struct FilePart {
 enum PartContent {
     Bytes(Bytes),
     Path(PathBuf),
-    /// Taken out when it is sent. The lock only makes it [`Sync`]; nobody ever waits for it.
+    /// Taken out when it is sent. The lock only makes it [`Sync`]; it is never contended.
     Stream(Mutex<Option<Body>>, Option<u64>),
 }
 
@@ -84,7 +84,8 @@ impl FilePart {
         Self::new(name.into(), PartContent::Stream(Mutex::new(Some(Body::wrap(body))), length))
     }
 
-    /// Sets the name that the server is told, such as `speech.wav`. Some operations take the format from its extension.
+    /// Sets the name that is sent to the server, such as `speech.wav`. Some operations take the
+    /// format from its extension.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
@@ -114,8 +115,9 @@ impl FilePart {
         self
     }
 
-    /// Sets the length in bytes of a [`stream`](Self::from_stream) that does not tell it. If another number of bytes comes,
-    /// the upload breaks off. Content in memory and files have their own length, which stays.
+    /// Sets the length in bytes of a [`stream`](Self::from_stream) that does not know its own. If
+    /// the stream yields another number of bytes, the upload fails. Content in memory and files
+    /// keep their own length.
     #[must_use]
     pub fn length(mut self, length: u64) -> Self {
         if let PartContent::Stream(_, known) = &mut self.content {
@@ -126,7 +128,7 @@ impl FilePart {
 }
 
 impl fmt::Debug for FilePart {
-    /// Shows where the content comes from, never the content.
+    /// Prints where the content comes from, never the content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FilePart")
             .field("name", &self.name)
@@ -147,21 +149,22 @@ impl fmt::Debug for PartContent {
     }
 }
 
-/// As [`FilePart::from_path`].
+/// Same as [`FilePart::from_path`].
 impl From<PathBuf> for FilePart {
     fn from(path: PathBuf) -> Self {
         Self::from_path(path)
     }
 }
 
-/// As [`FilePart::from_path`].
+/// Same as [`FilePart::from_path`].
 impl From<&Path> for FilePart {
     fn from(path: &Path) -> Self {
         Self::from_path(path)
     }
 }
 
-/// As [`FilePart::from_bytes`] with the name `file`. Give a name with an extension where the operation takes the format from it.
+/// Same as [`FilePart::from_bytes`] with the name `file`. If the operation takes the format from
+/// the extension, set a name with one.
 impl From<Vec<u8>> for FilePart {
     fn from(content: Vec<u8>) -> Self {
         Self::from_bytes("file", content)
@@ -170,8 +173,8 @@ impl From<Vec<u8>> for FilePart {
 
 /// A form with files, as generated functions describe it.
 ///
-/// Its body is streamed: what is in memory is not copied, files are read as they are sent. It has a length where all its
-/// parts do.
+/// Its body is streamed: content in memory is not copied, and files are read as they are sent. It
+/// has a length if all its parts have one.
 #[derive(Debug)]
 pub struct Multipart {
     boundary: String,
@@ -189,9 +192,10 @@ struct Part {
 }
 
 impl Multipart {
-    /// A form without parts.
+    /// Creates a form without parts.
     pub fn new() -> Self {
-        // Long enough that no content holds it by chance, and unknown to whoever wrote the content.
+        // Long enough not to occur in the content by chance, and unknown to the author of the
+        // content.
         let boundary = format!("openrouter-kit-{:032x}", fastrand::u128(..));
         Self { boundary, parts: Vec::new(), invalid: None }
     }
@@ -202,7 +206,7 @@ impl Multipart {
         match value.as_ref().map(QueryValue::query_text) {
             Some(Some(text)) => self.field(name, &text),
             Some(None) => {
-                self.keep(InvalidRequestError::new(name, "is not a finite number; give one, or leave it out"))
+                self.keep(InvalidRequestError::new(name, "is not a finite number; pass one, or leave it out"))
             }
             None => {}
         }
@@ -234,12 +238,12 @@ impl Multipart {
 
     fn attach(&mut self, name: &'static str, file: FilePart) {
         if file.name.is_empty() {
-            let invalid = "has no file name, which tells the server that it is a file; set one with `name`";
+            let invalid = "has no file name, without which the server does not treat it as a file; set one with `name`";
             return self.keep(InvalidRequestError::new(name, invalid));
         }
         let media_type = file.media_type.as_deref().unwrap_or_else(|| guessed(&file.name));
         if !is_media_type(media_type) {
-            let message = format!("has the media type {media_type:?}, which is none; write it as in `audio/wav`");
+            let message = format!("has the media type {media_type:?}, which is not valid; write it like `audio/wav`");
             return self.keep(InvalidRequestError::new(name, message));
         }
         let head = format!(
@@ -265,17 +269,17 @@ impl Multipart {
         self.invalid.take()
     }
 
-    /// The value of the `Content-Type` header.
+    /// Returns the value of the `Content-Type` header.
     pub(crate) fn content_type(&self) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
         HeaderValue::from_str(&format!("multipart/form-data; boundary={}", self.boundary))
     }
 
-    /// True where [`body`](Self::body) can be called again.
+    /// Returns `true` if [`body`](Self::body) can be called again.
     pub(crate) fn can_repeat(&self) -> bool {
         !self.parts.iter().any(|part| matches!(part.content, PartContent::Stream(..)))
     }
 
-    /// The body to send, with its files open.
+    /// Returns the body to send, with its files open.
     pub(crate) async fn body(&self) -> Result<Body, InvalidRequestError> {
         let mut segments = VecDeque::with_capacity(2 * self.parts.len() + 1);
         for part in &self.parts {
@@ -318,7 +322,7 @@ impl Part {
             PartContent::Stream(body, length) => {
                 let body = body.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let body = body.ok_or_else(|| {
-                    InvalidRequestError::new(self.name, "is a stream that was sent already; give a new one")
+                    InvalidRequestError::new(self.name, "is a stream that was already sent; pass a new one")
                 })?;
                 Ok(Segment::Stream(body, *length))
             }
@@ -350,20 +354,20 @@ fn read_piece(file: &mut File, most: u64) -> io::Result<Bytes> {
     Ok(piece.into())
 }
 
-/// A name as it stands between quotes. RFC 7578 leaves the escapes to the WHATWG's rules for forms: a quote and the ends of
-/// lines are percent-encoded, nothing else.
+/// Escapes a name to be put between quotes. RFC 7578 leaves this to the WHATWG's rules for forms:
+/// quotes and line ends are percent-encoded, nothing else.
 fn escaped(name: &str) -> String {
     name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// Whether `text` can stand in a `Content-Type` header as a type, a subtype and parameters.
+/// Returns whether `text` is valid in a `Content-Type` header as a type, a subtype and parameters.
 fn is_media_type(text: &str) -> bool {
     let mut halves = text.splitn(2, '/').map(str::len);
     matches!((halves.next(), halves.next()), (Some(1..), Some(1..)))
         && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// The media type that the extension of a file name stands for.
+/// Returns the media type for the extension of a file name.
 fn guessed(name: &str) -> &'static str {
     let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     match extension.to_ascii_lowercase().as_str() {
@@ -407,7 +411,7 @@ enum Segment {
 }
 
 impl Segment {
-    /// The number of bytes still to come.
+    /// Returns the number of bytes still to be sent.
     fn left(&self) -> Option<u64> {
         match self {
             Self::Bytes(bytes) => Some(bytes.len() as u64),
@@ -416,7 +420,7 @@ impl Segment {
         }
     }
 
-    /// The next bytes; `None` at the end.
+    /// Returns the next bytes; `None` at the end.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cause>>> {
         match self {
             Self::Bytes(bytes) => {
@@ -427,7 +431,9 @@ impl Segment {
             Self::Stream(body, left) => loop {
                 let chunk = match ready!(Pin::new(&mut *body).poll_frame(cx)) {
                     None if left.is_some_and(|left| left > 0) => {
-                        return Poll::Ready(Some(Err("the stream ended before the length that was set for it".into())));
+                        return Poll::Ready(Some(Err(
+                            "the stream is shorter than the length that was set for it".into()
+                        )));
                     }
                     None => return Poll::Ready(None),
                     Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
@@ -450,15 +456,16 @@ impl Segment {
     }
 }
 
-/// A file that is read piece by piece, where it does not hold up the runtime.
+/// A file that is read piece by piece, on a thread where this does not block the runtime.
 struct FileSegment {
     state: FileState,
-    /// How much of the length it had when it was opened is still to come. What is appended later is not sent.
+    /// How much is left of the length that the file had when it was opened. What is appended later
+    /// is not sent.
     left: u64,
 }
 
 enum FileState {
-    /// A chunk that was read and is not sent yet.
+    /// A chunk that was read and not sent yet.
     Read(File, Bytes),
     Reading(JoinHandle<io::Result<(File, Bytes)>>),
     Over,

@@ -1,4 +1,4 @@
-//! A stream of events that are passed on or decoded on demand.
+//! Streams of events that are passed on, or decoded on demand.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -44,9 +44,11 @@ const TAIL: usize = 8;
 /// data that is not JSON. [`typed`](Self::typed) reads one as the [`EventStream`](super::EventStream) of the operation
 /// would.
 ///
-/// **Errors** are those of the connection and of the stream as a whole, as for `EventStream`: a body that breaks off or
-/// ends too early, time limits, an event beyond the size limit, and a body that is an error or a web page instead of
-/// events. The stream is complete after `[DONE]`, or if one of its last 8 events is the terminal event of the protocol or
+/// **Errors** are those of the connection and of the stream as a whole, as for `EventStream`: a
+/// body that is cut off or ends too early, time limits, an event beyond the size limit, and a body
+/// that is an error or a web page instead of events. The stream is complete after `[DONE]`, or if
+/// one of its last 8 events is the terminal event of the protocol or an error. A single JSON value
+/// instead of a stream is converted to the equivalent events.
 /// an error. A single JSON value instead of a stream is converted to the equivalent events.
 ///
 /// Dropping the stream before its end closes the connection (HTTP/1.1) or resets the stream (HTTP/2) at once.
@@ -86,7 +88,7 @@ impl<T> RawEvents<T> {
 impl<T: StreamItem> RawEvents<T> {
     /// Returns the next event; `None` when the stream is complete, and after its last error.
     ///
-    /// It is cancel safe: a future that is dropped before it is ready has taken nothing.
+    /// It is cancel safe: a future that is dropped before it is ready has consumed nothing.
     pub async fn next(&mut self) -> Option<Result<RawEvent, Error>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -136,7 +138,8 @@ impl<T: StreamItem> Stream for RawEvents<T> {
     }
 }
 
-/// What is returned of an event. Data that the end of the body may have cut off is checked.
+/// Returns what a raw stream makes of an event. Data that the end of the body may have cut off is
+/// checked.
 fn see(event: SseEvent<'_>, has_ended: bool, comments: bool) -> Seen<RawEvent> {
     let raw = || Seen::Item(RawEvent { text: event.text.clone() }, false);
     match Kind::of(event.data) {
@@ -175,8 +178,9 @@ impl<T> fmt::Debug for RawEvents<T> {
 
 /// An event as it was received, from [`RawEvents`]. Cloning it copies no text.
 ///
-/// [`as_bytes`](Self::as_bytes) and `Display` give the event with its line ends and its blank line, to be passed on. The
-/// other methods read its fields. Text that is not UTF-8 is unchanged in the bytes and has U+FFFD elsewhere.
+/// [`as_bytes`](Self::as_bytes) and `Display` return the event with its line ends and its blank
+/// line, ready to be passed on. The other methods read its fields. Text that is not UTF-8 is
+/// unchanged in the bytes and has U+FFFD elsewhere.
 ///
 /// `Debug` prints the name and the size, since the data may be private.
 #[derive(Clone, PartialEq, Eq)]
@@ -259,7 +263,7 @@ impl RawEvent {
         wire::decode_event(&self.data())
     }
 
-    /// Whether a stream that ends after this event is complete.
+    /// Returns whether a stream that ends after this event is complete.
     pub(super) fn ends<T: StreamItem>(&self) -> bool {
         self.is_error() || self.decode::<T>().is_ok_and(|event| event.is_terminal() || event.reports_error())
     }

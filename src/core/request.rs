@@ -59,7 +59,7 @@ impl Call<Json> {
         if parts.target().contains(&format!("{{{name}}}")) {
             parts.fill("path", name, value.as_ref());
         } else {
-            parts.fail("path", format!("has no `{{{name}}}` to be set; add it to the path of the request"));
+            parts.fail("path", format!("has no placeholder `{{{name}}}`; add it to the path of the request"));
         }
         self
     }
@@ -69,27 +69,28 @@ impl Call<Json> {
         match serde_json::to_vec(&body) {
             Ok(json) => self.parts().set_json(json),
             Err(error) => {
-                let wrong = InvalidRequestError::new("json", "cannot be encoded as JSON; see the source");
+                let wrong = InvalidRequestError::new("json", "cannot be encoded as JSON; see the source of this error");
                 self.parts().keep(wrong.caused_by(error));
             }
         }
         self
     }
 
-    /// Returns the events of a stream as they are received. The body of the request has to ask for a stream, if the
-    /// operation wants that.
+    /// Returns the events of a stream as they are received. The body of the request must ask for a
+    /// stream if the operation requires that.
     pub fn events(self) -> Call<RawEvents<Json>> {
         self.answering()
     }
 
-    /// Returns the body as a file, read as it arrives.
+    /// Returns the body as a file that is read as it arrives.
     pub fn download(self) -> Call<Download> {
         self.answering()
     }
 }
 
 impl<T: Root> Call<T> {
-    /// Decodes the response into a type of the program with serde. An error in the body is still [`Error::Api`].
+    /// Decodes the response into a type of the program with serde. An error in the body is still
+    /// [`Error::Api`].
     ///
     /// ```no_run
     /// use openrouter_kit::OpenRouter;
@@ -121,7 +122,8 @@ fn decode<T: DeserializeOwned>(exchange: Exchange) -> Result<T, Error> {
     }
 }
 
-/// Any JSON as an event, for streams whose protocol is not known: one is complete when its body is.
+/// Any JSON as an event, for streams of an unknown protocol: such a stream is complete when its
+/// body is.
 impl StreamItem for Json {
     const END_IS_MARKED: bool = false;
 
@@ -148,16 +150,20 @@ fn check_path(path: &str) -> Result<(), InvalidRequestError> {
         return wrong("which has a query or a fragment; set query parameters with `query`");
     }
     if !segments.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%{}".contains(&byte)) {
-        return wrong("which has a character that no path can have; put `{name}` there and set it with `path`");
+        return wrong(
+            "which has a character that is not allowed in a path; write `{name}` there and set it with `path`",
+        );
     }
     if segments.split('%').skip(1).any(|after| !after.bytes().take(2).filter(u8::is_ascii_hexdigit).count().eq(&2)) {
-        return wrong("in which a `%` starts no encoded character; put `{name}` there and set it with `path`");
+        return wrong(
+            "in which a `%` does not start an encoded character; write `{name}` there and set it with `path`",
+        );
     }
     // Servers and proxies decode before they resolve.
     let decoded = percent_decode_str(segments).decode_utf8_lossy();
     let parts: Vec<_> = decoded.split(['/', '\\']).collect();
     if parts.iter().any(|part| matches!(*part, "." | "..")) || parts.iter().rev().skip(1).any(|part| part.is_empty()) {
-        return wrong("which leads to another resource than it names; leave out `.`, `..` and empty segments");
+        return wrong("which would resolve to another resource; leave out `.`, `..` and empty segments");
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! What a response says about sending the request again.
+//! What a response says about retrying the request.
 
 use std::time::{Duration, SystemTime};
 
-/// The statuses of temporary failures: a server that is busy or broken at the moment, and an edge network such as
-/// Cloudflare that could not reach it.
+/// The statuses of temporary failures: a server that is overloaded or failing at the moment, and an
+/// edge network such as Cloudflare that could not reach it.
 pub(crate) const TRANSIENT: [u16; 16] =
     [408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530];
 

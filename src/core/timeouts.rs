@@ -8,7 +8,8 @@ use crate::errors::InvalidRequestError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// For making a connection. `None` leaves it to the transport; `HyperTransport` has 10 s. Default: `None`.
+    /// For making a connection. `None` leaves it to the transport; `HyperTransport` uses 10 s.
+    /// Default: `None`.
     pub connect: Option<Duration>,
     /// From sending the request of an attempt, connecting included, to the head of the response. Default: 10 minutes,
     /// since a model may think before it responds.
@@ -42,7 +43,7 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// Refuses limits of zero.
+    /// Rejects limits of zero.
     pub(crate) fn check(&self) -> Result<(), InvalidRequestError> {
         let named = [
             ("connect_timeout", self.connect),
@@ -54,7 +55,7 @@ impl Timeouts {
         ];
         match named.iter().find(|(_, limit)| limit.is_some_and(|limit| limit.is_zero())) {
             Some((option, _)) => {
-                Err(InvalidRequestError::new(option, "is zero, so that no call could succeed; use `None` for no limit"))
+                Err(InvalidRequestError::new(option, "is zero, so no call could succeed; use `None` for no limit"))
             }
             None => Ok(()),
         }

@@ -30,7 +30,7 @@ const DOLLAR: i128 = 10_i128.pow(PLACES as u32);
 pub struct Usd(i128);
 
 impl Usd {
-    /// No money.
+    /// Zero dollars.
     pub const ZERO: Self = Self(0);
 
     /// Converts an amount that the API sends as a number, such as the `cost` of a response: the decimal number that is

@@ -22,7 +22,7 @@ pub(crate) fn names_secret(name: &str) -> bool {
     tells_secret(&word)
 }
 
-/// Whether a single lowercase word marks a secret.
+/// Returns whether a single lowercase word marks a secret.
 fn tells_secret(word: &str) -> bool {
     const INSIDE: [&str; 9] =
         ["secret", "token", "passw", "passphrase", "credential", "cookie", "bearer", "authoriz", "apikey"];
