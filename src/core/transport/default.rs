@@ -1,4 +1,4 @@
-//! The default transport: HTTP on hyper, with connections that are used again, proxies and TLS.
+//! The default transport: HTTP on hyper, with connection reuse, proxies and TLS.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -81,15 +81,15 @@ struct Inner {
 }
 
 impl HyperTransport {
-    /// A transport with the defaults of every option.
+    /// Creates a transport with the default of every option.
     ///
     /// # Errors
-    /// As [`HyperTransportBuilder::build`].
+    /// See [`HyperTransportBuilder::build`].
     pub fn new() -> Result<Self, TransportBuildError> {
         Self::builder().build()
     }
 
-    /// Begins a transport with options.
+    /// Starts building a transport.
     pub fn builder() -> HyperTransportBuilder {
         HyperTransportBuilder::default()
     }
@@ -142,7 +142,7 @@ impl Transport for HyperTransport {
 }
 
 impl Inner {
-    /// Sends a request on a connection that is there, or on a new one.
+    /// Sends a request on an idle connection, or on a new one.
     async fn exchange(self: &Arc<Self>, mut request: Request<Body>) -> Result<Response<Body>, TransportError> {
         let runtime = runtime::current().map_err(|reason| {
             TransportError::new(TransportErrorKind::Request, format!("the Tokio runtime {reason}"))
@@ -169,7 +169,7 @@ impl Inner {
                 Err(failed) => failed,
             };
             match error.take_message() {
-                // It was closed before the request was given to it.
+                // The connection was closed before the request was passed to it.
                 Some(unsent) if is_reused => request = unsent,
                 unsent => {
                     let is_unsent = is_unsent || unsent.is_some();
@@ -190,7 +190,7 @@ impl Inner {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) => error,
             Err(limit) => ConnectError::new(
-                format!("the limit of {limit:?} for making a connection passed"),
+                format!("making a connection took longer than the limit of {limit:?}"),
                 io::Error::from(io::ErrorKind::TimedOut),
             )
             .into(),
@@ -217,7 +217,7 @@ impl Inner {
             Made::Http1(connection) => Ok(Connection::Http1(connection)),
             #[cfg(feature = "http2")]
             Made::Http2(connection) => {
-                let exchange = connection.exchange().ok_or("the server allows no request on a new connection")?;
+                let exchange = connection.exchange().ok_or("the server does not allow any request on a new connection")?;
                 self.pool.share(uri, connection, runtime);
                 Ok(Connection::Http2(exchange))
             }
@@ -305,7 +305,7 @@ pub(crate) fn runtime_is_gone(error: &TransportError) -> bool {
     false
 }
 
-/// Options of a [`HyperTransport`].
+/// Builder for a [`HyperTransport`].
 #[must_use = "a builder does nothing until `build` is called"]
 #[derive(Clone)]
 pub struct HyperTransportBuilder {
@@ -336,10 +336,12 @@ impl Default for HyperTransportBuilder {
 }
 
 impl HyperTransportBuilder {
-    /// The time in which a new connection must be made: name resolution, TCP, the proxy and the TLS handshake together.
+    /// Sets the limit for making a new connection: name resolution, TCP, the proxy and the TLS
+    /// handshake together.
     ///
-    /// Default: 10 seconds. Where a name has several addresses, the next one is tried when one fails, and beside it after
-    /// 250 ms (RFC 8305). A connection that is reused takes no time. Zero is refused by [`build`](Self::build).
+    /// Default: 10 seconds. If a name has several addresses, the next one is tried when one fails,
+    /// and in parallel after 250 ms (RFC 8305). A reused connection takes no time.
+    /// [`build`](Self::build) rejects zero.
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -354,14 +356,15 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Offers HTTP/2 to servers (feature `http2`): many streams over one connection, which suits gateways. Default: false.
+    /// Offers HTTP/2 to servers (feature `http2`): many streams over one connection, which suits
+    /// gateways. Default: `false`.
     pub const fn http2(mut self, offered: bool) -> Self {
         self.http2 = offered;
         self
     }
 
-    /// How many connections without a request are kept for one host. Default: no limit. With 0 each request has a
-    /// connection of its own.
+    /// Sets how many connections without a request are kept for one host. Default: no limit. With
+    /// 0, each request uses a new connection.
     pub const fn pool_max_idle_per_host(mut self, connections: usize) -> Self {
         self.pool_max_idle_per_host = connections;
         self
@@ -376,15 +379,18 @@ impl HyperTransportBuilder {
     /// - `socks5`, `socks5h`: SOCKS 5 (RFC 1928, RFC 1929), with the feature `socks`. With `socks5h` the proxy resolves
     ///   server names; with `socks5` they are resolved locally.
     ///
-    /// Without this option and [`no_proxy`](Self::no_proxy) the environment decides when the transport is built:
+    /// Without this option and [`no_proxy`](Self::no_proxy), the environment decides when the
+    /// transport is built:
     ///
-    /// - `HTTPS_PROXY` for `https://`, `HTTP_PROXY` for `http://`, `ALL_PROXY` where these are not set. Each name may be
-    ///   in lower case too; upper case comes first, and an empty variable counts as none. `HTTP_PROXY` is not read where
-    ///   `REQUEST_METHOD` is set, since in a CGI program the header `Proxy` of a request arrives under this name.
+    /// - `HTTPS_PROXY` for `https://`, `HTTP_PROXY` for `http://`, `ALL_PROXY` if these are not
+    ///   set. Each name may be in lowercase too; uppercase takes precedence, and an empty variable
+    ///   counts as unset. `HTTP_PROXY` is not read if `REQUEST_METHOD` is set, since in a CGI
+    ///   program the header `Proxy` of a request arrives under this name.
     /// - This machine itself (`localhost`, loopback addresses) is reached without a proxy.
-    /// - `NO_PROXY` is a list, divided by commas, of whom to reach without a proxy: a host with everything under it
-    ///   (`example.com`, `.example.com` and `*.example.com` mean the same), an address (`10.0.0.1`, `::1`), a network
-    ///   (`10.0.0.0/8`), each but the network with `:port` if need be, or `*` for everything.
+    /// - `NO_PROXY` is a comma-separated list of what to reach without a proxy: a host with
+    ///   everything under it (`example.com`, `.example.com` and `*.example.com` are equivalent), an
+    ///   address (`10.0.0.1`, `::1`), a network (`10.0.0.0/8`), or `*` for everything. Hosts and
+    ///   addresses may have a `:port`.
     /// - With [`system_proxy`](Self::system_proxy) the settings of macOS or Windows apply if none of these variables is set.
     /// - A proxy that cannot be used fails the requests that need it. Nothing bypasses it.
     ///
@@ -400,8 +406,8 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Uses the proxy of the operating system (macOS, Windows; feature `proxy-system`) if neither an option nor the
-    /// environment names one. Default: false.
+    /// Uses the proxy of the operating system (macOS, Windows; feature `proxy-system`) if neither
+    /// an option nor the environment names one. Default: `false`.
     pub const fn system_proxy(mut self, used: bool) -> Self {
         self.system_proxy = used;
         self
@@ -414,8 +420,8 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Sets the cryptography of TLS. Default: the process default of rustls if the program installed one, or else
-    /// [`Cryptography::Ring`].
+    /// Sets the implementation of the cryptography of TLS. Default: the process default of rustls
+    /// if the program installed one, or else [`Cryptography::Ring`].
     pub const fn cryptography(mut self, cryptography: Cryptography) -> Self {
         self.tls.cryptography = Some(cryptography);
         self
@@ -443,8 +449,8 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Connects to these addresses instead of resolving `host`. Port 0 means the port of the URL. Each call adds a
-    /// host. TLS still verifies the name `host`.
+    /// Connects to these addresses instead of resolving `host`. Port 0 means the port of the URL.
+    /// Each call adds a host. TLS still verifies the name `host`.
     pub fn resolve(mut self, host: impl Into<String>, addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
         Arc::make_mut(&mut self.dial.resolved).push((host.into(), addresses.into_iter().collect()));
         self
@@ -456,11 +462,12 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Makes the transport. With [`Roots::Platform`] it reads the root certificates of the operating system.
+    /// Builds the transport. With [`Roots::Platform`] it reads the root certificates of the
+    /// operating system.
     ///
     /// # Errors
-    /// [`TransportBuildError`] if an option cannot be used or needs a feature that is not enabled, or if no root
-    /// certificate is trusted.
+    /// [`TransportBuildError`] if an option is invalid or needs a feature that is not enabled, or
+    /// if no root certificate is trusted.
     pub fn build(self) -> Result<HyperTransport, TransportBuildError> {
         if self.connect_timeout.is_zero() {
             return Err(TransportBuildError::new("connect_timeout", "it must be longer than zero"));
@@ -469,7 +476,7 @@ impl HyperTransportBuilder {
             return Err(TransportBuildError::new("http2", "HTTP/2 is not built in: enable the feature `http2`"));
         }
         if self.system_proxy && !cfg!(feature = "proxy-system") {
-            let reason = "reading the settings of the system is not built in: enable the feature `proxy-system`";
+            let reason = "reading the settings of the operating system is not built in: enable the feature `proxy-system`";
             return Err(TransportBuildError::new("system_proxy", reason));
         }
         let proxies = match self.proxies {

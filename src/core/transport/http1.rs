@@ -1,4 +1,4 @@
-//! A connection of HTTP/1.1, and the body of an answer that comes over it.
+//! An HTTP/1.1 connection and the response bodies it carries.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -43,7 +43,7 @@ pub(super) struct Http1 {
 }
 
 impl Http1 {
-    /// Begins HTTP on a new connection to the origin of `uri`.
+    /// Starts HTTP on a new connection to the origin of `uri`.
     pub(super) async fn new(connected: Connected, uri: &Uri, runtime: Id) -> hyper::Result<Box<Self>> {
         let Connected { stream, socket, is_proxied, .. } = connected;
         let (sender, connection) = http1::Builder::new().max_buf_size(BUFFER).handshake(stream).await?;
@@ -74,19 +74,19 @@ impl Http1 {
         driven.is_pending() && self.sender.is_ready()
     }
 
-    /// Ends an idle connection in good order, as far as that can be done at once.
+    /// Closes an idle connection cleanly, as far as that can be done without waiting.
     pub(super) fn close(mut self: Box<Self>) {
         drop(self.sender);
         let _ = Pin::new(&mut self.connection).poll(&mut Context::from_waker(Waker::noop()));
     }
 
-    /// Does what can be done now. Ready when the connection has ended.
+    /// Does what can be done without waiting. Ready when the connection has ended.
     fn drive(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
         Pin::new(&mut self.connection).poll(cx)
     }
 
-    /// Sends `request` for `uri` and waits for the head of the answer. When the end of the body was read, the connection
-    /// goes to `pool`.
+    /// Sends `request` for `uri` and waits for the head of the response. When the end of the body
+    /// was read, the connection goes to `pool`.
     pub(super) async fn send(
         mut self: Box<Self>,
         mut request: Request<Body>,
@@ -127,7 +127,7 @@ fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(timeout.trim().parse::<u64>().ok()?.saturating_sub(1)))
 }
 
-/// The value of the header `Host`: the port is left out where it goes without saying.
+/// Returns the value of the header `Host`, without the default port of the scheme.
 fn host_of(uri: &Uri) -> HeaderValue {
     let default_port = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
     let host = uri.host().unwrap_or_default();
@@ -138,21 +138,22 @@ fn host_of(uri: &Uri) -> HeaderValue {
     value.unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// What the server itself wants to see of a URL (RFC 9112, section 3.2.1).
+/// Returns the form of a URL that the server itself expects (RFC 9112, section 3.2.1).
 fn path_of(uri: &Uri) -> Uri {
     uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")).into()
 }
 
-/// A connection while it is used.
+/// A connection while it is in use.
 struct Driven {
-    /// `None` when it has ended, or was given back.
+    /// `None` when it has ended, or was returned to the pool.
     connection: Option<Box<Http1>>,
-    /// Why it ended, where hyper tells it nobody else.
+    /// Why it ended, if hyper reports that to no one else.
     failure: Option<hyper::Error>,
 }
 
 impl Driven {
-    /// Does what can be done now. A connection that has ended is let go of, so that hyper tells who waits for it.
+    /// Does what can be done without waiting. A connection that has ended is dropped, so that hyper
+    /// notifies those waiting for it.
     fn drive(&mut self, cx: &mut Context<'_>) {
         if let Some(connection) = &mut self.connection
             && let Poll::Ready(end) = connection.drive(cx)
@@ -163,7 +164,7 @@ impl Driven {
     }
 }
 
-/// The body of an answer, which drives its connection as it is read.
+/// The body of a response, which drives its connection as it is read.
 struct Http1Body {
     body: Incoming,
     exchange: Driven,

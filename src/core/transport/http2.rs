@@ -58,7 +58,7 @@ struct Usage {
 }
 
 impl Http2 {
-    /// Begins HTTP on a new connection.
+    /// Starts HTTP/2 on a new connection.
     pub(super) async fn new(connected: Connected, runtime: Id) -> hyper::Result<Self> {
         let driver = Arc::new(Driver::new(connected.socket));
         let (sender, mut dispatch) = http2::Builder::new(Spawn(driver.clone()))
@@ -94,7 +94,8 @@ impl Http2 {
         self.runtime
     }
 
-    /// Returns whether it is not known to have ended and was not unused for longer than `idle_timeout`.
+    /// Returns whether it is open as far as known and was not unused for longer than
+    /// `idle_timeout`.
     pub(super) fn is_usable(&self, idle_timeout: Duration) -> bool {
         let is_unused = || {
             self.usage.exchanges.load(Ordering::Acquire) == 0 && lock(&self.usage.last_used).elapsed() >= idle_timeout
@@ -244,7 +245,7 @@ impl HttpBody for Http2Body {
             // hyper treats a reset or GOAWAY without an error code as the end of the body. Only the END_STREAM flag
             // means that an HTTP/2 stream is complete.
             None if !self.body.is_end_stream() => {
-                Poll::Ready(Some(Err(TransportError::body("the server gave the stream up before its end"))))
+                Poll::Ready(Some(Err(TransportError::body("the server reset the stream before its end"))))
             }
             None => Poll::Ready(None),
         }

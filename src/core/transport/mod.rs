@@ -73,7 +73,7 @@ pub trait Transport: Send + Sync + fmt::Debug + 'static {
 pub enum Roots {
     /// Mozilla's list, compiled into the program (feature `roots-bundled`).
     Bundled,
-    /// What the operating system trusts (feature `roots-platform`).
+    /// The authorities that the operating system trusts (feature `roots-platform`).
     Platform,
 }
 
@@ -88,8 +88,8 @@ pub enum Cryptography {
     AwsLcRs,
 }
 
-/// The limit for making a connection that one call asks for, as an extension of its request
-/// ([`http::Request::extensions`]). It replaces the limit of the transport.
+/// The connect timeout of one call, as an extension of its request ([`http::Request::extensions`]).
+/// It overrides the limit of the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectTimeout(pub Duration);
 

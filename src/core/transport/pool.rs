@@ -22,10 +22,10 @@ pub(super) enum Connection {
     Http2(Http2Exchange),
 }
 
-/// The connections of a transport that carry nothing, and those that can carry more.
+/// The connections of a transport that carry no request, and those that can carry more.
 ///
-/// A connection is used only in the runtime that drives its socket: in another one, a call would wait for events that
-/// nobody polls for. So connections are kept per runtime, and end with it.
+/// A connection is used only in the runtime that drives its socket: in another one, a call would
+/// wait for events that nobody polls for. So connections are kept per runtime, and end with it.
 pub(super) struct Pool {
     idle_timeout: Duration,
     max_idle_per_host: usize,
@@ -45,7 +45,7 @@ struct Host {
     runtime: Id,
     /// A URI of its origin.
     origin: Uri,
-    /// The one that was used last is the last one.
+    /// The most recently used one is the last one.
     idle: Vec<Idle>,
     #[cfg(feature = "http2")]
     http2: Vec<Http2>,

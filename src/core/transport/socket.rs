@@ -1,5 +1,5 @@
-//! The TCP stream below TLS and HTTP: it can be checked while idle, and what arrived before a failed write can still be
-//! read.
+//! The TCP stream below TLS and HTTP: it can be checked while idle, and what arrived before a
+//! failed write can still be read.
 
 use std::io::{self, IoSlice, Read};
 use std::pin::Pin;

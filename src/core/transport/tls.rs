@@ -49,7 +49,7 @@ impl TlsOptions {
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| {
-                TransportBuildError::new("cryptography", "the process default of rustls cannot be used")
+                TransportBuildError::new("cryptography", "the process default of rustls is not usable")
                     .caused_by(error)
             })?
             .with_root_certificates(self.trusted()?);
@@ -237,13 +237,13 @@ fn add_extra(roots: &mut RootCertStore, certificate: &[u8]) -> Result<(), Transp
     for certificate in found {
         roots
             .add(certificate)
-            .map_err(|error| invalid("it is not a certificate in PEM or DER form").caused_by(error))?;
+            .map_err(|error| invalid("the certificate is in neither PEM nor DER form").caused_by(error))?;
     }
     Ok(())
 }
 
-/// Adds the roots of the operating system. A certificate that cannot be read is passed over as long as another one can:
-/// old systems carry some.
+/// Adds the roots of the operating system. A certificate that cannot be read is skipped as long as
+/// another one can be read: old systems carry some.
 #[cfg(feature = "roots-platform")]
 fn add_platform(roots: &mut RootCertStore) -> Result<(), TransportBuildError> {
     let mut loaded = rustls_native_certs::load_native_certs();

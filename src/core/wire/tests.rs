@@ -129,7 +129,7 @@ fn a_required_member_that_is_missing_reads_as_empty_and_is_not_written_back() {
 #[test]
 fn an_object_without_any_of_the_members_that_tell_it_is_refused() {
     let error = decode::<Part>(r#"{"type":"piece","tags":[]}"#).unwrap_err();
-    assert_eq!(error.to_string(), "none of the fields that identify it: type, id, count");
+    assert_eq!(error.to_string(), "has none of the fields that identify it: type, id, count");
     let error = decode::<Part>(r#"{"id":5}"#).unwrap_err();
     assert_eq!((error.path(), error.message()), ("id", "expected a string, found a number"));
 }
@@ -154,7 +154,7 @@ fn an_optional_member_of_the_right_type_is_enough_to_identify_an_object() {
     ] {
         assert!(decode::<Part>(json).is_err(), "{json}");
     }
-    // The body of a response must say more.
+    // The body of a response must identify itself.
     let holder: Whole = survives(r#"{"part":{"note":"n"}}"#);
     assert!(!holder.is_foreign() && holder.part.is_foreign());
 }
@@ -225,7 +225,7 @@ fn an_element_that_does_not_fit_is_kept_without_harm_to_its_neighbours() {
     assert_eq!(map["one"].id, "a");
     assert_eq!(untyped(&map)[0].path, "two.error");
 
-    assert!(decode::<Vec<Part>>(r#"[{"id":"a"},null]"#).is_err(), "what is no object has no place to be kept in");
+    assert!(decode::<Vec<Part>>(r#"[{"id":"a"},null]"#).is_err(), "a value that is not an object cannot be kept");
     assert!(decode::<Vec<Part>>(r#"[{"id":"a"},{"id":]"#).is_err());
 }
 
@@ -348,7 +348,7 @@ fn a_patch_tells_absent_from_null() {
 fn a_schema_that_is_no_object_is_refused_with_its_place() {
     let change = Change { limit: Patch::Keep, schema: Some(json!([1]).into()), key: None, extra: Extra::new() };
     let error = encode(&vec![change]).unwrap_err();
-    assert_eq!(error.to_string(), "`[0].schema`: a JSON object is needed here, this is an array");
+    assert_eq!(error.to_string(), "`[0].schema`: expected a JSON object, found an array");
 }
 
 #[test]
@@ -606,10 +606,10 @@ fn a_member_without_a_field_is_told_with_its_type_name_and_place() {
     assert_eq!(untyped(&list), [member("[0].un.known", "un.known")]);
     let whole: Whole = decode(r#"{"id": "w", "part": {"id": "1", "b": 1, "a": false, "c": null}}"#).unwrap();
     assert_eq!(untyped(&whole), [member("part.b", "b"), member("part.a", "a")]);
-    // What takes any name has no unknown ones.
+    // Maps accept any name, so none is unknown.
     let map: BTreeMap<String, Json> = decode(r#"{"a": {"b": 1}}"#).unwrap();
     assert_eq!(untyped(&map), []);
-    // Sent members count as well as received ones.
+    // Fields to send count like received ones.
     let mut part: Part = decode(r#"{"id": "1", "count": 1}"#).unwrap();
     part.extra.insert("new", 1);
     assert_eq!(untyped(&part), [member("new", "new")]);
@@ -664,7 +664,7 @@ wire_struct!(Whole { id: Required = 0, part: Required = 1, item: Required = 2, p
 
 #[test]
 fn a_value_that_breaks_off_leaves_its_place_empty_and_is_kept() {
-    // No string can hold the name, so that the object ends as none when much of it is read already.
+    // No string can have this name, so reading the object fails when much of it has been read.
     let broken = r#"{"type":"part","id":"a","count":1,"note":"n","tags":["x"],"\ud83d":1}"#;
     let whole: Whole = survives(&format!(r#"{{"id":"w","part":{broken},"parts":[{broken}],"item":{broken}}}"#));
     assert_eq!((whole.part, whole.id.as_str()), (Part::missing(), "w"));
@@ -697,7 +697,7 @@ fn names_are_found_in_any_order_with_white_space_and_with_escapes() {
         assert_eq!((part.id.as_str(), part.count, part.when), ("a", 2, Some(1.0)), "{json}");
         assert!(part.extra.is_empty(), "{json}");
     }
-    // Names that are told apart by their last letters, by their length, or by nothing but the quote.
+    // Names that differ in their last letters, in their length, or only in the quote.
     let change: Change = survives(r#"{"limit2":1,"limi":2,"schema_":{},"ke":"y","limit":3,"key":"k"}"#);
     assert_eq!((change.limit, change.extra.iter().count()), (Patch::Set(3.0), 4));
 }
