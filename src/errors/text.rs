@@ -1,14 +1,14 @@
-//! Untrusted text (from a server, a model, a cause) as messages show it.
+//! Untrusted text (from a server, a model, a cause) in the form in which messages show it.
 
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 
 use crate::core::hidden;
 
-/// How many characters of a text are shown in a message.
+/// The maximum number of characters of a text that a message shows.
 pub(crate) const LONGEST: usize = 500;
 
-/// How many characters of a name or a word are shown in a message.
+/// The maximum number of characters of a name or a word that a message shows.
 pub(crate) const LONGEST_WORD: usize = 100;
 
 /// A text on one line and of bounded length that cannot forge a log line, control a terminal or change the text
@@ -22,7 +22,8 @@ pub(crate) struct OneLine<'a> {
 }
 
 impl<'a> OneLine<'a> {
-    /// At most `longest` characters of `text`; `whole` names the method that returns all of it, if there is one.
+    /// Shows at most `longest` characters of `text`; `whole` names the method that returns all of
+    /// it, if there is one.
     pub(crate) const fn new(text: &'a str, longest: usize, whole: &'static str) -> Self {
         Self { text, longest, whole }
     }
@@ -55,8 +56,8 @@ impl fmt::Debug for OneLine<'_> {
     }
 }
 
-/// Whether a character is not plainly visible: control characters, line separators, bidirectional marks and overrides,
-/// and zero-width characters.
+/// Returns whether a character is not plainly visible: control characters, line separators,
+/// bidirectional marks and overrides, and zero-width characters.
 fn is_unprintable(letter: char) -> bool {
     letter.is_control()
         || matches!(
@@ -119,7 +120,7 @@ mod tests {
     fn what_is_too_long_is_cut_and_says_so() {
         assert_eq!(shown(&"ä".repeat(20)), "ä".repeat(20));
         assert_eq!(shown(&"ä".repeat(21)), format!("{}... (cut; it has 42 bytes, see `message()`)", "ä".repeat(20)));
-        assert!(shown(&"\0".repeat(1_000_000)).len() < 100, "what is escaped counts as long as it is");
+        assert!(shown(&"\0".repeat(1_000_000)).len() < 100, "escapes count with all of their characters");
         assert_eq!(OneLine::new("ab", 1, "").to_string(), "a... (cut; it has 2 bytes)");
     }
 }

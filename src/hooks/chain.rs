@@ -14,15 +14,15 @@ use crate::core::hidden::hide_values;
 use crate::core::within::within;
 use crate::errors::{Error, TimeoutError, TimeoutPhase};
 
-/// All hooks of a client during a call. Without hooks every point does nothing.
+/// All hooks of a client during a call. Without hooks, every point does nothing.
 pub(crate) struct Hooks {
     /// `None` if the client has no hooks.
     call: Option<Arc<ObservedCall>>,
     /// The time limit of each hook at each point.
     limit: Option<Duration>,
-    /// How many hooks were asked at the first point of the attempt under way.
+    /// How many hooks were called at the first point of the current attempt.
     begun: usize,
-    /// How many of them were asked at its last point.
+    /// How many of them were called at its last point.
     told: usize,
 }
 
@@ -36,7 +36,7 @@ impl Hooks {
         Self { call, limit, begun: 0, told: 0 }
     }
 
-    /// The call as hooks see it, for what outlives the exchange.
+    /// Returns the call as hooks see it, for what outlives the exchange.
     pub(crate) fn call(&self) -> Option<&Arc<ObservedCall>> {
         self.call.as_ref()
     }
@@ -49,12 +49,12 @@ impl Hooks {
         }
     }
 
-    /// Ends an attempt: no hook is called for it after this.
+    /// Ends an attempt: no hook is called for it afterwards.
     pub(crate) fn over(&mut self) {
         self.begun = 0;
     }
 
-    /// Whether there are hooks that wait for the end of an attempt.
+    /// Returns whether there are hooks that wait for the end of an attempt.
     pub(crate) const fn is_under_way(&self) -> bool {
         self.told < self.begun
     }
@@ -87,8 +87,8 @@ impl Hooks {
         Ok(response)
     }
 
-    /// Asks each hook that has seen the attempt begin, once. Those after one that turns the failure into a success are asked
-    /// about a success.
+    /// Calls each hook that has seen the attempt begin, once. Those after one that turns the
+    /// failure into a success are called for a success.
     pub(crate) async fn after_error(
         &mut self,
         mut outcome: Result<Response<Body>, Error>,

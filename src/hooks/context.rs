@@ -1,4 +1,4 @@
-//! Which attempt of which call a hook runs for.
+//! The attempt and the call that a hook runs for.
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::core::operation::OperationRef;
 use crate::core::time::Instant;
 use crate::core::{Operation, RetryConfig, Timeouts};
 
-/// Which attempt of which call a hook runs for. All points of a call are given the same one.
+/// The attempt and the call that a hook runs for. All points of a call receive the same one.
 pub struct HookContext {
     call_id: u64,
     operation: OperationRef,
@@ -74,7 +74,7 @@ impl HookContext {
     /// Drops what hooks keep for this call.
     pub(crate) fn clear(&self) {
         let state = std::mem::take(&mut *lock(&self.state));
-        // Outside of the lock: dropping it may run code of the program.
+        // Outside the lock: dropping it may run code of the program.
         drop(state);
     }
 

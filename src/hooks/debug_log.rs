@@ -1,4 +1,4 @@
-//! The lines of `OPENROUTER_DEBUG`.
+//! The log lines of `OPENROUTER_DEBUG`.
 
 use std::fmt;
 use std::future::ready;
@@ -20,7 +20,7 @@ use crate::errors::{Chain, Error, LONGEST, OneLine};
 #[derive(Debug)]
 pub(crate) struct DebugLog;
 
-/// Whether an attempt is under way whose line is not written yet.
+/// Whether the log line of the current attempt is still to be written.
 #[derive(Default)]
 struct UnderWay(AtomicBool);
 
