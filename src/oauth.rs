@@ -227,6 +227,7 @@ fn check_verifier(argument: &'static str, verifier: &str) -> Result<(), InvalidR
     if (43..=128).contains(&verifier.len()) && verifier.bytes().all(is_unreserved) {
         return Ok(());
     }
-    let message = "must be 43 to 128 letters, digits, `-`, `.`, `_` or `~` (RFC 7636); leave it out to have one created";
+    let message =
+        "must be 43 to 128 letters, digits, `-`, `.`, `_` or `~` (RFC 7636); leave it out to have one created";
     Err(InvalidRequestError::new(argument, message))
 }

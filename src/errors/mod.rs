@@ -489,7 +489,9 @@ impl TimeoutError {
 impl fmt::Display for TimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, option) = match self.phase {
-            TimeoutPhase::Connect => ("the connection was not established", "check the network or raise `connect_timeout`"),
+            TimeoutPhase::Connect => {
+                ("the connection was not established", "check the network or raise `connect_timeout`")
+            }
             TimeoutPhase::Response if self.is_unsent => {
                 ("the connection was not established", "check the network or raise `response_timeout`")
             }
@@ -530,7 +532,9 @@ pub struct CancelledError {
 impl fmt::Display for CancelledError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.call.begin(f)?;
-        f.write_str("the Tokio runtime that owns the connection was shut down; keep it running until its responses are read")?;
+        f.write_str(
+            "the Tokio runtime that owns the connection was shut down; keep it running until its responses are read",
+        )?;
         self.call.end(f)
     }
 }

@@ -7,7 +7,8 @@ impl ContainerFile {
     /// Returns the name of the file without its directories, to save it under; `None` if the path does not end with a
     /// name.
     ///
-    /// A model chose the path, which may be absolute or contain `..`, so never join the whole of it to a directory.
+    /// The model chose the path, which may be absolute or contain `..`, so never join the whole
+    /// path to a directory.
     ///
     /// ```no_run
     /// # async fn save(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
@@ -29,15 +30,17 @@ impl ContainerFile {
 }
 
 impl ToolOutputFile {
-    /// Returns the name of the file without directories, to save it under; `None` if it is not the name of a file. A
-    /// model chose the name, so never join [`filename`](Self::filename) itself to a directory.
+    /// Returns the name of the file without directories, to save it under; `None` if it is not the
+    /// name of a file. The model chose the name, so never join [`filename`](Self::filename) itself
+    /// to a directory.
     #[inline]
     pub fn file_name(&self) -> Option<&str> {
         last_name(&self.filename)
     }
 }
 
-/// The last part of a path of any system. What Windows reads as a drive or a stream is refused everywhere.
+/// Returns the last part of a path of any operating system. What Windows reads as a drive or a
+/// stream is rejected everywhere.
 #[inline]
 fn last_name(path: &str) -> Option<&str> {
     let name = path.rsplit(['/', '\\']).next().unwrap_or_default();

@@ -35,7 +35,8 @@ impl StreamItem for ImageStreamEvent {
     fn is_terminal(&self) -> bool {
         match self {
             Self::ImageGenerationCompleted(_) => true,
-            // What does not fit its type ends the stream all the same, and so does another kind of work.
+            // An event that does not match its type still ends the stream, and so does another kind
+            // of work.
             Self::Unrecognized(kept) => kept.tag("type").is_some_and(|tag| tag.ends_with(".completed")),
             _ => false,
         }
@@ -95,7 +96,8 @@ impl ImageGenerationResponseData {
     /// ```
     ///
     /// # Errors
-    /// As [`bytes`](Self::bytes), and [`Error::Unexpected`] if the file cannot be written.
+    /// The errors of [`bytes`](Self::bytes), and [`Error::Unexpected`] if the file cannot be
+    /// written.
     #[inline]
     pub async fn save_to(&self, path: impl AsRef<Path>) -> Result<u64, Error> {
         save(&self.b64_json, path.as_ref()).await
@@ -103,8 +105,8 @@ impl ImageGenerationResponseData {
 }
 
 impl ImageGenerationResponse {
-    /// Writes the first image to a file, as [`Download::save_to`](crate::core::Download::save_to) does, and returns its
-    /// size. Of several, each in `data` has a method of this name.
+    /// Writes the first image to a file, as [`Download::save_to`](crate::core::Download::save_to)
+    /// does, and returns its size. Each image in `data` has a method of this name too.
     ///
     /// # Errors
     /// [`Error::Unexpected`] if there is no image, if it is not valid base64, or if the file cannot be written.

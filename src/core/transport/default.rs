@@ -217,7 +217,8 @@ impl Inner {
             Made::Http1(connection) => Ok(Connection::Http1(connection)),
             #[cfg(feature = "http2")]
             Made::Http2(connection) => {
-                let exchange = connection.exchange().ok_or("the server does not allow any request on a new connection")?;
+                let exchange =
+                    connection.exchange().ok_or("the server does not allow any request on a new connection")?;
                 self.pool.share(uri, connection, runtime);
                 Ok(Connection::Http2(exchange))
             }
@@ -476,7 +477,8 @@ impl HyperTransportBuilder {
             return Err(TransportBuildError::new("http2", "HTTP/2 is not built in: enable the feature `http2`"));
         }
         if self.system_proxy && !cfg!(feature = "proxy-system") {
-            let reason = "reading the settings of the operating system is not built in: enable the feature `proxy-system`";
+            let reason =
+                "reading the settings of the operating system is not built in: enable the feature `proxy-system`";
             return Err(TransportBuildError::new("system_proxy", reason));
         }
         let proxies = match self.proxies {

@@ -479,7 +479,9 @@ mod tests {
         let value =
             |name| (name == "HTTPS_PROXY").then(|| std::ffi::OsStr::from_bytes(b"http://a:\xFF@proxy:1").into());
         let proxies = Proxies::from_variables(value);
-        assert!(route(&proxies, "https://a/").contains("invalid environment variable HTTPS_PROXY: it is not valid UTF-8"));
+        assert!(
+            route(&proxies, "https://a/").contains("invalid environment variable HTTPS_PROXY: it is not valid UTF-8")
+        );
         assert_eq!(route(&proxies, "http://a/"), "");
     }
 

@@ -49,8 +49,7 @@ impl TlsOptions {
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| {
-                TransportBuildError::new("cryptography", "the process default of rustls is not usable")
-                    .caused_by(error)
+                TransportBuildError::new("cryptography", "the process default of rustls is not usable").caused_by(error)
             })?
             .with_root_certificates(self.trusted()?);
         let Some(pem) = &self.client_certificate else { return Ok(config.with_no_client_auth()) };
