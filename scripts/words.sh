@@ -17,7 +17,7 @@ words='
 \bmistakes?\b                                  error
 \bas (?:it|they) came\b                        unchanged, verbatim
 \bcomfort\b                                    helper, convenience
-\bmisfits?\b                                   mismatch
+\bmismatches?\b                                   mismatch
 \bTrue where\b                                 Returns `true` if
 /// True (?:if|when|for|after|once)\b          Returns `true` if; "Whether" for a field
 \ballows? to\b                                 allows …ing, lets

@@ -206,7 +206,7 @@ pub(super) enum Seen<U> {
     /// The data of an event that is an error.
     Error(Bytes),
     /// Data that is not JSON.
-    Misfit(DecodeError, Bytes),
+    Mismatch(DecodeError, Bytes),
 }
 
 /// Reads an event for a typed stream.
@@ -224,7 +224,7 @@ pub(super) fn read<T: StreamItem>(event: SseEvent<'_>) -> Seen<T> {
     match wire::decode_event_if(event.data, terminal_unless_error::<T>) {
         Ok(Some((item, is_terminal))) => Seen::Item(item, is_terminal),
         Ok(None) => Seen::Error(copied()),
-        Err(error) => Seen::Misfit(error, copied()),
+        Err(error) => Seen::Mismatch(error, copied()),
     }
 }
 
@@ -333,9 +333,9 @@ impl Source {
                             }
                             return Poll::Ready(Some(Err(self.api_error(data))));
                         }
-                        Seen::Misfit(error, data) => {
+                        Seen::Mismatch(error, data) => {
                             self.event_came();
-                            return Poll::Ready(Some(Err(self.misfit(error, data))));
+                            return Poll::Ready(Some(Err(self.mismatch(error, data))));
                         }
                     }
                 }
@@ -477,7 +477,7 @@ impl Source {
     }
 
     /// Returns the error for an event that is not JSON. At the end of the body it is half an event.
-    fn misfit(&mut self, error: DecodeError, data: Bytes) -> Error {
+    fn mismatch(&mut self, error: DecodeError, data: Bytes) -> Error {
         if self.state == State::Ended {
             let error = self.incomplete(NO_END);
             return self.fail(error);

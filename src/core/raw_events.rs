@@ -106,7 +106,7 @@ impl<T: StreamItem> RawEvents<T> {
             Seen::Done | Seen::KeepAlive(_) => None,
             Seen::Item(item, _) => Some(Ok(item)),
             Seen::Error(data) => Some(Err(self.source.api_error(data))),
-            Seen::Misfit(error, data) => {
+            Seen::Mismatch(error, data) => {
                 let path = error.path().to_owned();
                 Some(Err(self.source.invalid(&path, data, error.into())))
             }
@@ -147,7 +147,7 @@ fn see(event: SseEvent<'_>, has_ended: bool, comments: bool) -> Seen<RawEvent> {
         Kind::KeepAlive => Seen::KeepAlive(comments),
         Kind::Event if has_ended => match Json::parse(event.data) {
             Ok(_) => raw(),
-            Err(error) => Seen::Misfit(error, Bytes::copy_from_slice(event.data.as_bytes())),
+            Err(error) => Seen::Mismatch(error, Bytes::copy_from_slice(event.data.as_bytes())),
         },
         Kind::Event => raw(),
     }

@@ -123,7 +123,7 @@ impl ChatAccumulator {
         if let Some(error) = chunk.error.as_ref().and_then(|error| Json::of(error).ok()) {
             result.extra.insert("error", error);
         }
-        if chunk.choices.is_empty() && chunk.extra.misfits().next().is_some() {
+        if chunk.choices.is_empty() && chunk.extra.mismatches().next().is_some() {
             self.unrecognized.extend(Json::of(chunk));
         } else {
             result.extra.merge(&chunk.extra, "object");

@@ -186,7 +186,7 @@ fn requests_that_cannot_share_a_batch_are_refused_by_id() {
         (vec![("a", ask()), ("b", ask().model("n"))], "the model \"n\" at id \"b\" and \"m\" before"),
         (vec![("a", ask()), ("b", ChatRequest::new("Hi"))], "no model at id \"b\""),
         (vec![("a", ask()), ("b", ask().extra("stream", true))], "a request for a stream at id \"b\""),
-        (vec![("a", ask().temperature(f64::NAN))], "cannot be written as JSON at id \"a\""),
+        (vec![("a", ask().temperature(f64::NAN))], "cannot be encoded as JSON at id \"a\""),
     ];
     for (requests, expected) in cases {
         let error = CreateBatchRequest::chat(requests).unwrap_err();

@@ -63,7 +63,7 @@ fn what_is_no_vector_is_told_with_its_place() {
     assert_eq!(path, "data[1].embedding");
     assert!(message.starts_with("expected numbers or base64, found another text"), "{message}");
     let (_, message) = refused(json!("AACAPwA="));
-    assert_eq!(message, "expected base64 of numbers of 4 bytes each, found 5 bytes in all");
+    assert_eq!(message, "expected base64 of 4-byte numbers, found 5 bytes in total");
     let (path, message) = refused(json!([0.5, 1e39]));
     assert_eq!(path, "data[1].embedding[1]");
     assert!(message.starts_with("expected a number in the range of `f32`"), "{message}");

@@ -205,7 +205,7 @@ fn settings_are_taken_as_json_and_members_that_do_not_fit_are_sent_too() {
     for value in [json!([]), json!("text"), json!(null)] {
         let request = ChatRequest::new("Hi").provider(value);
         let error = wire::encode(&request).unwrap_err();
-        assert!(error.to_string().contains("a JSON object is needed here"), "{error}");
+        assert!(error.to_string().contains("expected a JSON object"), "{error}");
     }
 }
 

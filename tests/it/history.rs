@@ -939,8 +939,8 @@ fn the_output_of_a_response_converts_once_its_ids_may_be_dropped() {
     ]);
     let items = read::<Vec<InputItem>>(&items);
     let lossy = history::responses_to_chat(&items).unwrap_err();
-    let text = "the history cannot be converted without loss: input[0].id: the other protocol has no place for it; \
-        input[1].id: the other protocol has no place for it";
+    let text = "the history cannot be converted without loss: input[0].id: the other protocol cannot represent it; \
+        input[1].id: the other protocol cannot represent it";
     assert_eq!(lossy.to_string(), text);
     let chat = lossy.accept(Loss::is_bookkeeping).unwrap();
     assert_eq!(written(&chat)[0]["content"][0]["text"], "Hi");

@@ -216,7 +216,7 @@ async fn after_error_sees_a_timeout_and_a_body_that_broke_off() {
 
 #[tokio::test]
 async fn after_error_does_not_see_an_error_inside_a_success() {
-    for body in [r#"{"error":{"code":502,"message":"no"}}"#, r#"{"misfit":1}"#] {
+    for body in [r#"{"error":{"code":502,"message":"no"}}"#, r#"{"mismatch":1}"#] {
         let log = Log::default();
         let script = Script::new([answer(200, body)]);
         let core = script.client().hook(Note::new("one", &log)).build().unwrap();

@@ -442,7 +442,7 @@ async fn every_call_that_fails_ends_once_with_its_error() {
         (Step::Fail(Kind::Exchange), "connection"),
         (Step::Never, "timeout Response"),
         (answer(200, r#"{"error":{"code":402,"message":"no"}}"#), "api 200"),
-        (answer(200, r#"{"misfit":1}"#), "validation"),
+        (answer(200, r#"{"mismatch":1}"#), "validation"),
         (answer(200, "<html>"), "validation"),
         (answer(307, ""), "other"),
     ];

@@ -108,7 +108,7 @@ async fn environment_child() {
         "unusable" => {
             let error = ask(&builder.build().unwrap(), &url).await.unwrap_err();
             assert_eq!(error.kind(), TransportErrorKind::Request);
-            assert!(chain(&error).contains("the environment variable HTTP_PROXY is not usable"), "{}", chain(&error));
+            assert!(chain(&error).contains("invalid environment variable HTTP_PROXY"), "{}", chain(&error));
         }
         other => panic!("{other}"),
     }
@@ -278,8 +278,8 @@ mod tunnel {
             ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 502 Bad Gateway\r\n\r\n", "it responded with the status 502"),
             ("HTTP/1.1 200 OK\r\n\r\nWelcome", "it sent more than the head of its response"),
             ("HTTP/1.1 200 OK\n\nWelcome", "it sent more than the head of its response"),
-            ("what is this\r\n\r\n", "its response is not HTTP"),
-            ("HTTP/1.1 \u{1b}[3\n\n", "its response is not HTTP"),
+            ("what is this\r\n\r\n", "it did not respond with HTTP"),
+            ("HTTP/1.1 \u{1b}[3\n\n", "it did not respond with HTTP"),
             (format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(20_000)).leak(), "the head of its response is too long"),
             ("", "unexpected end of file"),
         ] {

@@ -323,12 +323,12 @@ impl Hook for Setter {
 fn leaking_answers() -> Vec<Answer> {
     let key = format!("Incorrect API key provided: {KEY}. You sent 'Bearer 5econd' to https://a:9assw0rd@b/?c=5econd");
     let members = json!({"key": "5econd", "data": [{"headers": {"X": "5econd"}}], "Tokens": ["5econd"], "password": 5});
-    let mut misfit = members.clone();
-    misfit["misfit"] = json!(true);
+    let mut mismatch = members.clone();
+    mismatch["mismatch"] = json!(true);
     let error = json!({"error": {"message": key, "code": KEY, "type": KEY, "metadata": {"raw": key, "more": members}}});
     let answers = vec![
         Answer::json(200, members.clone()),
-        Answer::json(200, misfit),
+        Answer::json(200, mismatch),
         Answer::json(200, error.clone()),
         Answer::json(200, json!({"availability": members, "detail": key})),
         Answer::json(401, error),
@@ -399,7 +399,7 @@ async fn no_answer_of_a_server_shows_a_secret() {
 async fn no_event_of_a_stream_shows_a_secret() {
     let error =
         json!({"error": {"message": format!("no such key: {KEY}"), "code": 401, "metadata": {"key": "5econd"}}});
-    for event in [json!({"key": "5econd", "n": 1}), json!({"misfit": 1, "key": "5econd"}), error] {
+    for event in [json!({"key": "5econd", "n": 1}), json!({"mismatch": 1, "key": "5econd"}), error] {
         let (_server, core) = serve([Answer::stream([event]).header("set-cookie", "5econd")]).await;
         let mut events = soon(stream(&core)).await.unwrap();
         no_secret_in(&events);

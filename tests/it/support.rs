@@ -64,7 +64,7 @@ impl Wire for Thing {
         let mut json = Json::missing();
         json.read(reader)?;
         // A model with a required member that has the wrong type.
-        if !json.is_object() || json.get("misfit").is_some() {
+        if !json.is_object() || json.get("mismatch").is_some() {
             return openrouter_kit::core::wire::decode::<bool>("0").map(drop);
         }
         self.0 = json;

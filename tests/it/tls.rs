@@ -255,7 +255,7 @@ async fn what_is_no_certificate_is_refused_by_the_name_of_the_option() {
     for bad in ["", "a certificate", empty_pem, cut_pem] {
         let error = HyperTransport::builder().root_certificate(bad).build().unwrap_err();
         assert_eq!(error.option(), "root_certificate");
-        assert!(error.to_string().starts_with("the option `root_certificate` is not usable: "), "{error}");
+        assert!(error.to_string().starts_with("invalid option `root_certificate`: "), "{error}");
     }
 }
 

@@ -376,5 +376,5 @@ async fn https_without_tls_names_the_feature_to_enable() {
 fn a_limit_of_zero_for_connecting_is_refused() {
     let error = HyperTransport::builder().connect_timeout(Duration::ZERO).build().unwrap_err();
     assert_eq!(error.option(), "connect_timeout");
-    assert_eq!(error.to_string(), "the option `connect_timeout` is not usable: it must be longer than zero");
+    assert_eq!(error.to_string(), "invalid option `connect_timeout`: it must be longer than zero");
 }

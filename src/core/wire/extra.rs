@@ -52,17 +52,17 @@ struct Members {
 struct ExtraMember {
     name: Box<str>,
     value: Json,
-    misfit: Option<Misfit>,
+    mismatch: Option<Mismatch>,
 }
 
 #[derive(Clone)]
-struct Misfit {
+struct Mismatch {
     error: DecodeError,
-    kind: MisfitKind,
+    kind: MismatchKind,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-enum MisfitKind {
+enum MismatchKind {
     /// The typed field is required and empty.
     Required,
     /// The typed field is optional and empty.
@@ -185,7 +185,7 @@ impl Extra {
         for member in
             said.filter(|member| member.nearest().is_none() || !member.value.as_text().starts_with(['"', '[', '{']))
         {
-            self.push(member.name.clone(), member.value.clone(), member.misfit.clone());
+            self.push(member.name.clone(), member.value.clone(), member.mismatch.clone());
         }
     }
 
@@ -199,7 +199,7 @@ impl Extra {
         if older.members.is_some() {
             std::mem::swap(&mut self.members, &mut older.members);
             for member in older.members.take().into_iter().flat_map(|members| members.list) {
-                self.push(member.name, member.value, member.misfit);
+                self.push(member.name, member.value, member.mismatch);
             }
         }
     }
@@ -207,13 +207,13 @@ impl Extra {
     /// Returns the fields whose value does not match their type, with the reason. The typed field
     /// is then empty, or has the nearest value that matches: the integer part of a number, text
     /// with U+FFFD for half of a surrogate pair, a list without the elements of another type.
-    pub fn misfits(&self) -> impl Iterator<Item = (&str, &DecodeError)> {
-        self.members().filter_map(|(name, misfit)| Some((name, misfit?)))
+    pub fn mismatches(&self) -> impl Iterator<Item = (&str, &DecodeError)> {
+        self.members().filter_map(|(name, mismatch)| Some((name, mismatch?)))
     }
 
     /// Returns the names of all fields, each with the reason if its value does not match.
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, Option<&DecodeError>)> {
-        self.list().iter().map(|member| (&*member.name, member.misfit.as_ref().map(|misfit| &misfit.error)))
+        self.list().iter().map(|member| (&*member.name, member.mismatch.as_ref().map(|mismatch| &mismatch.error)))
     }
 
     /// Returns `true` if the fields show that the object around them is an error and not what was
@@ -224,9 +224,9 @@ impl Extra {
     }
 
     /// Returns what is wrong with the first required field that does not match.
-    pub(crate) fn required_misfit(&self) -> Option<&DecodeError> {
-        let misfits = self.list().iter().filter_map(|member| member.misfit.as_ref());
-        misfits.filter(|misfit| misfit.kind == MisfitKind::Required).map(|misfit| &misfit.error).next()
+    pub(crate) fn required_mismatch(&self) -> Option<&DecodeError> {
+        let mismatches = self.list().iter().filter_map(|member| member.mismatch.as_ref());
+        mismatches.filter(|mismatch| mismatch.kind == MismatchKind::Required).map(|mismatch| &mismatch.error).next()
     }
 
     /// Empties a field of an object that is being read, since another of the same name follows.
@@ -235,7 +235,7 @@ impl Extra {
     pub(crate) fn forget(&mut self, name: &str) -> bool {
         let Some(members) = &mut self.members else { return false };
         let Some(member) = members.find(name).and_then(|at| members.list.get_mut(at)) else { return false };
-        (member.value, member.misfit) = (Json::null(), None);
+        (member.value, member.mismatch) = (Json::null(), None);
         true
     }
 
@@ -255,23 +255,23 @@ impl Extra {
     pub(crate) fn not_an_object(value: Json) -> Self {
         let error = DecodeError::new(format!("expected a JSON object, found {}", value.kind()));
         let mut extra = Self::new();
-        extra.push("".into(), value, Some(Misfit { error, kind: MisfitKind::Whole }));
+        extra.push("".into(), value, Some(Mismatch { error, kind: MismatchKind::Whole }));
         extra
     }
 
     /// Returns why the object cannot be written, if it was given as a value that is not an object.
-    pub(crate) fn whole_misfit(&self) -> Option<&DecodeError> {
-        let misfits = self.list().iter().filter_map(|member| member.misfit.as_ref());
-        misfits.filter(|misfit| misfit.kind == MisfitKind::Whole).map(|misfit| &misfit.error).next()
+    pub(crate) fn whole_mismatch(&self) -> Option<&DecodeError> {
+        let mismatches = self.list().iter().filter_map(|member| member.mismatch.as_ref());
+        mismatches.filter(|mismatch| mismatch.kind == MismatchKind::Whole).map(|mismatch| &mismatch.error).next()
     }
 
     pub(crate) fn push_unknown(&mut self, name: &str, value: Json) {
         self.push(name.into(), value, None);
     }
 
-    pub(crate) fn push_misfit(&mut self, name: &str, value: Json, error: DecodeError, required: bool) {
-        let kind = if required { MisfitKind::Required } else { MisfitKind::Optional };
-        self.push(name.into(), value, Some(Misfit { error, kind }));
+    pub(crate) fn push_mismatch(&mut self, name: &str, value: Json, error: DecodeError, required: bool) {
+        let kind = if required { MismatchKind::Required } else { MismatchKind::Optional };
+        self.push(name.into(), value, Some(Mismatch { error, kind }));
     }
 
     /// Adds the original of a field that is typed with only the nearest value, and how that value
@@ -280,11 +280,11 @@ impl Extra {
     pub(crate) fn push_exact(&mut self, name: &str, value: Json, nearest: Vec<u8>) {
         let error =
             DecodeError::new("does not match its type exactly; the field has the nearest value that does").inside(name);
-        self.push(name.into(), value, Some(Misfit { error, kind: MisfitKind::Exact(nearest.into()) }));
+        self.push(name.into(), value, Some(Mismatch { error, kind: MismatchKind::Exact(nearest.into()) }));
     }
 
-    fn push(&mut self, name: Box<str>, value: Json, misfit: Option<Misfit>) -> Option<Json> {
-        let before = self.members.get_or_insert_default().put(ExtraMember { name, value, misfit });
+    fn push(&mut self, name: Box<str>, value: Json, mismatch: Option<Mismatch>) -> Option<Json> {
+        let before = self.members.get_or_insert_default().put(ExtraMember { name, value, mismatch });
         before.map(|member| member.value)
     }
 
@@ -302,8 +302,8 @@ impl Extra {
 impl ExtraMember {
     /// Returns how the typed field is written if it has only the nearest value.
     fn nearest(&self) -> Option<&[u8]> {
-        match &self.misfit.as_ref()?.kind {
-            MisfitKind::Exact(nearest) => Some(nearest),
+        match &self.mismatch.as_ref()?.kind {
+            MismatchKind::Exact(nearest) => Some(nearest),
             _ => None,
         }
     }
@@ -321,8 +321,8 @@ impl fmt::Debug for Extra {
     /// name, and prints the others like [`Json`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
-        for ExtraMember { name, value, misfit } in self.list() {
-            let hide = if misfit.is_some() { Hide::Values } else { Hide::of(name) };
+        for ExtraMember { name, value, mismatch } in self.list() {
+            let hide = if mismatch.is_some() { Hide::Values } else { Hide::of(name) };
             map.entry(&hidden::text(name), &Shown(value.as_text(), hide));
         }
         map.finish()

@@ -351,7 +351,7 @@ pub enum UntypedKind {
     /// A variant of a union that this version of the crate does not know.
     Variant,
     /// A value that does not match its type, with the reason.
-    Misfit(DecodeError),
+    Mismatch(DecodeError),
     /// A field that the type of its object lacks. It is in `extra`, and its object is typed.
     #[non_exhaustive]
     Member {

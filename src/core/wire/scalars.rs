@@ -326,11 +326,11 @@ impl<T: Wire> ReadElements for ReadInto<'_, Vec<T>> {
         if T::IS_NUMBER {
             return Err(error);
         }
-        let misfit = keep_or_pass_over(&mut ReadInto(element), error, reader)?;
-        if misfit.is_some() {
+        let mismatch = keep_or_pass_over(&mut ReadInto(element), error, reader)?;
+        if mismatch.is_some() {
             self.0.pop();
         }
-        Ok(misfit)
+        Ok(mismatch)
     }
 
     fn is_empty(&self) -> bool {
@@ -350,17 +350,17 @@ impl<T: Wire> ReadInto<'_, Vec<T>> {
 
 fn read_elements(reader: &mut Reader<'_>, list: &mut dyn ReadElements) -> Result<(), DecodeError> {
     list.clear();
-    let mut misfit = None;
+    let mut mismatch = None;
     let mut read = reader.array(|index, reader| {
         let mark = reader.mark();
         if let Err(error) = list.read_next(reader) {
             reader.reset(mark);
             let error = list.keep_last(error, reader)?;
-            misfit = misfit.take().or_else(|| error.map(|error| error.inside_element(index)));
+            mismatch = mismatch.take().or_else(|| error.map(|error| error.inside_element(index)));
         }
         Ok(())
     });
-    if let (Ok(()), Some(error)) = (&read, misfit) {
+    if let (Ok(()), Some(error)) = (&read, mismatch) {
         read = end_with_gaps(list.is_empty(), error, reader);
     }
     if read.is_err() {
@@ -423,7 +423,7 @@ impl<T: Wire> Sealed for BTreeMap<String, T> {}
 impl<T: Wire> Wire for BTreeMap<String, T> {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.clear();
-        let mut misfit = None;
+        let mut mismatch = None;
         let mut read = reader.object(&mut |key, reader| {
             reader.allocate(size_of::<(String, T)>())?;
             let mut value = T::missing();
@@ -432,7 +432,7 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
                 reader.reset(mark);
                 let kept = keep_or_pass_over(&mut ReadInto(&mut value), error, reader);
                 if let Some(error) = kept.map_err(|error| error.inside(&key))? {
-                    misfit = misfit.take().or_else(|| Some(error.inside(&key)));
+                    mismatch = mismatch.take().or_else(|| Some(error.inside(&key)));
                     // The last value of a name counts, and this is it.
                     self.remove(&*key);
                     return Ok(());
@@ -441,7 +441,7 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
             self.insert(key.into_owned(), value);
             Ok(())
         });
-        if let (Ok(()), Some(error)) = (&read, misfit) {
+        if let (Ok(()), Some(error)) = (&read, mismatch) {
             read = end_with_gaps(self.is_empty(), error, reader);
         }
         if read.is_err() {

@@ -271,7 +271,7 @@ impl Reading<'_> {
         }
         let required = matches!(member.kind(), Kind::Required | Kind::Nullable);
         reader.keep(1)?;
-        self.extra.push_misfit(name, value, error.inside(name), required);
+        self.extra.push_mismatch(name, value, error.inside(name), required);
         Ok(())
     }
 
@@ -298,7 +298,7 @@ impl Reading<'_> {
             value => {
                 let value = Json::checked(value);
                 let error = DecodeError::new(format!("expected the constant {expected}, found {}", value.kind()));
-                self.extra.push_misfit(name, value, error.inside(name), false);
+                self.extra.push_mismatch(name, value, error.inside(name), false);
             }
         }
         Ok(())
@@ -350,7 +350,7 @@ impl Reading<'_> {
         if *present != 0 && !is_error && !is_another || *present | *nulls == 0 && extra.is_empty() {
             return Ok(());
         }
-        Err(match extra.required_misfit() {
+        Err(match extra.required_mismatch() {
             Some(error) => error.clone(),
             None => DecodeError::new(format!("has none of the fields that identify it: {}", identifying_names(layout))),
         })
@@ -384,7 +384,7 @@ fn keep_members(
         let value = reader.json()?;
         match value.is_null() {
             true => extra.push_unknown(&name, value),
-            false => extra.push_misfit(&name, value, error.clone(), layout.has_field(&name)),
+            false => extra.push_mismatch(&name, value, error.clone(), layout.has_field(&name)),
         }
         Ok(())
     })
@@ -409,7 +409,7 @@ impl<T: Struct> WriteFields for WriteFrom<'_, T> {
 fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fields: &dyn WriteFields) {
     // Few objects have extra members: without any, no name is looked up.
     let has_extra = !extra.is_empty();
-    if has_extra && let Some(error) = extra.whole_misfit() {
+    if has_extra && let Some(error) = extra.whole_mismatch() {
         writer.fail(error.to_string());
         return;
     }
@@ -476,7 +476,7 @@ fn write_extra(writer: &mut Writer, layout: &'static Layout, extra: &Extra) {
 fn note_untyped(writer: &mut Writer, layout: &'static Layout, extra: &Extra) {
     for (name, error) in extra.members() {
         match error {
-            Some(error) => writer.note(name, UntypedKind::Misfit(error.clone())),
+            Some(error) => writer.note(name, UntypedKind::Mismatch(error.clone())),
             None if layout.named(name).is_none() => {
                 writer.note(name, UntypedKind::Member { type_name: layout.type_name(), name: name.to_owned() });
             }

@@ -170,8 +170,8 @@ fn read_branch(
     let mut error = None;
     if let Some(choice) = choose(reader, arms)? {
         error = match branches.read(choice.branch, reader) {
-            Ok(()) => branches.extra().and_then(Extra::required_misfit).cloned(),
-            Err(misfit) => Some(misfit),
+            Ok(()) => branches.extra().and_then(Extra::required_mismatch).cloned(),
+            Err(mismatch) => Some(mismatch),
         };
         let is_overruled = error.is_none() && reader.has_repetition_since(mark) && choice.is_overruled(reader, mark)?;
         if error.is_none() && !is_overruled {
@@ -311,7 +311,7 @@ impl Unrecognized {
         self.0.as_ref()?.error.as_ref()
     }
 
-    pub(crate) fn misfit(json: Json, error: DecodeError) -> Self {
+    pub(crate) fn mismatch(json: Json, error: DecodeError) -> Self {
         Self::kept(json, Some(error))
     }
 
@@ -357,7 +357,7 @@ impl Wire for Unrecognized {
 
     fn write(&self, writer: &mut Writer) {
         if writer.is_surveying() {
-            writer.note("", self.error().cloned().map_or(UntypedKind::Variant, UntypedKind::Misfit));
+            writer.note("", self.error().cloned().map_or(UntypedKind::Variant, UntypedKind::Mismatch));
         }
         self.json().write(writer);
     }
@@ -505,7 +505,7 @@ macro_rules! wire_union {
                 json: $crate::core::wire::Json,
                 error: $crate::core::wire::DecodeError,
             ) -> Result<(), $crate::core::wire::DecodeError> {
-                *self = Self::Unrecognized($crate::core::wire::Unrecognized::misfit(json, error));
+                *self = Self::Unrecognized($crate::core::wire::Unrecognized::mismatch(json, error));
                 Ok(())
             }
         }

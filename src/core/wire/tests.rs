@@ -88,15 +88,15 @@ fn unknown_members_are_kept_and_written_back() {
     let part: Part =
         survives(r#"{"new":{"deep":[1,2.50,"x"]},"type":"part","id":"a","count":1,"note":null,"other":null}"#);
     assert_eq!(part.extra.get("new").unwrap().as_text(), r#"{"deep":[1,2.50,"x"]}"#);
-    assert_eq!(part.extra.misfits().count(), 0);
+    assert_eq!(part.extra.mismatches().count(), 0);
 }
 
 #[test]
 fn a_member_that_does_not_fit_is_kept_with_the_reason() {
     let part: Part = survives(r#"{"type":"part","id":"a","count":"many","tags":[5,6],"note":"n"}"#);
     assert_eq!((part.count, part.tags.as_deref()), (0, None));
-    let misfits: Vec<_> = part.extra.misfits().map(|(name, error)| format!("{name}: {}", error.path())).collect();
-    assert_eq!(misfits, ["count: count", "tags: tags[0]"]);
+    let mismatches: Vec<_> = part.extra.mismatches().map(|(name, error)| format!("{name}: {}", error.path())).collect();
+    assert_eq!(mismatches, ["count: count", "tags: tags[0]"]);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn an_optional_member_of_the_right_type_is_enough_to_identify_an_object() {
         [r#"{"tags":["x"]}"#, r#"{"note":"n","other":1}"#, r#"{"when":8e-8,"id":null}"#, r#"{"id":5,"tags":[]}"#]
     {
         let part: Part = survives(json);
-        assert_eq!((part.id.as_str(), part.extra.misfits().count()), ("", usize::from(json.contains('5'))), "{json}");
+        assert_eq!((part.id.as_str(), part.extra.mismatches().count()), ("", usize::from(json.contains('5'))), "{json}");
     }
     let parts: Vec<Part> = survives(r#"[{"note":"n"}]"#);
     assert_eq!(untyped(&parts), []);
@@ -175,7 +175,7 @@ fn a_constant_with_another_text_is_an_unknown_value() {
         assert_eq!(untyped(&part), []);
     }
     let part: Part = survives(r#"{"type":5,"id":"a","count":1}"#);
-    assert_eq!(part.extra.misfits().count(), 1);
+    assert_eq!(part.extra.mismatches().count(), 1);
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn a_repeated_name_leaves_nothing_of_its_earlier_value() {
     let whole: Whole =
         survives(r#"{"id":"w","parts":[{"id":"a"},{"id":"b"}],"parts":[{"id":"c"}],"part":{"id":"a"},"part":5}"#);
     assert_eq!((whole.parts.len(), whole.part.id.as_str()), (1, ""));
-    assert_eq!(whole.extra.misfits().map(|(name, _)| name).collect::<Vec<_>>(), ["part"]);
+    assert_eq!(whole.extra.mismatches().map(|(name, _)| name).collect::<Vec<_>>(), ["part"]);
     for json in [
         r#"{"id":"a","count":1.5,"count":2}"#,
         r#"{"id":"a","count":"x","count":null,"count":2}"#,
@@ -399,7 +399,7 @@ fn a_value_that_fits_nearly_is_read_as_the_nearest_and_written_back_as_it_came()
     let part: Part = survives(r#"{"id":"a\ud83d","count":14417.92,"note":"\ude00b","tags":["x",null,5,"y"]}"#);
     assert_eq!((part.id.as_str(), part.count, part.note.as_deref()), ("a\u{fffd}", 14417, Some("\u{fffd}b")));
     assert_eq!(part.tags.as_deref(), Some(["x".to_owned(), "y".to_owned()].as_slice()));
-    assert_eq!(part.extra.misfits().count(), 4);
+    assert_eq!(part.extra.mismatches().count(), 4);
 
     let part: Part = survives(r#"{"id":"a","count":" 57 ","when":"0.04"}"#);
     assert_eq!((part.count, part.when), (57, Some(0.04)));
@@ -584,9 +584,9 @@ fn models_work_inside_every_serde_format() {
 fn what_fits_no_type_is_told_with_its_place() {
     let item: Item =
         decode(r#"{"type": "part", "note": "n", "id": "1", "count": 2, "tags": 7, "unknown": true}"#).unwrap();
-    let [misfit, unknown] = untyped(&item).try_into().unwrap();
-    assert_eq!((misfit.path.as_str(), unknown), ("tags", member("unknown", "unknown")));
-    let UntypedKind::Misfit(error) = misfit.kind else { panic!() };
+    let [mismatch, unknown] = untyped(&item).try_into().unwrap();
+    assert_eq!((mismatch.path.as_str(), unknown), ("tags", member("unknown", "unknown")));
+    let UntypedKind::Mismatch(error) = mismatch.kind else { panic!() };
     assert_eq!(error.message(), "expected an array, found a number");
 
     let list: Vec<Item> = decode(r#"["text", {"type": "new"}, {"type": "part", "id": "1", "count": "two"}]"#).unwrap();
@@ -670,7 +670,7 @@ fn a_value_that_breaks_off_leaves_its_place_empty_and_is_kept() {
     assert_eq!((whole.part, whole.id.as_str()), (Part::missing(), "w"));
     assert!(matches!(&whole.item, Item::Unrecognized(kept) if kept.error().is_some()), "{:?}", whole.item);
     assert_eq!(whole.parts, []);
-    assert_eq!(whole.extra.misfits().map(|(name, _)| name).collect::<Vec<_>>(), ["part", "parts"]);
+    assert_eq!(whole.extra.mismatches().map(|(name, _)| name).collect::<Vec<_>>(), ["part", "parts"]);
 }
 
 #[test]
