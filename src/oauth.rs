@@ -214,7 +214,7 @@ fn check_callback(url: &str) -> Result<(), InvalidRequestError> {
 fn check_challenge(challenge: &str, method: &Method) -> Result<(), InvalidRequestError> {
     const ARGUMENT: &str = "code_challenge";
     if *method == Method::S256 && !matches!(base64::decode(challenge), Ok(hash) if hash.len() == 32) {
-        let message = "is no SHA-256 in base64url without padding (43 characters); make it with \
+        let message = "is not a SHA-256 in base64url without padding (43 characters); create it with \
                        `create_sha256_code_challenge`";
         return Err(InvalidRequestError::new(ARGUMENT, message));
     }

@@ -94,7 +94,7 @@ const TOOLS: &[&str] = &["load", "replay"];
 /// What is typed into the examples that read their standard input.
 const TYPED: &str = "Why is the sky blue?\nAnd at sunset?\n";
 
-/// The file of an example, beside the folder of the test.
+/// The file of an example, next to the folder of the test.
 fn program(example: &str) -> PathBuf {
     let folder = std::env::current_exe().unwrap().parent().unwrap().with_file_name("examples");
     folder.join(example).with_extension(std::env::consts::EXE_EXTENSION)

@@ -176,7 +176,7 @@ pub fn apart(texts: &[&str], name: fn(&str) -> String) -> Vec<String> {
     texts.iter().zip(&plain).map(distinct).collect()
 }
 
-/// A text with a word for each sign and for the case of its letters.
+/// A text with one word for each sign and for the case of its letters.
 pub fn spelled(text: &str) -> String {
     let mut out = String::new();
     for character in text.chars() {

@@ -150,7 +150,7 @@ impl Lowering<'_> {
                 "header" => headers.push(field),
                 other => self.problem(
                     id,
-                    format!("parameter `{wire}` stands in `{other}`; take it out of the document in overlay/spec.yaml"),
+                    format!("parameter `{wire}` is in `{other}`; take it out of the document in overlay/spec.yaml"),
                 ),
             }
         }

@@ -16,7 +16,7 @@ pub struct Overlay {
     patches: Vec<Node>,
     /// New names by place.
     names: BTreeMap<String, String>,
-    /// How the branches of a union are told apart, by place.
+    /// How the branches of a union are distinguished, by place.
     unions: BTreeMap<String, Node>,
     /// What is decided about operations, by id.
     operations: BTreeMap<String, Node>,
@@ -163,7 +163,7 @@ impl Overlay {
         }
     }
 
-    /// True for a type whose members tell absent from null.
+    /// Returns `true` for a type whose members distinguish absent from null.
     pub fn is_patched(&self, key: &str) -> bool {
         let found = self.patched.contains(key);
         if found {

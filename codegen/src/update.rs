@@ -39,7 +39,7 @@ pub fn report(old: &Surface, new: &Generated, root: &Path) -> String {
         ("For CHANGELOG.md", changes.section() + "\n"),
         ("Unions that the generator decided by itself; check the conditions", lines(unions(old, &now))),
         ("Handwritten code that mentions what changed", lines(touched(&changes, root))),
-        ("Passed over", lines(new.remarks.clone())),
+        ("Ignored", lines(new.remarks.clone())),
         ("Sentences to write", sentences.collect()),
         ("Decisions to take", lines(new.undecided())),
     ];
@@ -48,7 +48,7 @@ pub fn report(old: &Surface, new: &Generated, root: &Path) -> String {
     if text.is_empty() { "nothing changes".to_owned() } else { text.trim_end().to_owned() }
 }
 
-/// Unions that are new or told apart in another way, where the document does not say how.
+/// Unions that are new or distinguished in another way, if the document does not say how.
 fn unions(old: &Surface, new: &Surface) -> Vec<String> {
     let decided = new.types.iter().filter(|(_, item)| item.what == "union" && item.constants.contains(':'));
     let changed = decided.filter(|(name, item)| old.types.get(*name).is_none_or(|was| was.constants != item.constants));
@@ -87,7 +87,7 @@ fn touched(changes: &Changes, root: &Path) -> Vec<String> {
     lines
 }
 
-/// Whether a text is about what changed. A part counts if its type stands in the same file.
+/// Whether a text is about what changed. A part counts if its type is in the same file.
 fn mentions(text: &str, words: &BTreeSet<&str>, change: &Change) -> bool {
     let Change { what, owner, part, .. } = change;
     match *what {

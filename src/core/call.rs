@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use super::answer::Answer;
+use super::call_output::CallOutput;
 use super::client::OpenRouterCore;
 use super::event_stream::{EventStream, StreamItem};
 use super::exchange::{Exchange, Expected};
@@ -97,7 +97,7 @@ pub struct Call<T, P = ()> {
     params: PhantomData<fn(P)>,
 }
 
-impl<T: Answer> Call<T> {
+impl<T: CallOutput> Call<T> {
     /// Creates a call that sends `parts` with the options of the client.
     pub fn new(core: &OpenRouterCore, parts: Parts) -> Self {
         let options = Options { timeouts: core.inner().timeouts, ..Options::default() };
@@ -358,7 +358,7 @@ impl<T, P> Call<T, P> {
     }
 
     /// Returns the same call with another response type.
-    pub(super) fn answering<U: Answer>(self) -> Call<U> {
+    pub(super) fn returning<U: CallOutput>(self) -> Call<U> {
         Call {
             draft: self.draft,
             sending: self.sending,
@@ -392,14 +392,14 @@ impl<T: Root, P> Call<T, P> {
     /// # }
     /// ```
     pub fn raw(self) -> Call<Bytes> {
-        self.answering()
+        self.returning()
     }
 }
 
 impl<T: StreamItem, P> Call<EventStream<T>, P> {
     /// Returns the events as they are received, without decoding them: [`RawEvents`].
     pub fn raw(self) -> Call<RawEvents<T>> {
-        self.answering()
+        self.returning()
     }
 }
 

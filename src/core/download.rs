@@ -14,7 +14,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use tokio::task::spawn_blocking;
 
-use super::answer::sealed;
+use super::call_output::sealed;
 use super::exchange::{Exchange, Expected, Progress};
 use super::head::Head;
 use super::incoming::Incoming;
@@ -271,7 +271,7 @@ fn inherit(file: &File, replaced: &Metadata) -> io::Result<()> {
     }
 }
 
-/// Runs file work on a thread where it does not block the runtime.
+/// Runs file work on a thread on which it does not block the runtime.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     spawn_blocking(work).await?
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::answer::sealed;
+use super::call_output::sealed;
 use super::exchange::{Exchange, Expected, Progress};
 use super::head::Head;
 use super::incoming::Incoming;
@@ -51,7 +51,7 @@ pub trait StreamItem: Wire {
     /// Turns a whole response into events, since some servers send one when a stream was requested. Returns `None` if
     /// `json` is not such a response.
     #[doc(hidden)]
-    fn from_answer(json: &str) -> Vec<Json> {
+    fn from_response(json: &str) -> Vec<Json> {
         let _ = json;
         Vec::new()
     }
@@ -243,8 +243,12 @@ fn observe(call: &ObservedCall, event: &SseEvent<'_>) {
 }
 
 impl Source {
-    pub(super) fn new(exchange: Exchange, from_answer: fn(&str) -> Vec<Json>, keeps_text: bool) -> Result<Self, Error> {
-        let events = exchange.json().map(from_answer);
+    pub(super) fn new(
+        exchange: Exchange,
+        from_response: fn(&str) -> Vec<Json>,
+        keeps_text: bool,
+    ) -> Result<Self, Error> {
+        let events = exchange.json().map(from_response);
         if events.as_ref().is_some_and(Vec::is_empty) {
             let error = DecodeError::new("expected an event stream, found a JSON value that is not a response");
             return Err(exchange.into_decode_error(error));
@@ -297,7 +301,7 @@ impl Source {
                         observe(call, &event);
                     }
                     match see(event, has_ended) {
-                        Seen::Done => match self.read_outside(T::from_answer) {
+                        Seen::Done => match self.read_outside(T::from_response) {
                             Some(Ok(())) => {}
                             Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                             None if self.given => {
@@ -349,7 +353,7 @@ impl Source {
                         return Poll::Ready(Some(Err(error)));
                     }
                 }
-                None => match self.read_outside(T::from_answer) {
+                None => match self.read_outside(T::from_response) {
                     Some(Ok(())) => {}
                     Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                     None if self.marked || !T::END_IS_MARKED || is_complete() => {
@@ -391,7 +395,7 @@ impl Source {
 
     /// Handles what the server sent outside events, once the body has ended: an error, or, if there was no event, a
     /// whole response, whose events are returned next, or something unreadable.
-    fn read_outside(&mut self, from_answer: fn(&str) -> Vec<Json>) -> Option<Result<(), Error>> {
+    fn read_outside(&mut self, from_response: fn(&str) -> Vec<Json>) -> Option<Result<(), Error>> {
         let outside = Bytes::copy_from_slice(self.decoder.outside().trim_ascii());
         if outside.is_empty() {
             return None;
@@ -404,7 +408,7 @@ impl Source {
         if self.given {
             return None;
         }
-        let events = from_answer(&String::from_utf8_lossy(&outside));
+        let events = from_response(&String::from_utf8_lossy(&outside));
         if events.is_empty() {
             let error = self.invalid("", outside, "expected an event stream".into());
             return Some(Err(self.fail(error)));
@@ -503,7 +507,7 @@ impl<T: StreamItem> sealed::FromExchange for EventStream<T> {
     const EXPECTED: Expected = Expected::Events;
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        Ok(Self { source: Source::new(exchange, T::from_answer, false)?, item: PhantomData })
+        Ok(Self { source: Source::new(exchange, T::from_response, false)?, item: PhantomData })
     }
 }
 

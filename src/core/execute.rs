@@ -398,8 +398,8 @@ impl<'a> Plan<'a> {
             format!("the server responded with {} and no `Location`; check the server URL", head.status)
         } else if head.status.is_redirection() {
             format!(
-                "the server responded with {} and points {}; redirects are not followed, so that the API key goes to no other \
-                 place. Set `server_url` to the final address if you trust it",
+                "the server responded with {} and points {}; redirects are not followed, so that the API key stays \
+                 with the server; set `server_url` to the final address if you trust it",
                 head.status,
                 destination(&head.headers),
             )

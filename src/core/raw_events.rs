@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, StatusCode};
 
-use super::answer::sealed;
+use super::call_output::sealed;
 use super::event_stream::{ERROR, Kind, Seen, Source, StreamItem, read};
 use super::exchange::{Exchange, Expected};
 use super::sse::{self, Field, SseDecoder, SseEvent};
@@ -49,7 +49,6 @@ const TAIL: usize = 8;
 /// that is an error or a web page instead of events. The stream is complete after `[DONE]`, or if
 /// one of its last 8 events is the terminal event of the protocol or an error. A single JSON value
 /// instead of a stream is converted to the equivalent events.
-/// an error. A single JSON value instead of a stream is converted to the equivalent events.
 ///
 /// Dropping the stream before its end closes the connection (HTTP/1.1) or resets the stream (HTTP/2) at once.
 #[must_use = "dropping a stream closes its connection"]
@@ -158,7 +157,7 @@ impl<T: StreamItem> sealed::FromExchange for RawEvents<T> {
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
         Ok(Self {
-            source: Source::new(exchange, T::from_answer, true)?,
+            source: Source::new(exchange, T::from_response, true)?,
             comments: false,
             tail: VecDeque::new(),
             item: PhantomData,

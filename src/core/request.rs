@@ -79,12 +79,12 @@ impl Call<Json> {
     /// Returns the events of a stream as they are received. The body of the request must ask for a
     /// stream if the operation requires that.
     pub fn events(self) -> Call<RawEvents<Json>> {
-        self.answering()
+        self.returning()
     }
 
     /// Returns the body as a file that is read as it arrives.
     pub fn download(self) -> Call<Download> {
-        self.answering()
+        self.returning()
     }
 }
 
@@ -135,7 +135,7 @@ impl StreamItem for Json {
         Root::reports_error(self)
     }
 
-    fn from_answer(json: &str) -> Vec<Json> {
+    fn from_response(json: &str) -> Vec<Json> {
         wire::decode(json).into_iter().collect()
     }
 }

@@ -22,28 +22,33 @@ pub enum RetryStrategy {
 /// The names are those of the official SDKs. The rules are stricter, so that no work is paid for
 /// twice and no outage is made worse:
 ///
-/// - **A request that the server has not processed** is retried, whatever the method: no connection could be made, or
-///   or the connection closed before the request was sent; the server rejected the request (429,
-/// 503, 529); or an edge network could not reach the server (521, 522, 523, 525, 526, 530).
-/// - **A request that may have been processed** is retried only if it is idempotent (GET, PUT, DELETE, and a POST that only
-///   reads, such as `analytics().query_analytics`). Any other POST is not, since it may have been carried out and charged, unless the call allows it
-///   ([`repeat_received`](super::Call::repeat_received)). This covers a connection lost after the request was sent, a
-///   timeout, a response body that broke off, and an intermediary that lost the server or gave up waiting for it (408,
-///   504, 520, 524, 527). (The official SDKs repeat a POST.) A stream that has begun is never retried.
-/// - **500 and 502** are retried whatever the method if the body is an error in the format of the API, an object that
-///   contains an object `error`: then the API itself reports that the request failed. An HTML page, plain text or an
-///   empty body comes from a gateway that does not know: such a request may have been processed. The same holds for any
-///   other status from 500 on that [`status_codes`](Self::status_codes) lists.
-/// - **Statuses** that are not in [`status_codes`](Self::status_codes) are not retried (the official SDKs retry all of
-///   5xx, and neither 408 nor 429), nor is an error whose `error.availability.retryable` is false, nor a daily limit
-///   without a reset time.
-/// - **The wait** before retry *n* is drawn at random from the upper half of `initial_interval * exponent^(n-1)`, and
-///   at most `max_interval`. (The official SDKs compute `initial_interval * n^exponent` with *n* from 0 and add up to a
-///   second.) If the server sends a wait or the reset time of a limit
-///   ([`ApiError::retry_after`](crate::errors::ApiError::retry_after)) and it is longer, that wait applies, even beyond
-///   `max_interval`.
-/// - **The end**: no retry is made after [`max_attempts`](Self::max_attempts), nor if its wait would end later than
-///   [`max_elapsed_time`](Self::max_elapsed_time) after the call began; the last error is returned at once.
+/// - **A request that the server has not processed** is retried, whatever the method: the
+///   connection could not be established, or it closed before the request was sent; the server
+///   rejected the request (429, 503, 529); or an edge network could not reach the server (521, 522,
+///   523, 525, 526, 530).
+/// - **A request that may have been processed** is retried only if it is idempotent (GET, PUT,
+///   DELETE, and a POST that only reads, such as `analytics().query_analytics`). Any other POST is
+///   not, since it may have been processed and charged, unless the call allows it
+///   ([`repeat_received`](super::Call::repeat_received)). This covers a connection lost after the
+///   request was sent, a timeout, a response body that was cut off, and an intermediary that lost
+///   the server or gave up waiting for it (408, 504, 520, 524, 527). (The official SDKs repeat a
+///   POST.) A stream that has begun is never retried.
+/// - **500 and 502** are retried, whatever the method, if the body is an error in the format of the
+///   API, an object that contains an object `error`: then the API itself reports that the request
+///   failed. An HTML page, plain text or an empty body comes from a gateway that does not know:
+///   such a request may have been processed. The same applies to any other status from 500 on that
+///   [`status_codes`](Self::status_codes) lists.
+/// - **Statuses** that are not in [`status_codes`](Self::status_codes) are not retried (the
+///   official SDKs retry all of 5xx, and neither 408 nor 429), nor is an error whose
+///   `error.availability.retryable` is false, nor a daily limit without a reset time.
+/// - **The delay** before retry *n* is drawn at random from the upper half of `initial_interval *
+///   exponent^(n-1)`, and at most `max_interval`. (The official SDKs compute `initial_interval *
+///   n^exponent` with *n* from 0 and add up to a second.) If the server sends a delay or the reset
+///   time of a limit ([`ApiError::retry_after`](crate::errors::ApiError::retry_after)) and it is
+///   longer, that delay applies, even beyond `max_interval`.
+/// - **The end**: no retry is made after [`max_attempts`](Self::max_attempts), nor if its delay
+///   would end later than [`max_elapsed_time`](Self::max_elapsed_time) after the call began; the
+///   last error is returned at once.
 /// - **An error inside a successful response**, in the body or in an event of a stream, is not
 ///   retried: the server accepted the request and started to process it.
 /// - **A repeated DELETE** whose first response was lost may report 404, since the first one worked.
@@ -200,7 +205,7 @@ impl RetryConfig {
             return None;
         }
         let asked = match failure {
-            Failure::Answer { status, may_be_processed, wait }
+            Failure::Response { status, may_be_processed, wait }
                 if self.status_codes.contains(&status) && (repeatable || !may_be_processed) =>
             {
                 wait
@@ -226,7 +231,7 @@ impl RetryConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// The server responded with an error status and perhaps a delay.
-    Answer { status: u16, may_be_processed: bool, wait: Option<Duration> },
+    Response { status: u16, may_be_processed: bool, wait: Option<Duration> },
     /// The server has not received the request.
     Unsent,
     /// The server may have received the request, and its response did not arrive whole.
@@ -245,7 +250,7 @@ impl Failure {
                     return Self::Permanent;
                 }
                 let may_be_processed = error.may_be_processed();
-                Self::Answer { status: error.status().as_u16(), may_be_processed, wait }
+                Self::Response { status: error.status().as_u16(), may_be_processed, wait }
             }
             Error::Connection(error) if error.is_unsent() => Self::Unsent,
             Error::Connection(error) if error.is_lost() => Self::Lost,

@@ -210,20 +210,20 @@ impl ApiError {
         let error_type = place.error_type();
         let no_message = || if json.is_null() { text_of(&headers, &body) } else { String::new() };
         let message = place.message().unwrap_or_else(no_message);
-        let told = if status.is_client_error() || status.is_server_error() {
+        let stated = if status.is_client_error() || status.is_server_error() {
             Some(status.as_u16())
         } else {
             let number = |text: &str| text.parse().ok().filter(|status| (400..600).contains(status));
             code.as_deref().and_then(number).or_else(|| number(&place.text("status")?))
         };
-        let told_by = [error_type.clone(), code.clone(), place.text("status"), place.error.as_str().map(str::to_owned)];
-        let by_words = || told_by.iter().flatten().find_map(|word| ApiErrorKind::from_word(word));
-        let kind = match told.map(ApiErrorKind::from_status) {
+        let words = [error_type.clone(), code.clone(), place.text("status"), place.error.as_str().map(str::to_owned)];
+        let by_words = || words.iter().flatten().find_map(|word| ApiErrorKind::from_word(word));
+        let kind = match stated.map(ApiErrorKind::from_status) {
             Some(kind) if kind != ApiErrorKind::Other || !status.is_success() => kind,
             _ => by_words().unwrap_or(ApiErrorKind::Other),
         };
-        let is_transient = (kind.is_transient() || told.is_some_and(|status| TRANSIENT.contains(&status)))
-            && !told_by.iter().flatten().any(|word| is_lack_of_credits(&snake_case(word)));
+        let is_transient = (kind.is_transient() || stated.is_some_and(|status| TRANSIENT.contains(&status)))
+            && !words.iter().flatten().any(|word| is_lack_of_credits(&snake_case(word)));
         let mut error = Self {
             call: CallInfo::of(operation_id),
             kind,

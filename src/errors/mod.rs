@@ -404,15 +404,15 @@ impl fmt::Display for ConnectionError {
             }
             TransportErrorKind::NotSent => "the connection closed before the request was sent; try again",
             TransportErrorKind::Exchange => {
-                "the connection failed before the response arrived; the server may have done the work, so check before \
-                 repeating it"
+                "the connection failed before the response arrived; the request may have been processed, so check \
+                 before retrying"
             }
             TransportErrorKind::Body if self.call.is_repeatable => {
                 "the response was cut off before its end, so what arrived is incomplete; try again"
             }
             TransportErrorKind::Body => {
-                "the response was cut off before its end, so what arrived is incomplete; the work may be charged, so check \
-                 before repeating it"
+                "the response was cut off before its end, so what arrived is incomplete; it may be charged, so check before \
+                 retrying"
             }
             TransportErrorKind::Request => {
                 "the transport cannot send this request; check the server URL and the features"
@@ -672,7 +672,7 @@ impl fmt::Display for ResponseValidationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.call.begin(f)?;
         if let Extent::Exceeds(option) = self.extent {
-            write!(f, "the response exceeds `{option}`; raise that option if it should be accepted")?;
+            write!(f, "the response exceeds `{option}`; raise that option to accept it")?;
             return self.call.end(f);
         }
         let body = if self.is_truncated() { "`body()` for its beginning" } else { "`body()`" };

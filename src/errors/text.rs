@@ -79,16 +79,16 @@ pub(crate) struct Chain<'a>(pub(crate) &'a (dyn StdError + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut told = String::new();
+        let mut shown = String::new();
         for error in std::iter::successors(Some(self.0), |error| (*error).source()) {
             let text = error.to_string();
-            if told.contains(&text) {
+            if shown.contains(&text) {
                 continue;
             }
-            let separator = if told.is_empty() { "" } else { ": " };
+            let separator = if shown.is_empty() { "" } else { ": " };
             // Errors of this crate are already bounded, and may contain a text of this length.
             write!(f, "{separator}{}", OneLine::new(&hidden::text(&text), 2 * LONGEST, ""))?;
-            told.push_str(&text);
+            shown.push_str(&text);
         }
         Ok(())
     }

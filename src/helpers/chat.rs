@@ -67,7 +67,7 @@ impl StreamItem for ChatStreamChunk {
 
     /// A single chunk whose deltas are the messages.
     #[inline]
-    fn from_answer(json: &str) -> Vec<Json> {
+    fn from_response(json: &str) -> Vec<Json> {
         let chunk = || {
             wire::decode_to(json, |answer: &ChatResult| !answer.choices.is_empty())
                 .filter(|has_choices| *has_choices)?;
@@ -381,7 +381,7 @@ impl ChatResult {
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         let refusal = || self.message().and_then(|message| message.refusal.as_deref()).map(Cow::Borrowed);
         let text = self.text().or_else(refusal).unwrap_or_default();
-        parse(&text, || "the answer".to_owned())
+        parse(&text, || "the response".to_owned())
     }
 }
 

@@ -56,7 +56,7 @@ impl StreamItem for ImageStreamEvent {
 
     /// An event for each image, the last one with the usage and everything else.
     #[inline]
-    fn from_answer(json: &str) -> Vec<Json> {
+    fn from_response(json: &str) -> Vec<Json> {
         let events = || {
             let created = wire::decode_to(json, |response: &ImageGenerationResponse| response.created)?;
             let mut members: BTreeMap<String, Json> = wire::decode(json).ok()?;

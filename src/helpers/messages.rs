@@ -57,7 +57,7 @@ impl StreamItem for MessagesStreamEvent {
 
     /// A start event with the whole message, and a stop event.
     #[inline]
-    fn from_answer(json: &str) -> Vec<Json> {
+    fn from_response(json: &str) -> Vec<Json> {
         let events = || {
             wire::decode_to(json, |_: &MessagesResult| ())?;
             let start = [("type", "message_start".into()), ("message", Json::parse(json).ok()?)];
@@ -325,7 +325,7 @@ impl MessagesResult {
     /// [`ParseError`] with the text if it is not such a value. A stop reason such as `max_tokens` or `refusal` explains why.
     #[inline]
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
-        parse(&self.text(), || "the answer".to_owned())
+        parse(&self.text(), || "the response".to_owned())
     }
 }
 

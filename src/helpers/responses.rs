@@ -61,7 +61,7 @@ impl StreamItem for ResponsesStreamEvent {
 
     /// The event that ends a stream has the whole response.
     #[inline]
-    fn from_answer(json: &str) -> Vec<Json> {
+    fn from_response(json: &str) -> Vec<Json> {
         let event = || {
             let is_cut =
                 wire::decode_to(json, |response: &ResponsesResult| response.status == ResponsesStatus::Incomplete)?;
@@ -357,7 +357,7 @@ impl ResponsesResult {
         if text.is_empty() {
             text = self.refusal();
         }
-        parse(&text, || "the answer".to_owned())
+        parse(&text, || "the response".to_owned())
     }
 
     #[inline]

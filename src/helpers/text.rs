@@ -649,11 +649,11 @@ mod tests {
             (r#"{"title": ["#, "title", "at `title`"),
             (r#"{"title": "a", "steps": [{"name": "b", "#, "steps[0].name", "ends before its JSON is complete"),
             ("I cannot do that.", "", "is not JSON; it starts with I cannot do that."),
-            ("[]", "", "the answer"),
-            ("", "", "the answer is empty"),
+            ("[]", "", "the response"),
+            ("", "", "the response is empty"),
             ("{\"a\\\"b\": {\"c\": x", "a\\\"b.c", "is not JSON"),
         ] {
-            let error = parse::<Plan>(text, || "the answer".to_owned()).unwrap_err();
+            let error = parse::<Plan>(text, || "the response".to_owned()).unwrap_err();
             assert_eq!(error.path(), path, "{text}: {error:?}");
             assert!(error.to_string().contains(message), "{error}");
             assert!(std::error::Error::source(&error).is_some());
@@ -663,7 +663,7 @@ mod tests {
     #[test]
     fn what_the_model_wrote_is_shown_on_one_bounded_line() {
         let text = format!("no\u{1b}[31m\n{}", "x".repeat(10_000));
-        let error = parse::<Plan>(&text, || "the answer".to_owned()).unwrap_err();
+        let error = parse::<Plan>(&text, || "the response".to_owned()).unwrap_err();
         for shown in [error.to_string(), format!("{error:?}")] {
             assert!(shown.len() < 600 && !shown.contains(['\u{1b}', '\n']) && shown.contains("`text()`"), "{shown}");
         }

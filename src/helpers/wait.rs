@@ -155,7 +155,7 @@ impl<J: Job> Call<J> {
     ///
     /// ```no_run
     /// # #[cfg(feature = "video-generation")]
-    /// # async fn film(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// # async fn video(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
     /// use openrouter_kit::models::VideoGenerationRequest;
     ///
     /// let request = VideoGenerationRequest::new("google/veo-3.1").prompt("A lighthouse in a storm");
@@ -190,7 +190,7 @@ impl<J: Job> Call<J> {
 ///
 /// ```no_run
 /// # #[cfg(feature = "video-generation")]
-/// # async fn film(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+/// # async fn video(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
 /// let mut states = client.video_generation().get_generation("the id of the job").until_done();
 /// while let Some(state) = states.next().await {
 ///     println!("{}", state?.status);

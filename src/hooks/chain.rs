@@ -23,7 +23,7 @@ pub(crate) struct Hooks {
     /// How many hooks were called at the first point of the current attempt.
     begun: usize,
     /// How many of them were called at its last point.
-    told: usize,
+    notified: usize,
 }
 
 impl Hooks {
@@ -33,7 +33,7 @@ impl Hooks {
         context: impl FnOnce() -> HookContext,
     ) -> Self {
         let call = (!hooks.is_empty()).then(|| Arc::new(ObservedCall::new(hooks, context())));
-        Self { call, limit, begun: 0, told: 0 }
+        Self { call, limit, begun: 0, notified: 0 }
     }
 
     /// Returns the call as hooks see it, for what outlives the exchange.
@@ -45,7 +45,7 @@ impl Hooks {
     pub(crate) fn begin(&mut self, attempt: u32, retry: Option<Retry>) {
         if let Some(call) = &self.call {
             call.context.begin(attempt, retry);
-            self.told = 0;
+            self.notified = 0;
         }
     }
 
@@ -56,7 +56,7 @@ impl Hooks {
 
     /// Returns whether there are hooks that wait for the end of an attempt.
     pub(crate) const fn is_under_way(&self) -> bool {
-        self.told < self.begun
+        self.notified < self.begun
     }
 
     pub(crate) async fn before_create_request(&mut self, input: &mut RequestInput) -> Result<(), Error> {
@@ -94,8 +94,8 @@ impl Hooks {
         mut outcome: Result<Response<Body>, Error>,
     ) -> Result<Response<Body>, Error> {
         let Some(call) = &self.call else { return outcome };
-        for hook in call.hooks.iter().take(self.begun).skip(self.told) {
-            self.told += 1;
+        for hook in call.hooks.iter().take(self.begun).skip(self.notified) {
+            self.notified += 1;
             outcome = match outcome {
                 Ok(response) if response.status().is_success() => {
                     limited(call, self.limit, hook.after_success(&call.context, response)).await

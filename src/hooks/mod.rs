@@ -182,10 +182,10 @@ pub type HookFuture<'a, T, E = HookError> = Pin<Box<dyn Future<Output = Result<T
 /// }
 /// ```
 pub trait Hook: Send + Sync + fmt::Debug + 'static {
-    /// **When:** once, in `build()`, once the options are valid.
-    /// **May:** change the configuration of the client, wrap its transport. Its changes are
-    /// validated afterwards.
-    /// **On failure:** `build()` fails with [`Error::Hook`].
+    /// - **When:** once, in `build()`, once the options are valid.
+    /// - **May:** change the configuration of the client, wrap its transport. Its changes are
+    ///   validated afterwards.
+    /// - **On failure:** `build()` fails with [`Error::Hook`].
     ///
     /// # Errors
     /// Any error rejects the configuration.
@@ -194,10 +194,10 @@ pub trait Hook: Send + Sync + fmt::Debug + 'static {
         Ok(())
     }
 
-    /// **When:** on every attempt, before the HTTP request is made and before the API key is added.
-    /// **May:** change URL, headers and body. If the URL then has another origin (scheme, host, port) than the server
-    /// URL, the API key is not added.
-    /// **On failure:** nothing is sent, the call fails with [`Error::Hook`].
+    /// - **When:** on every attempt, before the HTTP request is made and before the API key is added.
+    /// - **May:** change URL, headers and body. If the URL then has another origin (scheme, host, port) than the server
+    ///   URL, the API key is not added.
+    /// - **On failure:** nothing is sent, the call fails with [`Error::Hook`].
     ///
     /// # Errors
     /// Any error stops the call.
@@ -210,10 +210,10 @@ pub trait Hook: Send + Sync + fmt::Debug + 'static {
         Box::pin(ready(Ok(())))
     }
 
-    /// **When:** on every attempt, last before sending; the request is complete, with the API key.
-    /// **May:** change everything, sign it. If the URL then has another origin than before, the API key of the client is
-    /// removed again.
-    /// **On failure:** nothing is sent, the call fails with [`Error::Hook`].
+    /// - **When:** on every attempt, last before sending; the request is complete, with the API key.
+    /// - **May:** change everything, sign it. If the URL then has another origin than before, the API key of the client is
+    ///   removed again.
+    /// - **On failure:** nothing is sent, the call fails with [`Error::Hook`].
     ///
     /// # Errors
     /// Any error stops the call.
@@ -222,13 +222,13 @@ pub trait Hook: Send + Sync + fmt::Debug + 'static {
         Box::pin(ready(Ok(())))
     }
 
-    /// **When:** on every attempt whose response has a success status (2xx), before the body is
-    /// read. The response may also be one that a hook before this one returned instead of a
-    /// failure.
-    /// **May:** replace the response, wrap its body ([`Body::wrap`]), or reject it. A response that
-    /// is replaced by one with another status counts as that failure: the retry configuration
-    /// applies, [`after_error`](Self::after_error) is not called.
-    /// **On failure:** the call fails with [`Error::Hook`]; the connection is closed.
+    /// - **When:** on every attempt whose response has a success status (2xx), before the body is
+    ///   read. The response may also be one that a hook before this one returned instead of a
+    ///   failure.
+    /// - **May:** replace the response, wrap its body ([`Body::wrap`]), or reject it. A response that
+    ///   is replaced by one with another status counts as that failure: the retry configuration
+    ///   applies, [`after_error`](Self::after_error) is not called.
+    /// - **On failure:** the call fails with [`Error::Hook`]; the connection is closed.
     ///
     /// # Errors
     /// Any error stops the call.
@@ -241,16 +241,16 @@ pub trait Hook: Send + Sync + fmt::Debug + 'static {
         Box::pin(ready(Ok(response)))
     }
 
-    /// **When:** on every attempt that fails after this hook saw it begin. `Ok` has a response
-    /// without a success status, its body read into memory up to the limit for error bodies
-    /// ([`Body::as_bytes`]). `Err` has the error if there was no response, the body of a unary
-    /// response was cut off, a time limit expired, or the API key source or another hook failed.
-    /// **May:** return the same, another response or another error. A response with a success
-    /// status makes the attempt succeed, and the hooks after it are called in
-    /// [`after_success`](Self::after_success). Whether to retry is then decided by what the last
-    /// hook returned: by the status, or by the error.
-    /// **On failure:** with [`Error::Hook`] (`?` converts a [`HookError`]) the call fails with it,
-    /// unless a hook after it returns something else.
+    /// - **When:** on every attempt that fails after this hook saw it begin. `Ok` has a response
+    ///   without a success status, its body read into memory up to the limit for error bodies
+    ///   ([`Body::as_bytes`]). `Err` has the error if there was no response, the body of a unary
+    ///   response was cut off, a time limit expired, or the API key source or another hook failed.
+    /// - **May:** return the same, another response or another error. A response with a success
+    ///   status makes the attempt succeed, and the hooks after it are called in
+    ///   [`after_success`](Self::after_success). Whether to retry is then decided by what the last
+    ///   hook returned: by the status, or by the error.
+    /// - **On failure:** with [`Error::Hook`] (`?` converts a [`HookError`]) the call fails with it,
+    ///   unless a hook after it returns something else.
     ///
     /// # Errors
     /// The error of the attempt, or another one.

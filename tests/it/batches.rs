@@ -110,7 +110,7 @@ async fn a_batch_that_does_not_complete_is_an_api_error_with_the_state_as_body()
         let response = error.as_api().unwrap();
         assert_eq!(response.message(), message);
         assert_eq!(response.code(), state["status"].as_str());
-        assert_eq!(response.kind(), ApiErrorKind::Other, "it is the batch that was cancelled, not a request");
+        assert_eq!(response.kind(), ApiErrorKind::Other, "it is the batch that was canceled, not a request");
         assert_eq!(serde_json::from_slice::<Value>(response.body()).unwrap(), state);
         assert!(error.to_string().starts_with("getBatches: "), "{error}");
         assert!(!error.is_retryable());

@@ -540,7 +540,7 @@ fn recorded_streams_are_put_together_with_nothing_lost() {
     assert!(!is_there || streams > 100);
 }
 
-/// Compares an answer with what the events say, told here in another way.
+/// Compares a response with what the events say, joined here in another way.
 fn check(name: &str, events: &[Value], answer: &ChatResult) {
     let whole = serde_json::to_value(answer).unwrap();
     for choice in whole["choices"].as_array().unwrap() {

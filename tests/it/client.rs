@@ -17,9 +17,9 @@ const OK: &str = r#"{"id":"one"}"#;
 #[track_caller]
 fn refused(builder: ClientBuilder<OpenRouterCore>) -> (&'static str, String) {
     let error = builder.build().unwrap_err();
-    let Error::InvalidRequest(mistake) = &error else { panic!("{error:?}") };
-    assert!(error.to_string().contains(mistake.argument()), "{error}");
-    (mistake.argument(), format!("{error} {error:?}"))
+    let Error::InvalidRequest(invalid) = &error else { panic!("{error:?}") };
+    assert!(error.to_string().contains(invalid.argument()), "{error}");
+    (invalid.argument(), format!("{error} {error:?}"))
 }
 
 fn builder() -> ClientBuilder<OpenRouterCore> {
@@ -306,7 +306,7 @@ async fn the_key_is_marked_as_sensitive() {
     assert!(script.sent()[0].headers["authorization"].is_sensitive());
 }
 
-/// Runs the test `probe` of this program in a process of its own with these variables, and answers with what it prints.
+/// Runs the test `probe` of this program in a process of its own with these variables, and returns what it prints.
 fn with_environment(variables: &[(&str, impl AsRef<OsStr>)]) -> (String, String) {
     let output = child("client::probe").envs(variables.iter().map(|(name, value)| (name, value))).output().unwrap();
     assert!(output.status.success(), "{output:?}");

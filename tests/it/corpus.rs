@@ -1,7 +1,7 @@
 //! Recorded exchanges, replayed through the local server: nothing is lost and nothing aborts.
 //!
 //! The recordings in `tests/recordings` were made by hand and show each oddity once. Where a folder with recorded traffic
-//! lies beside the repository, all of it is replayed too.
+//! is next to the repository, all of it is replayed too.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -217,8 +217,8 @@ fn mutated(recording: &Recording, seed: u64) -> Recording {
     recording
 }
 
-/// Changes one value somewhere in `json`. What serde_json's tree cannot hold stands there as a placeholder; the answer
-/// tells what to put in its place.
+/// Changes one value somewhere in `json`. What serde_json's tree cannot represent is a placeholder there; the answer
+/// returns what to put in its place.
 fn change(json: &mut Value, chance: &mut Chance) -> Vec<(String, String)> {
     let mut place = json;
     // Down to a random depth.

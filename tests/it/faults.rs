@@ -606,7 +606,7 @@ async fn a_program_that_was_away_gets_the_event_that_comes_when_it_is_back() {
     assert!(soon(events.next()).await.is_none());
 }
 
-// --- Answers with an error status ------------------------------------------------------------
+// --- Responses with an error status ------------------------------------------------------------
 
 /// The error of a POST that gets `answer` each time, and how often the server saw the request.
 async fn refused(answer: Answer) -> (Error, usize) {
@@ -737,7 +737,7 @@ async fn wait_after_answer(refusal: Answer) -> Option<f64> {
         Err(error) => {
             assert!(error.as_api().unwrap().retry_after().is_some_and(|wait| wait > Duration::from_secs(120)));
             assert_eq!(server.connections().requests, 1);
-            assert!(since.elapsed() < Duration::from_millis(10), "it is told at once");
+            assert!(since.elapsed() < Duration::from_millis(10), "it is reported at once");
             None
         }
     }
@@ -813,8 +813,8 @@ fn moment(from_now: i64) -> String {
 fn limited(message: &str, reset: &str) -> [Answer; 2] {
     let headers = json!({"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset});
     let body = json!({"error": {"code": 429, "message": message, "metadata": {"headers": headers}}});
-    let told = Answer::error(429, message).header("x-ratelimit-remaining", "0").header("x-ratelimit-reset", reset);
-    [told, Answer::json(429, body)]
+    let limited = Answer::error(429, message).header("x-ratelimit-remaining", "0").header("x-ratelimit-reset", reset);
+    [limited, Answer::json(429, body)]
 }
 
 #[tokio::test(start_paused = true)]
@@ -882,7 +882,7 @@ async fn an_error_body_with_status_200_is_the_servers_error() {
 
     let (server, core) = serve([Answer::json(200, body)]).await;
     let error = soon(stream(&core)).await.unwrap_err();
-    assert_eq!(error.as_api().unwrap().message(), "slow down", "in place of a stream too");
+    assert_eq!(error.as_api().unwrap().message(), "slow down", "instead of a stream too");
     assert_eq!(server.connections().requests, 1);
 }
 

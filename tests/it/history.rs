@@ -77,7 +77,7 @@ fn convert((from, to): (Api, Api), value: &Value) -> Converted {
 
 // --- Equivalent forms ------------------------------------------------------------------------
 
-/// The history with one form in place of those that say the same.
+/// The history with one form instead of those that are equivalent.
 fn plain(api: Api, mut value: Value) -> Value {
     drop_nulls(&mut value);
     match api {

@@ -16,7 +16,7 @@ const OK: &str = r#"{"id":"one"}"#;
 
 type Log = Arc<Mutex<Vec<String>>>;
 
-/// Notes each point it is asked at, and fails at one if it is told to.
+/// Notes each point it is asked at, and fails at one if asked to.
 #[derive(Clone, Debug)]
 struct Note {
     name: &'static str,
@@ -351,7 +351,7 @@ async fn no_secret_header_of_the_program_goes_to_another_origin() {
     }
 }
 
-/// Answers with another answer.
+/// Returns another response.
 #[derive(Debug)]
 struct Replace {
     success: Option<(u16, &'static str)>,

@@ -347,7 +347,7 @@ async fn a_gzipped_body_says_so_and_can_be_unpacked() {
         &[0, 9, 0, !9, 0xFF],
         b"123456789",
         &[1, 0, 0, 0xFF, 0xFF],
-        // The check value that the catalogue of CRCs gives for this text.
+        // The check value that the catalog of CRCs lists for this text.
         &0xCBF4_3926_u32.to_le_bytes(),
         &[9, 0, 0, 0],
     ];

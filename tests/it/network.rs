@@ -30,7 +30,7 @@ pub(crate) async fn ask(transport: &HyperTransport, url: &str) -> Result<String,
     Ok(String::from_utf8(bytes.to_vec()).unwrap())
 }
 
-/// Reads one request: head and body as they came. Empty where the client closed the connection instead.
+/// Reads one request: head and body unchanged. Empty if the client closed the connection instead.
 pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut read = Vec::new();
     loop {

@@ -275,7 +275,7 @@ async fn headers_arrive_as_they_were_given_or_are_refused() {
                 assert!(allowed, "{value:?}");
                 let requests = server.requests();
                 let headers = &requests.last().unwrap().headers;
-                // White space around a value is no part of it.
+                // Whitespace around a value is not part of it.
                 assert_eq!(headers[&name].as_bytes(), value.trim_matches([' ', '\t']).as_bytes(), "{value:?}");
                 assert_eq!(headers.keys().filter(|name| name.as_str().starts_with("x-")).count(), 1);
                 sent += 1;

@@ -141,7 +141,7 @@ fn start(members: &Value) -> Value {
     json!({"type": "message_start", "message": message})
 }
 
-/// An object that is large beside one event.
+/// An object that is large compared with one event.
 fn large(parts: usize) -> Value {
     (0..parts).map(|number| (format!("a{number}"), json!(1))).collect::<serde_json::Map<_, _>>().into()
 }

@@ -13,7 +13,7 @@ use tokio::process::Command;
 const CREDENTIALS: &str = "us%40er:pass%3Aword";
 const AUTHORIZATION: &str = "Basic dXNAZXI6cGFzczp3b3Jk";
 
-/// A proxy that takes one connection, answers every request itself, and tells the requests.
+/// A proxy that takes one connection, answers every request itself, and reports the requests.
 async fn answering_proxy() -> (tokio::task::JoinHandle<Vec<String>>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();

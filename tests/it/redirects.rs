@@ -20,8 +20,8 @@ async fn redirecting(answer: Answer) -> (MockServer, OpenRouterCore) {
     (server, core)
 }
 
-/// What a redirect to `location` is told as.
-async fn told(location: impl Into<Vec<u8>>) -> String {
+/// Returns the message for a redirect to `location`.
+async fn message_for(location: impl Into<Vec<u8>>) -> String {
     let (server, core) = redirecting(Answer::status(302).header("location", location)).await;
     let error = post(&core).await.unwrap_err();
     assert!(matches!(error, Error::Unexpected(_)), "{error:?}");
@@ -54,7 +54,7 @@ async fn no_redirect_is_followed_by_any_kind_of_call() {
 #[tokio::test]
 async fn a_redirect_within_the_host_is_not_followed_either() {
     for location in ["/elsewhere", "elsewhere", "?page=2", "../v2/things", "/login?next=https://a.example"] {
-        assert!(told(location).await.contains("another path of the same host"), "{location}");
+        assert!(message_for(location).await.contains("another path of the same host"), "{location}");
     }
 }
 
@@ -66,7 +66,7 @@ async fn the_host_is_named_and_nothing_that_may_be_secret() {
         "//evil.example/secret",
         "//name:secret@evil.example",
     ] {
-        let text = told(location).await;
+        let text = message_for(location).await;
         assert!(text.contains("points to evil.example;"), "{text}");
         assert!(!text.contains("secret"), "{text}");
     }
@@ -75,8 +75,8 @@ async fn the_host_is_named_and_nothing_that_may_be_secret() {
 #[tokio::test]
 async fn a_location_that_is_no_url_is_told_as_such() {
     for location in [&b"http://"[..], b"https://[", b"http://a b/", b"\xFF\xFE", b"//"] {
-        let text = told(location).await;
-        assert!(text.contains("an address that is no URL"), "{text}");
+        let text = message_for(location).await;
+        assert!(text.contains("an address that is not a URL"), "{text}");
     }
 }
 

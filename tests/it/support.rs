@@ -19,7 +19,7 @@ use openrouter_kit::core::{
 };
 use tokio::time::Instant;
 
-/// The folders with recorded exchanges: the one of the repository, and recorded traffic if it lies beside the repository.
+/// The folders with recorded exchanges: the one of the repository, and recorded traffic if it is next to the repository.
 pub fn recorded_folders() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folders = ["tests/recordings", "../shared/corpus", "../shared/corpus-extra"].map(|folder| root.join(folder));
@@ -34,7 +34,7 @@ pub fn recorded_folders() -> Vec<PathBuf> {
     present
 }
 
-/// The files of recorded traffic, if it lies beside the repository.
+/// The files of recorded traffic, if it is next to the repository.
 pub fn recorded_traffic() -> Vec<PathBuf> {
     let folders = recorded_folders();
     let folder = folders.iter().find(|folder| folder.ends_with("shared/corpus"));

@@ -1,4 +1,4 @@
-//! The default transport over TLS: whom it trusts, what it tells about whom it does not, HTTP/2 by agreement.
+//! The default transport over TLS: whom it trusts, what it reports about whom it does not, HTTP/2 by agreement.
 
 use std::time::Duration;
 
@@ -477,7 +477,7 @@ mod http2 {
         soon(has_ended.recv()).await.unwrap();
     }
 
-    /// A body with one chunk that never ends, and tells when it is given up.
+    /// A body with one chunk that never ends, and reports when it is dropped.
     struct Endless {
         begun: bool,
         ended: mpsc::UnboundedSender<()>,

@@ -34,7 +34,7 @@ fn client(url: &str) -> OpenRouterCore {
     OpenRouterCore::builder().api_key("k").server_url(url).retry_config(soon).build().unwrap()
 }
 
-/// Sends one form to a server that takes it, and answers with what arrived.
+/// Sends one form to a server that takes it, and returns what arrived.
 async fn sent(form: Multipart) -> RecordedRequest {
     let server = MockServer::start().await;
     server.answer(Answer::json(200, json!({"id": "file"})));
@@ -73,8 +73,8 @@ fn parts_of(request: &RecordedRequest) -> Vec<Received> {
     let body = [b"\r\n", &request.body[..]].concat();
     let delimiter = format!("\r\n--{boundary}");
     let mut pieces = split(&body, delimiter.as_bytes());
-    assert_eq!(pieces.remove(0), b"", "nothing stands before the first part");
-    assert_eq!(pieces.pop().unwrap(), b"--\r\n", "nothing stands after the last delimiter");
+    assert_eq!(pieces.remove(0), b"", "nothing is before the first part");
+    assert_eq!(pieces.pop().unwrap(), b"--\r\n", "nothing is after the last delimiter");
     pieces.iter().map(|piece| part_of(piece)).collect()
 }
 
@@ -258,7 +258,7 @@ async fn the_length_is_sent_where_every_part_has_one() {
     };
     let known = form()
         .file("stream", Some(FilePart::from_stream("c", Chunks::with_length(&[b"ab", b"c"]))))
-        .file("told", Some(FilePart::from_stream("d", Chunks::of(&[b"ab", b"c"])).length(3)));
+        .file("stated", Some(FilePart::from_stream("d", Chunks::of(&[b"ab", b"c"])).length(3)));
     let request = sent(known).await;
     assert_eq!(request.header("content-length").unwrap(), request.body.len().to_string());
     assert_eq!(request.header("transfer-encoding"), None);
@@ -417,9 +417,9 @@ type Notes = Arc<Mutex<Vec<(u64, Option<u64>)>>>;
 
 /// A progress callback that records its calls.
 fn noting() -> (Notes, impl FnMut(TransferProgress) + Send + 'static) {
-    let told = Notes::default();
-    let notes = told.clone();
-    (told, move |progress| notes.lock().unwrap().push((progress.bytes, progress.total)))
+    let reported = Notes::default();
+    let notes = reported.clone();
+    (reported, move |progress| notes.lock().unwrap().push((progress.bytes, progress.total)))
 }
 
 #[tokio::test]
@@ -443,10 +443,10 @@ async fn an_upload_tells_how_far_each_of_its_files_has_come() {
 async fn progress_begins_anew_when_a_form_is_sent_again() {
     let server = MockServer::start().await;
     server.answer(Answer::error(503, "busy")).answer(Answer::json(200, json!({"id": "file"})));
-    let (told, report) = noting();
+    let (reported, report) = noting();
     let form = Multipart::new().file("file", Some(FilePart::from_bytes("a", "abc").on_progress(report)));
     upload(&client(&server.url()), form).await.unwrap();
-    assert_eq!(*told.lock().unwrap(), [(3, Some(3)), (3, Some(3))]);
+    assert_eq!(*reported.lock().unwrap(), [(3, Some(3)), (3, Some(3))]);
 }
 
 #[tokio::test]

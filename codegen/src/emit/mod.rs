@@ -54,7 +54,7 @@ pub fn all(context: &Context<'_>) -> Files {
 }
 
 impl Context<'_> {
-    /// True where this part of the type is written by hand.
+    /// Returns `true` if this part of the type is handwritten.
     pub fn is_by_hand(&self, part: &str, name: &str) -> bool {
         self.by_hand.get(part).is_some_and(|names| names.iter().any(|own| own == name))
     }
@@ -94,7 +94,7 @@ pub fn literal(text: &str) -> String {
     format!("{text:?}")
 }
 
-/// The `use` lines for types: each name from the module that it stands in, so that the compiler can say which feature a
+/// The `use` lines for types: each name from its module, so that the compiler can say which feature a
 /// missing one needs.
 pub fn imports_of<'a>(context: &Context<'_>, names: impl IntoIterator<Item = &'a str>) -> String {
     let mut by_module: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
@@ -181,15 +181,15 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// What stands above a field or parameter.
+/// Writes the docs of a field or parameter.
 pub fn field_doc(context: &Context<'_>, out: &mut String, indent: &str, field: &Field) {
     let sentence = context
         .prose
         .get(&field.key)
-        .map_or_else(|| format!("Member `{}` of the API document.", field.wire), str::to_owned);
+        .map_or_else(|| format!("Field `{}` of the API document.", field.wire), str::to_owned);
     let mut facts = field.facts.clone();
     if field.rust.trim_start_matches("r#") != field.wire {
-        facts.push(format!("On the wire `{}`.", field.wire));
+        facts.push(format!("`{}` in JSON.", field.wire));
     }
     if field.deprecated {
         facts.push("Deprecated by the API.".to_owned());

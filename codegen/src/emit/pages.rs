@@ -1,7 +1,7 @@
 //! The reference pages under `docs/sdks`, one a namespace, in the shape of the official SDKs' pages.
 //!
-//! Examples are whole programs. Their values come from the types; where a better one is known, it stands in
-//! `pages/examples.yaml`. What no document says (situations, operations that send nothing) stands in Markdown files beside
+//! Examples are whole programs. Their values come from the types; if a better one is known, it is in
+//! `pages/examples.yaml`. What no document says (situations, operations that send nothing) is in Markdown files next to
 //! it: `pages/PAGE.METHOD.md` follows the examples of an operation, `pages/PAGE.md` ends a page.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -186,7 +186,11 @@ fn write(context: &Context<'_>, pages: &Pages, page: &Page<'_>, files: &mut File
     out.push_str("\n\n### Available Operations\n\n");
     for operation in &page.operations {
         for function in functions(operation) {
-            let what = if function.stream { "The same, as a stream of events." } else { sentence(context, operation) };
+            let what = if function.stream {
+                "The same operation, as a stream of events."
+            } else {
+                sentence(context, operation)
+            };
             out.push_str(&format!("* [{0}](#{0}) - {what}\n", function.method));
         }
     }
@@ -613,7 +617,7 @@ fn parameters(context: &Context<'_>, pages: &Pages, operation: &Operation, funct
     let values = Values { context, pages, namespace: &operation.namespace };
     out.push_str("\n### Parameters\n\n");
     if function.arguments.is_empty() && function.params.is_none() {
-        out.push_str("None, besides the [options](#options) of every call.\n");
+        out.push_str("None, apart from the [options](#options) of every call.\n");
         return;
     }
     out.push_str("| Name | Type | Required | Description | Example |\n| --- | --- | --- | --- | --- |\n");
@@ -637,7 +641,7 @@ fn parameters(context: &Context<'_>, pages: &Pages, operation: &Operation, funct
         let of_type = context.api.find(ty);
         let what = of_type.and_then(|ty| context.prose.of_type(ty)).unwrap_or(match name {
             "params" => "The optional parameters, set by `.params(…)` on the call.",
-            _ => "What is sent.",
+            _ => "The request.",
         });
         row(name, ty, name != "params", &what.replace('|', "\\|"), None);
         let fields = match of_type.map(|ty| &ty.kind) {
@@ -666,15 +670,15 @@ fn response(context: &Context<'_>, operation: &Operation, function: &Function, o
     };
     let sentence = ty.and_then(|name| context.api.find(name)).and_then(|ty| context.prose.of_type(ty));
     let sentence = sentence.unwrap_or(match &operation.answer {
-        Answer::Empty => "Nothing but success.",
-        Answer::Bytes => "The bytes of a file: read them as they come, collect them, or save them.",
+        Answer::Empty => "Nothing.",
+        Answer::Bytes => "The bytes of a file: read them as they arrive, collect them, or save them.",
         _ => "",
     });
     let sentence = if sentence.is_empty() { String::new() } else { format!(": {sentence}") };
     out.push_str(&format!("\n### Response\n\n**{}**{sentence}\n", linked(context, &function.answer)));
     if operation.paging.is_some() {
         out.push_str(
-            "\nIt is a page: in place of `.await`, `.items()` on the call walks over the items of all pages, and `.pages()` \
+            "\nIt is one page: instead of `.await`, `.items()` on the call iterates over the items of all pages, and `.pages()` \
              over the pages.\n",
         );
     }
@@ -690,7 +694,7 @@ fn errors(context: &Context<'_>, operation: &Operation, out: &mut String) {
     }
     out.push_str("| `ApiErrorKind::Default` | any other 4XX, 5XX | \\*/\\* |\n");
     out.push_str(
-        "\nThese are kinds of `Error::Api`. What else a call may fail with, and what to do: [errors](../errors.md).\n",
+        "\nThese are kinds of `Error::Api`. For the other variants, and what to do about them, see [errors](../errors.md).\n",
     );
 }
 

@@ -66,7 +66,7 @@ fn every_example_of_the_document_survives_a_round_trip() {
     for (place, example) in all_examples(&document) {
         let Some(known) = types.get(place.as_str()) else { continue };
         if example.is_null() {
-            // Null is no value of a type but of the members that may hold it.
+            // Null is not a value of a type but of the members that may be null.
             null += 1;
             continue;
         }

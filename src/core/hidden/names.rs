@@ -9,7 +9,7 @@ pub(crate) fn names_secret(name: &str) -> bool {
     let mut after_small = false;
     for letter in name.chars() {
         if !letter.is_alphanumeric() || letter.is_uppercase() && after_small {
-            if tells_secret(&word) {
+            if is_secret(&word) {
                 return true;
             }
             word.clear();
@@ -19,11 +19,11 @@ pub(crate) fn names_secret(name: &str) -> bool {
         }
         after_small = !letter.is_uppercase();
     }
-    tells_secret(&word)
+    is_secret(&word)
 }
 
 /// Returns whether a single lowercase word marks a secret.
-fn tells_secret(word: &str) -> bool {
+fn is_secret(word: &str) -> bool {
     const INSIDE: [&str; 9] =
         ["secret", "token", "passw", "passphrase", "credential", "cookie", "bearer", "authoriz", "apikey"];
     const AT_THE_END: [&str; 4] = ["key", "keys", "header", "headers"];

@@ -180,7 +180,7 @@ const fn advice(error: &rustls::Error) -> Option<&'static str> {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => Some("the certificate belongs to another server; check the server URL"),
         rustls::Error::InvalidCertificate(_) => Some(
-            "the certificate of the server is not trusted. If a company signed it, trust what the operating \
+            "the certificate of the server is not trusted; if a company signed it, trust what the operating \
              system trusts (`roots`, with the feature `roots-platform`), or set `root_certificate` of `HyperTransport`",
         ),
         rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)
@@ -250,7 +250,7 @@ fn add_platform(roots: &mut RootCertStore) -> Result<(), TransportBuildError> {
     if added == 0 {
         let error = TransportBuildError::new(
             "roots",
-            "the operating system gave no root certificate: install its package of CA certificates, or choose the bundled \
+            "the operating system has no root certificates: install its package of CA certificates, or choose the bundled \
              ones",
         );
         return Err(match loaded.errors.pop() {

@@ -140,7 +140,11 @@ fn an_optional_member_of_the_right_type_is_enough_to_identify_an_object() {
         [r#"{"tags":["x"]}"#, r#"{"note":"n","other":1}"#, r#"{"when":8e-8,"id":null}"#, r#"{"id":5,"tags":[]}"#]
     {
         let part: Part = survives(json);
-        assert_eq!((part.id.as_str(), part.extra.mismatches().count()), ("", usize::from(json.contains('5'))), "{json}");
+        assert_eq!(
+            (part.id.as_str(), part.extra.mismatches().count()),
+            ("", usize::from(json.contains('5'))),
+            "{json}"
+        );
     }
     let parts: Vec<Part> = survives(r#"[{"note":"n"}]"#);
     assert_eq!(untyped(&parts), []);

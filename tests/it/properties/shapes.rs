@@ -11,7 +11,7 @@ use fastrand::Rng;
 /// A JSON value before it is text. It may hold what serde_json's tree cannot: members of the same name, any number.
 #[derive(Clone, Debug)]
 pub(crate) enum Tree {
-    /// A text, a number, a boolean or null, as it stands in JSON.
+    /// A text, a number, a boolean or null, as it is in JSON.
     Scalar(String),
     Array(Vec<Tree>),
     Object(Vec<(String, Tree)>),
@@ -87,7 +87,7 @@ impl Tree {
         }
     }
 
-    /// The value that stands at `place` when all are counted from the root.
+    /// The value at `place` when all are counted from the root.
     fn at(&mut self, place: &mut usize) -> Option<&mut Self> {
         if *place == 0 {
             return Some(self);
@@ -174,7 +174,7 @@ enum Shape {
 struct Branch {
     /// The type it holds.
     holds: String,
-    /// The member that tells it and its value.
+    /// The member that determines it and its value.
     tag: Option<(String, String)>,
     conditions: Vec<Condition>,
 }
@@ -207,7 +207,7 @@ fn read(folder: &str) -> Vec<String> {
     found
 }
 
-/// The types that operations answer with: one JSON value, or the events of a stream.
+/// The types that operations return: one JSON value, or the events of a stream.
 pub(crate) fn answers() -> BTreeSet<String> {
     let mut answers = BTreeSet::new();
     for source in read("src/funcs") {

@@ -11,9 +11,9 @@ use crate::errors::Error;
 /// [`RawEvents`](super::RawEvents) and [`Bytes`] for raw calls.
 ///
 /// This trait is sealed: it cannot be implemented outside of this crate.
-pub trait Answer: sealed::FromExchange {}
+pub trait CallOutput: sealed::FromExchange {}
 
-impl<T: sealed::FromExchange> Answer for T {}
+impl<T: sealed::FromExchange> CallOutput for T {}
 
 pub(crate) mod sealed {
     use crate::core::exchange::{Exchange, Expected};
