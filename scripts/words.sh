@@ -21,7 +21,8 @@ words='
 \bTrue where\b                                 Returns `true` if
 /// True (?:if|when|for|after|once)\b          Returns `true` if; "Whether" for a field
 \ballows? to\b                                 allows …ing, lets
-\bstands (?:in|at|on|there|with|behind|before|after|beside|where|under|alone)\b  is in, is at
+\bstands? (?:in|at|on|there|with|behind|before|after|beside|where|under|alone|side)\b  is in, is at
+\btowards\b                                    toward
 \bdear(?:er|est)?\b                            expensive
 \b(?:with|without|says?) a word\b              with a message, silently, says
 \bpassed over\b                                skipped

@@ -230,7 +230,7 @@ struct Received {
     /// `None` if the connection broke before.
     status: Option<u16>,
     body: Vec<u8>,
-    /// Whether the body broke off.
+    /// Whether the body was cut off.
     is_cut: bool,
 }
 
@@ -260,7 +260,7 @@ fn attempts(recording: &Path) -> Vec<Attempt> {
             attempts.push(Attempt { request: line, received: Received::default() });
             continue;
         }
-        // A hook may refuse a call before it is sent.
+        // A hook may reject a call before it is sent.
         let Some(Attempt { received, .. }) = places.get(&of).map(|place: &usize| &mut attempts[*place]) else {
             continue;
         };

@@ -19,7 +19,7 @@ struct Branch {
     ty: Ty,
     object: Object,
     schema: Node,
-    /// The values of the tag; empty where the branch has none.
+    /// The values of the tag; empty if the branch has none.
     values: Vec<String>,
     /// The overlay decides about it.
     ruled: bool,
@@ -255,7 +255,7 @@ impl Lowering<'_> {
         required.filter_map(constant).collect()
     }
 
-    /// Finds conditions where branches share a value of the tag, or have none.
+    /// Finds conditions for branches that share a value of the tag, or have none.
     fn separate(&mut self, branches: &mut Vec<Branch>, key: &str) {
         let mut superfluous = BTreeSet::new();
         for group in groups(branches) {
@@ -305,7 +305,7 @@ impl Lowering<'_> {
         self.unreadable.push((key.to_owned(), text));
     }
 
-    /// In which order branches are tried, and on which conditions; `None` where a value could be of two of them.
+    /// The order in which branches are tried, and their conditions; `None` if a value could be of two of them.
     fn tell_apart(&self, branches: &[Branch], group: &[usize]) -> Option<Vec<(usize, Vec<Vec<Condition>>)>> {
         let of = |index: &usize| branches.get(*index).map(|branch| (*index, branch));
         let group: Vec<(usize, &Branch)> = group.iter().filter_map(of).collect();
@@ -543,7 +543,7 @@ impl Branch {
         !self.values.is_empty() && !self.object.required.contains(tag)
     }
 
-    /// Of two branches that say the same the component stands, or the first by name.
+    /// Of two equal branches the component is kept, or the first by name.
     fn goes_before(&self, other: &Self) -> bool {
         (!self.is_component, &self.name) < (!other.is_component, &other.name)
     }

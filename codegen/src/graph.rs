@@ -1,4 +1,4 @@
-//! Which types are sent and received, which namespaces reach them, in which file they stand, how large they are.
+//! Which types are sent and received, which namespaces reach them, in which file they are, how large they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -188,7 +188,7 @@ fn directly(ty: &Ty) -> Option<&str> {
     }
 }
 
-/// The types that stand in the memory of a type.
+/// The types that are stored in the memory of a type.
 fn held(kind: &Kind) -> BTreeSet<String> {
     let types: Vec<&Ty> = match kind {
         Kind::Struct(own) => own.fields.iter().map(|field| &field.ty).collect(),

@@ -2,7 +2,7 @@
 //! document and the decisions in `overlay/`.
 //!
 //! The way through: [`node`] loads the document, [`overlay`] repairs it, [`lower`], [`unions`] and [`operations`] decide
-//! what it means in Rust ([`model`]), [`graph`] decides where it stands, [`emit`] writes it down.
+//! what it means in Rust ([`model`]), [`graph`] decides where it goes, [`emit`] writes it.
 
 pub mod branches;
 pub mod diff;
@@ -92,14 +92,14 @@ pub struct Generated {
     /// Remarks that need no decision.
     pub remarks: Vec<String>,
     by_hand: BTreeMap<String, Vec<String>>,
-    /// The types that stand in `models` itself.
+    /// The types that are in `models` itself.
     front: BTreeSet<String>,
     /// The type of each component.
     components: BTreeMap<String, String>,
     error_kinds: BTreeMap<u16, ErrorKind>,
 }
 
-/// The folder of this crate, where overlays and words stand.
+/// The folder of this crate, with overlays and words.
 pub fn home() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }

@@ -275,7 +275,7 @@ pub struct Operation {
     pub body: Body,
     /// The body has a member `stream` that asks for a stream.
     pub stream_member: bool,
-    /// What it answers.
+    /// What it returns.
     pub answer: Answer,
     /// What its pages look like.
     pub paging: Option<Paging>,
@@ -313,7 +313,7 @@ pub enum Body {
     Form(Ty),
 }
 
-/// What an operation answers.
+/// What an operation returns.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// Nothing.
@@ -340,7 +340,7 @@ pub struct ErrorKind {
 /// How an operation pages.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Paging {
-    /// By `offset` and `limit`; the default limit where the document states one.
+    /// By `offset` and `limit`; the default limit if the document states one.
     Offset(Option<i64>),
     /// By a cursor: the parameter that takes it, and the member of a page that holds the next one.
     Cursor {

@@ -242,7 +242,7 @@ fn resolved(document: &mut Node, path: &str, through: bool) -> Option<String> {
     Some(own)
 }
 
-/// The place a path like `components/schemas/Model/properties/id` leads to; `~1` stands for a slash, `[name=x]` for the
+/// The place a path like `components/schemas/Model/properties/id` leads to; `~1` means a slash, `[name=x]` for the
 /// element of a list whose member `name` is `x`.
 fn find_mut<'a>(node: &'a mut Node, path: &str) -> Option<&'a mut Node> {
     path.split('/').try_fold(node, |node, step| {
@@ -281,7 +281,7 @@ fn contains(node: &Node, expected: &Node) -> bool {
     }
 }
 
-/// Whether a name fits a pattern in which `*` stands for any text.
+/// Whether a name fits a pattern in which `*` matches any text.
 pub fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };

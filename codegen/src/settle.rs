@@ -74,7 +74,7 @@ fn ratio(part: usize, whole: usize) -> f64 {
     f64::from(u32::try_from(part).unwrap_or(u32::MAX)) / f64::from(u32::try_from(whole).unwrap_or(u32::MAX))
 }
 
-/// The types of the document and the known types that stand at their places, from the operations down.
+/// The types of the document and the known types at their places, from the operations down.
 fn by_use<'a>(known: &'a Surface, now: &'a Surface) -> Vec<(&'a str, &'a str)> {
     let mut open: VecDeque<(&str, &str)> = VecDeque::new();
     let is_stream = |name: &str| name.ends_with("stream");

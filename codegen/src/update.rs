@@ -7,7 +7,7 @@ use crate::Generated;
 use crate::diff::{Change, Changes};
 use crate::surface::Surface;
 
-/// Where handwritten code and documents stand that mention generated names.
+/// The handwritten code and documents that may mention generated names.
 const BY_HAND: &[&str] = &[
     "README.md",
     "benches",
@@ -114,7 +114,7 @@ fn collect(path: &Path, root: &Path, files: &mut Vec<(String, PathBuf)>) {
     entries.filter_map(Result::ok).for_each(|entry| collect(&entry.path(), root, files));
 }
 
-/// The line after which the features of namespaces stand in `Cargo.toml`.
+/// The line after which the features of namespaces are in `Cargo.toml`.
 const NAMESPACES: &str = "# --- Namespaces of the API";
 
 /// `Cargo.toml` with a feature for each namespace, and all of them in `full`. A feature keeps what it asks for besides:

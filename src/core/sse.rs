@@ -346,7 +346,7 @@ impl SseDecoder {
     #[inline(never)]
     fn keep_beginning_of_text(&mut self) -> Result<(), EventTooLarge> {
         self.text_begun.extend_from_slice(self.chunk.get(self.text_start..).unwrap_or_default());
-        // Line ends do not count towards the limit, but they are never more than twice the rest. Comments do.
+        // Line ends do not count toward the limit, but they are never more than twice the rest. Comments do.
         if self.text_begun.len() / 3 > self.limit { Err(EventTooLarge { limit: self.limit }) } else { Ok(()) }
     }
 

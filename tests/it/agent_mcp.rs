@@ -21,7 +21,7 @@ use tokio::process::Command;
 use crate::agent::{calls, outputs, says, scripted};
 use crate::support::{KEY, soon};
 
-/// What a server has: its tools, and what it got.
+/// What a server has: its tools, and what it received.
 #[derive(Debug, Default)]
 struct Small {
     tools: Mutex<Vec<Value>>,

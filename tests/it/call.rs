@@ -23,7 +23,7 @@ async fn sent(parts: Parts) -> crate::support::Sent {
     script.sent().remove(0)
 }
 
-/// The argument that is refused, before anything is sent.
+/// The argument that is rejected, before anything is sent.
 async fn refused(call: impl FnOnce(&openrouter_kit::OpenRouterCore) -> Call<Thing>) -> &'static str {
     let script = Script::new([]);
     let core = script.core();

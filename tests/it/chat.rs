@@ -1,4 +1,4 @@
-//! Chat: requests that read well, answers that read well, streams put together, turns sent back.
+//! Chat: requests and responses that are easy to read, streams joined, turns sent back.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The options of a client: what they do, what is refused, and that no secret is shown.
+//! The options of a client: what they do, what is rejected, and that no secret is shown.
 
 use std::ffi::OsStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use openrouter_kit::hooks::Hook;
 
 const OK: &str = r#"{"id":"one"}"#;
 
-/// The option that `build` refuses, and the whole message with its causes.
+/// The option that `build` rejects, and the whole message with its causes.
 #[track_caller]
 fn refused(builder: ClientBuilder<OpenRouterCore>) -> (&'static str, String) {
     let error = builder.build().unwrap_err();
@@ -81,7 +81,7 @@ async fn a_missing_key_is_an_error_once_an_operation_needs_it() {
     assert!(script.sent().is_empty());
     let list: Call<Thing> = Call::new(&core, Parts::new(&LIST));
     list.await.unwrap();
-    // A call may bring its own.
+    // A call may set its own.
     post(&core).header("Authorization", "Bearer own").await.unwrap();
     assert_eq!(script.sent()[1].headers["authorization"], "Bearer own");
 }
@@ -420,7 +420,7 @@ fn a_variable_that_is_not_utf_8_is_refused_by_name() {
         assert!(output.contains(&format!("BUILD `{name}`")), "{output}");
         assert!(!output.contains("gateway"), "{output}");
     }
-    // What the code sets is not read.
+    // Options that the code sets are not read.
     let (output, _) = with_environment(&[("CODE_WINS", OsStr::new("1")), ("OPENROUTER_BASE_URL", bad)]);
     assert!(output.contains("URL https://code.example/things/one"), "{output}");
 }

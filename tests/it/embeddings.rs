@@ -1,4 +1,4 @@
-//! Embedding vectors as numbers, from both forms in which they come.
+//! Embedding vectors as numbers, from both forms in which they are sent.
 
 use openrouter_kit::OpenRouter;
 use openrouter_kit::core::wire::decode;
@@ -6,7 +6,7 @@ use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::{CreateEmbeddingsRequest, CreateEmbeddingsResponse};
 use serde_json::{Value, json};
 
-/// An answer with these values of `embedding`.
+/// A response with these values of `embedding`.
 fn answer(embeddings: &[Value]) -> CreateEmbeddingsResponse {
     let entry = |(at, embedding): (usize, &Value)| json!({"object": "embedding", "index": at, "embedding": embedding});
     let data: Vec<_> = embeddings.iter().enumerate().map(entry).collect();

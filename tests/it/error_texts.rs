@@ -103,7 +103,7 @@ fn fault(text: &str) -> Option<&'static str> {
     (text.contains('\n') || text.contains("  ")).then_some("has a line break or two spaces in a row")
 }
 
-/// Whether a text begins with a word that is capitalized although it is not a name.
+/// Whether the first word of a text is capitalized although it is not a name.
 fn is_sentence(text: &str) -> bool {
     let first = text.split([' ', ',', '\'']).next().unwrap_or_default();
     let rest = first.strip_prefix(char::is_uppercase);

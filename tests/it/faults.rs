@@ -30,7 +30,7 @@ fn download(core: &OpenRouterCore) -> Call<Download> {
     Call::new(core, Parts::new(&GET).path("id", "one"))
 }
 
-/// Waits until the client has given the connection up, which it does while it lives on.
+/// Waits until the client has closed the connection, while it is still alive.
 async fn released(server: &MockServer) {
     soon(server.all_closed()).await;
 }
@@ -51,7 +51,7 @@ fn timeout(error: Error) -> Box<TimeoutError> {
     }
 }
 
-/// The error of a POST that gets `answer`. It was sent once, and its connection is given up.
+/// The error of a POST that gets `answer`. It was sent once, and its connection is closed.
 async fn of_post(answer: Answer) -> Error {
     let (server, core) = serve([answer, good()]).await;
     let error = soon(post(&core)).await.unwrap_err();
@@ -60,7 +60,7 @@ async fn of_post(answer: Answer) -> Error {
     error
 }
 
-/// Expects that a GET that gets `answer` is sent again and then succeeds.
+/// Expects that a GET that gets `answer` is retried and then succeeds.
 async fn get_is_repeated(answer: Answer) {
     let (server, core) = serve([answer, good()]).await;
     let answer = soon(get(&core)).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_refused_connection_is_tried_again_and_then_told() {
     assert_eq!(attempts.0.load(Ordering::Relaxed), 3);
 }
 
-/// Linux answers nothing where the queue of a listener is full, as a host behind a firewall.
+/// Linux does not respond if the queue of a listener is full, like a host behind a firewall.
 #[cfg(target_os = "linux")]
 #[tokio::test(start_paused = true)]
 async fn an_address_that_is_silent_ends_with_the_limit_for_connecting() {
@@ -141,7 +141,7 @@ async fn an_address_that_is_silent_ends_with_the_limit_for_connecting() {
     assert_eq!(attempts.0.load(Ordering::Relaxed), 3, "nothing was sent, so it is tried again");
 }
 
-// --- Before the answer begins ----------------------------------------------------------------
+// --- Before the response begins --------------------------------------------------------------
 
 #[tokio::test]
 async fn a_connection_lost_before_the_head_repeats_no_paid_request() {
@@ -226,7 +226,7 @@ async fn interim_responses_without_end_end_with_the_limit_for_the_head() {
     server.join().unwrap();
 }
 
-/// A server that answers each connection with these bytes, and how many connections it took.
+/// A server that responds to each connection with these bytes, and how many connections it took.
 async fn answering(bytes: &'static [u8]) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
@@ -271,7 +271,7 @@ async fn interim_answers_are_passed_over() {
     assert_eq!(server.connections().requests, 1);
 }
 
-// --- Inside a whole answer -------------------------------------------------------------------
+// --- Inside a whole response -----------------------------------------------------------------
 
 #[tokio::test]
 async fn a_connection_lost_after_the_head_is_an_incomplete_answer() {
@@ -722,7 +722,7 @@ fn date(from_now: i64) -> String {
     httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(now.checked_add_signed(from_now).unwrap()))
 }
 
-/// How long a request waits that is refused once with this header; `None` where it is not sent again.
+/// How long a request waits that is rejected once with this header; `None` if it is not retried.
 async fn wait_after(name: &str, value: impl Into<Vec<u8>>) -> Option<f64> {
     let refusal = Answer::error(429, "slow down").header(name, value);
     wait_after_answer(refusal).await
@@ -871,7 +871,7 @@ async fn a_call_given_up_while_it_waits_gives_its_retry_back() {
     assert_eq!(server.connections().requests, 123);
 }
 
-// --- A success that is none ------------------------------------------------------------------
+// --- A success status that is not a success --------------------------------------------------
 
 #[tokio::test]
 async fn an_error_body_with_status_200_is_the_servers_error() {
@@ -1225,7 +1225,8 @@ mod tls {
     async fn a_connection_cut_under_tls_is_an_incomplete_answer() {
         let authority = Authority::new();
         let (server, core, _) = secure(&authority, authority.server("localhost", &["http/1.1"], |_| {})).await;
-        // A close that TLS has not announced: whoever can cut the connection cannot shorten the answer.
+        // A close that TLS has not announced: whoever can cut the connection cannot shorten the
+        // response.
         server.answer(numbered().close_delimited().fault(Fault::Reset, Place::InBody));
         let (numbers, errors) = read(&core).await;
         assert_eq!(numbers, ["0", "1"]);
@@ -1315,7 +1316,7 @@ mod http2 {
         }
     }
 
-    /// The head of an answer to the first request, and the first bytes of its body.
+    /// The head of a response to the first request, and the first bytes of its body.
     const BEGINNING: &[u8] = b"\0\0\x01\x01\x04\0\0\0\x01\x88\0\0\x0c\0\0\0\0\0\x01data: {}\n\n{}";
 
     /// `RST_STREAM` without an error code.

@@ -279,7 +279,7 @@ fn assert_comes_back(pair: (Api, Api), source: &Value, result: &Converted, case:
 
 // --- Generated histories ---------------------------------------------------------------------
 
-/// Makes histories of one protocol; only of what has a place in the target, if there is one.
+/// Makes histories of one protocol; only of what the target can represent, if there is one.
 struct Maker {
     rng: Rng,
     words: usize,
@@ -311,7 +311,8 @@ impl Maker {
         format!("{start}_{}", self.words)
     }
 
-    /// Whether this has a place: always if the target is one of these, sometimes if there is none.
+    /// Whether this can be represented: always if the target is one of these, sometimes if there is
+    /// none.
     fn may(&mut self, targets: &[Api]) -> bool {
         match self.target {
             Some(target) => targets.contains(&target) && self.is(),
@@ -754,7 +755,7 @@ fn what_a_conversion_loses_is_named() {
             let result = convert(pair, &source);
             assert_all_is_named(&source, &result, &case);
             lossy += usize::from(!assert_comes_back(pair, &source, &result, &case));
-            // What is left has a place, and comes back without a further loss.
+            // What is left can be represented, and comes back without a further loss.
             if let Err((history, losses)) = &result {
                 assert!(losses.iter().all(|loss| !loss.path().is_empty() && !loss.reason().is_empty()), "{losses:?}");
                 let back = convert((pair.1, pair.0), history);

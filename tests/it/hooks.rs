@@ -16,7 +16,7 @@ const OK: &str = r#"{"id":"one"}"#;
 
 type Log = Arc<Mutex<Vec<String>>>;
 
-/// Notes each point it is asked at, and fails at one if asked to.
+/// Records each point at which it is called, and fails at one if asked to.
 #[derive(Clone, Debug)]
 struct Note {
     name: &'static str,

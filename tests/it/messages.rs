@@ -1,4 +1,4 @@
-//! Messages: requests that read well, answers that read well, streams put together, blocks sent back.
+//! Messages: requests and responses that are easy to read, streams joined, blocks sent back.
 
 use std::collections::BTreeMap;
 

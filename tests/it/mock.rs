@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 const REQUEST: &str = "POST /api/v1/responses HTTP/1.1\r\nhost: mock\r\ncontent-length: 2\r\n\r\n{}";
 const LONG: Duration = Duration::from_secs(3600);
 
-/// A client that knows nothing of HTTP.
+/// A client without an HTTP library.
 struct Client<S> {
     stream: S,
 }
@@ -69,7 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 }
 
-/// An answer, read on a connection of its own.
+/// A response, read on a separate connection.
 #[derive(Debug)]
 struct Reply {
     head: String,
@@ -734,7 +734,7 @@ mod http2 {
         response.await
     }
 
-    /// The body as it comes, and how it ends.
+    /// The body as it arrives, and how it ends.
     async fn read(mut body: RecvStream) -> (String, Result<(), h2::Error>) {
         let mut text = String::new();
         while let Some(data) = body.data().await {

@@ -1,4 +1,5 @@
-//! How lists are read page by page: by offset and by cursor, how they end, and what their errors are.
+//! How lists are read page by page: by offset and by cursor, how they end, and what their errors
+//! are.
 
 use std::pin::Pin;
 

@@ -101,7 +101,7 @@ fn every_promise_is_made_in_its_document_and_its_tests_run() {
     }
 }
 
-/// A body that comes in chunks, as from a network, so that its limits apply.
+/// A body that arrives in chunks, like from a network, so that its limits apply.
 fn chunked(body: String) -> http::Response<openrouter_kit::core::body::Body> {
     let chunk: &'static str = body.leak();
     let mut response = response(200, "");

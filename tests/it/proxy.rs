@@ -9,11 +9,11 @@ use openrouter_kit::core::transport::{HyperTransport, TransportErrorKind};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-/// Credentials as they stand in a URL, and as they stand in the header.
+/// Credentials in the form they have in a URL, and in the header.
 const CREDENTIALS: &str = "us%40er:pass%3Aword";
 const AUTHORIZATION: &str = "Basic dXNAZXI6cGFzczp3b3Jk";
 
-/// A proxy that takes one connection, answers every request itself, and reports the requests.
+/// A proxy that takes one connection, responds to every request itself, and reports the requests.
 async fn answering_proxy() -> (tokio::task::JoinHandle<Vec<String>>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -81,7 +81,7 @@ fn assert_no_secret(printed: &str) {
     }
 }
 
-/// Runs `environment_child` in a process of its own, since variables of this one belong to all tests.
+/// Runs `environment_child` in a separate process, since variables of this one belong to all tests.
 async fn run_child(what: &str, url: &str, address: &str, variables: &[(&str, &str)]) {
     let mut child = Command::from(child("proxy::environment_child"));
     let child = child
@@ -160,7 +160,7 @@ mod tunnel {
 
     use super::*;
 
-    /// A proxy that answers CONNECT with `answer` and closes the connection.
+    /// A proxy that responds to CONNECT with `answer` and closes the connection.
     async fn refusing_proxy(answer: &'static str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();

@@ -1,4 +1,5 @@
-//! Redirects are not followed, whatever they look like, so that the API key goes to no place the program did not name.
+//! Redirects are not followed, whatever they look like, so that the API key is sent nowhere that
+//! the program did not name.
 
 use crate::support::{GET, get, post, stream};
 use openrouter_kit::OpenRouterCore;

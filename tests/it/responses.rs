@@ -1,4 +1,4 @@
-//! Responses: requests that read well, answers that read well, streams put together, items sent back.
+//! Responses: requests and responses that are easy to read, streams joined, items sent back.
 
 use std::collections::BTreeMap;
 

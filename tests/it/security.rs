@@ -1,6 +1,7 @@
-//! What `SECURITY.md` promises: where the API key goes and where it never shows, what a header may hold, how much memory a
-//! server can make a client use. Redirects have `tests/it/redirects.rs`, proxies `tests/it/proxy.rs`, certificates
-//! `tests/it/tls.rs` and `tests/it/faults.rs`.
+//! What `SECURITY.md` promises: where the API key goes and where it is never shown, what a header
+//! may contain, how much memory a server can make a client use. Redirects are in
+//! `tests/it/redirects.rs`, proxies in `tests/it/proxy.rs`, certificates in `tests/it/tls.rs` and
+//! `tests/it/faults.rs`.
 
 use std::error::Error as StdError;
 use std::fmt::Debug;
@@ -23,7 +24,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// What must stand in no output: the key, and other secrets that the tests use.
+/// What no output may contain: the key, and other secrets that the tests use.
 const SECRETS: [&str; 3] = ["5ec2e7", "5econd", "9assw0rd"];
 
 #[track_caller]
@@ -146,7 +147,7 @@ fn no_code_of_the_transport_can_switch_verification_off() {
     }
 }
 
-// --- Where the key never shows ---------------------------------------------------------------
+// --- Where the key is never shown ------------------------------------------------------------
 
 /// Shows everything that a hook is given.
 #[derive(Debug, Default, Clone)]
@@ -537,7 +538,7 @@ fn no_panic_shows_the_key() {
     no_secret(&message);
 }
 
-// --- What a header may hold ------------------------------------------------------------------
+// --- What a header may contain ---------------------------------------------------------------
 
 #[tokio::test]
 async fn control_characters_in_headers_are_refused_before_anything_is_sent() {

@@ -231,7 +231,7 @@ impl Transport for Script {
     }
 }
 
-/// A body that gives each chunk after a wait, and then ends or breaks off.
+/// A body that yields each chunk after a wait, and then ends or is cut off.
 pub fn slow_body(chunks: Vec<(Duration, &'static str)>, end: Option<TransportErrorKind>) -> Body {
     Body::wrap(Slow { chunks: chunks.into(), end, timer: None })
 }
@@ -272,8 +272,8 @@ pub fn recorded_events(body: &str) -> Vec<serde_json::Value> {
     data.filter_map(|data| serde_json::from_str(&data).ok()).collect()
 }
 
-/// A run of one ignored test of this program in a process of its own, without the variables that this crate reads. Those of
-/// this process belong to all tests.
+/// Runs one ignored test of this program in a separate process, without the variables that this
+/// crate reads. Those of this process belong to all tests.
 pub fn child(test: &str) -> std::process::Command {
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--ignored", "--nocapture"]);

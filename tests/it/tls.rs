@@ -19,7 +19,8 @@ fn transport(authority: &Authority) -> HyperTransport {
     HyperTransport::builder().no_proxy().root_certificate(authority.pem()).build().unwrap()
 }
 
-/// Takes one TLS connection for `serve`; `None` where the handshake failed. The URL names the host `localhost`.
+/// Takes one TLS connection for `serve`; `None` if the handshake failed. The URL names the host
+/// `localhost`.
 async fn serve_one<F, T>(
     acceptor: TlsAcceptor,
     serve: impl FnOnce(TlsStream<TcpStream>) -> F + Send + 'static,
@@ -69,7 +70,7 @@ async fn an_extra_root_may_be_der_and_one_of_several_in_a_pem_text() {
     }
 }
 
-/// Expects that `transport` refuses the server, and answers why.
+/// Expects that `transport` rejects the server, and returns why.
 async fn refusal(transport: &HyperTransport, server: TlsAcceptor) -> String {
     let (server, url) = serve_one(server, |stream| answer_all(stream, "answer")).await;
 
@@ -192,7 +193,7 @@ async fn a_server_that_speaks_no_tls_is_a_connect_error() {
     assert_eq!(error.kind(), TransportErrorKind::Connect, "{}", chain(&error));
 }
 
-/// Asks a server that takes connections and never answers the handshake.
+/// Calls a server that takes connections and never responds to the handshake.
 async fn ask_silence(transport: &HyperTransport, limit: Option<Duration>) -> (Duration, TransportErrorKind) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut request = post(&format!("https://127.0.0.1:{}/", listener.local_addr().unwrap().port()));
@@ -243,7 +244,7 @@ async fn dropping_the_future_while_connecting_closes_the_connection_at_once() {
 
     drop(exchange);
 
-    // What came of the handshake may still be read; then the connection ends.
+    // The outcome of the handshake may still be read; then the connection ends.
     read_request(&mut stream).await;
     assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
 }
@@ -400,7 +401,7 @@ mod http2 {
         assert!(server.await.unwrap().unwrap()[0].contains(" HTTP/1.1\r\n"));
     }
 
-    /// Sends a request to a server that answers it with these raw frames after its settings.
+    /// Sends a request to a server that responds to it with these raw frames after its settings.
     async fn kind_after(frames: &'static [u8]) -> TransportErrorKind {
         let authority = Authority::new();
         let (_server, url) = serve_one(authority.server("localhost", &["h2"], |_| {}), async move |mut stream| {

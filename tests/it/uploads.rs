@@ -332,7 +332,8 @@ async fn hostile_names_stay_names() {
         let form = Multipart::new().file("file", Some(FilePart::from_bytes(name, "content").media_type("text/plain")));
         let parts = parts_of(&sent(form).await);
         let [part] = &parts[..] else { panic!("{name:?} makes other parts: {parts:?}") };
-        // The escape of the form cannot tell an escaped quote from one that the name spells.
+        // The escape of the form does not distinguish an escaped quote from one that is part of the
+        // name.
         assert_eq!(part.file_name.as_deref(), Some(name.replace("%22", "\"").as_str()));
         assert_eq!((part.media_type.as_deref(), part.content.as_slice()), (Some("text/plain"), &b"content"[..]));
     }
@@ -341,7 +342,7 @@ async fn hostile_names_stay_names() {
 #[tokio::test]
 async fn content_that_looks_like_a_form_is_content() {
     let request = sent(Multipart::new().file("file", Some(FilePart::from_bytes("a", "x")))).await;
-    // What an earlier form looked like does not tell what the next one will: each has a boundary of its own.
+    // An earlier form does not reveal what the next one will look like: each has its own boundary.
     let hostile = [&request.body[..], b"\r\n--\r\n\r\n"].concat();
     let form = Multipart::new()
         .file("file", Some(FilePart::from_bytes("a", hostile.clone())))

@@ -1,4 +1,5 @@
-//! Waiting for a video: when it is asked for, what ends the wait, and what the answer is then.
+//! Waiting for a video: when its state is requested, what ends the wait, and what the result is
+//! then.
 
 use std::time::Duration;
 

@@ -308,7 +308,7 @@ impl Check {
     }
 }
 
-/// Where a line stands.
+/// The place of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Block {
     Outside,

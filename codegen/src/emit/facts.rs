@@ -7,7 +7,7 @@ use super::Files;
 use crate::node::Node;
 use crate::references::METHODS;
 
-/// Where the facts stand.
+/// The file of the facts.
 pub const FILE: &str = "codegen/tests/api/facts.json";
 
 /// The longest line.

@@ -32,7 +32,7 @@ pub struct Context<'a> {
     pub homes: BTreeMap<&'a str, &'a str>,
     /// A sentence about each module.
     pub about: &'a BTreeMap<String, String>,
-    /// Types that stand in `models` too, besides their module.
+    /// Types that are in `models` too, besides their module.
     pub front: &'a BTreeSet<String>,
     /// Types for which a part is written by hand: `roots`, `streams`, `pages`.
     pub by_hand: &'a BTreeMap<String, Vec<String>>,
@@ -117,7 +117,7 @@ pub fn imports_of<'a>(context: &Context<'_>, names: impl IntoIterator<Item = &'a
 
 /// Returns the names in code that consists of types and calls only.
 pub fn names_in(code: &str) -> impl Iterator<Item = &str> {
-    // What stands between quotes is text.
+    // Text is between quotes.
     let code = code.split('"').step_by(2);
     code.flat_map(|part| part.split(|c: char| !c.is_alphanumeric() && c != '_')).filter(|word| !word.is_empty())
 }
@@ -158,7 +158,7 @@ fn paragraph(out: &mut String, indent: &str, text: &str) {
     out.push_str(&format!("{indent}/// {line}\n"));
 }
 
-/// Text that rustdoc would read as a link or as HTML stands as it is.
+/// Escapes text that rustdoc would read as a link or as HTML.
 pub fn escape(text: &str) -> String {
     let mut out = String::new();
     let mut code = false;

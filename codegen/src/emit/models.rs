@@ -428,7 +428,7 @@ fn setters(context: &Context<'_>, name: &str, fields: &[Field], out: &mut String
     out.push_str("});\n");
 }
 
-/// What stands above a setter: what it takes, and the sentence of its field.
+/// Writes the docs of a setter: what it accepts, and the sentence of its field.
 fn setter_doc(context: &Context<'_>, field: &Field, out: &mut String) {
     let name = field.rust.trim_start_matches("r#");
     let takes = match (&field.presence, &field.ty) {

@@ -309,9 +309,9 @@ struct Way<'a> {
     call: String,
 }
 
-/// What an example hands over.
+/// What an example passes.
 struct Arguments {
-    /// The arguments as they stand in the call.
+    /// The arguments in the call.
     names: Vec<String>,
     /// The lines before the call.
     lines: Vec<String>,
@@ -532,7 +532,7 @@ impl Values<'_> {
         }
     }
 
-    /// A struct with what it requires, or with its first plain field where it requires nothing.
+    /// A struct with what it requires, or with its first plain field if it requires nothing.
     fn filled(&self, name: &str) -> String {
         let made = self.named(name, "", 0);
         let fields = match self.context.api.find(name).map(|ty| &ty.kind) {
@@ -600,7 +600,7 @@ impl Values<'_> {
     }
 }
 
-/// A member's name as a text that stands for its value.
+/// A member's name as an example of its text.
 fn wire_or(empty: &str, wire: &str) -> String {
     if wire.is_empty() { empty.to_owned() } else { wire.to_lowercase().replace('_', "-") }
 }

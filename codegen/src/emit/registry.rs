@@ -134,7 +134,7 @@ pub fn emit_roots(context: &Context<'_>, files: &mut Files) {
     let types = match paths.as_str() {
         "" => String::new(),
         paths => format!(
-            "/// Those of the types that stand in modules of their namespaces only.\n\
+            "/// Those of the types that are only in modules of their namespaces.\n\
              pub(crate) mod types {{\n    pub(crate) use openrouter_kit::models::{{{paths}}};\n}}\n\n"
         ),
     };

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
 
-/// A JSON value before it is text. It may hold what serde_json's tree cannot: members of the same name, any number.
+/// A JSON value before it is text. It may have what serde_json's tree cannot represent: members of
+/// the same name, any number.
 #[derive(Clone, Debug)]
 pub(crate) enum Tree {
     /// A text, a number, a boolean or null, as it is in JSON.
@@ -26,7 +27,7 @@ impl Tree {
         Self::Scalar("null".to_owned())
     }
 
-    /// The JSON text, with white space here and there.
+    /// The JSON text, with whitespace here and there.
     pub(crate) fn text(&self, rng: &mut Rng) -> String {
         let mut text = String::new();
         self.write(&mut text, rng);
@@ -223,7 +224,7 @@ pub(crate) fn answers() -> BTreeSet<String> {
     answers
 }
 
-/// What stands between `start` and the next `end`.
+/// What is between `start` and the next `end`.
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     let from = text.find(start)? + start.len();
     Some(&text[from..from + text[from..].find(end)?])
