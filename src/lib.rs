@@ -105,8 +105,8 @@
 //!
 //! # Where things are
 //!
-//! - [`OpenRouter`] is the client, namespace by namespace: `client.chat().send(request).await`. It is a thin facade over
-//!   the free functions in [`funcs`].
+//! - [`OpenRouter`] is the client, namespace by namespace: `client.chat().send(request).await`. It
+//!   is a thin facade over the free functions in [`funcs`].
 //! - [`models`] has the types of the API as plain data: the common ones directly, all of them in a
 //!   module per namespace (`models::chat`). Requests are built with `new` and setters. Responses
 //!   keep what this version does not know: unknown fields, values and variants are written back
@@ -116,13 +116,14 @@
 //! - [`Error`] says what the caller can do about a failure, and [`RetryConfig`] when a request is
 //!   retried.
 //! - [`OpenRouter::request`] calls an operation that this version does not know.
-//! - [`guide`] has a page for each topic: [streaming](guide::streaming), [errors and retries](guide::errors),
-//!   [structured output and tools](guide::structured_output), [sending back](guide::sending_back),
-//!   [files](guide::files), [batches](guide::batches), [prices](guide::prices), [hooks](guide::hooks),
-//!   [observability](guide::observability), [recordings](guide::recordings),
-//!   [testing](guide::testing), [features](guide::features), [networks](guide::networks),
-//!   [unknown operations](guide::unknown_operations).
-//! - `agent` (feature `agent`) runs a model with tools of the program: limits, approval, runs that resume.
+//! - [`guide`] has a page for each topic: [streaming](guide::streaming), [errors and
+//!   retries](guide::errors), [structured output and tools](guide::structured_output), [sending
+//!   back](guide::sending_back), [files](guide::files), [batches](guide::batches),
+//!   [prices](guide::prices), [hooks](guide::hooks), [observability](guide::observability),
+//!   [recordings](guide::recordings), [testing](guide::testing), [features](guide::features),
+//!   [networks](guide::networks), [unknown operations](guide::unknown_operations).
+//! - `agent` (feature `agent`) runs a model with tools of the program: limits, approval, runs that
+//!   resume.
 //!
 //! # Features
 //!
@@ -147,7 +148,8 @@
 //!
 //! # Runtime
 //!
-//! Calls run on Tokio with its timers and I/O enabled. One client can be used in any number of runtimes.
+//! Calls run on Tokio with its timers and I/O enabled. One client can be used in any number of
+//! runtimes.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -20,7 +20,8 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateAuthorizationUrlRequest {
-    /// Where the user goes afterwards, with the query parameter `code`: an absolute URL, `https` or on localhost.
+    /// Where the user goes afterwards, with the query parameter `code`: an absolute URL, `https` or
+    /// on localhost.
     pub callback_url: String,
     /// The PKCE challenge, which binds the code to this program.
     ///

@@ -15,6 +15,14 @@ use super::transport::TransportError;
 /// It is made from bytes ([`Body::from`]) or from any [`http_body::Body`] ([`Body::wrap`]).
 /// Dropping the body of a response before its end closes the connection it comes from (HTTP/1.1) or
 /// resets its stream (HTTP/2).
+///
+/// ```
+/// use openrouter_kit::core::body::Body;
+///
+/// let body = Body::from("{}");
+/// assert_eq!(body.as_bytes().map(|bytes| bytes.len()), Some(2));
+/// assert!(Body::empty().as_bytes().is_some_and(|bytes| bytes.is_empty()));
+/// ```
 pub struct Body(Kind);
 
 enum Kind {
@@ -40,6 +48,14 @@ impl Body {
     }
 
     /// Creates a body that is read from `body` as it is sent or received.
+    ///
+    /// ```
+    /// use http_body_util::Full;
+    /// use openrouter_kit::core::body::Body;
+    ///
+    /// let body = Body::wrap(Full::new(bytes::Bytes::from_static(b"streamed")));
+    /// assert!(body.as_bytes().is_none());
+    /// ```
     pub fn wrap<B>(body: B) -> Self
     where
         B: HttpBody<Data = Bytes> + Send + 'static,

@@ -39,6 +39,16 @@ impl OpenRouterCore {
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] if the key is not valid, see [`ClientBuilder::api_key`].
+    ///
+    /// ```
+    /// use openrouter_kit::OpenRouterCore;
+    ///
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// let core = OpenRouterCore::new("sk-or-v1-...")?;
+    /// assert_eq!(core.server_url(), "https://openrouter.ai/api/v1");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(api_key: impl Into<String>) -> Result<Self, Error> {
         Self::builder().api_key(api_key).build()
     }
@@ -53,15 +63,47 @@ impl OpenRouterCore {
     }
 
     /// Starts building a client.
+    ///
+    /// ```
+    /// use openrouter_kit::OpenRouterCore;
+    ///
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// let core = OpenRouterCore::builder().api_key("sk-or-v1-...").app_title("My app").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder() -> ClientBuilder<Self> {
         ClientBuilder::default()
     }
 }
 
 /// Builder for a client: an [`OpenRouter`](crate::OpenRouter) if it was started with
-/// [`OpenRouter::builder`](crate::OpenRouter::builder), an [`OpenRouterCore`] if with [`OpenRouterCore::builder`].
+/// [`OpenRouter::builder`](crate::OpenRouter::builder), an [`OpenRouterCore`] if with
+/// [`OpenRouterCore::builder`].
 ///
-/// Setters accept any value; [`build`](Self::build) validates them and reports the first invalid option.
+/// Setters accept any value; [`build`](Self::build) validates them and reports the first invalid
+/// option.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use openrouter_kit::{OpenRouter, RetryConfig};
+///
+/// # fn main() -> Result<(), openrouter_kit::Error> {
+/// let client = OpenRouter::builder()
+///     .api_key("sk-or-v1-...")
+///     .app_title("My app")
+///     .http_referer("https://example.com")
+///     .retry_config(RetryConfig::backoff().max_attempts(5))
+///     .response_timeout(Duration::from_secs(120))
+///     .build()?;
+///
+/// // An invalid option is reported with its name.
+/// let error = OpenRouter::builder().api_key("").build().unwrap_err();
+/// assert!(error.to_string().starts_with("`api_key` is empty"));
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "no client is created before `build` is called"]
 pub struct ClientBuilder<C> {
     settings: Settings,
@@ -144,8 +186,18 @@ impl<C> ClientBuilder<C> {
     /// Sets where requests go: scheme, host and any base path. Paths are appended to it. Default:
     /// `https://openrouter.ai/api/v1`.
     ///
-    /// Surrounding whitespace is trimmed, and characters not allowed in a URL path are percent-encoded. A non-ASCII
-    /// host must be given in its encoded form (`xn--...`).
+    /// Surrounding whitespace is trimmed, and characters not allowed in a URL path are
+    /// percent-encoded. A non-ASCII host must be given in its encoded form (`xn--...`).
+    ///
+    /// ```
+    /// use openrouter_kit::OpenRouter;
+    ///
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// let client = OpenRouter::builder().server_url("http://localhost:8080/proxy/v1/").build()?;
+    /// assert_eq!(client.core().server_url(), "http://localhost:8080/proxy/v1");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn server_url(mut self, server_url: impl AsRef<str>) -> Self {
         self.settings.server_url = Some(server_url.as_ref().to_owned());
         self
@@ -165,6 +217,15 @@ impl<C> ClientBuilder<C> {
 
     /// Sets the categories of the application (`X-OpenRouter-Categories`). Each has at most 30
     /// lowercase letters, digits and hyphens.
+    ///
+    /// ```
+    /// use openrouter_kit::OpenRouter;
+    ///
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// let client = OpenRouter::builder().app_title("My agent").app_categories(["cli-agent", "programming-app"]).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn app_categories(mut self, app_categories: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.app_categories = Some(app_categories.into_iter().map(Into::into).collect());
         self
@@ -178,18 +239,53 @@ impl<C> ClientBuilder<C> {
 
     /// Sets a header for every request. A call can override it. `Accept` and `Content-Type` are
     /// rejected, since they differ between requests.
+    ///
+    /// ```
+    /// use openrouter_kit::OpenRouter;
+    ///
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// let client = OpenRouter::builder().header("x-team", "search").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         self.settings.headers.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
     }
 
     /// Sets when a failed request is retried. Default: [`RetryConfig::backoff`].
+    ///
+    /// [`Call::retry_config`](super::Call::retry_config) overrides it for one call.
+    ///
+    /// ```
+    /// use openrouter_kit::{OpenRouter, RetryConfig};
+    ///
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// let without_retries = OpenRouter::builder().retry_config(RetryConfig::none()).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn retry_config(mut self, retry_config: RetryConfig) -> Self {
         self.settings.retry_config = Some(retry_config);
         self
     }
 
     /// Sets all time limits, replacing those set before.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use openrouter_kit::OpenRouter;
+    /// use openrouter_kit::core::Timeouts;
+    ///
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// let mut timeouts = Timeouts::default();
+    /// timeouts.connect = Some(Duration::from_secs(3));
+    /// timeouts.event = Some(Duration::from_secs(90));
+    /// let client = OpenRouter::builder().timeouts(timeouts).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.settings.timeouts = timeouts;
         self
@@ -203,6 +299,10 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Sets the limit for the head of a response, [`Timeouts::response`]. `None` means no limit.
+    ///
+    /// The default of 10 minutes leaves time for a model to think before it responds. An expired
+    /// limit is [`Error::Timeout`]; a POST is then not retried, since the server may have processed
+    /// it.
     pub fn response_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.timeouts.response = limit.into();
         self
@@ -215,6 +315,9 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Sets the limit between two events of a stream, [`Timeouts::event`]. `None` means no limit.
+    ///
+    /// It detects a model that has stalled while the server still sends keep-alives, which the
+    /// limit of [`idle_timeout`](Self::idle_timeout) does not.
     pub fn event_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.timeouts.event = limit.into();
         self
@@ -228,12 +331,33 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Sets the limit for a whole call, [`Timeouts::total`]. `None` means no limit.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use openrouter_kit::OpenRouter;
+    ///
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// let client = OpenRouter::builder().timeout(Duration::from_secs(60)).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.timeouts.total = limit.into();
         self
     }
 
     /// Adds a hook. Hooks run in the order in which they were added.
+    ///
+    /// ```
+    /// use openrouter_kit::OpenRouter;
+    /// use openrouter_kit::hooks::Limiter;
+    ///
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// let client = OpenRouter::builder().hook(Limiter::new().calls(8).requests_per_minute(100)).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn hook(mut self, hook: impl Hook) -> Self {
         self.settings.hooks.push(Arc::new(hook));
         self
@@ -248,6 +372,23 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Sets the transport. Default: a [`HyperTransport`] that this client does not share.
+    ///
+    /// A transport may be shared by clients, which then share its connections:
+    ///
+    /// ```
+    /// # #[cfg(feature = "tls")]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use openrouter_kit::OpenRouter;
+    /// use openrouter_kit::core::transport::HyperTransport;
+    ///
+    /// let transport = HyperTransport::new()?;
+    /// let one = OpenRouter::builder().api_key("sk-or-v1-one").transport(transport.clone()).build()?;
+    /// let two = OpenRouter::builder().api_key("sk-or-v1-two").transport(transport).build()?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "tls"))]
+    /// # fn main() {}
+    /// ```
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.settings.transport = Some(Arc::new(transport));
         self
@@ -257,6 +398,18 @@ impl<C> ClientBuilder<C> {
     /// [`HyperTransportBuilder::proxy`](super::transport::HyperTransportBuilder::proxy). Default:
     /// the proxy that the environment names. Cannot be combined with
     /// [`transport`](Self::transport), whose own options apply.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tls")]
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// use openrouter_kit::OpenRouter;
+    ///
+    /// let client = OpenRouter::builder().proxy("http://name:password@proxy.example.com:3128").build()?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "tls"))]
+    /// # fn main() {}
+    /// ```
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.settings.proxy = Some(url.into());
         self
@@ -299,13 +452,23 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// Sets the maximum size of the body of a non-streaming response, in bytes. A larger one fails the call with
-    /// [`Error::ResponseValidation`]. Streams and downloads have no such limit. Default: 64 MiB, enough for ten large
-    /// images or 2,048 embeddings.
+    /// Sets the maximum size of the body of a non-streaming response, in bytes. A larger one fails
+    /// the call with [`Error::ResponseValidation`]. Streams and downloads have no such limit.
+    /// Default: 64 MiB, enough for ten large images or 2,048 embeddings.
     ///
-    /// Whatever a server sends, decoding a response takes at most 12 times the length of its body plus 128 MiB of
-    /// memory; typical responses take twice their length. A response that would take more, such as a list of a million
-    /// empty objects, is refused with [`Error::ResponseValidation`].
+    /// Whatever a server sends, decoding a response takes at most 12 times the length of its body
+    /// plus 128 MiB of memory; typical responses take twice their length. A response that would
+    /// take more, such as a list of a million empty objects, is refused with
+    /// [`Error::ResponseValidation`].
+    ///
+    /// ```
+    /// use openrouter_kit::OpenRouter;
+    ///
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// let client = OpenRouter::builder().max_body(8 * 1024 * 1024).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.settings.max_body = Some(bytes);
         self
@@ -324,9 +487,21 @@ impl<C> ClientBuilder<C> {
     /// | `OPENROUTER_APP_CATEGORIES` | [`app_categories`](Self::app_categories), separated by commas |
     /// | `OPENROUTER_DEBUG` | one line to standard error for each attempt, unless it is `0` or `false`: method, URL, status and time, never the key, headers or bodies |
     ///
-    /// With the feature `devtools`, `OPENROUTER_DEVTOOLS=1` records calls as `Recorder::from_env` does.
+    /// With the feature `devtools`, `OPENROUTER_DEVTOOLS=1` records calls as `Recorder::from_env`
+    /// does.
     ///
     /// The order of calls does not matter: options set by the program take precedence.
+    ///
+    /// ```
+    /// use openrouter_kit::OpenRouter;
+    ///
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// // The URL of the code takes precedence over `OPENROUTER_BASE_URL`.
+    /// let client = OpenRouter::builder().env().server_url("https://eu.openrouter.ai/api/v1").build()?;
+    /// assert_eq!(client.core().server_url(), "https://eu.openrouter.ai/api/v1");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn env(mut self) -> Self {
         self.settings.read_variables(|name| std::env::var_os(name));
         #[cfg(feature = "devtools")]

@@ -45,7 +45,8 @@ impl Draft {
         Self { core: self.core.clone(), parts: self.parts.copy(), options: self.options.clone() }
     }
 
-    /// Starts or continues to send the request. Without type parameters, so that it is compiled once.
+    /// Starts or continues to send the request. Without type parameters, so that it is compiled
+    /// once.
     fn poll(
         &mut self,
         sending: &mut Option<Sending>,
@@ -64,9 +65,9 @@ impl Draft {
 
 /// A request and its options. It is a future that sends the request when it is awaited.
 ///
-/// The methods set options for this call, which override those of the client. They have an effect until the call is
-/// first polled. If arguments are invalid, one of them is reported as [`Error::InvalidRequest`] when the call is
-/// awaited, before anything is sent.
+/// The methods set options for this call, which override those of the client. They have an effect
+/// until the call is first polled. If arguments are invalid, one of them is reported as
+/// [`Error::InvalidRequest`] when the call is awaited, before anything is sent.
 ///
 /// A call owns its client, so it can be joined with others, buffered, and spawned:
 ///
@@ -86,8 +87,8 @@ impl Draft {
 /// If an operation has optional parameters, `P` is their type, and [`params`](Self::params) sets
 /// them.
 ///
-/// Dropping a call that was polled, or the stream it returned, closes the connection (HTTP/1.1) or resets the stream
-/// (HTTP/2) at once, so many providers stop generating and billing.
+/// Dropping a call that was polled, or the stream it returned, closes the connection (HTTP/1.1) or
+/// resets the stream (HTTP/2) at once, so many providers stop generating and billing.
 #[must_use = "a call sends nothing unless awaited"]
 pub struct Call<T, P = ()> {
     draft: Box<Draft>,
@@ -111,7 +112,8 @@ impl<T: CallOutput> Call<T> {
 }
 
 impl<T, P: Parameters> Call<T, P> {
-    /// Sets the optional parameters of the operation. Those that are left out take the defaults of the server.
+    /// Sets the optional parameters of the operation. Those that are left out take the defaults of
+    /// the server.
     ///
     /// ```no_run
     /// # #[cfg(feature = "models")]
@@ -142,6 +144,21 @@ impl<T, P> Call<T, P> {
 
     /// Sets the time limits, replacing those set before. The client option of the same name is
     /// [`ClientBuilder::timeouts`](super::ClientBuilder::timeouts).
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// use std::time::Duration;
+    ///
+    /// use openrouter_kit::core::Timeouts;
+    ///
+    /// let mut timeouts = Timeouts::default();
+    /// timeouts.total = Some(Duration::from_secs(30));
+    /// let result = client.chat().send(&request).timeouts(timeouts).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.draft.options.timeouts = timeouts;
         self
@@ -165,7 +182,8 @@ impl<T, P> Call<T, P> {
         self
     }
 
-    /// Sets the limit for making a connection, [`Timeouts::connect`]. `None` leaves it to the transport.
+    /// Sets the limit for making a connection, [`Timeouts::connect`]. `None` leaves it to the
+    /// transport.
     pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.draft.options.timeouts.connect = limit.into();
         self
@@ -184,12 +202,25 @@ impl<T, P> Call<T, P> {
     }
 
     /// Sets the limit between two events of a stream, [`Timeouts::event`]. `None` means no limit.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "responses")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ResponsesRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// use std::time::Duration;
+    ///
+    /// // Give up a model that sends only keep-alives for a minute.
+    /// let stream = client.responses().stream(&request).event_timeout(Duration::from_secs(60)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn event_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.draft.options.timeouts.event = limit.into();
         self
     }
 
-    /// Sets the limit for each hook and the source of the API key, [`Timeouts::hook`]. `None` means no limit.
+    /// Sets the limit for each hook and the source of the API key, [`Timeouts::hook`]. `None` means
+    /// no limit.
     pub fn hook_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.draft.options.timeouts.hook = limit.into();
         self
@@ -214,8 +245,9 @@ impl<T, P> Call<T, P> {
         self
     }
 
-    /// Sets whether the request is retried even if the server may have received it, which may charge a paid operation
-    /// twice. By default, such a request is retried only if its method is idempotent (GET, PUT, DELETE).
+    /// Sets whether the request is retried even if the server may have received it, which may
+    /// charge a paid operation twice. By default, such a request is retried only if its method is
+    /// idempotent (GET, PUT, DELETE).
     ///
     /// ```no_run
     /// # #[cfg(feature = "chat")]
@@ -231,8 +263,9 @@ impl<T, P> Call<T, P> {
         self
     }
 
-    /// Sets the API key for this call. It overrides the key of the client, and an `Authorization` header that the client
-    /// sets for every request. The rules of [`ClientBuilder::api_key`](super::ClientBuilder::api_key) apply.
+    /// Sets the API key for this call. It overrides the key of the client, and an `Authorization`
+    /// header that the client sets for every request. The rules of
+    /// [`ClientBuilder::api_key`](super::ClientBuilder::api_key) apply.
     ///
     /// ```no_run
     /// # #[cfg(feature = "chat")]
@@ -251,7 +284,8 @@ impl<T, P> Call<T, P> {
         self
     }
 
-    /// Sets a header. It overrides a header of the same name that the client sets, including `Authorization`.
+    /// Sets a header. It overrides a header of the same name that the client sets, including
+    /// `Authorization`.
     ///
     /// ```no_run
     /// # #[cfg(feature = "chat")]
@@ -266,17 +300,27 @@ impl<T, P> Call<T, P> {
         self
     }
 
-    /// Appends a query parameter, percent-encoded. A parameter of the same name that is already there is kept.
+    /// Appends a query parameter, percent-encoded. A parameter of the same name that is already
+    /// there is kept.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "models")]
+    /// # async fn list(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// let models = client.models().list().query("new_filter", "fast").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn query(mut self, name: impl AsRef<str>, value: impl QueryValue) -> Self {
         self.draft.parts.append_query(name.as_ref(), &value);
         self
     }
 
-    /// Adds a field to the JSON body of this call, overriding any field of the same name. Fails if the operation has no
-    /// JSON body, or if `name` is `stream`, which the method that made the call decides.
+    /// Adds a field to the JSON body of this call, overriding any field of the same name. Fails if
+    /// the operation has no JSON body, or if `name` is `stream`, which the method that made the
+    /// call decides.
     ///
-    /// A field that belongs to the request rather than to one call is added with the `extra` method of the request; it
-    /// is sent whenever the request is.
+    /// A field that belongs to the request rather than to one call is added with the `extra` method
+    /// of the request; it is sent whenever the request is.
     ///
     /// ```no_run
     /// # #[cfg(feature = "chat")]
@@ -312,15 +356,16 @@ impl<T, P> Call<T, P> {
         self
     }
 
-    /// Requests routing details, `openrouter_metadata`, in the response (header `X-OpenRouter-Metadata: enabled`).
-    /// Fails for operations that do not support it.
+    /// Requests routing details, `openrouter_metadata`, in the response (header
+    /// `X-OpenRouter-Metadata: enabled`). Fails for operations that do not support it.
     pub fn metadata(mut self, wanted: bool) -> Self {
         self.draft.options.metadata = wanted;
         self
     }
 
-    /// Attaches a value that hooks can read with [`HookContext::extension`](crate::hooks::HookContext::extension), such
-    /// as the tenant a call is made for. It is not sent. A value of the same type that was attached before is replaced.
+    /// Attaches a value that hooks can read with
+    /// [`HookContext::extension`](crate::hooks::HookContext::extension), such as the tenant a call
+    /// is made for. It is not sent. A value of the same type that was attached before is replaced.
     ///
     /// ```no_run
     /// # #[cfg(feature = "credits")]
@@ -337,7 +382,8 @@ impl<T, P> Call<T, P> {
         self
     }
 
-    /// Also returns the status, headers, generation id and raw body. Must be the last option of the call.
+    /// Also returns the status, headers, generation id and raw body. Must be the last option of the
+    /// call.
     ///
     /// ```no_run
     /// # #[cfg(feature = "chat")]
@@ -379,8 +425,8 @@ impl<T, P> Call<T, P> {
 }
 
 impl<T: Root, P> Call<T, P> {
-    /// Returns the body as it is received, without decoding it or looking for an error in it. Follow it with
-    /// [`with_response`](Self::with_response) for the status and headers.
+    /// Returns the body as it is received, without decoding it or looking for an error in it.
+    /// Follow it with [`with_response`](Self::with_response) for the status and headers.
     ///
     /// ```no_run
     /// # #[cfg(feature = "chat")]
@@ -398,6 +444,18 @@ impl<T: Root, P> Call<T, P> {
 
 impl<T: StreamItem, P> Call<EventStream<T>, P> {
     /// Returns the events as they are received, without decoding them: [`RawEvents`].
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// let mut events = client.chat().stream(&request).raw().await?;
+    /// while let Some(event) = events.next().await {
+    ///     print!("{}", event?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn raw(self) -> Call<RawEvents<T>> {
         self.returning()
     }
@@ -456,8 +514,21 @@ impl<T> Future for CallWithResponse<T> {
 
 /// A response with everything that arrived along with its value.
 ///
-/// `Debug` prints the size of the body instead of its content, and only the names of headers that may hold a secret
-/// (`Set-Cookie`, and any not known to be harmless).
+/// `Debug` prints the size of the body instead of its content, and only the names of headers that
+/// may hold a secret (`Set-Cookie`, and any not known to be harmless).
+///
+/// ```no_run
+/// # #[cfg(feature = "chat")]
+/// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+/// # -> Result<(), openrouter_kit::Error> {
+/// let response = client.chat().send(&request).with_response().await?;
+/// if let Some(left) = response.headers.get("x-ratelimit-remaining") {
+///     println!("{left:?} requests left after {} attempts", response.attempts);
+/// }
+/// println!("{:?}", response.value.text());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Response<T> {

@@ -13,9 +13,11 @@ use super::timeouts::Timeouts;
 use super::transport::Transport;
 use crate::hooks::Hook;
 
-/// The core of a client, which every function of [`funcs`](crate::funcs) takes: connections, API key, options.
+/// The core of a client, which every function of [`funcs`](crate::funcs) takes: connections, API
+/// key, options.
 ///
-/// A clone is cheap and shares everything, including the connections and the retry budget. Create one and keep it.
+/// A clone is cheap and shares everything, including the connections and the retry budget. Create
+/// one and keep it.
 ///
 /// ```no_run
 /// use openrouter_kit::core::OpenRouterCore;

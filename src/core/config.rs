@@ -10,7 +10,8 @@ use super::retry::RetryConfig;
 use super::timeouts::Timeouts;
 use super::transport::Transport;
 
-/// The part of a client's configuration that a hook may change; see [`Hook::sdk_init`](crate::hooks::Hook::sdk_init).
+/// The part of a client's configuration that a hook may change; see
+/// [`Hook::sdk_init`](crate::hooks::Hook::sdk_init).
 #[non_exhaustive]
 pub struct ClientConfig {
     /// The URL that paths of operations are appended to.

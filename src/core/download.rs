@@ -28,6 +28,17 @@ use crate::hooks::ObservedCall;
 /// [`collect`](Self::collect), or into a file with [`save_to`](Self::save_to). A body that is cut
 /// off is [`Error::Connection`], never a shorter file. Dropping it before its end closes the
 /// connection (HTTP/1.1) or resets the stream (HTTP/2) at once.
+///
+/// ```no_run
+/// # #[cfg(feature = "tts")]
+/// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::SpeechRequest)
+/// # -> Result<(), openrouter_kit::Error> {
+/// let file = client.tts().create_speech(&request).await?;
+/// println!("{:?}, {:?} bytes", file.media_type(), file.content_length());
+/// file.save_to("speech.mp3").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "dropping a download closes its connection"]
 pub struct Download {
     head: Head,
@@ -47,8 +58,8 @@ impl Download {
         self.head.headers.get(CONTENT_TYPE)?.to_str().ok()
     }
 
-    /// Returns the size of the whole file in bytes; `None` if the server does not announce it, as with speech that is
-    /// still being generated.
+    /// Returns the size of the whole file in bytes; `None` if the server does not announce it, as
+    /// with speech that is still being generated.
     pub const fn content_length(&self) -> Option<u64> {
         self.length
     }
@@ -68,8 +79,8 @@ impl Download {
         self.head.generation_id()
     }
 
-    /// Sets a function that is called for each chunk that arrives, no matter how the file is read. It runs between two
-    /// reads, so it must not block.
+    /// Sets a function that is called for each chunk that arrives, no matter how the file is read.
+    /// It runs between two reads, so it must not block.
     ///
     /// ```no_run
     /// # async fn save(file: openrouter_kit::core::Download) -> Result<(), openrouter_kit::Error> {
@@ -87,6 +98,15 @@ impl Download {
     }
 
     /// Reads the next bytes. Returns `None` at the end of the file.
+    ///
+    /// ```no_run
+    /// # async fn play(mut file: openrouter_kit::core::Download) -> Result<(), openrouter_kit::Error> {
+    /// while let Some(bytes) = file.next().await {
+    ///     println!("{} bytes arrived", bytes?.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn next(&mut self) -> Option<Result<Bytes, Error>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -95,6 +115,14 @@ impl Download {
     ///
     /// # Errors
     /// [`Error::Connection`] or [`Error::Timeout`] if the body is cut off.
+    ///
+    /// ```no_run
+    /// # async fn read(file: openrouter_kit::core::Download) -> Result<(), openrouter_kit::Error> {
+    /// let bytes = file.collect().await?;
+    /// println!("{} bytes", bytes.len());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn collect(mut self) -> Result<Bytes, Error> {
         let mut all = BytesMut::new();
         while let Some(chunk) = self.next().await {
@@ -110,13 +138,21 @@ impl Download {
     /// file at `path` stays unchanged. On an error, or if this future is dropped before the last
     /// step has begun, the new file is removed.
     ///
-    /// The permissions of a file at `path` are kept, and its owner if the system allows it. A symbolic link is kept,
-    /// and its target is replaced or created. Anything else, such as a directory, a device or a
-    /// FIFO, is rejected before the body is read.
+    /// The permissions of a file at `path` are kept, and its owner if the system allows it. A
+    /// symbolic link is kept, and its target is replaced or created. Anything else, such as a
+    /// directory, a device or a FIFO, is rejected before the body is read.
     ///
     /// # Errors
     /// [`Error::Connection`] or [`Error::Timeout`] if the body is cut off, [`Error::Unexpected`] if
     /// the file cannot be written.
+    ///
+    /// ```no_run
+    /// # async fn save(file: openrouter_kit::core::Download) -> Result<(), openrouter_kit::Error> {
+    /// let length = file.save_to("speech.mp3").await?;
+    /// println!("{length} bytes written");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn save_to(mut self, path: impl AsRef<Path>) -> Result<u64, Error> {
         let path = path.as_ref().to_owned();
         let (id, progress) = (self.head.operation_id, self.progress);
@@ -235,8 +271,8 @@ fn ends_with_separator(path: &Path) -> bool {
     path.to_string_lossy().chars().next_back().is_some_and(std::path::is_separator)
 }
 
-/// The name of the temporary file for `name`. It is unique per download, so that two downloads to the same path do not
-/// collide.
+/// The name of the temporary file for `name`. It is unique per download, so that two downloads to
+/// the same path do not collide.
 fn part_name(name: &str) -> String {
     /// Names may have 255 bytes, and on some file systems fewer.
     const LONGEST: usize = 100;

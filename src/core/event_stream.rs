@@ -36,8 +36,8 @@ const END_OF_BODY: Duration = Duration::from_millis(100);
 
 /// One event of a stream, with the rules of its protocol.
 pub trait StreamItem: Wire {
-    /// Whether the end of a stream is marked: by `[DONE]` or a terminal event. A stream of such a protocol that ends
-    /// without the mark is incomplete.
+    /// Whether the end of a stream is marked: by `[DONE]` or a terminal event. A stream of such a
+    /// protocol that ends without the mark is incomplete.
     const END_IS_MARKED: bool;
 
     /// Returns `true` for the event after which the protocol sends nothing that matters, such as
@@ -48,8 +48,8 @@ pub trait StreamItem: Wire {
     /// of it.
     fn reports_error(&self) -> bool;
 
-    /// Turns a whole response into events, since some servers send one when a stream was requested. Returns `None` if
-    /// `json` is not such a response.
+    /// Turns a whole response into events, since some servers send one when a stream was requested.
+    /// Returns `None` if `json` is not such a response.
     #[doc(hidden)]
     fn from_response(json: &str) -> Vec<Json> {
         let _ = json;
@@ -84,9 +84,11 @@ pub trait StreamItem: Wire {
 /// closed. Events without data, and those whose data is a comment, are keep-alives and are skipped.
 /// A stream without a readable event is an error too.
 ///
-/// **A single JSON value instead of a stream**, which some servers send, is converted to the equivalent events.
+/// **A single JSON value instead of a stream**, which some servers send, is converted to the
+/// equivalent events.
 ///
-/// Dropping it before its end closes the connection (HTTP/1.1) or resets the stream (HTTP/2) at once.
+/// Dropping it before its end closes the connection (HTTP/1.1) or resets the stream (HTTP/2) at
+/// once.
 #[must_use = "dropping a stream closes its connection"]
 pub struct EventStream<T> {
     source: Source,
@@ -162,6 +164,9 @@ impl<T> EventStream<T> {
     }
 
     /// Returns the id of the generation (`X-Generation-Id`).
+    ///
+    /// It is known before the first event, so a program that stops reading can still look up what
+    /// the stream cost.
     pub fn generation_id(&self) -> Option<&str> {
         self.source.head.generation_id()
     }
@@ -393,8 +398,8 @@ impl Source {
         Poll::Ready(Ok(()))
     }
 
-    /// Handles what the server sent outside events, once the body has ended: an error, or, if there was no event, a
-    /// whole response, whose events are returned next, or something unreadable.
+    /// Handles what the server sent outside events, once the body has ended: an error, or, if there
+    /// was no event, a whole response, whose events are returned next, or something unreadable.
     fn read_outside(&mut self, from_response: fn(&str) -> Vec<Json>) -> Option<Result<(), Error>> {
         let outside = Bytes::copy_from_slice(self.decoder.outside().trim_ascii());
         if outside.is_empty() {

@@ -109,7 +109,8 @@ impl Exchange {
         Ending { progress: self.progress, call: self.call.clone(), is_whole }
     }
 
-    /// The body without what some servers put around a value: a byte order mark, stream comments, NUL bytes.
+    /// The body without what some servers put around a value: a byte order mark, stream comments,
+    /// NUL bytes.
     fn value(&self) -> &[u8] {
         let body = self.body.as_bytes().map(|body| &**body).unwrap_or_default();
         let mut value = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);

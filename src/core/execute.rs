@@ -35,8 +35,8 @@ use crate::hooks::{HookContext, Hooks, RequestInput, Retry, RetryReason};
 
 const METADATA: HeaderName = HeaderName::from_static("x-openrouter-metadata");
 
-/// How long the body of an error is read, in total. The status is already known, and the body nearly always arrives
-/// with the head; after this time, what has arrived is used as the body.
+/// How long the body of an error is read, in total. The status is already known, and the body
+/// nearly always arrives with the head; after this time, what has arrived is used as the body.
 const ERROR_BODY: Duration = Duration::from_secs(5);
 
 /// How long hooks may take to end what they began, once the time of the whole call is up.
@@ -167,8 +167,8 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// Sends the request until it succeeds or the retry configuration says to stop. The attempts are counted in
-    /// `attempts`.
+    /// Sends the request until it succeeds or the retry configuration says to stop. The attempts
+    /// are counted in `attempts`.
     async fn run(&self, hooks: &mut Hooks, began: Instant, attempts: &AtomicU32) -> Result<Exchange, Error> {
         let retry_config = self.retry_config();
         let mut attempt = 1;
@@ -481,8 +481,8 @@ impl<'a> Plan<'a> {
         Some(incoming.collect(read, self.client.limits.body).await)
     }
 
-    /// A response that should be an event stream but is not labeled as one. Its first bytes decide: events are passed
-    /// on as they arrive; everything else is read as an error.
+    /// A response that should be an event stream but is not labeled as one. Its first bytes decide:
+    /// events are passed on as they arrive; everything else is read as an error.
     async fn receive_events(&self, mut exchange: Exchange) -> Result<Exchange, Error> {
         let mut incoming = self.incoming(std::mem::take(&mut exchange.body));
         let mut read = Collected::default();
@@ -514,8 +514,8 @@ impl<'a> Plan<'a> {
         Err(self.unexpected_body(exchange, message, extent).await)
     }
 
-    /// A response that should be a generated file, such as audio. An HTML page is not one, and what starts like JSON
-    /// may be an error, whatever its label says.
+    /// A response that should be a generated file, such as audio. An HTML page is not one, and what
+    /// starts like JSON may be an error, whatever its label says.
     async fn receive_generated(&self, mut exchange: Exchange) -> Result<Exchange, Error> {
         let limit = self.client.limits.error_body;
         let mut incoming = self.incoming(std::mem::take(&mut exchange.body));
@@ -546,8 +546,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// A response that does not match the operation: an error with a success status, or something else.
-    /// `extent` is that of a body that was read.
+    /// A response that does not match the operation: an error with a success status, or something
+    /// else. `extent` is that of a body that was read.
     async fn unexpected_body(&self, exchange: Exchange, message: String, extent: Extent) -> Error {
         let Exchange { head, body, .. } = exchange;
         let was_read = body.as_bytes().is_some();

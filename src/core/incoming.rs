@@ -21,7 +21,8 @@ pub(crate) struct Incoming {
     event: Wait,
     /// When the body was last polled without having anything.
     asked: Option<Instant>,
-    /// Made at the first wait and set anew only when it fires, not for every chunk: that would cost more than the chunk.
+    /// Made at the first wait and set anew only when it fires, not for every chunk: that would cost
+    /// more than the chunk.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -106,11 +107,13 @@ impl Incoming {
 
     /// Returns the error once a wait has reached its limit.
     ///
-    /// Only time spent waiting counts, but nothing reports that a program does something else between two polls. So the
-    /// timer fires several times within a limit: a waiting task is woken and polls again. If nothing polled for twice
-    /// that interval, nothing was waiting, and the wait starts over.
+    /// Only time spent waiting counts, but nothing reports that a program does something else
+    /// between two polls. So the timer fires several times within a limit: a waiting task is woken
+    /// and polls again. If nothing polled for twice that interval, nothing was waiting, and the
+    /// wait starts over.
     fn poll_limits(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        /// Tokio's timers have millisecond resolution, and a busy program polls a few milliseconds late.
+        /// Tokio's timers have millisecond resolution, and a busy program polls a few milliseconds
+        /// late.
         const SHORTEST_NAP: Duration = Duration::from_millis(5);
         loop {
             let now = Instant::now();
@@ -150,8 +153,8 @@ impl Incoming {
         std::future::poll_fn(|cx| self.poll_chunk(cx)).await
     }
 
-    /// Reads to the end, or until there are more than `limit` bytes. If the future is dropped before that, `read` has
-    /// what arrived so far.
+    /// Reads to the end, or until there are more than `limit` bytes. If the future is dropped
+    /// before that, `read` has what arrived so far.
     pub(crate) async fn collect(&mut self, read: &mut Collected, limit: usize) -> End {
         /// No more is reserved because of what a server says about the length.
         const LARGEST_RESERVATION: u64 = 1024 * 1024;

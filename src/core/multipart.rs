@@ -52,17 +52,31 @@ impl FilePart {
     }
 
     /// Creates a file with this name and its content in memory.
+    ///
+    /// ```
+    /// use openrouter_kit::core::FilePart;
+    ///
+    /// let part = FilePart::from_bytes("notes.txt", "The content of the file.");
+    /// ```
     pub fn from_bytes(name: impl Into<String>, content: impl Into<Bytes>) -> Self {
         Self::new(name.into(), PartContent::Bytes(content.into()))
     }
 
     /// Creates a part from a file on disk, named by the last component of its path.
     ///
-    /// It is opened when the call is sent, once for each attempt, and read as it is sent, never whole in memory. If it
-    /// cannot be read the call fails with [`Error::InvalidRequest`](crate::Error::InvalidRequest) and nothing is sent.
-    /// The same applies to anything that is not a regular file, such as a directory, a device or a FIFO, and to files
-    /// that the system generates on read, such as those in `/proc`: send their content with [`stream`](Self::from_stream) or
-    /// [`bytes`](Self::from_bytes).
+    /// It is opened when the call is sent, once for each attempt, and read as it is sent, never
+    /// whole in memory. If it cannot be read the call fails with
+    /// [`Error::InvalidRequest`](crate::Error::InvalidRequest) and nothing is sent. The same
+    /// applies to anything that is not a regular file, such as a directory, a device or a FIFO, and
+    /// to files that the system generates on read, such as those in `/proc`: send their content
+    /// with [`stream`](Self::from_stream) or [`bytes`](Self::from_bytes).
+    ///
+    /// ```
+    /// use openrouter_kit::core::FilePart;
+    ///
+    /// // The server sees the name `speech.wav`, whatever the name of the file is.
+    /// let part = FilePart::from_path("/tmp/recording-17").name("speech.wav");
+    /// ```
     pub fn from_path(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -71,10 +85,17 @@ impl FilePart {
 
     /// Creates a file with this name whose content is read from `body` as it is sent.
     ///
-    /// It can be read only once: **a call with such a part is never sent again**, whatever its retry configuration
-    /// says. Its length is the exact one that `body` reports ([`http_body::Body::size_hint`]) or the one set with
-    /// [`length`](Self::length). Without a length the request is sent with chunked encoding, which not every server
-    /// accepts.
+    /// It can be read only once: **a call with such a part is never sent again**, whatever its
+    /// retry configuration says. Its length is the exact one that `body` reports
+    /// ([`http_body::Body::size_hint`]) or the one set with [`length`](Self::length). Without a
+    /// length the request is sent with chunked encoding, which not every server accepts.
+    ///
+    /// ```
+    /// use http_body_util::Full;
+    /// use openrouter_kit::core::FilePart;
+    ///
+    /// let part = FilePart::from_stream("data.jsonl", Full::new(bytes::Bytes::from_static(b"{}\n")));
+    /// ```
     pub fn from_stream<B>(name: impl Into<String>, body: B) -> Self
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
@@ -99,9 +120,9 @@ impl FilePart {
         self
     }
 
-    /// Sets a function that is called for each chunk of the file that is handed to the connection, of at most 64 KiB
-    /// unless it is a [`stream`](Self::from_stream). It runs between two writes, so it must not block. If the request is
-    /// sent again, progress restarts at zero.
+    /// Sets a function that is called for each chunk of the file that is handed to the connection,
+    /// of at most 64 KiB unless it is a [`stream`](Self::from_stream). It runs between two writes,
+    /// so it must not block. If the request is sent again, progress restarts at zero.
     ///
     /// ```
     /// use openrouter_kit::core::FilePart;
@@ -175,6 +196,17 @@ impl From<Vec<u8>> for FilePart {
 ///
 /// Its body is streamed: content in memory is not copied, and files are read as they are sent. It
 /// has a length if all its parts have one.
+///
+/// The types of forms in [`models`](crate::models), such as `FilesUploadForm`, are converted to it;
+/// a program needs it only for an operation that this crate does not know.
+///
+/// ```
+/// use openrouter_kit::core::{FilePart, Multipart};
+///
+/// let form = Multipart::new()
+///     .text("purpose", Some("assistants"))
+///     .file("file", Some(FilePart::from_bytes("notes.txt", "content")));
+/// ```
 #[derive(Debug)]
 pub struct Multipart {
     boundary: String,
@@ -330,8 +362,8 @@ impl Part {
     }
 }
 
-/// Opens a file and reads its first chunk. If the system generates the file on read, the size of that chunk differs
-/// from the one reported.
+/// Opens a file and reads its first chunk. If the system generates the file on read, the size of
+/// that chunk differs from the one reported.
 fn open(path: &Path) -> io::Result<FileSegment> {
     regular_file(path)?;
     let mut file = File::open(path)?;

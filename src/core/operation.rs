@@ -46,6 +46,22 @@ pub enum Paging {
 }
 
 /// One operation of the API: what all requests for it have in common.
+///
+/// Programs call an operation that this crate does not know with
+/// [`OpenRouterCore::request`](super::OpenRouterCore::request). Describing it once is worth it if
+/// it has many callers:
+///
+/// ```no_run
+/// use openrouter_kit::core::wire::Json;
+/// use openrouter_kit::core::{Call, Operation, OpenRouterCore, Parts};
+/// use openrouter_kit::http::Method;
+///
+/// static GET_EVAL: Operation = Operation::new("getEval", Method::GET, "/evals/{id}");
+///
+/// fn get_eval(core: &OpenRouterCore, id: &str) -> Call<Json> {
+///     Call::new(core, Parts::new(&GET_EVAL).path("id", id))
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Operation {
     id: &'static str,
@@ -79,8 +95,8 @@ impl Operation {
         }
     }
 
-    /// Sets the name of the function that calls the operation, such as `responses_send`. Error messages start with it
-    /// instead of the [`id`](Self::id).
+    /// Sets the name of the function that calls the operation, such as `responses_send`. Error
+    /// messages start with it instead of the [`id`](Self::id).
     #[must_use]
     pub const fn with_function(mut self, name: &'static str) -> Self {
         self.function = Some(name);
@@ -108,14 +124,16 @@ impl Operation {
         self
     }
 
-    /// Sets the server of the operation, which is used unless the call or the client sets a server URL.
+    /// Sets the server of the operation, which is used unless the call or the client sets a server
+    /// URL.
     #[must_use]
     pub const fn with_server(mut self, server_url: &'static str) -> Self {
         self.server = Some(server_url);
         self
     }
 
-    /// Declares that the response is a [`Page`](super::Page) of a list. The operation must not have a body.
+    /// Declares that the response is a [`Page`](super::Page) of a list. The operation must not have
+    /// a body.
     #[must_use]
     pub const fn with_paging(mut self, paging: Paging) -> Self {
         self.paging = Some(paging);
@@ -137,7 +155,8 @@ impl Operation {
         &self.path
     }
 
-    /// Describes a request that a program makes with [`OpenRouterCore::request`](super::OpenRouterCore::request).
+    /// Describes a request that a program makes with
+    /// [`OpenRouterCore::request`](super::OpenRouterCore::request).
     pub(super) fn of_program(method: Method, path: String) -> Self {
         let operation = Self { path: Cow::Owned(path), ..Self::new("request", method, "") };
         operation.with_function("request").with_authentication(Authentication::Optional).with_metadata_header()
@@ -405,7 +424,8 @@ impl Parts {
         std::mem::replace(self, sent)
     }
 
-    /// Copies the request for the next page. A pending error moves to the copy, so it is reported once.
+    /// Copies the request for the next page. A pending error moves to the copy, so it is reported
+    /// once.
     pub(crate) fn copy(&mut self) -> Self {
         Self {
             operation: self.operation.clone(),

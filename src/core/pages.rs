@@ -50,10 +50,11 @@ impl<T: Page, P> Call<T, P> {
     /// Each page is a separate call with all options of this one: retries, time limits (the one for
     /// the whole call counts for each page), hooks, headers.
     ///
-    /// - If the operation pages by offset, the next page starts after the items of this one. Every page is requested
-    ///   with the limit of the call, or else the default of the operation, and the stream ends with a page that is
-    ///   empty or shorter than that. A server may cap a limit above the default: then a short page is the last only if
-    ///   it is shorter than the one before it.
+    /// - If the operation pages by offset, the next page starts after the items of this one. Every
+    ///   page is requested with the limit of the call, or else the default of the operation, and
+    ///   the stream ends with a page that is empty or shorter than that. A server may cap a limit
+    ///   above the default: then a short page is the last only if it is shorter than the one before
+    ///   it.
     /// - If it pages by cursor, the stream ends with the first page without a cursor.
     /// - If a page says whether another one follows ([`Page::has_more`]), that decides.
     /// - A list that would never end (the same cursor or the same page twice) ends with
@@ -119,6 +120,16 @@ impl<T: Page, P> Call<T, P> {
 }
 
 /// The pages of a list, as a [`futures_core::Stream`]; see [`Call::pages`].
+///
+/// ```no_run
+/// # #[cfg(feature = "models")]
+/// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+/// use futures_util::TryStreamExt;
+///
+/// let counts: Vec<usize> = client.models().list().pages().map_ok(|page| page.data.len()).try_collect().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is sent before the first page is asked for"]
 pub struct Pages<T> {
     /// The request for the next page.
@@ -252,6 +263,17 @@ impl<T> fmt::Debug for Pages<T> {
 }
 
 /// The items of all pages of a list, as a [`futures_core::Stream`]; see [`Call::items`].
+///
+/// ```no_run
+/// # #[cfg(feature = "models")]
+/// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+/// use futures_util::{StreamExt, TryStreamExt};
+///
+/// // The second page is requested only if the first one has fewer than ten models.
+/// let ten: Vec<_> = client.models().list().items().take(10).try_collect().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is sent before the first item is asked for"]
 pub struct Items<T: Page> {
     pages: Pages<T>,
@@ -268,6 +290,15 @@ impl<T: Page> Items<T> {
     ///
     /// # Errors
     /// Returns the first error of a page, and drops the items before it.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "models")]
+    /// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// let models = client.models().list().items().collect().await?;
+    /// println!("{} models", models.len());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn collect(mut self) -> Result<Vec<T::Item>, Error> {
         let mut all = Vec::new();
         while let Some(item) = self.next().await {

@@ -20,13 +20,15 @@ use super::sse::{self, Field, SseDecoder, SseEvent};
 use super::wire::{self, DecodeError, Json, Wire};
 use crate::errors::{ApiError, Error};
 
-/// How many events before the end of a stream may be the one that completes it: usage and keep-alives can follow it.
+/// How many events before the end of a stream may be the one that completes it: usage and
+/// keep-alives can follow it.
 const TAIL: usize = 8;
 
 /// A stream of events as they are received, from [`Call::raw`](super::Call::raw).
 ///
-/// Use it to pass a stream on unchanged, or to decode only a few events of many. An event is a slice of the chunk that it
-/// arrived in and is not decoded, so nothing is allocated for it unless chunks cut it in two.
+/// Use it to pass a stream on unchanged, or to decode only a few events of many. An event is a
+/// slice of the chunk that it arrived in and is not decoded, so nothing is allocated for it unless
+/// chunks cut it in two.
 ///
 /// ```no_run
 /// # use openrouter_kit::core::{RawEvents, StreamItem};
@@ -40,9 +42,9 @@ const TAIL: usize = 8;
 /// # }
 /// ```
 ///
-/// **Events** are returned whatever their data is: errors that the server reports in an event, the end mark `[DONE]`, and
-/// data that is not JSON. [`typed`](Self::typed) reads one as the [`EventStream`](super::EventStream) of the operation
-/// would.
+/// **Events** are returned whatever their data is: errors that the server reports in an event, the
+/// end mark `[DONE]`, and data that is not JSON. [`typed`](Self::typed) reads one as the
+/// [`EventStream`](super::EventStream) of the operation would.
 ///
 /// **Errors** are those of the connection and of the stream as a whole, as for `EventStream`: a
 /// body that is cut off or ends too early, time limits, an event beyond the size limit, and a body
@@ -50,7 +52,8 @@ const TAIL: usize = 8;
 /// one of its last 8 events is the terminal event of the protocol or an error. A single JSON value
 /// instead of a stream is converted to the equivalent events.
 ///
-/// Dropping the stream before its end closes the connection (HTTP/1.1) or resets the stream (HTTP/2) at once.
+/// Dropping the stream before its end closes the connection (HTTP/1.1) or resets the stream
+/// (HTTP/2) at once.
 #[must_use = "dropping a stream closes its connection"]
 pub struct RawEvents<T> {
     source: Source,
@@ -61,8 +64,9 @@ pub struct RawEvents<T> {
 }
 
 impl<T> RawEvents<T> {
-    /// Sets whether blocks without data are returned too: comments, which servers send as keep-alives
-    /// (`: OPENROUTER PROCESSING`), and events that have only a name, an id or a time to reconnect. The default is `false`.
+    /// Sets whether blocks without data are returned too: comments, which servers send as
+    /// keep-alives (`: OPENROUTER PROCESSING`), and events that have only a name, an id or a time
+    /// to reconnect. The default is `false`.
     pub const fn comments(mut self, wanted: bool) -> Self {
         self.comments = wanted;
         self
@@ -92,11 +96,12 @@ impl<T: StreamItem> RawEvents<T> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// Reads an event of this stream as the [`EventStream`](super::EventStream) of the operation does. Returns `None` for
-    /// the end mark and for comments.
+    /// Reads an event of this stream as the [`EventStream`](super::EventStream) of the operation
+    /// does. Returns `None` for the end mark and for comments.
     ///
     /// # Errors
-    /// [`Error::Api`] for an event that carries an error, [`Error::ResponseValidation`] for data that is not JSON.
+    /// [`Error::Api`] for an event that carries an error, [`Error::ResponseValidation`] for data
+    /// that is not JSON.
     pub fn typed(&self, event: &RawEvent) -> Option<Result<T, Error>> {
         let mut decoder = SseDecoder::new(usize::MAX);
         decoder.push(event.text.clone());
@@ -189,7 +194,8 @@ pub struct RawEvent {
 }
 
 impl RawEvent {
-    /// Returns the event as it was received: its lines, with comments among them, and the blank line that ends it.
+    /// Returns the event as it was received: its lines, with comments among them, and the blank
+    /// line that ends it.
     pub fn as_bytes(&self) -> &[u8] {
         &self.text
     }
@@ -237,8 +243,8 @@ impl RawEvent {
         if texts.is_empty() { None } else { Some(texts.join("\n")) }
     }
 
-    /// Returns `true` for a block without data: a comment or another keep-alive. Such blocks are returned only if
-    /// [`RawEvents::comments`] is set.
+    /// Returns `true` for a block without data: a comment or another keep-alive. Such blocks are
+    /// returned only if [`RawEvents::comments`] is set.
     pub fn is_comment(&self) -> bool {
         matches!(Kind::of(&self.data()), Kind::KeepAlive)
     }
@@ -249,12 +255,14 @@ impl RawEvent {
     }
 
     /// Returns `true` for an event that carries an error in any of the forms that servers use.
-    /// [`RawEvents::typed`] returns the error itself, and knows the forms that only one protocol uses.
+    /// [`RawEvents::typed`] returns the error itself, and knows the forms that only one protocol
+    /// uses.
     pub fn is_error(&self) -> bool {
         self.name().as_deref() == Some(ERROR) || ApiError::is_error_body(self.data().as_bytes())
     }
 
-    /// Decodes the data into a model, keeping what does not fit, like every event of a typed stream.
+    /// Decodes the data into a model, keeping what does not fit, like every event of a typed
+    /// stream.
     ///
     /// # Errors
     /// [`DecodeError`] if the data is not JSON, or not an object that `T` can keep.

@@ -17,8 +17,8 @@ use super::{hidden, wire};
 use crate::errors::{Error, InvalidRequestError};
 
 impl OpenRouterCore {
-    /// Creates a request for an operation that this crate does not know. Retries, hooks, time limits and errors are those
-    /// of every other call.
+    /// Creates a request for an operation that this crate does not know. Retries, hooks, time
+    /// limits and errors are those of every other call.
     ///
     /// ```no_run
     /// use openrouter_kit::OpenRouterCore;
@@ -32,14 +32,15 @@ impl OpenRouterCore {
     /// # }
     /// ```
     ///
-    /// `path` is appended to the server URL. It starts with `/` and is already percent-encoded; [`path`](Call::path) fills
-    /// `{name}` with any text. A path that could lead elsewhere (`..`, `//`) or that has a query fails when the call is
-    /// awaited, before anything is sent. [`query`](Call::query) adds query parameters.
+    /// `path` is appended to the server URL. It starts with `/` and is already percent-encoded;
+    /// [`path`](Call::path) fills `{name}` with any text. A path that could lead elsewhere (`..`,
+    /// `//`) or that has a query fails when the call is awaited, before anything is sent.
+    /// [`query`](Call::query) adds query parameters.
     ///
     /// The call returns the body as JSON; [`decode`](Call::decode), [`events`](Call::events),
-    /// [`download`](Call::download) and [`raw`](Call::raw) return it in another form. The API key is sent if there is
-    /// one. The request is retried like others: after a failure in which the server may have processed it, only if the
-    /// method is idempotent.
+    /// [`download`](Call::download) and [`raw`](Call::raw) return it in another form. The API key
+    /// is sent if there is one. The request is retried like others: after a failure in which the
+    /// server may have processed it, only if the method is idempotent.
     pub fn request(&self, method: Method, path: impl Into<String>) -> Call<Json> {
         let path = path.into();
         let checked = check_path(&path);
@@ -52,8 +53,8 @@ impl OpenRouterCore {
 }
 
 impl Call<Json> {
-    /// Fills `{name}` of the path with `value`, percent-encoded. An empty value, `.` and `..` are errors, since they would
-    /// name another resource.
+    /// Fills `{name}` of the path with `value`, percent-encoded. An empty value, `.` and `..` are
+    /// errors, since they would name another resource.
     pub fn path(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         let (name, parts) = (name.as_ref(), self.parts());
         if parts.target().contains(&format!("{{{name}}}")) {
@@ -78,11 +79,36 @@ impl Call<Json> {
 
     /// Returns the events of a stream as they are received. The body of the request must ask for a
     /// stream if the operation requires that.
+    ///
+    /// ```no_run
+    /// use openrouter_kit::OpenRouter;
+    /// use openrouter_kit::http::Method;
+    /// use openrouter_kit::serde_json::json;
+    ///
+    /// # async fn run(client: &OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// let call = client.request(Method::POST, "/evals/run").json(json!({"id": "eval-1", "stream": true}));
+    /// let mut events = call.events().await?;
+    /// while let Some(event) = events.next().await {
+    ///     println!("{}", event?.data());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn events(self) -> Call<RawEvents<Json>> {
         self.returning()
     }
 
     /// Returns the body as a file that is read as it arrives.
+    ///
+    /// ```no_run
+    /// use openrouter_kit::OpenRouter;
+    /// use openrouter_kit::http::Method;
+    ///
+    /// # async fn run(client: &OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// client.request(Method::GET, "/evals/eval-1/report").download().await?.save_to("report.pdf").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn download(self) -> Call<Download> {
         self.returning()
     }

@@ -51,10 +51,12 @@ pub enum RetryStrategy {
 ///   last error is returned at once.
 /// - **An error inside a successful response**, in the body or in an event of a stream, is not
 ///   retried: the server accepted the request and started to process it.
-/// - **A repeated DELETE** whose first response was lost may report 404, since the first one worked.
-/// - **The budget**: all calls of a client, with its clones, share a stock of 100 retries. Each retry takes one and
-///   each call that succeeds gives back a tenth; a call that is dropped while it waits returns its retry. In an outage,
-///   once the budget is used up, calls are not retried, so load is not multiplied.
+/// - **A repeated DELETE** whose first response was lost may report 404, since the first one
+///   worked.
+/// - **The budget**: all calls of a client, with its clones, share a stock of 100 retries. Each
+///   retry takes one and each call that succeeds gives back a tenth; a call that is dropped while
+///   it waits returns its retry. In an outage, once the budget is used up, calls are not retried,
+///   so load is not multiplied.
 ///
 /// ```
 /// use std::time::Duration;
@@ -86,7 +88,8 @@ pub struct RetryConfig {
     pub max_attempts: u32,
     /// Whether connection errors and timeouts are retried, by the rules above. Default: `true`.
     pub retry_connection_errors: bool,
-    /// The statuses that are retried, each from 400 to 599. Default: 408, 429, 500, 502 to 504, 520 to 527, 529, 530.
+    /// The statuses that are retried, each from 400 to 599. Default: 408, 429, 500, 502 to 504, 520
+    /// to 527, 529, 530.
     ///
     /// Listing a status does not allow repeating a POST that may have been processed;
     /// [`repeat_received`](super::Call::repeat_received) does.
@@ -101,6 +104,14 @@ impl Default for RetryConfig {
 
 impl RetryConfig {
     /// Retries after a growing delay, with the default values.
+    ///
+    /// ```
+    /// use openrouter_kit::RetryConfig;
+    ///
+    /// let config = RetryConfig::backoff();
+    /// assert_eq!((config.max_attempts, config.initial_interval.as_millis()), (3, 500));
+    /// assert!(config.status_codes.contains(&429));
+    /// ```
     pub fn backoff() -> Self {
         Self {
             strategy: RetryStrategy::Backoff,
@@ -115,6 +126,12 @@ impl RetryConfig {
     }
 
     /// Disables retries.
+    ///
+    /// ```
+    /// use openrouter_kit::core::{RetryConfig, RetryStrategy};
+    ///
+    /// assert_eq!(RetryConfig::none().strategy, RetryStrategy::None);
+    /// ```
     pub fn none() -> Self {
         Self { strategy: RetryStrategy::None, ..Self::backoff() }
     }
@@ -141,6 +158,8 @@ impl RetryConfig {
     }
 
     /// Sets [`max_elapsed_time`](Self::max_elapsed_time).
+    ///
+    /// A retry whose delay would end later is not made, so a call never waits in vain.
     #[must_use]
     pub fn max_elapsed_time(mut self, max_elapsed_time: Duration) -> Self {
         self.max_elapsed_time = max_elapsed_time;
@@ -148,6 +167,8 @@ impl RetryConfig {
     }
 
     /// Sets [`max_attempts`](Self::max_attempts).
+    ///
+    /// The maximum includes the first attempt, so `1` means that nothing is retried.
     #[must_use]
     pub fn max_attempts(mut self, max_attempts: u32) -> Self {
         self.max_attempts = max_attempts;
@@ -162,6 +183,14 @@ impl RetryConfig {
     }
 
     /// Sets [`status_codes`](Self::status_codes).
+    ///
+    /// ```
+    /// use openrouter_kit::RetryConfig;
+    ///
+    /// // Retry only when the server is overloaded.
+    /// let config = RetryConfig::backoff().status_codes([429, 503, 529]);
+    /// # assert_eq!(config.status_codes, [429, 503, 529]);
+    /// ```
     #[must_use]
     pub fn status_codes(mut self, status_codes: impl IntoIterator<Item = u16>) -> Self {
         self.status_codes = status_codes.into_iter().collect();

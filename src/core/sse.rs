@@ -95,7 +95,8 @@ struct EventFields {
 pub struct SseEvent<'a> {
     /// The name of the event; empty if it has none.
     pub event: &'a str,
-    /// The data; several data lines are joined by a line feed. Bytes that are not UTF-8 became U+FFFD.
+    /// The data; several data lines are joined by a line feed. Bytes that are not UTF-8 became
+    /// U+FFFD.
     pub data: &'a str,
     /// The last id that the stream has set, in this event or before; empty if it set none.
     pub id: &'a str,
@@ -154,7 +155,8 @@ impl SseDecoder {
         }
     }
 
-    /// Keeps the text of each event, and returns comments and other blocks without data as events too.
+    /// Keeps the text of each event, and returns comments and other blocks without data as events
+    /// too.
     pub(crate) const fn keeping_text(mut self, keeps_text: bool) -> Self {
         self.keeps_text = keeps_text;
         self
@@ -346,7 +348,8 @@ impl SseDecoder {
     #[inline(never)]
     fn keep_beginning_of_text(&mut self) -> Result<(), EventTooLarge> {
         self.text_begun.extend_from_slice(self.chunk.get(self.text_start..).unwrap_or_default());
-        // Line ends do not count toward the limit, but they are never more than twice the rest. Comments do.
+        // Line ends do not count toward the limit, but they are never more than twice the rest.
+        // Comments do.
         if self.text_begun.len() / 3 > self.limit { Err(EventTooLarge { limit: self.limit }) } else { Ok(()) }
     }
 

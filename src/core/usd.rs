@@ -16,8 +16,8 @@ const DOLLAR: i128 = 10_i128.pow(PLACES as u32);
 
 /// An exact amount of US dollars, in steps of 10⁻¹⁸ dollars.
 ///
-/// The API writes prices as decimal text ("0.00000015" for one token), which `f64` cannot represent exactly; sums of
-/// many small amounts then drift. Arithmetic saturates at ±1.7 × 10²⁰ dollars.
+/// The API writes prices as decimal text ("0.00000015" for one token), which `f64` cannot represent
+/// exactly; sums of many small amounts then drift. Arithmetic saturates at ±1.7 × 10²⁰ dollars.
 ///
 /// ```
 /// use openrouter_kit::helpers::Usd;
@@ -33,8 +33,17 @@ impl Usd {
     /// Zero dollars.
     pub const ZERO: Self = Self(0);
 
-    /// Converts an amount that the API sends as a number, such as the `cost` of a response: the decimal number that is
-    /// written in the JSON, not its binary approximation. Returns `None` if it is not finite or too large.
+    /// Converts an amount that the API sends as a number, such as the `cost` of a response: the
+    /// decimal number that is written in the JSON, not its binary approximation. Returns `None` if
+    /// it is not finite or too large.
+    ///
+    /// ```
+    /// use openrouter_kit::helpers::Usd;
+    ///
+    /// let cost = Usd::from_f64(0.1).unwrap();
+    /// assert_eq!((cost + cost + cost).to_string(), "0.3");
+    /// assert_eq!(Usd::from_f64(f64::NAN), None);
+    /// ```
     #[must_use]
     pub fn from_f64(amount: f64) -> Option<Self> {
         // The shortest decimal form that reads back as the same `f64` is the one that was written.
@@ -122,7 +131,8 @@ fn parse(text: &str) -> Option<i128> {
 }
 
 impl Serialize for Usd {
-    /// Writes the amount as text, as the API writes prices, since a JSON number is often read as an `f64`.
+    /// Writes the amount as text, as the API writes prices, since a JSON number is often read as an
+    /// `f64`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }

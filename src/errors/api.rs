@@ -16,13 +16,14 @@ use crate::core::retry_hints::{Hints, TRANSIENT, may_be_processed};
 use crate::core::sse::SseDecoder;
 use crate::core::wire::Json;
 
-/// How many bytes of a body are parsed as an error. A response may be much longer; an error never is.
+/// How many bytes of a body are parsed as an error. A response may be much longer; an error never
+/// is.
 const LARGEST_ERROR: usize = 1024 * 1024;
 
 impl ApiErrorKind {
-    /// Returns the kind of an error identifier: one of OpenRouter's error types, or of the protocols and servers behind
-    /// it. The same identifier occurs as `rate_limit`, `rate_limit_error`, `RATE_LIMIT`, `RateLimitError` and
-    /// `RateLimitException`.
+    /// Returns the kind of an error identifier: one of OpenRouter's error types, or of the
+    /// protocols and servers behind it. The same identifier occurs as `rate_limit`,
+    /// `rate_limit_error`, `RATE_LIMIT`, `RateLimitError` and `RateLimitException`.
     fn from_word(word: &str) -> Option<Self> {
         let word = snake_case(word);
         let word = ["_error", "_exception"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(&word);
@@ -181,6 +182,22 @@ impl ApiErrorKind {
 /// It is read from a response with an error status, from a response with status 200 whose body is
 /// an error, or from an event of a stream. All the forms that servers of these protocols use are
 /// read; fields that are missing are `None`.
+///
+/// ```no_run
+/// # #[cfg(feature = "chat")]
+/// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+/// # -> Result<(), openrouter_kit::Error> {
+/// use openrouter_kit::Error;
+/// use openrouter_kit::errors::ApiErrorKind;
+///
+/// match client.chat().send(&request).await {
+///     Err(Error::Api(error)) if error.kind() == ApiErrorKind::PaymentRequired => println!("add credits"),
+///     Err(Error::Api(error)) => println!("{:?} {}: {}", error.kind(), error.status(), error.message()),
+///     outcome => println!("{:?}", outcome?.text()),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct ApiError {
     pub(super) call: CallInfo,
     kind: ApiErrorKind,
@@ -242,7 +259,8 @@ impl ApiError {
         error
     }
 
-    /// Reads the error from the final state of a job that did not succeed, with its status and the explanation, if any.
+    /// Reads the error from the final state of a job that did not succeed, with its status and the
+    /// explanation, if any.
     #[allow(dead_code, reason = "not every namespace has jobs")]
     pub(crate) fn of_job(head: Head, body: Bytes, now: SystemTime, status: &str, message: Option<&str>) -> Self {
         let mut error = Self::read(head, body, now);
@@ -281,7 +299,8 @@ impl ApiError {
         self
     }
 
-    /// Returns `true` if `body` is an error in one of the forms that servers use, despite a success status.
+    /// Returns `true` if `body` is an error in one of the forms that servers use, despite a success
+    /// status.
     pub(crate) fn is_error_body(body: &[u8]) -> bool {
         if body.len() > LARGEST_ERROR {
             return false;
@@ -336,6 +355,13 @@ impl ApiError {
     /// Returns more about the cause. Its content depends on the error: `provider_name` and `raw`
     /// for an error of a provider, `reasons` and `flagged_input` for moderation, `patterns` for a
     /// guardrail.
+    ///
+    /// ```no_run
+    /// # fn show(error: &openrouter_kit::errors::ApiError) {
+    /// let provider = error.metadata().and_then(|metadata| metadata.get("provider_name"));
+    /// println!("{:?}", provider.and_then(|name| name.as_str()));
+    /// # }
+    /// ```
     pub fn metadata(&self) -> Option<&Json> {
         self.member("metadata")
     }
@@ -350,14 +376,23 @@ impl ApiError {
     ///
     /// 1. the headers `retry-after-ms` and `Retry-After`;
     /// 2. `error.availability.retry_after`;
-    /// 3. the same headers in `error.metadata.headers`, which come from the provider or from a limit of OpenRouter;
+    /// 3. the same headers in `error.metadata.headers`, which come from the provider or from a
+    ///    limit of OpenRouter;
     /// 4. for an error of kind [`TooManyRequests`](ApiErrorKind::TooManyRequests),
     ///    [`ServiceUnavailable`](ApiErrorKind::ServiceUnavailable) or
-    ///    [`ProviderOverloaded`](ApiErrorKind::ProviderOverloaded), the reset time of an exhausted limit
-    ///    (`X-RateLimit-Reset` and its variants), as a header or in `error.metadata.headers`.
+    ///    [`ProviderOverloaded`](ApiErrorKind::ProviderOverloaded), the reset time of an exhausted
+    ///    limit (`X-RateLimit-Reset` and its variants), as a header or in `error.metadata.headers`.
     ///
-    /// Each may be a number of seconds (or milliseconds, if its name says so), a Unix timestamp in seconds or
-    /// milliseconds, or an HTTP or RFC 3339 date. A time in the past is a wait of zero.
+    /// Each may be a number of seconds (or milliseconds, if its name says so), a Unix timestamp in
+    /// seconds or milliseconds, or an HTTP or RFC 3339 date. A time in the past is a wait of zero.
+    ///
+    /// ```no_run
+    /// # fn later(error: &openrouter_kit::errors::ApiError) {
+    /// if let Some(wait) = error.retry_after() {
+    ///     println!("try again in {} s", wait.as_secs());
+    /// }
+    /// # }
+    /// ```
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
@@ -402,9 +437,10 @@ impl ApiError {
         self.is_transient() && (self.call.is_repeatable || !may_be_processed)
     }
 
-    /// Returns `true` if the same request may succeed later: a temporary error (408, 429, 500, 502 to 504, 520 to 527,
-    /// 529, 530, or an equivalent error type), unless the server says that retrying does not help or that credits are
-    /// missing (`insufficient_quota`). Sending it again may repeat work that is charged.
+    /// Returns `true` if the same request may succeed later: a temporary error (408, 429, 500, 502
+    /// to 504, 520 to 527, 529, 530, or an equivalent error type), unless the server says that
+    /// retrying does not help or that credits are missing (`insufficient_quota`). Sending it again
+    /// may repeat work that is charged.
     pub fn is_transient(&self) -> bool {
         self.availability().and_then(|availability| availability.retryable()).unwrap_or(self.is_transient)
     }

@@ -1,10 +1,11 @@
 //! Errors: one [`Error`] for every call, whose variants are distinguished by what the caller can
 //! do.
 //!
-//! Every message is one line that names what was called, if anything was, and says what to do. The cause, if any, is the
-//! [`source`](std::error::Error::source); a message never repeats it. `Debug` of an [`Error`], which is what a `main`
-//! that returns it prints, is the message with all its causes. No error ever shows the API key. Up to 500 characters of
-//! server text are shown, with control characters escaped.
+//! Every message is one line that names what was called, if anything was, and says what to do. The
+//! cause, if any, is the [`source`](std::error::Error::source); a message never repeats it. `Debug`
+//! of an [`Error`], which is what a `main` that returns it prints, is the message with all its
+//! causes. No error ever shows the API key. Up to 500 characters of server text are shown, with
+//! control characters escaped.
 
 mod api;
 mod kind;
@@ -97,6 +98,12 @@ impl Error {
     /// one, such as for an invalid argument.
     ///
     /// For a stream or a download that had started, this counts the attempts it took to start.
+    ///
+    /// ```no_run
+    /// # fn log(error: &openrouter_kit::Error) {
+    /// println!("failed after {} attempts in {:?}: {error}", error.attempts(), error.elapsed());
+    /// # }
+    /// ```
     pub fn attempts(&self) -> u32 {
         self.call().attempts
     }
@@ -107,13 +114,26 @@ impl Error {
         self.call().elapsed
     }
 
-    /// Returns `true` if the same request may succeed later and sending it again is safe: it was not processed, or the
-    /// operation is idempotent (GET, PUT, DELETE).
+    /// Returns `true` if the same request may succeed later and sending it again is safe: it was
+    /// not processed, or the operation is idempotent (GET, PUT, DELETE).
     ///
     /// For a POST it is `false` after a broken connection, after a timeout other than the one for
     /// connecting, after a status such as 504, and for an error inside a successful response: the
     /// server may have processed the request and charged for it.
     /// [`is_transient`](Self::is_transient) includes these.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// match client.chat().send(&request).await {
+    ///     Err(error) if error.is_retryable() => println!("queue the request: {error}"),
+    ///     Err(error) if error.is_transient() => println!("check what it cost before repeating it: {error}"),
+    ///     outcome => println!("{:?}", outcome?.text()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_retryable(&self) -> bool {
         let may_be_processed = match self {
             Self::Api(error) => return error.is_retryable(),
@@ -147,6 +167,12 @@ impl Error {
     }
 
     /// Returns the error response of the server, if this is [`Error::Api`].
+    ///
+    /// ```no_run
+    /// # fn limit(error: &openrouter_kit::Error) -> bool {
+    /// error.as_api().is_some_and(|error| error.status() == 429)
+    /// # }
+    /// ```
     pub fn as_api(&self) -> Option<&ApiError> {
         match self {
             Self::Api(error) => Some(error),
@@ -172,7 +198,8 @@ impl Error {
         self
     }
 
-    /// Adds how often the call had sent its request, how long it had taken, and whether repeating it is safe.
+    /// Adds how often the call had sent its request, how long it had taken, and whether repeating
+    /// it is safe.
     pub(crate) fn with_progress(mut self, attempts: u32, elapsed: Duration, is_repeatable: bool) -> Self {
         let call = self.call_mut();
         (call.attempts, call.elapsed, call.is_repeatable) = (attempts, elapsed, is_repeatable);
@@ -357,6 +384,18 @@ impl CallInfo {
 ///
 /// The [`source`](StdError::source) is the cause in the [`TransportError`] of the transport, whose
 /// kind is the [`kind`](Self::kind) of this error.
+///
+/// ```no_run
+/// # fn log(error: openrouter_kit::Error) {
+/// use openrouter_kit::Error;
+///
+/// match error {
+///     Error::Connection(error) if error.is_unsent() => println!("nothing was sent: {error}"),
+///     Error::Connection(error) if error.is_incomplete() => println!("the response was cut off: {error}"),
+///     error => println!("{error}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ConnectionError {
     call: CallInfo,
@@ -442,13 +481,24 @@ pub enum TimeoutPhase {
     Idle,
     /// The limit between two events of a stream: only keep-alives arrived.
     Event,
-    /// The limit for code of the program: a hook, the source of the API key, or opening a file to upload.
+    /// The limit for code of the program: a hook, the source of the API key, or opening a file to
+    /// upload.
     Hook,
     /// The limit for the whole call with its retries.
     Total,
 }
 
 /// A time limit expired.
+///
+/// ```no_run
+/// # fn log(error: openrouter_kit::Error) {
+/// use openrouter_kit::Error;
+///
+/// if let Error::Timeout(error) = error {
+///     println!("{:?} expired after {:?}", error.phase(), error.limit());
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct TimeoutError {
     call: CallInfo,
@@ -474,8 +524,8 @@ impl TimeoutError {
         self.phase
     }
 
-    /// Returns `true` if the server has not received the request, so retrying is safe: the request was still waiting for
-    /// a connection.
+    /// Returns `true` if the server has not received the request, so retrying is safe: the request
+    /// was still waiting for a connection.
     pub const fn is_unsent(&self) -> bool {
         self.is_unsent
     }
@@ -521,8 +571,8 @@ impl StdError for TimeoutError {
 
 /// The runtime that owns the connection was shut down during the call.
 ///
-/// A connection belongs to the Tokio runtime it was made in, and ends with it. A client may be used in several
-/// runtimes, one after another or concurrently; each has its own connections.
+/// A connection belongs to the Tokio runtime it was made in, and ends with it. A client may be used
+/// in several runtimes, one after another or concurrently; each has its own connections.
 #[derive(Debug)]
 pub struct CancelledError {
     call: CallInfo,
@@ -546,6 +596,15 @@ impl StdError for CancelledError {
 }
 
 /// The request or an option of the client is invalid. Nothing was sent.
+///
+/// ```
+/// use openrouter_kit::{Error, OpenRouter};
+///
+/// let Err(Error::InvalidRequest(error)) = OpenRouter::builder().server_url("example.com/v1").build() else {
+///     panic!("the URL has no scheme");
+/// };
+/// assert_eq!(error.argument(), "server_url");
+/// ```
 #[derive(Debug)]
 pub struct InvalidRequestError {
     call: CallInfo,
@@ -588,6 +647,16 @@ impl StdError for InvalidRequestError {
 ///
 /// [`body`](ResponseValidationError::body) has the response, whole unless
 /// [`is_truncated`](ResponseValidationError::is_truncated).
+///
+/// ```no_run
+/// # fn log(error: openrouter_kit::Error) {
+/// use openrouter_kit::Error;
+///
+/// if let Error::ResponseValidation(error) = error {
+///     println!("{} at `{}`: {} bytes", error.status(), error.path(), error.body().len());
+/// }
+/// # }
+/// ```
 pub struct ResponseValidationError {
     call: CallInfo,
     extent: Extent,
@@ -626,8 +695,9 @@ impl ResponseValidationError {
         &self.body
     }
 
-    /// Returns `true` if [`body`](Self::body) is not the whole response: it has at most the beginning of a response that
-    /// exceeds a size limit or did not arrive whole, and nothing of an event that exceeds `max_event`.
+    /// Returns `true` if [`body`](Self::body) is not the whole response: it has at most the
+    /// beginning of a response that exceeds a size limit or did not arrive whole, and nothing of an
+    /// event that exceeds `max_event`.
     pub const fn is_truncated(&self) -> bool {
         !matches!(self.extent, Extent::Whole)
     }

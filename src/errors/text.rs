@@ -11,8 +11,8 @@ pub(crate) const LONGEST: usize = 500;
 /// The maximum number of characters of a name or a word that a message shows.
 pub(crate) const LONGEST_WORD: usize = 100;
 
-/// A text on one line and of bounded length that cannot forge a log line, control a terminal or change the text
-/// direction: such characters are escaped (`\n`, `\u{1b}`, `\u{202e}`).
+/// A text on one line and of bounded length that cannot forge a log line, control a terminal or
+/// change the text direction: such characters are escaped (`\n`, `\u{1b}`, `\u{202e}`).
 ///
 /// It does not redact. Secrets must be redacted before, since half a key is not recognized as one.
 pub(crate) struct OneLine<'a> {
@@ -73,8 +73,8 @@ fn is_unprintable(letter: char) -> bool {
         )
 }
 
-/// An error with its chain of causes, on one line and with secrets redacted. A cause that repeats an earlier message is
-/// skipped.
+/// An error with its chain of causes, on one line and with secrets redacted. A cause that repeats
+/// an earlier message is skipped.
 pub(crate) struct Chain<'a>(pub(crate) &'a (dyn StdError + 'static));
 
 impl fmt::Display for Chain<'_> {

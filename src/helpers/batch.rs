@@ -225,8 +225,8 @@ impl BatchResult {
     /// - [`Error::Api`] if the request failed. It has the kind, message and status as if the
     ///   request had been sent alone; its [`is_transient`](Error::is_transient) says whether
     ///   another batch may succeed.
-    /// - [`Error::ResponseValidation`] if the response is not of type `T`, or the result has neither a response nor an
-    ///   error.
+    /// - [`Error::ResponseValidation`] if the response is not of type `T`, or the result has
+    ///   neither a response nor an error.
     #[inline]
     pub fn response_as<T: BatchResponse>(&self) -> Result<&T, Error> {
         let response = match &self.response {

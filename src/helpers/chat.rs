@@ -376,7 +376,8 @@ impl ChatResult {
     /// Deserializes the text of the first choice, for responses that were requested with a schema.
     ///
     /// # Errors
-    /// [`ParseError`] with the text if it is not such a value. A refusal and a finish reason such as `length` explain why.
+    /// [`ParseError`] with the text if it is not such a value. A refusal and a finish reason such
+    /// as `length` explain why.
     #[inline]
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         let refusal = || self.message().and_then(|message| message.refusal.as_deref()).map(Cow::Borrowed);
@@ -443,7 +444,8 @@ impl ChatAssistantImage {
         bytes_of(&self.image_url.url)
     }
 
-    /// Writes the image to a file, as [`Download::save_to`](crate::core::Download::save_to) does, and returns its size.
+    /// Writes the image to a file, as [`Download::save_to`](crate::core::Download::save_to) does,
+    /// and returns its size.
     ///
     /// # Errors
     /// The errors of [`bytes`](Self::bytes), and [`Error::Unexpected`] if the file cannot be

@@ -72,11 +72,12 @@ impl TextEvent for ChatStreamChunk {
 /// Usage, model and the other fields of the chunks are the last ones received. A finish reason may
 /// arrive twice, or never.
 ///
-/// **Tool calls** are identified by id and index. Providers differ, so these rules apply: a known id identifies its
-/// call, whatever the index. A piece without a name continues the call of its index, or else the last one, whatever its
-/// id, until the arguments of that call are a complete JSON object. A piece with a name and a new id starts a call.
-/// Arguments after a complete object belong to a new call or, with the same id and the same arguments, are a
-/// repetition; `{}` before other arguments was a placeholder.
+/// **Tool calls** are identified by id and index. Providers differ, so these rules apply: a known
+/// id identifies its call, whatever the index. A piece without a name continues the call of its
+/// index, or else the last one, whatever its id, until the arguments of that call are a complete
+/// JSON object. A piece with a name and a new id starts a call. Arguments after a complete object
+/// belong to a new call or, with the same id and the same arguments, are a repetition; `{}` before
+/// other arguments was a placeholder.
 ///
 /// **Reasoning details** of the same type, index and id are joined, and their signature is kept;
 /// after a signature a new text begins. Encrypted details are never joined.

@@ -4,8 +4,8 @@ use crate::models::containers::ContainerFile;
 use crate::models::shared::ToolOutputFile;
 
 impl ContainerFile {
-    /// Returns the name of the file without its directories, to save it under; `None` if the path does not end with a
-    /// name.
+    /// Returns the name of the file without its directories, to save it under; `None` if the path
+    /// does not end with a name.
     ///
     /// The model chose the path, which may be absolute or contain `..`, so never join the whole
     /// path to a directory.
@@ -51,8 +51,8 @@ fn last_name(path: &str) -> Option<&str> {
 
 #[cfg(feature = "responses")]
 impl crate::models::ResponsesResult {
-    /// Returns the files that the model created or changed in containers while it ran commands, in the order of the
-    /// output.
+    /// Returns the files that the model created or changed in containers while it ran commands, in
+    /// the order of the output.
     ///
     /// ```no_run
     /// # async fn save(client: openrouter_kit::OpenRouter, result: openrouter_kit::models::ResponsesResult)
@@ -81,8 +81,8 @@ impl crate::models::ResponsesResult {
 
 #[cfg(feature = "messages")]
 impl crate::models::MessagesResult {
-    /// Returns the files that the model created or changed in containers while it ran commands, in the order of the
-    /// content. They are saved as those of `ResponsesResult::output_files`.
+    /// Returns the files that the model created or changed in containers while it ran commands, in
+    /// the order of the content. They are saved as those of `ResponsesResult::output_files`.
     pub fn output_files(&self) -> Vec<&ToolOutputFile> {
         use crate::models::MessagesContentBlock;
 

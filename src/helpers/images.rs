@@ -82,7 +82,8 @@ impl ImageGenerationResponseData {
         bytes_of(&self.b64_json)
     }
 
-    /// Writes the image to a file, as [`Download::save_to`](crate::core::Download::save_to) does, and returns its size.
+    /// Writes the image to a file, as [`Download::save_to`](crate::core::Download::save_to) does,
+    /// and returns its size.
     ///
     /// ```no_run
     /// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
@@ -109,7 +110,8 @@ impl ImageGenerationResponse {
     /// does, and returns its size. Each image in `data` has a method of this name too.
     ///
     /// # Errors
-    /// [`Error::Unexpected`] if there is no image, if it is not valid base64, or if the file cannot be written.
+    /// [`Error::Unexpected`] if there is no image, if it is not valid base64, or if the file cannot
+    /// be written.
     #[inline]
     pub async fn save_to(&self, path: impl AsRef<Path>) -> Result<u64, Error> {
         save(self.data.first().map(|image| &*image.b64_json).unwrap_or_default(), path.as_ref()).await

@@ -201,7 +201,8 @@ macro_rules! media_parts {
             /// Creates an image part from its bytes, whose format is recognized.
             ///
             /// # Errors
-            /// [`Error::InvalidRequest`] if they are not in a known image format; [`image_data`](Self::image_data) takes any.
+            /// [`Error::InvalidRequest`] if they are not in a known image format;
+            /// [`image_data`](Self::image_data) takes any.
             #[inline]
             pub fn image_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
                 Media::new("", bytes.as_ref(), Kind::Image).map(|image| Self::image_url(image.into_data_url()))
@@ -213,7 +214,8 @@ macro_rules! media_parts {
             $(#[$example])*
             ///
             /// # Errors
-            /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known image format.
+            /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known image
+            /// format.
             #[inline]
             pub fn image_path(path: impl AsRef<Path>) -> Result<Self, Error> {
                 Media::read(path.as_ref(), Kind::Image).map(|image| Self::image_url(image.into_data_url()))
@@ -232,7 +234,8 @@ macro_rules! media_parts {
             /// recognized.
             ///
             /// # Errors
-            /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known audio format.
+            /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known audio
+            /// format.
             #[inline]
             pub fn audio_path(path: impl AsRef<Path>) -> Result<Self, Error> {
                 Media::read(path.as_ref(), Kind::Audio).map(|audio| Self::input_audio(audio.base64, audio.format))
@@ -251,7 +254,8 @@ macro_rules! media_parts {
             /// recognized.
             ///
             /// # Errors
-            /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known video format.
+            /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known video
+            /// format.
             #[inline]
             pub fn video_path(path: impl AsRef<Path>) -> Result<Self, Error> {
                 Media::read(path.as_ref(), Kind::Video).map(|video| Self::video_url(video.into_data_url()))

@@ -171,7 +171,8 @@ impl MessagesContentBlockParam {
     /// Creates an image block from its bytes, whose format is recognized.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] if they are not in a known image format; [`image_data`](Self::image_data) takes any.
+    /// [`Error::InvalidRequest`] if they are not in a known image format;
+    /// [`image_data`](Self::image_data) takes any.
     #[inline]
     pub fn image_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
         Media::new("", bytes.as_ref(), Kind::Image).map(|image| Self::image(image.base64, image.media_type))
@@ -322,7 +323,8 @@ impl MessagesResult {
     /// Deserializes the text of the response, for responses that were requested with a schema.
     ///
     /// # Errors
-    /// [`ParseError`] with the text if it is not such a value. A stop reason such as `max_tokens` or `refusal` explains why.
+    /// [`ParseError`] with the text if it is not such a value. A stop reason such as `max_tokens`
+    /// or `refusal` explains why.
     #[inline]
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         parse(&self.text(), || "the response".to_owned())

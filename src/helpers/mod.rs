@@ -89,7 +89,8 @@ use crate::models::Extra;
 
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 impl crate::models::CacheControl {
-    /// Returns the mark for the cache that is kept for five minutes; `ttl("1h")` keeps it for an hour.
+    /// Returns the mark for the cache that is kept for five minutes; `ttl("1h")` keeps it for an
+    /// hour.
     #[inline]
     pub fn ephemeral() -> Self {
         Self::new()

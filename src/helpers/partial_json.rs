@@ -43,7 +43,8 @@ pub struct PartialJson {
     state: State,
     /// The value, which has all of the open containers between two pieces.
     root: Option<Value>,
-    /// The containers that have not ended, outermost first. During a push each has its own value here.
+    /// The containers that have not ended, outermost first. During a push each has its own value
+    /// here.
     open: Vec<Open>,
     /// The current string without its escapes, or the characters of a number or literal.
     text: String,
@@ -368,7 +369,8 @@ impl PartialJson {
         }
     }
 
-    /// Reads a character of a number or a literal, or the one after it. Returns its length if it belongs to it.
+    /// Reads a character of a number or a literal, or the one after it. Returns its length if it
+    /// belongs to it.
     fn read_word(&mut self, letter: char) -> usize {
         let belongs = letter.is_ascii_alphanumeric() || matches!(letter, '+' | '-' | '.');
         if belongs {

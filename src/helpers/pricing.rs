@@ -12,7 +12,8 @@ use crate::models::{InputModality, Model, OutputModality, PublicPricing, Support
 
 /// The error of a price that a calculation needs and that is not a fixed amount.
 ///
-/// Routers such as `openrouter/auto` have the price `-1`: what a call costs depends on the model they choose.
+/// Routers such as `openrouter/auto` have the price `-1`: what a call costs depends on the model
+/// they choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PriceError {
@@ -59,7 +60,8 @@ pub struct Consumption {
 }
 
 impl Consumption {
-    /// Creates the consumption of a call without cache, reasoning, images and searches; the fields add those.
+    /// Creates the consumption of a call without cache, reasoning, images and searches; the fields
+    /// add those.
     #[must_use]
     pub fn new(prompt_tokens: u64, completion_tokens: u64) -> Self {
         Self { prompt_tokens, completion_tokens, ..Self::default() }
@@ -148,7 +150,8 @@ impl ModelNeeds {
         Self::default()
     }
 
-    /// Adds a parameter that the model must support, such as `tools`, `structured_outputs` or `reasoning`.
+    /// Adds a parameter that the model must support, such as `tools`, `structured_outputs` or
+    /// `reasoning`.
     #[must_use]
     pub fn parameter(mut self, parameter: impl Into<SupportedParameter>) -> Self {
         self.parameters.push(parameter.into());
@@ -209,8 +212,8 @@ impl ModelNeeds {
         by_price(suitable.map(|model| (&model.pricing, model)), consumption.into())
     }
 
-    /// Returns the endpoints of a model that meet the needs, like [`cheapest`](Self::cheapest). What the model accepts
-    /// and produces is not compared: endpoints do not state it.
+    /// Returns the endpoints of a model that meet the needs, like [`cheapest`](Self::cheapest).
+    /// What the model accepts and produces is not compared: endpoints do not state it.
     #[cfg(feature = "endpoints")]
     #[must_use]
     pub fn cheapest_endpoints<'a>(
@@ -260,8 +263,8 @@ impl PublicPricing {
         self.cost_at(consumption, crate::core::time::now())
     }
 
-    /// Returns what a call costs by these prices at a time: each unit at its own price, special rates
-    /// ([`overrides`](Self::overrides)) and the discount included.
+    /// Returns what a call costs by these prices at a time: each unit at its own price, special
+    /// rates ([`overrides`](Self::overrides)) and the discount included.
     ///
     /// Cached and audio tokens without a price of their own cost as much as other prompt tokens,
     /// and reasoning as much as other generated tokens. What OpenRouter charged for a call is in

@@ -350,7 +350,8 @@ impl ResponsesResult {
     /// Deserializes the text of the response, for responses that were requested with a schema.
     ///
     /// # Errors
-    /// [`ParseError`] with the text if it is not such a value. A refusal and `incomplete_details` explain why.
+    /// [`ParseError`] with the text if it is not such a value. A refusal and `incomplete_details`
+    /// explain why.
     #[inline]
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         let mut text = self.output_text();
@@ -414,7 +415,8 @@ impl OutputImageGenerationCallItem {
         bytes_of(self.result.as_deref().unwrap_or_default())
     }
 
-    /// Writes the image to a file, as [`Download::save_to`](crate::core::Download::save_to) does, and returns its size.
+    /// Writes the image to a file, as [`Download::save_to`](crate::core::Download::save_to) does,
+    /// and returns its size.
     ///
     /// # Errors
     /// The errors of [`bytes`](Self::bytes), and [`Error::Unexpected`] if the file cannot be

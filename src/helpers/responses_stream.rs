@@ -622,7 +622,8 @@ fn keep<T: Wire>(value: &mut T, before: &mut T) {
     }
 }
 
-/// Fills a list of parts from the earlier one. The longer list is kept, so the work is proportional to the newer one.
+/// Fills a list of parts from the earlier one. The longer list is kept, so the work is proportional
+/// to the newer one.
 #[inline]
 fn keep_parts<T>(parts: &mut Vec<T>, before: &mut Vec<T>, fill: fn(&mut T, &mut T)) {
     for (part, before) in parts.iter_mut().zip(&mut *before) {

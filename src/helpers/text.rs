@@ -82,8 +82,9 @@ impl<E: TextEvent> EventStream<E> {
     /// Reads the stream to its end and returns the response as it would be without streaming.
     ///
     /// # Errors
-    /// Returns the first error of the stream; [`Error::Connection`] if it ended cleanly but contained no response. To keep
-    /// what had arrived by then, use [`text_deltas`](Self::text_deltas) or an accumulator.
+    /// Returns the first error of the stream; [`Error::Connection`] if it ended cleanly but
+    /// contained no response. To keep what had arrived by then, use
+    /// [`text_deltas`](Self::text_deltas) or an accumulator.
     #[inline]
     pub async fn collect(self) -> Result<E::Output, Error> {
         let mut texts = self.text_deltas();
@@ -94,8 +95,8 @@ impl<E: TextEvent> EventStream<E> {
 
 /// The text of a streamed response, piece by piece, and the whole response at its end.
 ///
-/// [`next`](Self::next) returns the text, [`finish`](Self::finish) the response with usage, cost, tool calls, reasoning
-/// and the message for the history. It is also a [`futures_core::Stream`].
+/// [`next`](Self::next) returns the text, [`finish`](Self::finish) the response with usage, cost,
+/// tool calls, reasoning and the message for the history. It is also a [`futures_core::Stream`].
 ///
 /// ```no_run
 /// # use openrouter_kit::models::ChatRequest;
@@ -117,9 +118,9 @@ impl<E: TextEvent> EventStream<E> {
 /// calls are not part of it. To show those as they arrive, read the events with
 /// [`next_event`](Self::next_event), with or without the text.
 ///
-/// **Early ends and errors.** A program may stop reading at any time: [`snapshot`](Self::snapshot) is the response as far
-/// as it has arrived, after an error too. Dropping the stream closes its connection, so that many providers stop
-/// generating.
+/// **Early ends and errors.** A program may stop reading at any time: [`snapshot`](Self::snapshot)
+/// is the response as far as it has arrived, after an error too. Dropping the stream closes its
+/// connection, so that many providers stop generating.
 #[must_use = "dropping a stream closes its connection"]
 pub struct TextStream<E: TextEvent> {
     events: EventStream<E>,
@@ -149,15 +150,15 @@ pub(super) fn tell(source: &mut Option<u8>, own: u8, text: String) -> Option<Str
 impl<E: TextEvent> Unpin for TextStream<E> {}
 
 impl<E: TextEvent> TextStream<E> {
-    /// Returns the next piece of text, which is never empty; `None` at the end of the stream. It is cancel safe, like
-    /// [`EventStream::next`].
+    /// Returns the next piece of text, which is never empty; `None` at the end of the stream. It is
+    /// cancel safe, like [`EventStream::next`].
     #[inline]
     pub async fn next(&mut self) -> Option<Result<String, Error>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// Returns the next event, whose text [`next`](Self::next) then does not return; `None` at the end of the stream. It
-    /// is cancel safe, like [`EventStream::next`].
+    /// Returns the next event, whose text [`next`](Self::next) then does not return; `None` at the
+    /// end of the stream. It is cancel safe, like [`EventStream::next`].
     #[inline]
     pub async fn next_event(&mut self) -> Option<Result<E, Error>> {
         poll_fn(|cx| self.poll_event(cx)).await.map(|event| Ok(event?.0))
@@ -166,8 +167,9 @@ impl<E: TextEvent> TextStream<E> {
     /// Reads the rest of the stream and returns the whole response.
     ///
     /// # Errors
-    /// Returns the next error of the stream; [`Error::Connection`] if the stream has already returned an error, or if it
-    /// ended cleanly but contained no response. [`snapshot`](Self::snapshot) still has what arrived.
+    /// Returns the next error of the stream; [`Error::Connection`] if the stream has already
+    /// returned an error, or if it ended cleanly but contained no response.
+    /// [`snapshot`](Self::snapshot) still has what arrived.
     #[inline]
     pub async fn finish(&mut self) -> Result<E::Output, Error> {
         self.drain().await?;
@@ -192,8 +194,8 @@ impl<E: TextEvent> TextStream<E> {
         E::output(self.accumulator.clone())
     }
 
-    /// Returns the stream of events that the text is read from, which has the status, the headers and the id of the
-    /// generation.
+    /// Returns the stream of events that the text is read from, which has the status, the headers
+    /// and the id of the generation.
     #[inline]
     pub const fn events(&self) -> &EventStream<E> {
         &self.events
@@ -278,9 +280,9 @@ impl<E: TextEvent> fmt::Debug for TextStream<E> {
 
 /// The value of JSON text that a model is writing, from [`EventStream::json_values`].
 ///
-/// `T` is a type whose fields may be missing (`Option`, or `#[serde(default)]`), or [`serde_json::Value`]. Each item is
-/// the value of what has arrived, as [`PartialJson`] describes it; the last one is the whole value. The checked type is
-/// in the response:
+/// `T` is a type whose fields may be missing (`Option`, or `#[serde(default)]`), or
+/// [`serde_json::Value`]. Each item is the value of what has arrived, as [`PartialJson`] describes
+/// it; the last one is the whole value. The checked type is in the response:
 ///
 /// ```no_run
 /// # use openrouter_kit::models::ChatRequest;
@@ -325,7 +327,8 @@ pub struct JsonStream<E: TextEvent, T> {
 }
 
 impl<E: TextEvent, T: DeserializeOwned> JsonStream<E, T> {
-    /// Returns the next value; `None` at the end of the stream. It is cancel safe, like [`EventStream::next`].
+    /// Returns the next value; `None` at the end of the stream. It is cancel safe, like
+    /// [`EventStream::next`].
     #[inline]
     pub async fn next(&mut self) -> Option<Result<T, Error>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
@@ -386,8 +389,8 @@ impl<E: TextEvent, T> fmt::Debug for JsonStream<E, T> {
     }
 }
 
-/// The first half of a character split in two, at the end of a text that arrives in pieces. The text has U+FFFD instead
-/// until the second half arrives.
+/// The first half of a character split in two, at the end of a text that arrives in pieces. The
+/// text has U+FFFD instead until the second half arrives.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Half(Option<u16>);
 
@@ -400,7 +403,8 @@ impl Half {
         self.0.is_some()
     }
 
-    /// Appends a piece to the text. `exact` is the original JSON string, if the piece only approximates it.
+    /// Appends a piece to the text. `exact` is the original JSON string, if the piece only
+    /// approximates it.
     #[inline]
     pub(super) fn push(&mut self, text: &mut String, piece: &str, exact: Option<&Json>) {
         match exact {
@@ -444,6 +448,23 @@ fn code_unit(escape: &str) -> Option<u16> {
 ///
 /// The message says what does not match and where, and shows the start of the text, so it can be
 /// returned to the model as the result of its tool call. The whole text is in [`text`](Self::text).
+///
+/// ```
+/// # #[cfg(feature = "chat")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use openrouter_kit::models::ChatResult;
+///
+/// let result: ChatResult = serde_json::from_str(
+///     r#"{"id":"gen-1","object":"chat.completion","created":1,"model":"m","choices":[
+///         {"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"[1, \"two\"]"}}]}"#,
+/// )?;
+/// let error = result.parse::<Vec<u8>>().unwrap_err();
+/// assert_eq!((error.path().as_str(), error.text()), ("[1]", "[1, \"two\"]"));
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "chat"))]
+/// # fn main() {}
+/// ```
 pub struct ParseError {
     what: String,
     text: String,
@@ -518,7 +539,8 @@ impl fmt::Debug for ParseError {
 fn path_at(text: &str, line: usize, column: usize) -> String {
     let lines: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let before = text.as_bytes().get(..lines + column).unwrap_or(text.as_bytes());
-    // A bracket itself belongs to the value around it. A missing field is reported at the end of its object.
+    // A bracket itself belongs to the value around it. A missing field is reported at the end of
+    // its object.
     let (before, closed) = match before {
         [before @ .., b'{' | b'['] => (before, false),
         [before @ .., b'}' | b']'] => (before, true),
@@ -581,7 +603,8 @@ impl std::error::Error for ParseError {
     }
 }
 
-/// Parses model output as a value; `what` names it in the error. A code fence around the whole text is removed.
+/// Parses model output as a value; `what` names it in the error. A code fence around the whole text
+/// is removed.
 #[inline]
 pub(crate) fn parse<T: DeserializeOwned>(text: &str, what: impl FnOnce() -> String) -> Result<T, ParseError> {
     let read =
@@ -600,8 +623,8 @@ fn in_fence(text: &str) -> Option<&str> {
     Some(inner.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric() || "+-_.".contains(letter)))
 }
 
-/// Parses the arguments of a call. A model may leave them empty for a tool without parameters, which counts as `{}`;
-/// some servers send an empty list.
+/// Parses the arguments of a call. A model may leave them empty for a tool without parameters,
+/// which counts as `{}`; some servers send an empty list.
 #[inline]
 pub(crate) fn parse_arguments<T: DeserializeOwned>(arguments: &str, tool: &str) -> Result<T, ParseError> {
     let text = if matches!(arguments.trim_ascii(), "" | "[]") { "{}" } else { arguments };

@@ -185,8 +185,8 @@ impl<J: Job> Call<J> {
 /// canceled, expired) is [`Error::Api`] with the state as its [`body`](ApiError::body). A batch
 /// that completed is a success, even if some of its requests failed: its results say which.
 ///
-/// To show progress, read the states as they arrive with [`next`](Self::next) or as a [`futures_core::Stream`]: it
-/// yields every state, ending with the final one, whatever that is.
+/// To show progress, read the states as they arrive with [`next`](Self::next) or as a
+/// [`futures_core::Stream`]: it yields every state, ending with the final one, whatever that is.
 ///
 /// ```no_run
 /// # #[cfg(feature = "video-generation")]
@@ -223,8 +223,8 @@ enum Step<J> {
 impl<J> Unpin for JobWait<J> {}
 
 impl<J: Job> JobWait<J> {
-    /// Sets the pause between a response and the next request, which must be more than zero. Default: 5 s; one minute
-    /// for a batch.
+    /// Sets the pause between a response and the next request, which must be more than zero.
+    /// Default: 5 s; one minute for a batch.
     #[inline]
     pub fn poll_interval(mut self, poll_interval: Duration) -> Self {
         self.poll_interval = poll_interval;

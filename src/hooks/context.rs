@@ -78,13 +78,14 @@ impl HookContext {
         drop(state);
     }
 
-    /// Returns a number that no other call of the process has, the same for all attempts of this one.
+    /// Returns a number that no other call of the process has, the same for all attempts of this
+    /// one.
     pub const fn call_id(&self) -> u64 {
         self.call_id
     }
 
-    /// Returns the name of the operation in the API document (`createResponses`), or `request` for a request made with
-    /// [`OpenRouter::request`](crate::OpenRouter::request).
+    /// Returns the name of the operation in the API document (`createResponses`), or `request` for
+    /// a request made with [`OpenRouter::request`](crate::OpenRouter::request).
     pub fn operation_id(&self) -> &'static str {
         self.operation.id()
     }
@@ -99,7 +100,8 @@ impl HookContext {
         self.attempt.load(Ordering::Relaxed)
     }
 
-    /// Returns how long the call waited before this attempt and why, or `None` in the first attempt.
+    /// Returns how long the call waited before this attempt and why, or `None` in the first
+    /// attempt.
     pub fn retry(&self) -> Option<Retry> {
         lock(&self.begun).retry
     }
@@ -145,8 +147,8 @@ impl HookContext {
         self.extensions.get()
     }
 
-    /// Returns the value of type `T` that hooks keep for this call. The first use creates it, and it is dropped once the
-    /// call has ended, however it ends. Use a type that no other hook knows.
+    /// Returns the value of type `T` that hooks keep for this call. The first use creates it, and
+    /// it is dropped once the call has ended, however it ends. Use a type that no other hook knows.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU32, Ordering};

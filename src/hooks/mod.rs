@@ -17,7 +17,8 @@
 //!
 //! # What holds for all points
 //!
-//! - They are reached **on every attempt** of every call, retries included; [`HookContext::attempt`] counts them from 1.
+//! - They are reached **on every attempt** of every call, retries included;
+//!   [`HookContext::attempt`] counts them from 1.
 //! - They run one after the other in the order in which the hooks were added, and each sees the
 //!   changes of those before it.
 //! - **A hook that saw an attempt begin also sees it end**: if it was called in
@@ -36,8 +37,8 @@
 //!   not called for it, but [`call_end`](Observer::call_end) is.
 //! - The time limit of the whole call includes the hooks; those for connecting, the response and
 //!   its body do not. Once it has expired, hooks have one more second to finish.
-//! - Values of headers that may hold a secret are marked as sensitive, whichever hook set them, so that `Debug` of a request
-//!   or response does not print them.
+//! - Values of headers that may hold a secret are marked as sensitive, whichever hook set them, so
+//!   that `Debug` of a request or response does not print them.
 
 mod call;
 mod chain;
@@ -79,7 +80,8 @@ use crate::errors::{Error, HookError};
 /// The boxed future that the methods of a [`Hook`] return.
 pub type HookFuture<'a, T, E = HookError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
-/// Code that runs around every attempt to send a request. Every method has a default that does nothing.
+/// Code that runs around every attempt to send a request. Every method has a default that does
+/// nothing.
 ///
 /// See the [module](self) for the order of the points and the rules for all of them.
 ///
@@ -194,9 +196,10 @@ pub trait Hook: Send + Sync + fmt::Debug + 'static {
         Ok(())
     }
 
-    /// - **When:** on every attempt, before the HTTP request is made and before the API key is added.
-    /// - **May:** change URL, headers and body. If the URL then has another origin (scheme, host, port) than the server
-    ///   URL, the API key is not added.
+    /// - **When:** on every attempt, before the HTTP request is made and before the API key is
+    ///   added.
+    /// - **May:** change URL, headers and body. If the URL then has another origin (scheme, host,
+    ///   port) than the server URL, the API key is not added.
     /// - **On failure:** nothing is sent, the call fails with [`Error::Hook`].
     ///
     /// # Errors
@@ -210,9 +213,10 @@ pub trait Hook: Send + Sync + fmt::Debug + 'static {
         Box::pin(ready(Ok(())))
     }
 
-    /// - **When:** on every attempt, last before sending; the request is complete, with the API key.
-    /// - **May:** change everything, sign it. If the URL then has another origin than before, the API key of the client is
-    ///   removed again.
+    /// - **When:** on every attempt, last before sending; the request is complete, with the API
+    ///   key.
+    /// - **May:** change everything, sign it. If the URL then has another origin than before, the
+    ///   API key of the client is removed again.
     /// - **On failure:** nothing is sent, the call fails with [`Error::Hook`].
     ///
     /// # Errors
@@ -225,9 +229,9 @@ pub trait Hook: Send + Sync + fmt::Debug + 'static {
     /// - **When:** on every attempt whose response has a success status (2xx), before the body is
     ///   read. The response may also be one that a hook before this one returned instead of a
     ///   failure.
-    /// - **May:** replace the response, wrap its body ([`Body::wrap`]), or reject it. A response that
-    ///   is replaced by one with another status counts as that failure: the retry configuration
-    ///   applies, [`after_error`](Self::after_error) is not called.
+    /// - **May:** replace the response, wrap its body ([`Body::wrap`]), or reject it. A response
+    ///   that is replaced by one with another status counts as that failure: the retry
+    ///   configuration applies, [`after_error`](Self::after_error) is not called.
     /// - **On failure:** the call fails with [`Error::Hook`]; the connection is closed.
     ///
     /// # Errors
@@ -249,8 +253,8 @@ pub trait Hook: Send + Sync + fmt::Debug + 'static {
     ///   status makes the attempt succeed, and the hooks after it are called in
     ///   [`after_success`](Self::after_success). Whether to retry is then decided by what the last
     ///   hook returned: by the status, or by the error.
-    /// - **On failure:** with [`Error::Hook`] (`?` converts a [`HookError`]) the call fails with it,
-    ///   unless a hook after it returns something else.
+    /// - **On failure:** with [`Error::Hook`] (`?` converts a [`HookError`]) the call fails with
+    ///   it, unless a hook after it returns something else.
     ///
     /// # Errors
     /// The error of the attempt, or another one.
@@ -289,7 +293,8 @@ impl RequestInput {
 }
 
 impl fmt::Debug for RequestInput {
-    /// Prints neither the query of the URL, nor the values of headers that may hold a secret, nor the body.
+    /// Prints neither the query of the URL, nor the values of headers that may hold a secret, nor
+    /// the body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestInput")
             .field("url", &format_args!("{}", hidden::url(&self.url.to_string())))

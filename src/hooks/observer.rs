@@ -14,7 +14,8 @@ use crate::errors::{Error, TimeoutPhase};
 /// Code that sees how calls progress and end, and changes nothing. A hook returns one from
 /// [`Hook::observer`](super::Hook::observer). Every method has a default that does nothing.
 ///
-/// The methods run inside the call, between two reads: they must not block. The order of a call with a retry:
+/// The methods run inside the call, between two reads: they must not block. The order of a call
+/// with a retry:
 ///
 /// ```text
 /// request → response → chunk …       → attempt_failed (the wait begins)
@@ -44,12 +45,14 @@ use crate::errors::{Error, TimeoutPhase};
 /// }
 /// ```
 pub trait Observer: Send + Sync {
-    /// Called on every attempt when the request is handed to the transport, after all hooks. It carries the API key.
+    /// Called on every attempt when the request is handed to the transport, after all hooks. It
+    /// carries the API key.
     fn request(&self, context: &HookContext, request: &Request<Body>) {
         let _ = (context, request);
     }
 
-    /// Called on every attempt when the head of a response has arrived, whatever its status, before any hook.
+    /// Called on every attempt when the head of a response has arrived, whatever its status, before
+    /// any hook.
     fn response(&self, context: &HookContext, response: &Response<Body>) {
         let _ = (context, response);
     }
@@ -60,8 +63,8 @@ pub trait Observer: Send + Sync {
         let _ = (context, chunk);
     }
 
-    /// Called when an attempt has failed, after all hooks. `retry` says how long the call waits until the next attempt
-    /// and why; `None` if there is none.
+    /// Called when an attempt has failed, after all hooks. `retry` says how long the call waits
+    /// until the next attempt and why; `None` if there is none.
     fn attempt_failed(&self, context: &HookContext, error: &Error, retry: Option<Retry>) {
         let _ = (context, error, retry);
     }
@@ -135,7 +138,8 @@ pub struct CallEnd<'a> {
     pub elapsed: Duration,
     /// From the start of the call to the head of the last response.
     pub time_to_head: Option<Duration>,
-    /// From the start of the call to the first event of a stream, or to the first byte of another body.
+    /// From the start of the call to the first event of a stream, or to the first byte of another
+    /// body.
     pub time_to_first_event: Option<Duration>,
     /// The number of events of a stream.
     pub events: u64,

@@ -447,7 +447,8 @@ fn with_trace(body: &Bytes, (trace_id, span_id): &(String, String)) -> Option<St
     Some(object(&request, &[("trace", object(&trace, &ids))]))
 }
 
-/// Runs an agent inside its span, if its client has spans. `counts` returns how many model calls and tool calls it made.
+/// Runs an agent inside its span, if its client has spans. `counts` returns how many model calls
+/// and tool calls it made.
 #[cfg(feature = "agent")]
 pub(crate) async fn in_agent_span<T, E>(
     core: &OpenRouterCore,

@@ -52,7 +52,7 @@ pub struct GetCurrentKeyResponseData {
     pub effective_budget: Option<KeyBudget>,
     /// How much of the daily quota for `:free` models the owner of the key has used.
     pub free_model_daily_requests: FreeModelDailyRequests,
-    /// True when spend over your own provider credentials counts towards the cap.
+    /// True when spend over your own provider credentials counts toward the cap.
     pub include_byok_in_limit: bool,
     /// True when the key belongs to the free tier.
     pub is_free_tier: bool,
@@ -135,7 +135,7 @@ pub struct KeyBudget {
     pub guardrail_id: Option<String>,
     /// True when inference paid through your own provider keys counts toward this limit as well.
     pub include_byok: bool,
-    /// Most that may be spent in the current period, in USD.
+    /// Maximum amount that may be spent in the current period, in USD.
     pub limit_usd: f64,
     /// What is left to spend in the current period, in USD; at zero or below, requests are refused until the reset.
     pub remaining_usd: f64,
@@ -359,7 +359,7 @@ pub struct ApiKey {
     pub external_user: Option<String>,
     /// Public identifier of the key; use it to fetch, change or delete the key.
     pub hash: String,
-    /// True when spend over your own provider credentials counts towards the cap.
+    /// True when spend over your own provider credentials counts toward the cap.
     pub include_byok_in_limit: bool,
     /// Readable label of the key, in the form of the shortened secret.
     pub label: String,
@@ -457,7 +457,7 @@ pub struct CreateKeyRequest {
     pub expires_at: Option<String>,
     /// Ties the new key to one of your own end users; for partners that issue keys on behalf of others.
     pub external: Option<CreateKeyRequestExternal>,
-    /// Set to true to count spend over your own provider credentials towards the cap.
+    /// Set to true to count spend over your own provider credentials toward the cap.
     pub include_byok_in_limit: Option<bool>,
     /// Spending cap in USD; null leaves the key uncapped.
     ///
@@ -512,7 +512,7 @@ wire_setters!(CreateKeyRequest {
     /// Sets `external`. Ties the new key to one of your own end users; for partners that issue keys on behalf of
     /// others.
     external: into CreateKeyRequestExternal,
-    /// Sets `include_byok_in_limit`. Set to true to count spend over your own provider credentials towards the cap.
+    /// Sets `include_byok_in_limit`. Set to true to count spend over your own provider credentials toward the cap.
     include_byok_in_limit: exact bool,
     /// Sets `limit`. Spending cap in USD; null leaves the key uncapped.
     limit: number f64,
@@ -582,7 +582,7 @@ impl Root for ApiKeyResponse {}
 pub struct UpdateKeyRequest {
     /// Set to true to switch the key off, false to switch it on again.
     pub disabled: Option<bool>,
-    /// Set to true to count spend over your own provider credentials towards the cap.
+    /// Set to true to count spend over your own provider credentials toward the cap.
     pub include_byok_in_limit: Option<bool>,
     /// Replacement spending cap in USD; null lifts the cap.
     ///
@@ -623,7 +623,7 @@ impl UpdateKeyRequest {
 wire_setters!(UpdateKeyRequest {
     /// Sets `disabled`. Set to true to switch the key off, false to switch it on again.
     disabled: exact bool,
-    /// Sets `include_byok_in_limit`. Set to true to count spend over your own provider credentials towards the cap.
+    /// Sets `include_byok_in_limit`. Set to true to count spend over your own provider credentials toward the cap.
     include_byok_in_limit: exact bool,
     /// Changes `limit`; a plain value sets it, `Patch::Clear` clears it. Replacement spending cap in USD; null lifts
     /// the cap.

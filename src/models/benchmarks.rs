@@ -472,7 +472,7 @@ pub struct SearchBenchmark {
     pub benchmark_type: SearchBenchmarkType,
     /// Name of the evaluated model, fit for display.
     pub display_name: String,
-    /// When the latest run that counts towards the published configuration took place.
+    /// When the latest run that counts toward the published configuration took place.
     pub last_run_timestamp: String,
     /// Permanent OpenRouter slug of the evaluated model.
     pub model_permaslug: String,

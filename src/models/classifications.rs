@@ -124,8 +124,7 @@ pub struct TaskClassificationItem {
     /// Part of all classified sampled tokens, from 0 to 1, that fall to this task; unclassified traffic does not
     /// count.
     pub token_share: f64,
-    /// Part of all classified sampled requests, from 0 to 1, that fall to this task; unclassified traffic does not
-    /// count.
+    /// Share of all classified sampled requests, from 0 to 1, for this task; unclassified traffic does not count.
     pub usage_share: f64,
     /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,

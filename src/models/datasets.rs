@@ -99,7 +99,7 @@ wire_enum!(GetAppRankingsSubcategory {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GetAppRankingsSort {
-    /// Most tokens in the window first.
+    /// Highest number of tokens in the window first.
     Popular,
     /// Largest token growth first.
     Trending,

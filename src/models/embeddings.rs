@@ -119,7 +119,7 @@ impl From<f64> for EmbeddingVector {
 pub struct EmbeddingUsage {
     /// Tokens counted across all the inputs together.
     pub prompt_tokens: i64,
-    /// All tokens counted towards the request.
+    /// All tokens counted toward the request.
     pub total_tokens: i64,
     /// Price charged for the request, in credits.
     pub cost: Option<f64>,

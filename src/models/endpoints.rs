@@ -38,9 +38,9 @@ pub struct PublicEndpoint {
     pub context_length: i64,
     /// Time to first token over the past half hour, in milliseconds by percentile.
     pub latency_last_30m: Option<PercentileStats>,
-    /// Most tokens the endpoint generates per answer; null when it states no limit.
+    /// Maximum number of tokens the endpoint generates per answer; null when it states no limit.
     pub max_completion_tokens: Option<i64>,
-    /// Most input tokens the endpoint accepts; null when it states no limit.
+    /// Maximum number of input tokens the endpoint accepts; null when it states no limit.
     pub max_prompt_tokens: Option<i64>,
     /// Permanent slug identifying the model that this endpoint serves.
     pub model_id: String,

@@ -170,7 +170,7 @@ pub struct Guardrail {
     pub ignored_models: Option<Vec<String>>,
     /// Identifiers of providers that routing must never choose.
     pub ignored_providers: Option<Vec<String>>,
-    /// Most that may be spent, in US dollars, within each reset interval; null means no spending limit.
+    /// Maximum amount that may be spent, in US dollars, within each reset interval; null means no spending limit.
     pub limit_usd: Option<f64>,
     /// How often the spending limit starts afresh; null means it never does.
     pub reset_interval: Option<ResetInterval>,
@@ -463,7 +463,7 @@ pub struct CreateGuardrailRequest {
     ///
     /// At least 1 element.
     pub ignored_providers: Option<Vec<String>>,
-    /// True counts spending on your own provider keys towards the budget as well as OpenRouter credits.
+    /// True counts spending on your own provider keys toward the budget as well as OpenRouter credits.
     pub include_byok_in_budgets: Option<bool>,
     /// Budget in US dollars for each reset interval; `null` sets none.
     pub limit_usd: Option<f64>,
@@ -596,7 +596,7 @@ wire_setters!(CreateGuardrailRequest {
     ignored_models: list String,
     /// Sets `ignored_providers`, from one element or a list. Providers that routing must avoid, by identifier.
     ignored_providers: list String,
-    /// Sets `include_byok_in_budgets`. True counts spending on your own provider keys towards the budget as well as
+    /// Sets `include_byok_in_budgets`. True counts spending on your own provider keys toward the budget as well as
     /// OpenRouter credits.
     include_byok_in_budgets: exact bool,
     /// Sets `limit_usd`. Budget in US dollars for each reset interval; `null` sets none.

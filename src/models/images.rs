@@ -273,7 +273,7 @@ pub struct ImageGenerationRequest {
     ///
     /// At most 16 elements.
     pub input_references: Option<Vec<ContentPartImage>>,
-    /// Most images you want; fewer may arrive, and single-image providers reject more than one.
+    /// Maximum number of images; fewer may arrive, and single-image providers reject more than one.
     pub n: Option<i64>,
     /// Compression level for `webp` and `jpeg` output; has no effect on `png` or where the provider offers no
     /// control.
@@ -363,7 +363,7 @@ wire_setters!(ImageGenerationRequest {
     /// Sets `input_references`, from one element or a list. Pictures to start from or imitate, each given as a web
     /// address or a Base64 data URL.
     input_references: list ContentPartImage,
-    /// Sets `n`. Most images you want; fewer may arrive, and single-image providers reject more than one.
+    /// Sets `n`. Maximum number of images; fewer may arrive, and single-image providers reject more than one.
     n: number i64,
     /// Sets `output_compression`. Compression level for `webp` and `jpeg` output; has no effect on `png` or where the
     /// provider offers no control.

@@ -37,7 +37,7 @@ pub enum ModelSort {
     MostPopular,
     /// Most recently created models first.
     Newest,
-    /// Most tokens in the past week first.
+    /// Highest number of tokens in the past week first.
     TopWeekly,
     /// Cheapest average price first.
     PricingLowToHigh,

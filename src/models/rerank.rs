@@ -101,7 +101,7 @@ pub struct CreateRerankResponseUsage {
     pub cost: Option<f64>,
     /// Search units billed, the measure that Cohere charges by.
     pub search_units: Option<i64>,
-    /// All tokens counted towards the request.
+    /// All tokens counted toward the request.
     pub total_tokens: Option<i64>,
     /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,

@@ -1571,7 +1571,7 @@ wire_setters!(DeferredToolsControl {});
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DeferredRegexSearch {
-    /// Most tools that one search may load.
+    /// Maximum number of tools that one search may load.
     pub max_results: Option<i64>,
     /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
@@ -1590,7 +1590,7 @@ impl DeferredRegexSearch {
 }
 
 wire_setters!(DeferredRegexSearch {
-    /// Sets `max_results`. Most tools that one search may load.
+    /// Sets `max_results`. Maximum number of tools that one search may load.
     max_results: number i64,
 });
 
@@ -1600,7 +1600,7 @@ wire_setters!(DeferredRegexSearch {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DeferredBm25Search {
-    /// Most tools that one search may load.
+    /// Maximum number of tools that one search may load.
     pub max_results: Option<i64>,
     /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
@@ -1619,7 +1619,7 @@ impl DeferredBm25Search {
 }
 
 wire_setters!(DeferredBm25Search {
-    /// Sets `max_results`. Most tools that one search may load.
+    /// Sets `max_results`. Maximum number of tools that one search may load.
     max_results: number i64,
 });
 
@@ -1637,7 +1637,7 @@ pub struct DeferredCustomSearch {
     ///
     /// At least 1 character.
     pub tool_id: String,
-    /// Most tools that one search may load.
+    /// Maximum number of tools that one search may load.
     pub max_results: Option<i64>,
     /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
@@ -1658,7 +1658,7 @@ impl DeferredCustomSearch {
 }
 
 wire_setters!(DeferredCustomSearch {
-    /// Sets `max_results`. Most tools that one search may load.
+    /// Sets `max_results`. Maximum number of tools that one search may load.
     max_results: number i64,
 });
 

@@ -685,7 +685,7 @@ pub struct WorkspaceBudget {
     ///
     /// Format `uuid`.
     pub id: String,
-    /// Most that may be spent within one interval, in US dollars.
+    /// Maximum amount that may be spent within one interval, in US dollars.
     pub limit_usd: f64,
     /// How often the counted spend starts afresh; null for a budget that never starts afresh.
     pub reset_interval: Option<ResetInterval>,

@@ -1,9 +1,10 @@
-//! Which names mark secrets. Client and generator share this rule; the generator includes this file.
+//! Which names mark secrets. Client and generator share this rule; the generator includes this
+//! file.
 
 /// Whether a field, a parameter or a header of this name may hold a secret.
 ///
-/// Each word of the name is checked, so that `apiKey`, `x-api-key`, `API_KEY` and `apikey` are equivalent. An ambiguous
-/// word, such as `monkey` (compare `writekey`), counts as a secret.
+/// Each word of the name is checked, so that `apiKey`, `x-api-key`, `API_KEY` and `apikey` are
+/// equivalent. An ambiguous word, such as `monkey` (compare `writekey`), counts as a secret.
 pub(crate) fn names_secret(name: &str) -> bool {
     let mut word = String::new();
     let mut after_small = false;

@@ -237,7 +237,8 @@ fn port_of(uri: &Uri) -> u16 {
     uri.port_u16().unwrap_or(default)
 }
 
-/// Asks the SOCKS5 proxy at the other end of `link` for a connection to `target`, or to `address` instead (RFC 1928).
+/// Asks the SOCKS5 proxy at the other end of `link` for a connection to `target`, or to `address`
+/// instead (RFC 1928).
 #[cfg(feature = "socks")]
 async fn open_socks(link: Link, proxy: &Proxy, target: &Uri, address: Option<SocketAddr>) -> Result<Link, Cause> {
     let authority = address.map_or_else(
@@ -334,7 +335,8 @@ async fn dial(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStrea
     socket.connect(address).await
 }
 
-/// Polls an attempt to connect. Tokio panics if the runtime has no I/O driver and has no other way to check.
+/// Polls an attempt to connect. Tokio panics if the runtime has no I/O driver and has no other way
+/// to check.
 fn poll_connect(attempt: &mut Attempt, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
     catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx))).unwrap_or_else(|_| {
         let error = io::Error::other("the Tokio runtime has I/O disabled: build it with `enable_all`");
@@ -342,7 +344,8 @@ fn poll_connect(attempt: &mut Attempt, cx: &mut Context<'_>) -> Poll<io::Result<
     })
 }
 
-/// Asks the HTTP proxy at the other end of `link` for a tunnel to the origin of `target` (RFC 9110, section 9.3.6).
+/// Asks the HTTP proxy at the other end of `link` for a tunnel to the origin of `target` (RFC 9110,
+/// section 9.3.6).
 async fn open_tunnel(link: &mut Link, proxy: &Proxy, target: &Uri) -> Result<(), Cause> {
     let authority = format!("{}:{}", target.host().unwrap_or_default(), port_of(target));
     let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();

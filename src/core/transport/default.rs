@@ -33,29 +33,35 @@ use crate::core::within::within;
 pub(super) const NO_TLS: &str = "https:// is not built in: enable the feature `tls` of openrouter-kit (or `tls-ring` or \
                                  `tls-aws-lc-rs` together with `roots-bundled` or `roots-platform`)";
 
-/// The default [`Transport`]: HTTP/1.1 and HTTP/2 over TCP and TLS, with connection reuse and proxies.
+/// The default [`Transport`]: HTTP/1.1 and HTTP/2 over TCP and TLS, with connection reuse and
+/// proxies.
 ///
 /// A clone is cheap and shares the connections.
 ///
-/// - **Runtimes:** a connection is used only in the Tokio runtime it was made in, and ends with it. One transport can
-///   serve any number of runtimes, even concurrently. Outside a runtime, or in one without timers or I/O, requests fail
-///   with an error.
-/// - **Idle connections** are checked at the socket before they are reused: one that the server closed or wrote to in
-///   the meantime is replaced, even if the program blocked its thread all that time.
-/// - **HTTP/2** is used if [`http2`](HyperTransportBuilder::http2) asks for it and the server offers it in the TLS handshake
-///   (ALPN). Calls share a connection up to the server's stream limit; then another one is made. Concurrent first calls share one
-///   handshake. A connection that carries requests is pinged every 30 seconds and abandoned if no reply arrives within
-///   10 seconds, so a vanished peer does not block later requests.
-/// - **HTTP/1.1** connections have no task: whoever waits for a call or reads its body moves their bytes.
-/// - **TCP** connections send at once (`TCP_NODELAY`) and are kept alive with probes after 60 idle seconds.
+/// - **Runtimes:** a connection is used only in the Tokio runtime it was made in, and ends with it.
+///   One transport can serve any number of runtimes, even concurrently. Outside a runtime, or in
+///   one without timers or I/O, requests fail with an error.
+/// - **Idle connections** are checked at the socket before they are reused: one that the server
+///   closed or wrote to in the meantime is replaced, even if the program blocked its thread all
+///   that time.
+/// - **HTTP/2** is used if [`http2`](HyperTransportBuilder::http2) asks for it and the server
+///   offers it in the TLS handshake (ALPN). Calls share a connection up to the server's stream
+///   limit; then another one is made. Concurrent first calls share one handshake. A connection that
+///   carries requests is pinged every 30 seconds and abandoned if no reply arrives within 10
+///   seconds, so a vanished peer does not block later requests.
+/// - **HTTP/1.1** connections have no task: whoever waits for a call or reads its body moves their
+///   bytes.
+/// - **TCP** connections send at once (`TCP_NODELAY`) and are kept alive with probes after 60 idle
+///   seconds.
 /// - **TLS** certificates are always verified, against the bundled roots or those chosen with
 ///   [`roots`](HyperTransportBuilder::roots), and those added with
-///   [`root_certificate`](HyperTransportBuilder::root_certificate). Without any TLS feature only `http://` works.
-/// - **Proxies** come from the environment; see [`proxy`](HyperTransportBuilder::proxy). For `https://` the proxy
-///   sees the target's host and port and nothing of the request; for `http://` it is handed the request as it is, the API
-///   key too.
-/// - **Lost connections:** a request that was given a reused connection which turned out to be closed before anything was
-///   sent is sent on another. Nothing else is repeated here.
+///   [`root_certificate`](HyperTransportBuilder::root_certificate). Without any TLS feature only
+///   `http://` works.
+/// - **Proxies** come from the environment; see [`proxy`](HyperTransportBuilder::proxy). For
+///   `https://` the proxy sees the target's host and port and nothing of the request; for `http://`
+///   it is handed the request as it is, the API key too.
+/// - **Lost connections:** a request that was given a reused connection which turned out to be
+///   closed before anything was sent is sent on another. Nothing else is repeated here.
 ///
 /// A request with the extension [`ConnectTimeout`] has its own limit for connecting.
 ///
@@ -94,7 +100,8 @@ impl HyperTransport {
         HyperTransportBuilder::default()
     }
 
-    /// Checks what can be checked before a connection is made, and adds what only the transport knows.
+    /// Checks what can be checked before a connection is made, and adds what only the transport
+    /// knows.
     fn prepare(&self, request: &mut Request<Body>) -> Result<(), Cause> {
         let uri = request.uri();
         let is_https = match uri.scheme() {
@@ -225,8 +232,8 @@ impl Inner {
         }
     }
 
-    /// Starts a connection attempt for all calls that could share it, or waits for the limit of an unsettled
-    /// connection.
+    /// Starts a connection attempt for all calls that could share it, or waits for the limit of an
+    /// unsettled connection.
     #[cfg(feature = "http2")]
     fn dial(self: &Arc<Self>, uri: &Uri, runtime: &Handle, unsettled: Option<&Http2>) -> Dial {
         let (inner, uri, handle) = (self.clone(), uri.clone(), runtime.clone());
@@ -290,8 +297,9 @@ fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
 
 /// Returns whether an exchange failed because the runtime of its connection was shut down.
 ///
-/// The runtime reports it with its own I/O error. hyper reports the dropped task of a connection as a user error; the
-/// only other user error is a request body that fails, which has a [`TransportError`] as its cause.
+/// The runtime reports it with its own I/O error. hyper reports the dropped task of a connection as
+/// a user error; the only other user error is a request body that fails, which has a
+/// [`TransportError`] as its cause.
 pub(crate) fn runtime_is_gone(error: &TransportError) -> bool {
     let mut cause = StdError::source(error);
     while let Some(error) = cause {
@@ -307,6 +315,24 @@ pub(crate) fn runtime_is_gone(error: &TransportError) -> bool {
 }
 
 /// Builder for a [`HyperTransport`].
+///
+/// ```
+/// # #[cfg(feature = "tls")]
+/// # fn main() -> Result<(), openrouter_kit::core::transport::TransportBuildError> {
+/// use std::time::Duration;
+///
+/// use openrouter_kit::core::transport::HyperTransport;
+///
+/// let transport = HyperTransport::builder()
+///     .connect_timeout(Duration::from_secs(3))
+///     .pool_max_idle_per_host(16)
+///     .no_proxy()
+///     .build()?;
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "tls"))]
+/// # fn main() {}
+/// ```
 #[must_use = "a builder does nothing until `build` is called"]
 #[derive(Clone)]
 pub struct HyperTransportBuilder {
@@ -348,10 +374,10 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Sets how long a connection without a request is kept. Default: 50 seconds, which is below the 60 seconds of
-    /// common load balancers, so that they rarely close a connection at the moment a request is sent on it. It is
-    /// closed within twice that time, and not reused in the last second of a shorter time that the server announces
-    /// (`Keep-Alive: timeout=5`).
+    /// Sets how long a connection without a request is kept. Default: 50 seconds, which is below
+    /// the 60 seconds of common load balancers, so that they rarely close a connection at the
+    /// moment a request is sent on it. It is closed within twice that time, and not reused in the
+    /// last second of a shorter time that the server announces (`Keep-Alive: timeout=5`).
     pub const fn pool_idle_timeout(mut self, timeout: Duration) -> Self {
         self.pool_idle_timeout = timeout;
         self
@@ -371,14 +397,15 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Sends every request through this proxy: `http://host:port`, or `http://name:password@host:port` with special
-    /// characters in the name and the password percent-encoded. The environment, including `NO_PROXY`, is then ignored.
-    /// Schemes:
+    /// Sends every request through this proxy: `http://host:port`, or
+    /// `http://name:password@host:port` with special characters in the name and the password
+    /// percent-encoded. The environment, including `NO_PROXY`, is then ignored. Schemes:
     ///
     /// - `http`: an HTTP proxy; `https://` servers are reached through it with CONNECT.
-    /// - `https`: the same over TLS to the proxy, whose certificate is verified like that of a server.
-    /// - `socks5`, `socks5h`: SOCKS 5 (RFC 1928, RFC 1929), with the feature `socks`. With `socks5h` the proxy resolves
-    ///   server names; with `socks5` they are resolved locally.
+    /// - `https`: the same over TLS to the proxy, whose certificate is verified like that of a
+    ///   server.
+    /// - `socks5`, `socks5h`: SOCKS 5 (RFC 1928, RFC 1929), with the feature `socks`. With
+    ///   `socks5h` the proxy resolves server names; with `socks5` they are resolved locally.
     ///
     /// Without this option and [`no_proxy`](Self::no_proxy), the environment decides when the
     /// transport is built:
@@ -392,7 +419,8 @@ impl HyperTransportBuilder {
     ///   everything under it (`example.com`, `.example.com` and `*.example.com` are equivalent), an
     ///   address (`10.0.0.1`, `::1`), a network (`10.0.0.0/8`), or `*` for everything. Hosts and
     ///   addresses may have a `:port`.
-    /// - With [`system_proxy`](Self::system_proxy) the settings of macOS or Windows apply if none of these variables is set.
+    /// - With [`system_proxy`](Self::system_proxy) the settings of macOS or Windows apply if none
+    ///   of these variables is set.
     /// - A proxy that cannot be used fails the requests that need it. Nothing bypasses it.
     ///
     /// The default port is 80 for `http`, 443 for `https` and 1080 for SOCKS.
@@ -414,8 +442,9 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Sets the certificate authorities to trust, besides [`root_certificate`](Self::root_certificate). Default:
-    /// [`Roots::Bundled`]. With an empty list only the certificates given by `root_certificate` are trusted.
+    /// Sets the certificate authorities to trust, besides
+    /// [`root_certificate`](Self::root_certificate). Default: [`Roots::Bundled`]. With an empty
+    /// list only the certificates given by `root_certificate` are trusted.
     pub fn roots(mut self, roots: impl IntoIterator<Item = Roots>) -> Self {
         self.tls.roots = Some(roots.into_iter().collect());
         self
@@ -428,21 +457,36 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Trusts these root certificates too: one certificate in DER form, or any number in PEM form. Each call adds.
+    /// Trusts these root certificates too: one certificate in DER form, or any number in PEM form.
+    /// Each call adds.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "tls")]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use openrouter_kit::core::transport::HyperTransport;
+    ///
+    /// let company = std::fs::read("/etc/ssl/company.pem")?;
+    /// let transport = HyperTransport::builder().root_certificate(company).build()?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "tls"))]
+    /// # fn main() {}
+    /// ```
     pub fn root_certificate(mut self, certificate: impl Into<Vec<u8>>) -> Self {
         self.tls.extra_roots.push(certificate.into());
         self
     }
 
-    /// Presents this certificate to servers that ask for one: the certificate, its chain and its private key, all in one
-    /// PEM text.
+    /// Presents this certificate to servers that ask for one: the certificate, its chain and its
+    /// private key, all in one PEM text.
     pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.tls.client_certificate = Some(pem.into());
         self
     }
 
-    /// Uses this rustls configuration unchanged, except for the protocols (ALPN), which depend on [`http2`](Self::http2). It
-    /// replaces [`roots`](Self::roots), [`root_certificate`](Self::root_certificate),
+    /// Uses this rustls configuration unchanged, except for the protocols (ALPN), which depend on
+    /// [`http2`](Self::http2). It replaces [`roots`](Self::roots),
+    /// [`root_certificate`](Self::root_certificate),
     /// [`client_certificate`](Self::client_certificate) and [`cryptography`](Self::cryptography).
     #[cfg(feature = "rustls-config")]
     pub fn rustls_config(mut self, config: impl Into<Arc<rustls::ClientConfig>>) -> Self {
@@ -452,6 +496,19 @@ impl HyperTransportBuilder {
 
     /// Connects to these addresses instead of resolving `host`. Port 0 means the port of the URL.
     /// Each call adds a host. TLS still verifies the name `host`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tls")]
+    /// # fn main() -> Result<(), openrouter_kit::core::transport::TransportBuildError> {
+    /// use openrouter_kit::core::transport::HyperTransport;
+    ///
+    /// // Connect to a machine of the internal network under the public name.
+    /// let transport = HyperTransport::builder().resolve("openrouter.ai", [([10, 0, 0, 7], 0).into()]).build()?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "tls"))]
+    /// # fn main() {}
+    /// ```
     pub fn resolve(mut self, host: impl Into<String>, addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
         Arc::make_mut(&mut self.dial.resolved).push((host.into(), addresses.into_iter().collect()));
         self

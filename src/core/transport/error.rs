@@ -15,9 +15,11 @@ pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
-    /// No connection was made (name resolution, refused, TLS, proxy). The server has not received the request.
+    /// No connection was made (name resolution, refused, TLS, proxy). The server has not received
+    /// the request.
     Connect,
-    /// No connection was made within the limit for connecting. The server has not received the request.
+    /// No connection was made within the limit for connecting. The server has not received the
+    /// request.
     ConnectTimeout,
     /// The connection was closed before any byte of the request was processed, such as an idle
     /// connection that the server closed. The server has not processed the request.
@@ -34,6 +36,14 @@ pub enum TransportErrorKind {
 
 /// The error of a transport that could not carry a request or a body. Its
 /// [`source`](StdError::source) is the cause.
+///
+/// ```
+/// use openrouter_kit::core::transport::{TransportError, TransportErrorKind};
+///
+/// let error = TransportError::new(TransportErrorKind::Connect, "the port is closed");
+/// assert!(error.is_unsent());
+/// assert_eq!(error.to_string(), "the connection could not be established");
+/// ```
 #[derive(Debug)]
 pub struct TransportError {
     kind: TransportErrorKind,

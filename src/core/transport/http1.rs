@@ -21,15 +21,16 @@ use super::socket::SocketState;
 use super::stream::{Connected, Stream};
 use crate::core::body::Body;
 
-/// The maximum size of a connection's buffers, and so of a response head. An idle connection keeps its buffers, and
-/// larger ones do not speed up downloads.
+/// The maximum size of a connection's buffers, and so of a response head. An idle connection keeps
+/// its buffers, and larger ones do not speed up downloads.
 const BUFFER: usize = 64 * 1024;
 
 /// A connection that carries one exchange after the other.
 ///
-/// It is driven by its current user: first the call, then the response body. No background task runs between the socket
-/// and the reader, and dropping either closes the connection at once. An idle connection is not driven;
-/// [`is_open`](Self::is_open) finds out what happened to it in the meantime.
+/// It is driven by its current user: first the call, then the response body. No background task
+/// runs between the socket and the reader, and dropping either closes the connection at once. An
+/// idle connection is not driven; [`is_open`](Self::is_open) finds out what happened to it in the
+/// meantime.
 pub(super) struct Http1 {
     sender: SendRequest<Body>,
     connection: Connection<Stream, Body>,
@@ -67,7 +68,8 @@ impl Http1 {
         self.keep_alive
     }
 
-    /// Returns whether an idle connection can carry a request: the server has neither closed it nor written to it.
+    /// Returns whether an idle connection can carry a request: the server has neither closed it nor
+    /// written to it.
     pub(super) fn is_open(&mut self) -> bool {
         let socket = self.socket.clone();
         let driven = socket.look(|| self.drive(&mut Context::from_waker(Waker::noop())));
@@ -118,8 +120,8 @@ impl Http1 {
     }
 }
 
-/// Returns how long a connection may be idle according to the header `Keep-Alive: timeout=SECONDS`, minus a second for
-/// the latency of the next request.
+/// Returns how long a connection may be idle according to the header `Keep-Alive: timeout=SECONDS`,
+/// minus a second for the latency of the next request.
 fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
     const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
     let value = headers.get(KEEP_ALIVE)?.to_str().ok()?;

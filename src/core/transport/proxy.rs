@@ -15,7 +15,8 @@ use percent_encoding::percent_decode_str;
 
 use crate::core::base64;
 
-/// Hosts that the proxies of the environment are never used for: a proxy could not reach this machine's own servers.
+/// Hosts that the proxies of the environment are never used for: a proxy could not reach this
+/// machine's own servers.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
 /// What to do with requests of one scheme.

@@ -69,7 +69,8 @@ impl TlsOptions {
 }
 
 impl TlsOptions {
-    /// Returns the trusted roots. Features do not change the choice: another crate may have enabled them.
+    /// Returns the trusted roots. Features do not change the choice: another crate may have enabled
+    /// them.
     fn trusted(&self) -> Result<RootCertStore, TransportBuildError> {
         let mut trusted = RootCertStore::empty();
         for certificate in &self.extra_roots {
@@ -108,7 +109,8 @@ impl TlsOptions {
     }
 }
 
-/// Makes TLS connections over those of `C`. Certificates are always verified; this cannot be disabled.
+/// Makes TLS connections over those of `C`. Certificates are always verified; this cannot be
+/// disabled.
 pub(super) struct Tls<C>(HttpsConnector<C>);
 
 impl<C> Tls<C>
@@ -151,7 +153,8 @@ fn connect_error(host: &str, error: Cause) -> ConnectError {
     }
 }
 
-/// Unwraps a TLS error from I/O errors that only wrap it, so that a program finds it in the chain of sources.
+/// Unwraps a TLS error from I/O errors that only wrap it, so that a program finds it in the chain
+/// of sources.
 fn innermost(mut error: Cause) -> Cause {
     loop {
         error = match error.downcast::<io::Error>() {
@@ -195,8 +198,8 @@ const fn advice(error: &rustls::Error) -> Option<&'static str> {
     }
 }
 
-/// The chosen cryptography; by default that of the process if the program installed one, or else ring. Features do not
-/// change the choice: another crate may have enabled them.
+/// The chosen cryptography; by default that of the process if the program installed one, or else
+/// ring. Features do not change the choice: another crate may have enabled them.
 fn provider(chosen: Option<Cryptography>) -> Result<Arc<CryptoProvider>, TransportBuildError> {
     let default = CryptoProvider::get_default().filter(|_| chosen.is_none());
     let built_in = || match chosen.unwrap_or(Cryptography::Ring) {

@@ -153,7 +153,8 @@ macro_rules! wire_numbers {
     };
 }
 
-/// Implements the conversions from vectors, arrays and slices of texts into a branch of a union that is a list of texts.
+/// Implements the conversions from vectors, arrays and slices of texts into a branch of a union
+/// that is a list of texts.
 #[allow(unused_macros, reason = "a build without models has no use for it")]
 macro_rules! wire_texts {
     ($type:ident, $variant:ident) => {

@@ -6,6 +6,17 @@ use std::sync::Arc;
 use crate::core::hidden;
 
 /// The error of a JSON text that cannot be read as the requested type.
+///
+/// ```
+/// # #[cfg(feature = "chat")]
+/// # {
+/// use openrouter_kit::core::wire;
+/// use openrouter_kit::models::ChatRequest;
+///
+/// let error = wire::decode::<ChatRequest>("[]").unwrap_err();
+/// assert_eq!(error.to_string(), "expected an object, found an array");
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct DecodeError(
     /// Shared: all fields of an object that does not match have the same error.
@@ -49,6 +60,18 @@ impl DecodeError {
 }
 
 /// The error of a value that cannot be written as JSON.
+///
+/// ```
+/// # #[cfg(feature = "chat")]
+/// # {
+/// use openrouter_kit::core::wire;
+/// use openrouter_kit::models::{ChatMessage, ChatRequest};
+///
+/// let request = ChatRequest::new([ChatMessage::user("Hello")]).temperature(f64::NAN);
+/// let error = wire::encode(&request).unwrap_err();
+/// assert_eq!(error.path(), "temperature");
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct EncodeError(Box<Inner>);
 

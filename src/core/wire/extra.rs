@@ -134,6 +134,15 @@ impl Extra {
     }
 
     /// Returns the value of the field `name`.
+    ///
+    /// ```
+    /// use openrouter_kit::models::{Extra, Json};
+    ///
+    /// let mut extra = Extra::new();
+    /// assert_eq!(extra.get("seed"), None);
+    /// extra.insert("seed", 7);
+    /// assert_eq!(extra.get("seed").and_then(Json::as_i64), Some(7));
+    /// ```
     pub fn get(&self, name: &str) -> Option<&Json> {
         self.find(name).map(|member| &member.value)
     }
@@ -161,6 +170,14 @@ impl Extra {
     }
 
     /// Sets a field and returns the value it had.
+    ///
+    /// ```
+    /// use openrouter_kit::models::{Extra, Json};
+    ///
+    /// let mut extra = Extra::new();
+    /// assert_eq!(extra.insert("seed", 7), None);
+    /// assert_eq!(extra.insert("seed", 8), Some(Json::from(7)));
+    /// ```
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Json>) -> Option<Json> {
         self.push(name.into().into(), value.into(), None)
     }
@@ -190,6 +207,16 @@ impl Extra {
     }
 
     /// Returns names and values, in the order received.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Extra;
+    ///
+    /// let mut extra = Extra::new();
+    /// extra.insert("b", true);
+    /// extra.insert("a", "x");
+    /// let names: Vec<&str> = extra.iter().map(|(name, _)| name).collect();
+    /// assert_eq!(names, ["b", "a"]);
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Json)> {
         self.list().iter().map(|member| (&*member.name, &member.value))
     }
@@ -207,6 +234,24 @@ impl Extra {
     /// Returns the fields whose value does not match their type, with the reason. The typed field
     /// is then empty, or has the nearest value that matches: the integer part of a number, text
     /// with U+FFFD for half of a surrogate pair, a list without the elements of another type.
+    ///
+    /// ```
+    /// # #[cfg(feature = "chat")]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use openrouter_kit::models::ChatResult;
+    ///
+    /// let result: ChatResult = serde_json::from_str(
+    ///     r#"{"id":"gen-1","object":"chat.completion","created":"today","model":"m","choices":[]}"#,
+    /// )?;
+    /// let (name, error) = result.extra.mismatches().next().unwrap();
+    /// assert_eq!((name, error.message()), ("created", "expected a number, found a string"));
+    /// // The original is written back.
+    /// assert!(serde_json::to_string(&result)?.contains(r#""created":"today""#));
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "chat"))]
+    /// # fn main() {}
+    /// ```
     pub fn mismatches(&self) -> impl Iterator<Item = (&str, &DecodeError)> {
         self.members().filter_map(|(name, mismatch)| Some((name, mismatch?)))
     }

@@ -37,9 +37,10 @@ use crate::core::hidden;
 /// # Ok::<(), openrouter_kit::core::wire::DecodeError>(())
 /// ```
 ///
-/// `Debug` prints `[redacted]` instead of what may be a secret: strings and numbers at any depth below names that
-/// suggest one (`key`, `token`, `password`, `headers` and so on), and anything that looks like a key inside other
-/// strings. `Display` and [`as_text`](Self::as_text) return the whole text verbatim.
+/// `Debug` prints `[redacted]` instead of what may be a secret: strings and numbers at any depth
+/// below names that suggest one (`key`, `token`, `password`, `headers` and so on), and anything
+/// that looks like a key inside other strings. `Display` and [`as_text`](Self::as_text) return the
+/// whole text verbatim.
 pub struct Json {
     /// `None` for `null`, so that a missing value takes no memory.
     text: Option<Box<str>>,
@@ -67,6 +68,15 @@ impl Json {
     ///
     /// # Errors
     /// [`DecodeError`] if `text` is not exactly one JSON value, or nested deeper than 127.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Json;
+    ///
+    /// let json = Json::parse(r#"{"price": 0.10}"#).unwrap();
+    /// assert_eq!(json.as_text(), r#"{"price": 0.10}"#);
+    /// let error = Json::parse("{").unwrap_err();
+    /// assert_eq!(error.message(), "expected the name of a field, found the end of the text");
+    /// ```
     pub fn parse(text: impl Into<String>) -> Result<Self, DecodeError> {
         let text = text.into();
         let mut reader = Reader::new(&text);
@@ -79,6 +89,12 @@ impl Json {
     ///
     /// # Errors
     /// [`EncodeError`] if it cannot be written as JSON.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Json;
+    ///
+    /// assert_eq!(Json::of(&[1, 2]).unwrap().as_text(), "[1,2]");
+    /// ```
     pub fn of(value: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
         let text = serde_json::to_string(value).map_err(|error| EncodeError::new(error.to_string()))?;
         Ok(Self::of_text(text.into()))
@@ -106,6 +122,13 @@ impl Json {
     ///
     /// What such a tree cannot represent is replaced: half of a surrogate pair by U+FFFD, a number
     /// beyond the range of `f64` by null. [`as_text`](Self::as_text) keeps both.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Json;
+    /// use serde_json::json;
+    ///
+    /// assert_eq!(Json::parse("[1, null]").unwrap().to_value(), json!([1, null]));
+    /// ```
     pub fn to_value(&self) -> Value {
         self.deserialize().unwrap_or_else(|_| tree(self.as_text()))
     }
@@ -114,6 +137,18 @@ impl Json {
     ///
     /// # Errors
     /// The error of serde_json if the value does not match.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Json;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Point {
+    ///     x: i32,
+    /// }
+    ///
+    /// let point: Point = Json::parse(r#"{"x": 1, "y": 2}"#).unwrap().deserialize().unwrap();
+    /// assert_eq!(point.x, 1);
+    /// ```
     pub fn deserialize<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.as_text())
     }
@@ -173,6 +208,14 @@ impl Json {
     }
 
     /// Returns the fields of an object, in the order of the text.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Json;
+    ///
+    /// let json = Json::parse(r#"{"b": 1, "a": 2}"#).unwrap();
+    /// let names: Vec<&str> = json.as_object().unwrap().map(|(name, _)| name).collect();
+    /// assert_eq!(names, ["b", "a"]);
+    /// ```
     pub fn as_object(&self) -> Option<impl ExactSizeIterator<Item = (&str, &Self)>> {
         match self.parsed() {
             Parsed::Object(members) => Some(members.iter().map(|(name, value)| (&**name, value))),
@@ -182,6 +225,14 @@ impl Json {
 
     /// Returns a field of an object by name, or an element of an array by index. Of several fields
     /// with the same name the last one counts, as in most JSON parsers.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Json;
+    ///
+    /// let json = Json::parse(r#"{"list": [1, 2]}"#).unwrap();
+    /// assert_eq!(json.get("list").and_then(|list| list.get(1)), Some(&Json::from(2)));
+    /// assert_eq!(json.get("other"), None);
+    /// ```
     pub fn get(&self, index: impl JsonIndex) -> Option<&Self> {
         index.get(self)
     }
@@ -230,6 +281,14 @@ impl Json {
 
     /// Returns where this value first differs from `other`. Null and missing fields are equal, and
     /// numbers are compared by value.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Json;
+    ///
+    /// let one = Json::parse(r#"{"a": [{"b": 1.0}], "c": null}"#).unwrap();
+    /// let two = Json::parse(r#"{"a": [{"b": 2}]}"#).unwrap();
+    /// assert_eq!(one.difference(&two).unwrap().to_string(), ".a[0].b");
+    /// ```
     pub fn difference(&self, other: &Self) -> Option<Difference> {
         differ(self.as_text(), other.as_text(), true).map(Difference)
     }
@@ -705,6 +764,13 @@ impl<'de> Visitor<'de> for JsonVisitor {
 ///
 /// It converts from any [`Value`], so `json!({...})` can be passed directly; a value that is not an
 /// object is an error when the request is built, before anything is sent.
+///
+/// ```
+/// use openrouter_kit::models::JsonObject;
+/// use serde_json::json;
+///
+/// let schema = JsonObject::from(json!({"type": "object", "properties": {}}));
+/// ```
 #[derive(Clone, PartialEq)]
 pub struct JsonObject(Json);
 

@@ -1,7 +1,7 @@
 //! How models are converted to JSON and JSON to models, without loss.
 //!
-//! Every model type implements [`Wire`] through one of the macros of this module (`wire_struct!`, `wire_enum!`,
-//! `wire_union!`) instead of a derive. The rules are the same for all types:
+//! Every model type implements [`Wire`] through one of the macros of this module (`wire_struct!`,
+//! `wire_enum!`, `wire_union!`) instead of a derive. The rules are the same for all types:
 //!
 //! - **Unknown fields** of an object are kept in its [`Extra`] and written back; null ones count as
 //!   missing.
@@ -207,8 +207,9 @@ pub trait Root: Wire {
         self.extra().is_some_and(Extra::reports_error)
     }
 
-    /// Assembles a response from the events of a stream, for operations that a server may stream unrequested. Takes the
-    /// data of each event, including the end mark; returns `None` if the response is not complete.
+    /// Assembles a response from the events of a stream, for operations that a server may stream
+    /// unrequested. Takes the data of each event, including the end mark; returns `None` if the
+    /// response is not complete.
     #[doc(hidden)]
     fn from_events(events: &[&str]) -> Option<Self> {
         let _ = events;
@@ -220,6 +221,20 @@ pub trait Root: Wire {
 ///
 /// # Errors
 /// [`DecodeError`] if the text is not JSON, has more than one value, or the value is not a `T`.
+///
+/// ```
+/// # #[cfg(feature = "chat")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use openrouter_kit::core::wire;
+/// use openrouter_kit::models::ChatMessage;
+///
+/// let message: ChatMessage = wire::decode(r#"{"role": "user", "content": "Hello"}"#)?;
+/// assert_eq!(wire::encode(&message)?, br#"{"role":"user","content":"Hello"}"#);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "chat"))]
+/// # fn main() {}
+/// ```
 pub fn decode<T: Wire>(json: &str) -> Result<T, DecodeError> {
     let mut value = T::missing();
     read_whole(json, &mut ReadInto(&mut value))?;
@@ -256,7 +271,8 @@ fn read_whole(json: &str, place: &mut dyn ReadValue) -> Result<(), DecodeError> 
 /// Reads `json` as a `T` like [`decode`], but accepts any JSON object: one that does not match is
 /// kept whole in the value.
 ///
-/// Streams are read this way, so that an object that is new to this version of the crate does not end them.
+/// Streams are read this way, so that an object that is new to this version of the crate does not
+/// end them.
 ///
 /// # Errors
 /// [`DecodeError`] if the text is not JSON, or not an object while `T` is one.
@@ -300,7 +316,8 @@ pub(crate) fn decode_inside<T: Wire>(json: &str) -> Option<T> {
 /// Writes `value` as JSON.
 ///
 /// # Errors
-/// [`EncodeError`] if JSON cannot represent a value (a number that is not finite, a schema that is not an object).
+/// [`EncodeError`] if JSON cannot represent a value (a number that is not finite, a schema that is
+/// not an object).
 pub fn encode<T: Wire>(value: &T) -> Result<Vec<u8>, EncodeError> {
     let mut writer = Writer::new();
     scalars::write_or_null(value, &mut writer);
@@ -328,6 +345,23 @@ pub(crate) fn of_tag<T: Wire + From<Unrecognized>>(tag: &str, value: String) -> 
 ///
 /// An unknown text of an enum is typed, and so is everything inside maps and [`Json`], which accept
 /// any name and value.
+///
+/// ```
+/// # #[cfg(feature = "chat")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use openrouter_kit::core::wire;
+/// use openrouter_kit::models::ChatResult;
+///
+/// let result: ChatResult = serde_json::from_str(
+///     r#"{"id":"gen-1","object":"chat.completion","created":1,"model":"m","choices":[],"mood":"good"}"#,
+/// )?;
+/// let untyped = wire::untyped(&result);
+/// assert_eq!((untyped.len(), untyped[0].path.as_str()), (1, "mood"));
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "chat"))]
+/// # fn main() {}
+/// ```
 pub fn untyped<T: Wire>(value: &T) -> Vec<Untyped> {
     let mut writer = Writer::surveying();
     value.write(&mut writer);

@@ -9,8 +9,8 @@ pub(crate) fn read_text<T: for<'a> From<&'a str>>(place: &mut T, reader: &mut Re
     read
 }
 
-/// Implements conversions, [`Wire`](super::Wire) and serde's traits for an enum of texts with a variant
-/// `Unrecognized(Box<str>)`.
+/// Implements conversions, [`Wire`](super::Wire) and serde's traits for an enum of texts with a
+/// variant `Unrecognized(Box<str>)`.
 macro_rules! wire_enum {
     ($type:ident { $($variant:ident = $text:literal,)* }) => {
         impl $type {

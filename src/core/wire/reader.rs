@@ -61,8 +61,8 @@ impl<'a> Reader<'a> {
     /// Counts the memory of a decoded value.
     ///
     /// # Errors
-    /// [`DecodeError`] once the values take far more memory than any legitimate text of this length. Nothing more can
-    /// be read after that, so half a list is never taken for the whole.
+    /// [`DecodeError`] once the values take far more memory than any legitimate text of this
+    /// length. Nothing more can be read after that, so half a list is never taken for the whole.
     #[inline]
     pub(crate) fn allocate(&mut self, bytes: usize) -> Result<(), DecodeError> {
         let left = self.memory.checked_sub(bytes);

@@ -614,6 +614,14 @@ impl<T: Wire> Wire for Patch<T> {
 
 /// A value that must not be revealed by accident: a key, a password, settings that contain one.
 /// `Debug` prints `[redacted]`.
+///
+/// ```
+/// use openrouter_kit::models::Secret;
+///
+/// let key: Secret = "sk-or-v1-...".into();
+/// assert_eq!(format!("{key:?}"), "[redacted]");
+/// assert_eq!(key.expose(), "sk-or-v1-...");
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret<T = String>(T);
 

@@ -37,7 +37,8 @@ pub(crate) struct Arms {
     /// The objects without a tag, or with one that is not in `tagged`; the first whose conditions
     /// are met is taken.
     pub(crate) objects: &'static [Arm],
-    /// Everything that is not an object, by its kind and, for an array, by the kind of its first element.
+    /// Everything that is not an object, by its kind and, for an array, by the kind of its first
+    /// element.
     pub(crate) shapes: &'static [(Shape, Option<Shape>, u8)],
 }
 
@@ -291,6 +292,15 @@ struct Kept {
 
 impl Unrecognized {
     /// Creates a value to send that the crate has no type for.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Unrecognized;
+    /// use serde_json::json;
+    ///
+    /// let part = Unrecognized::new(json!({"type": "hologram", "url": "https://example.com"}));
+    /// assert_eq!(part.tag("type"), Some("hologram"));
+    /// assert!(part.error().is_none());
+    /// ```
     pub fn new(json: impl Into<Json>) -> Self {
         Self::kept(json.into(), None)
     }

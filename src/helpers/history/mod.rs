@@ -6,12 +6,14 @@
 //! equivalent forms are replaced by one:
 //!
 //! - text as a string and as a list of one text part, and a missing and an empty content
-//! - the default `detail: "auto"` of an image, the `status: "completed"` of an item, `is_error: false`
+//! - the default `detail: "auto"` of an image, the `status: "completed"` of an item, `is_error:
+//!   false`
 //! - empty arguments of a call and `{}`, and whitespace in arguments
 //! - the cache mark of a whole message and that of its last part
 //! - `reasoning` (or `reasoning_content`) and one reasoning detail with only this text; if it
 //!   repeats the details, it is omitted
-//! - signed or encrypted reasoning without a `format` and with that of the Messages API, `anthropic-claude-v1`
+//! - signed or encrypted reasoning without a `format` and with that of the Messages API,
+//!   `anthropic-claude-v1`
 //! - the `index` of a tool call or a reasoning detail that is its position
 //! - consecutive messages of the same role in the Messages API, which reads them as one
 //!
@@ -60,12 +62,14 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// Returns where the value is in the source, such as `messages[2].content[0].cache_control`, `input[3].id` or `system[0]`.
+    /// Returns where the value is in the source, such as `messages[2].content[0].cache_control`,
+    /// `input[3].id` or `system[0]`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Returns the value as it is in the source. If only its position is lost, it is in the converted history too.
+    /// Returns the value as it is in the source. If only its position is lost, it is in the
+    /// converted history too.
     pub fn value(&self) -> &Json {
         &self.value
     }
@@ -193,8 +197,8 @@ pub fn responses_to_chat(items: &[InputItem]) -> Result<Vec<ChatMessage>, Lossy<
     convert(responses::read(items), chat::write)
 }
 
-/// Converts input items of the Responses API to the Messages API. A system message at the start becomes the system prompt,
-/// so put the `instructions` of a request there ([`InputItem::system`]).
+/// Converts input items of the Responses API to the Messages API. A system message at the start
+/// becomes the system prompt, so put the `instructions` of a request there ([`InputItem::system`]).
 ///
 /// # Errors
 /// [`Lossy`] if something cannot be represented there, such as the id of an item
@@ -215,7 +219,8 @@ pub fn messages_to_chat(history: &MessagesHistory) -> Result<Vec<ChatMessage>, L
     convert(messages::read(history), chat::write)
 }
 
-/// Converts a history of the Messages API to input items of the Responses API. The system prompt becomes the first item.
+/// Converts a history of the Messages API to input items of the Responses API. The system prompt
+/// becomes the first item.
 ///
 /// # Errors
 /// [`Lossy`] if something cannot be represented there, such as a mark of the prompt cache.

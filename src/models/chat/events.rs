@@ -37,7 +37,7 @@ pub struct ChatStreamChunk {
     pub service_tier: Option<String>,
     /// Opaque mark of the provider backend setup that produced the chunk.
     pub system_fingerprint: Option<String>,
-    /// Tokens consumed and money charged, delivered towards the close of the stream.
+    /// Tokens consumed and money charged, delivered toward the close of the stream.
     pub usage: Option<ChatUsage>,
     /// Name of the provider that is answering.
     pub provider: Option<String>,

@@ -812,7 +812,7 @@ pub struct ChatRequestReasoning {
     pub enabled: Option<bool>,
     /// Lets the model reason without returning its reasoning.
     pub exclude: Option<bool>,
-    /// Most tokens to spend on reasoning; an alternative to `effort`.
+    /// Maximum number of tokens to spend on reasoning; an alternative to `effort`.
     pub max_tokens: Option<i64>,
     /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
@@ -843,7 +843,7 @@ wire_setters!(ChatRequestReasoning {
     enabled: exact bool,
     /// Sets `exclude`. Lets the model reason without returning its reasoning.
     exclude: exact bool,
-    /// Sets `max_tokens`. Most tokens to spend on reasoning; an alternative to `effort`.
+    /// Sets `max_tokens`. Maximum number of tokens to spend on reasoning; an alternative to `effort`.
     max_tokens: number i64,
 });
 

@@ -42,7 +42,7 @@ pub struct MessagesRequest {
     pub deferred_tools: Option<DeferredToolsControl>,
     /// Up to 3 models that OpenRouter tries in turn when the main one fails or refuses; excludes use of `models`.
     pub fallbacks: Option<Vec<MessagesFallbackParam>>,
-    /// Most output tokens to produce; the model may stop earlier.
+    /// Maximum number of output tokens to produce; the model may stop earlier.
     pub max_tokens: Option<i64>,
     /// Facts about the request that are not part of the prompt.
     pub metadata: Option<MessagesRequestMetadata>,
@@ -179,7 +179,7 @@ wire_setters!(MessagesRequest {
     /// Sets `fallbacks`, from one element or a list. Up to 3 models that OpenRouter tries in turn when the main one
     /// fails or refuses; excludes use of `models`.
     fallbacks: list MessagesFallbackParam,
-    /// Sets `max_tokens`. Most output tokens to produce; the model may stop earlier.
+    /// Sets `max_tokens`. Maximum number of output tokens to produce; the model may stop earlier.
     max_tokens: number i64,
     /// Sets `metadata`. Facts about the request that are not part of the prompt.
     metadata: into MessagesRequestMetadata,
@@ -405,7 +405,7 @@ wire_setters!(AnthropicToolUses {});
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ContextEditClearToolUses20250919Trigger {
-    /// Least amount of context a clearing step must free to be worthwhile; null sets no such floor.
+    /// Minimum amount of context a clearing step must free to be worthwhile; null sets no such floor.
     ///
     /// `type` is `input_tokens`.
     InputTokens(AnthropicInputTokens),
@@ -2385,7 +2385,7 @@ pub struct AnthropicWebSearchTool20250305 {
     pub blocked_domains: Option<Vec<String>>,
     /// Lets the prompt be cached up to and including this tool.
     pub cache_control: Option<CacheControl>,
-    /// Most searches in one request; null sets no limit.
+    /// Maximum number of searches in one request; null sets no limit.
     pub max_uses: Option<i64>,
     /// Approximate whereabouts of the user, for results of local relevance.
     pub user_location: Option<WebSearchUserLocation>,
@@ -2418,7 +2418,7 @@ wire_setters!(AnthropicWebSearchTool20250305 {
     blocked_domains: list String,
     /// Sets `cache_control`. Lets the prompt be cached up to and including this tool.
     cache_control: into CacheControl,
-    /// Sets `max_uses`. Most searches in one request; null sets no limit.
+    /// Sets `max_uses`. Maximum number of searches in one request; null sets no limit.
     max_uses: number i64,
     /// Sets `user_location`. Approximate whereabouts of the user, for results of local relevance.
     user_location: into WebSearchUserLocation,
@@ -2438,7 +2438,7 @@ pub struct AnthropicWebSearchTool20260209 {
     pub blocked_domains: Option<Vec<String>>,
     /// Lets the prompt be cached up to and including this tool.
     pub cache_control: Option<CacheControl>,
-    /// Most searches in one request; null sets no limit.
+    /// Maximum number of searches in one request; null sets no limit.
     pub max_uses: Option<i64>,
     /// Approximate whereabouts of the user, for results of local relevance.
     pub user_location: Option<WebSearchUserLocation>,
@@ -2475,7 +2475,7 @@ wire_setters!(AnthropicWebSearchTool20260209 {
     blocked_domains: list String,
     /// Sets `cache_control`. Lets the prompt be cached up to and including this tool.
     cache_control: into CacheControl,
-    /// Sets `max_uses`. Most searches in one request; null sets no limit.
+    /// Sets `max_uses`. Maximum number of searches in one request; null sets no limit.
     max_uses: number i64,
     /// Sets `user_location`. Approximate whereabouts of the user, for results of local relevance.
     user_location: into WebSearchUserLocation,
@@ -3495,7 +3495,7 @@ impl From<AnthropicTextBlockParam> for MessagesRequestSystem {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MessagesRequestThinkingEnabled {
-    /// Most tokens to spend on reasoning; they count toward `max_tokens`, so stay below it.
+    /// Maximum number of tokens to spend on reasoning; they count toward `max_tokens`, so stay below it.
     pub budget_tokens: i64,
     /// What happens to thinking blocks that no longer fit the messages in front of them.
     pub block_binding: Option<AnthropicThinkingBlockBinding>,
@@ -4088,7 +4088,7 @@ pub struct MessagesRequestToolAdvisor20260301 {
     pub caching: Option<CacheControl>,
     /// Keep the definition out of the initial context until tool search brings it up.
     pub defer_loading: Option<bool>,
-    /// Most consultations of the advisor in one request.
+    /// Maximum number of consultations of the advisor in one request.
     pub max_uses: Option<i64>,
     /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
@@ -4129,7 +4129,7 @@ wire_setters!(MessagesRequestToolAdvisor20260301 {
     caching: into CacheControl,
     /// Sets `defer_loading`. Keep the definition out of the initial context until tool search brings it up.
     defer_loading: exact bool,
-    /// Sets `max_uses`. Most consultations of the advisor in one request.
+    /// Sets `max_uses`. Maximum number of consultations of the advisor in one request.
     max_uses: number i64,
 });
 

@@ -4689,11 +4689,11 @@ wire_setters!(WebSearchDomainFilter {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SearchContextSize {
-    /// Least retrieved context, for cheap and quick answers.
+    /// Smallest amount of retrieved context, for cheap and quick answers.
     Low,
     /// Balanced amount of retrieved context.
     Medium,
-    /// Most retrieved context, for thorough answers.
+    /// Largest amount of retrieved context, for thorough answers.
     High,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
@@ -4787,8 +4787,8 @@ pub struct LegacyWebSearchServerTool {
     pub engine: Option<WebSearchToolEngine>,
     /// Domains to which results are confined or from which none may come.
     pub filters: Option<WebSearchDomainFilter>,
-    /// Most results per search by Exa, Firecrawl, Parallel or Perplexity (which stops at 20); native provider search
-    /// pays no heed to it.
+    /// Maximum number of results per search by Exa, Firecrawl, Parallel or Perplexity (which stops at 20); native
+    /// provider search pays no heed to it.
     pub max_results: Option<i64>,
     /// Searches allowed per request, beyond which calls yield errors; native search passes it to Anthropic only.
     pub max_uses: Option<i64>,
@@ -4828,8 +4828,8 @@ wire_setters!(LegacyWebSearchServerTool {
     engine: into WebSearchToolEngine,
     /// Sets `filters`. Domains to which results are confined or from which none may come.
     filters: into WebSearchDomainFilter,
-    /// Sets `max_results`. Most results per search by Exa, Firecrawl, Parallel or Perplexity (which stops at 20);
-    /// native provider search pays no heed to it.
+    /// Sets `max_results`. Maximum number of results per search by Exa, Firecrawl, Parallel or Perplexity (which
+    /// stops at 20); native provider search pays no heed to it.
     max_results: number i64,
     /// Sets `max_uses`. Searches allowed per request, beyond which calls yield errors; native search passes it to
     /// Anthropic only.

@@ -71,7 +71,7 @@ pub struct ResponsesRequest {
     pub parallel_tool_calls: Option<bool>,
     /// OpenRouter plugins that should take part in this request, each with its own settings.
     pub plugins: Option<Vec<Plugin>>,
-    /// Positive values discourage tokens that have appeared at all, steering towards new topics; null keeps the
+    /// Positive values discourage tokens that have appeared at all, steering toward new topics; null keeps the
     /// model's default.
     pub presence_penalty: Option<f64>,
     /// Unavailable, because responses are not stored: any value but null fails with 400, so resend the conversation
@@ -235,7 +235,7 @@ wire_setters!(ResponsesRequest {
     /// Sets `plugins`, from one element or a list. OpenRouter plugins that should take part in this request, each
     /// with its own settings.
     plugins: list Plugin,
-    /// Sets `presence_penalty`. Positive values discourage tokens that have appeared at all, steering towards new
+    /// Sets `presence_penalty`. Positive values discourage tokens that have appeared at all, steering toward new
     /// topics; null keeps the model's default.
     presence_penalty: number f64,
     /// Sets `previous_response_id`. Unavailable, because responses are not stored: any value but null fails with 400,

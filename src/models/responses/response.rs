@@ -56,7 +56,7 @@ pub struct ResponsesResult {
     pub incomplete_details: Option<IncompleteDetails>,
     /// System or developer instructions that were in force for this response.
     pub instructions: Option<ResponsesInstructions>,
-    /// Key-value pairs you attached to the request, returned as they were.
+    /// Key-value pairs you attached to the request, returned unchanged.
     pub metadata: Option<BTreeMap<String, String>>,
     /// Names the model that generated the response.
     pub model: String,
