@@ -150,6 +150,17 @@ impl<C> ClientBuilder<C> {
     /// Surrounding whitespace is trimmed. The key may be left out; calls that need one then fail
     /// with [`Error::InvalidRequest`] before anything is sent. `build` rejects a key that is empty,
     /// has several lines, or contains anything but printable ASCII.
+    ///
+    /// ```
+    /// use openrouter_kit::OpenRouter;
+    ///
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// let client = OpenRouter::builder().api_key("sk-or-v1-...\n").build()?;
+    /// // `Debug` never prints the key.
+    /// assert!(!format!("{client:?}").contains("sk-or-v1"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn api_key(mut self, api_key: impl Into<String>) -> Self {
         self.settings.api_key = Some(api_key.into());
         self.settings.source = Key::None;
@@ -204,6 +215,15 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Sets the URL of the application's site, for the ranking on openrouter.ai (`HTTP-Referer`).
+    ///
+    /// ```
+    /// use openrouter_kit::OpenRouter;
+    ///
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// let client = OpenRouter::builder().http_referer("https://example.com").app_title("Example").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn http_referer(mut self, http_referer: impl Into<String>) -> Self {
         self.settings.http_referer = Some(http_referer.into());
         self
@@ -232,6 +252,15 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Sets the `User-Agent` header. Default: `openrouter-kit/` and the version.
+    ///
+    /// ```
+    /// use openrouter_kit::OpenRouter;
+    ///
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// let client = OpenRouter::builder().user_agent("my-app/1.2").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.settings.user_agent = Some(user_agent.into());
         self
@@ -293,6 +322,9 @@ impl<C> ClientBuilder<C> {
 
     /// Sets the limit for making a connection, [`Timeouts::connect`]. `None` leaves it to the
     /// transport.
+    ///
+    /// A call whose limit expires while it connects was not sent, so it is retried whatever its
+    /// method is.
     pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.timeouts.connect = limit.into();
         self
@@ -309,6 +341,9 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Sets the limit between two chunks of a body, [`Timeouts::idle`]. `None` means no limit.
+    ///
+    /// It detects a connection that was lost without notice. Keep-alives of the server count as
+    /// chunks, so it does not limit how long a model may think.
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.timeouts.idle = limit.into();
         self
@@ -325,6 +360,8 @@ impl<C> ClientBuilder<C> {
 
     /// Sets the limit for each hook and the source of the API key, [`Timeouts::hook`]. `None` means
     /// no limit.
+    ///
+    /// It also limits opening the files of an upload, since those may be on a network drive.
     pub fn hook_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.timeouts.hook = limit.into();
         self
@@ -418,6 +455,18 @@ impl<C> ClientBuilder<C> {
     /// Offers HTTP/2 to servers; see
     /// [`HyperTransportBuilder::http2`](super::transport::HyperTransportBuilder::http2). Default:
     /// `false`. Cannot be combined with [`transport`](Self::transport).
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "http2", feature = "tls"))]
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// use openrouter_kit::OpenRouter;
+    ///
+    /// let client = OpenRouter::builder().http2(true).build()?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(all(feature = "http2", feature = "tls")))]
+    /// # fn main() {}
+    /// ```
     #[cfg(feature = "transport")]
     pub fn http2(mut self, offered: bool) -> Self {
         self.settings.http2 = Some(offered);
@@ -447,6 +496,16 @@ impl<C> ClientBuilder<C> {
     /// [`Error::ResponseValidation`]. Default: 16 MiB.
     ///
     /// The memory for an event is bounded as for a [body](Self::max_body).
+    ///
+    /// ```
+    /// use openrouter_kit::OpenRouter;
+    ///
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// // Streamed images need room for a whole image in base64.
+    /// let client = OpenRouter::builder().max_event(64 * 1024 * 1024).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn max_event(mut self, bytes: usize) -> Self {
         self.settings.max_event = Some(bytes);
         self
@@ -516,6 +575,13 @@ impl<C> ClientBuilder<C> {
     /// # Errors
     /// [`Error::InvalidRequest`], which names the invalid option; [`Error::Hook`] if a hook rejects
     /// the client in [`sdk_init`](Hook::sdk_init).
+    ///
+    /// ```
+    /// use openrouter_kit::{Error, OpenRouter};
+    ///
+    /// let error = OpenRouter::builder().header("Content-Type", "text/plain").build().unwrap_err();
+    /// assert!(matches!(&error, Error::InvalidRequest(error) if error.argument() == "header"));
+    /// ```
     pub fn build(self) -> Result<C, Error>
     where
         C: From<OpenRouterCore>,

@@ -184,18 +184,36 @@ impl<T, P> Call<T, P> {
 
     /// Sets the limit for making a connection, [`Timeouts::connect`]. `None` leaves it to the
     /// transport.
+    ///
+    /// A call whose limit expires while it connects was not sent, so it is retried whatever its
+    /// method is.
     pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.draft.options.timeouts.connect = limit.into();
         self
     }
 
     /// Sets the limit for the head of the response, [`Timeouts::response`]. `None` means no limit.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// use std::time::Duration;
+    ///
+    /// // A reasoning model may think for long before it responds.
+    /// let result = client.chat().send(&request).response_timeout(Duration::from_secs(1800)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn response_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.draft.options.timeouts.response = limit.into();
         self
     }
 
     /// Sets the limit between two chunks of the body, [`Timeouts::idle`]. `None` means no limit.
+    ///
+    /// Keep-alives of the server count as chunks, so it does not limit how long a model may think;
+    /// see [`event_timeout`](Self::event_timeout).
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.draft.options.timeouts.idle = limit.into();
         self

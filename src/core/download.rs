@@ -60,6 +60,15 @@ impl Download {
 
     /// Returns the size of the whole file in bytes; `None` if the server does not announce it, as
     /// with speech that is still being generated.
+    ///
+    /// ```no_run
+    /// # fn show(file: &openrouter_kit::core::Download) {
+    /// match file.content_length() {
+    ///     Some(length) => println!("{length} bytes to download"),
+    ///     None => println!("the size is not known yet"),
+    /// }
+    /// # }
+    /// ```
     pub const fn content_length(&self) -> Option<u64> {
         self.length
     }

@@ -1,4 +1,7 @@
 //! Responses that are streams of events.
+//!
+//! [`Source`] knows how a stream ends and breaks, independently of the type of its events; a typed
+//! stream and a raw one are thin layers on top of it. It is compiled once for all types.
 
 use std::fmt;
 use std::future::poll_fn;

@@ -1,5 +1,18 @@
 //! The one path of every call, whatever its operation and types: key → hooks → transport → status →
 //! hooks → retry.
+//!
+//! A call is a loop over attempts. Each attempt builds the request anew (`request`), since hooks
+//! and key sources may change it, sends it with the transport, and turns the outcome into a value
+//! or an error (`accept`, `error_for_status`). `decide` in `retry.rs` then says whether there is
+//! another attempt.
+//!
+//! Two rules keep this correct. The API key is only added for the origin of the server URL,
+//! whatever a hook does to the request. And a request that the server may have processed is only
+//! repeated if the operation or the call allows it, so the error of an attempt has to know how far
+//! the exchange had progressed.
+//!
+//! There are no type parameters here: the code exists once in the program, whatever the number of
+//! operations.
 
 use std::borrow::Cow;
 use std::future::Future;

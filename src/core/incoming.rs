@@ -1,4 +1,7 @@
 //! A response body as it arrives, with its time limits.
+//!
+//! Chunks are passed on as the transport delivers them. The limits between chunks and between
+//! events are checked when the body has nothing to return, so they cost nothing while data arrives.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

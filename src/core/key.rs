@@ -1,4 +1,7 @@
 //! The API key.
+//!
+//! A key is checked when it is set, so that an unusable one fails early and is never part of an
+//! error message.
 
 use std::fmt;
 use std::future::Future;

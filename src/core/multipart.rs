@@ -1,4 +1,8 @@
 //! Uploads: files, and the `multipart/form-data` body (RFC 7578) that carries them.
+//!
+//! A file is opened for each attempt and read in pieces while it is sent, one piece ahead of the
+//! connection. Names are escaped as browsers do it. The boundary is random, so it does not have to
+//! be searched for in the content.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -114,6 +118,12 @@ impl FilePart {
     }
 
     /// Sets the media type, such as `audio/wav`.
+    ///
+    /// ```
+    /// use openrouter_kit::core::FilePart;
+    ///
+    /// let part = FilePart::from_bytes("speech", vec![0_u8; 4]).media_type("audio/wav");
+    /// ```
     #[must_use]
     pub fn media_type(mut self, media_type: impl Into<String>) -> Self {
         self.media_type = Some(media_type.into());
@@ -139,6 +149,9 @@ impl FilePart {
     /// Sets the length in bytes of a [`stream`](Self::from_stream) that does not know its own. If
     /// the stream yields another number of bytes, the upload fails. Content in memory and files
     /// keep their own length.
+    ///
+    /// With a length, the request is sent with `Content-Length` instead of chunked encoding, which
+    /// some servers do not accept.
     #[must_use]
     pub fn length(mut self, length: u64) -> Self {
         if let PartContent::Stream(_, known) = &mut self.content {

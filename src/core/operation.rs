@@ -211,6 +211,20 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 
 /// A request that is not sent yet. It keeps the first invalid argument; awaiting the call returns
 /// that error, and nothing is sent.
+///
+/// Each method returns the request with one thing added, so a request is one expression:
+///
+/// ```
+/// use openrouter_kit::core::{Operation, Parts};
+/// use openrouter_kit::http::Method;
+///
+/// static LIST_EVALS: Operation = Operation::new("listEvals", Method::GET, "/projects/{project}/evals");
+///
+/// let parts = Parts::new(&LIST_EVALS)
+///     .path("project", "my project")
+///     .query("limit", Some(20))
+///     .header("x-team", Some("search"));
+/// ```
 pub struct Parts {
     operation: OperationRef,
     target: Cow<'static, str>,

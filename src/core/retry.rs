@@ -1,5 +1,7 @@
 //! When a request is retried, and after how long. The decision is a pure function; the clock and
 //! the randomness are arguments.
+//!
+//! See [`RetryConfig`] for the rules.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -137,6 +139,16 @@ impl RetryConfig {
     }
 
     /// Sets [`initial_interval`](Self::initial_interval).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use openrouter_kit::RetryConfig;
+    ///
+    /// // Delays of at most 100 ms, 300 ms and 900 ms.
+    /// let config = RetryConfig::backoff().initial_interval(Duration::from_millis(100)).exponent(3.0).max_attempts(4);
+    /// # assert_eq!(config.exponent, 3.0);
+    /// ```
     #[must_use]
     pub fn initial_interval(mut self, initial_interval: Duration) -> Self {
         self.initial_interval = initial_interval;
@@ -144,6 +156,8 @@ impl RetryConfig {
     }
 
     /// Sets [`max_interval`](Self::max_interval).
+    ///
+    /// It does not shorten a delay that the server asks for.
     #[must_use]
     pub fn max_interval(mut self, max_interval: Duration) -> Self {
         self.max_interval = max_interval;
@@ -151,6 +165,8 @@ impl RetryConfig {
     }
 
     /// Sets [`exponent`](Self::exponent).
+    ///
+    /// With an exponent of 1, all delays have the same maximum.
     #[must_use]
     pub fn exponent(mut self, exponent: f64) -> Self {
         self.exponent = exponent;
@@ -176,6 +192,14 @@ impl RetryConfig {
     }
 
     /// Sets [`retry_connection_errors`](Self::retry_connection_errors).
+    ///
+    /// ```
+    /// use openrouter_kit::RetryConfig;
+    ///
+    /// // Retry only what the server itself rejects.
+    /// let config = RetryConfig::backoff().retry_connection_errors(false);
+    /// # assert!(!config.retry_connection_errors);
+    /// ```
     #[must_use]
     pub fn retry_connection_errors(mut self, retry_connection_errors: bool) -> Self {
         self.retry_connection_errors = retry_connection_errors;

@@ -1,4 +1,7 @@
 //! The URL of the server.
+//!
+//! It is parsed and checked once, so that appending the path of an operation to it cannot fail for
+//! reasons that the program could have known earlier.
 
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};

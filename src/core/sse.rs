@@ -1,4 +1,7 @@
 //! Server-sent events: a decoder without I/O, which accepts bytes in chunks of any size.
+//!
+//! Events that are whole in a chunk are borrowed from it, which is the common case for streams of
+//! models; only the others are copied.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -107,6 +110,16 @@ pub struct SseEvent<'a> {
 }
 
 /// An event is larger than the limit of the decoder, which returns nothing after this error.
+///
+/// ```
+/// use openrouter_kit::core::sse::SseDecoder;
+///
+/// let mut decoder = SseDecoder::new(16);
+/// decoder.push("data: more than sixteen bytes\n\n".into());
+/// let error = decoder.next().unwrap().unwrap_err();
+/// assert_eq!(error.limit(), 16);
+/// assert!(decoder.next().is_none());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventTooLarge {
     limit: usize,
@@ -233,6 +246,15 @@ impl SseDecoder {
     ///
     /// By the rules, such an event is not dispatched, since it may have been cut short. The caller
     /// decides.
+    ///
+    /// ```
+    /// use openrouter_kit::core::sse::SseDecoder;
+    ///
+    /// let mut decoder = SseDecoder::new(1024);
+    /// decoder.push("data: cut".into());
+    /// assert!(decoder.next().is_none());
+    /// assert_eq!(decoder.finish().map(|event| event.data), Some("cut"));
+    /// ```
     pub fn finish(&mut self) -> Option<SseEvent<'_>> {
         self.forget_lent();
         if self.buffer.len() > self.line_start() {

@@ -51,6 +51,13 @@ impl Usd {
     }
 
     /// Returns the nearest `f64`, for display and statistics.
+    ///
+    /// ```
+    /// use openrouter_kit::helpers::Usd;
+    ///
+    /// let cost: Usd = "0.25".parse().unwrap();
+    /// assert_eq!(format!("${:.2}", cost.as_f64()), "$0.25");
+    /// ```
     #[must_use]
     pub fn as_f64(self) -> f64 {
         // Text is the only exact way from 128 bits to the nearest `f64`.
@@ -58,6 +65,13 @@ impl Usd {
     }
 
     /// Returns the price of a million units, the form in which prices are usually compared.
+    ///
+    /// ```
+    /// use openrouter_kit::helpers::Usd;
+    ///
+    /// let per_token: Usd = "0.00000015".parse().unwrap();
+    /// assert_eq!(per_token.per_million().to_string(), "0.15");
+    /// ```
     #[must_use]
     pub const fn per_million(self) -> Self {
         Self(self.0.saturating_mul(1_000_000))

@@ -320,12 +320,12 @@ async fn a_call_that_is_dropped_is_cancelled_on_the_server() {
     let called = call(tools, "wait", "{}").await;
     assert_eq!(called.output, "The tool did not finish within 20ms.");
     soon(async {
-        while small.seen("notifications/canceled_id").is_empty() {
+        while small.seen("notifications/cancelled").is_empty() {
             tokio::task::yield_now().await;
         }
     })
     .await;
-    let canceled_id = small.seen("notifications/canceled_id")[0]["params"]["requestId"].clone();
+    let canceled_id = small.seen("notifications/cancelled")[0]["params"]["requestId"].clone();
     assert_eq!(canceled_id, small.seen("tools/call")[0]["id"]);
     // The connection goes on.
     assert_eq!(call(&server, "echo", r#"{"text": "still here"}"#).await.output, "still here");
@@ -490,7 +490,7 @@ async fn the_model_calls_the_tools_of_a_server_over_http() {
     let tools = server.tools().configure(|tool| tool.timeout(Duration::from_millis(20)));
     assert_eq!(call(tools, "wait", "{}").await.output, "The tool did not finish within 20ms.");
     soon(async {
-        while small.seen("notifications/canceled_id").is_empty() {
+        while small.seen("notifications/cancelled").is_empty() {
             tokio::task::yield_now().await;
         }
     })

@@ -458,7 +458,7 @@ async fn an_attempt_that_cannot_be_sent_tells_the_error_of_the_one_before() {
     assert_eq!(error.status().unwrap(), 503);
     assert_eq!(error.attempts(), 1);
     let message = error.to_string();
-    assert!(message.contains("busy") && message.contains("could not be sent again"), "{message}");
+    assert!(message.contains("busy") && message.contains("the request could not be retried"), "{message}");
     assert!(message.contains("`api_key_source`") && message.contains("no vault"), "{message}");
 }
 

@@ -61,7 +61,7 @@ fn no_numbers_are_an_empty_vector() {
 fn what_is_no_vector_is_told_with_its_place() {
     let (path, message) = refused(json!("no base64!"));
     assert_eq!(path, "data[1].embedding");
-    assert!(message.starts_with("expected numbers or base64, found another text"), "{message}");
+    assert!(message.starts_with("expected numbers or base64, found text with an invalid byte"), "{message}");
     let (_, message) = refused(json!("AACAPwA="));
     assert_eq!(message, "expected base64 of 4-byte numbers, found 5 bytes in total");
     let (path, message) = refused(json!([0.5, 1e39]));

@@ -445,7 +445,7 @@ async fn a_redirect_is_not_followed_and_names_its_host() {
     assert!(error.to_string().contains("same host"), "{error}");
     let error = error_of(Answer::status(304)).await;
     assert_eq!(error.status().unwrap(), 304);
-    assert!(error.to_string().contains("no address; check the server URL"), "{error}");
+    assert!(error.to_string().contains("no `Location`; check the server URL"), "{error}");
 }
 
 #[tokio::test]

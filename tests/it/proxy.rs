@@ -271,7 +271,7 @@ mod tunnel {
         for (answer, reason) in [
             (
                 "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
-                "it requires a username and password, or different ones (status 407); set them in its URL",
+                "it requires valid credentials (status 407); set the username and password in the proxy URL",
             ),
             ("HTTP/1.1 403 Forbidden\r\n\r\n", "it responded with the status 403"),
             ("HTTP/1.1 403 Forbidden\nx: y\n\n", "it responded with the status 403"),

@@ -87,7 +87,7 @@ async fn a_redirect_without_a_location_is_told_too() {
         let (server, core) = redirecting(Answer::status(status)).await;
         let error = post(&core).await.unwrap_err();
         assert_eq!(error.status().unwrap(), status);
-        assert!(error.to_string().contains("no address; check the server URL"), "{error}");
+        assert!(error.to_string().contains("no `Location`; check the server URL"), "{error}");
         assert_eq!(server.connections().requests, 1);
     }
 }

@@ -374,13 +374,13 @@ async fn a_form_with_a_stream_is_sent_once_and_the_error_says_so() {
     let error = upload(&client(&server.url()), form).await.unwrap_err();
     assert_eq!(server.requests().len(), 1);
     assert_eq!(error.status().unwrap().as_u16(), 503);
-    assert!(error.to_string().contains("it was not sent again, since its body is a stream"), "{error}");
+    assert!(error.to_string().contains("the request was not retried, since its body is a stream"), "{error}");
 
     let script = Script::new([Step::Fail(TransportErrorKind::NotSent)]);
     let form = Multipart::new().file("file", Some(FilePart::from_stream("a", Chunks::of(&[b"abc"]))));
     let error = upload(&script.core(), form).await.unwrap_err();
     assert_eq!(script.sent().len(), 1);
-    assert!(error.to_string().contains("it was not sent again, since its body is a stream"), "{error}");
+    assert!(error.to_string().contains("the request was not retried, since its body is a stream"), "{error}");
 }
 
 #[tokio::test]
@@ -469,7 +469,7 @@ async fn a_wrong_part_is_told_before_anything_is_sent() {
 
 #[tokio::test]
 async fn a_stream_of_another_length_than_told_breaks_the_upload_off() {
-    for (length, expected) in [(2, "longer than the length"), (4, "ended before the length")] {
+    for (length, expected) in [(2, "longer than the length"), (4, "shorter than the length")] {
         let server = MockServer::start().await;
         server.answer(Answer::json(200, json!({})).always());
         let part = FilePart::from_stream("a", Chunks::of(&[b"ab", b"c"])).length(length);

@@ -1,5 +1,8 @@
 //! What `Debug`, errors and logs do not show: values of headers, queries of URLs, keys inside
 //! texts.
+//!
+//! Headers are hidden unless they are known to be harmless: an unknown header may carry a secret.
+//! Text is redacted by the form of keys, since servers and transports may echo anything.
 
 mod names;
 

@@ -1,4 +1,12 @@
 //! How a connection is made: name resolution, TCP, the proxy, TLS.
+//!
+//! A connection is built in layers, each a function from a stream to a stream: TCP to the server or
+//! to its proxy, TLS to the proxy, the tunnel through it, and TLS to the server. A layer that is
+//! not needed is left out.
+//!
+//! Addresses are tried as RFC 8305 describes (happy eyeballs): the two address families alternate,
+//! and a slow address does not delay the next one by more than [`HEAD_START`]. Errors name the
+//! layer that failed, and never the credentials of a proxy.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -374,7 +382,7 @@ async fn open_tunnel(link: &mut Link, proxy: &Proxy, target: &Uri) -> Result<(),
                 Some([b'2', ..]) => return Ok(()),
                 Some(b"407") => {
                     let reason =
-                        "it requires authentication (status 407); set the username and password in the proxy URL";
+                        "it requires valid credentials (status 407); set the username and password in the proxy URL";
                     return Err(reason.into());
                 }
                 Some(status) => {

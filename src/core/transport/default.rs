@@ -369,6 +369,8 @@ impl HyperTransportBuilder {
     /// Default: 10 seconds. If a name has several addresses, the next one is tried when one fails,
     /// and in parallel after 250 ms (RFC 8305). A reused connection takes no time.
     /// [`build`](Self::build) rejects zero.
+    ///
+    /// [`Timeouts::connect`](crate::core::Timeouts::connect) of a client or a call overrides it.
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -430,6 +432,18 @@ impl HyperTransportBuilder {
     }
 
     /// Uses no proxy, whatever the environment says.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tls")]
+    /// # fn main() -> Result<(), openrouter_kit::core::transport::TransportBuildError> {
+    /// use openrouter_kit::core::transport::HyperTransport;
+    ///
+    /// let transport = HyperTransport::builder().no_proxy().build()?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "tls"))]
+    /// # fn main() {}
+    /// ```
     pub fn no_proxy(mut self) -> Self {
         self.proxies = Some(Ok(Proxies::none()));
         self
@@ -479,6 +493,19 @@ impl HyperTransportBuilder {
 
     /// Presents this certificate to servers that ask for one: the certificate, its chain and its
     /// private key, all in one PEM text.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "tls")]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use openrouter_kit::core::transport::HyperTransport;
+    ///
+    /// let pem = std::fs::read("/etc/ssl/client.pem")?; // certificate, chain and private key
+    /// let transport = HyperTransport::builder().client_certificate(pem).build()?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "tls"))]
+    /// # fn main() {}
+    /// ```
     pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.tls.client_certificate = Some(pem.into());
         self

@@ -174,6 +174,19 @@ impl StdError for ConnectError {
 }
 
 /// The error of a [`HyperTransport`](super::HyperTransport) that could not be built.
+///
+/// ```
+/// # #[cfg(feature = "tls")]
+/// # {
+/// use std::time::Duration;
+///
+/// use openrouter_kit::core::transport::HyperTransport;
+///
+/// let error = HyperTransport::builder().connect_timeout(Duration::ZERO).build().unwrap_err();
+/// assert_eq!(error.option(), "connect_timeout");
+/// assert_eq!(error.to_string(), "invalid option `connect_timeout`: it must be longer than zero");
+/// # }
+/// ```
 #[cfg(feature = "transport")]
 #[derive(Debug)]
 pub struct TransportBuildError {

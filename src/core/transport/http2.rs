@@ -1,4 +1,12 @@
 //! An HTTP/2 connection and the response bodies it carries.
+//!
+//! hyper's connection is a future that someone has to poll. A task of the runtime does that, and so
+//! does a call that is about to use the connection: it drives the connection once first, so that a
+//! connection that the server has closed in the meantime is noticed before a request is sent on it.
+//!
+//! A server limits the streams of a connection. The pool counts them and opens another connection
+//! at the limit, so a request never waits inside hyper, where it could not be told whether it was
+//! sent.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

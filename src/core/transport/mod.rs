@@ -86,6 +86,20 @@ pub trait Transport: Send + Sync + fmt::Debug + 'static {
 }
 
 /// Certificate authorities that a client trusts; see [`HyperTransportBuilder::roots`].
+///
+/// ```
+/// # #[cfg(all(feature = "tls", feature = "roots-platform"))]
+/// # fn main() -> Result<(), openrouter_kit::Error> {
+/// use openrouter_kit::OpenRouter;
+/// use openrouter_kit::core::transport::Roots;
+///
+/// // Also trust what the operating system trusts, such as the authority of a company.
+/// let client = OpenRouter::builder().roots([Roots::Bundled, Roots::Platform]).build()?;
+/// # Ok(())
+/// # }
+/// # #[cfg(not(all(feature = "tls", feature = "roots-platform")))]
+/// # fn main() {}
+/// ```
 #[cfg(feature = "transport")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -1,4 +1,11 @@
 //! Connections that wait for their next request.
+//!
+//! HTTP/1.1 connections are in the pool only while they are idle; a call takes one out and its
+//! response body puts it back. HTTP/2 connections stay in the pool, and calls take one of their
+//! slots. Both are kept per origin and per Tokio runtime.
+//!
+//! One task per runtime, the sweeper, closes connections that were idle for too long. It ends when
+//! nothing is left to close, and starts again with the next connection.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;

@@ -1,4 +1,8 @@
 //! TLS for `https://`: the cryptography, the trusted roots, the handshake.
+//!
+//! All choices are made once, when the transport is built, so that an invalid certificate is an
+//! error of the option and not of the first call. Certificates are always verified; there is no
+//! option to disable that.
 
 use std::io;
 use std::sync::Arc;

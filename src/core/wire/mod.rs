@@ -276,6 +276,21 @@ fn read_whole(json: &str, place: &mut dyn ReadValue) -> Result<(), DecodeError> 
 ///
 /// # Errors
 /// [`DecodeError`] if the text is not JSON, or not an object while `T` is one.
+///
+/// ```
+/// # #[cfg(feature = "chat")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use openrouter_kit::core::wire;
+/// use openrouter_kit::models::ChatStreamChunk;
+///
+/// // An object of an unknown form is kept, so it does not end a stream.
+/// let chunk: ChatStreamChunk = wire::decode_event(r#"{"heartbeat": 7}"#)?;
+/// assert_eq!(wire::encode(&chunk)?, br#"{"heartbeat":7}"#);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "chat"))]
+/// # fn main() {}
+/// ```
 pub fn decode_event<T: Wire>(json: &str) -> Result<T, DecodeError> {
     let mut value = T::missing();
     read_event(json, &mut ReadInto(&mut value))?;
@@ -318,6 +333,19 @@ pub(crate) fn decode_inside<T: Wire>(json: &str) -> Option<T> {
 /// # Errors
 /// [`EncodeError`] if JSON cannot represent a value (a number that is not finite, a schema that is
 /// not an object).
+///
+/// ```
+/// # #[cfg(feature = "chat")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use openrouter_kit::core::wire;
+/// use openrouter_kit::models::ChatMessage;
+///
+/// assert_eq!(wire::encode(&ChatMessage::system("Be brief."))?, br#"{"role":"system","content":"Be brief."}"#);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "chat"))]
+/// # fn main() {}
+/// ```
 pub fn encode<T: Wire>(value: &T) -> Result<Vec<u8>, EncodeError> {
     let mut writer = Writer::new();
     scalars::write_or_null(value, &mut writer);

@@ -1,4 +1,11 @@
 //! A reader over one JSON text (RFC 8259) that can step back.
+//!
+//! It works on the text itself and allocates only for strings with escapes. Reading a value whose
+//! type turns out to be wrong is cheap to undo: a [`Mark`] is a position, and [`Reader::reset`]
+//! returns to it.
+//!
+//! Limits hold for any input: the nesting depth, the number of fields that are kept as text, and
+//! the memory of decoded values in proportion to their text ([`Reader::allocate`]).
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,4 +1,9 @@
 //! The types that are not generated: text, numbers, lists, maps, optional values.
+//!
+//! What almost matches is read as the nearest value, and the reader records that it is not exact
+//! ([`Reader::note_inexact`]); the object around it then keeps the original. Elements of a list or
+//! a map that do not match are skipped in the same way, so that one of them does not make the whole
+//! list unreadable.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};

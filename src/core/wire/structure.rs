@@ -1,4 +1,12 @@
 //! JSON objects: how they are read and written, by their [`Layout`].
+//!
+//! The code that is compiled for each type only knows how to read and write a field by its index.
+//! Everything else is here, once: finding a field by its name, keeping unknown fields and
+//! mismatches in [`Extra`], and deciding whether an object is of the type at all.
+//!
+//! An object is read in one pass. Bit masks record which fields are present, null or repeated; the
+//! first 64 fields of an object have a bit, and required ones come first. Fields usually arrive in
+//! the same order, so the field after the last one is compared first.
 
 use super::error::DecodeError;
 use super::extra::Extra;

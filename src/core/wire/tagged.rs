@@ -1,4 +1,9 @@
 //! Unions: values whose type depends on one member, or on the kind of the JSON value.
+//!
+//! The branch is chosen before anything is read: by the value of a tag (`type`, `role`), by the
+//! presence of other members if several branches share it, or by the kind of the value. A value
+//! that matches no branch, and one that does not match the type of its branch, is kept whole in the
+//! variant `Unrecognized`.
 
 use std::fmt;
 
@@ -317,6 +322,17 @@ impl Unrecognized {
 
     /// Returns why the value does not match the type that its tag names; `None` if the tag is
     /// unknown.
+    ///
+    /// ```
+    /// # #[cfg(feature = "chat")]
+    /// # {
+    /// use openrouter_kit::models::ChatContentPart;
+    ///
+    /// let part: ChatContentPart = serde_json::from_str(r#"{"type": "text", "text": 5}"#).unwrap();
+    /// let ChatContentPart::Unrecognized(kept) = part else { panic!("the text is a number") };
+    /// assert_eq!(kept.error().unwrap().to_string(), "`text`: expected a string, found a number");
+    /// # }
+    /// ```
     pub fn error(&self) -> Option<&DecodeError> {
         self.0.as_ref()?.error.as_ref()
     }
