@@ -401,8 +401,8 @@ impl Source {
         Poll::Ready(Ok(()))
     }
 
-    /// Handles what the server sent outside events, once the body has ended: an error, or, if there
-    /// was no event, a whole response, whose events are returned next, or something unreadable.
+    /// Handles what the server sent outside events, once the body has ended: an error, or, if no
+    /// event arrived, a whole response, whose events are returned next, or something unreadable.
     fn read_outside(&mut self, from_response: fn(&str) -> Vec<Json>) -> Option<Result<(), Error>> {
         let outside = Bytes::copy_from_slice(self.decoder.outside().trim_ascii());
         if outside.is_empty() {

@@ -5,8 +5,7 @@
 //! connection that the server has closed in the meantime is noticed before a request is sent on it.
 //!
 //! A server limits the streams of a connection. The pool counts them and opens another connection
-//! at the limit, so a request never waits inside hyper, where it could not be told whether it was
-//! sent.
+//! at the limit, so a request never waits inside hyper, which does not say whether it was sent.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
