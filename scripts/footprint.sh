@@ -40,7 +40,7 @@ build() {
     bytes=$(stripped_bytes "$target/release/$package")
 }
 
-# The minimal program beside the one by hand, since times differ between machines. Sizes depend on the compiler, which
+# The minimal program compared with the one by hand, since times differ between machines. Sizes depend on the compiler, which
 # is why a newer one needs a new record.
 measure() {
     build by-hand
