@@ -181,6 +181,11 @@ impl Driver {
     }
 
     pub(super) async fn save(&self, run: &mut Run) -> Result<(), AgentErrorKind> {
+        let settings = &self.agent.settings;
+        if self.held.is_none() && settings.checkpoint.is_none() && settings.hooks.is_empty() {
+            // Nobody sees the run before the next step.
+            return Ok(());
+        }
         self.note(run);
         if let Some(held) = &self.held {
             held.save(run).await.map_err(AgentErrorKind::Store)?;
@@ -241,21 +246,17 @@ impl Driver {
         self.emit(|| Event::StepStarted { step }).await;
         let result = self.receive(run, &mut request).await;
         let (known, result) = match result {
-            Ok(mut response) => {
-                let usage = Usage::of_call(response.usage.as_ref());
-                let mut result = Ok(());
-                for hook in &self.agent.settings.hooks {
-                    if let Err(error) = hook.after_model(run, &mut response).await {
-                        result = Err(AgentErrorKind::Hook(error));
-                        break;
-                    }
+            Ok(mut response) => match self.after_model(run, &mut response).await {
+                Ok(()) => {
+                    run.finish_model_call(response);
+                    (run.steps().last().map_or(assumed, |step| step.usage), Ok(()))
                 }
-                match result {
-                    Ok(()) => run.finish_model_call(&response),
-                    Err(_) => run.fail_model_call(Some(usage)),
+                Err(kind) => {
+                    let usage = Usage::of_call(response.usage.as_ref());
+                    run.fail_model_call(Some(usage));
+                    (usage, Err(kind))
                 }
-                (usage, result)
-            }
+            },
             Err((error, usage)) => {
                 run.fail_model_call(usage);
                 (usage.unwrap_or_default(), Err(AgentErrorKind::Model(error)))
@@ -266,6 +267,13 @@ impl Driver {
         self.check_output(run);
         self.save(run).await?;
         self.emit(|| Event::StepFinished { step, summary: run.steps().last().cloned().unwrap_or_default() }).await;
+        Ok(())
+    }
+
+    async fn after_model(&self, run: &Run, response: &mut ResponsesResult) -> Result<(), AgentErrorKind> {
+        for hook in &self.agent.settings.hooks {
+            hook.after_model(run, response).await.map_err(AgentErrorKind::Hook)?;
+        }
         Ok(())
     }
 

@@ -33,7 +33,7 @@ use crate::models::{InputItem, Json, ResponsesRequest};
 /// // Send `run.items()` to the model; this is what it responds:
 /// let call = json!({"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": "{\"city\":\"Rome\"}"});
 /// let response: ResponsesResult = from_value(json!({"id": "gen-1", "status": "completed", "output": [call]}))?;
-/// run.finish_model_call(&response);
+/// run.finish_model_call(response);
 ///
 /// assert_eq!(run.next_step(&limits), NextStep::RunTools);
 /// run.begin_tool_call("call_1")?;
@@ -317,57 +317,49 @@ impl Run {
 
     /// Takes in the response of the model call: its output becomes part of the history, its calls the next round, its usage
     /// counts. It may end the run.
-    pub fn finish_model_call(&mut self, response: &ResponsesResult) {
-        let usage = Usage::of_call(response.usage.as_ref());
-        match self.current_step() {
-            Some(step) => {
-                step.response_id.clone_from(&response.id);
-                step.model.clone_from(&response.model);
-                step.state = StepState::Responded;
-                step.usage = usage;
-            }
-            None => return,
+    pub fn finish_model_call(&mut self, mut response: ResponsesResult) {
+        let Some(step) = self.current_step() else { return };
+        step.response_id = std::mem::take(&mut response.id);
+        step.model = std::mem::take(&mut response.model);
+        step.state = StepState::Responded;
+        step.usage = Usage::of_call(response.usage.as_ref());
+        let cut_off = response::cut_off(&response);
+        let Reading { items, made } = Reading::of(response, &self.items);
+        // An empty response is not worth keeping.
+        if cut_off.is_some() || made != Made::Nothing {
+            self.items.extend(items);
         }
-        let Reading { items, made, calls } = Reading::of(response, &self.items);
-        if !calls.is_empty() {
+        if let Made::Calls(_) = made {
             self.turn.is_choice_spent = true;
             self.turn.empty_responses = 0;
         }
-        if let Some(reason) = response::cut_off(response) {
-            self.items.extend(items);
-            let output = format!("This call was not run: the response was cut off ({reason}).");
-            self.items.extend(refused(calls, &output));
-            return self.stop(StopReason::CutOff(reason));
-        }
-        if !calls.is_empty() {
-            self.items.extend(items);
-            if let Some(limit) = self.turn.limit {
-                self.items.extend(refused(calls, &format!("This call was not run: {limit} is reached.")));
-                return self.stop(StopReason::Limit(limit));
+        match (cut_off, made) {
+            (Some(reason), made) => {
+                if let Made::Calls(calls) = made {
+                    let output = format!("This call was not run: the response was cut off ({reason}).");
+                    self.items.extend(refused(calls, &output));
+                }
+                self.stop(StopReason::CutOff(reason));
             }
-            self.note_repeats(&calls);
-            self.calls = calls;
-            return;
-        }
-        match made {
-            Made::Nothing => {
+            (None, Made::Calls(calls)) => match self.turn.limit {
+                Some(limit) => {
+                    self.items.extend(refused(calls, &format!("This call was not run: {limit} is reached.")));
+                    self.stop(StopReason::Limit(limit));
+                }
+                None => {
+                    self.note_repeats(&calls);
+                    self.calls = calls;
+                }
+            },
+            (None, Made::Nothing) => {
                 self.turn.empty_responses += 1;
                 if self.turn.empty_responses > 1 {
                     self.stop(StopReason::EmptyResponse);
                 }
             }
-            Made::Text(text) => {
-                self.items.extend(items);
-                self.finish(text);
-            }
-            Made::Refusal(text) => {
-                self.items.extend(items);
-                self.stop(StopReason::Refusal(text));
-            }
-            Made::UnsupportedCall(kind) => {
-                self.items.extend(items);
-                self.stop(StopReason::UnsupportedCall(kind));
-            }
+            (None, Made::Text(text)) => self.finish(text),
+            (None, Made::Refusal(text)) => self.stop(StopReason::Refusal(text)),
+            (None, Made::UnsupportedCall(kind)) => self.stop(StopReason::UnsupportedCall(kind)),
         }
     }
 
@@ -601,7 +593,11 @@ impl Run {
 
 /// The arguments of a call, to be compared; as text if they are not JSON.
 fn arguments_of(call: &ToolCall) -> Json {
-    call.parse_arguments().unwrap_or_else(|_| Json::from(call.arguments.as_str()))
+    // What models nearly always send is not read by way of serde.
+    match Json::parse(call.arguments.as_str()) {
+        Ok(json) if !call.is_custom && call.arguments.starts_with('{') => json,
+        _ => call.parse_arguments().unwrap_or_else(|_| Json::from(call.arguments.as_str())),
+    }
 }
 
 /// The items of the history that say of calls why they were not run.

@@ -33,7 +33,7 @@ use crate::models::{Json, JsonObject};
 /// With the feature `schemars`, the schema is that of the argument type: [`Tool::new`].
 #[derive(Clone)]
 pub struct Tool {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     pub(super) definition: ResponsesTool,
     pub(super) action: Action,
     pub(super) approval: Approval,
@@ -78,7 +78,7 @@ const RETRIES: u64 = 3;
 impl Tool {
     fn of(definition: ResponsesTool, action: Action) -> Self {
         Self {
-            name: name_of(&definition).to_owned(),
+            name: name_of(&definition).into(),
             definition,
             action,
             approval: Approval::Never,

@@ -785,7 +785,7 @@ async fn a_run_that_waits_for_decisions_is_ready_once_they_are_saved() {
     gated.begin_model_call();
     let call = json!({"type": "function_call", "call_id": "call_x", "name": "ask", "arguments": "{}"});
     let response = serde_json::from_value(json!({"id": "gen-1", "status": "completed", "output": [call]})).unwrap();
-    gated.finish_model_call(&response);
+    gated.finish_model_call(response);
     let Outcome::Paused(paused) = agent.resume(gated).await.unwrap() else { panic!("it has to ask") };
     assert!(agent.claim_next().await.unwrap().is_none(), "it waits");
 

@@ -220,7 +220,7 @@ fn calls_that_a_stopped_run_left_to_do_can_be_rejected() {
     let calls: Vec<Value> = ["c1", "c2", "c3"].map(|id| super::call_item(id, "echo", "{}")).into();
     let mut run = Run::new("Hi");
     run.begin_model_call();
-    run.finish_model_call(&serde_json::from_value(super::response(&calls)).unwrap());
+    run.finish_model_call(serde_json::from_value(super::response(&calls)).unwrap());
     run.begin_tool_call("c1").unwrap();
     assert!(matches!(run.reject("c1", "no"), Err(RunError::NotPending { state: CallState::Started, .. })));
     run.finish_tool_call("c1", "done").unwrap();
