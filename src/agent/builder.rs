@@ -11,6 +11,7 @@ use super::run::{Run, items_of};
 use super::running::AgentRun;
 use super::store::{Lease, RunQuery, RunState, Store, StoreError};
 use super::tool::Tool;
+use crate::core::time::sleep;
 use crate::core::{Call, EventStream, OpenRouterCore};
 use crate::models::ResponsesRequest;
 use crate::models::responses::{ResponsesInput, ResponsesStreamEvent};
@@ -249,20 +250,19 @@ impl Agent {
     /// [`StoreError::Leased`] while another works on it, [`StoreError::NotFound`], and whatever the store reports;
     /// [`StoreError::Failed`] if the agent has no store.
     pub async fn claim(&self, id: &str) -> Result<AgentRun, StoreError> {
-        let store = self.settings.store.as_ref().ok_or_else(|| StoreError::Failed("the agent has no store".into()))?;
         let lease = self.lease();
-        let run = store.claim(id, &lease).await?;
+        let run = self.stored()?.claim(id, &lease).await?;
         Ok(AgentRun::new(self.clone(), run).with_lease(lease))
     }
 
-    /// Takes a run that can go on and that nobody works on, the longest untouched first; `None` if there is none. A worker
-    /// calls it again and again.
+    /// Takes a run that can go on and that nobody works on, the longest untouched first; `None` if there is none now. A worker
+    /// that waits for one calls [`wait_for_run`](Self::wait_for_run).
     ///
     /// # Errors
-    /// Whatever the store reports.
+    /// Whatever the store reports; [`StoreError::Failed`] if the agent has no store.
     pub async fn claim_next(&self) -> Result<Option<AgentRun>, StoreError> {
         const SEEN: usize = 20;
-        let store = self.settings.store.as_ref().ok_or_else(|| StoreError::Failed("the agent has no store".into()))?;
+        let store = self.stored()?;
         let query = RunQuery::new().state(RunState::Ready).free().limit(SEEN);
         loop {
             let found = store.list(&query).await?;
@@ -279,6 +279,41 @@ impl Agent {
                 }
             }
         }
+    }
+
+    /// Waits for a run that can go on and that nobody works on, and takes it. The store is asked every `interval`, and when
+    /// the lease of a run expires, whose worker has died. A worker calls it again and again:
+    ///
+    /// ```no_run
+    /// # async fn work(agent: openrouter_kit::agent::Agent) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// loop {
+    ///     let run = agent.wait_for_run(Duration::from_secs(1)).await?;
+    ///     println!("{:?}", run.await?.text());
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`claim_next`](Self::claim_next).
+    pub async fn wait_for_run(&self, interval: Duration) -> Result<AgentRun, StoreError> {
+        let query = RunQuery::new().state(RunState::Ready);
+        loop {
+            if let Some(run) = self.claim_next().await? {
+                return Ok(run);
+            }
+            let leased = self.stored()?.list(&query).await?;
+            let first = leased.iter().filter_map(|run| run.lease_left).min();
+            sleep(first.map_or(interval, |left| left.min(interval))).await;
+        }
+    }
+
+    fn stored(&self) -> Result<&dyn Store, StoreError> {
+        self.settings
+            .store
+            .as_deref()
+            .ok_or_else(|| StoreError::Failed("the agent has no store; set `Agent::store`".into()))
     }
 
     /// A lease of this process.

@@ -66,7 +66,7 @@ mod tool;
 mod usage;
 
 pub use builder::{Agent, UnknownTool};
-pub use call::{CallState, ToolCall};
+pub use call::{CallState, PendingCall, ToolCall};
 pub use compact::keep_last_items;
 pub use context::ToolContext;
 pub use event::Event;

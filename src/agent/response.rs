@@ -43,8 +43,9 @@ impl Reading {
                 _ => None,
             };
             if let Some((id, name, arguments, is_custom)) = call {
-                let is_taken =
-                    |id: &str| calls.iter().any(|call| call.id == id) || history.iter().any(|item| called(item) == Some(id));
+                let is_taken = |id: &str| {
+                    calls.iter().any(|call| call.id == id) || history.iter().any(|item| called(item) == Some(id))
+                };
                 let original_id = make_unique(id, is_taken);
                 calls.push(ToolCall { original_id, ..ToolCall::new(id.clone(), name, arguments, is_custom) });
             }

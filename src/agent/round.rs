@@ -159,12 +159,7 @@ impl Driver {
                     events.add(|| Event::ToolStarted(call.clone()));
                 }
                 let future = in_tool_span(&self.agent.core, &tool.name, &id, guarded(prepared, context, tool.timeout));
-                active.push(Active {
-                    id,
-                    tool: Arc::clone(&tool.name),
-                    is_sequential: tool.is_sequential,
-                    future,
-                });
+                active.push(Active { id, tool: Arc::clone(&tool.name), is_sequential: tool.is_sequential, future });
             }
             Decision::Suspend(state) => {
                 run.suspend(index, state);
@@ -321,11 +316,7 @@ fn prepare(tool: &Tool, call: &ToolCall) -> Result<Option<Prepared>, ToolError> 
 }
 
 /// Runs a call, which neither panics nor takes longer than it may.
-async fn guarded(
-    prepared: Prepared,
-    context: ToolContext,
-    timeout: Option<Duration>,
-) -> Result<ToolOutput, ToolError> {
+async fn guarded(prepared: Prepared, context: ToolContext, timeout: Option<Duration>) -> Result<ToolOutput, ToolError> {
     // The handler is called by the first poll, so that its panic is caught too.
     let mut future = pin!(async move { prepared(context).await });
     let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use super::call::{CallState, ToolCall};
+use super::call::{CallState, PendingCall, ToolCall};
 use super::limits::{Limit, Limits, OnLimit, Room};
 use super::output::ToolOutput;
 use super::response::{self, Made, Reading};
@@ -79,14 +79,19 @@ pub enum NextStep {
 impl Run {
     /// Starts a run with its input: a text of the user, or items.
     pub fn new(input: impl Into<ResponsesInput>) -> Self {
+        Self { id: format!("run-{:032x}", fastrand::u128(..)), items: items_of(input.into()), ..Self::nothing() }
+    }
+
+    /// What stands in the place of a run that was taken away.
+    pub(super) const fn nothing() -> Self {
         Self {
             version: Version,
-            id: format!("run-{:032x}", fastrand::u128(..)),
+            id: String::new(),
             status: RunStatus::InProgress,
-            items: items_of(input.into()),
+            items: Vec::new(),
             calls: Vec::new(),
             steps: Vec::new(),
-            turn: Turn::default(),
+            turn: Turn::new(),
             text: None,
             revision: 0,
         }
@@ -136,30 +141,34 @@ impl Run {
         self.calls.iter().filter(|call| call.is_pending())
     }
 
-    /// Returns the run of the subagent that a call runs and that has paused, to decide its calls. Its ids are its own: they
-    /// may be those of other calls in this run.
+    /// Returns the calls that wait for a decision, to decide each of them.
     ///
     /// ```
     /// # use openrouter_kit::agent::{Run, RunError};
     /// fn approve_all(run: &mut Run) -> Result<(), RunError> {
-    ///     for id in run.pending().map(|call| call.id().to_owned()).collect::<Vec<_>>() {
-    ///         match run.subagent_mut(&id) {
-    ///             Ok(subagent) => approve_all(subagent)?,
-    ///             Err(_) => run.approve(&id)?,
+    ///     for mut call in run.pending_mut() {
+    ///         match call.subagent_mut() {
+    ///             Some(subagent) => approve_all(subagent)?,
+    ///             None => call.approve()?,
     ///         }
     ///     }
     ///     Ok(())
     /// }
     /// # let _ = approve_all;
     /// ```
+    pub fn pending_mut(&mut self) -> impl Iterator<Item = PendingCall<'_>> {
+        self.calls.iter_mut().filter_map(PendingCall::of)
+    }
+
+    /// Returns the run of the subagent that a call runs and that has paused, to decide its calls. Its ids are its own: they
+    /// may be those of other calls in this run.
     ///
     /// # Errors
     /// [`RunError`] if the call does not exist, or does not wait for a subagent.
     pub fn subagent_mut(&mut self, id: &str) -> Result<&mut Self, RunError> {
         let call = self.call(id)?;
         let state = call.state;
-        let paused = call.subagent.as_deref_mut().filter(|_| state == CallState::Subagent);
-        paused.ok_or_else(|| RunError::NotPending { id: id.to_owned(), state })
+        call.paused_subagent().ok_or_else(|| RunError::NotPending { id: id.to_owned(), state })
     }
 
     /// Returns the model calls so far, each with its usage.
@@ -200,14 +209,15 @@ impl Run {
     /// from zero.
     ///
     /// # Errors
-    /// [`RunError::CallsPending`] while a call has no output, since the history could not be sent.
+    /// [`RunError::CallsPending`] while a call has no output, since the history could not be sent. Decide the call, or
+    /// abandon it with [`end_turn`](Self::end_turn).
     pub fn add_input(&mut self, input: impl Into<ResponsesInput>) -> Result<(), RunError> {
         if let Some(call) = self.calls.iter().find(|call| call.state != CallState::Finished) {
             return Err(RunError::CallsPending { id: call.id.clone() });
         }
         self.close_round();
         if self.status.is_end() {
-            self.turn = Turn { first_step: self.steps.len(), ..Turn::default() };
+            self.turn = Turn { first_step: self.steps.len(), ..Turn::new() };
         }
         self.status = RunStatus::InProgress;
         self.text = None;
@@ -299,6 +309,12 @@ impl Run {
     /// The step whose model call is under way.
     fn current_step(&mut self) -> Option<&mut Step> {
         self.steps.last_mut().filter(|step| step.state == StepState::Calling)
+    }
+
+    fn fail_model_call_under_way(&mut self) {
+        if let Some(step) = self.current_step() {
+            step.state = StepState::Failed;
+        }
     }
 
     /// Notes that the model call brought no whole response: with usage as far as it is known, or, if it certainly was not
@@ -423,6 +439,38 @@ impl Run {
         self.text = None;
     }
 
+    /// Ends the turn and abandons what is open, so that [`add_input`](Self::add_input) takes the next message: calls that
+    /// have not run are rejected with this reason, the model is informed that a call that had started may have had its
+    /// effect, and a model call under way counts as failed.
+    ///
+    /// A run that had not ended is then stopped with [`StopReason::Requested`].
+    ///
+    /// ```no_run
+    /// # use openrouter_kit::agent::{Agent, Outcome};
+    /// # async fn run(agent: Agent) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut run = agent.run("Refund order 7.").await?.into_run();
+    /// // It may wait for an approval, but the user talks about something else.
+    /// run.end_turn("the user changed the subject");
+    /// println!("{}", agent.resume(run.with_input("What is the weather in Rome?")?).await?.text()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn end_turn(&mut self, reason: impl fmt::Display) {
+        for call in self.calls.iter_mut().filter(|call| call.state != CallState::Finished) {
+            match call.state {
+                CallState::Started | CallState::Interrupted => {
+                    call.settle(&format!("The call was interrupted and may have had its effect: {reason}"), true);
+                }
+                _ => call.reject(&reason),
+            }
+        }
+        self.fail_model_call_under_way();
+        self.close_round();
+        if !self.status.is_end() {
+            self.stop(StopReason::Requested);
+        }
+    }
+
     /// Makes a run that was stopped, or broken off by an error or the end of the program, go on from where it was. Calls that
     /// had begun become pending with [`CallState::Interrupted`]; those of tools that `is_repeatable` names run again.
     ///
@@ -430,12 +478,10 @@ impl Run {
     pub fn reopen(&mut self, is_repeatable: impl Fn(&str) -> bool) {
         if let RunStatus::Stopped(_) = self.status {
             let Turn { first_step, active_ms, is_choice_spent, .. } = self.turn;
-            self.turn = Turn { first_step, active_ms, is_choice_spent, ..Turn::default() };
+            self.turn = Turn { first_step, active_ms, is_choice_spent, ..Turn::new() };
             self.status = RunStatus::InProgress;
         }
-        if let Some(step) = self.current_step() {
-            step.state = StepState::Failed;
-        }
+        self.fail_model_call_under_way();
         for call in self.calls.iter_mut().filter(|call| call.state == CallState::Started) {
             call.state = if is_repeatable(&call.name) { CallState::Approved } else { CallState::Interrupted };
         }
@@ -446,12 +492,10 @@ impl Run {
         call.ok_or_else(|| RunError::UnknownCall { id: id.to_owned() })
     }
 
-    fn pending_call(&mut self, id: &str) -> Result<&mut ToolCall, RunError> {
+    fn pending_call(&mut self, id: &str) -> Result<PendingCall<'_>, RunError> {
         let call = self.call(id)?;
-        if !call.is_pending() {
-            return Err(RunError::NotPending { id: id.to_owned(), state: call.state });
-        }
-        Ok(call)
+        let state = call.state;
+        PendingCall::of(call).ok_or_else(|| RunError::NotPending { id: id.to_owned(), state })
     }
 
     /// Notes that a call is about to run. From here on it counts, and counts as interrupted if the program ends before
@@ -519,9 +563,7 @@ impl Run {
                 call.settle(message, true);
             }
         }
-        if let Some(step) = self.current_step() {
-            step.state = StepState::Failed;
-        }
+        self.fail_model_call_under_way();
     }
 
     /// Makes a call wait for a decision.
@@ -544,14 +586,7 @@ impl Run {
     /// [`RunError`] if the call does not exist, is not pending, waits for an answer, which only [`answer`](Self::answer)
     /// gives, or for a subagent, whose calls are decided in [`subagent_mut`](Self::subagent_mut).
     pub fn approve(&mut self, id: &str) -> Result<(), RunError> {
-        let call = self.pending_call(id)?;
-        match call.state {
-            CallState::NeedsApproval | CallState::Interrupted => {}
-            CallState::Subagent => return Err(RunError::SubagentPending { id: id.to_owned() }),
-            _ => return Err(RunError::NeedsAnswer { id: id.to_owned() }),
-        }
-        call.state = CallState::Approved;
-        Ok(())
+        self.pending_call(id)?.approve()
     }
 
     /// Allows a pending call to run with other arguments. They are read like those of the model.
@@ -559,24 +594,21 @@ impl Run {
     /// # Errors
     /// Those of [`approve`](Self::approve).
     pub fn approve_with(&mut self, id: &str, arguments: impl Into<Json>) -> Result<(), RunError> {
-        self.approve(id)?;
-        self.call(id)?.set_arguments(arguments);
-        Ok(())
+        self.pending_call(id)?.approve_with(arguments)
     }
 
     /// Rejects a call that is pending or has not started. The model gets the reason. A subagent that has paused is abandoned.
     ///
-    /// When every call of a round is rejected or has its output, [`add_input`](Self::add_input) takes the next message, so
-    /// this is also how to abandon what a stopped run had left to do.
+    /// To abandon everything that is open, see [`end_turn`](Self::end_turn).
     ///
     /// # Errors
     /// [`RunError`] if the call does not exist, has started, or has its output.
     pub fn reject(&mut self, id: &str, reason: impl fmt::Display) -> Result<(), RunError> {
-        let call = match self.call(id)?.is_ready() {
-            true => self.call(id)?,
-            false => self.pending_call(id)?,
-        };
-        call.settle(&format!("The call was rejected: {reason}"), false);
+        let call = self.call(id)?;
+        match call.is_ready() {
+            true => call.reject(reason),
+            false => self.pending_call(id)?.reject(reason),
+        }
         Ok(())
     }
 
@@ -586,7 +618,7 @@ impl Run {
     /// # Errors
     /// [`RunError`] if the call does not exist or is not pending.
     pub fn answer(&mut self, id: &str, output: impl Into<ToolOutput>) -> Result<(), RunError> {
-        self.pending_call(id)?.finish(output.into());
+        self.pending_call(id)?.answer(output);
         Ok(())
     }
 }

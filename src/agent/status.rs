@@ -204,7 +204,10 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CallsPending { id } => {
-                write!(f, "the call `{id}` has no output yet; approve, reject or answer it first")
+                write!(
+                    f,
+                    "the call `{id}` has no output yet; approve, reject or answer it, or abandon it with `end_turn`"
+                )
             }
             Self::UnknownCall { id } => write!(f, "the current round has no call `{id}`; see `Run::calls`"),
             Self::NotPending { id, state } => {

@@ -8,16 +8,18 @@
 //! ```no_run
 //! # async fn run(client: openrouter_kit::OpenRouter, weather: openrouter_kit::agent::Tool)
 //! #     -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//!
 //! use openrouter_kit::agent::store::FileStore;
 //!
 //! let agent = client.agent("openai/gpt-4o-mini").tool(weather).store(FileStore::new("runs"));
 //! println!("{}", agent.run("What is the weather in Rome?").await?.text()?);
 //!
 //! // A worker, on this machine or another: it resumes what others left behind.
-//! while let Some(run) = agent.claim_next().await? {
+//! loop {
+//!     let run = agent.wait_for_run(Duration::from_secs(1)).await?;
 //!     println!("{:?}", run.await?.text());
 //! }
-//! # Ok(())
 //! # }
 //! ```
 //!
@@ -314,20 +316,24 @@ pub struct RunSummary {
     pub state: RunState,
     /// Who has the lease; `None` if nobody has, or it has expired.
     pub owner: Option<String>,
+    /// For how much longer the lease lasts unless it is renewed; `None` if nobody has one.
+    pub lease_left: Option<Duration>,
     /// When the run was saved or its lease renewed.
     pub touched: SystemTime,
 }
 
 impl RunSummary {
-    /// Creates a summary, in a store of your own.
-    pub fn new(
-        id: impl Into<String>,
-        revision: u64,
-        state: RunState,
-        owner: Option<String>,
-        touched: SystemTime,
-    ) -> Self {
-        Self { id: id.into(), revision, state, owner, touched }
+    /// Creates a summary of a run without a lease, in a store of your own.
+    pub fn new(id: impl Into<String>, revision: u64, state: RunState, touched: SystemTime) -> Self {
+        Self { id: id.into(), revision, state, owner: None, lease_left: None, touched }
+    }
+
+    /// Sets who has the lease of the run, and for how much longer.
+    #[must_use]
+    pub fn leased(mut self, owner: impl Into<String>, left: Duration) -> Self {
+        self.owner = Some(owner.into());
+        self.lease_left = Some(left);
+        self
     }
 }
 
@@ -415,4 +421,19 @@ fn state_of(text: &str) -> Result<RunState, StoreError> {
 
     let text: StrDeserializer<'_, ValueError> = text.into_deserializer();
     serde::Deserialize::deserialize(text).map_err(failed)
+}
+
+/// The summary that a row has, with what is left of the lease in milliseconds; nothing is if it has expired.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+fn summary_of(
+    (id, revision, state, touched): (String, i64, &str, SystemTime),
+    owner: Option<String>,
+    left: Option<i64>,
+) -> Result<RunSummary, StoreError> {
+    let summary = RunSummary::new(id, revision.unsigned_abs(), state_of(state)?, touched);
+    let left = left.and_then(|left| u64::try_from(left).ok()).filter(|left| *left > 0);
+    Ok(match left {
+        Some(left) => summary.leased(owner.unwrap_or_default(), Duration::from_millis(left)),
+        None => summary,
+    })
 }
