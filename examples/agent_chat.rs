@@ -1,5 +1,7 @@
-//! A chat with tools on the command line: keeps the history, shows what each turn costs, and Ctrl-C stops one response
-//! only.
+//! A chat with tools on the command line: keeps the history, shows what each turn costs, and on Ctrl-C stops only the
+//! current response.
+//!
+//! Features: `agent`, `schemars`.
 //!
 //! End with Ctrl-D, or with Ctrl-C at the prompt.
 
@@ -85,7 +87,7 @@ async fn show(turn: AgentRun) -> Result<Outcome, AgentError> {
     }
 }
 
-/// The lines of the standard input, read in a thread of their own, since reading them cannot be interrupted.
+/// The lines of standard input, read in a separate thread, since reading them cannot be interrupted.
 fn lines() -> UnboundedReceiver<String> {
     let (sender, receiver) = unbounded_channel();
     std::thread::spawn(move || {
@@ -98,7 +100,7 @@ fn lines() -> UnboundedReceiver<String> {
     receiver
 }
 
-/// The time that a model takes for a word.
+/// The time that a model takes to write a word.
 const PACE: Duration = Duration::from_millis(20);
 
 /// What the local server responds.

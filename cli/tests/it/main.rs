@@ -11,8 +11,13 @@
 mod account;
 mod ask;
 mod auth;
+#[cfg(unix)]
+mod browser;
+mod devtools;
 mod media;
 mod models;
 mod support;
 #[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod viewer;
