@@ -126,10 +126,9 @@ impl openrouter_kit::core::transport::Transport for Turns {
     }
 }
 
-/// A round of ten tools that do nothing takes little beside the two model calls around it.
 #[cfg(all(feature = "agent", feature = "transport"))]
 #[test]
-fn a_run_takes_few_allocations_more_than_its_calls_by_hand() {
+fn a_run_takes_no_more_allocations_than_its_calls_by_hand() {
     use openrouter_kit::agent::{Agent, Tool};
     use openrouter_kit::{OpenRouterCore, funcs};
 
@@ -162,6 +161,6 @@ fn a_run_takes_few_allocations_more_than_its_calls_by_hand() {
     by_hand();
     let (agent, hand) = (measure(by_agent).count_total, measure(by_hand).count_total);
     println!("two model calls and ten tool calls take {agent} allocations, and {hand} by hand");
-    // Per tool call: the id and the arguments that the run keeps, the call in its future, and what makes it stop.
-    assert!(agent <= hand + 110, "{agent} allocations by an agent, {hand} by hand");
+    // What the loop takes for ten tools is less than what it saves, since the history is not copied.
+    assert!(agent <= hand, "{agent} allocations by an agent, {hand} by hand");
 }

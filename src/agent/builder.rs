@@ -103,8 +103,8 @@ impl Agent {
         Self::from_request(core, ResponsesRequest::new().model(model))
     }
 
-    /// Creates an agent whose model calls have the members of this request: model, sampling, reasoning, routing, server tools
-    /// and so on. Its input, if any, stands before the input of each run.
+    /// Creates an agent whose model calls have the fields of this request: model, sampling, reasoning, routing, server tools
+    /// and so on. Its input, if any, precedes the input of each run.
     pub fn from_request(core: &OpenRouterCore, request: impl Into<ResponsesRequest>) -> Self {
         let settings = Settings {
             request: request.into(),
@@ -167,7 +167,7 @@ impl Agent {
         self.with(|settings| settings.tools.extend(tools.into_iter().map(Into::into)))
     }
 
-    /// Adds tools that may change during a run. `source` is asked before each model call.
+    /// Adds tools that may change during a run. `source` is called before each model call.
     #[must_use]
     pub fn tool_source(self, source: impl Fn() -> Vec<Tool> + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.tool_sources.push(Arc::new(source)))
@@ -191,14 +191,14 @@ impl Agent {
         self.with(|settings| settings.unknown_tool = action)
     }
 
-    /// Gives all tool calls a value, by its type; see [`ToolContext::data`](super::ToolContext::data).
+    /// Provides a value to all tool calls, by its type; see [`ToolContext::data`](super::ToolContext::data).
     #[must_use]
     pub fn data<T: Send + Sync + 'static>(self, value: T) -> Self {
         self.with(|settings| settings.data.insert(value))
     }
 
-    /// Sets what prepares each model call. It sees the run so far and changes the request of the next call: model, offered
-    /// tools, tool choice, sampling, history. Nothing of it outlasts that call; the run keeps its own history.
+    /// Sets a closure that prepares each model call. It sees the run so far and may change the request: model, offered tools,
+    /// tool choice, sampling, history. The changes apply to that call only; the run keeps its own history.
     ///
     /// ```
     /// # fn with(agent: openrouter_kit::agent::Agent) -> openrouter_kit::agent::Agent {
@@ -223,31 +223,31 @@ impl Agent {
         self.with(|settings| settings.hooks.push(Arc::new(hook)))
     }
 
-    /// Sets what saves the run, so that it can be resumed if the program ends; see [`Checkpoint`].
+    /// Sets the code that saves the run, so that it can be resumed if the program ends; see [`Checkpoint`].
     #[must_use]
     pub fn checkpoint(self, checkpoint: impl Checkpoint) -> Self {
         self.with(|settings| settings.checkpoint = Some(Arc::new(checkpoint)))
     }
 
-    /// Sets where runs are kept: each is saved before a model call is sent, before tools start and after each of them, so that
-    /// a crash at any point loses nothing and another process can go on; see [`store`](super::store). An agent that is a tool
+    /// Sets the store of runs. Each run is saved before a model call is sent, before tools start and after each of them, so
+    /// that a crash at any point loses nothing and another process can continue; see [`store`](super::store). An agent that is a tool
     /// of another needs none: its run is part of the call of that tool.
     #[must_use]
     pub fn store(self, store: impl Store) -> Self {
         self.with(|settings| settings.store = Some(Arc::new(store)))
     }
 
-    /// Sets for how long nobody else takes over a run whose process has died; by default, a minute. The lease is renewed
-    /// three times within it, while the run is awaited or its events are read.
+    /// Sets how long the lease of a run lasts: after that time, another worker may take over the run of a process that has
+    /// died. By default, a minute. The lease is renewed three times within it while the run is awaited or its events are read.
     #[must_use]
     pub fn lease_period(self, period: Duration) -> Self {
         self.with(|settings| settings.lease_period = period.max(Duration::from_millis(100)))
     }
 
-    /// Takes a run from the store, to resume it here. It is the way back to a run after a crash.
+    /// Claims a run in the store to resume it here, for example after a crash.
     ///
     /// # Errors
-    /// [`StoreError::Leased`] while another works on it, [`StoreError::NotFound`], and whatever the store reports;
+    /// [`StoreError::Leased`] while another worker has it, [`StoreError::NotFound`], and whatever the store reports;
     /// [`StoreError::Failed`] if the agent has no store.
     pub async fn claim(&self, id: &str) -> Result<AgentRun, StoreError> {
         let lease = self.lease();
@@ -333,8 +333,8 @@ impl Agent {
         self.with(|settings| settings.configure = Some(Arc::new(configure)))
     }
 
-    /// Asks for a final text that is a `T` in JSON, which [`Outcome::parse`](super::Outcome::parse) reads. A text that does
-    /// not fit is returned to the model with the reason, at most twice, and within the limits; see
+    /// Makes the final text a `T` in JSON, which [`Outcome::parse`](super::Outcome::parse) reads. A text that does not fit is
+    /// sent back to the model with the reason, at most twice, and within the limits; see
     /// [`output_retries`](Self::output_retries).
     ///
     /// ```no_run
@@ -362,15 +362,15 @@ impl Agent {
         self.with(|settings| settings.output_retries = most)
     }
 
-    /// Starts a run with its input: a text of the user, or items. Nothing is sent before it is awaited or its stream is read.
+    /// Creates a run with its input: a text of the user, or items. Nothing is sent before it is awaited or its stream is read.
     pub fn run(&self, input: impl Into<ResponsesInput>) -> AgentRun {
         let mut items = self.settings.request.input.clone().map(items_of).unwrap_or_default();
         items.extend(items_of(input.into()));
         AgentRun::new(self.clone(), Run::new(items))
     }
 
-    /// Continues a run where it was: after a pause, an error, a limit, a crash, or with new input. What is done is not done
-    /// again; a run that is done gives its outcome at once.
+    /// Continues a run from its current state: after a pause, an error, a limit or a crash, or with new input. Nothing is done
+    /// twice; a run that is done returns its outcome at once.
     pub fn resume(&self, run: impl Into<Run>) -> AgentRun {
         AgentRun::new(self.clone(), run.into())
     }

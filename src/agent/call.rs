@@ -38,7 +38,7 @@ stored_struct!(ToolCall as "tool call" {
     id, original_id, name, arguments, is_custom, state, question, subagent, output, has_failed, ends_run,
 });
 
-/// What has become of a tool call.
+/// The state of a tool call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CallState {
@@ -107,7 +107,7 @@ impl ToolCall {
         &self.id
     }
 
-    /// Returns the id that the model gave to the call, if it had used it before and the call was renamed.
+    /// Returns the id that the model gave to the call, if the run replaced it because it was missing or already used.
     pub fn original_id(&self) -> Option<&str> {
         self.original_id.as_deref()
     }
@@ -137,7 +137,7 @@ impl ToolCall {
         crate::helpers::parse_arguments(&text, &self.name)
     }
 
-    /// Returns what has become of the call.
+    /// Returns the state of the call.
     pub const fn state(&self) -> CallState {
         self.state
     }
@@ -168,7 +168,7 @@ impl ToolCall {
         self.state == CallState::Subagent && self.subagent().is_none_or(is_decided)
     }
 
-    /// Returns what the model gets or has got as the output of the call.
+    /// Returns the output of the call, as the model gets it.
     pub const fn output(&self) -> Option<&ToolCallOutput> {
         self.output.as_ref()
     }

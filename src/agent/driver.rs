@@ -28,7 +28,7 @@ use crate::funcs;
 use crate::models::responses::{ResponsesInput, ResponsesResult, ResponsesStreamEvent, ResponsesToolChoice};
 use crate::models::{ResponsesRequest, ToolChoiceMode};
 
-/// What counts on while a run runs.
+/// What a run uses while it runs: time, and what its subagents use.
 #[derive(Clone)]
 pub(super) struct Clock {
     began: Instant,
@@ -258,7 +258,7 @@ impl Driver {
         self.save_checkpoint(run).await
     }
 
-    /// Saves what the run has come to, and gives it back to the store.
+    /// Saves the run for the last time and releases its lease.
     async fn save_last(&self, run: &mut Run) -> Result<(), AgentErrorKind> {
         self.note(run);
         if let Some(held) = &self.held {

@@ -98,7 +98,7 @@ impl Outcome {
         }
     }
 
-    /// Returns what the whole run has used.
+    /// Returns what the run has used in total.
     pub fn usage(&self) -> Usage {
         self.run().usage()
     }

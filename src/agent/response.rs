@@ -99,7 +99,7 @@ fn written(response: &ResponsesResult) -> Option<Made> {
     has_content.then_some(Made::Text(text))
 }
 
-/// Why a response is not whole, if it is not: the reason that the server gives, or its status.
+/// Why a response is incomplete, if it is: the reason that the server gives, or its status.
 pub(super) fn cut_off(response: &ResponsesResult) -> Option<String> {
     if matches!(response.status, ResponsesStatus::Completed | ResponsesStatus::Unrecognized(_)) {
         return None;

@@ -262,10 +262,10 @@ impl Driver {
         events: &mut Events,
     ) -> Result<(), AgentErrorKind> {
         for hook in &self.agent.settings.hooks {
-            if let Some(call) = run.calls().iter().find(|call| call.id() == id) {
-                if let Err(error) = hook.after_tool(run, call, &mut result).await {
-                    result = Err(ToolError::new(error));
-                }
+            if let Some(call) = run.calls().iter().find(|call| call.id() == id)
+                && let Err(error) = hook.after_tool(run, call, &mut result).await
+            {
+                result = Err(ToolError::new(error));
             }
         }
         match result {

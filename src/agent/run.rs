@@ -42,8 +42,8 @@ use crate::models::{InputItem, Json, ResponsesRequest};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Whatever happens, a history with a call that has no output is never to be sent: [`next_step`](Self::next_step) asks for a
-/// model call only when every call has one.
+/// A history must not be sent while one of its calls has no output: [`next_step`](Self::next_step) asks for a model call only
+/// when every call has one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     version: Version,
@@ -102,8 +102,8 @@ impl Run {
         &self.id
     }
 
-    /// Returns how often the run has been saved to a [`Store`](super::store::Store) or claimed there; 0 if never. A store
-    /// refuses to save a run whose revision is not the one that it has.
+    /// Returns how many times the run has been saved to a [`Store`](super::store::Store) or claimed there. A store refuses to
+    /// save a run whose revision differs from the stored one.
     pub const fn revision(&self) -> u64 {
         self.revision
     }
@@ -124,13 +124,13 @@ impl Run {
         &self.status
     }
 
-    /// Returns the history: the input, what the model put out, and the outputs of its calls. The outputs of a round are
-    /// added, in the order of the calls, when all of them are there.
+    /// Returns the history: the input, the output of the model, and the outputs of its calls. Those of a round are added
+    /// together, in the order of the calls, once the last of them is known.
     pub fn items(&self) -> &[InputItem] {
         &self.items
     }
 
-    /// Returns the calls of the current round. It is over, and the list empty, when all of them have an output.
+    /// Returns the calls of the current round. The round ends, and the list is empty, when all of them have an output.
     pub fn calls(&self) -> &[ToolCall] {
         &self.calls
     }
@@ -249,7 +249,7 @@ impl Run {
 
     /// Returns what comes next within these limits. It ends the run if nothing does.
     ///
-    /// It adds the outputs of a finished round to the history. While a model call is under way, it must not be called.
+    /// It adds the outputs of a finished round to the history. It must not be called during a model call.
     pub fn next_step(&mut self, limits: &Limits) -> NextStep {
         if self.status.is_end() {
             return NextStep::End;
@@ -284,7 +284,7 @@ impl Run {
         NextStep::CallModel { is_final: self.turn.limit.is_some() }
     }
 
-    /// Notes that a model call is about to be sent. From here on it counts, with unknown cost until its response is there.
+    /// Records that a model call is about to be sent. From here on it counts, with unknown cost until its response arrives.
     pub fn begin_model_call(&mut self) {
         self.steps.push(Step { usage: Usage::of_unknown_call(), ..Step::default() });
     }
@@ -317,8 +317,8 @@ impl Run {
         }
     }
 
-    /// Notes that the model call brought no whole response: with usage as far as it is known, or, if it certainly was not
-    /// sent (`None`), as if it had not been made.
+    /// Records that the model call returned no complete response: with its usage as far as it is known, or, if it was
+    /// certainly not sent (`None`), as if it had not been made.
     pub fn fail_model_call(&mut self, usage: Option<Usage>) {
         if let Some(step) = self.current_step() {
             match usage {
@@ -331,8 +331,8 @@ impl Run {
         }
     }
 
-    /// Takes in the response of the model call: its output becomes part of the history, its calls the next round, its usage
-    /// counts. It may end the run.
+    /// Adds the response of the model call: its output to the history, its calls as the next round, its usage to the step. It
+    /// may end the run.
     pub fn finish_model_call(&mut self, mut response: ResponsesResult) {
         let Some(step) = self.current_step() else { return };
         step.response_id = std::mem::take(&mut response.id);
@@ -471,8 +471,8 @@ impl Run {
         }
     }
 
-    /// Makes a run that was stopped, or broken off by an error or the end of the program, go on from where it was. Calls that
-    /// had begun become pending with [`CallState::Interrupted`]; those of tools that `is_repeatable` names run again.
+    /// Makes a run continue that was stopped or interrupted by an error or the end of the program. Calls that had started
+    /// become pending with [`CallState::Interrupted`]; those of tools for which `is_repeatable` returns `true` run again.
     ///
     /// [`Agent::resume`](super::Agent::resume) does this.
     pub fn reopen(&mut self, is_repeatable: impl Fn(&str) -> bool) {
@@ -498,7 +498,7 @@ impl Run {
         PendingCall::of(call).ok_or_else(|| RunError::NotPending { id: id.to_owned(), state })
     }
 
-    /// Notes that a call is about to run. From here on it counts, and counts as interrupted if the program ends before
+    /// Records that a call is about to run. From here on it counts, and counts as interrupted if the program ends before
     /// [`finish_tool_call`](Self::finish_tool_call).
     ///
     /// # Errors

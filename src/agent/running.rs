@@ -26,8 +26,8 @@ pub type RunFuture = Pin<Box<dyn Future<Output = Result<Outcome, AgentError>> + 
 
 /// A run that has not started. Awaiting it runs it to its end; [`stream`](Self::stream) shows what happens on the way.
 ///
-/// Everything happens while it is polled: nothing is sent before, and after it was dropped, nothing goes on. The connection
-/// of the model call is closed and the tool calls are dropped at once.
+/// It makes progress only while it is polled: nothing is sent before the first poll, and nothing after it is dropped. Dropping
+/// it closes the connection of the model call and drops the tool calls at once.
 #[must_use = "a run does nothing unless awaited or streamed"]
 pub struct AgentRun {
     agent: Agent,
@@ -45,7 +45,7 @@ impl AgentRun {
         Self { agent, run, data, stops: Vec::new(), parent: None, lease: None }
     }
 
-    /// Makes this the work on a run that was claimed.
+    /// Sets the lease under which the run was claimed.
     pub(super) fn with_lease(mut self, lease: Lease) -> Self {
         self.lease = Some(lease);
         self
@@ -64,7 +64,7 @@ impl AgentRun {
         Some(Held::new(store, self.lease.clone().unwrap_or_else(|| self.agent.lease())))
     }
 
-    /// Gives the tool calls of this run a value, by its type; see [`ToolContext::data`].
+    /// Provides a value to the tool calls of this run, by its type; see [`ToolContext::data`].
     pub fn data<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.data.insert(value);
         self
@@ -210,12 +210,13 @@ impl AgentStream {
         }
     }
 
-    /// Stops the run at once and returns what it has come to: the connection of the model call is closed, and the tool calls
-    /// are dropped. If the run has a store, it is saved and released there.
+    /// Stops the run at once and returns it: the connection of the model call is closed, and the tool calls are dropped. If the
+    /// run has a store, it is saved and released there.
     ///
-    /// The run is then stopped with [`StopReason::Requested`]. [Resuming](Agent::resume) it goes on from there: a model call
-    /// that was under way is made again, and the model is informed that a tool call that had started may have had its effect.
-    /// For the next message instead, see [`Run::end_turn`]. A run that had ended before is returned as it ended.
+    /// The outcome is [`Stopped`](Outcome::Stopped) with [`StopReason::Requested`]. When the run is
+    /// [resumed](Agent::resume), an interrupted model call is made again, and the model is informed that a tool call that had
+    /// started may have had its effect. For another message instead, see [`Run::end_turn`]. If the run had ended before, its
+    /// outcome is returned.
     ///
     /// ```no_run
     /// # use openrouter_kit::agent::{Agent, Event, Run};
@@ -325,7 +326,7 @@ impl AgentTextStream {
         self.events.finish().await
     }
 
-    /// Stops the run at once and returns what it has come to; see [`AgentStream::stop`].
+    /// Stops the run at once and returns it; see [`AgentStream::stop`].
     ///
     /// # Errors
     /// Those of [`AgentStream::stop`].

@@ -88,7 +88,7 @@ pub enum StepState {
     Calling,
     /// The response arrived.
     Responded,
-    /// No whole response arrived. The server may have charged for it.
+    /// No complete response arrived. The server may have charged for it.
     Failed,
 }
 

@@ -132,8 +132,7 @@ impl Tool {
         Self::with_definition(ResponsesTool::function(name, parameters).description(description), handler)
     }
 
-    /// Creates a tool whose definition is given whole, with members that [`with_schema`](Self::with_schema) has no parameter
-    /// for. The handler of a [`CustomTool`](crate::models::responses::CustomTool) takes its input as a `String`.
+    /// Creates a tool from a complete definition, for fields that [`with_schema`](Self::with_schema) has no parameter for. The handler of a [`CustomTool`](crate::models::responses::CustomTool) takes its input as a `String`.
     pub fn with_definition<Form, H: Handler<Form>>(definition: impl Into<ResponsesTool>, handler: H) -> Self {
         let handler = Arc::new(handler);
         let prepare = move |call: &ToolCall| -> Result<Prepared, ParseError> {

@@ -733,10 +733,8 @@ async fn a_run_that_another_took_over_stops() {
     let other = Lease::new("other", LONG);
     store.claim(run.id(), &other).await.unwrap();
     let error = agent.claim(run.id()).await.unwrap_err();
-    let text = format!(
-        "the run {:?} is in the hands of \"other\"; wait until it has paused, or its lease has expired",
-        run.id()
-    );
+    let text =
+        format!("the run {:?} is leased by \"other\"; try again when it has paused or the lease has expired", run.id());
     assert_eq!(error.to_string(), text);
     assert!(agent.claim_next().await.unwrap().is_none());
 }
@@ -788,7 +786,10 @@ async fn a_stream_that_is_stopped_gives_its_run_back_to_the_store() {
         // Nobody holds it, and no worker takes what was stopped.
         assert!(agent.claim_next().await.unwrap().is_none());
         let run = soon(agent.claim(run.id())).await.unwrap();
-        assert_eq!(soon(run.into_future()).await.unwrap().text().unwrap(), TEXT);
+        // It goes on to its end; the model learns which calls may have had their effects.
+        let ended = soon(run.into_future()).await.unwrap();
+        assert!(ended.text().unwrap().ends_with("noted call_c"), "{:?}", ended.text());
+        assert!(world.effects().values().all(|times| *times == 1), "after {read} events");
     }
 }
 

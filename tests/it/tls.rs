@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::certificates::{Authority, acceptor, only_tls12};
 use crate::network::{KEY, answer_all, ask, chain, post, read_request};
 use openrouter_kit::OpenRouterCore;
-use openrouter_kit::core::transport::{ConnectTimeout, HyperTransport, Roots, Transport, TransportError, TransportErrorKind};
+use openrouter_kit::core::transport::{
+    ConnectTimeout, HyperTransport, Roots, Transport, TransportError, TransportErrorKind,
+};
 use openrouter_kit::core::{Call, Operation, Parts, RetryConfig};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::pki_types::CertificateDer;

@@ -1,8 +1,8 @@
 //! Stores of runs: so that a crash at any point loses nothing, and several workers share runs.
 //!
 //! An agent with a store saves each run before it sends a model call, before tools start and after each of them has finished.
-//! Whatever ends the process, the run is resumed from there: a model call under way is made again, and a tool call that had
-//! begun is [interrupted](super::CallState::Interrupted), which means that it is asked about instead of repeated, unless its
+//! Whatever ends the process, the run can be resumed from there: a model call in progress is made again, and a tool call that
+//! had started is [interrupted](super::CallState::Interrupted): it waits for a decision instead of being repeated, unless its
 //! tool is [repeatable](super::Tool::repeatable).
 //!
 //! ```no_run
@@ -28,13 +28,13 @@
 //! A stored run has a [revision](super::Run::revision), which each save increases. A save of a run that another process has
 //! saved in the meantime fails with [`StoreError::Conflict`], so that nothing is overwritten.
 //!
-//! While an agent works on a run, it holds a [`Lease`], which it renews. Nobody else can claim or save the run until the
-//! lease is released, at the end of the run or when it pauses, or expires, when the worker has died. A worker that was only
-//! thought to be dead cannot save any more, since claiming a run increases its revision, and it stops when it notices.
+//! While an agent works on a run, it holds a [`Lease`] and renews it. Nobody else can claim or save the run until the lease
+//! is released, which happens when the run ends or pauses, or expires because its worker has died. A worker that was wrongly
+//! considered dead can no longer save, since claiming a run increases its revision, and it stops when it notices.
 //!
 //! # Decisions from outside
 //!
-//! A paused run is loaded, decided and saved; it is then ready, and any worker resumes it:
+//! A paused run is loaded, its calls are decided, and it is saved. It is then ready, and any worker resumes it:
 //!
 //! ```no_run
 //! # async fn run(store: openrouter_kit::agent::store::FileStore, id: &str) -> Result<(), Box<dyn std::error::Error>> {
@@ -71,7 +71,7 @@ use super::run::Run;
 use super::status::RunStatus;
 use super::stored::stored_enum;
 
-/// Where runs are kept. Each operation is atomic, also between processes.
+/// A place that keeps runs. Each operation is atomic, also between processes.
 ///
 /// [`FileStore`] needs nothing but a folder, [`SqliteStore`] a file (feature `sqlite`), and [`PostgresStore`] a server
 /// (feature `postgres`), which is what workers on several machines share. Another database is another implementation; the
@@ -91,7 +91,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// [`StoreError::Failed`].
     fn save<'a>(&'a self, run: &'a Run, hold: Hold<'a>) -> StoreFuture<'a, u64>;
 
-    /// Takes the lease of a run and increases its revision, so that whoever worked on it before cannot save any more.
+    /// Takes the lease of a run and increases its revision, so that whoever worked on it before can no longer save it.
     ///
     /// # Errors
     /// [`StoreError::Leased`] while another has it, [`StoreError::NotFound`], or [`StoreError::Failed`].
@@ -375,7 +375,7 @@ impl fmt::Display for StoreError {
             Self::Leased { id, owner } => {
                 write!(
                     f,
-                    "the run {id:?} is in the hands of {owner:?}; wait until it has paused, or its lease has expired"
+                    "the run {id:?} is leased by {owner:?}; try again when it has paused or the lease has expired"
                 )
             }
             Self::LeaseLost { id } => write!(f, "the lease of the run {id:?} has ended; claim the run again"),
