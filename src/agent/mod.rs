@@ -26,7 +26,7 @@
 //!   next. It serializes as JSON.
 //! - [`Agent`] is a model with its tools and limits. It drives runs: [`Agent::run`] starts one, [`Agent::resume`] continues
 //!   one. A run in progress, [`AgentRun`], is a future of its [`Outcome`], or a stream of [`Event`]s.
-//! - [`Tool`] makes a tool from an async function, an external one, or one of the server.
+//! - [`Tool`] is what the model may call: an async function of the program, an external tool, or a tool of the server.
 //!
 //! # Guarantees
 //!

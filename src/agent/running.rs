@@ -244,6 +244,7 @@ impl AgentStream {
             State::Running(future) => future,
         };
         drop(future);
+        // The future always leaves its run.
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (mut run, is_over) = left.unwrap_or_else(|| (Run::nothing(), true));
         if !is_over {
