@@ -80,25 +80,29 @@ impl StreamItem for ResponsesStreamEvent {
 impl From<&OutputItem> for InputItem {
     #[inline]
     fn from(item: &OutputItem) -> Self {
-        let OutputItem::FunctionCall(call) = item else { return retyped(item) };
-        let is_missing = !wire::is_present(&**call, "arguments") && !call.name.is_empty();
-        if !is_missing && call.extra.exact("arguments").is_none() {
-            return retyped(item);
+        match item {
+            OutputItem::FunctionCall(_) | OutputItem::Reasoning(_) => Self::from(item.clone()),
+            item => retyped(item),
         }
-        let mut call = call.clone();
-        if is_missing {
-            "{}".clone_into(&mut call.arguments);
-        }
-        call.extra.remove("arguments");
-        retyped(&OutputItem::FunctionCall(call))
     }
 }
 
-/// Converts the model's output to input of the next request: the same JSON, unchanged.
+/// Converts the model's output to input of the next request, like the conversion of a reference: the same JSON, unchanged.
+/// Items whose types are the same are not copied.
 impl From<OutputItem> for InputItem {
     #[inline]
     fn from(item: OutputItem) -> Self {
-        Self::from(&item)
+        match item {
+            OutputItem::FunctionCall(mut call) => {
+                if !wire::is_present(&*call, "arguments") && !call.name.is_empty() {
+                    "{}".clone_into(&mut call.arguments);
+                }
+                call.extra.remove("arguments");
+                Self::FunctionCall(call)
+            }
+            OutputItem::Reasoning(item) => Self::Reasoning(item),
+            item => retyped(&item),
+        }
     }
 }
 
