@@ -75,7 +75,7 @@ esac
 
 programs=("$@")
 if [ ${#programs[@]} -eq 0 ]; then
-    programs=(by-hand minimal default full openrouter-rs async-openai)
+    programs=(by-hand raw-events minimal default full openrouter-rs async-openai)
 fi
 printf '%-16s %8s %12s %14s %12s\n' program crates 'build, s' 'stripped, MB' 'small, MB'
 for program in "${programs[@]}"; do
