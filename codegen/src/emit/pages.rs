@@ -1,7 +1,7 @@
 //! The reference pages under `docs/sdks`, one a namespace, in the shape of the official SDKs' pages.
 //!
-//! Examples are whole programs. Their values come from the types; where a better one is known, it stands in
-//! `pages/examples.yaml`. What no document says (situations, operations that send nothing) stands in Markdown files beside
+//! Examples are whole programs. Their values come from the types; if a better one is known, it is in
+//! `pages/examples.yaml`. What no document says (situations, operations that send nothing) is in Markdown files next to
 //! it: `pages/PAGE.METHOD.md` follows the examples of an operation, `pages/PAGE.md` ends a page.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -305,9 +305,9 @@ struct Way<'a> {
     call: String,
 }
 
-/// What an example hands over.
+/// What an example passes.
 struct Arguments {
-    /// The arguments as they stand in the call.
+    /// The arguments in the call.
     names: Vec<String>,
     /// The lines before the call.
     lines: Vec<String>,
@@ -528,7 +528,7 @@ impl Values<'_> {
         }
     }
 
-    /// A struct with what it requires, or with its first plain field where it requires nothing.
+    /// A struct with what it requires, or with its first plain field if it requires nothing.
     fn filled(&self, name: &str) -> String {
         let made = self.named(name, "", 0);
         let fields = match self.context.api.find(name).map(|ty| &ty.kind) {
@@ -596,7 +596,7 @@ impl Values<'_> {
     }
 }
 
-/// A member's name as a text that stands for its value.
+/// A member's name as an example of its text.
 fn wire_or(empty: &str, wire: &str) -> String {
     if wire.is_empty() { empty.to_owned() } else { wire.to_lowercase().replace('_', "-") }
 }
@@ -674,7 +674,7 @@ fn response(context: &Context<'_>, operation: &Operation, function: &Function, o
     out.push_str(&format!("\n### Response\n\n**{}**{sentence}\n", linked(context, &function.answer)));
     if operation.paging.is_some() {
         out.push_str(
-            "\nIt is a page: in place of `.await`, `.items()` on the call walks over the items of all pages, and `.pages()` \
+            "\nIt is one page: instead of `.await`, `.items()` on the call iterates over the items of all pages, and `.pages()` \
              over the pages.\n",
         );
     }
