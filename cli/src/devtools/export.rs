@@ -1,4 +1,4 @@
-//! Recorded calls in the forms of other programs.
+//! Exports of recorded calls for other programs.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -8,26 +8,27 @@ use std::io::{self, Write};
 use openrouter_kit::serde_json::{self, Value, json};
 
 use super::detail::{self, Attempt, Body, LONGEST_BODY, Recorded};
-use super::index::{Call, Fields, Index, Outcome};
+use super::index::{Call, Index, Outcome};
+use super::json::Raw;
 use super::lines::Lines;
 use super::time;
 
-/// The server that requests are shown with: recordings have the path below the server URL alone.
+/// The server that exported requests name. Recordings only have the path, and must not choose who gets the key.
 const SERVER: &str = "https://openrouter.ai/api/v1";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// HTTP archive 1.2, for the developer tools of browsers.
+    /// HTTP archive (HAR 1.2), for the developer tools of browsers.
     Har,
-    /// Spans of the OpenTelemetry conventions for generative AI, as OTLP in JSON.
+    /// OpenTelemetry spans (OTLP in JSON), by the conventions for generative AI.
     Otlp,
-    /// A recording of these calls alone, as `openrouter replay` takes it.
+    /// A recording of these calls only, for `openrouter replay`.
     Jsonl,
     /// curl commands, with the key as a variable.
     Curl,
-    /// Rust programs that make the same calls.
+    /// Rust programs that repeat the calls.
     Rust,
-    /// Rust tests that make the same calls to a local server, which responds as it was recorded.
+    /// Rust tests that repeat the calls against a local server with the recorded responses.
     Test,
 }
 
@@ -82,7 +83,7 @@ pub(crate) fn export(format: Format, index: &Index, calls: &[&Call], out: &mut d
     out.write_all(end.as_bytes())
 }
 
-/// The lines of a call as they were recorded, below the line of its file.
+/// Writes the recorded lines of a call, after the first line of its file.
 fn lines(index: &Index, call: &Call, out: &mut dyn Write) -> io::Result<()> {
     for (path, begin, end) in index.places(call) {
         if let Some(line) = Lines::new(File::open(&path)?, 0, LONGEST_BODY)?.next()? {
@@ -91,9 +92,9 @@ fn lines(index: &Index, call: &Call, out: &mut dyn Write) -> io::Result<()> {
         }
         let mut lines = Lines::new(File::open(&path)?, begin, LONGEST_BODY)?;
         while let Some(line) = lines.next()?.filter(|line| line.offset < end) {
-            // A line that was cut is not JSON any more.
+            // The rest of a line that was cut off is missing.
             let is_whole = line.head.len() as u64 + 1 == line.length;
-            if is_whole && line.head.starts_with(b"{") && Fields::of(line.head).count("call") == Some(call.number) {
+            if is_whole && Raw::new(line.head).member("call").and_then(Raw::count) == Some(call.number) {
                 out.write_all(line.head)?;
                 out.write_all(b"\n")?;
             }
@@ -102,7 +103,7 @@ fn lines(index: &Index, call: &Call, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// The path and the query of an attempt. A recording could name another server with a path that does not begin as one.
+/// Returns the path and query of an attempt. Without a slash at its start, a path could turn into another host.
 fn target(attempt: &Attempt) -> String {
     let slash = if attempt.path.starts_with('/') { "" } else { "/" };
     let mark = if attempt.query.is_empty() { "" } else { "?" };
@@ -177,7 +178,7 @@ fn har(call: &Call, recorded: &Recorded) -> Vec<String> {
 fn attribute(name: &str, value: Value) -> Value {
     let value = match value {
         Value::Number(number) if number.is_f64() => json!({"doubleValue": number}),
-        // OTLP has 64-bit integers as text in JSON.
+        // Protobuf's JSON writes 64-bit integers as strings.
         Value::Number(number) => json!({"intValue": number.to_string()}),
         Value::Bool(flag) => json!({"boolValue": flag}),
         Value::Array(items) => {
@@ -189,7 +190,7 @@ fn attribute(name: &str, value: Value) -> Value {
     json!({"key": name, "value": value})
 }
 
-/// `gen_ai.operation.name` and `gen_ai.output.type` of an operation, as the spans of the SDK have them.
+/// Returns `gen_ai.operation.name` and `gen_ai.output.type` of an operation, as in the spans of the SDK.
 fn generation(path: &str) -> Option<(&'static str, Option<&'static str>)> {
     match path {
         "/chat/completions" | "/responses" | "/messages" => Some(("chat", None)),
@@ -204,7 +205,7 @@ fn generation(path: &str) -> Option<(&'static str, Option<&'static str>)> {
     }
 }
 
-/// A call as a span, with the names that the spans of the SDK have.
+/// Returns a call as a span, with the attributes of the spans of the SDK.
 fn span(index: &Index, call: &Call, recorded: &Recorded) -> Value {
     let nanoseconds = |at: f64| ((call.at + at) * 1e6).max(0.0).round().to_string();
     let id = index.id(call);
@@ -310,7 +311,7 @@ fn span(index: &Index, call: &Call, recorded: &Recorded) -> Value {
     })
 }
 
-/// A request as a curl command for a POSIX shell.
+/// Returns a request as a curl command for a POSIX shell.
 fn curl(attempt: &Attempt) -> String {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
     let mut command =
@@ -339,7 +340,7 @@ fn curl(attempt: &Attempt) -> String {
     command
 }
 
-/// Text as a string of Rust that shows it as it is, unless there is something in it that is better escaped.
+/// Returns a string literal of Rust: raw if that is more legible, and escaped if there are control characters.
 fn literal(text: &str) -> String {
     if text.chars().any(|letter| letter.is_control() && letter != '\n') || !text.contains(['"', '\\']) {
         return format!("{text:?}");
@@ -349,7 +350,7 @@ fn literal(text: &str) -> String {
     format!("r{hashes}\"{text}\"{hashes}")
 }
 
-/// The request of an attempt as statements of Rust, which call it `call`.
+/// Returns Rust statements that bind the call of an attempt to `call`.
 fn request(attempt: &Attempt) -> String {
     let typed = match (&*attempt.method, &*attempt.path, attempt.is_stream) {
         ("POST", "/chat/completions", false) => Some(("ChatRequest", "chat().send")),
@@ -416,7 +417,7 @@ fn test(index: &Index, call: &Call, recorded: &Recorded) -> String {
     for (index, attempt) in recorded.attempts.iter().enumerate() {
         let path = target(&Attempt { path: attempt.path.clone(), ..Attempt::default() });
         let (method, path) = (literal(&attempt.method), literal(&path));
-        // The client of a test may try more often than the program did.
+        // The client of the test may retry more often than the program did.
         let is_last = is_failure && index + 1 == recorded.attempts.len();
         let always = if is_last { ".always()" } else { "" };
         let answer = answer(attempt);
@@ -448,7 +449,7 @@ fn test(index: &Index, call: &Call, recorded: &Recorded) -> String {
     test
 }
 
-/// What the server of a test responds with.
+/// Returns the `Answer` of the server in a test.
 fn answer(attempt: &Attempt) -> String {
     let broken = "fault(openrouter_kit::mock::Fault::Reset, openrouter_kit::mock::Place";
     let Some(head) = &attempt.head else {

@@ -183,6 +183,9 @@ fn lists_filters_and_calls_are_returned_in_parts() {
     let page = viewer.json("/api/calls?offset=1&limit=2");
     let ids: Vec<_> = page["calls"].as_array().unwrap().iter().map(|call| call["id"].clone()).collect();
     assert_eq!(ids, ["weather-3", "weather-2"]);
+    assert_eq!((&page["runs"][0]["id"], &page["runs"][0]["calls"]), (&json!("weather"), &json!(4)));
+    assert_eq!(viewer.json("/api/calls?run=weather")["matched"], 4);
+    assert_eq!(viewer.json("/api/calls?run=other")["matched"], 0);
     let totals = viewer.json("/api/totals");
     assert_eq!((&totals["all"]["calls"], &totals["all"]["cost"]), (&json!(4), &json!("0.00000724")));
     assert_eq!(
