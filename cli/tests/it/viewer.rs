@@ -65,15 +65,21 @@ impl Viewer {
         serde_json::from_str(&body).unwrap()
     }
 
-    /// Asks until the list has this many calls.
-    fn wait_for(&self, calls: usize) -> Value {
-        loop {
-            let list = self.json("/api/calls?limit=500");
-            if list["matched"] == calls {
-                return list;
+    /// Follows the events of the page until a filter matches this many calls, and returns the list.
+    fn wait_for(&self, filter: &str, calls: usize) -> Value {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let (port, token) = (self.port, &self.token);
+        let headers = format!("host: 127.0.0.1:{port}\r\nauthorization: Bearer {token}\r\n");
+        write!(stream, "GET /api/live HTTP/1.1\r\n{headers}\r\n").unwrap();
+        for line in BufReader::new(stream).lines() {
+            if line.unwrap().starts_with("data: ") {
+                let list = self.json(&format!("/api/calls?limit=500&q={filter}"));
+                if list["matched"] == calls {
+                    return list;
+                }
             }
-            std::thread::yield_now();
         }
+        panic!("the stream of events ended");
     }
 }
 
@@ -174,7 +180,7 @@ fn only_the_user_and_the_page_get_what_is_recorded() {
 fn lists_filters_and_calls_are_returned_in_parts() {
     let world = world();
     let viewer = Viewer::start(&world);
-    viewer.wait_for(4);
+    viewer.wait_for("", 4);
     let list = viewer.json("/api/calls?q=is:stream+lisbon&sort=cost");
     assert_eq!(
         (&list["matched"], &list["total"], &list["calls"][0]["id"]),
@@ -203,43 +209,25 @@ fn lists_filters_and_calls_are_returned_in_parts() {
     assert!(code == 200 && curl.starts_with("curl -X 'POST'"), "{curl}");
 }
 
-/// Reads events of the page until the list has this many calls.
-fn listen_until(viewer: &Viewer, calls: usize) -> usize {
-    let mut stream = TcpStream::connect(("127.0.0.1", viewer.port)).unwrap();
-    let (port, token) = (viewer.port, &viewer.token);
-    write!(stream, "GET /api/live HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {token}\r\n\r\n")
-        .unwrap();
-    let mut events = 0;
-    for line in BufReader::new(stream).lines() {
-        if line.unwrap().starts_with("data: ") {
-            events += 1;
-            if viewer.json("/api/calls")["total"] == calls {
-                return events;
-            }
-        }
-    }
-    panic!("the stream of events ended");
-}
-
 #[test]
 fn calls_appear_while_they_are_written() {
     let world = World::new();
     let viewer = Viewer::start(&world);
     // The folder does not exist yet.
-    viewer.wait_for(0);
+    viewer.wait_for("", 0);
     let lines: Vec<&str> = WEATHER.lines().collect();
     let path = world.write("recordings/weather-1.jsonl", format!("{}\n{}\n", lines[0], lines[1]));
-    assert!(listen_until(&viewer, 1) >= 1);
+    viewer.wait_for("", 1);
     let append = |text: &str| OpenOptions::new().append(true).open(&path).unwrap().write_all(text.as_bytes()).unwrap();
     let (half, rest) = lines[7].split_at(40);
     append(half);
     append(&format!("{rest}\n{}\n", lines[8]));
-    listen_until(&viewer, 2);
+    viewer.wait_for("", 2);
     // Rotation deletes the oldest file.
     world.write("recordings/zebra-1.jsonl", WEATHER.replace("4711", "4712"));
-    listen_until(&viewer, 6);
+    viewer.wait_for("", 6);
     fs::remove_file(&path).unwrap();
-    listen_until(&viewer, 4);
+    viewer.wait_for("", 4);
 }
 
 #[cfg(unix)]
@@ -257,14 +245,15 @@ fn processes_that_record_at_once_are_kept_apart_when_one_is_killed() {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
     let mut killed = recorded(&["api", "get", "/models"]);
-    viewer.wait_for(1);
+    viewer.wait_for("", 1);
     let mut others: Vec<_> = (0..4).map(|_| recorded(&["Say hello", "-m", "a/b"])).collect();
     killed.kill().unwrap();
     killed.wait().unwrap();
     for other in &mut others {
         assert!(other.wait().unwrap().success());
     }
-    let list = viewer.wait_for(5);
+    viewer.wait_for("-is:unfinished", 4);
+    let list = viewer.wait_for("", 5);
     let calls = list["calls"].as_array().unwrap();
     let of = |outcome: &str| calls.iter().filter(|call| call["outcome"] == outcome).count();
     assert_eq!((of("unfinished"), of("completed")), (1, 4), "{list}");
@@ -513,7 +502,7 @@ fn a_hundred_thousand_calls_open_in_two_seconds_and_filter_in_a_fifth() {
     println!("100000 calls, {} MB", bytes / 1_000_000);
     let started = Instant::now();
     let viewer = Viewer::start(&world);
-    viewer.wait_for(100_000);
+    viewer.wait_for("", 100_000);
     let opened = started.elapsed();
     println!("open: {} ms", opened.as_millis());
     let mut slowest = std::time::Duration::ZERO;
