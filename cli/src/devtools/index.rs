@@ -39,8 +39,10 @@ pub(crate) struct Index {
 /// A file.
 pub(crate) struct Recording {
     pub(crate) path: PathBuf,
-    /// How much of it has been read.
+    /// Its length when it was last read.
     length: u64,
+    /// Where the next line begins. Behind it may be the beginning of a line.
+    next: u64,
     run: Option<u32>,
     /// Why it cannot be read.
     problem: Option<String>,
@@ -227,16 +229,25 @@ impl Index {
             let file = match self.recordings.iter().position(|known| known.path == path) {
                 Some(file) => file,
                 None => {
-                    self.recordings.push(Recording { path, length: 0, run: None, problem: None, unreadable: 0 });
+                    self.recordings.push(Recording {
+                        path,
+                        length: 0,
+                        next: 0,
+                        run: None,
+                        problem: None,
+                        unreadable: 0,
+                    });
                     self.version += 1;
                     self.recordings.len() - 1
                 }
             };
-            if self.recordings.get(file).is_some_and(|known| known.length < length)
-                && let Err(error) = self.read(file)
-                && let Some(known) = self.recordings.get_mut(file)
-            {
-                known.problem = Some(error.to_string());
+            if self.recordings.get(file).is_none_or(|known| known.length == length) {
+                continue;
+            }
+            let read = self.read(file);
+            if let Some(known) = self.recordings.get_mut(file) {
+                known.length = length;
+                known.problem = read.err().map(|error| error.to_string()).or(known.problem.take());
             }
         }
         Ok(self.version != version)
@@ -275,11 +286,11 @@ impl Index {
 
     fn read(&mut self, file: usize) -> io::Result<()> {
         let Some(known) = self.recordings.get(file).filter(|known| known.problem.is_none()) else { return Ok(()) };
-        let mut lines = Lines::new(File::open(&known.path)?, known.length, LONGEST_LINE)?;
+        let mut lines = Lines::new(File::open(&known.path)?, known.next, LONGEST_LINE)?;
         while let Some(line) = lines.next()? {
             let is_readable = self.line(file, &line);
             if let Some(known) = self.recordings.get_mut(file) {
-                known.length = line.end();
+                known.next = line.end();
                 known.unreadable += u64::from(!is_readable);
                 if known.problem.is_some() {
                     return Ok(());
@@ -434,7 +445,7 @@ impl Index {
         let places = files.filter_map(|(file, known)| {
             let file = u32::try_from(file).ok().filter(|file| (first.file..=last.file).contains(file))?;
             let start = if file == first.file { first.offset } else { 0 };
-            let end = if file == last.file { last.offset } else { known.length };
+            let end = if file == last.file { last.offset } else { known.next };
             Some((known.path.clone(), start, end))
         });
         places.collect()
@@ -561,8 +572,9 @@ impl Call {
         }
         self.elapsed = fields.milliseconds("elapsed");
         self.to_head = fields.milliseconds("time_to_head").or(self.to_head);
-        self.to_first = fields.milliseconds("time_to_first_event");
         self.events = fields.count("events").unwrap_or(self.events);
+        // For other calls it is the time of the first byte of the body.
+        self.to_first = fields.milliseconds("time_to_first_event").filter(|_| self.events > 0);
         self.bytes = fields.count("bytes_received").unwrap_or_default();
         if let Some(model) = fields.get("model").and_then(Raw::string) {
             self.model = names.get(&model);

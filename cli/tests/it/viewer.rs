@@ -581,11 +581,11 @@ fn screenshots() {
     let shown =
         "document.querySelectorAll('.row .model').length > 3 && document.querySelector('.panel')?.children.length > 0";
     let pictures = [
-        ("list-light", 1280, "light", String::new(), "document.querySelectorAll('.row .model').length > 3"),
-        ("waterfall-light", 1280, "light", format!("&call={retried}"), shown),
-        ("messages-dark", 1280, "dark", format!("&call={tools}&tab=messages"), shown),
-        ("events-light", 1280, "light", format!("&call={stream}&tab=events"), shown),
-        ("test-dark", 1280, "dark", format!("&call={retried}&tab=copy"), shown),
+        ("list-light", 1120, "light", String::new(), "document.querySelectorAll('.row .model').length > 3"),
+        ("waterfall-light", 1120, "light", format!("&call={retried}"), shown),
+        ("messages-dark", 1120, "dark", format!("&call={tools}&tab=messages"), shown),
+        ("events-light", 1120, "light", format!("&call={stream}&tab=events"), shown),
+        ("test-dark", 1120, "dark", format!("&call={retried}&tab=copy"), shown),
         (
             "errors-dark",
             1280,
@@ -593,8 +593,8 @@ fn screenshots() {
             format!("&q=is:error&call={}", find("is:error")),
             "document.querySelector('.panel')",
         ),
-        ("totals-light", 1280, "light", "&view=totals".to_owned(), "document.querySelector('#totals table')"),
-        ("totals-dark", 1280, "dark", "&view=totals".to_owned(), "document.querySelector('#totals table')"),
+        ("totals-light", 1120, "light", "&view=totals".to_owned(), "document.querySelector('#totals table')"),
+        ("totals-dark", 1120, "dark", "&view=totals".to_owned(), "document.querySelector('#totals table')"),
         (
             "comparison-light",
             1280,
@@ -606,7 +606,7 @@ fn screenshots() {
         ("call-narrow-dark", 400, "dark", format!("&call={retried}"), "document.querySelector('.panel')"),
     ];
     for (name, width, scheme, more, ready) in pictures {
-        browser.size(width, if width > 500 { 800 } else { 720 });
+        browser.size(width, if width > 500 { 720 } else { 680 });
         browser.send(
             "Emulation.setEmulatedMedia",
             json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]}),

@@ -80,14 +80,10 @@ function overview({ call, run, attempts, end }) {
       ["Finish reason", call.finish_reasons],
     ]),
     attempts
-      .filter((attempt) => attempt.failed)
-      .map((attempt) =>
-        h(
-          "p",
-          { class: "error" },
-          `Attempt ${attempt.number}: ${attempt.failed.error}`,
-          attempt.failed.wait === null ? "" : ` (tried again after ${duration(attempt.failed.wait)})`,
-        ),
+      // The error of the last attempt is that of the call.
+      .filter((attempt) => attempt.failed && attempt.failed.wait !== null)
+      .map(({ number, failed }) =>
+        h("p", { class: "error" }, `Attempt ${number}: ${failed.error} (tried again after ${duration(failed.wait)})`),
       ),
     h("h3", {}, "Cost and tokens"),
     facts([
@@ -207,6 +203,22 @@ function response({ attempts }, more) {
     .filter(Boolean);
 }
 
+// What an event adds to the response, or else what it is called.
+function titleOf(text) {
+  const lines = text.split("\n");
+  const data = lines.filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trimStart());
+  try {
+    const event = JSON.parse(data.join("\n"));
+    const delta = event.choices?.[0]?.delta ?? event.delta;
+    const added = typeof delta === "string" ? delta : (delta?.content ?? delta?.text ?? delta?.reasoning);
+    if (typeof added === "string" && added) return added;
+    const name = event.type ?? event.choices?.[0]?.finish_reason ?? (event.usage && "usage") ?? "";
+    return `[${typeof name === "string" && name ? name : "data"}]`;
+  } catch {
+    return lines.join(" ");
+  }
+}
+
 function events({ attempts }) {
   return attempts
     .filter((attempt) => attempt.events.length)
@@ -233,7 +245,7 @@ function events({ attempts }) {
               {},
               h("td", { class: "number" }, duration(event.at)),
               h("td", { class: "number" }, `+${duration(event.at - before)}`),
-              h("td", {}, event.text),
+              h("td", {}, h("details", {}, h("summary", {}, titleOf(event.text)), event.text)),
             ),
           );
           shown += 1;
