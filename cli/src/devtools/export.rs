@@ -366,14 +366,14 @@ fn request(attempt: &Attempt) -> String {
     let json = json.and_then(|json| serde_json::to_string_pretty(&json).ok());
     match (typed, json) {
         (Some((name, method)), Some(json)) => format!(
-            "    let request: openrouter_kit::models::{name} = openrouter_kit::serde_json::from_str(\n        {},\n    )?;\n    \
+            "    let request: {name} = serde_json::from_str(\n        {},\n    )?;\n    \
              let call = client.{method}(request);\n",
             literal(&json)
         ),
         (_, json) => {
             let method = literal(&attempt.method);
             let mut call = format!(
-                "    let method = openrouter_kit::http::Method::from_bytes({method}.as_bytes())?;\n    \
+                "    let method = Method::from_bytes({method}.as_bytes())?;\n    \
                  let call = client.request(method, {})",
                 literal(&target(&Attempt { path: attempt.path.clone(), ..Attempt::default() }))
             );
@@ -382,7 +382,7 @@ fn request(attempt: &Attempt) -> String {
                 let _ = write!(call, ".query({}, {})", literal(name), literal(value));
             }
             if let Some(json) = json {
-                let value = "openrouter_kit::serde_json::from_str::<openrouter_kit::serde_json::Value>";
+                let value = "serde_json::from_str::<serde_json::Value>";
                 let _ = write!(call, ".json({value}({})?)", literal(&json));
             }
             call + if attempt.is_stream { ".events();\n" } else { ";\n" }
@@ -399,20 +399,34 @@ const READ_STREAM: &str = "    let mut events = call.await?;
 fn rust(recorded: &Recorded) -> String {
     let Some(attempt) = recorded.attempts.first() else { return String::new() };
     let read = if attempt.is_stream { READ_STREAM } else { "    println!(\"{:#?}\", call.await?);\n" };
-    format!(
-        "#[tokio::main]\nasync fn main() -> Result<(), Box<dyn std::error::Error>> {{\n    \
-         let client = openrouter_kit::OpenRouter::from_env()?;\n{}{read}    Ok(())\n}}\n",
-        request(attempt)
-    )
+    let body = format!("    let client = OpenRouter::from_env()?;\n{}{read}", request(attempt));
+    function("#[tokio::main]\nasync fn main()", &body)
+}
+
+/// Returns a function with these statements and the declarations that they need.
+fn function(head: &str, body: &str) -> String {
+    let mut uses = String::new();
+    for (module, names) in [
+        ("http::", &["Method"][..]),
+        ("mock::", &["Answer", "Event", "Fault", "MockServer", "Place"]),
+        ("models::", &["ChatRequest", "CreateEmbeddingsRequest", "MessagesRequest", "ResponsesRequest"]),
+        ("", &["OpenRouter", "serde_json"]),
+    ] {
+        let is_used = |name: &&&str| body.contains(&format!("{name}::")) || body.contains(&format!(": {name} = "));
+        let used: Vec<&str> = names.iter().filter(is_used).copied().collect();
+        match *used {
+            [] => {}
+            [one] => uses.push_str(&format!("    use openrouter_kit::{module}{one};\n")),
+            _ => uses.push_str(&format!("    use openrouter_kit::{module}{{{}}};\n", used.join(", "))),
+        }
+    }
+    format!("{head} -> Result<(), Box<dyn std::error::Error>> {{\n{uses}\n{body}    Ok(())\n}}\n")
 }
 
 fn test(index: &Index, call: &Call, recorded: &Recorded) -> String {
     let Some(first) = recorded.attempts.first() else { return String::new() };
-    let mut test = format!(
-        "#[tokio::test]\nasync fn call_{}() -> Result<(), Box<dyn std::error::Error>> {{\n    \
-         let server = openrouter_kit::mock::MockServer::start().await;\n",
-        index.id(call).replace(|letter: char| !letter.is_ascii_alphanumeric(), "_")
-    );
+    let name = index.id(call).replace(|letter: char| !letter.is_ascii_alphanumeric(), "_");
+    let mut test = "    let server = MockServer::start().await;\n".to_owned();
     let is_failure = call.outcome == Outcome::Failed;
     for (index, attempt) in recorded.attempts.iter().enumerate() {
         let path = target(&Attempt { path: attempt.path.clone(), ..Attempt::default() });
@@ -445,15 +459,14 @@ fn test(index: &Index, call: &Call, recorded: &Recorded) -> String {
     if !is_failure {
         let _ = writeln!(test, "    assert_eq!(server.requests().len(), {});", recorded.attempts.len());
     }
-    test.push_str("    Ok(())\n}\n");
-    test
+    function(&format!("#[tokio::test]\nasync fn call_{name}()"), &test)
 }
 
 /// Returns the `Answer` of the server in a test.
 fn answer(attempt: &Attempt) -> String {
-    let broken = "fault(openrouter_kit::mock::Fault::Reset, openrouter_kit::mock::Place";
+    let broken = "fault(Fault::Reset, Place";
     let Some(head) = &attempt.head else {
-        return format!("openrouter_kit::mock::Answer::status(500).{broken}::BeforeHead)");
+        return format!("Answer::status(500).{broken}::BeforeHead)");
     };
     let mut answer = if attempt.response.is_none() && attempt.is_stream && (200..300).contains(&head.status) {
         let events = attempt.events.iter().map(|event| {
@@ -461,12 +474,12 @@ fn answer(attempt: &Attempt) -> String {
                 Some(data) => format!("data({})", literal(data)),
                 None => format!("raw({})", literal(&format!("{}\n\n", event.text))),
             };
-            format!("            openrouter_kit::mock::Event::{event},\n")
+            format!("            Event::{event},\n")
         });
-        format!("openrouter_kit::mock::Answer::events([\n{}        ])", events.collect::<String>())
+        format!("Answer::events([\n{}        ])", events.collect::<String>())
     } else {
         let body = literal(text(attempt.response.as_ref()));
-        format!("openrouter_kit::mock::Answer::bytes({}, {body})", head.status)
+        format!("Answer::bytes({}, {body})", head.status)
     };
     for (name, value) in &head.headers {
         if matches!(&**name, "content-type" | "retry-after" | "retry-after-ms" | "x-generation-id") {

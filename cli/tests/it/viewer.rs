@@ -511,8 +511,8 @@ fn a_hundred_thousand_calls_open_in_two_seconds_and_filter_in_a_fifth() {
         "q=gemini",
         "q=city+number+4242",
         "q=nothing+here",
-        "q=model:claude+cost:>0.0005&sort=cost",
-        "q=time:>1s+-is:stream&sort=slow",
+        "q=model:claude+cost:%3E0.0005&sort=cost",
+        "q=time:%3E1s+-is:stream&sort=slow",
         "sort=tokens&offset=50000",
     ] {
         let mut times: Vec<_> = (0..5)
@@ -557,27 +557,28 @@ fn a_hundred_thousand_calls_open_in_two_seconds_and_filter_in_a_fifth() {
     assert!(opened.as_secs_f64() < 2.0 && slowest.as_secs_f64() < 0.2, "{opened:?} {slowest:?}");
 }
 
-/// Writes pictures of a viewer of `SCREENSHOTS_OF` into `SCREENSHOTS`; see scripts/screenshots.sh.
+/// Writes pictures of a viewer in the folder `SCREENSHOTS_OF` into the folder `SCREENSHOTS`; see scripts/screenshots.sh.
 #[cfg(unix)]
 #[test]
 #[ignore = "run by scripts/screenshots.sh"]
 fn screenshots() {
     let (folder, recordings) = (std::env::var("SCREENSHOTS").unwrap(), std::env::var("SCREENSHOTS_OF").unwrap());
     let world = World::new();
-    let viewer = Viewer::of(world.command(&["devtools", &recordings, "--port", "0"]));
+    let mut command = world.command(&["devtools", "--port", "0"]);
+    command.current_dir(recordings);
+    let viewer = Viewer::of(command);
     let mut browser = Browser::start().expect("screenshots need a Chromium");
-    let list = viewer.json("/api/calls?limit=500");
-    let find = |query: &str| {
-        let found = viewer.json(&format!("/api/calls?q={query}&sort=slow&limit=500"));
-        found["calls"][0]["id"].as_str().unwrap_or_else(|| panic!("no call for {query}: {list}")).to_owned()
+    // The recording of the tests, and an example.
+    viewer.wait_for("is:retried", 2);
+    let ids = |query: &str| -> Vec<String> {
+        let found = viewer.json(&format!("/api/calls?q={query}&sort=slow"));
+        found["calls"].as_array().unwrap().iter().map(|call| call["id"].as_str().unwrap().to_owned()).collect()
     };
-    let (retried, tools, stream) = (find("is:retried"), find("is:tools"), find("is:stream+-is:error"));
-    let two: Vec<_> = viewer.json("/api/calls?q=is:tools&limit=2")["calls"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|call| call["id"].as_str().unwrap().to_owned())
-        .collect();
+    let find = |query: &str| ids(query)[0].clone();
+    let (retried, tools, stream) =
+        (find("is:retried+is:stream"), find("is:tools"), find("is:stream+op:chat+-is:error"));
+    let two = ids("is:tools+op:responses+oslo");
+    let two = [&ids("is:tools+op:responses+celsius")[0], &two[0]];
     let shown =
         "document.querySelectorAll('.row .model').length > 3 && document.querySelector('.panel')?.children.length > 0";
     let pictures = [
@@ -606,7 +607,7 @@ fn screenshots() {
         ("call-narrow-dark", 400, "dark", format!("&call={retried}"), "document.querySelector('.panel')"),
     ];
     for (name, width, scheme, more, ready) in pictures {
-        browser.size(width, if width > 500 { 720 } else { 680 });
+        browser.size(width, if width > 500 { 640 } else { 680 });
         browser.send(
             "Emulation.setEmulatedMedia",
             json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]}),

@@ -212,6 +212,8 @@ function titleOf(text) {
     const delta = event.choices?.[0]?.delta ?? event.delta;
     const added = typeof delta === "string" ? delta : (delta?.content ?? delta?.text ?? delta?.reasoning);
     if (typeof added === "string" && added) return added;
+    const tool = delta?.tool_calls?.[0]?.function;
+    if (tool) return `[tool call] ${tool.name ?? ""} ${tool.arguments ?? ""}`;
     const name = event.type ?? event.choices?.[0]?.finish_reason ?? (event.usage && "usage") ?? "";
     return `[${typeof name === "string" && name ? name : "data"}]`;
   } catch {

@@ -100,7 +100,7 @@ function facts(one, other) {
     ["Took", "elapsed", duration],
     ["Response began", "time_to_head", duration],
     ["First event", "time_to_first_event", duration],
-    ["Lost to retries", "retrying", duration],
+    ["Lost to retries", "retrying", (time) => (time ? duration(time) : "")],
     ["Input tokens", "input_tokens", count],
     ["From the cache", "cache_read_tokens", count],
     ["Output tokens", "output_tokens", count],
