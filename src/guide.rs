@@ -57,7 +57,8 @@ macro_rules! links {
     };
 }
 
-/// Each page as a module of its own name. To compile, their examples together need every feature.
+/// Creates a module for each page, named like it. Together the examples need every feature to
+/// compile.
 macro_rules! guides {
     ($($name:ident $path:literal)*) => {$(
         #[cfg(any(

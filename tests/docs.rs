@@ -163,7 +163,7 @@ fn the_lines_of_user_code_are_those_of_the_programs() {
     let mut sections = page.split("\n## ");
     let table = sections.next().unwrap();
     let rows = table.lines().filter_map(|line| line.strip_prefix("| [")?.split_once("]("));
-    let told: Vec<_> =
+    let stated: Vec<_> =
         rows.map(|(task, rest)| (task, rest.split(" | ").nth(1).unwrap().trim_end_matches(" |"))).collect();
     let counted: Vec<_> = sections
         .map(|section| {
@@ -173,7 +173,7 @@ fn the_lines_of_user_code_are_those_of_the_programs() {
             (task, (body.lines().count() - 2).to_string())
         })
         .collect();
-    assert_eq!(told, counted.iter().map(|(task, lines)| (*task, lines.as_str())).collect::<Vec<_>>());
+    assert_eq!(stated, counted.iter().map(|(task, lines)| (*task, lines.as_str())).collect::<Vec<_>>());
     assert!(counted.len() > 4);
 
     // The guide of agents says so of the same program.

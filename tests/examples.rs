@@ -108,7 +108,7 @@ const TOOLS: &[&str] = &["load", "replay"];
 /// The input of the examples that read standard input.
 const TYPED: &str = "Why is the sky blue?\nAnd at sunset?\n";
 
-/// The file of an example, beside the folder of the test.
+/// The file of an example, next to the folder of the test.
 fn program(example: &str) -> PathBuf {
     let folder = std::env::current_exe().unwrap().parent().unwrap().with_file_name("examples");
     folder.join(example).with_extension(std::env::consts::EXE_EXTENSION)
@@ -265,7 +265,7 @@ struct Received {
     /// `None` if the connection broke before.
     status: Option<u16>,
     body: Vec<u8>,
-    /// Whether the body broke off.
+    /// Whether the body was cut off.
     is_cut: bool,
 }
 
@@ -295,7 +295,7 @@ fn attempts(recording: &Path) -> Vec<Attempt> {
             attempts.push(Attempt { request: line, received: Received::default() });
             continue;
         }
-        // A hook may refuse a call before it is sent.
+        // A hook may reject a call before it is sent.
         let Some(Attempt { received, .. }) = places.get(&of).map(|place: &usize| &mut attempts[*place]) else {
             continue;
         };
