@@ -102,7 +102,7 @@ impl fmt::Display for StopReason {
             Self::EmptyResponse => f.write_str("the model responded with nothing, twice"),
             Self::ToolFailures(_) => write!(f, "the calls of the tool `{detail}` failed too often"),
             Self::Loop(_) => write!(f, "the model keeps calling the tool `{detail}` with the same arguments"),
-            Self::InvalidOutput(_) => write!(f, "the text does not fit the requested type: {detail}"),
+            Self::InvalidOutput(_) => write!(f, "the text does not match the requested type: {detail}"),
             Self::UnsupportedCall(_) => write!(f, "the model made a `{detail}`, for which an agent has no tools"),
             Self::Requested => f.write_str("the program stopped the run"),
         }

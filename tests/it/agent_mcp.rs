@@ -21,7 +21,7 @@ use tokio::process::Command;
 use crate::agent::{calls, outputs, says, scripted};
 use crate::support::{KEY, soon};
 
-/// What a server has: its tools, and what it got.
+/// What a server has: its tools, and what it received.
 #[derive(Debug, Default)]
 struct Small {
     tools: Mutex<Vec<Value>>,
@@ -410,8 +410,8 @@ async fn a_call_that_is_dropped_is_cancelled_on_the_server() {
         }
     })
     .await;
-    let cancelled = small.seen("notifications/cancelled")[0]["params"]["requestId"].clone();
-    assert_eq!(cancelled, small.seen("tools/call")[0]["id"]);
+    let canceled_id = small.seen("notifications/cancelled")[0]["params"]["requestId"].clone();
+    assert_eq!(canceled_id, small.seen("tools/call")[0]["id"]);
     // The connection goes on.
     assert_eq!(call(&server, "echo", r#"{"text": "still here"}"#).await.output, "still here");
 }
