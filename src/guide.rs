@@ -36,6 +36,8 @@ macro_rules! links {
 [lines.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/docs/lines.md
 [migrating/agents.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/docs/migrating/agents.md
 [faults.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/docs/faults.md
+[../cli/README.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/cli/README.md
+[../examples/README.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/README.md
 [pictures/waterfall-light.png]: https://raw.githubusercontent.com/openrouter-kit/openrouter-kit/main/docs/pictures/waterfall-light.png
 [pictures/list-light.png]: https://raw.githubusercontent.com/openrouter-kit/openrouter-kit/main/docs/pictures/list-light.png
 [pictures/messages-dark.png]: https://raw.githubusercontent.com/openrouter-kit/openrouter-kit/main/docs/pictures/messages-dark.png

@@ -28,6 +28,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::time::SystemTime;
 
 use http_body::Body as _;
@@ -121,11 +122,15 @@ fn build(examples: &[&str]) {
         let entries = std::fs::read_dir(path).into_iter().flatten().map(|entry| newest(&entry.unwrap().path()));
         entries.chain([changed]).max().unwrap()
     }
+    // Two tests need the examples, and must not run them while the other one builds.
+    static BUILD: Mutex<()> = Mutex::new(());
+    let _guard = BUILD.lock().unwrap();
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let code = newest(&home.join("src"));
+    let code = newest(&home.join("src")).max(newest(&home.join("examples/support")));
     let is_new = |example: &&str| {
         let built = program(example).metadata().and_then(|metadata| metadata.modified()).ok();
-        built.is_some_and(|built| built > code)
+        let changed = code.max(newest(&home.join("examples").join(file(home, example))));
+        built.is_some_and(|built| built > changed)
     };
     if !examples.iter().all(is_new) {
         let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
