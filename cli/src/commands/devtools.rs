@@ -190,7 +190,7 @@ fn read(folder: &FolderOption) -> Result<Index, Failure> {
         )));
     }
     let mut index = Index::new(path);
-    index.update().map_err(|error| Failure::io(format_args!("{} cannot be read", path.display()), error))?;
+    while index.update().map_err(|error| Failure::io(format_args!("{} cannot be read", path.display()), error))? {}
     for problem in index.problems() {
         output::note(output::visible(&problem));
     }

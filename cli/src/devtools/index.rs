@@ -17,6 +17,9 @@ use super::{messages, time};
 /// Only this much of a line is read. Recorders store bodies above 256 KiB elsewhere.
 const LONGEST_LINE: usize = 2 * 1024 * 1024;
 
+/// About how many bytes of a file are read at once.
+const READ_AT_ONCE: u64 = 16 * 1024 * 1024;
+
 /// How many characters of a prompt and of a response are kept for lists and filters.
 const PREVIEW: usize = 200;
 
@@ -212,7 +215,8 @@ impl Index {
         &self.path
     }
 
-    /// Reads what was written since the last update, and returns whether anything changed.
+    /// Reads what was written since the last update, though not too much at once, so that a viewer of large files can
+    /// show calls meanwhile. Returns whether there is more to read.
     ///
     /// # Errors
     /// If the directory exists but cannot be listed. Files that cannot be read are [problems](Self::problems).
@@ -246,11 +250,15 @@ impl Index {
             }
             let read = self.read(file);
             if let Some(known) = self.recordings.get_mut(file) {
+                match read {
+                    Ok(false) => return Ok(true),
+                    Ok(true) => {}
+                    Err(error) => known.problem = Some(error.to_string()),
+                }
                 known.length = length;
-                known.problem = read.err().map(|error| error.to_string()).or(known.problem.take());
             }
         }
-        Ok(self.version != version)
+        Ok(false)
     }
 
     /// Lists the files with their lengths, oldest first. Symbolic links are skipped, since they may lead anywhere.
@@ -284,8 +292,10 @@ impl Index {
         Ok(found)
     }
 
-    fn read(&mut self, file: usize) -> io::Result<()> {
-        let Some(known) = self.recordings.get(file).filter(|known| known.problem.is_none()) else { return Ok(()) };
+    /// Reads the lines of a file that are new; `false` if there are more than are read at once.
+    fn read(&mut self, file: usize) -> io::Result<bool> {
+        let Some(known) = self.recordings.get(file).filter(|known| known.problem.is_none()) else { return Ok(true) };
+        let end = known.next + READ_AT_ONCE;
         let mut lines = Lines::new(File::open(&known.path)?, known.next, LONGEST_LINE)?;
         while let Some(line) = lines.next()? {
             let is_readable = self.line(file, &line);
@@ -293,12 +303,15 @@ impl Index {
                 known.next = line.end();
                 known.unreadable += u64::from(!is_readable);
                 if known.problem.is_some() {
-                    return Ok(());
+                    return Ok(true);
                 }
             }
             self.version += 1;
+            if line.end() > end {
+                return Ok(false);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Adds a line; `false` if it is not of the format. Unknown kinds of lines are skipped.
@@ -457,7 +470,10 @@ pub(crate) struct Fields<'a>(Vec<(&'a [u8], Raw<'a>)>);
 
 impl<'a> Fields<'a> {
     pub(crate) fn of(line: &'a [u8]) -> Self {
-        Self(Raw::new(line).members().collect())
+        // More than a line has, so that the list need not grow.
+        let mut fields = Vec::with_capacity(32);
+        fields.extend(Raw::new(line).members());
+        Self(fields)
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Raw<'a>> {

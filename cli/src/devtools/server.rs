@@ -37,6 +37,9 @@ use super::totals::totals;
 /// How often the files are checked for new lines.
 const PAUSE: Duration = Duration::from_millis(300);
 
+/// The pause between parts of large files.
+const SHORT_PAUSE: Duration = Duration::from_millis(1);
+
 /// How often the stream of events repeats the version if nothing changes, to notice that a page is gone.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -99,9 +102,9 @@ impl Viewer {
         tokio::spawn(async move {
             loop {
                 let viewer = Arc::clone(&watching);
-                // A directory that cannot be read now may be readable later.
-                let _ = tokio::task::spawn_blocking(move || viewer.update()).await;
-                tokio::time::sleep(PAUSE).await;
+                let is_more = tokio::task::spawn_blocking(move || viewer.update()).await;
+                // In between, requests get at the index.
+                tokio::time::sleep(if let Ok(true) = is_more { SHORT_PAUSE } else { PAUSE }).await;
             }
         });
         loop {
@@ -121,11 +124,12 @@ impl Viewer {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn update(&self) {
+    /// Reads what is new, and returns whether there is more. A directory that cannot be read now may be readable later.
+    fn update(&self) -> bool {
         let mut index = self.index();
-        if let Ok(true) = index.update() {
-            self.version.send_replace(index.version);
-        }
+        let is_more = index.update().unwrap_or_default();
+        self.version.send_if_modified(|version| std::mem::replace(version, index.version) != index.version);
+        is_more
     }
 
     async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Result<Answer, Infallible> {

@@ -11,7 +11,7 @@ use rmcp::model::{
     Implementation, JsonRpcMessage, PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ProtocolVersion,
     RequestId, ServerJsonRpcMessage, ServerNotification, ServerPeerInfo, ServerResult, SubscriptionFilter,
 };
-use rmcp::service::{NotificationContext, Peer, RoleClient};
+use rmcp::service::{NotificationContext, Peer, RoleClient, SubscriptionEnd};
 use rmcp::transport::Transport;
 use serde_json::{Map, Value};
 
@@ -132,11 +132,15 @@ pub(super) async fn follow(session: Arc<Session>, peer: Peer<RoleClient>) {
             session.refresh(&peer).await.ok();
             match changes.next().await {
                 Ok(Some(_)) => {}
-                _ => break,
+                Ok(None) => break,
+                Err(_) => return,
             }
         }
-        // Streams over HTTP do not last.
-        sleep(AGAIN).await;
+        // Streams over HTTP break, but a server may also end one on purpose.
+        match changes.end() {
+            Some(SubscriptionEnd::Abrupt | SubscriptionEnd::Lagged { .. }) => sleep(AGAIN).await,
+            _ => return,
+        }
     }
 }
 
