@@ -6,14 +6,14 @@ import { dirname, join } from "node:path";
 import { OpenRouter } from "@openrouter/sdk";
 
 const plan = JSON.parse(readFileSync(process.argv[2]));
-const client = new OpenRouter({
-  apiKey: process.env.OPENROUTER_API_KEY,
-  serverURL: process.env.OPENROUTER_BASE_URL,
-  retryConfig: { strategy: "none" },
-});
+const { OPENROUTER_API_KEY: apiKey, OPENROUTER_BASE_URL: serverURL } = process.env;
+const client = new OpenRouter({ apiKey, serverURL, retryConfig: { strategy: "none" }, timeoutMs: 20_000 });
 const functions = join(dirname(createRequire(import.meta.url).resolve("@openrouter/sdk")), "funcs");
 
-const camel = (name) => name.replace(/[-_]+(\w)/g, (_, letter) => letter.toUpperCase()).replace(/^[A-Z]/, (letter) => letter.toLowerCase());
+const camel = (name) =>
+  name
+    .replace(/[-_]+(\w)/g, (_, letter) => letter.toUpperCase())
+    .replace(/^[A-Z]+(?=[A-Z][a-z])|^[A-Z]/, (letters) => letters.toLowerCase());
 const deep = (value) =>
   Array.isArray(value)
     ? value.map(deep)
@@ -36,22 +36,20 @@ function* methods(owner, path, seen) {
       if (!called) continue;
       const source = readFileSync(join(functions, `${called[1]}.js`), { encoding: "utf8", flag: "a+" });
       const operation = /operationID: "(\w+)"/.exec(source)?.[1];
-      if (operation) yield { name: path + name, method: value.bind(owner), operation, source };
+      if (!operation) continue;
+      // Some methods take the key by themselves.
+      const first = value.toString().includes("(this, security") ? [{ bearer: apiKey }] : [];
+      yield { name: path + name, method: value.bind(owner, ...first), operation: operation.replace("_multipart", ""), source };
     }
   }
 }
 
 /** The request of a method: parameters beside the body, which has a name of its own. */
-function request({ source }, { parameters, body }, stream) {
-  const members = deep(parameters);
-  const sent = stream === null ? body : { ...body, stream };
-  const name = /encodeJSON\("body", payload\??\.(\w+)/.exec(source)?.[1];
-  if (name) return { ...members, [camel(name)]: deep(sent) };
-  if (source.includes("new FormData()")) {
-    const file = { fileName: "file.txt", content: new Blob(["A file"]) };
-    return { ...members, requestBody: { ...deep(sent), file }, sttRequest: { ...deep(sent), file } };
-  }
-  return sent === null ? members : { ...members, ...deep(sent), requestBody: deep(sent) };
+function request({ source }, { parameters, body, form }, stream) {
+  const file = { fileName: "file.txt", content: new Blob(["A file"]) };
+  const sent = source.includes("new FormData()") ? { ...deep(form), file } : deep(stream === null ? body : { ...body, stream });
+  const name = /payload\??\.([A-Z]\w*)/.exec(source)?.[1];
+  return { ...deep(parameters), ...(name ? { [camel(name)]: sent } : sent) };
 }
 
 /** Reads all that a call returned. */
@@ -75,7 +73,8 @@ for (const method of methods(client, "", new Set())) {
   }
   for (const stream of given.streams ? [false, true] : [null]) {
     try {
-      await use(await method.method(request(method, given, stream)));
+      const options = given.elsewhere ? { serverURL: serverURL.replace(/\/api\/v1$/, "") } : {};
+      await use(await method.method(request(method, given, stream), options));
     } catch (error) {
       const why = error.cause ?? error;
       failures.push(`${method.name} (${method.operation}, stream ${stream}): ${error.name}: ${error.message} ${String(why.message ?? why).slice(0, 1000)}`);

@@ -8,9 +8,12 @@ import sys
 import traceback
 
 from openrouter import OpenRouter
+from openrouter.utils import BackoffStrategy, RetryConfig
 
 plan = json.load(open(sys.argv[1]))
-client = OpenRouter(api_key=os.environ["OPENROUTER_API_KEY"], server_url=os.environ["OPENROUTER_BASE_URL"])
+key, url = os.environ["OPENROUTER_API_KEY"], os.environ["OPENROUTER_BASE_URL"]
+once = RetryConfig("none", BackoffStrategy(1, 1, 1, 1), False)
+client = OpenRouter(api_key=key, server_url=url, retry_config=once, timeout_ms=20_000)
 
 
 def snake(name):
@@ -26,7 +29,7 @@ def methods(owner, path, seen):
             yield f"{path}{name}", getattr(owner, name), found[1]
     for name in parts:
         part = getattr(owner, name)
-        if type(part).__module__.startswith("openrouter.") and id(part) not in seen and name != "sdk_configuration":
+        if type(part).__module__.startswith("openrouter.") and id(part) not in seen and name not in ("parent_ref", "sdk_configuration"):
             seen.add(id(part))
             yield from methods(part, f"{path}{name}.", seen)
 
@@ -34,15 +37,24 @@ def methods(owner, path, seen):
 def arguments(method, given):
     """The required arguments of a method, by its signature."""
     values = {snake(name): value for name, value in given["parameters"].items()}
-    body = given["body"]
+    values["security"] = {"bearer": key}
+    body = given["form"] if method.__name__.endswith("multipart") or given["form"] == given["body"] else given["body"]
     if isinstance(body, dict):
         values.update({snake(name): value for name, value in body.items() if snake(name) not in values})
     if "file" in values:
         values["file"] = {"file_name": "file.txt", "content": b"A file"}
     own = inspect.signature(method).parameters
     wanted = {name for name, parameter in own.items() if parameter.default is inspect.Parameter.empty}
-    # Names that are taken in Python end with an underscore; a whole body has a name of its own.
-    return {name: values.get(name, values.get(name.rstrip("_"), body)) for name in wanted}
+    if given["elsewhere"]:
+        wanted, values["server_url"] = wanted | {"server_url"}, url.removesuffix("/api/v1")
+
+    def value(name):
+        # Names that are taken in Python end with an underscore.
+        known = next((values[known] for known in (name, name.rstrip("_")) if known in values), None)
+        # What is left is a field that this version of the SDK requires, or the whole body.
+        return known if known is not None else "a text" if own[name].annotation is str else body
+
+    return {name: value(name) for name in wanted}
 
 
 def use(result):
@@ -61,6 +73,7 @@ def use(result):
 
 called, failures = set(), []
 for name, method, operation in methods(client, "", set()):
+    operation = operation.removesuffix("_multipart")
     given = plan.get(operation)
     if given is None:
         print(f"  {name}: {operation} is not in the document")

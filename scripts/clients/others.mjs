@@ -39,7 +39,6 @@ const calls = {
       assert.equal((await stream.finalResponse()).output[0].name, "weather");
     },
     async () => assert.equal((await openai.embeddings.create({ model, input: ["a", "b"], dimensions: 8 })).data[1].embedding.length, 8),
-    async () => assert.equal((await openai.images.generate({ model, prompt: "A cat", n: 2 })).data.length, 2),
     async () => assert.ok((await (await openai.audio.speech.create({ model, voice: "alloy", input: "Hi" })).arrayBuffer()).byteLength),
     async () => assert.ok((await openai.audio.transcriptions.create({ model, file: await toFile(Buffer.from("RIFF"), "a.wav") })).text),
     async () => assert.equal((await all(openai.models.list())).length, 5),

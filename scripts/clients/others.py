@@ -84,7 +84,6 @@ calls = {
         tool_of_responses,
         lambda: openai.embeddings.create(model=model, input=["a", "b"], dimensions=8).data[1].embedding[7],
         lambda: openai.embeddings.create(model=model, input="a", encoding_format="float").data[0].embedding[0],
-        lambda: openai.images.generate(model=model, prompt="A cat", n=2).data[1].b64_json.index("iVBOR"),
         lambda: openai.audio.speech.create(model=model, voice="alloy", input="Hi", response_format="mp3").content[0],
         lambda: openai.audio.transcriptions.create(model=model, file=("a.wav", b"RIFF")).text,
         lambda: pages(openai.models.list()),

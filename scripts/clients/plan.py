@@ -61,6 +61,9 @@ for path, item in facts["paths"].items():
         plan[operation["operationId"]] = {
             "parameters": {own["name"]: value(own["schema"], own["name"]) for own in parameters},
             "body": next(iter(bodies.values()), None),
+            "form": bodies.get("multipart/form-data"),
+            # Operations of another server are not below `/api/v1`.
+            "elsewhere": "servers" in operation or "servers" in item,
             "streams": streams and "stream" in body.get("properties", {}),
         }
 print(json.dumps(plan))

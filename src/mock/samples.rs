@@ -109,28 +109,17 @@ impl Asked<'_> {
     fn page(&self, response: &mut Value) -> Result<(), String> {
         let Some(page) = self.operation.fact("page") else { return Ok(()) };
         let Some(samples) = response.get("data").and_then(Value::as_array).cloned() else { return Ok(()) };
-        let items: Vec<Value> = samples
-            .iter()
-            .cycle()
-            .take(ITEMS)
-            .cloned()
-            .enumerate()
-            .collect::<Vec<_>>()
-            .into_iter()
-            .map(|(number, mut item)| {
-                if number >= samples.len() {
-                    for name in ["id", "hash", "slug", "canonical_slug", "name"] {
-                        if let Some(Value::String(text)) = item.get_mut(name) {
-                            *text = match name {
-                                "name" => format!("{text} {}", number + 1),
-                                _ => varied(text, Random::new(number as u64).value(hash(text.as_bytes()))),
-                            };
-                        }
-                    }
+        let mut items: Vec<Value> = samples.iter().cycle().take(ITEMS).cloned().collect();
+        for (number, item) in items.iter_mut().enumerate().skip(samples.len()) {
+            for name in ["id", "hash", "slug", "canonical_slug", "name"] {
+                if let Some(Value::String(text)) = item.get_mut(name) {
+                    *text = match name {
+                        "name" => format!("{text} {}", number + 1),
+                        _ => varied(text, Random::new(number as u64).value(hash(text.as_bytes()))),
+                    };
                 }
-                item
-            })
-            .collect();
+            }
+        }
         let id = |item: &Value| item.get("id").and_then(Value::as_str).map(str::to_owned);
         let number = |name: &str| match query(self.request, name) {
             Some(text) => {
@@ -254,11 +243,9 @@ fn wav() -> Vec<u8> {
 /// A film without tracks.
 fn mp4() -> Vec<u8> {
     let mut header = vec![0; 100];
-    // Time scale, and then rate, volume and the unit matrix (ISO/IEC 14496-12, 8.2.2).
-    for (at, value) in [(14, 1_000_u32), (22, 0x0001_0000), (26, 0x0100_0000), (38, 0x0001_0000), (54, 0x0001_0000)] {
-        header.splice(at - 2..at + 2, value.to_be_bytes());
-    }
-    for (at, value) in [(68, 0x4000_0000_u32), (96, 1)] {
+    // Time scale, rate, volume, the unit matrix and the next track (ISO/IEC 14496-12, 8.2.2).
+    let fields = [(12, 1000_u32), (20, 1 << 16), (24, 1 << 24), (36, 1 << 16), (52, 1 << 16), (68, 1 << 30), (96, 1)];
+    for (at, value) in fields {
         header.splice(at..at + 4, value.to_be_bytes());
     }
     let atom = |name: &[u8], content: &[u8]| {

@@ -12,6 +12,7 @@ mod account;
 mod ask;
 mod auth;
 mod media;
+mod mock;
 mod models;
 mod support;
 #[cfg(unix)]
