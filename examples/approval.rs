@@ -1,11 +1,14 @@
-//! Approval that survives a restart: a run pauses and is written to a file, and a second process decides and goes on.
+//! Approval that survives a restart: a run pauses and is written to a file, and a second process decides and continues
+//! it.
+//!
+//! Features: `agent`, `schemars`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
 use std::process::Command;
 
 use openrouter_kit::OpenRouter;
-use openrouter_kit::agent::{Agent, Outcome, Run, Tool, ToolCall};
+use openrouter_kit::agent::{Agent, Outcome, Run, Tool};
 use openrouter_kit::mock::MockServer;
 use openrouter_kit::serde_json::{self, json};
 
@@ -63,11 +66,11 @@ async fn decide(file: &str) -> Result<(), Failure> {
     let client = support::client(play_rest).await?;
     println!("second process:");
     let mut run: Run = serde_json::from_slice(&std::fs::read(file)?)?;
-    for call in run.pending().cloned().collect::<Vec<ToolCall>>() {
+    for call in run.pending_mut() {
         let refund: Refund = call.parse_arguments()?;
         match refund.euros {
-            0..=100 => run.approve(call.id())?,
-            _ => run.reject(call.id(), "More than 100 euros need a written request.")?,
+            0..=100 => call.approve()?,
+            _ => call.reject("More than 100 euros need a written request."),
         }
     }
     println!("{}", agent(&client).resume(run).await?.text()?);
@@ -83,7 +86,7 @@ fn play_start(server: &MockServer) {
     ]));
 }
 
-/// What that of the second one responds.
+/// What the local server of the second process responds.
 fn play_rest(server: &MockServer) {
     server.answer(support::writes("Orders 7 and 8 are refunded; the 900 euros of order 9 need a written request."));
 }

@@ -1,5 +1,7 @@
-//! The tools of an MCP server as tools of an agent: a small server that keeps notes, which runs as a process of its own.
+//! The tools of an MCP server as tools of an agent: a small server that keeps notes and runs as a separate process.
 //! Deleting a note needs approval.
+//!
+//! Features: `mcp`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -30,10 +32,9 @@ async fn main() -> Result<(), Failure> {
     let agent = client.agent("openai/gpt-4o-mini").mcp(server.tools().prefix("notes"));
     let mut outcome = agent.run("Add the note \"Buy milk\", and delete note 1.").await?;
     while let Outcome::Paused(mut paused) = outcome {
-        let asked: Vec<_> = paused.pending().map(|call| (call.id().to_owned(), call.name().to_owned())).collect();
-        for (id, tool) in asked {
-            println!("approved: {tool}");
-            paused.approve(&id)?;
+        for call in paused.pending_mut() {
+            println!("approved: {}", call.name());
+            call.approve()?;
         }
         outcome = agent.resume(paused).await?;
     }
@@ -42,7 +43,7 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// A server, with no more of the protocol than the example needs. Write yours with the crate `rmcp`.
+/// A server that implements only what the example needs of the protocol. Write yours with the crate `rmcp`.
 fn serve() -> std::io::Result<()> {
     let mut notes = vec!["Water the plants"];
     for line in std::io::stdin().lines() {

@@ -35,6 +35,8 @@ macro_rules! links {
 [lines.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/docs/lines.md
 [migrating/agents.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/docs/migrating/agents.md
 [faults.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/docs/faults.md
+[../cli/README.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/cli/README.md
+[../examples/README.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/README.md
 [../examples/add_header.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/add_header.rs
 [../examples/agent_loop.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/agent_loop.rs
 [../examples/mcp_tools.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/mcp_tools.rs
@@ -47,7 +49,8 @@ macro_rules! links {
     };
 }
 
-/// Each page as a module of its own name. To compile, their examples together need every feature.
+/// Creates a module for each page, named like it. Together the examples need every feature to
+/// compile.
 macro_rules! guides {
     ($($name:ident $path:literal)*) => {$(
         #[cfg(any(

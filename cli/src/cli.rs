@@ -110,6 +110,10 @@ pub(crate) enum Command {
     Config(commands::config::ConfigArgs),
     /// Run a local server that answers every operation of the API plausibly, to try programs without a key.
     Mock(commands::mock::MockArgs),
+    /// Run a local server that responds as a recording did.
+    Replay(commands::replay::ReplayArgs),
+    /// Look at recorded calls: in a browser, or in the terminal.
+    Devtools(commands::devtools::DevtoolsArgs),
     /// Print a completion script for a shell.
     Completions(commands::completions::CompletionsArgs),
     /// Print the manual page.

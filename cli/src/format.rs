@@ -87,7 +87,7 @@ pub(crate) fn date(days_ago: u64) -> String {
 }
 
 /// The date of a number of days since 1970, in the Gregorian calendar.
-fn civil(days: i64) -> String {
+pub(crate) fn civil(days: i64) -> String {
     // Years are counted from March, so that the leap day is the last of a year; an era is 400 years.
     let days = days + 719_468;
     let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));

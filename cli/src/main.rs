@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod commands;
 mod config;
+mod devtools;
 mod dry_run;
 mod exit;
 mod format;

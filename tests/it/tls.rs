@@ -1,11 +1,13 @@
-//! The default transport over TLS: whom it trusts, what it tells about whom it does not, HTTP/2 by agreement.
+//! The default transport over TLS: whom it trusts, what it reports about whom it does not, HTTP/2 by agreement.
 
 use std::time::Duration;
 
 use crate::certificates::{Authority, acceptor, only_tls12};
 use crate::network::{KEY, answer_all, ask, chain, post, read_request};
 use openrouter_kit::OpenRouterCore;
-use openrouter_kit::core::transport::{ConnectTimeout, HyperTransport, Roots, Transport, TransportErrorKind};
+use openrouter_kit::core::transport::{
+    ConnectTimeout, HyperTransport, Roots, Transport, TransportError, TransportErrorKind,
+};
 use openrouter_kit::core::{Call, Operation, Parts, RetryConfig};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::pki_types::CertificateDer;
@@ -19,7 +21,8 @@ fn transport(authority: &Authority) -> HyperTransport {
     HyperTransport::builder().no_proxy().root_certificate(authority.pem()).build().unwrap()
 }
 
-/// Takes one TLS connection for `serve`; `None` where the handshake failed. The URL names the host `localhost`.
+/// Takes one TLS connection for `serve`; `None` if the handshake failed. The URL names the host
+/// `localhost`.
 async fn serve_one<F, T>(
     acceptor: TlsAcceptor,
     serve: impl FnOnce(TlsStream<TcpStream>) -> F + Send + 'static,
@@ -69,7 +72,7 @@ async fn an_extra_root_may_be_der_and_one_of_several_in_a_pem_text() {
     }
 }
 
-/// Expects that `transport` refuses the server, and answers why.
+/// Expects that `transport` rejects the server, and returns why.
 async fn refusal(transport: &HyperTransport, server: TlsAcceptor) -> String {
     let (server, url) = serve_one(server, |stream| answer_all(stream, "answer")).await;
 
@@ -192,7 +195,7 @@ async fn a_server_that_speaks_no_tls_is_a_connect_error() {
     assert_eq!(error.kind(), TransportErrorKind::Connect, "{}", chain(&error));
 }
 
-/// Asks a server that takes connections and never answers the handshake.
+/// Calls a server that takes connections and never responds to the handshake.
 async fn ask_silence(transport: &HyperTransport, limit: Option<Duration>) -> (Duration, TransportErrorKind) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut request = post(&format!("https://127.0.0.1:{}/", listener.local_addr().unwrap().port()));
@@ -243,7 +246,7 @@ async fn dropping_the_future_while_connecting_closes_the_connection_at_once() {
 
     drop(exchange);
 
-    // What came of the handshake may still be read; then the connection ends.
+    // The outcome of the handshake may still be read; then the connection ends.
     read_request(&mut stream).await;
     assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
 }
@@ -255,7 +258,7 @@ async fn what_is_no_certificate_is_refused_by_the_name_of_the_option() {
     for bad in ["", "a certificate", empty_pem, cut_pem] {
         let error = HyperTransport::builder().root_certificate(bad).build().unwrap_err();
         assert_eq!(error.option(), "root_certificate");
-        assert!(error.to_string().starts_with("the option `root_certificate` is not usable: "), "{error}");
+        assert!(error.to_string().starts_with("invalid option `root_certificate`: "), "{error}");
     }
 }
 
@@ -400,13 +403,12 @@ mod http2 {
         assert!(server.await.unwrap().unwrap()[0].contains(" HTTP/1.1\r\n"));
     }
 
-    /// Sends a request to a server that answers it with these raw frames after its settings.
+    /// Sends a request to a server that responds to it with these raw frames after its settings.
     async fn kind_after(frames: &'static [u8]) -> TransportErrorKind {
         let authority = Authority::new();
         let (_server, url) = serve_one(authority.server("localhost", &["h2"], |_| {}), async move |mut stream| {
             until_headers(&mut stream).await;
-            // An empty SETTINGS frame, then what the test is about.
-            stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+            stream.write_all(&SETTINGS).await.unwrap();
             stream.write_all(frames).await.unwrap();
             stream.shutdown().await.unwrap();
             let _ = stream.read_to_end(&mut Vec::new()).await;
@@ -432,6 +434,7 @@ mod http2 {
     }
 
     const RST_STREAM: u8 = 3;
+    const PING: u8 = 6;
     const GOAWAY: u8 = 7;
 
     #[tokio::test]
@@ -452,6 +455,68 @@ mod http2 {
         assert_eq!(kind_after(internal_error).await, TransportErrorKind::Exchange);
         let end_with_error = &[0, 0, 8, GOAWAY, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2];
         assert_eq!(kind_after(end_with_error).await, TransportErrorKind::Exchange);
+    }
+
+    /// An empty SETTINGS frame.
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+    /// Makes a call, and stops the clock of the test once the server has its request. Returns the status of the response,
+    /// and how long it took by that clock.
+    async fn ask_paused<F: Future<Output = ()> + Send>(
+        serve: impl FnOnce(TlsStream<TcpStream>) -> F + Send + 'static,
+    ) -> (Result<http::StatusCode, TransportError>, Duration) {
+        let authority = Authority::new();
+        let (arrived, mut has_arrived) = mpsc::unbounded_channel();
+        let (_server, url) = serve_one(authority.server("localhost", &["h2"], |_| {}), async move |mut stream| {
+            until_headers(&mut stream).await;
+            stream.write_all(&SETTINGS).await.unwrap();
+            arrived.send(()).unwrap();
+            serve(stream).await;
+        })
+        .await;
+        let transport = transport(&authority);
+        let call = tokio::spawn(async move { transport.send(post(&url)).await.map(|response| response.status()) });
+        soon(has_arrived.recv()).await.unwrap();
+        tokio::time::pause();
+        let began = tokio::time::Instant::now();
+        (call.await.unwrap(), began.elapsed())
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_peer_returns_no_ping_is_abandoned() {
+        let (result, took) = ask_paused(async move |stream| {
+            std::future::pending::<()>().await;
+            drop(stream);
+        })
+        .await;
+
+        assert_eq!(result.unwrap_err().kind(), TransportErrorKind::Exchange);
+        assert!((30..=45).contains(&took.as_secs()), "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn a_slow_response_of_a_peer_that_returns_pings_arrives() {
+        let (result, took) = ask_paused(async move |mut stream| {
+            let mut pings = 0;
+            while pings < 3 {
+                let mut head = [0; 9];
+                stream.read_exact(&mut head).await.unwrap();
+                let mut payload = vec![0; usize::from(head[2])];
+                stream.read_exact(&mut payload).await.unwrap();
+                if head[3] == PING && head[4] == 0 {
+                    head[4] = 1;
+                    stream.write_all(&[&head[..], &payload].concat()).await.unwrap();
+                    pings += 1;
+                }
+            }
+            // A HEADERS frame with the status 200, which ends the stream.
+            stream.write_all(&[0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88]).await.unwrap();
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        })
+        .await;
+
+        assert_eq!(result.unwrap(), 200);
+        assert!((90..=120).contains(&took.as_secs()), "{took:?}");
     }
 
     #[tokio::test]
@@ -477,7 +542,7 @@ mod http2 {
         soon(has_ended.recv()).await.unwrap();
     }
 
-    /// A body with one chunk that never ends, and tells when it is given up.
+    /// A body with one chunk that never ends, and reports when it is dropped.
     struct Endless {
         begun: bool,
         ended: mpsc::UnboundedSender<()>,

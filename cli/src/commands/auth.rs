@@ -115,7 +115,7 @@ async fn sign_in(args: &LoginArgs, global: &Global) -> Result<Secret, Failure> {
     Ok(context.client.oauth().exchange_auth_code_for_api_key(exchange).await?.key)
 }
 
-fn open_browser(url: &str) {
+pub(crate) fn open_browser(url: &str) {
     use std::process::{Command, Stdio};
 
     let mut command = if cfg!(target_os = "macos") {

@@ -11,9 +11,14 @@
 mod account;
 mod ask;
 mod auth;
+#[cfg(unix)]
+mod browser;
+mod devtools;
 mod media;
 mod mock;
 mod models;
 mod support;
 #[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod viewer;

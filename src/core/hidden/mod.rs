@@ -1,4 +1,8 @@
-//! What `Debug`, errors and logs do not show: values of headers, queries of URLs, keys inside texts.
+//! What `Debug`, errors and logs do not show: values of headers, queries of URLs, keys inside
+//! texts.
+//!
+//! Headers are hidden unless they are known to be harmless: an unknown header may carry a secret.
+//! Text is redacted by the form of keys, since servers and transports may echo anything.
 
 mod names;
 
@@ -12,7 +16,8 @@ pub(crate) use names::names_secret;
 /// Printed instead of a secret.
 pub(crate) const REDACTED: &str = "[redacted]";
 
-/// Whether a header is known to hold no secret. For every other header, including unknown ones, only the name is shown.
+/// Whether a header is known to hold no secret. For every other header, including unknown ones,
+/// only the name is shown.
 pub(crate) fn is_harmless(name: &HeaderName) -> bool {
     let name = name.as_str();
     matches!(
@@ -58,7 +63,8 @@ pub(crate) fn is_harmless(name: &HeaderName) -> bool {
     ) || name.starts_with("x-ratelimit-")
 }
 
-/// Marks the values of all headers that may hold a secret as sensitive, so that `Debug` never prints them.
+/// Marks the values of all headers that may hold a secret as sensitive, so that `Debug` never
+/// prints them.
 pub(crate) fn hide_values(headers: &mut HeaderMap) {
     for (name, value) in headers {
         if !is_harmless(name) {
@@ -82,27 +88,22 @@ impl fmt::Debug for Headers<'_> {
 }
 
 /// Redacts username, password, query and fragment of a URL, or of its part from the path on.
-pub(crate) fn url(url: &str) -> Cow<'_, str> {
+pub(crate) fn url(url: &str) -> String {
     let start = url.find("://").map_or(0, |at| at + "://".len());
     let (scheme, rest) = url.split_at(start);
     let user = rest.rfind('@').filter(|_| !rest.starts_with('/'));
     let query = rest.find(['?', '#']).unwrap_or(rest.len());
-    let shown = match user {
-        // Either a password with an unencoded delimiter, or a query that contains an email address.
-        Some(at) if query < at => return Cow::Owned(format!("{scheme}{REDACTED}")),
-        Some(at) => rest.get(at..query),
-        // Including the delimiter of the query.
-        None if query + 1 >= rest.len() => return Cow::Borrowed(url),
-        None => rest.get(..query),
-    };
+    // Otherwise the `@` comes after the query: in a password with an unencoded delimiter, or in an
+    // email address.
+    let Some(shown) = rest.get(user.unwrap_or(0)..query) else { return format!("{scheme}{REDACTED}") };
     let user = if user.is_some() { REDACTED } else { "" };
     let mark = rest.get(query..=query).unwrap_or_default();
-    let query = if query + 1 < rest.len() { REDACTED } else { "" };
-    Cow::Owned(format!("{scheme}{user}{}{mark}{query}", shown.unwrap_or_default()))
+    let query = if mark.is_empty() { "" } else { REDACTED };
+    format!("{scheme}{user}{shown}{mark}{query}")
 }
 
-/// Redacts what looks like a key in untrusted text, such as a server's message: `sk-...`, what follows the word
-/// `Bearer`, and what [`url`] hides of the URLs in it.
+/// Redacts what looks like a key in untrusted text, such as a server's message: `sk-...`, what
+/// follows the word `Bearer`, and what [`url`] hides of the URLs in it.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     // Most texts contain nothing of the kind.
     let is_suspicious = text.contains("sk-") || text.contains("://") || finds_bearer(text);
@@ -122,7 +123,7 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
             shown.push_str("sk-");
             shown.push_str(REDACTED);
         } else {
-            shown.push_str(&if word.contains("://") { url(word) } else { Cow::Borrowed(word) });
+            shown.push_str(&if word.contains("://") { Cow::Owned(url(word)) } else { Cow::Borrowed(word) });
         }
         shown.push_str(end);
         after_bearer = finds_bearer(word) || after_bearer && word.is_empty();
