@@ -24,8 +24,8 @@ cargo test --locked --manifest-path examples/opentelemetry/Cargo.toml
 step the official clients call every operation of the local server
 scripts/official_clients.sh
 
-step the package is complete
-cargo package --locked -p openrouter-kit
+step the packages are complete
+cargo package --locked -p openrouter-kit -p openrouter-kit-cli
 
 step counts of instructions
 cargo bench --locked -p openrouter-kit-benches --bench instructions

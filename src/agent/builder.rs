@@ -303,8 +303,9 @@ impl Agent {
             if let Some(run) = self.claim_next().await? {
                 return Ok(run);
             }
-            let leased = self.stored()?.list(&query).await?;
-            let first = leased.iter().filter_map(|run| run.lease_left).min();
+            let runs = self.stored()?.list(&query).await?;
+            // A lease may have ended since, so that there is nothing left of it.
+            let first = runs.iter().map(|run| run.lease_left.unwrap_or_default()).min();
             sleep(first.map_or(interval, |left| left.min(interval))).await;
         }
     }

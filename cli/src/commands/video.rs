@@ -16,7 +16,7 @@ use crate::output::{self, Target};
 
 #[derive(Args, Debug)]
 pub(crate) struct VideoArgs {
-    /// What to film.
+    /// What the video shows.
     #[arg(required_unless_present = "job")]
     prompt: Option<String>,
     /// Model, see `openrouter models --output video`.

@@ -11,7 +11,7 @@ use rmcp::model::{
     Implementation, JsonRpcMessage, PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ProtocolVersion,
     RequestId, ServerJsonRpcMessage, ServerNotification, ServerPeerInfo, ServerResult, SubscriptionFilter,
 };
-use rmcp::service::{NotificationContext, Peer, RoleClient};
+use rmcp::service::{NotificationContext, Peer, RoleClient, SubscriptionEnd};
 use rmcp::transport::Transport;
 use serde_json::{Map, Value};
 
@@ -117,10 +117,10 @@ async fn list(peer: &Peer<RoleClient>) -> Result<Vec<rmcp::model::Tool>, McpErro
     }
 }
 
-/// Whether a server tells of changes of its tools only to those that ask for it, as it is since version 2026-07-28.
+/// Returns whether a server reports changes of its tools only to those that ask for it, as it is since version 2026-07-28.
 pub(super) fn must_be_followed(info: &ServerPeerInfo) -> bool {
-    let tells = info.capabilities.tools.as_ref().and_then(|tools| tools.list_changed).unwrap_or_default();
-    tells && !info.protocol_version.has_initialize()
+    let reports = info.capabilities.tools.as_ref().and_then(|tools| tools.list_changed).unwrap_or_default();
+    reports && !info.protocol_version.has_initialize()
 }
 
 /// Follows the changes of the tools of a server until the connection is closed.
@@ -132,11 +132,15 @@ pub(super) async fn follow(session: Arc<Session>, peer: Peer<RoleClient>) {
             session.refresh(&peer).await.ok();
             match changes.next().await {
                 Ok(Some(_)) => {}
-                _ => break,
+                Ok(None) => break,
+                Err(_) => return,
             }
         }
-        // Streams over HTTP do not last.
-        sleep(AGAIN).await;
+        // Streams over HTTP break, but a server may also end one on purpose.
+        match changes.end() {
+            Some(SubscriptionEnd::Abrupt | SubscriptionEnd::Lagged { .. }) => sleep(AGAIN).await,
+            _ => return,
+        }
     }
 }
 
