@@ -48,7 +48,7 @@ fn every_command_works_against_the_mock_and_each_request_is_a_line_of_json() {
         (&["credits", "--json"], "getCredits", "total_credits"),
         (&["keys", "list", "--json"], "list", "hash"),
         (&["models", "list", "--json"], "getModels", "pricing"),
-        (&["embed", "one"], "createEmbeddings", "["),
+        (&["embed", "one", "-m", "a/b"], "createEmbeddings", "["),
         (&["api", "GET", "/workspaces?limit=1"], "listWorkspaces", "data"),
     ] {
         let ran = world.run(&[args, &["--base-url", &url]].concat());
