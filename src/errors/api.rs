@@ -191,8 +191,10 @@ impl ApiErrorKind {
 /// use openrouter_kit::errors::ApiErrorKind;
 ///
 /// match client.chat().send(&request).await {
-///     Err(Error::Api(error)) if error.kind() == ApiErrorKind::PaymentRequired => println!("add credits"),
-///     Err(Error::Api(error)) => println!("{:?} {}: {}", error.kind(), error.status(), error.message()),
+///     Err(Error::Api(error)) if error.kind() == ApiErrorKind::PaymentRequired => {
+///         println!("add credits");
+///     }
+///     Err(Error::Api(error)) => println!("{}: {}", error.status(), error.message()),
 ///     outcome => println!("{:?}", outcome?.text()),
 /// }
 /// # Ok(())

@@ -27,9 +27,9 @@ static CHAT_STREAM: Operation = Operation::new("sendChatCompletionRequest", Meth
     .with_function("chat_stream")
     .with_metadata_header();
 
-/// Sends a conversation to a model and returns its response.
+/// Sends a conversation to a model and returns its response, as a stream of events.
 ///
-/// The response arrives as a stream of events. `POST /chat/completions`, operation `sendChatCompletionRequest`.
+/// `POST /chat/completions`, operation `sendChatCompletionRequest`.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants if no response was received.

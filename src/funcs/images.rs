@@ -31,9 +31,9 @@ pub fn images_generate(
 static IMAGES_STREAM: Operation =
     Operation::new("createImages", Method::POST, "/images").with_function("images_stream");
 
-/// Generates images from a text prompt through the image router and returns them.
+/// Generates images from a text prompt through the image router and returns them, as a stream of events.
 ///
-/// The response arrives as a stream of events. `POST /images`, operation `createImages`.
+/// `POST /images`, operation `createImages`.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 524, 529; other variants if no response was received.

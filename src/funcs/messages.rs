@@ -26,10 +26,10 @@ pub fn messages_create(core: &OpenRouterCore, request: impl Borrow<MessagesReque
 static MESSAGES_STREAM: Operation =
     Operation::new("createMessages", Method::POST, "/messages").with_function("messages_stream").with_metadata_header();
 
-/// Sends a conversation in the Anthropic Messages format and returns the reply; handles tools, extended thinking,
-/// images and PDFs.
+/// Sends a conversation in the Anthropic Messages format and returns the reply, as a stream of events; handles tools,
+/// extended thinking, images and PDFs.
 ///
-/// The response arrives as a stream of events. `POST /messages`, operation `createMessages`.
+/// `POST /messages`, operation `createMessages`.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503, 529; other variants if no response was received.

@@ -33,9 +33,9 @@ static RESPONSES_STREAM: Operation = Operation::new("createResponses", Method::P
     .with_function("responses_stream")
     .with_metadata_header();
 
-/// Sends input in the OpenResponses format and returns the output of the model.
+/// Sends input in the OpenResponses format and returns the output of the model, as a stream of events.
 ///
-/// The response arrives as a stream of events. `POST /responses`, operation `createResponses`.
+/// `POST /responses`, operation `createResponses`.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants if no response was received.

@@ -30,9 +30,9 @@ impl<'a> Chat<'a> {
         funcs::chat_send(self.core, request)
     }
 
-    /// Sends a conversation to a model and returns its response.
+    /// Sends a conversation to a model and returns its response, as a stream of events.
     ///
-    /// The response arrives as a stream of events. `POST /chat/completions`, operation `sendChatCompletionRequest`.
+    /// `POST /chat/completions`, operation `sendChatCompletionRequest`.
     ///
     /// Same as [`funcs::chat_stream`].
     #[inline]

@@ -33,9 +33,9 @@ impl<'a> Images<'a> {
         funcs::images_generate(self.core, request)
     }
 
-    /// Generates images from a text prompt through the image router and returns them.
+    /// Generates images from a text prompt through the image router and returns them, as a stream of events.
     ///
-    /// The response arrives as a stream of events. `POST /images`, operation `createImages`.
+    /// `POST /images`, operation `createImages`.
     ///
     /// Same as [`funcs::images_stream`].
     #[inline]

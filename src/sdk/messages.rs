@@ -31,10 +31,10 @@ impl<'a> Messages<'a> {
         funcs::messages_create(self.core, request)
     }
 
-    /// Sends a conversation in the Anthropic Messages format and returns the reply; handles tools, extended thinking,
-    /// images and PDFs.
+    /// Sends a conversation in the Anthropic Messages format and returns the reply, as a stream of events; handles
+    /// tools, extended thinking, images and PDFs.
     ///
-    /// The response arrives as a stream of events. `POST /messages`, operation `createMessages`.
+    /// `POST /messages`, operation `createMessages`.
     ///
     /// Same as [`funcs::messages_stream`].
     #[inline]

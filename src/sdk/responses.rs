@@ -31,9 +31,9 @@ impl<'a> Responses<'a> {
         funcs::responses_send(self.core, request)
     }
 
-    /// Sends input in the OpenResponses format and returns the output of the model.
+    /// Sends input in the OpenResponses format and returns the output of the model, as a stream of events.
     ///
-    /// The response arrives as a stream of events. `POST /responses`, operation `createResponses`.
+    /// `POST /responses`, operation `createResponses`.
     ///
     /// Same as [`funcs::responses_stream`].
     #[inline]

@@ -254,11 +254,8 @@ pub fn operation_doc(
         .prose
         .get(&operation.id)
         .map_or_else(|| format!("Calls the operation `{}`.", operation.id), str::to_owned);
-    let mut facts = Vec::new();
-    if function.stream {
-        facts.push("The response arrives as a stream of events.".to_owned());
-    }
-    facts.push(format!("`{} {}`, operation `{}`.", operation.method, operation.path, operation.id));
+    let sentence = if function.stream { streamed(&sentence) } else { sentence };
+    let mut facts = vec![format!("`{} {}`, operation `{}`.", operation.method, operation.path, operation.id)];
     match operation.authentication {
         "None" => facts.push("No key is sent.".to_owned()),
         "Optional" => facts.push("Works without a key.".to_owned()),
@@ -271,6 +268,13 @@ pub fn operation_doc(
         facts.push("Paginated: `.pages()` and `.items()` on the call request the following pages.".to_owned());
     }
     doc(out, indent, &sentence, &facts);
+}
+
+/// The sentence of an operation for the function that streams.
+pub fn streamed(sentence: &str) -> String {
+    let end = sentence.find(';').unwrap_or(sentence.trim_end_matches('.').len());
+    let (what, rest) = sentence.split_at(end);
+    format!("{what}, as a stream of events{rest}")
 }
 
 /// The attribute of a function that the API has deprecated.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::funcs::{Function, aliases, functions};
+use super::funcs::{Function, aliases, functions, streamed};
 use super::{Context, Files, HEADER, feature, gate, names_in};
 use crate::Failure;
 use crate::model::{Answer, Body, Field, Kind, Operation, Presence, Ty, Variant};
@@ -257,10 +257,9 @@ fn operation_section(
     out: &mut String,
     files: &mut Files,
 ) {
-    out.push_str(&format!("\n## {}\n\n{}", function.method, sentence(context, operation)));
-    if function.stream {
-        out.push_str(" The response arrives as a stream of events.");
-    }
+    let what = sentence(context, operation);
+    let what = if function.stream { streamed(what) } else { what.to_owned() };
+    out.push_str(&format!("\n## {}\n\n{what}", function.method));
     out.push_str(&format!("\n\n`{} {}`, operation `{}`.", operation.method, operation.path, operation.id));
     match operation.authentication {
         "None" => out.push_str(" No API key is sent."),
