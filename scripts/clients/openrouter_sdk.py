@@ -41,10 +41,11 @@ def arguments(method, given):
     body = given["form"] if method.__name__.endswith("multipart") or given["form"] == given["body"] else given["body"]
     if isinstance(body, dict):
         values.update({snake(name): value for name, value in body.items() if snake(name) not in values})
-    if "file" in values:
-        values["file"] = {"file_name": "file.txt", "content": b"A file"}
+    values["file"] = {"file_name": "file.txt", "content": b"A file"}
     own = inspect.signature(method).parameters
     wanted = {name for name, parameter in own.items() if parameter.default is inspect.Parameter.empty}
+    # Without a file, a form would not be sent in parts.
+    wanted |= {"file"} & own.keys()
     if given["elsewhere"]:
         wanted, values["server_url"] = wanted | {"server_url"}, url.removesuffix("/api/v1")
 
