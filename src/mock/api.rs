@@ -20,10 +20,10 @@ const SLOW: Duration = Duration::from_secs(10);
 /// OpenRouter's API without models: each operation gets a response in the form that the API has for it.
 ///
 /// Models reflect the prompt, write JSON if the request has a schema, and call a tool if the request requires it. Lists
-/// have pages, and what a request creates, names or changes is in its response; nothing is kept between requests. Requests
-/// are checked: an unknown path gets a 404, another method a 405, a body without a required field a 400, and a missing key a
-/// 401. The header `x-mock-status` asks for an error (`x-mock-status: 429`), and `x-mock-fault` for a [`ApiFault`]
-/// (`x-mock-fault: cut`).
+/// have pages, and what a request creates, names or changes is in its response; nothing is kept between requests.
+/// Requests are checked: an unknown path gets a 404, another method a 405, a body without a required field a 400, and a
+/// missing key a 401. The header `x-mock-status` asks for an error (`x-mock-status: 429`), and `x-mock-fault` for an
+/// [`ApiFault`] (`x-mock-fault: cut`).
 ///
 /// A [`MockServer`](super::MockServer) without anything queued answers like this. To set options, or to answer some
 /// requests with it:
@@ -109,7 +109,7 @@ impl MockApi {
         self
     }
 
-    /// Chooses other identifiers and other requests for faults. The same seed and the same requests make the same responses.
+    /// Chooses other identifiers and other requests for faults. The same seed and requests make the same responses.
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
