@@ -21,6 +21,9 @@ done
 step the spans and metrics that a collector receives
 cargo test --locked --manifest-path examples/opentelemetry/Cargo.toml
 
+step the official clients call every operation of the local server
+scripts/official_clients.sh
+
 step the packages are complete
 cargo package --locked -p openrouter-kit -p openrouter-kit-cli
 

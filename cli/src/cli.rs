@@ -108,7 +108,7 @@ pub(crate) enum Command {
     Auth(commands::auth::AuthArgs),
     /// Show the configuration.
     Config(commands::config::ConfigArgs),
-    /// Run a local server that responds to prompts, to try programs without a key.
+    /// Run a local server that answers every operation of the API plausibly, to try programs without a key.
     Mock(commands::mock::MockArgs),
     /// Run a local server that responds as a recording did.
     Replay(commands::replay::ReplayArgs),

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use emit::pages::{self, Pages};
-use emit::{Context, Files, facts, registry, replay};
+use emit::{Context, Files, facts, mock, registry, replay};
 use graph::Module;
 use lower::Lowering;
 use model::{Api, ErrorKind, Operation, Ty, Type};
@@ -250,6 +250,7 @@ impl Generated {
         registry::emit(&context, &self.components, &mut files);
         registry::emit_roots(&context, &mut files);
         facts::emit(&self.stated, &mut files);
+        mock::emit(&self.stated, &mut files);
         replay::emit(&context, &mut files);
         pages::emit(&context, &pages, &mut files);
         files.insert(surface::FILE.to_owned(), self.surface().text());

@@ -318,6 +318,11 @@ impl Answer {
         self
     }
 
+    /// Returns the status.
+    pub const fn status_code(&self) -> u16 {
+        self.status
+    }
+
     /// The body with each part once.
     fn whole_body(&self) -> Bytes {
         self.parts.iter().flat_map(|part| part.bytes.iter().copied()).collect()

@@ -2,8 +2,7 @@
 //!
 //! [`MockServer::start`] listens on a free port of the loopback interface and needs no configuration. It sends the
 //! [`Answer`]s and [`Reply`]s that a test queues, records the requests it gets, and breaks off, stalls or misbehaves on
-//! demand ([`Answer::fault`]). Without anything queued it is a small demonstration: `POST /responses`, `/chat/completions`
-//! and `/messages` get a friendly text, whole or streamed as the request asks.
+//! demand ([`Answer::fault`]). Without anything queued it answers every operation of the API plausibly ([`MockApi`]).
 //!
 //! ```
 //! # async fn test() -> Result<(), Box<dyn std::error::Error>> {
@@ -37,22 +36,26 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 mod answer;
+mod api;
 mod connection;
-mod demo;
 mod http1;
 #[cfg(feature = "http2")]
 mod http2;
 #[cfg(not(feature = "http2"))]
 #[path = "no_http2.rs"]
 mod http2;
+mod operation;
 mod queue;
 mod random;
 #[cfg(feature = "devtools")]
 mod replay;
 mod reply;
 mod request;
+mod samples;
+mod structured;
 
 pub use answer::{Answer, Event, Fault, Place};
+pub use api::{ApiFault, MockApi, ParseApiFaultError};
 pub use reply::Reply;
 pub use request::RecordedRequest;
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::http1::{self, Step};
-use super::{Answer, RecordedRequest, Reply, demo};
+use super::{Answer, MockApi, RecordedRequest, Reply};
 
 /// An answer, made ready to be sent many times.
 pub(super) struct Prepared {
@@ -45,12 +45,21 @@ impl Content {
 }
 
 /// The answers that wait for requests.
-#[derive(Default)]
 pub(super) struct Queue {
     for_any: VecDeque<Waiting>,
     for_route: VecDeque<(String, String, Waiting)>,
-    /// Makes the answers to requests for which nothing is queued; until it is set, the demonstration does.
-    otherwise: Option<Respond>,
+    /// Makes the answers to requests for which nothing is queued.
+    otherwise: Respond,
+    /// Something was queued at some time, or a function was given.
+    scripted: bool,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        let api = MockApi::new();
+        let otherwise = Arc::new(move |request: &RecordedRequest| api.answer(request));
+        Self { for_any: VecDeque::new(), for_route: VecDeque::new(), otherwise, scripted: false }
+    }
 }
 
 struct Waiting {
@@ -75,27 +84,35 @@ impl Waiting {
 }
 
 impl Queue {
+    /// A server that was given answers gives no others.
+    fn script(&mut self) {
+        if !self.scripted {
+            self.respond_with(Arc::new(nothing_left));
+        }
+    }
+
     pub(super) fn push(&mut self, answer: Answer) {
-        self.otherwise.get_or_insert_with(|| Arc::new(nothing_left));
+        self.script();
         if answer.times != Some(0) {
             self.for_any.push_back(Waiting::new(answer));
         }
     }
 
     pub(super) fn push_reply(&mut self, reply: Reply) {
-        self.otherwise.get_or_insert_with(|| Arc::new(nothing_left));
+        self.script();
         self.for_any.push_back(Waiting { content: Content::Reply(reply), times: Some(1) });
     }
 
     pub(super) fn push_route(&mut self, method: &str, path: &str, answer: Answer) {
-        self.otherwise.get_or_insert_with(|| Arc::new(nothing_left));
+        self.script();
         if answer.times != Some(0) {
             self.for_route.push_back((method.to_owned(), path.to_owned(), Waiting::new(answer)));
         }
     }
 
     pub(super) fn respond_with(&mut self, respond: Respond) {
-        self.otherwise = Some(respond);
+        self.otherwise = respond;
+        self.scripted = true;
     }
 
     pub(super) fn next(&mut self, request: &RecordedRequest) -> Content {
@@ -111,7 +128,7 @@ impl Queue {
             return content;
         }
         let Some(waiting) = self.for_any.front_mut() else {
-            return Content::Respond(self.otherwise.clone().unwrap_or_else(|| Arc::new(demo::answer)));
+            return Content::Respond(Arc::clone(&self.otherwise));
         };
         let (content, last) = waiting.give();
         if last {

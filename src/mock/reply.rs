@@ -43,6 +43,7 @@ pub struct Reply {
     tokens: Option<(u64, u64)>,
     cost: Option<f64>,
     pause: Duration,
+    seed: u64,
     sent: Option<Arc<dyn Fn(Answer) -> Answer + Send + Sync>>,
 }
 
@@ -65,6 +66,7 @@ impl Reply {
             tokens: None,
             cost: None,
             pause: Duration::ZERO,
+            seed: 0,
             sent: None,
         }
     }
@@ -109,6 +111,12 @@ impl Reply {
         self
     }
 
+    /// Chooses other identifiers.
+    pub(super) const fn seeded(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
     /// Changes how the reply is sent: adds a header, a pause or a fault.
     pub fn sent(mut self, change: impl Fn(Answer) -> Answer + Send + Sync + 'static) -> Self {
         self.sent = Some(Arc::new(change));
@@ -120,7 +128,7 @@ impl Reply {
     pub fn answer_to(&self, request: &RecordedRequest) -> Answer {
         let body = request.json().to_value();
         let stream = body.get("stream").and_then(Value::as_bool).unwrap_or(false);
-        let written = Written::new(self, &body, hash(&request.body));
+        let written = Written::new(self, &body, self.seed ^ hash(&request.body));
         let answer = match (request.method.as_str(), request.operation_path(), stream) {
             ("POST", "/chat/completions", false) => Answer::json(200, written.chat()),
             ("POST", "/chat/completions", true) => self.stream(written.chat_chunks(), true),
@@ -221,7 +229,7 @@ impl<'a> Written<'a> {
             "object": "chat.completion",
             "created": CREATED,
             "model": self.model,
-            "provider": "Local",
+            "provider": "OpenAI",
             "system_fingerprint": null,
             "choices": [{
                 "index": 0,
@@ -291,7 +299,7 @@ impl<'a> Written<'a> {
             "object": "chat.completion.chunk",
             "created": CREATED,
             "model": self.model,
-            "provider": "Local",
+            "provider": "OpenAI",
             "choices": [{
                 "index": 0,
                 "delta": delta,
@@ -315,7 +323,7 @@ impl<'a> Written<'a> {
             "cost": self.cost(),
             "is_byok": false,
         });
-        json!({
+        let mut response = json!({
             "id": self.id,
             "object": "response",
             "created_at": CREATED,
@@ -334,8 +342,11 @@ impl<'a> Written<'a> {
             "frequency_penalty": 0.0,
             "tool_choice": "auto",
             "tools": [],
-            "usage": completed.then_some(usage),
-        })
+        });
+        if completed {
+            set(&mut response, "usage", usage);
+        }
+        response
     }
 
     fn response_events(&self) -> Vec<Value> {
@@ -389,7 +400,12 @@ impl<'a> Written<'a> {
 
     fn message(&self) -> Value {
         let content = self.parts().iter().map(Part::message_block).collect();
-        self.message_of(content, Some(self.stop_reason()), self.output_tokens)
+        let mut message = self.message_of(content, Some(self.stop_reason()), self.output_tokens);
+        if let Some(usage) = message.get_mut("usage") {
+            set(usage, "cost", json!(self.cost()));
+            set(usage, "is_byok", json!(false));
+        }
+        message
     }
 
     fn message_of(&self, content: Vec<Value>, stop_reason: Option<&str>, output_tokens: u64) -> Value {
@@ -398,7 +414,7 @@ impl<'a> Written<'a> {
             "type": "message",
             "role": "assistant",
             "model": self.model,
-            "provider": "Local",
+            "provider": "OpenAI",
             "content": content,
             "container": null,
             "stop_details": null,
@@ -414,8 +430,6 @@ impl<'a> Written<'a> {
                 "inference_geo": null,
                 "server_tool_use": null,
                 "service_tier": "standard",
-                "cost": stop_reason.map(|_| self.cost()),
-                "is_byok": false,
             },
         })
     }

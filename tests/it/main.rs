@@ -58,6 +58,8 @@ mod images;
 mod messages;
 #[cfg(feature = "mock")]
 mod mock;
+#[cfg(all(feature = "mock", feature = "full"))]
+mod mock_api;
 mod network;
 #[cfg(feature = "roots-bundled")]
 mod networks;

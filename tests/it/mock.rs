@@ -105,7 +105,10 @@ async fn request(server: &MockServer, method: &str, path: &str, body: &str) -> R
     let mut client = Client::connect(server).await;
     let length = body.len();
     client
-        .send(&format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"))
+        .send(&format!(
+            "{method} {path} HTTP/1.1\r\nauthorization: Bearer key\r\nconnection: close\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        ))
         .await;
     reply(&client.rest().await)
 }
@@ -362,7 +365,7 @@ async fn a_header_may_lie_about_the_length() {
     assert!(reply.has("content-length: 9") && !reply.has("content-length: 3"));
 }
 
-// --- Demonstration -------------------------------------------------------------------------------------------------------
+// --- Nothing queued ------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn without_answers_responses_are_answered_with_a_text_usage_and_cost() {
@@ -417,9 +420,10 @@ async fn without_answers_chats_are_answered_whole_or_streamed() {
 }
 
 #[tokio::test]
-async fn without_answers_another_path_is_a_404() {
+async fn without_answers_an_unknown_path_is_a_404() {
     let server = MockServer::start().await;
-    assert_eq!(request(&server, "GET", "/api/v1/credits", "").await.status(), 404);
+    assert_eq!(request(&server, "GET", "/api/v1/credits", "").await.status(), 200);
+    assert_eq!(request(&server, "GET", "/api/v1/nothing", "").await.status(), 404);
 }
 
 // --- What arrived --------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ mod auth;
 mod browser;
 mod devtools;
 mod media;
+mod mock;
 mod models;
 mod support;
 #[cfg(unix)]

@@ -4,6 +4,7 @@ pub mod errors;
 pub mod facts;
 pub mod funcs;
 pub mod llms;
+pub mod mock;
 pub mod models;
 pub mod pages;
 pub mod registry;

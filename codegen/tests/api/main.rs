@@ -19,6 +19,7 @@ mod document;
 mod examples;
 mod forward;
 mod made;
+mod mock;
 mod operations;
 mod registry;
 mod secrets;

@@ -20,14 +20,14 @@ use crate::support::{Calling, Given};
 const OPTIONS: &[&str] = &["http-referer", "x-openrouter-categories", "x-openrouter-metadata", "x-openrouter-title"];
 
 /// What an operation is called with and what must arrive.
-struct Case {
-    given: Given,
-    query: BTreeSet<(String, String)>,
+pub(crate) struct Case {
+    pub(crate) given: Given,
+    pub(crate) query: BTreeSet<(String, String)>,
     headers: Vec<(String, String)>,
-    path: String,
+    pub(crate) path: String,
 }
 
-fn case(document: &Document, stated: &Stated<'_>, all: bool, round: usize) -> Case {
+pub(crate) fn case(document: &Document, stated: &Stated<'_>, all: bool, round: usize) -> Case {
     let sampler = Sampler::whole(document, round);
     let mut given = Given::default();
     let mut case =
@@ -64,7 +64,7 @@ fn body_schema<'a>(stated: &Stated<'a>, media_type: &str) -> Option<&'a Value> {
 }
 
 /// The first answer of success: its status, media type and content.
-fn success<'a>(stated: &Stated<'a>, wanted: &str) -> Option<(u16, &'a str, &'a Value)> {
+pub(crate) fn success<'a>(stated: &Stated<'a>, wanted: &str) -> Option<(u16, &'a str, &'a Value)> {
     let responses = stated.operation["responses"].as_object().unwrap();
     responses.iter().filter(|(status, _)| status.starts_with('2')).find_map(|(status, response)| {
         let content = response["content"].as_object()?;
@@ -74,7 +74,7 @@ fn success<'a>(stated: &Stated<'a>, wanted: &str) -> Option<(u16, &'a str, &'a V
 }
 
 /// The schema of one event of the stream, where the document describes it.
-fn event_schema<'a>(document: &'a Document, stated: &Stated<'a>) -> Option<&'a Value> {
+pub(crate) fn event_schema<'a>(document: &'a Document, stated: &Stated<'a>) -> Option<&'a Value> {
     let (_, _, content) = success(stated, "event-stream")?;
     document.properties(&content["schema"]).into_iter().find(|(name, _)| *name == "data").map(|(_, data)| data)
 }
@@ -169,7 +169,7 @@ fn pairs(text: &str) -> BTreeSet<(String, String)> {
 }
 
 /// What must arrive as the body.
-enum Body {
+pub(crate) enum Body {
     None,
     Json(Value),
     /// The pairs of a form in the form of a query.
@@ -179,7 +179,7 @@ enum Body {
 }
 
 /// The body that an operation is called with, or the parts of a form.
-fn body(
+pub(crate) fn body(
     document: &Document,
     stated: &Stated<'_>,
     function: &str,

@@ -1,5 +1,6 @@
 //! How the registry hands values over and takes answers back.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -83,8 +84,24 @@ pub(crate) fn written<T: Wire>(value: &T) -> Result<Json, String> {
     Json::parse(String::from_utf8(text).map_err(|error| error.to_string())?).map_err(|error| error.to_string())
 }
 
+thread_local! {
+    /// The parts of received values that no type describes.
+    static UNTYPED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The parts of the values received since the last time that no type describes.
+pub(crate) fn take_untyped() -> Vec<String> {
+    UNTYPED.take()
+}
+
+fn received<T: Wire>(value: &T) -> Json {
+    let parts = untyped(value).into_iter().map(|part| format!("{} ({:?})", part.path, part.kind));
+    UNTYPED.with_borrow_mut(|all| all.extend(parts));
+    written(value).expect("an answer that can be written")
+}
+
 pub(crate) fn value<T: Root, P: 'static>(call: Call<T, P>) -> Outcome<'static> {
-    Box::pin(async move { Ok(vec![written(&call.into_future().await?).expect("an answer that can be written")]) })
+    Box::pin(async move { Ok(vec![received(&call.into_future().await?)]) })
 }
 
 pub(crate) fn events<T: StreamItem, P: 'static>(call: Call<EventStream<T>, P>) -> Outcome<'static> {
@@ -92,7 +109,7 @@ pub(crate) fn events<T: StreamItem, P: 'static>(call: Call<EventStream<T>, P>) -
         let mut stream = call.into_future().await?;
         let mut events = Vec::new();
         while let Some(event) = stream.next().await {
-            events.push(written(&event?).expect("an event that can be written"));
+            events.push(received(&event?));
         }
         Ok(events)
     })
