@@ -551,7 +551,7 @@ impl<C> ClientBuilder<C> {
     ///
     /// The order of calls does not matter: options set by the program take precedence.
     ///
-    /// ```
+    /// ```no_run
     /// use openrouter_kit::OpenRouter;
     ///
     /// # fn main() -> Result<(), openrouter_kit::Error> {

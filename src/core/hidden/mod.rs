@@ -98,7 +98,7 @@ pub(crate) fn url(url: &str) -> String {
     let Some(shown) = rest.get(user.unwrap_or(0)..query) else { return format!("{scheme}{REDACTED}") };
     let user = if user.is_some() { REDACTED } else { "" };
     let mark = rest.get(query..=query).unwrap_or_default();
-    let query = if mark.is_empty() { "" } else { REDACTED };
+    let query = if rest.get(query + 1..).unwrap_or_default().is_empty() { "" } else { REDACTED };
     format!("{scheme}{user}{shown}{mark}{query}")
 }
 
