@@ -110,6 +110,8 @@ pub(crate) enum Command {
     Config(commands::config::ConfigArgs),
     /// Run a local server that responds to prompts, to try programs without a key.
     Mock(commands::mock::MockArgs),
+    /// Install the skill that teaches coding agents to use the SDK.
+    Skill(commands::skill::SkillArgs),
     /// Print a completion script for a shell.
     Completions(commands::completions::CompletionsArgs),
     /// Print the manual page.

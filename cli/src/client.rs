@@ -1,6 +1,7 @@
 //! The client of a command, made from the options, the environment and the profile.
 
 use std::env;
+use std::time::Duration;
 
 use openrouter_kit::OpenRouter;
 use openrouter_kit::models::Secret;
@@ -18,6 +19,8 @@ pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) profile: Profile,
     pub(crate) json: bool,
+    pub(crate) verbose: bool,
+    pub(crate) timeout: Option<Duration>,
 }
 
 /// Where the key of a call comes from.
@@ -64,7 +67,8 @@ impl Context {
             builder = builder.hook(ShowAttempts);
         }
         let client = builder.build().map_err(Failure::Call)?;
-        Ok(Self { client, config, profile, json: global.json })
+        let Global { json, verbose, timeout, .. } = *global;
+        Ok(Self { client, config, profile, json, verbose, timeout })
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Standard output has what a command returns and nothing else; notes, progress and errors go to standard error.
 
+mod approval;
 mod attachment;
 mod budget;
 mod cli;
@@ -14,9 +15,11 @@ mod format;
 mod keys;
 mod output;
 mod response;
+mod run;
 mod schema;
 mod session;
 mod suggest;
+mod tools;
 mod trace;
 
 use std::process::ExitCode;

@@ -70,7 +70,7 @@ impl OpenRouterCore {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Where requests go.
+    /// Returns the server URL, to which requests go.
     pub fn server_url(&self) -> &str {
         self.inner.server.as_str()
     }

@@ -28,6 +28,11 @@ pub(crate) use crate::core::transport::Cause;
 use crate::core::transport::{TransportError, TransportErrorKind, advice};
 use crate::core::wire::DecodeError;
 
+/// How a missing API key is reported.
+const KEY_ARGUMENT: &str = "api_key";
+const MISSING_KEY: &str = "is not set, and this operation needs it; set it on the builder, or OPENROUTER_API_KEY in the \
+                           environment and use `from_env`";
+
 /// Why a call failed.
 ///
 /// The variants say what the caller can do; each holds an opaque struct with the details. The client has already repeated
@@ -48,6 +53,9 @@ use crate::core::wire::DecodeError;
 ///     }
 /// }
 /// ```
+///
+/// The message is for programmers: it begins with the function that was called, and names options and methods.
+/// `{error:#}` is the same message without them, for the people who use the program.
 #[non_exhaustive]
 pub enum Error {
     /// The server responded with an error, by status or inside a response with status 200.
@@ -128,12 +136,25 @@ impl Error {
         }
     }
 
-    /// True for [`Error::Timeout`].
+    /// Returns `true` if the operation needs an API key and none is set. A key that is set but is not accepted is an
+    /// [`ApiError`] of the kind [`Unauthorized`](ApiErrorKind::Unauthorized); one that cannot be a key, such as a text with
+    /// spaces, is another [`Error::InvalidRequest`].
+    pub fn is_missing_key(&self) -> bool {
+        matches!(self, Self::InvalidRequest(error) if error.argument == KEY_ARGUMENT && error.message == MISSING_KEY)
+    }
+
+    /// Returns `true` if the account has no credits left or the key has reached its spending limit, whatever status and
+    /// word the server uses for it. Repeating the request does not help.
+    pub fn is_out_of_credits(&self) -> bool {
+        matches!(self, Self::Api(error) if error.is_out_of_credits())
+    }
+
+    /// Returns `true` for [`Error::Timeout`].
     pub const fn is_timeout(&self) -> bool {
         matches!(self, Self::Timeout(_))
     }
 
-    /// True for [`Error::Connection`].
+    /// Returns `true` for [`Error::Connection`].
     pub const fn is_connection(&self) -> bool {
         matches!(self, Self::Connection(_))
     }
@@ -144,6 +165,11 @@ impl Error {
             Self::Api(error) => Some(error),
             _ => None,
         }
+    }
+
+    /// An operation that needs an API key, without one.
+    pub(crate) fn missing_key() -> Self {
+        Self::invalid(KEY_ARGUMENT, MISSING_KEY)
     }
 
     /// An invalid request, parameter or option, named by `argument`.
@@ -321,8 +347,11 @@ impl CallInfo {
         }
     }
 
-    /// The start of every message: what was called, if known.
+    /// The start of every message: what was called, if known. Users of a program have not called it.
     fn begin(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return Ok(());
+        }
         self.function.or(self.operation_id).map_or(Ok(()), |name| write!(f, "{name}: "))
     }
 
@@ -403,6 +432,7 @@ impl fmt::Display for ConnectionError {
                 "the response was cut off before its end, so what arrived is incomplete; the work may be charged, so check \
                  before repeating it"
             }
+            TransportErrorKind::Request if f.alternate() => "this request cannot be sent; check the server URL",
             TransportErrorKind::Request => {
                 "the transport cannot send this request; check the server URL and the features"
             }
@@ -492,6 +522,12 @@ impl fmt::Display for TimeoutError {
             TimeoutPhase::Total => ("the call did not end", "raise `timeout`"),
         };
         self.call.begin(f)?;
+        // Whoever uses a program does not know its options.
+        let option = match self.phase {
+            _ if !f.alternate() => option,
+            TimeoutPhase::Connect => "check the network",
+            _ => "try again, or allow more time",
+        };
         match self.limit {
             Some(limit) => write!(f, "{what} within {limit:?}; {option}")?,
             None => write!(f, "{what} in time; {option}")?,
@@ -654,6 +690,10 @@ impl fmt::Display for ResponseValidationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.call.begin(f)?;
         if let Extent::Exceeds(option) = self.extent {
+            if f.alternate() {
+                f.write_str("the response is larger than this program accepts")?;
+                return self.call.end(f);
+            }
             write!(f, "the response exceeds `{option}`; raise that option if it should be accepted")?;
             return self.call.end(f);
         }
@@ -674,11 +714,13 @@ impl fmt::Display for ResponseValidationError {
         match foreign {
             Some(text) => {
                 f.write_str("; check the server URL, and whether it requires a login. It starts: ")?;
-                OneLine::new(&hidden::text(&text), LONGEST_WORD, "body()").fmt(f)?;
+                let whole = if f.alternate() { "" } else { "body()" };
+                OneLine::new(&hidden::text(&text), LONGEST_WORD, whole).fmt(f)?;
             }
             None if self.body.trim_ascii().is_empty() => {
                 f.write_str("; check the server URL and what lies in between")?
             }
+            None if f.alternate() => f.write_str("; a newer version of this program may know it")?,
             None if self.path.is_empty() => write!(f, "; see {body}")?,
             None => write!(f, "; see {body}. A newer version of this crate may know it")?,
         }
@@ -716,7 +758,10 @@ impl HookError {
 impl fmt::Display for HookError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.call.begin(f)?;
-        f.write_str("a hook stopped the call; see the source of this error for its reason")?;
+        f.write_str(match f.alternate() {
+            true => "the program stopped the call",
+            false => "a hook stopped the call; see the source of this error for its reason",
+        })?;
         self.call.end(f)
     }
 }

@@ -204,7 +204,7 @@ async fn status(profile: &str, config: &Config, global: &Global) -> Result<(), F
                 KeySource::Store(store) => store.name().to_owned(),
             }),
         ),
-        ("server", Some(context.client.core().server_url().to_owned())),
+        ("server", Some(context.client.server_url().to_owned())),
         ("spent", Some(rounded(data.usage))),
         ("limit", data.limit.map(rounded)),
         ("left", data.limit_remaining.map(rounded)),

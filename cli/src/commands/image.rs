@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use openrouter_kit::models::ImageGenerationRequest;
-use openrouter_kit::models::shared::{ContentPartImage, MediaUrl};
+use openrouter_kit::models::{ContentPartImage, ImageGenerationRequest, MediaUrl};
 
 use crate::attachment::read_image;
 use crate::client::Context;

@@ -4,8 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use clap::{Args, Subcommand, ValueEnum};
 use openrouter_kit::core::wire::Patch;
-use openrouter_kit::models::shared::ResetInterval;
-use openrouter_kit::models::{ApiKey, ApiKeysListParams, CreateKeyRequest, UpdateKeyRequest};
+use openrouter_kit::models::{ApiKey, ApiKeysListParams, CreateKeyRequest, ResetInterval, UpdateKeyRequest};
 
 use crate::client::Context;
 use crate::exit::Failure;

@@ -15,6 +15,7 @@ pub(crate) mod man;
 pub(crate) mod mock;
 pub(crate) mod models;
 pub(crate) mod rerank;
+pub(crate) mod skill;
 pub(crate) mod speech;
 pub(crate) mod transcribe;
 pub(crate) mod usage;
@@ -47,6 +48,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Auth(args)) => auth::run(args, global).await,
         Some(Command::Config(args)) => config::run(args, global),
         Some(Command::Mock(args)) => mock::run(args).await,
+        Some(Command::Skill(args)) => skill::run(args),
         Some(Command::Completions(args)) => completions::run(args),
         Some(Command::Man(args)) => man::run(args),
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
-use openrouter_kit::models::analytics::{ActivityItem, AnalyticsGetUserActivityParams};
+use openrouter_kit::models::{ActivityItem, AnalyticsGetUserActivityParams};
 
 use crate::client::Context;
 use crate::exit::Failure;

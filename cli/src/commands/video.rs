@@ -4,9 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use openrouter_kit::models::shared::MediaUrl;
-use openrouter_kit::models::video_generation::{FrameImage, FrameType};
-use openrouter_kit::models::{VideoGenerationRequest, VideoGenerationResponse};
+use openrouter_kit::models::{FrameImage, FrameType, MediaUrl, VideoGenerationRequest, VideoGenerationResponse};
 
 use crate::attachment::read_image;
 use crate::client::Context;

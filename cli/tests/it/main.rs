@@ -13,6 +13,11 @@ mod ask;
 mod auth;
 mod media;
 mod models;
+mod skill;
+#[cfg(unix)]
+mod strange_terminals;
 mod support;
 #[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod tools;

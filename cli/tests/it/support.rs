@@ -174,3 +174,12 @@ pub(crate) fn model(id: &str, prompt: &str, completion: &str) -> Value {
         "per_request_limits": null, "default_parameters": null, "links": {"details": "/x"},
     })
 }
+
+/// Waits until something that another process does has happened.
+pub(crate) fn soon(has_happened: impl Fn() -> bool) {
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !has_happened() {
+        assert!(std::time::Instant::now() < limit, "it has not happened");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
