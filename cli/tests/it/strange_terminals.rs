@@ -8,7 +8,7 @@ use openrouter_kit::mock::Answer;
 use openrouter_kit::serde_json::{Value, json};
 use rexpect::session::spawn_command;
 
-use crate::support::{World, mode, model, ran, streamed};
+use crate::support::{World, into_closed_pipe, mode, model, streamed};
 
 /// Runs a command to its end on a terminal this wide; returns what it printed and its exit code.
 fn on_terminal(world: &World, columns: u16, line: &str, variables: &[(&str, &str)]) -> (String, i32) {
@@ -146,10 +146,7 @@ fn a_reader_that_stops_ends_every_command_silently() {
     let world = full_world();
     for (command, _) in COMMANDS.iter().filter(|(command, _)| !command.contains(" -o ")) {
         let args: Vec<_> = command.split(' ').collect();
-        let mut child =
-            world.command(&args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        drop(child.stdout.take());
-        let ran = ran(child.wait_with_output().unwrap());
+        let ran = into_closed_pipe(world.command(&args));
         // A command without output has nothing to notice.
         assert!(ran.code == 141 || *command == "keys list" && ran.code == 0, "{command}: {ran:?}");
         assert_eq!(ran.stderr, "", "{command}");

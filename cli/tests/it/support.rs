@@ -183,3 +183,10 @@ pub(crate) fn soon(has_happened: impl Fn() -> bool) {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
+
+/// Runs a command whose standard output nobody reads any more.
+pub(crate) fn into_closed_pipe(mut command: Command) -> Ran {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    ran(command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap())
+}

@@ -1,13 +1,13 @@
 //! Prompts with tools: an MCP server that is a script of the shell, and a model that calls its tools.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use openrouter_kit::mock::Answer;
 use openrouter_kit::serde_json::{self, Value, json};
 use rexpect::session::{PtySession, spawn_command};
 
-use crate::support::{KEY, World, model, ran, soon, streamed};
+use crate::support::{KEY, World, into_closed_pipe, model, soon, streamed};
 
 /// An MCP server with the tools `read`, `write` and `wait`. It writes down what it is called with.
 const SERVER: &str = r#"#!/bin/sh
@@ -392,10 +392,7 @@ fn an_interrupt_at_the_approval_in_a_chat_stops_the_response_alone() {
 #[test]
 fn a_closed_pipe_ends_a_run_silently() {
     let world = prepared([says("Milk.")]);
-    let mut command = world.command(&["Go", MCP[0], MCP[1]]);
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    drop(child.stdout.take());
-    let ran = ran(child.wait_with_output().unwrap());
+    let ran = into_closed_pipe(world.command(&["Go", MCP[0], MCP[1]]));
     assert_eq!((ran.code, ran.stderr.as_str()), (141, ""));
 }
 
