@@ -1,4 +1,6 @@
-//! A hook that adds a header to every request: a number by which logs of several programs are joined.
+//! A hook that adds a header to every request: a number by which the logs of several programs can be correlated.
+//!
+//! Features: `responses`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

@@ -1,5 +1,7 @@
-//! A chat with tools on the command line: keeps the history, shows what each turn costs, and Ctrl-C stops one response
-//! only.
+//! A chat with tools on the command line: keeps the history, shows what each turn costs, and on Ctrl-C stops only the
+//! current response.
+//!
+//! Features: `agent`, `schemars`.
 //!
 //! End with Ctrl-D, or with Ctrl-C at the prompt.
 
@@ -34,7 +36,7 @@ async fn look_up(topic: Topic) -> String {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let client = support::client(play).await?;
-    // What a response that is stopped has come to by then.
+    // The part of a stopped response that has arrived.
     let latest = Arc::new(Mutex::new(None));
     let saved = Arc::clone(&latest);
     let agent = client
@@ -100,7 +102,8 @@ async fn show(turn: AgentRun) -> Result<Outcome, AgentError> {
     events.finish().await
 }
 
-/// Ends a turn that was stopped or failed, so that the next message begins another: calls without an output are rejected.
+/// Ends a turn that was stopped or failed, so that the next message begins a new one: calls without an output are
+/// rejected.
 fn settled(mut run: Run) -> Result<Run, RunError> {
     run.reopen(|_| false);
     let open = run.calls().iter().filter(|call| call.state() != CallState::Finished);
@@ -113,7 +116,7 @@ fn settled(mut run: Run) -> Result<Run, RunError> {
     Ok(run)
 }
 
-/// The lines of the standard input, read in a thread of their own, since reading them cannot be interrupted.
+/// The lines of standard input, read in a separate thread, since reading them cannot be interrupted.
 fn lines() -> UnboundedReceiver<String> {
     let (sender, receiver) = unbounded_channel();
     std::thread::spawn(move || {
@@ -126,7 +129,7 @@ fn lines() -> UnboundedReceiver<String> {
     receiver
 }
 
-/// The time that a model takes for a word.
+/// The time that a model takes to write a word.
 const PACE: Duration = Duration::from_millis(20);
 
 /// What the local server responds.

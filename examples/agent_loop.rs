@@ -1,4 +1,6 @@
 //! An agent: a model that calls two tools of the program, in parallel, until it has its final text.
+//!
+//! Features: `agent`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -21,7 +23,7 @@ async fn weather(place: Place) -> Result<Value, ToolError> {
     match place.city.as_str() {
         "Lisbon" => Ok(json!({"celsius": 24, "sky": "sunny"})),
         "Oslo" => Ok(json!({"celsius": 9, "sky": "cloudy"})),
-        // The model sees this message; that of any other error it does not see.
+        // The model sees this message, but not those of other errors.
         other => Err(ToolError::visible(format!("There is no weather station in {other}."))),
     }
 }
@@ -53,7 +55,7 @@ async fn main() -> Result<(), Failure> {
         std::io::stdout().flush()?;
     }
     let outcome = events.finish().await?;
-    // An error if the run ended with anything but a text: a limit, a refusal, a response that was cut off.
+    // An error if the run did not end with text: a limit, a refusal, a response that was cut off.
     outcome.text()?;
     let usage = outcome.usage();
     println!("\n{} model calls, {} dollars", usage.model_calls, usage.cost);

@@ -1,4 +1,6 @@
-//! An agent whose result is a Rust type: a text that does not fit it is returned to the model, which writes it again.
+//! An agent whose result is a Rust type: text that does not match it is returned to the model, which corrects it.
+//!
+//! Features: `agent`, `schemars`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

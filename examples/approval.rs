@@ -1,4 +1,7 @@
-//! Approval that survives a restart: a run pauses and is written to a file, and a second process decides and goes on.
+//! Approval that survives a restart: a run pauses and is written to a file, and a second process decides and continues
+//! it.
+//!
+//! Features: `agent`, `schemars`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -83,7 +86,7 @@ fn play_start(server: &MockServer) {
     ]));
 }
 
-/// What that of the second one responds.
+/// What the local server of the second process responds.
 fn play_rest(server: &MockServer) {
     server.answer(support::writes("Orders 7 and 8 are refunded; the 900 euros of order 9 need a written request."));
 }

@@ -1,4 +1,6 @@
-//! Asks a question about a recording on disk: `audio_question [FILE]`.
+//! Asks a question about an audio file: `audio_question [FILE]`.
+//!
+//! Features: `chat`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

@@ -1,4 +1,6 @@
 //! Sends many requests as a batch, waits until it is done, and reads the results by id.
+//!
+//! Features: `batch`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -23,7 +25,7 @@ async fn main() -> Result<(), openrouter_kit::Error> {
     let requests = reviews.map(|(id, review)| {
         (id, ChatRequest::new(format!("Is this review positive? Yes or no.\n\n{review}")).model("openai/gpt-4o-mini"))
     });
-    // Store the id: with it, a program that was restarted can go on waiting.
+    // Store the id: with it, the program can continue to wait after a restart.
     let id = client.batch().create_batches(CreateBatchRequest::chat(requests)?).await?.id;
     let batch = client.batch().get_batches(&id).until_done().poll_interval(poll_interval).await?;
     for (id, result) in batch.results_by_id::<ChatResult>() {

@@ -1,4 +1,6 @@
 //! A program without `async`: waits for a response, then reads a stream as an iterator.
+//!
+//! Features: `blocking`, `responses`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

@@ -1,4 +1,6 @@
-//! A chat on the command line: keeps the history, streams each reply, and sums up the cost.
+//! A chat on the command line: keeps the history, streams each reply, and adds up the cost.
+//!
+//! Features: `chat`.
 //!
 //! Type `/forget` to start over; end with Ctrl-D.
 

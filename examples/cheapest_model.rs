@@ -1,4 +1,6 @@
-//! Finds the cheapest model that can do a job, with the price of a call before it is made.
+//! Finds the cheapest suitable model, and the price of a call before it is made.
+//!
+//! Features: `models`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -13,7 +15,7 @@ async fn main() -> Result<(), openrouter_kit::Error> {
     let client = support::client(play).await?;
     let models = client.models().list().await?.data;
     let needs = ModelNeeds::new().parameter("tools").input("image").context_length(100_000);
-    // The tokens of the prompt and of the response that you expect.
+    // The expected number of tokens of the prompt and of the response.
     for (price, model) in needs.cheapest(&models, Consumption::new(10_000, 1_000)).iter().take(5) {
         println!("${price} with {}", model.id);
     }

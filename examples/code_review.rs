@@ -1,4 +1,6 @@
 //! Reviews a diff from standard input and prints its findings: `git diff | code_review`.
+//!
+//! Features: `chat`, `schemars`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -20,7 +22,7 @@ struct Finding {
     file: String,
     line: u32,
     severity: Severity,
-    /// What is wrong and how to repair it, in one sentence
+    /// What is wrong and how to fix it, in one sentence
     text: String,
 }
 

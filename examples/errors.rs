@@ -1,4 +1,6 @@
-//! Reacts to errors by what can be done about them: blocked by moderation, out of credits, busy, unreachable.
+//! Handles errors by what can be done about them: blocked by moderation, out of credits, busy, unreachable.
+//!
+//! Features: `chat`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

@@ -1,4 +1,6 @@
-//! Lists models that cost nothing and asks one: the router `openrouter/free` chooses it.
+//! Lists models that cost nothing, and asks one that the router `openrouter/free` chooses.
+//!
+//! Features: `chat`, `models`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

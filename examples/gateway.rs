@@ -1,6 +1,9 @@
-//! A gateway: takes requests of any OpenAI client over HTTP, adds your key and rules, and passes streams through unchanged.
+//! A gateway: accepts requests of any OpenAI client over HTTP, adds your key and rules, and passes streams through
+//! unchanged.
 //!
-//! `gateway PORT` serves on that port. Without one it serves on a free port, sends itself one request, and ends.
+//! Features: `chat`.
+//!
+//! `gateway PORT` listens on that port. Without a port, it listens on a free one, sends itself a request, and exits.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -38,8 +41,8 @@ async fn chat(State(client): State<OpenRouter>, Json(mut request): Json<ChatRequ
         };
     }
     match client.chat().stream(request).raw().await {
-        // Comments keep the connection open while the model thinks. If the user goes away, the stream is dropped and the
-        // model stops: nobody pays for text that nobody reads.
+        // Comments keep the connection open while the model thinks. If the user disconnects, the stream is dropped and
+        // the model stops: nobody pays for text that nobody reads.
         Ok(events) => {
             let events = events.comments(true).map_ok(|event| event.into_bytes());
             ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response()

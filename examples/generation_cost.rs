@@ -1,4 +1,6 @@
-//! Looks up what became of a call afterwards: its provider, its tokens, and its final price.
+//! Looks up a past call: its provider, its tokens, and its final cost.
+//!
+//! Features: `chat`, `generations`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -20,7 +22,7 @@ async fn main() -> Result<(), openrouter_kit::Error> {
     let request = ChatRequest::new("Say hello.").model("openai/gpt-4o-mini").user("customer-17");
     let response = client.chat().send(request).with_response().await?;
     let Some(id) = response.generation_id.as_deref() else { return Ok(()) };
-    // The record is written shortly after the response, so a 404 at once is normal with the real server.
+    // The record is written shortly after the response, so the real server may respond with 404 at first.
     let generation = client.generations().get_generation(id).await?.data;
     println!(
         "{}: {} tokens, ${:.7}",

@@ -1,4 +1,6 @@
-//! Generates pictures and saves each to a file.
+//! Generates images and saves each to a file.
+//!
+//! Features: `images`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -22,7 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let file = folder.join(format!("openrouter-kit-{}-{number}.png", std::process::id()));
         let length = image.save_to(&file).await?;
         println!("picture {number}: {length} bytes in {}", file.display());
-        // Remove this line to keep the pictures.
+        // Remove this line to keep the images.
         std::fs::remove_file(file)?;
     }
     println!("{} pictures", response.data.len());

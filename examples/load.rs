@@ -1,15 +1,17 @@
-//! Many streams at the same time through one client, with cancellations at random, and what is left afterwards.
+//! Many concurrent streams through one client with random cancellations, and a check that nothing is left afterwards.
+//!
+//! Features: `chat`, `mock`.
 //!
 //! ```text
 //! cargo run --release --example load --features mock -- [STREAMS] [EVENTS] [ROUNDS]
 //! ```
 //!
-//! It needs no network and no API key: the server is in the same process. In each round all streams are open at the same
-//! time before any of them goes on; one in four is dropped somewhere in the middle. The program fails if an event is
-//! missing, comes twice or out of order, or if a task or connection is left.
+//! It needs no network and no API key: the server is in the same process. In each round, all streams are open at the
+//! same time before any of them continues, and one in four is dropped in the middle. The program fails if an event is
+//! missing, duplicated or out of order, or if a task or connection is left.
 //!
-//! The memory it prints is what the system has given to the process. What is freed mostly stays with the allocator for the
-//! next round, so the figure does not fall back; without a leak it levels off after some rounds.
+//! The memory it prints is what the system has given to the process. The allocator keeps most of the freed memory for
+//! the next round, so the number does not decrease; without a leak it levels off after some rounds.
 #![allow(clippy::print_stdout, unreachable_pub, reason = "it prints figures; a test uses it as a module")]
 
 use std::fmt;
@@ -26,34 +28,34 @@ use tokio::task::JoinSet;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// What to do.
+/// The parameters of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// How many streams are open at the same time.
     pub streams: usize,
     /// How many events each has.
     pub events: usize,
-    /// How often all of it is done.
+    /// The number of rounds.
     pub rounds: usize,
-    /// Where the random numbers begin.
+    /// The seed of the random numbers.
     pub seed: u64,
 }
 
-/// What a round came to.
+/// The result of a round.
 #[derive(Clone, Copy, Debug)]
 pub struct Round {
     /// Streams that were read to their end.
     pub whole: usize,
-    /// Streams that were dropped before it.
-    pub cancelled: usize,
+    /// Streams that were dropped before their end.
+    pub canceled: usize,
     /// Events that arrived, each once and in order.
     pub events: usize,
-    /// Connections that the server took.
+    /// Connections that the server accepted.
     pub connections: usize,
     /// How long it took.
     pub time: Duration,
-    /// The memory of the process while all streams were open, and after everything was closed. Zero where the system
-    /// does not tell.
+    /// The memory of the process while all streams were open, and after everything was closed. Zero if the system
+    /// does not report it.
     pub memory: (usize, usize),
     /// Tasks of the runtime after everything was closed, beyond those that were there before.
     pub tasks: usize,
@@ -61,21 +63,21 @@ pub struct Round {
 
 impl fmt::Display for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { whole, cancelled, events, connections, time, memory, tasks } = self;
+        let Self { whole, canceled, events, connections, time, memory, tasks } = self;
         let rate = *events as f64 / time.as_secs_f64() / 1e3;
         let (open, after) = (memory.0 / 1024 / 1024, memory.1 / 1024 / 1024);
         write!(
             f,
-            "{whole} whole, {cancelled} cancelled, {events} events in order, {connections} connections, {time:.2?} \
+            "{whole} whole, {canceled} canceled, {events} events in order, {connections} connections, {time:.2?} \
              ({rate:.0} thousand events/s), memory {open} MiB open, {after} MiB after, {tasks} tasks left"
         )
     }
 }
 
-/// Does one round with a client and a server of its own.
+/// Runs one round with its own client and server.
 ///
 /// # Errors
-/// What is missing, doubled, out of order, or left.
+/// Returns what is missing, duplicated, out of order, or left.
 pub async fn round(plan: Plan, seed: u64) -> Result<Round, Failure> {
     let tasks_before = tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let server = MockServer::start().await;
@@ -92,16 +94,16 @@ pub async fn round(plan: Plan, seed: u64) -> Result<Round, Failure> {
     for number in 0..plan.streams {
         let (core, all_open) = (core.clone(), all_open.clone());
         let mut rng = Rng::with_seed(seed ^ number as u64);
-        let cancelled_after = (rng.u8(..4) == 0).then(|| rng.usize(1..plan.events));
-        streams.spawn(read(core, all_open, plan.events, cancelled_after));
+        let canceled_after = (rng.u8(..4) == 0).then(|| rng.usize(1..plan.events));
+        streams.spawn(read(core, all_open, plan.events, canceled_after));
     }
     all_open.wait().await;
     let memory_open = memory();
-    let (mut whole, mut cancelled, mut events) = (0, 0, 0);
+    let (mut whole, mut canceled, mut events) = (0, 0, 0);
     while let Some(stream) = streams.join_next().await {
         let count = stream??;
         events += count;
-        *(if count == plan.events { &mut whole } else { &mut cancelled }) += 1;
+        *(if count == plan.events { &mut whole } else { &mut canceled }) += 1;
     }
     let time = began.elapsed();
 
@@ -109,22 +111,22 @@ pub async fn round(plan: Plan, seed: u64) -> Result<Round, Failure> {
     let connections = within(server.all_closed()).await?.opened;
     drop(server);
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks().saturating_sub(tasks_before);
-    // Tasks that were told to end need a turn to do it.
+    // Tasks that were asked to end need a turn to do so.
     let settled = async {
         while tasks() > 0 {
             tokio::task::yield_now().await;
         }
     };
     within(settled).await.map_err(|_| format!("{} tasks are left", tasks()))?;
-    Ok(Round { whole, cancelled, events, connections, time, memory: (memory_open, memory()), tasks: tasks() })
+    Ok(Round { whole, canceled, events, connections, time, memory: (memory_open, memory()), tasks: tasks() })
 }
 
-/// Reads one stream and answers how many events came; each must be the one that is next.
+/// Reads one stream and returns how many events arrived; each must be the expected one.
 async fn read(
     core: OpenRouterCore,
     all_open: Arc<Barrier>,
     events: usize,
-    cancelled_after: Option<usize>,
+    canceled_after: Option<usize>,
 ) -> Result<usize, Failure> {
     let request = ChatRequest::new([ChatMessage::user("Count")]).model("test/counter");
     let mut stream = funcs::chat_stream(&core, request).await?;
@@ -134,13 +136,13 @@ async fn read(
         let text = chunk.choices.first().and_then(|choice| choice.delta.content.as_deref());
         let Some(text) = text else { continue };
         if text != next.to_string() {
-            return Err(format!("event {text} came where {next} was next").into());
+            return Err(format!("event {text} arrived instead of {next}").into());
         }
         next += 1;
         if next == 1 {
             all_open.wait().await;
         }
-        if cancelled_after == Some(next) {
+        if canceled_after == Some(next) {
             return Ok(next);
         }
     }

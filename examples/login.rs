@@ -1,4 +1,6 @@
-//! Signs a user in with their OpenRouter account (OAuth with PKCE) and receives an API key of theirs.
+//! Signs a user in with their OpenRouter account (OAuth with PKCE) and receives an API key for them.
+//!
+//! Features: `oauth`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -17,7 +19,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = listener.local_addr()?;
     let client = support::client(|server| {
         server.on("POST", "/auth/keys", Answer::json(200, json!({"key": "sk-or-v1-example", "user_id": "user_1"})));
-        // Without a real login page, this plays the browser that comes back from it.
+        // Without a real login page, this plays the part of the browser that returns from it.
         tokio::spawn(
             async move { TcpStream::connect(address).await?.write_all(b"GET /?code=abc HTTP/1.1\r\n\r\n").await },
         );
@@ -32,12 +34,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let request =
         ExchangeAuthCodeForApiKeyRequest::new(code).code_challenge_method("S256").code_verifier(pair.code_verifier);
     let response = client.oauth().exchange_auth_code_for_api_key(request).await?;
-    // The key is a `Secret`: `expose()` gives it to the program, `Debug` does not show it.
+    // The key is a `Secret`: `expose()` returns it, and `Debug` does not show it.
     println!("a key of {} characters for {}", response.key.expose().len(), response.user_id.unwrap_or_default());
     Ok(())
 }
 
-/// Waits until the browser is sent back to this program, with the code in the query.
+/// Waits until the browser is redirected to this program, with the code in the query.
 async fn code_from_browser(listener: &TcpListener) -> Result<String, Box<dyn std::error::Error>> {
     let (stream, _) = listener.accept().await?;
     let mut stream = BufReader::new(stream);

@@ -1,5 +1,7 @@
-//! A long run with a ceiling of cost: saved at each step, resumed after a crash without doing anything twice, and ended
-//! with a final text before the ceiling is passed.
+//! A long run with a cost limit: saved at each step, resumed after a crash without doing anything twice, and ended with
+//! a final text before the limit is exceeded.
+//!
+//! Features: `agent`, `schemars`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -35,7 +37,7 @@ async fn search(topic: Topic) -> String {
 
 /// Both processes have the same agent. With `crashes`, the power fails while it publishes.
 fn agent(client: &OpenRouter, folder: &Path, crashes: bool) -> Result<Agent, Failure> {
-    // A search may be repeated. A page must not be published twice, so after a crash it is asked about.
+    // A search may be repeated. A page must not be published twice, so after a crash the run asks about it.
     let search = Tool::new("search", "Searches for sources", search).repeatable();
     let pages = folder.to_owned();
     let publish = Tool::new("publish", "Publishes a page", move |page: Page| {
@@ -51,7 +53,7 @@ fn agent(client: &OpenRouter, folder: &Path, crashes: bool) -> Result<Agent, Fai
     });
     let agent = client.agent("openai/gpt-4o-mini").tools([search, publish]);
     let agent = agent.limits(Limits::new().model_calls(100).cost("0.005".parse()?));
-    // How long a run waits for a process that does not come back; a minute by default.
+    // How long a run waits for a process that does not return; a minute by default.
     Ok(agent.store(FileStore::new(folder.join("runs"))).lease_period(Duration::from_millis(200)))
 }
 
@@ -78,7 +80,7 @@ async fn work(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The second process: a worker that takes the run that was left behind.
+/// The second process: a worker that takes over the abandoned run.
 async fn go_on(folder: &Path) -> Result<(), Failure> {
     println!("second process:");
     let client = support::client(play_rest).await?;
@@ -90,7 +92,7 @@ async fn go_on(folder: &Path) -> Result<(), Failure> {
         }
     };
     let mut outcome = run.await?;
-    // What had begun is asked about, not repeated.
+    // Calls that had begun are not repeated: the run asks about them.
     while let Outcome::Paused(mut paused) = outcome {
         for call in paused.pending().cloned().collect::<Vec<ToolCall>>() {
             let page: Page = call.parse_arguments()?;
@@ -116,7 +118,7 @@ fn play_start(server: &MockServer) {
     server.answer(support::calls(&[("call_2", "publish", json!({"title": "green-tea"}))]));
 }
 
-/// What that of the second one responds: it would search for ever.
+/// What the local server of the second process responds: it would search indefinitely.
 fn play_rest(server: &MockServer) {
     server.answer(support::calls(&[("call_3", "search", json!({"topic": "black tea"}))]));
     server.answer(support::calls(&[("call_4", "search", json!({"topic": "white tea"}))]));

@@ -1,4 +1,6 @@
-//! Asks many questions at the same time, a few at once, and takes the responses in order.
+//! Asks many questions concurrently, a few at a time, and reads the responses in order.
+//!
+//! Features: `responses`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

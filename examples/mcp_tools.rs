@@ -1,5 +1,7 @@
-//! The tools of an MCP server as tools of an agent: a small server that keeps notes, which runs as a process of its own.
+//! The tools of an MCP server as tools of an agent: a small server that keeps notes and runs as a separate process.
 //! Deleting a note needs approval.
+//!
+//! Features: `mcp`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -42,7 +44,7 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// A server, with no more of the protocol than the example needs. Write yours with the crate `rmcp`.
+/// A server that implements only what the example needs of the protocol. Write yours with the crate `rmcp`.
 fn serve() -> std::io::Result<()> {
     let mut notes = vec!["Water the plants"];
     for line in std::io::stdin().lines() {

@@ -1,4 +1,6 @@
-//! A hook that measures how long each attempt takes until its response begins, failed attempts included.
+//! A hook that measures how long each attempt takes until its response begins, including failed attempts.
+//!
+//! Features: `chat`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

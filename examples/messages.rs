@@ -1,4 +1,6 @@
 //! Speaks Anthropic's Messages protocol: a system prompt, a conversation, and the cost.
+//!
+//! Features: `messages`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

@@ -1,4 +1,6 @@
-//! A transport of your own: limits how many requests are open at the same time, streams until they end.
+//! A custom transport: limits how many requests are open at the same time, including streams until they end.
+//!
+//! Features: `responses`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -32,7 +34,7 @@ impl<T: Transport> Transport for Limited<T> {
     }
 }
 
-/// A body that holds its place until it is read or dropped.
+/// A body that holds its permit until it is read or dropped.
 struct Held {
     body: Body,
     _place: Option<OwnedSemaphorePermit>,

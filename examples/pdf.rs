@@ -1,4 +1,6 @@
-//! Summarizes a PDF on disk, and chooses how its text is extracted: `pdf [FILE]`.
+//! Summarizes a PDF file, and chooses how its text is extracted: `pdf [FILE]`.
+//!
+//! Features: `chat`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

@@ -1,4 +1,6 @@
 //! Marks a long text as cacheable, and shows how many tokens of the second question came from the cache.
+//!
+//! Features: `chat`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -13,7 +15,7 @@ mod support;
 #[tokio::main]
 async fn main() -> Result<(), openrouter_kit::Error> {
     let client = support::client(play).await?;
-    // Providers cache from about a thousand tokens on. The text must come first and stay the same.
+    // Providers cache prompts of about a thousand tokens or more. The text must come first and stay the same.
     let book = "The sky is blue because air scatters blue light. ".repeat(200);
     let system = ChatMessage::system([ChatContentText::new(book).cache_control(CacheControl::new())]);
     for question in ["Why is the sky blue?", "And at sunset?"] {

@@ -1,4 +1,6 @@
-//! Chooses providers by price and data policy, with other models to fall back to, and shows who responded.
+//! Chooses providers by price and data policy, with fallback models, and shows which model responded.
+//!
+//! Features: `chat`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -18,7 +20,7 @@ async fn main() -> Result<(), openrouter_kit::Error> {
         .ignore(["Example Cloud"])
         .data_collection("deny")
         .require_parameters(true)
-        // US dollars per million tokens; without a provider below these the call fails.
+        // US dollars per million tokens; if no provider is cheap enough, the call fails.
         .max_price(ProviderPreferencesMaxPrice::new().prompt(0.5).completion(2));
     let request = ChatRequest::new("Say hello.")
         .models(["openai/gpt-4o-mini", "google/gemini-2.5-flash-lite"])

@@ -1,4 +1,6 @@
 //! Sets up a customer: a workspace, a key with a monthly limit, and a guardrail for the key. Needs a management key.
+//!
+//! Features: `api-keys`, `guardrails`, `workspaces`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -25,7 +27,7 @@ async fn main() -> Result<(), openrouter_kit::Error> {
         .reset_interval("daily");
     let guardrail = client.guardrails().create(guardrail).await?.data;
     client.guardrails().bulk_assign_keys(&guardrail.id, BulkKeysRequest::new([&*key.data.hash])).await?;
-    // `key.key` is shown this one time: store it for the customer.
+    // `key.key` is returned only once: store it for the customer.
     println!("{} has key {} under guardrail {}", workspace.name, key.data.hash, guardrail.id);
     Ok(())
 }

@@ -1,4 +1,6 @@
-//! Sends a question twice: the text streamed as it is written, then the whole response at once.
+//! Sends a question twice: first streams the text as it is written, then waits for the whole response.
+//!
+//! Features: `responses`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

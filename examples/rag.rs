@@ -1,4 +1,6 @@
-//! Answers from documents: finds the nearest by embeddings, sorts them by relevance, and asks a model with the best.
+//! Answers from documents: finds the nearest by embeddings, reranks them, and asks a model with the best ones.
+//!
+//! Features: `chat`, `embeddings`, `rerank`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

@@ -1,4 +1,6 @@
-//! Prints the models that are used the most, from OpenRouter's public figures.
+//! Prints the most used models, from OpenRouter's public statistics.
+//!
+//! Features: `datasets`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

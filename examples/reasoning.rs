@@ -1,4 +1,6 @@
-//! Streams a model that thinks, and shows the thinking apart from the text.
+//! Streams a reasoning model, and shows its reasoning separately from the text.
+//!
+//! Features: `chat`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

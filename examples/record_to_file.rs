@@ -1,7 +1,9 @@
-//! A hook that records every call to a file, streams as the bytes pass by.
+//! A hook that records every call to a file, including streams as they are read.
 //!
-//! Each call is collected in its own state and written whole once it has ended, so that two calls at the same time are
-//! not mixed. Headers are not recorded, and so neither is the API key.
+//! Features: `responses`.
+//!
+//! Each call is collected in its own state and written once it has ended, so that concurrent calls are not mixed.
+//! Headers are not recorded, and therefore neither is the API key.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -19,7 +21,7 @@ mod support;
 #[derive(Debug)]
 struct Recorder(Mutex<File>);
 
-/// What was seen of a call so far.
+/// What was recorded of a call so far.
 #[derive(Default)]
 struct Transcript(Mutex<Vec<u8>>);
 

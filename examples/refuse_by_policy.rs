@@ -1,4 +1,6 @@
 //! A hook that refuses requests before they are sent: only some models are allowed.
+//!
+//! Features: `responses`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -17,7 +19,7 @@ struct OnlyTheseModels(Vec<&'static str>);
 
 impl OnlyTheseModels {
     fn check(&self, input: &RequestInput) -> Result<(), HookError> {
-        // A request without a body, such as the one for the list of models, asks no model.
+        // A request without a body, such as the one for the list of models, does not call a model.
         let Some(body) = input.body.as_bytes().filter(|body| !body.is_empty()) else { return Ok(()) };
         let body: Value = serde_json::from_slice(body).map_err(HookError::new)?;
         match body.get("model").and_then(Value::as_str) {

@@ -1,4 +1,6 @@
-//! Sends everything through a reqwest client that the program already has.
+//! Sends all requests through a reqwest client that the program already has.
+//!
+//! Features: `reqwest`, `responses`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

@@ -1,4 +1,6 @@
 //! Sets retries and time limits, for a client and for one call.
+//!
+//! Features: `chat`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -22,12 +24,12 @@ async fn main() -> Result<(), Error> {
     let client = builder
         .retry_config(RetryConfig::backoff().max_attempts(5).max_elapsed_time(Duration::from_secs(60)))
         .response_timeout(Duration::from_secs(30)) // until the response begins
-        .idle_timeout(Duration::from_secs(60)) // between two pieces of it
+        .idle_timeout(Duration::from_secs(60)) // between two chunks of it
         .build()?;
     let request = ChatRequest::new("Say hello.").model("openai/gpt-4o-mini");
     println!("{}", client.chat().send(&request).await?.text().unwrap_or_default());
 
-    // Of the whole call, with its retries.
+    // For the whole call, including retries.
     let call = client.chat().send(&request).timeout(Duration::from_millis(50)).retry_config(RetryConfig::none());
     match call.await {
         Err(Error::Timeout(_)) => println!("the second call took longer than 50 ms"),

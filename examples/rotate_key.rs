@@ -1,4 +1,6 @@
-//! Replaces the API key of a running program without an interruption. Needs a management key.
+//! Replaces the API key of a running program without interruption. Needs a management key.
+//!
+//! Features: `api-keys`, `responses`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -11,7 +13,7 @@ use openrouter_kit::{Error, OpenRouter};
 
 mod support;
 
-/// Creates a key with a monthly limit and returns its hash, by which it is managed, and the key.
+/// Creates a key with a monthly limit. Returns its hash, which identifies it, and the key.
 async fn create(management: &OpenRouter, name: &str) -> Result<(String, String), Error> {
     let request = CreateKeyRequest::new(name).limit(20.0).limit_reset("monthly");
     let created = management.api_keys().create(request).await?;
@@ -24,7 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let management = support::builder(play).await.build()?;
     let (old_hash, key) = create(&management, "My program, September").await?;
 
-    // The program asks this source for the key before each attempt.
+    // The client asks this source for the key before each attempt.
     let current = Arc::new(RwLock::new(key));
     let source = Arc::clone(&current);
     let read = move || {
@@ -42,7 +44,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     *current.write().map_err(|_| "the key is locked")? = key;
     program.responses().send(ResponsesRequest::new().input("Hello")).await?;
 
-    // Disable the old key first: that can be undone, if another program still uses it.
+    // Disable the old key first: this can be undone if another program still uses it.
     management.api_keys().update(&old_hash, UpdateKeyRequest::new().disabled(true)).await?;
     management.api_keys().delete(&old_hash).await?;
     println!("replaced {old_hash} by {new_hash}");

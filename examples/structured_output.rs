@@ -1,4 +1,6 @@
-//! Gets a Rust type from a model, and shows it while it is being written.
+//! Gets a Rust type from a model, and shows partial values while it is being written.
+//!
+//! Features: `responses`, `schemars`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -15,7 +17,7 @@ struct Recipe {
     steps: Vec<String>,
 }
 
-/// The same, with what is there so far.
+/// The part of a recipe that has been written so far.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 struct Draft {

@@ -1,4 +1,6 @@
-//! An agent that delegates to an agent with a cheaper model, whose cost and limits count in the whole.
+//! An agent that delegates to an agent with a cheaper model, whose cost counts toward the limits of the whole run.
+//!
+//! Features: `agent`, `schemars`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

@@ -1,4 +1,6 @@
-//! A chat with a tool, streamed: shows the text at once, runs the tool, and sends its result back.
+//! A streamed chat with a tool: shows the text as it arrives, runs the tool, and sends back its result.
+//!
+//! Features: `chat`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
@@ -37,7 +39,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             return Ok(());
         }
         for call in result.tool_calls() {
-            // An error goes back to the model as well, so that it can correct the call.
+            // An error is sent back to the model too, so that it can correct the call.
             let output = match call.parse_arguments::<Place>() {
                 Ok(place) => format!("{}: 24 °C and sunny", place.city),
                 Err(error) => error.to_string(),

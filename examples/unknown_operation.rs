@@ -1,4 +1,6 @@
 //! Calls an operation and sets a field that this version of the crate does not know.
+//!
+//! Features: `chat`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

@@ -1,4 +1,6 @@
-//! Prints what was spent, by model, and what is left. Needs a management key.
+//! Prints the spending by model and the remaining credits. Needs a management key.
+//!
+//! Features: `analytics`, `credits`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

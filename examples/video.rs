@@ -1,4 +1,6 @@
 //! Generates a video: starts the job, reports its progress, and downloads the result.
+//!
+//! Features: `video-generation`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

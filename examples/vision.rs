@@ -1,4 +1,6 @@
-//! Asks a question about a picture on disk: `vision [FILE]`.
+//! Asks a question about an image file: `vision [FILE]`.
+//!
+//! Features: `chat`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

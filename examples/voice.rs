@@ -1,4 +1,6 @@
-//! Turns text into speech, saves it, and turns the recording back into text.
+//! Turns text into speech, saves it, and transcribes the recording.
+//!
+//! Features: `stt`, `tts`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

@@ -1,4 +1,6 @@
 //! The smallest agent: a tool from an async function, and one line that runs it.
+//!
+//! Features: `agent`, `schemars`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

@@ -1,4 +1,6 @@
-//! Lets a model search the web, and prints the sources that it cites.
+//! Lets a model search the web, and prints the sources it cites.
+//!
+//! Features: `chat`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 

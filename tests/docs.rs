@@ -249,3 +249,19 @@ fn the_skill_for_coding_agents_is_short_and_links_all_its_pages() {
         assert!(skill.contains(&link), "{link}");
     }
 }
+
+#[test]
+fn the_pictures_show_what_the_documents_say() {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(home.join(path)).unwrap();
+    let measured = read("docs/performance.md").replace(['*', ','], "");
+    let chart = read("docs/pictures/performance.svg");
+    let texts = chart.split("</text>").filter_map(|text| text.rsplit('>').next());
+    let numbers: Vec<_> = texts.filter(|text| text.parse::<f64>().is_ok()).collect();
+    assert!(numbers.len() > 10);
+    for number in numbers {
+        assert!(measured.contains(&format!(" {number} ")), "{number} is outdated: run scripts/pictures.py");
+    }
+    let line = "12 tokens in, 28 out, 0.0000186 US dollars";
+    assert!(read("examples/README.md").contains(line) && read("docs/pictures/quickstart.svg").contains(line));
+}

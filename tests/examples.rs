@@ -39,31 +39,45 @@ use serde_json::Value;
 const HEAD: &str = "\
 # Examples
 
-Whole programs. Each runs without a key, against a local server that comes with the crate:
+Complete programs. Each runs without a key, against a local server that comes with the crate:
 
 ```sh
 cargo run --all-features --example quickstart
 ```
 
-With `OPENROUTER_API_KEY` set it talks to OpenRouter. `support::client` makes this choice and the rest of the program
-does not know about it; in a program of your own, `OpenRouter::from_env()?` takes its place. The last column is the last
-line that the example prints without a key.
+With `OPENROUTER_API_KEY` set, it calls OpenRouter. `support::client` makes this choice, and the rest of the program does
+not depend on it; in your own program, call `OpenRouter::from_env()?` instead. The first lines of each example name the
+features it needs. The last column shows the last line that it prints without a key.
 ";
 
 /// The order of the page.
 const GROUPS: &[(&str, &[&str])] = &[
     ("First steps", &["quickstart", "chat_repl", "messages", "minimal", "blocking", "errors", "retries_and_timeouts"]),
-    ("Output and tools", &["structured_output", "code_review", "tools_streamed", "reasoning", "web_search"]),
+    ("Output and tools", &["structured_output", "code_review", "tools_streamed", "reasoning", "web_search", "advisor"]),
     (
         "Agents",
-        &["weather_tool", "agent_loop", "agent_output", "agent_chat", "approval", "long_run", "subagent", "mcp_tools"],
+        &[
+            "weather_tool",
+            "agent_loop",
+            "agent_output",
+            "agent_chat",
+            "approval",
+            "long_run",
+            "subagent",
+            "mcp_tools",
+            "headless_agent",
+        ],
     ),
-    ("Pictures, documents, sound, video", &["vision", "pdf", "audio_question", "voice", "image_to_file", "video"]),
+    (
+        "Images, documents, audio, video",
+        &["vision", "pdf", "audio_question", "voice", "image_to_file", "video", "choose_video_model"],
+    ),
     ("Many requests and documents", &["rag", "many_at_once", "batch"]),
     (
         "Models, providers, costs",
         &[
             "provider_routing",
+            "preset",
             "free_models",
             "cheapest_model",
             "prompt_caching",
@@ -88,10 +102,10 @@ const GROUPS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Programs for work on the crate, which other tests run.
+/// Programs for work on the crate. Other tests run them.
 const TOOLS: &[&str] = &["load", "replay"];
 
-/// What is typed into the examples that read their standard input.
+/// The input of the examples that read standard input.
 const TYPED: &str = "Why is the sky blue?\nAnd at sunset?\n";
 
 /// The file of an example, beside the folder of the test.
@@ -161,13 +175,21 @@ fn run(example: &str, recordings: Option<&Path>) -> String {
     printed
 }
 
+/// The file of an example, below the folder of the examples.
+fn file(home: &Path, example: &str) -> String {
+    let files = [format!("{example}.rs"), format!("{example}/main.rs")];
+    files.into_iter().find(|file| home.join("examples").join(file).exists()).unwrap()
+}
+
+fn source(home: &Path, example: &str) -> String {
+    std::fs::read_to_string(home.join("examples").join(file(home, example))).unwrap()
+}
+
 /// A link to an example, and what it shows: the first paragraph of its documentation.
 fn purpose(home: &Path, example: &str) -> String {
-    let file = [format!("{example}.rs"), format!("{example}/main.rs")];
-    let file = file.iter().find(|file| home.join("examples").join(file).exists()).unwrap();
-    let text = std::fs::read_to_string(home.join("examples").join(file)).unwrap();
+    let text = source(home, example);
     let paragraph: Vec<_> = text.lines().map_while(|line| line.strip_prefix("//! ")).collect();
-    format!("[{example}]({file}) | {}", paragraph.join(" ").replace('|', "\\|"))
+    format!("[{example}]({}) | {}", file(home, example), paragraph.join(" ").replace('|', "\\|"))
 }
 
 #[test]
@@ -222,6 +244,19 @@ fn every_example_is_on_the_page() {
     let mut listed: Vec<&str> = examples().into_iter().chain(TOOLS.iter().copied()).collect();
     listed.sort_unstable();
     assert_eq!(files, listed);
+}
+
+#[test]
+fn every_example_names_the_features_it_needs() {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = std::fs::read_to_string(home.join("Cargo.toml")).unwrap();
+    for example in examples().into_iter().chain(TOOLS.iter().copied()) {
+        let (_, entry) =
+            manifest.split_once(&format!("[[example]]\nname = \"{example}\"\nrequired-features = [")).unwrap();
+        let features = entry.split(']').next().unwrap().replace('"', "`");
+        let text = source(home, example);
+        assert!(text.contains(&format!("\n//! Features: {features}.\n")), "{example} needs {features}");
+    }
 }
 
 /// A response as a program gets it.

@@ -20,8 +20,8 @@ async fn many_streams_with_cancellations_lose_nothing_and_leave_nothing() {
     let mut after = Vec::new();
     for number in 0..plan.rounds {
         let outcome = round(plan, number as u64).await.unwrap();
-        assert_eq!(outcome.whole + outcome.cancelled, plan.streams);
-        assert!(outcome.cancelled > plan.streams / 8, "{outcome}");
+        assert_eq!(outcome.whole + outcome.canceled, plan.streams);
+        assert!(outcome.canceled > plan.streams / 8, "{outcome}");
         assert_eq!(outcome.connections, plan.streams, "all were open at the same time");
         assert_eq!(outcome.tasks, 0, "{outcome}");
         after.push(outcome.memory.1);

@@ -42,8 +42,8 @@ Exit codes:
   0 success                     5 no credits, or --max-cost
   1 any other error             6 too many requests
   2 wrong arguments or input    7 network, timeout, cut off
-  3 does not match the schema   130 Ctrl-C
-  4 no key, or not accepted     141 the reader of a pipe is gone";
+  3 does not match the schema   8 stopped before the response
+  4 no key, or not accepted     130 Ctrl-C";
 
 /// Options of all commands.
 #[derive(Args, Clone, Debug)]
@@ -112,6 +112,10 @@ pub(crate) enum Command {
     Mock(commands::mock::MockArgs),
     /// Install the skill that teaches coding agents to use the SDK.
     Skill(commands::skill::SkillArgs),
+    /// Run a local server that responds as a recording did.
+    Replay(commands::replay::ReplayArgs),
+    /// Look at recorded calls: in a browser, or in the terminal.
+    Devtools(commands::devtools::DevtoolsArgs),
     /// Print a completion script for a shell.
     Completions(commands::completions::CompletionsArgs),
     /// Print the manual page.
@@ -140,11 +144,27 @@ pub(crate) fn check(matches: &ArgMatches) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether the arguments look like a prompt whose words are not in quotes.
+pub(crate) fn is_unquoted_prompt(error: &clap::Error) -> bool {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+    let is_word = |value: &ContextValue| matches!(value, ContextValue::String(word) if !word.starts_with('-'));
+    error.kind() == ErrorKind::UnknownArgument && error.get(ContextKind::InvalidArg).is_some_and(is_word)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn a_prompt_without_quotes_is_recognized() {
+        for (line, is_prompt) in [("openrouter Why is it", true), ("openrouter Why --nonsense", false)] {
+            let Err(error) = Cli::command().try_get_matches_from(line.split(' ')) else { continue };
+            assert_eq!(is_unquoted_prompt(&error), is_prompt, "{line}");
+        }
+    }
 
     #[test]
     fn the_definition_of_the_command_line_is_consistent() {

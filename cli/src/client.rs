@@ -3,8 +3,8 @@
 use std::env;
 use std::time::Duration;
 
-use openrouter_kit::OpenRouter;
 use openrouter_kit::models::Secret;
+use openrouter_kit::{Error, OpenRouter};
 
 use crate::cli::Global;
 use crate::config::{Config, Profile};
@@ -66,7 +66,13 @@ impl Context {
         if global.verbose {
             builder = builder.hook(ShowAttempts);
         }
-        let client = builder.build().map_err(Failure::Call)?;
+        let client = builder.build().map_err(|error| match &error {
+            // It has another name on the command line.
+            Error::InvalidRequest(invalid) if invalid.argument() == "server_url" => {
+                Failure::Usage(format!("{error:#}").replace("`server_url`", "the server URL"))
+            }
+            _ => error.into(),
+        })?;
         let Global { json, verbose, timeout, .. } = *global;
         Ok(Self { client, config, profile, json, verbose, timeout })
     }

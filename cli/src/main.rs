@@ -9,6 +9,7 @@ mod cli;
 mod client;
 mod commands;
 mod config;
+mod devtools;
 mod dry_run;
 mod exit;
 mod format;
@@ -34,6 +35,9 @@ fn main() -> ExitCode {
         Ok(matches) => matches,
         Err(error) => {
             let _ = error.print();
+            if cli::is_unquoted_prompt(&error) {
+                output::note("tip: put the prompt in quotes: openrouter \"Why is the sky blue?\"");
+            }
             return exit::code_of_parser(&error);
         }
     };

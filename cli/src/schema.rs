@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::fs;
 
-use boon::{Compiler, SchemaIndex, Schemas, UrlLoader};
+use boon::{CompileError, Compiler, SchemaIndex, Schemas, UrlLoader};
 use openrouter_kit::core::wire::Json;
 use openrouter_kit::models::{
     ChatFormatJsonSchemaConfig, ChatJsonSchemaConfig, ChatRequestResponseFormat, FormatJsonSchemaConfig,
@@ -41,6 +41,9 @@ impl Schema {
         }
         match fs::read_to_string(source) {
             Ok(text) => Self::parse(&text, source),
+            Err(error) if source.contains(['/', '\\']) || source.ends_with(".json") => {
+                Err(Failure::Usage(format!("{source}: {error}")))
+            }
             Err(_) => Self::new(short_form(source)?, true),
         }
     }
@@ -53,7 +56,13 @@ impl Schema {
     fn new(value: Value, is_strict: bool) -> Result<Self, Failure> {
         let (mut compiler, mut compiled) = (Compiler::new(), Schemas::new());
         compiler.use_loader(Box::new(NoDocuments));
-        let invalid = |error| Failure::Usage(format!("the schema is not valid: {error}"));
+        let invalid = |error: CompileError| {
+            // The alternate form has the reasons, one a line below the first.
+            let text = format!("{error:#}");
+            let reasons: Vec<_> = text.lines().skip(1).map(str::trim).collect();
+            let reason = if reasons.is_empty() { text.clone() } else { reasons.join("; ") };
+            Failure::Usage(format!("the schema is not valid: {reason}"))
+        };
         compiler.add_resource(LOCATION, value.clone()).map_err(invalid)?;
         let index = compiler.compile(LOCATION, &mut compiled).map_err(invalid)?;
         Ok(Self { value, is_strict, compiled, index })

@@ -188,8 +188,10 @@ async fn connect(source: &Source, context: &Context) -> Result<McpServer, Failur
         None => connecting.await,
     };
     connected?.map_err(|error: McpError| {
-        let hint = if context.verbose || config.command.is_none() { "" } else { " (-v shows what it prints)" };
-        Failure::Other(format!("the MCP server {shown:?} cannot be used: {}{hint}", causes(&error)))
+        let text = causes(&error);
+        let has_printed = config.command.is_some() && !text.starts_with("cannot start");
+        let hint = if has_printed && !context.verbose { "; -v shows what it prints" } else { "" };
+        Failure::Other(format!("the MCP server {shown:?} cannot be used: {text}{hint}"))
     })
 }
 

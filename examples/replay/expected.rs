@@ -1,7 +1,7 @@
-//! What a recording says by itself, read without the help of the crate's decoders: the events of a stream, how it ends,
-//! and what an error tells. The replay compares the crate with this.
+//! Interprets a recording without the decoders of the crate: the events of a stream, how it ends, and what an error
+//! says. The replay compares the crate with this.
 
-#![allow(clippy::indexing_slicing, reason = "a `Value` answers null for what is not there")]
+#![allow(clippy::indexing_slicing, reason = "a `Value` returns null for missing elements")]
 
 use openrouter_kit::errors::ApiErrorKind;
 use serde_json::Value;
@@ -20,8 +20,8 @@ impl Event {
     }
 }
 
-/// Reads JSON. A tree has no place for half of a surrogate pair nor for a number beyond `f64`; they are changed then,
-/// which does not matter here.
+/// Reads JSON. A tree cannot represent half of a surrogate pair or a number beyond `f64`; they are changed, which does
+/// not matter here.
 pub fn json(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok().or_else(|| {
         serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
@@ -62,9 +62,9 @@ fn tamed(text: &str) -> String {
 pub struct Stream {
     /// The events with data up to `[DONE]`.
     pub events: Vec<Event>,
-    /// `[DONE]` came.
+    /// Whether `[DONE]` arrived.
     pub done: bool,
-    /// Half an event stands at the end.
+    /// Whether there is half an event at the end.
     pub is_cut: bool,
 }
 
@@ -119,7 +119,7 @@ fn is_last_event(api: &str, event: &Event) -> bool {
             let is_told = |value: &Value| value.as_str().map_or(!value.is_null(), |word| !word.trim().is_empty());
             let has_finished =
                 |choice: &Value| is_told(&choice["finish_reason"]) || is_told(&choice["native_finish_reason"]);
-            // The chunk with the usage comes last.
+            // The chunk with the usage is the last one.
             let is_usage =
                 || list(&json["choices"]).next().is_none() && json["usage"]["completion_tokens"].as_i64() > Some(0);
             list(&json["choices"]).any(has_finished) || is_usage()
@@ -131,7 +131,7 @@ fn is_last_event(api: &str, event: &Event) -> bool {
     }
 }
 
-/// Whether an event reports an error, by the forms that the protocols have for it.
+/// Whether an event reports an error, in any of the forms that the protocols have.
 pub fn is_error(api: &str, event: &Event) -> bool {
     let Some(json) = event.json() else { return event.name == "error" };
     let kind = json["type"].as_str();
@@ -152,7 +152,7 @@ pub fn is_error(api: &str, event: &Event) -> bool {
         }
 }
 
-/// Whether a body with a success status is an error: beside the answer, in place of it, or in every choice.
+/// Whether a body with a success status is an error: next to the response, instead of it, or in every choice.
 pub fn is_error_body(api: &str, body: &Value) -> bool {
     let choices = &body["choices"];
     let is = |name: &str| body[name].as_str() == Some("error");
@@ -162,8 +162,8 @@ pub fn is_error_body(api: &str, body: &Value) -> bool {
     is_set(&body["error"]) || is("type") || is("object") || only_detail || in_choices
 }
 
-/// Whether a body is a job that failed and says why: asking for it succeeded. Jobs are known by their path, since the
-/// same members are an error elsewhere.
+/// Whether a body is a failed job with its reason: the request for it succeeded. Jobs are recognized by path, since the
+/// same fields are an error elsewhere.
 pub fn is_failed_job(path: &str, body: &Value) -> bool {
     let is_told = |name: &&str| body[*name].is_string();
     path.split(['/', '?']).any(|segment| segment == "videos")
@@ -176,17 +176,17 @@ pub fn is_failed_job(path: &str, body: &Value) -> bool {
 pub struct Failure {
     pub kind: ApiErrorKind,
     pub code: Option<String>,
-    /// `None` where the body has no message of its own.
+    /// `None` if the body has no message.
     pub message: Option<String>,
     pub error_type: Option<String>,
     pub metadata: Option<Value>,
 }
 
 impl Failure {
-    /// Reads an answer with this status, or an event of a stream.
+    /// Reads a response with this status, or an event of a stream.
     pub fn read(status: u16, body: &str) -> Self {
         let json = json(body).unwrap_or_default();
-        // A few servers answer with a list of one error.
+        // A few servers return a list of one error.
         let root = json.get(0).unwrap_or(&json);
         let described = [&root["error"], choice_error(root), &root["response"]["error"], root];
         let error = described.into_iter().find(|value| is_set(value)).unwrap_or(root);

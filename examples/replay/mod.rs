@@ -1,5 +1,5 @@
-//! Replays recorded exchanges through a local server over a real socket and compares what the crate makes of them with
-//! what the recordings say.
+//! Replays recorded exchanges through a local server over a real socket, and compares what the crate reads with what
+//! the recordings say.
 
 #![allow(unreachable_pub, reason = "an example and a test share these modules, each as a part of itself")]
 
@@ -22,7 +22,7 @@ use operations::{Decoded, Outcome, Played};
 use recording::Recording;
 pub use report::Report;
 
-/// What became of one exchange.
+/// The result of one exchange.
 ///
 /// An event is a server-sent event with JSON data, or a body that is not a stream.
 #[derive(Clone, Debug, Default)]
@@ -35,25 +35,25 @@ pub struct Verdict {
     pub requests: Classes,
     /// The call or the stream failed although the recording did not.
     pub aborted: bool,
-    /// The members without a field.
+    /// The JSON fields that their type does not have.
     pub members: Vec<UntypedMember>,
-    /// Why something is not typed, is lost or aborted.
+    /// Why something is untyped, lost or aborted.
     pub notes: Vec<String>,
 }
 
-/// How many values there are of each class.
+/// The number of values of each class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Classes {
     pub count: usize,
-    /// Typed throughout: every member has a field, and every value fits.
+    /// Typed throughout: every JSON field is known, and every value fits.
     pub typed: usize,
-    /// Some members have no field; everything else is typed.
+    /// Some JSON fields are unknown; everything else is typed.
     pub untyped_members: usize,
-    /// Something fits no type and is kept as it came.
+    /// Something matches no type and is kept unchanged.
     pub kept: usize,
-    /// It did not arrive, or not as what it is, or it is other JSON when it is written again.
+    /// It did not arrive, or arrived as something else, or encodes as different JSON.
     pub lost: usize,
-    /// Those of any class with a member that has no field.
+    /// Those of any class with an unknown JSON field.
     pub with_untyped_members: usize,
 }
 
@@ -75,13 +75,13 @@ impl Classes {
     }
 }
 
-/// A member that its object has no field for.
+/// A JSON field that its type does not have.
 #[derive(Clone, Debug)]
 pub struct UntypedMember {
     pub is_of_request: bool,
     pub type_name: &'static str,
     pub name: String,
-    /// The value as `Debug` prints it, which hides secrets, shortened.
+    /// The value as printed by `Debug`, which hides secrets, shortened.
     pub example: String,
 }
 
@@ -114,7 +114,7 @@ impl Verdict {
         }
     }
 
-    /// An event that came as a value.
+    /// An event that arrived as a value.
     fn value(&mut self, recorded: &str, decoded: &Decoded) {
         let (Ok(recorded), Ok(written)) = (Json::parse(recorded), Json::parse(&*decoded.json)) else {
             return self.lose(decoded.json.clone());
@@ -126,7 +126,7 @@ impl Verdict {
         self.events.add(class);
     }
 
-    /// Finds the class of a value and notes what is untyped in it.
+    /// Determines the class of a value and notes what is untyped in it.
     fn class(&mut self, recorded: &Json, decoded: &Decoded, is_of_request: bool) -> Class {
         let mut class = Class { has_untyped_members: false, is_kept: false };
         let whole = if is_of_request { "the request" } else { "all" };
@@ -151,7 +151,7 @@ impl Verdict {
         class
     }
 
-    /// An event that has to be an error of the API.
+    /// An event that must be an error of the API.
     fn failure(&mut self, status: u16, recorded: &str, error: &ApiError) {
         let expected = Failure::read(status, recorded);
         let found = Failure {
@@ -162,9 +162,9 @@ impl Verdict {
             metadata: error.metadata().map(Json::to_value),
         };
         if error.status().as_u16() != status {
-            self.lose(format!("status {} in place of {status}", error.status()));
+            self.lose(format!("status {} instead of {status}", error.status()));
         } else if *error.body() != recorded.as_bytes() {
-            self.lose("the body of the error is another one");
+            self.lose("the error has a different body");
         } else if expected != found {
             self.lose(format!("the error is {found:?}, not {expected:?}"));
         } else {
@@ -186,9 +186,9 @@ impl Verdict {
                 self.events.kept += 1;
                 self.note("kept all: a redirect, which is not followed");
             }
-            Ok(_) if is_error => self.lose("an error came as a value"),
+            Ok(_) if is_error => self.lose("an error arrived as a value"),
             Ok(decoded) => self.value(body, &decoded),
-            // None of it matches the operation; the error has the whole body.
+            // Nothing matches the operation; the error has the whole body.
             Err(Error::ResponseValidation(error)) if *error.body() == body.as_bytes() => {
                 self.events.kept += 1;
                 self.note(format!("kept all: {error}"));
@@ -215,20 +215,20 @@ impl Verdict {
             let json = event.json();
             let is_error = expected::is_error(api, event);
             match items.next() {
-                Some(Ok(_)) if is_error => self.lose("an error came as a value"),
+                Some(Ok(_)) if is_error => self.lose("an error arrived as a value"),
                 Some(Ok(decoded)) if json.is_some() => self.value(&event.data, &decoded),
-                Some(Ok(_)) => self.note("an event that is no JSON came as a value"),
+                Some(Ok(_)) => self.note("an event that is not JSON arrived as a value"),
                 Some(Err(Error::Api(error))) if is_error && json.is_some() => {
                     self.failure(recording.status, &event.data, &error);
                 }
                 Some(Err(Error::Api(_))) if is_error => {}
-                // What is no object is no event of these protocols; its text is in the error, and the stream goes on.
+                // In these protocols, every event is an object. The error has the text, and the stream continues.
                 Some(Err(Error::ResponseValidation(error))) if *error.body() == event.data.as_bytes() => {
                     match json.map(|json| json.is_object()) {
                         None => {}
                         Some(false) => {
                             self.events.kept += 1;
-                            self.note("kept all: no object");
+                            self.note("kept all: not an object");
                         }
                         Some(true) => {
                             self.events.kept += 1;
@@ -254,9 +254,9 @@ impl Verdict {
             (false, [Err(Error::Connection(error))]) if error.is_incomplete() => {
                 self.note("the recording breaks off, which the stream reports");
             }
-            (false, []) => self.lose("the recording breaks off, and the stream does not tell"),
+            (false, []) => self.lose("the recording breaks off, but the stream does not report it"),
             (_, [.., Err(error)]) => self.abort(error),
-            (_, [.., Ok(_)]) => self.lose("more events came than were recorded"),
+            (_, [.., Ok(_)]) => self.lose("more events arrived than were recorded"),
         }
     }
 
@@ -264,7 +264,7 @@ impl Verdict {
         match outcome {
             Ok(bytes) => {
                 self.events.count = 1;
-                if bytes == recording.body { self.events.typed += 1 } else { self.lose("the bytes are others") }
+                if bytes == recording.body { self.events.typed += 1 } else { self.lose("the bytes differ") }
             }
             Err(error) => self.unary(recording, Err(error)),
         }
@@ -273,7 +273,7 @@ impl Verdict {
 
 /// Replays all recordings, in their order.
 pub async fn replay(recordings: &[Recording]) -> Report {
-    // Each server remembers the requests it got; a new one now and then keeps that short.
+    // Each server remembers its requests; a new one from time to time keeps that list short.
     const A_SERVER: usize = 32;
     let mut report = Report::default();
     for recordings in recordings.chunks(A_SERVER) {
@@ -316,7 +316,7 @@ async fn exchange(server: &MockServer, core: &OpenRouterCore, recording: &Record
         Outcome::Value(outcome) => verdict.unary(recording, outcome),
         Outcome::Bytes(outcome) => verdict.bytes(recording, outcome),
         Outcome::Stream(outcome) if !recording.is_stream() || expected::json(recording.body_text()).is_some() => {
-            // The error came in place of a stream.
+            // The error arrived instead of a stream.
             let outcome = outcome.map(|_| Decoded { json: String::new(), untyped: Vec::new() });
             verdict.unary(recording, outcome);
         }
@@ -325,7 +325,7 @@ async fn exchange(server: &MockServer, core: &OpenRouterCore, recording: &Record
     verdict
 }
 
-/// The request has to go out as it was recorded; whether it asks for a stream is the function's matter.
+/// The request must be sent as recorded, except for the field `stream`, which the function sets.
 fn check_request(server: &MockServer, recording: &Recording, request: Option<&Decoded>, verdict: &mut Verdict) {
     let Some(recorded) = recording.request.as_ref() else { return };
     let sent = server.requests().pop().and_then(|sent| serde_json::from_slice::<Value>(&sent.body).ok());
@@ -337,7 +337,7 @@ fn check_request(server: &MockServer, recording: &Recording, request: Option<&De
     };
     verdict.requests.count = 1;
     let Some(request) = request else {
-        // The operation takes no JSON, or the request is of another one.
+        // The operation takes no JSON, or the request belongs to another operation.
         if sent.is_some() {
             return verdict.lose_request("it does not fit the operation at all");
         }
@@ -352,7 +352,7 @@ fn check_request(server: &MockServer, recording: &Recording, request: Option<&De
     verdict.requests.add(class);
 }
 
-/// The value of a member, shortened to one line and without secrets.
+/// Returns the value of a field, shortened to one line and without secrets.
 fn example(recorded: &Json, path: &str, name: &str) -> String {
     const LONGEST: usize = 60;
     let Some(value) = find(recorded, path) else { return String::new() };
@@ -366,9 +366,9 @@ fn example(recorded: &Json, path: &str, name: &str) -> String {
     short
 }
 
-/// The value at a path such as `choices[0].message`.
+/// Returns the value at a path such as `choices[0].message`.
 fn find(json: &Json, path: &str) -> Option<Json> {
-    // A name may have dots and brackets: the longest one that fits is meant.
+    // A name may contain dots and brackets: use the longest one that matches.
     let Some(path) = path.strip_prefix('[') else {
         let path = path.strip_prefix('.').unwrap_or(path);
         let ends = path.char_indices().filter(|(_, character)| ".[".contains(*character)).map(|(at, _)| at);

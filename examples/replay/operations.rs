@@ -1,4 +1,4 @@
-//! Which function of the crate a recorded exchange belongs to, and the call of it.
+//! Finds the function of the crate for a recorded exchange, and calls it.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -13,17 +13,17 @@ use openrouter_kit::core::{Call, Download, EventStream, OpenRouterCore, Operatio
 use super::functions::FUNCTIONS;
 use super::recording::Recording;
 
-/// What a call gave.
+/// The result of a call.
 pub enum Outcome {
-    /// A value, or the error in place of it.
+    /// A value or an error.
     Value(Result<Decoded, Error>),
-    /// Bytes, for operations that answer with a file.
+    /// Bytes, for operations that return a file.
     Bytes(Result<Bytes, Error>),
-    /// The items of a stream in their order, errors included; or the error in place of the stream.
+    /// The items of a stream in order, including errors; or an error instead of the stream.
     Stream(Result<Vec<Result<Decoded, Error>>, Error>),
 }
 
-/// What was decoded, written as JSON again.
+/// The decoded value, encoded as JSON again.
 pub struct Decoded {
     pub json: String,
     /// The parts that no type describes.
@@ -34,7 +34,7 @@ impl Decoded {
     fn of<T: Wire>(value: &T) -> Self {
         let json = match wire::encode(value) {
             Ok(json) => String::from_utf8_lossy(&json).into_owned(),
-            Err(error) => format!("cannot be written: {error}"),
+            Err(error) => format!("cannot be encoded: {error}"),
         };
         Self { json, untyped: wire::untyped(value) }
     }
@@ -44,13 +44,13 @@ impl Decoded {
 pub struct Function {
     pub name: &'static str,
     pub method: &'static str,
-    /// Below the address of the server, with `{name}` for parameters.
+    /// The path relative to the server URL, with `{name}` for parameters.
     pub path: &'static str,
     pub streams: bool,
     pub call: for<'a> fn(&'a OpenRouterCore, &'a Given<'a>) -> Calling,
 }
 
-/// A call that is under way.
+/// A call in progress.
 pub type Calling = Pin<Box<dyn Future<Output = Outcome>>>;
 
 pub fn value<T: Root, P: 'static>(call: Call<T, P>) -> Calling {
@@ -86,27 +86,27 @@ pub fn events<T: StreamItem, P: 'static>(call: Call<EventStream<T>, P>) -> Calli
     })
 }
 
-/// What a recording gives to a function.
+/// The arguments that a recording provides for a function.
 pub struct Given<'a> {
     recording: &'a Recording,
-    /// The parameters of path and query.
+    /// The path and query parameters.
     values: Vec<(&'a str, &'a str)>,
     request: RefCell<Option<Decoded>>,
 }
 
 impl Given<'_> {
-    /// A parameter; any text where it was not recorded.
+    /// Returns a parameter; arbitrary text if it was not recorded.
     pub fn text(&self, name: &str) -> String {
         let value = self.values.iter().find(|(own, value)| *own == name && !value.is_empty());
         value.map_or("unknown", |(_, value)| value).to_owned()
     }
 
-    /// A parameter of another type than text.
+    /// Returns a parameter that is not text.
     pub fn parsed<T: FromStr + Default>(&self, name: &str) -> T {
         self.text(name).parse().unwrap_or_default()
     }
 
-    /// The request as the model of the operation; an empty one where it was not recorded.
+    /// Returns the request as the model of the operation; an empty one if it was not recorded.
     pub fn body<T: Wire>(&self) -> T {
         let recorded = self.recording.request.as_ref().and_then(|json| wire::decode_event::<T>(json.as_text()).ok());
         *self.request.borrow_mut() = recorded.as_ref().map(|request| {
@@ -119,16 +119,16 @@ impl Given<'_> {
     }
 }
 
-/// A recording that was played to the crate.
+/// A recording that the crate has read.
 pub struct Played {
     pub outcome: Outcome,
-    /// The request as the model of the operation; `None` where it was not recorded, or could not be read at all.
+    /// The request as the model of the operation; `None` if it was not recorded or could not be read at all.
     pub request: Option<Decoded>,
     /// Whether the crate has the operation.
     pub is_known: bool,
 }
 
-/// Calls the operation that the recording is of.
+/// Calls the operation of the recording.
 pub async fn play(core: &OpenRouterCore, recording: &Recording) -> Played {
     let Some((function, values)) = find(recording) else {
         return Played { outcome: call_any(core, recording).await, request: None, is_known: false };
@@ -159,10 +159,10 @@ fn find(recording: &Recording) -> Option<(&'static Function, Vec<(&str, &str)>)>
     let named = candidates().filter(|function| recording.method.eq_ignore_ascii_case(function.method));
     let mut found: Vec<_> =
         named.filter_map(|function| Some((function, parameters(function.path, &segments)?))).collect();
-    // `/models/count` is no model with the name `count`.
+    // `/models/count` is not the model `count`.
     found.sort_by_key(|(_, parameters)| parameters.len());
     let by_protocol = || {
-        // Other servers have the protocols at other paths.
+        // Other servers use other paths for these protocols.
         let (_, method, path) = PROTOCOLS.iter().find(|(api, ..)| *api == recording.api)?;
         let is_another = recording.path.is_empty() || recording.method.eq_ignore_ascii_case(method);
         let function = candidates().find(|function| (function.method, function.path) == (*method, *path))?;
@@ -186,7 +186,7 @@ const PROTOCOLS: &[(&str, &str, &str)] = &[
     ("generation", "GET", "/generation"),
 ];
 
-/// The parameters in a recorded path, if it is that of the operation, alone or behind the version of the API.
+/// Returns the parameters in a recorded path if it is the path of the operation, alone or after the version of the API.
 fn parameters<'a>(template: &'static str, segments: &[&'a str]) -> Option<Vec<(&'a str, &'a str)>> {
     let template: Vec<&str> = template.split('/').filter(|segment| !segment.is_empty()).collect();
     let (server, path) = segments.split_at_checked(segments.len().checked_sub(template.len())?)?;
@@ -205,7 +205,7 @@ fn parameters<'a>(template: &'static str, segments: &[&'a str]) -> Option<Vec<(&
     Some(parameters)
 }
 
-/// What has no operation in the crate, as a program of its own would call it: any JSON, or events of any JSON.
+/// Calls an operation that the crate does not have, as a program would: any JSON, or events of any JSON.
 async fn call_any(core: &OpenRouterCore, recording: &Recording) -> Outcome {
     static ANY: Operation = Operation::new("any", Method::POST, "/any");
     let parts = Parts::new(&ANY).json(&recording.request.clone().unwrap_or_default());

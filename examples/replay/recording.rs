@@ -1,4 +1,4 @@
-//! Reading recordings: one JSON file holds one exchange.
+//! Reads recordings, one JSON file per exchange.
 
 use std::path::{Path, PathBuf};
 
@@ -11,27 +11,28 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub struct Recording {
     pub id: String,
-    /// `chat`, `responses`, `messages`, `embeddings`, `rerank`, `images`, `audio`, `models`, `generation`, or anything else.
+    /// `chat`, `responses`, `messages`, `embeddings`, `rerank`, `images`, `audio`, `models`, `generation`, or anything
+    /// else.
     pub api: String,
     pub provider: String,
     /// `stream`, `unary` or `error`.
     pub kind: String,
     pub status: u16,
     pub method: String,
-    /// With the query; empty where it was not recorded.
+    /// The path with its query; empty if it was not recorded.
     pub path: String,
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
-    /// The sizes of the reads in which the body came; empty where they are not known.
+    /// The sizes of the chunks in which the body arrived; empty if unknown.
     pub chunks: Vec<usize>,
     /// The body of the request.
     pub request: Option<Json>,
-    /// Which exchanges belong together: the source and the place in it.
+    /// Identifies exchanges that belong together: the source and the place in it.
     #[allow(dead_code, reason = "the test of conversations asks for it")]
     pub source: (String, u64),
 }
 
-/// All recordings of a folder in the order of their names, and what could not be read.
+/// Reads all recordings in a folder, in the order of their names. Also returns what could not be read.
 pub fn read_folder(folder: &Path) -> std::io::Result<(Vec<Recording>, Vec<String>)> {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?.into_iter().map(|entry| entry.path()).collect();
@@ -51,14 +52,14 @@ pub fn read_folder(folder: &Path) -> std::io::Result<(Vec<Recording>, Vec<String
 }
 
 impl Recording {
-    /// Reads a recording. Only `body` must be there; `name` stands in for the id.
+    /// Reads a recording. Only `body` is required; `name` is the default for the id.
     pub fn parse(name: &str, text: &str) -> Result<Self, String> {
         let json = Json::parse(text).map_err(|error| error.to_string())?;
         if !json.is_object() {
-            return Err("no JSON object".to_owned());
+            return Err("not a JSON object".to_owned());
         }
         let text = |member: &str| json.get(member).and_then(|value| value.as_str().map(str::to_owned));
-        let body = text("body").ok_or("`body` is no text")?;
+        let body = text("body").ok_or("`body` is not text")?;
         let number = |member: &str| json.get(member).and_then(|value| value.as_u64());
         let status = number("status").and_then(|status| u16::try_from(status).ok());
         let status = status.filter(|status| (200..600).contains(status)).unwrap_or(200);
@@ -89,7 +90,7 @@ impl Recording {
         self.kind == "stream" && self.status < 300
     }
 
-    /// Whether the request asked for a stream: an error may come in its place.
+    /// Whether the request asked for a stream; the response may still be an error.
     pub fn asks_for_stream(&self) -> bool {
         let asked = || self.request.as_ref().and_then(|request| request.get("stream"));
         self.is_stream() || self.status >= 300 && asked().is_some_and(|stream| stream.as_text() == "true")
@@ -99,14 +100,14 @@ impl Recording {
         std::str::from_utf8(&self.body).unwrap_or_default()
     }
 
-    /// The answer as the server gave it: status, headers, the exact bytes, cut as they were read.
+    /// Returns the response of the server: status, headers, and the exact bytes in their chunks.
     pub fn answer(&self) -> Answer {
         let answer = if self.is_stream() {
             Answer::chunks(self.cut())
         } else {
             Answer::bytes(self.status, self.body.clone()).header("content-type", "application/json")
         };
-        // How a body is framed and packed belongs to the connection that was recorded, not to this one.
+        // The framing and coding of the body belong to the recorded connection, not to this one.
         let of_connection = [
             "content-length",
             "transfer-encoding",
@@ -124,7 +125,7 @@ impl Recording {
         headers.fold(answer.with_status(self.status), |answer, (name, value)| answer.header(name, value.as_bytes()))
     }
 
-    /// The body in the chunks it came in. Where they are not known it is cut without regard to events.
+    /// Returns the body in its chunks. If they are unknown, it is split without regard to events.
     fn cut(&self) -> Vec<Bytes> {
         const SIZE: usize = 1009;
         let known = self.chunks.iter().try_fold(0_usize, |sum, size| sum.checked_add(*size)) == Some(self.body.len());
@@ -134,7 +135,7 @@ impl Recording {
     }
 }
 
-/// Headers that came several times are recorded as a list.
+/// Repeated headers are recorded as a list.
 fn header_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -5,11 +5,11 @@ use std::fmt;
 
 use super::{Classes, Verdict};
 
-/// What became of all exchanges.
+/// The results of all exchanges.
 #[derive(Debug, Default)]
 pub struct Report {
     pub verdicts: Vec<Verdict>,
-    /// Files that are no recordings, with the reason.
+    /// Files that are not recordings, with the reason.
     pub unreadable: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ impl fmt::Display for Classes {
     }
 }
 
-/// A group of members without a field.
+/// A group of unknown JSON fields.
 struct Members<'a> {
     count: usize,
     first: &'a str,
@@ -66,19 +66,19 @@ impl Report {
         self.counts_of(|_| true)
     }
 
-    /// The counts over some of the exchanges.
+    /// Returns the counts for some of the exchanges.
     pub fn counts_of(&self, is_one: impl Fn(&Verdict) -> bool) -> Counts {
         let mut counts = Counts::default();
         self.verdicts.iter().filter(|verdict| is_one(verdict)).for_each(|verdict| counts.add(verdict));
         counts
     }
 
-    /// The exchanges of which something is lost, or that failed although the recording did not.
+    /// Returns the exchanges that lost something, or that failed although the recording did not.
     pub fn failed(&self) -> impl Iterator<Item = &Verdict> {
         self.verdicts.iter().filter(|verdict| verdict.events.lost > 0 || verdict.requests.lost > 0 || verdict.aborted)
     }
 
-    /// Members without a field, by where they stand, type and name; the most frequent first.
+    /// Returns the unknown JSON fields by place, type and name, the most frequent first.
     fn members(&self) -> Vec<((bool, &str, &str), Members<'_>)> {
         let mut groups: BTreeMap<(bool, &str, &str), Members<'_>> = BTreeMap::new();
         for verdict in &self.verdicts {
@@ -93,7 +93,7 @@ impl Report {
         groups
     }
 
-    /// The members without a field as a table.
+    /// Prints the unknown JSON fields as a table.
     fn write_members(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let groups = self.members();
         if groups.is_empty() {
@@ -108,7 +108,7 @@ impl Report {
         Ok(())
     }
 
-    /// The counts for each protocol and provider as a table.
+    /// Prints the counts for each protocol and provider as a table.
     fn write_groups(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut groups: BTreeMap<(&str, &str), Counts> = BTreeMap::new();
         for verdict in &self.verdicts {
@@ -157,7 +157,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for why in &self.unreadable {
-            writeln!(f, "no recording: {why}")?;
+            writeln!(f, "not a recording: {why}")?;
         }
         for verdict in self.verdicts.iter().filter(|verdict| !verdict.notes.is_empty()) {
             writeln!(f, "{} ({} {})", verdict.id, verdict.api, verdict.provider)?;

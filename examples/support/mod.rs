@@ -7,32 +7,32 @@ use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::serde_json::{Value, json};
 use openrouter_kit::{Error, OpenRouter};
 
-/// Returns a client of OpenRouter if `OPENROUTER_API_KEY` is set. Otherwise starts a local server, lets `play` queue the
-/// responses of the model, and returns a client of that server.
+/// Returns a client for OpenRouter if `OPENROUTER_API_KEY` is set. Otherwise starts a local server, lets `play` queue
+/// its responses, and returns a client for that server.
 pub async fn client(play: impl FnOnce(&MockServer)) -> Result<OpenRouter, Error> {
     builder(play).await.build()
 }
 
-/// The same as a builder, for further options.
+/// Returns the builder of such a client, for further options.
 pub async fn builder(play: impl FnOnce(&MockServer)) -> ClientBuilder<OpenRouter> {
     if std::env::var("OPENROUTER_API_KEY").is_ok_and(|key| !key.is_empty()) {
         return OpenRouter::builder().env();
     }
-    // Dropping the server would stop it; it is needed until the program ends.
+    // Dropping the server would stop it, but it is needed until the program ends.
     let server = Box::leak(Box::new(MockServer::start().await));
     play(server);
-    // The same variables count here, such as `OPENROUTER_DEVTOOLS`.
+    // Other variables apply here too, such as `OPENROUTER_DEVTOOLS`.
     server.client_builder().env()
 }
 
-/// The response of a chat model that says this.
+/// Returns the response of a chat model that says this.
 pub fn says(text: &str) -> Answer {
     let choice = json!({"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"});
     let usage = json!({"prompt_tokens": 8, "completion_tokens": 2, "total_tokens": 10, "cost": 0.0000024});
     Answer::json(200, json!({"model": "openai/gpt-4o-mini", "choices": [choice], "usage": usage}))
 }
 
-/// The response of a model that writes this to an agent, word by word.
+/// Returns the response of a model that writes this to an agent, word by word.
 pub fn writes(text: &str) -> Answer {
     let part = json!({"type": "output_text", "text": text, "annotations": []});
     let message = json!({"type": "message", "id": "msg_1", "role": "assistant", "content": [part]});
@@ -43,7 +43,7 @@ pub fn writes(text: &str) -> Answer {
     Answer::stream(deltas.chain([completed(&[message])]))
 }
 
-/// The response of a model that calls tools of an agent: the id of each call, the tool, and the arguments.
+/// Returns the response of a model that calls tools of an agent: the id of each call, the tool, and the arguments.
 pub fn calls(calls: &[(&str, &str, Value)]) -> Answer {
     let item = |(id, tool, arguments): &(&str, &str, Value)| {
         json!({"type": "function_call", "id": format!("fc_{id}"), "call_id": id, "name": tool,
@@ -52,7 +52,7 @@ pub fn calls(calls: &[(&str, &str, Value)]) -> Answer {
     Answer::stream([completed(&calls.iter().map(item).collect::<Vec<_>>())])
 }
 
-/// The last event of a response, which costs a tenth of a cent.
+/// Returns the last event of a response, which costs a tenth of a cent.
 fn completed(output: &[Value]) -> Value {
     let usage = json!({"input_tokens": 50, "output_tokens": 20, "total_tokens": 70, "cost": 0.001,
         "input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}});

@@ -1,16 +1,18 @@
 //! A local server that speaks OpenRouter's protocol, for the tests of programs.
 //!
-//! [`MockServer::start`] listens on a free port of the loopback interface and needs no configuration. It gives the
-//! [`Answer`]s a test queues, records the requests it gets, and breaks off, stalls or misbehaves on demand
-//! ([`Answer::fault`]). Without any answer queued it is a small demonstration: `POST /responses` and
-//! `POST /chat/completions` are answered with a friendly text, whole or streamed as the request asks.
+//! [`MockServer::start`] listens on a free port of the loopback interface and needs no configuration. It sends the
+//! [`Answer`]s and [`Reply`]s that a test queues, records the requests it gets, and breaks off, stalls or misbehaves on
+//! demand ([`Answer::fault`]). Without anything queued it is a small demonstration: `POST /responses`, `/chat/completions`
+//! and `/messages` get a friendly text, whole or streamed as the request asks.
 //!
 //! ```
 //! # async fn test() -> Result<(), Box<dyn std::error::Error>> {
-//! use openrouter_kit::mock::{Answer, Event, Fault, MockServer, Place};
+//! use openrouter_kit::mock::{Answer, Fault, MockServer, Place, Reply};
 //! use openrouter_kit::serde_json::json;
 //!
 //! let server = MockServer::start().await;
+//! server.reply(Reply::text("Hello")); // whole or streamed, to any of the three operations of models
+//! server.reply(Reply::tool_call("weather", json!({"city": "Rome"})));
 //! server.answer(Answer::error(429, "Slow down").header("retry-after", "1"));
 //! server.answer(Answer::json(200, json!({"id": "gen-1", "status": "completed"})));
 //! server.answer(Answer::stream([json!({"type": "response.created"})]).fault(Fault::Reset, Place::InEvent));
@@ -24,6 +26,7 @@
 //! ```
 
 use std::fmt;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,11 +46,14 @@ mod http2;
 #[path = "no_http2.rs"]
 mod http2;
 mod queue;
+mod random;
 #[cfg(feature = "devtools")]
 mod replay;
+mod reply;
 mod request;
 
 pub use answer::{Answer, Event, Fault, Place};
+pub use reply::Reply;
 pub use request::RecordedRequest;
 
 use crate::core::ClientBuilder;
@@ -104,16 +110,35 @@ impl MockServer {
     /// Starts a server on a free port of 127.0.0.1.
     ///
     /// # Panics
-    /// Where the system refuses a socket on the loopback interface, and outside of a tokio runtime.
+    /// If the system refuses a socket on the loopback interface, and outside of a tokio runtime.
     #[expect(clippy::panic, reason = "a test has no use for an error of this kind")]
     pub async fn start() -> Self {
-        match listen() {
-            Ok((listener, address)) => Self::accept_from(listener, address),
+        match Self::bind((Ipv4Addr::LOCALHOST, 0)).await {
+            Ok(server) => server,
             Err(error) => panic!("the mock server cannot listen on 127.0.0.1: {error}"),
         }
     }
 
-    fn accept_from(listener: TcpListener, address: SocketAddr) -> Self {
+    /// Starts a server on a port of your choice, for programs that cannot be given its URL.
+    ///
+    /// ```
+    /// # async fn test() -> std::io::Result<()> {
+    /// use openrouter_kit::mock::MockServer;
+    ///
+    /// let server = MockServer::bind(([127, 0, 0, 1], 8080)).await?;
+    /// assert_eq!(server.url(), "http://127.0.0.1:8080/api/v1");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If the address cannot be used, because another program listens on it for example.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn bind(address: impl Into<SocketAddr>) -> io::Result<Self> {
+        let listener = listen(address.into())?;
+        let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             requests: Mutex::default(),
@@ -122,7 +147,7 @@ impl MockServer {
         });
         let tasks = Arc::<Mutex<JoinSet<()>>>::default();
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared), Arc::clone(&tasks))).abort_handle();
-        Self { address, shared, tasks, accepting }
+        Ok(Self { address, shared, tasks, accepting })
     }
 
     /// The server URL for a client: `http://127.0.0.1:<port>/api/v1`.
@@ -190,6 +215,29 @@ impl MockServer {
     /// When all are used up, requests get a 404 that says so.
     pub fn answer(&self, answer: Answer) -> &Self {
         lock(&self.shared.queue).push(answer);
+        self
+    }
+
+    /// Queues what a model writes, in the same queue as [`answer`](Self::answer).
+    pub fn reply(&self, reply: Reply) -> &Self {
+        lock(&self.shared.queue).push_reply(reply);
+        self
+    }
+
+    /// Makes the answers to requests for which nothing is queued.
+    ///
+    /// ```
+    /// # async fn test(server: openrouter_kit::mock::MockServer) {
+    /// use openrouter_kit::mock::Reply;
+    ///
+    /// server.respond_with(|request| match request.json()["model"].as_str() {
+    ///     Some("a/model") => Reply::text("Hello").answer_to(request),
+    ///     _ => Reply::text("Goodbye").answer_to(request),
+    /// });
+    /// # }
+    /// ```
+    pub fn respond_with(&self, respond: impl Fn(&RecordedRequest) -> Answer + Send + Sync + 'static) -> &Self {
+        lock(&self.shared.queue).respond_with(Arc::new(respond));
         self
     }
 
@@ -290,7 +338,7 @@ impl ClosedPort {
     ///
     /// # Errors
     /// Where the system refuses a socket.
-    pub fn new() -> std::io::Result<Self> {
+    pub fn new() -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
         Ok(Self { address: socket.local_addr()?, _socket: socket })
@@ -305,7 +353,8 @@ impl ClosedPort {
 impl Shared {
     /// Notes a request and decides what it gets.
     fn take(&self, request: RecordedRequest) -> Arc<Prepared> {
-        let answer = lock(&self.queue).answer_to(&request);
+        let next = lock(&self.queue).next(&request);
+        let answer = next.answer_to(&request);
         if self.recording.load(Ordering::Relaxed) {
             lock(&self.requests).push(request);
         }
@@ -321,12 +370,13 @@ impl Shared {
     }
 }
 
-fn listen() -> std::io::Result<(TcpListener, SocketAddr)> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    let listener = socket.listen(BACKLOG)?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Otherwise a port cannot be taken again for a minute. On Windows this would share the port.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: Arc<Mutex<JoinSet<()>>>) {

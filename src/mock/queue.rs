@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::http1::{self, Step};
-use super::{Answer, BASE_PATH, RecordedRequest, demo};
+use super::{Answer, RecordedRequest, Reply, demo};
 
 /// An answer, made ready to be sent many times.
 pub(super) struct Prepared {
@@ -21,17 +21,40 @@ impl Prepared {
     }
 }
 
+/// Makes the answer to a request.
+pub(super) type Respond = Arc<dyn Fn(&RecordedRequest) -> Answer + Send + Sync>;
+
+/// What a request gets.
+#[derive(Clone)]
+pub(super) enum Content {
+    Answer(Arc<Prepared>),
+    Reply(Reply),
+    /// What a function makes of the request.
+    Respond(Respond),
+}
+
+impl Content {
+    /// The answer to `request`. It may run code of the user, hence not while the queue is locked.
+    pub(super) fn answer_to(self, request: &RecordedRequest) -> Arc<Prepared> {
+        match self {
+            Self::Answer(prepared) => prepared,
+            Self::Reply(reply) => Prepared::new(reply.answer_to(request)),
+            Self::Respond(respond) => Prepared::new(respond(request)),
+        }
+    }
+}
+
 /// The answers that wait for requests.
 #[derive(Default)]
 pub(super) struct Queue {
     for_any: VecDeque<Waiting>,
     for_route: VecDeque<(String, String, Waiting)>,
-    /// An answer was queued at some time, so that this is a test and no demonstration.
-    used: bool,
+    /// Makes the answers to requests for which nothing is queued; until it is set, the demonstration does.
+    otherwise: Option<Respond>,
 }
 
 struct Waiting {
-    prepared: Arc<Prepared>,
+    content: Content,
     /// How often it may still be given; `None` for always.
     times: Option<usize>,
 }
@@ -39,56 +62,67 @@ struct Waiting {
 impl Waiting {
     fn new(answer: Answer) -> Self {
         let times = answer.times;
-        Self { prepared: Prepared::new(answer), times }
+        Self { content: Content::Answer(Prepared::new(answer)), times }
     }
 
     /// Gives the answer once; the second part tells whether that was the last time.
-    fn give(&mut self) -> (Arc<Prepared>, bool) {
+    fn give(&mut self) -> (Content, bool) {
         if let Some(times) = &mut self.times {
             *times = times.saturating_sub(1);
         }
-        (Arc::clone(&self.prepared), self.times == Some(0))
+        (self.content.clone(), self.times == Some(0))
     }
 }
 
 impl Queue {
     pub(super) fn push(&mut self, answer: Answer) {
-        self.used = true;
+        self.otherwise.get_or_insert_with(|| Arc::new(nothing_left));
         if answer.times != Some(0) {
             self.for_any.push_back(Waiting::new(answer));
         }
     }
 
+    pub(super) fn push_reply(&mut self, reply: Reply) {
+        self.otherwise.get_or_insert_with(|| Arc::new(nothing_left));
+        self.for_any.push_back(Waiting { content: Content::Reply(reply), times: Some(1) });
+    }
+
     pub(super) fn push_route(&mut self, method: &str, path: &str, answer: Answer) {
-        self.used = true;
+        self.otherwise.get_or_insert_with(|| Arc::new(nothing_left));
         if answer.times != Some(0) {
             self.for_route.push_back((method.to_owned(), path.to_owned(), Waiting::new(answer)));
         }
     }
 
-    pub(super) fn answer_to(&mut self, request: &RecordedRequest) -> Arc<Prepared> {
-        if !self.used {
-            return Prepared::new(demo::answer(request));
-        }
-        let short = request.path.strip_prefix(BASE_PATH).unwrap_or(&request.path);
+    pub(super) fn respond_with(&mut self, respond: Respond) {
+        self.otherwise = Some(respond);
+    }
+
+    pub(super) fn next(&mut self, request: &RecordedRequest) -> Content {
+        let short = request.operation_path();
         let route = self.for_route.iter_mut().enumerate().find(|(_, (method, path, _))| {
             method.eq_ignore_ascii_case(request.method.as_str()) && (path == short || *path == request.path)
         });
         if let Some((index, (_, _, waiting))) = route {
-            let (prepared, last) = waiting.give();
+            let (content, last) = waiting.give();
             if last {
                 self.for_route.remove(index);
             }
-            return prepared;
+            return content;
         }
         let Some(waiting) = self.for_any.front_mut() else {
-            let message = format!("The mock server has no answer left for {} {}", request.method, request.path);
-            return Prepared::new(Answer::error(404, &message));
+            return Content::Respond(self.otherwise.clone().unwrap_or_else(|| Arc::new(demo::answer)));
         };
-        let (prepared, last) = waiting.give();
+        let (content, last) = waiting.give();
         if last {
             self.for_any.pop_front();
         }
-        prepared
+        content
     }
+}
+
+/// The answer of a server whose queue is used up.
+fn nothing_left(request: &RecordedRequest) -> Answer {
+    let message = format!("The mock server has no answer left for {} {}", request.method, request.path);
+    Answer::error(404, &message)
 }

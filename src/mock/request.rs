@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
+use super::BASE_PATH;
 use crate::core::hidden::{self, Headers};
 use crate::core::wire::Json;
 
@@ -37,6 +38,11 @@ impl RecordedRequest {
         });
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         Self { method, path: path.to_owned(), query: query.to_owned(), headers, body }
+    }
+
+    /// The path after `/api/v1`, if it has that.
+    pub(super) fn operation_path(&self) -> &str {
+        self.path.strip_prefix(BASE_PATH).unwrap_or(&self.path)
     }
 
     /// The value of a header, if it is there and is text.

@@ -89,6 +89,8 @@ mod redirects;
 #[cfg(all(feature = "full", feature = "mock"))]
 #[path = "../../examples/replay/mod.rs"]
 mod replay;
+#[cfg(all(feature = "mock", feature = "full"))]
+mod replies;
 #[cfg(feature = "mock")]
 mod requests;
 #[cfg(all(feature = "mock", feature = "responses"))]

@@ -102,9 +102,9 @@ async fn each_failure_is_repeated_as_the_table_says() {
             "`Timeout`, phase `Response`" => Step::Never,
             "`Timeout`, phase `Idle`" => stalled(false),
             "`error.availability.retryable` is false" => answer(503, final_error),
-            "An error inside a success" => answer(200, API_ERROR),
+            "An error with a success status" => answer(200, API_ERROR),
             "A daily limit without a reset time" => answer(429, limit),
-            "A limit that ends too late" => with_header(429, "retry-after", "121"),
+            "A limit that resets too late" => with_header(429, "retry-after", "121"),
             // They have separate tests below and among those of streams.
             "`Timeout`, phase `Event`" | "`Timeout`, phase `Total`" => return None,
             other => panic!("{other}"),

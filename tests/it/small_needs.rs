@@ -112,11 +112,12 @@ fn a_file_of_any_kind_becomes_the_part_that_fits_it() {
         assert_eq!(kind(name, bytes), (chat.to_owned(), input.to_owned()), "{name}");
     }
     assert!(ChatContentPart::from_bytes("x.unknown", b"hello").is_err());
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("talk.mp3");
+    let path = std::env::temp_dir().join(format!("openrouter-kit-parts-{:016x}.mp3", fastrand::u64(..)));
     std::fs::write(&path, "ID3 sound").unwrap();
-    assert!(matches!(ChatContentPart::from_path(&path), Ok(ChatContentPart::InputAudio(_))));
-    assert!(ChatContentPart::from_path(directory.path().join("missing.png")).is_err());
+    let part = ChatContentPart::from_path(&path);
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(part, Ok(ChatContentPart::InputAudio(_))), "{part:?}");
+    assert!(ChatContentPart::from_path(&path).is_err(), "the file is gone");
 }
 
 #[test]

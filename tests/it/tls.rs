@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::certificates::{Authority, acceptor, only_tls12};
 use crate::network::{KEY, answer_all, ask, chain, post, read_request};
 use openrouter_kit::OpenRouterCore;
-use openrouter_kit::core::transport::{ConnectTimeout, HyperTransport, Roots, Transport, TransportErrorKind};
+use openrouter_kit::core::transport::{
+    ConnectTimeout, HyperTransport, Roots, Transport, TransportError, TransportErrorKind,
+};
 use openrouter_kit::core::{Call, Operation, Parts, RetryConfig};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::pki_types::CertificateDer;
@@ -405,8 +407,7 @@ mod http2 {
         let authority = Authority::new();
         let (_server, url) = serve_one(authority.server("localhost", &["h2"], |_| {}), async move |mut stream| {
             until_headers(&mut stream).await;
-            // An empty SETTINGS frame, then what the test is about.
-            stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+            stream.write_all(&SETTINGS).await.unwrap();
             stream.write_all(frames).await.unwrap();
             stream.shutdown().await.unwrap();
             let _ = stream.read_to_end(&mut Vec::new()).await;
@@ -432,6 +433,7 @@ mod http2 {
     }
 
     const RST_STREAM: u8 = 3;
+    const PING: u8 = 6;
     const GOAWAY: u8 = 7;
 
     #[tokio::test]
@@ -452,6 +454,68 @@ mod http2 {
         assert_eq!(kind_after(internal_error).await, TransportErrorKind::Exchange);
         let end_with_error = &[0, 0, 8, GOAWAY, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2];
         assert_eq!(kind_after(end_with_error).await, TransportErrorKind::Exchange);
+    }
+
+    /// An empty SETTINGS frame.
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+    /// Makes a call, and stops the clock of the test once the server has its request. Returns the status of the response,
+    /// and how long it took by that clock.
+    async fn ask_paused<F: Future<Output = ()> + Send>(
+        serve: impl FnOnce(TlsStream<TcpStream>) -> F + Send + 'static,
+    ) -> (Result<http::StatusCode, TransportError>, Duration) {
+        let authority = Authority::new();
+        let (arrived, mut has_arrived) = mpsc::unbounded_channel();
+        let (_server, url) = serve_one(authority.server("localhost", &["h2"], |_| {}), async move |mut stream| {
+            until_headers(&mut stream).await;
+            stream.write_all(&SETTINGS).await.unwrap();
+            arrived.send(()).unwrap();
+            serve(stream).await;
+        })
+        .await;
+        let transport = transport(&authority);
+        let call = tokio::spawn(async move { transport.send(post(&url)).await.map(|response| response.status()) });
+        soon(has_arrived.recv()).await.unwrap();
+        tokio::time::pause();
+        let began = tokio::time::Instant::now();
+        (call.await.unwrap(), began.elapsed())
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_peer_returns_no_ping_is_abandoned() {
+        let (result, took) = ask_paused(async move |stream| {
+            std::future::pending::<()>().await;
+            drop(stream);
+        })
+        .await;
+
+        assert_eq!(result.unwrap_err().kind(), TransportErrorKind::Exchange);
+        assert!((30..=45).contains(&took.as_secs()), "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn a_slow_response_of_a_peer_that_returns_pings_arrives() {
+        let (result, took) = ask_paused(async move |mut stream| {
+            let mut pings = 0;
+            while pings < 3 {
+                let mut head = [0; 9];
+                stream.read_exact(&mut head).await.unwrap();
+                let mut payload = vec![0; usize::from(head[2])];
+                stream.read_exact(&mut payload).await.unwrap();
+                if head[3] == PING && head[4] == 0 {
+                    head[4] = 1;
+                    stream.write_all(&[&head[..], &payload].concat()).await.unwrap();
+                    pings += 1;
+                }
+            }
+            // A HEADERS frame with the status 200, which ends the stream.
+            stream.write_all(&[0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88]).await.unwrap();
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        })
+        .await;
+
+        assert_eq!(result.unwrap(), 200);
+        assert!((90..=120).contains(&took.as_secs()), "{took:?}");
     }
 
     #[tokio::test]

@@ -36,7 +36,7 @@ pub(crate) struct ApiArgs {
 }
 
 fn parse_method(text: &str) -> Result<Method, String> {
-    text.to_uppercase().parse().map_err(|_| format!("{text:?} is not a method"))
+    text.to_uppercase().parse().map_err(|_| format!("{text:?} is not a method; write one such as GET"))
 }
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {

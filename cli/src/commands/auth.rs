@@ -14,7 +14,7 @@ use crate::cli::Global;
 use crate::client::{Context, KeySource, key};
 use crate::config::Config;
 use crate::exit::Failure;
-use crate::format::rounded;
+use crate::format::{parse_amount, rounded};
 use crate::keys::{self, Store};
 use crate::output;
 
@@ -52,7 +52,7 @@ struct LoginArgs {
     #[arg(long, default_value_t = 3000)]
     port: u16,
     /// The most that the key may spend, in US dollars.
-    #[arg(long, value_name = "USD")]
+    #[arg(long, value_name = "USD", value_parser = parse_amount)]
     limit: Option<f64>,
 }
 
@@ -115,7 +115,7 @@ async fn sign_in(args: &LoginArgs, global: &Global) -> Result<Secret, Failure> {
     Ok(context.client.oauth().exchange_auth_code_for_api_key(exchange).await?.key)
 }
 
-fn open_browser(url: &str) {
+pub(crate) fn open_browser(url: &str) {
     use std::process::{Command, Stdio};
 
     let mut command = if cfg!(target_os = "macos") {

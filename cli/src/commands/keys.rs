@@ -8,7 +8,7 @@ use openrouter_kit::models::{ApiKey, ApiKeysListParams, CreateKeyRequest, ResetI
 
 use crate::client::Context;
 use crate::exit::Failure;
-use crate::format::rounded;
+use crate::format::{parse_amount, rounded};
 use crate::keys as store;
 use crate::output::{self, Column, Table};
 
@@ -31,7 +31,7 @@ enum Action {
         /// Name of the key.
         name: String,
         /// The most that the key may spend, in US dollars.
-        #[arg(long, value_name = "USD")]
+        #[arg(long, value_name = "USD", value_parser = parse_amount)]
         limit: Option<f64>,
         /// How often the limit starts anew.
         #[arg(long, value_enum)]
@@ -89,10 +89,7 @@ struct Limit(Option<f64>);
 fn parse_limit(text: &str) -> Result<Limit, String> {
     match text {
         "none" => Ok(Limit(None)),
-        text => match text.parse() {
-            Ok(amount) => Ok(Limit(Some(amount))),
-            Err(_) => Err("write an amount of US dollars, or none".to_owned()),
-        },
+        text => parse_amount(text).map(|amount| Limit(Some(amount))).map_err(|error| format!("{error}, or none")),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use openrouter_kit::mock::MockServer;
-use tokio::net::TcpListener;
 
 use crate::exit::Failure;
 use crate::output;
@@ -15,19 +14,12 @@ pub(crate) struct MockArgs {
 }
 
 pub(crate) async fn run(args: MockArgs) -> Result<(), Failure> {
-    let listener = TcpListener::bind(("127.0.0.1", args.port))
+    let server = MockServer::bind(([127, 0, 0, 1], args.port))
         .await
         .map_err(|error| Failure::io(format_args!("port {} cannot be used", args.port), error))?;
-    let address = listener.local_addr().map_err(|error| Failure::io("the port is unknown", error))?;
-    let server = MockServer::start().await;
     // A server that runs for days must not remember everything.
     server.record(false);
-    output::line(format_args!("http://{address}/api/v1"))?;
+    output::line(server.url())?;
     output::hint("OPENROUTER_BASE_URL is to be set to this address; Ctrl-C stops the server");
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => server.attach(stream),
-            Err(error) => return Err(Failure::io("no more connections can be accepted", error)),
-        }
-    }
+    std::future::pending().await
 }

@@ -7,6 +7,7 @@ pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod credits;
+pub(crate) mod devtools;
 pub(crate) mod embed;
 pub(crate) mod generation;
 pub(crate) mod image;
@@ -14,6 +15,7 @@ pub(crate) mod keys;
 pub(crate) mod man;
 pub(crate) mod mock;
 pub(crate) mod models;
+pub(crate) mod replay;
 pub(crate) mod rerank;
 pub(crate) mod skill;
 pub(crate) mod speech;
@@ -49,6 +51,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Config(args)) => config::run(args, global),
         Some(Command::Mock(args)) => mock::run(args).await,
         Some(Command::Skill(args)) => skill::run(args),
+        Some(Command::Replay(args)) => replay::run(args).await,
+        Some(Command::Devtools(args)) => devtools::run(args, global).await,
         Some(Command::Completions(args)) => completions::run(args),
         Some(Command::Man(args)) => man::run(args),
     }

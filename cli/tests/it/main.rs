@@ -11,6 +11,9 @@
 mod account;
 mod ask;
 mod auth;
+#[cfg(unix)]
+mod browser;
+mod devtools;
 mod media;
 mod models;
 mod skill;
@@ -21,3 +24,5 @@ mod support;
 mod terminal;
 #[cfg(unix)]
 mod tools;
+#[cfg(unix)]
+mod viewer;

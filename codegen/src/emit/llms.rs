@@ -104,7 +104,7 @@ fn first_sentence(text: &str) -> String {
     let mut is_code = false;
     let prose = text.lines().filter(|line| {
         is_code ^= line.starts_with("```");
-        !is_code && !line.starts_with(['#', '`', '|', '-'])
+        !is_code && !line.starts_with(['#', '|', '-']) && !line.starts_with("```") && !line.starts_with("[![")
     });
     let paragraph: Vec<_> = prose.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty()).collect();
     let line = paragraph.join(" ");

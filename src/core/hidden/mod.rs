@@ -82,23 +82,17 @@ impl fmt::Debug for Headers<'_> {
 }
 
 /// Redacts username, password, query and fragment of a URL, or of its part from the path on.
-pub(crate) fn url(url: &str) -> Cow<'_, str> {
+pub(crate) fn url(url: &str) -> String {
     let start = url.find("://").map_or(0, |at| at + "://".len());
     let (scheme, rest) = url.split_at(start);
     let user = rest.rfind('@').filter(|_| !rest.starts_with('/'));
     let query = rest.find(['?', '#']).unwrap_or(rest.len());
-    let shown = match user {
-        // Either a password with an unencoded delimiter, or a query that contains an email address.
-        Some(at) if query < at => return Cow::Owned(format!("{scheme}{REDACTED}")),
-        Some(at) => rest.get(at..query),
-        // Including the delimiter of the query.
-        None if query + 1 >= rest.len() => return Cow::Borrowed(url),
-        None => rest.get(..query),
-    };
+    // Otherwise the `@` comes after the query: in a password with an unencoded delimiter, or in an email address.
+    let Some(shown) = rest.get(user.unwrap_or(0)..query) else { return format!("{scheme}{REDACTED}") };
     let user = if user.is_some() { REDACTED } else { "" };
     let mark = rest.get(query..=query).unwrap_or_default();
-    let query = if query + 1 < rest.len() { REDACTED } else { "" };
-    Cow::Owned(format!("{scheme}{user}{}{mark}{query}", shown.unwrap_or_default()))
+    let query = if mark.is_empty() { "" } else { REDACTED };
+    format!("{scheme}{user}{shown}{mark}{query}")
 }
 
 /// Redacts what looks like a key in untrusted text, such as a server's message: `sk-...`, what follows the word
@@ -122,7 +116,7 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
             shown.push_str("sk-");
             shown.push_str(REDACTED);
         } else {
-            shown.push_str(&if word.contains("://") { url(word) } else { Cow::Borrowed(word) });
+            shown.push_str(&if word.contains("://") { Cow::Owned(url(word)) } else { Cow::Borrowed(word) });
         }
         shown.push_str(end);
         after_bearer = finds_bearer(word) || after_bearer && word.is_empty();
