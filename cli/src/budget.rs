@@ -9,8 +9,8 @@ use openrouter_kit::helpers::{Consumption, ModelId, Usd};
 use openrouter_kit::hooks::HookFuture;
 use openrouter_kit::models::responses::{ResponsesInput, ToolCallOutput, ToolCallOutputPart};
 use openrouter_kit::models::{
-    ChatContentPart, ChatMessage, ChatMessageContent, InputItem, Model, ProviderPreferences,
-    ProviderPreferencesMaxPrice, ResponsesRequest, ResponsesResult,
+    ChatContentPart, ChatMessage, ChatMessageContent, InputItem, Model, ProviderPreferencesMaxPrice, ResponsesRequest,
+    ResponsesResult,
 };
 use openrouter_kit::serde_json;
 
@@ -172,8 +172,7 @@ impl RunBudget {
         budget.count(None);
         let Bound { tokens, max_price } = budget.reserve(length, &models, self.asked)?;
         request.max_output_tokens = i64::try_from(tokens).ok();
-        let provider = request.provider.take().unwrap_or_else(ProviderPreferences::new);
-        request.provider = Some(provider.max_price(max_price));
+        request.provider = Some(request.provider.take().unwrap_or_default().max_price(max_price));
         Ok(())
     }
 }

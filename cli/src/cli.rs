@@ -49,7 +49,7 @@ Exit codes:
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Profile to use: its key, server and defaults. Its key goes before that of the environment.
+    /// Profile to use for the key, the server and defaults. Its key takes precedence over the environment.
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
 
@@ -57,7 +57,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "URL", env = "OPENROUTER_BASE_URL", hide_env_values = true)]
     pub(crate) base_url: Option<String>,
 
-    /// Limit for each call: seconds, or a number with s, m or h.
+    /// Time limit for each call: seconds, or a number with s, m or h.
     #[arg(long, global = true, value_name = "TIME", value_parser = crate::format::parse_duration)]
     pub(crate) timeout: Option<Duration>,
 
@@ -78,7 +78,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Send a prompt and print the response (the default command).
     Ask(AskArgs),
-    /// Talk to a model, turn by turn.
+    /// Have a conversation with a model.
     Chat(commands::chat::ChatArgs),
     /// List, search and compare models.
     Models(commands::models::ModelsArgs),
@@ -98,9 +98,9 @@ pub(crate) enum Command {
     Speech(commands::speech::SpeechArgs),
     /// Turn speech into text.
     Transcribe(commands::transcribe::TranscribeArgs),
-    /// Compute embedding vectors, one line of JSON for each text.
+    /// Compute embedding vectors, as one line of JSON per text.
     Embed(commands::embed::EmbedArgs),
-    /// Sort documents by their relevance to a query.
+    /// Sort documents by relevance to a query.
     Rerank(commands::rerank::RerankArgs),
     /// Call any operation of the API.
     Api(commands::api::ApiArgs),
@@ -110,7 +110,7 @@ pub(crate) enum Command {
     Config(commands::config::ConfigArgs),
     /// Run a local server that responds to prompts, to try programs without a key.
     Mock(commands::mock::MockArgs),
-    /// Install the skill that teaches coding agents to use the SDK.
+    /// Install the skill with which coding agents use the Rust SDK.
     Skill(commands::skill::SkillArgs),
     /// Run a local server that responds as a recording did.
     Replay(commands::replay::ReplayArgs),

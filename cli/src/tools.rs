@@ -19,19 +19,19 @@ use crate::response::Prompt;
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Tools")]
 pub(crate) struct ToolArgs {
-    /// Offer the tools of an MCP server: a command, a URL, or a name from the configuration. Repeatable.
+    /// Offer the tools of an MCP server: a command, a URL, or a name from the configuration; repeatable.
     #[arg(long, value_name = "COMMAND|URL|NAME")]
     mcp: Vec<String>,
 
-    /// Do not use the MCP servers of the profile.
+    /// Ignore the MCP servers of the profile.
     #[arg(long, conflicts_with = "mcp")]
     no_mcp: bool,
 
-    /// Offer only the tools with this name; `read_*` means all that begin with `read_`. Repeatable.
+    /// Offer only this tool; `read_*` is every tool that begins with `read_`; repeatable.
     #[arg(long = "tool", value_name = "NAME")]
     tools: Vec<String>,
 
-    /// Run calls of these tools without asking; `read_*` means all that begin with `read_`. Repeatable.
+    /// Run calls of this tool without asking; `read_*` is every tool that begins with `read_`; repeatable.
     #[arg(long, value_name = "NAME")]
     allow: Vec<String>,
 
@@ -43,11 +43,11 @@ pub(crate) struct ToolArgs {
     #[arg(long)]
     web: bool,
 
-    /// Most requests to the model for one prompt; the last one has to be the response.
+    /// Maximum number of requests to the model per prompt; the last one must be the response.
     #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     max_steps: u64,
 
-    /// Longest time for one prompt, without the time that approvals take.
+    /// Maximum time per prompt, not counting the time you take to approve calls.
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_duration)]
     max_time: Duration,
 }

@@ -48,7 +48,7 @@ pub(crate) struct AskArgs {
     #[arg(long, conflicts_with_all = ["json", "no_stream", "extract"])]
     pub(crate) jsonl: bool,
 
-    /// Wait for the whole response.
+    /// Print the response when it is complete instead of streaming it.
     #[arg(long)]
     pub(crate) no_stream: bool,
 
@@ -60,7 +60,7 @@ pub(crate) struct AskArgs {
     #[arg(short, long)]
     pub(crate) usage: bool,
 
-    /// Do not show the reasoning of the model.
+    /// Hide the model's reasoning.
     #[arg(short = 'R', long)]
     pub(crate) hide_reasoning: bool,
 
@@ -78,7 +78,7 @@ pub(crate) struct ModelArgs {
     #[arg(short, long = "model", value_name = "MODEL")]
     pub(crate) models: Vec<String>,
 
-    /// Choose the model whose name contains these words.
+    /// Use the model whose name contains these words.
     #[arg(short, long, value_name = "WORDS", conflicts_with = "models")]
     pub(crate) query: Option<String>,
 
@@ -90,7 +90,7 @@ pub(crate) struct ModelArgs {
     #[arg(short, long = "option", value_name = "NAME=VALUE", value_parser = parse_option)]
     pub(crate) options: Vec<(String, Value)>,
 
-    /// Refuse or cut off what could cost more US dollars than this.
+    /// Maximum cost in US dollars: the response is kept short enough, or the prompt is refused.
     #[arg(long, value_name = "USD", value_parser = parse_dollars)]
     pub(crate) max_cost: Option<Usd>,
 }

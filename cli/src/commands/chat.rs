@@ -46,7 +46,7 @@ pub(crate) struct ChatArgs {
     #[command(flatten)]
     session: SessionArgs,
 
-    /// Do not show the reasoning of the model.
+    /// Hide the model's reasoning.
     #[arg(short = 'R', long)]
     hide_reasoning: bool,
 

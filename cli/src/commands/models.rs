@@ -55,7 +55,7 @@ enum Action {
         /// Tokens of the response.
         #[arg(long, value_name = "TOKENS", default_value = "1k", value_parser = parse_tokens)]
         completion_tokens: i64,
-        /// How many models to list.
+        /// Number of models to list.
         #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 10)]
         count: usize,
     },

@@ -36,23 +36,23 @@ pub(crate) struct SkillArgs {
 enum Action {
     /// Write the skill where coding agents look for it, and print the files.
     ///
-    /// Without options it goes to .agents/skills of the project, which most agents read, and to .claude/skills if there
-    /// is a .claude directory. A file that was changed is left alone.
+    /// By default, it is written to .agents/skills of the current directory, which most agents read, and to
+    /// .claude/skills if there is a .claude directory. Files that were changed are not overwritten.
     Install(InstallArgs),
 }
 
 #[derive(Args, Debug)]
 struct InstallArgs {
-    /// Agent to install for; repeatable.
+    /// Agent to install the skill for; repeatable.
     #[arg(long, value_enum)]
     agent: Vec<Agent>,
     /// Install for all projects of this user.
     #[arg(long)]
     user: bool,
-    /// Install into this directory of skills.
+    /// Install into this directory.
     #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["agent", "user"])]
     dir: Option<PathBuf>,
-    /// Replace files that were changed.
+    /// Overwrite files that were changed.
     #[arg(long)]
     force: bool,
 }
@@ -60,7 +60,7 @@ struct InstallArgs {
 /// Coding agents, by where they look for skills.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 enum Agent {
-    /// The directory that most agents share.
+    /// The directory that most agents read.
     Shared,
     Claude,
     Codex,
@@ -102,7 +102,7 @@ pub(crate) fn run(args: SkillArgs) -> Result<(), Failure> {
     }
     if !changed.is_empty() && !args.force {
         let text = format!(
-            "nothing was written: {} differ from this version; use --force to replace them",
+            "nothing was written: {} differ from this version; use --force to overwrite them",
             changed.join(", ")
         );
         return Err(Failure::Other(text));
