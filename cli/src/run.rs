@@ -4,7 +4,8 @@ use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use openrouter_kit::agent::{
-    Agent, CallState, Event, Limit, Limits, Outcome, Run, StopReason, Tool, ToolCall, ToolError, Unfinished, Usage,
+    Agent, CallState, Event, Limit, Limits, Outcome, Run, StepState, StopReason, Tool, ToolCall, ToolError, Unfinished,
+    Usage,
 };
 use openrouter_kit::core::wire::Json;
 use openrouter_kit::helpers::history;
@@ -84,19 +85,22 @@ impl Toolbox {
         }
         let run = latest.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut parsed = None;
-        let (outcome, is_whole) = match ended {
-            Ok(outcome) => {
-                screen.end(outcome.run().text().is_some());
-                parsed = schema.map(|_| outcome.parse());
-                (judge(&outcome), true)
-            }
-            Err(failure) => (Err(failure), false),
-        };
+        let outcome = ended.and_then(|outcome| {
+            parsed = schema.map(|_| outcome.parse());
+            judge(&outcome)
+        });
         screen.end_line();
-        let run = if is_whole { run } else { settled(run) };
-        let partial = if is_whole { String::new() } else { std::mem::take(&mut screen.step) };
-        let text = run.text().map(str::to_owned).filter(|_| !screen.is_live);
-        Ran { reply: reply(&run, known, partial), text, parsed, run, outcome }
+        let reply = reply(&run, known, &screen.step);
+        let text = match &outcome {
+            // It was shown.
+            Ok(()) if screen.is_live => None,
+            Ok(()) => Some(run.text().map_or_else(|| std::mem::take(&mut screen.step), str::to_owned)),
+            Err(_) => {
+                screen.leave_step();
+                None
+            }
+        };
+        Ran { reply, text, parsed, run, outcome }
     }
 
     fn agent(
@@ -217,12 +221,15 @@ fn settled(mut run: Run) -> Run {
     run
 }
 
-/// What a run adds to the conversation: everything after the items that were known, and a text that was broken off.
-fn reply(run: &Run, known: usize, partial: String) -> Reply {
-    let added = run.items().get(known..).unwrap_or_default();
+/// What a run adds to the conversation: everything after the items that were known, and the text of a response that was
+/// broken off.
+fn reply(run: &Run, known: usize, text: &str) -> Reply {
+    let settled = settled(run.clone());
+    let added = settled.items().get(known..).unwrap_or_default();
     let mut messages = history::responses_to_chat(added).unwrap_or_else(|lossy| lossy.into_history());
-    if !partial.is_empty() {
-        messages.push(ChatMessage::assistant(partial));
+    let is_broken_off = run.steps().last().is_some_and(|step| step.state != StepState::Responded);
+    if is_broken_off && !text.is_empty() {
+        messages.push(ChatMessage::assistant(text));
     }
     let step = run.steps().iter().rev().find(|step| !step.response_id.is_empty());
     let usage = run.usage();
@@ -314,15 +321,6 @@ impl Screen {
         }
     }
 
-    /// The end of a run. The text of one that has no final text is what there is.
-    fn end(&mut self, has_text: bool) {
-        if has_text {
-            self.end_line();
-        } else {
-            self.leave_step();
-        }
-    }
-
     /// Begins a new line, whatever comes next.
     fn end_line(&mut self) {
         if std::mem::take(&mut self.is_reasoning) {
@@ -370,13 +368,12 @@ mod tests {
         run.finish_tool_call("a", "done").unwrap();
         run.begin_tool_call("b").unwrap();
 
-        let reply = reply(&settled(run), 1, "and".to_owned());
+        let reply = reply(&run, 1, "");
         let messages = serde_json::to_value(&reply.messages).unwrap();
         let outputs: Vec<_> = messages.as_array().unwrap().iter().map(|message| message["content"].clone()).collect();
         assert_eq!(messages[0]["tool_calls"].as_array().unwrap().len(), 3);
         assert_eq!(outputs[1], "done");
         assert!(outputs[2].as_str().unwrap().contains("may have had its effect"), "{messages}");
         assert!(outputs[3].as_str().unwrap().ends_with("the user stopped the run"), "{messages}");
-        assert_eq!(outputs[4], "and");
     }
 }

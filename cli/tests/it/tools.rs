@@ -225,6 +225,10 @@ fn limits_end_a_run() {
     let slow = prepared([calls(&[("c1", "wait", "{}")])]);
     let ran = slow.run(&["Go", MCP[0], MCP[1], "--yes", "--max-time", "300ms"]);
     assert_eq!((ran.code, ran.stderr.contains("raise --max-time")), (8, true), "{}", ran.stderr);
+    slow.server.answer(says("Fine."));
+    assert_eq!(slow.run(&["Go on", "-c", MCP[0], MCP[1]]).stdout, "Fine.\n");
+    let input = requests(&slow)[1]["input"].clone();
+    assert!(input[2]["output"].as_str().unwrap().contains("may have had its effect"), "{input}");
     assert_eq!(world.run(&["Go", "--max-steps", "0"]).code, 2);
 }
 
@@ -274,6 +278,20 @@ fn an_error_keeps_what_the_tools_did() {
     assert_eq!(world.run(&["Is it done?", "-c", MCP[0], MCP[1]]).stdout, "Written.\n");
     let input = requests(&world)[2]["input"].clone();
     assert_eq!(input[2]["output"], "Buy milk.\nAnd bread.", "{input}");
+}
+
+#[test]
+fn a_text_that_was_cut_off_is_printed_and_kept() {
+    let mut cut = item(json!([message("Half of")]));
+    cut["status"] = "incomplete".into();
+    cut["incomplete_details"] = json!({"reason": "max_output_tokens"});
+    let world = prepared([Answer::json(200, cut), says("Whole.")]);
+    let ran = world.run(&["Go", MCP[0], MCP[1]]);
+    assert_eq!((ran.stdout.as_str(), ran.code), ("Half of\n", 0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cut off"), "{}", ran.stderr);
+    world.run(&["Go on", "-c", MCP[0], MCP[1]]);
+    let input = requests(&world)[1]["input"].clone();
+    assert_eq!(input.as_array().unwrap().len(), 3, "{input}");
 }
 
 #[test]
