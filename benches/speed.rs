@@ -1,4 +1,4 @@
-//! What a call, a stream and a large answer cost the thread of the client, beside the least that they can cost.
+//! What a call, a stream and a large answer cost the thread of the client, compared with the least that they can cost.
 //!
 //! ```text
 //! cargo bench -p openrouter-kit-benches --bench speed                  all of it
@@ -262,7 +262,7 @@ fn models() {
     });
 }
 
-/// A run with two model calls and ten tool calls that do nothing, beside the same model calls by hand.
+/// A run with two model calls and ten tool calls that do nothing, compared with the same model calls by hand.
 fn agent() {
     const RUNS: usize = 200;
     let [calls, text] = bytes::turns_wire();
@@ -394,7 +394,7 @@ fn concurrent() {
     }
 }
 
-/// Opens streams, then lets the server go on; answers with the CPU time of an event.
+/// Opens streams, then lets the server go on; returns the CPU time of an event.
 fn gated<O, F, R>(server: &mut GatedServer, streams: usize, units: usize, open: O) -> f64
 where
     O: Fn() -> F,
@@ -429,7 +429,7 @@ fn growth() {
     let answers = SIZES.map(|size| (name(size), bytes::responses_stream(size, 1).wire));
     let address = server::start(answers.into_iter().collect(), Arc::default());
     println!("\nLonger streams, one event a chunk");
-    println!("  {:>9} {:>12} {:>20}", "events", "µs/event", "beside the shortest");
+    println!("  {:>9} {:>12} {:>20}", "events", "µs/event", "vs. the shortest");
     let runtime = runtime();
     let clients = SIZES.map(|size| (size, client(address, name(size))));
     let mut times = SIZES.map(|_| Vec::new());

@@ -7,13 +7,10 @@
 
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 
-use std::convert::Infallible;
-use std::future::ready;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use openrouter_kit::agent::{AgentError, AgentRun, CallState, Event, Outcome, Run, RunError, StopReason, Tool};
+use openrouter_kit::agent::{AgentError, AgentRun, Event, Outcome, Run, Tool};
 use openrouter_kit::mock::MockServer;
 use openrouter_kit::serde_json::json;
 use tokio::signal::ctrl_c;
@@ -36,19 +33,10 @@ async fn look_up(topic: Topic) -> String {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let client = support::client(play).await?;
-    // The part of a stopped response that has arrived.
-    let latest = Arc::new(Mutex::new(None));
-    let saved = Arc::clone(&latest);
     let agent = client
         .agent("openai/gpt-4o-mini")
         .instructions("Be brief. Look up what you are asked about.")
-        .tool(Tool::new("look_up", "Looks up a topic in the encyclopedia", look_up))
-        .checkpoint(move |run: &Run| {
-            if let Ok(mut saved) = saved.lock() {
-                *saved = Some(run.clone());
-            }
-            ready(Ok::<_, Infallible>(()))
-        });
+        .tool(Tool::new("look_up", "Looks up a topic in the encyclopedia", look_up));
 
     let mut lines = lines();
     let mut conversation: Option<Run> = None;
@@ -61,59 +49,42 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Some(run) => agent.resume(run.with_input(line)?),
             None => agent.run(line),
         };
-        let run = tokio::select! {
-            ended = show(turn) => match ended {
-                Ok(outcome) => outcome.into_run(),
-                Err(error) => {
-                    print!("[{error}]");
-                    error.into_run()
+        let mut run = match show(turn).await {
+            Ok(outcome) => {
+                if let Outcome::Stopped(stopped) = &outcome {
+                    print!(" [{}]", stopped.reason());
                 }
-            },
-            // The run is dropped: its connection is closed and its tools are dropped at once.
-            _ = ctrl_c() => {
-                print!(" [stopped]");
-                let latest = latest.lock().ok().and_then(|mut latest| latest.take());
-                match latest {
-                    Some(run) => run,
-                    None => continue,
-                }
+                outcome.into_run()
+            }
+            Err(error) => {
+                print!("[{error}]");
+                error.into_run()
             }
         };
         let (turn, all) = (run.turn_usage(), run.usage());
         println!("\n(${}, of ${} in {} model calls)", turn.cost, all.cost, all.model_calls);
-        conversation = Some(settled(run)?);
+        // After an interruption or an error, calls may be open.
+        run.end_turn("the user stopped it");
+        conversation = Some(run);
     }
     let cost = conversation.map(|run| run.usage().cost).unwrap_or_default();
     println!("\nin total: ${cost}");
     Ok(())
 }
 
-/// Prints a turn while it runs.
+/// Prints a turn while it runs. Ctrl-C stops it at once: the connection is closed and the tools are dropped.
 async fn show(turn: AgentRun) -> Result<Outcome, AgentError> {
     let mut events = turn.stream();
-    while let Some(event) = events.next().await {
-        match event? {
-            Event::TextDelta(text) => print!("{text}"),
-            Event::ToolStarted(call) => println!("[{} {}]", call.name(), call.arguments()),
-            _ => {}
+    loop {
+        let event = tokio::select! { event = events.next() => event, _ = ctrl_c() => None };
+        match event.transpose()? {
+            Some(Event::TextDelta(text)) => print!("{text}"),
+            Some(Event::ToolStarted(call)) => println!("[{} {}]", call.name(), call.arguments()),
+            Some(_) => {}
+            None => return events.stop().await,
         }
         std::io::stdout().flush().ok();
     }
-    events.finish().await
-}
-
-/// Ends a turn that was stopped or failed, so that the next message begins a new one: calls without an output are
-/// rejected.
-fn settled(mut run: Run) -> Result<Run, RunError> {
-    run.reopen(|_| false);
-    let open = run.calls().iter().filter(|call| call.state() != CallState::Finished);
-    for id in open.map(|call| call.id().to_owned()).collect::<Vec<_>>() {
-        run.reject(&id, "the user stopped it")?;
-    }
-    if !run.status().is_end() {
-        run.stop(StopReason::Requested);
-    }
-    Ok(run)
 }
 
 /// The lines of standard input, read in a separate thread, since reading them cannot be interrupted.

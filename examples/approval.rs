@@ -8,7 +8,7 @@
 use std::process::Command;
 
 use openrouter_kit::OpenRouter;
-use openrouter_kit::agent::{Agent, Outcome, Run, Tool, ToolCall};
+use openrouter_kit::agent::{Agent, Outcome, Run, Tool};
 use openrouter_kit::mock::MockServer;
 use openrouter_kit::serde_json::{self, json};
 
@@ -66,11 +66,11 @@ async fn decide(file: &str) -> Result<(), Failure> {
     let client = support::client(play_rest).await?;
     println!("second process:");
     let mut run: Run = serde_json::from_slice(&std::fs::read(file)?)?;
-    for call in run.pending().cloned().collect::<Vec<ToolCall>>() {
+    for call in run.pending_mut() {
         let refund: Refund = call.parse_arguments()?;
         match refund.euros {
-            0..=100 => run.approve(call.id())?,
-            _ => run.reject(call.id(), "More than 100 euros need a written request.")?,
+            0..=100 => call.approve()?,
+            _ => call.reject("More than 100 euros need a written request."),
         }
     }
     println!("{}", agent(&client).resume(run).await?.text()?);

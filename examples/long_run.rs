@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use openrouter_kit::OpenRouter;
 use openrouter_kit::agent::store::FileStore;
-use openrouter_kit::agent::{Agent, Limits, Outcome, Tool, ToolCall};
+use openrouter_kit::agent::{Agent, Limits, Outcome, Tool};
 use openrouter_kit::mock::MockServer;
 use openrouter_kit::serde_json::json;
 
@@ -85,21 +85,16 @@ async fn go_on(folder: &Path) -> Result<(), Failure> {
     println!("second process:");
     let client = support::client(play_rest).await?;
     let agent = agent(&client, folder, false)?;
-    let run = loop {
-        match agent.claim_next().await? {
-            Some(run) => break run,
-            None => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
-    };
+    let run = agent.wait_for_run(Duration::from_secs(1)).await?;
     let mut outcome = run.await?;
     // Calls that had begun are not repeated: the run asks about them.
     while let Outcome::Paused(mut paused) = outcome {
-        for call in paused.pending().cloned().collect::<Vec<ToolCall>>() {
+        for call in paused.pending_mut() {
             let page: Page = call.parse_arguments()?;
             println!("  had begun: {}({})", call.name(), call.arguments());
             match folder.join(page.title).exists() {
-                true => paused.answer(call.id(), "published")?,
-                false => paused.approve(call.id())?,
+                true => call.answer("published"),
+                false => call.approve()?,
             }
         }
         outcome = agent.resume(paused).await?;

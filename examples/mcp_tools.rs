@@ -32,10 +32,9 @@ async fn main() -> Result<(), Failure> {
     let agent = client.agent("openai/gpt-4o-mini").mcp(server.tools().prefix("notes"));
     let mut outcome = agent.run("Add the note \"Buy milk\", and delete note 1.").await?;
     while let Outcome::Paused(mut paused) = outcome {
-        let asked: Vec<_> = paused.pending().map(|call| (call.id().to_owned(), call.name().to_owned())).collect();
-        for (id, tool) in asked {
-            println!("approved: {tool}");
-            paused.approve(&id)?;
+        for call in paused.pending_mut() {
+            println!("approved: {}", call.name());
+            call.approve()?;
         }
         outcome = agent.resume(paused).await?;
     }

@@ -13,7 +13,7 @@ const PICTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/sky.pn
 #[tokio::main]
 async fn main() -> Result<(), openrouter_kit::Error> {
     let client = support::client(|server| {
-        server.answer(support::says("A clear blue sky, brighter towards the horizon."));
+        server.answer(support::says("A clear blue sky, brighter toward the horizon."));
     })
     .await?;
     let picture = std::env::args().nth(1).unwrap_or_else(|| PICTURE.to_owned());

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the tables of docs/performance.md but those of the footprint: this crate beside the floors and its peers, gateways,
+# Prints the tables of docs/performance.md but those of the footprint: this crate compared with the floors and its peers, gateways,
 # allocations, many streams and long ones. Run it on a machine that does nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/../benches/compare"

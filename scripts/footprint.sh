@@ -40,7 +40,7 @@ build() {
     bytes=$(stripped_bytes "$target/release/$package")
 }
 
-# The minimal program beside the one by hand, since times differ between machines. Sizes depend on the compiler, which
+# The minimal program compared with the one by hand, since times differ between machines. Sizes depend on the compiler, which
 # is why a newer one needs a new record.
 measure() {
     build by-hand
@@ -75,7 +75,7 @@ esac
 
 programs=("$@")
 if [ ${#programs[@]} -eq 0 ]; then
-    programs=(by-hand minimal default full openrouter-rs async-openai)
+    programs=(by-hand raw-events minimal default full openrouter-rs async-openai)
 fi
 printf '%-16s %8s %12s %14s %12s\n' program crates 'build, s' 'stripped, MB' 'small, MB'
 for program in "${programs[@]}"; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Draws COUNT mutants of the generated code (default 100) with SEED (default 1) and tells which of them the tests kill, in a
+# Draws COUNT mutants of the generated code (default 100) with SEED (default 1) and reports which of them the tests kill, in a
 # copy of the repository without the API document. The same numbers draw the same mutants.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,8 +1,8 @@
 //! Calls and streams for programs without `async`.
 //!
-//! The API is the asynchronous one: call [`Wait::wait`] instead of `.await`, and [`BlockingStream::blocking_iter`] to
-//! turn a stream into an iterator. Both work for every operation, stream and helper, from any thread, and many threads
-//! can share one client.
+//! The API is the asynchronous one: call [`Wait::wait`] instead of `.await`, and
+//! [`BlockingStream::blocking_iter`] to turn a stream into an iterator. Both work for every
+//! operation, stream and helper, from any thread, and many threads can share one client.
 //!
 //! ```no_run
 //! use openrouter_kit::OpenRouter;
@@ -15,9 +15,9 @@
 //! }
 //! ```
 //!
-//! A background thread drives the connections; the calling thread does everything else. So these methods may also be
-//! called inside an asynchronous program, where they block the calling thread: other tasks on that thread have to wait,
-//! but the call does not depend on them.
+//! A background thread drives the connections; the calling thread does everything else. So these
+//! methods may also be called inside an asynchronous program, where they block the calling thread:
+//! other tasks on that thread have to wait, but the call does not depend on them.
 
 use std::future::{Future, IntoFuture};
 use std::pin::{Pin, pin};
@@ -86,7 +86,8 @@ fn block_on<T>(mut poll: impl FnMut(&mut Context<'_>) -> std::task::Poll<T>) -> 
     }
 }
 
-/// Wakes a thread. The flag distinguishes its wake-ups from others, since hooks may block inside a blocking call.
+/// Wakes a thread. The flag distinguishes its wake-ups from others, since hooks may block inside a
+/// blocking call.
 struct Signal {
     thread: Thread,
     is_set: AtomicBool,
@@ -103,7 +104,8 @@ impl Wake for Signal {
     }
 }
 
-/// Returns the runtime whose thread drives sockets and timers and runs the tasks of shared connections.
+/// Returns the runtime whose thread drives sockets and timers and runs the tasks of shared
+/// connections.
 fn background() -> Option<&'static Handle> {
     static BACKGROUND: OnceLock<Option<Handle>> = OnceLock::new();
     let start = || {

@@ -4,7 +4,7 @@
 #[path = "sdk/pages.rs"]
 mod reference;
 
-/// Each document as a module of its own name. Together they need every feature.
+/// Creates a module for each document, named like it. Together they need every feature.
 macro_rules! documents {
     ($($name:ident $path:literal)*) => {$(
         #[cfg(all(

@@ -10,6 +10,7 @@ macro_rules! links {
         "\
 [agents.md]: crate::guide::agents
 [batches.md]: crate::guide::batches
+[devtools.md]: crate::guide::devtools
 [errors.md]: crate::guide::errors
 [features.md]: crate::guide::features
 [files.md]: crate::guide::files
@@ -35,6 +36,17 @@ macro_rules! links {
 [lines.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/docs/lines.md
 [migrating/agents.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/docs/migrating/agents.md
 [faults.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/docs/faults.md
+[../cli/README.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/cli/README.md
+[../examples/README.md]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/README.md
+[pictures/waterfall-light.png]: https://raw.githubusercontent.com/openrouter-kit/openrouter-kit/main/docs/pictures/waterfall-light.png
+[pictures/list-light.png]: https://raw.githubusercontent.com/openrouter-kit/openrouter-kit/main/docs/pictures/list-light.png
+[pictures/messages-dark.png]: https://raw.githubusercontent.com/openrouter-kit/openrouter-kit/main/docs/pictures/messages-dark.png
+[pictures/events-light.png]: https://raw.githubusercontent.com/openrouter-kit/openrouter-kit/main/docs/pictures/events-light.png
+[pictures/comparison-light.png]: https://raw.githubusercontent.com/openrouter-kit/openrouter-kit/main/docs/pictures/comparison-light.png
+[pictures/totals-light.png]: https://raw.githubusercontent.com/openrouter-kit/openrouter-kit/main/docs/pictures/totals-light.png
+[pictures/test-dark.png]: https://raw.githubusercontent.com/openrouter-kit/openrouter-kit/main/docs/pictures/test-dark.png
+[pictures/list-narrow.png]: https://raw.githubusercontent.com/openrouter-kit/openrouter-kit/main/docs/pictures/list-narrow.png
+[pictures/call-narrow-dark.png]: https://raw.githubusercontent.com/openrouter-kit/openrouter-kit/main/docs/pictures/call-narrow-dark.png
 [../examples/add_header.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/add_header.rs
 [../examples/agent_loop.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/agent_loop.rs
 [../examples/mcp_tools.rs]: https://github.com/openrouter-kit/openrouter-kit/blob/main/examples/mcp_tools.rs
@@ -47,7 +59,8 @@ macro_rules! links {
     };
 }
 
-/// Each page as a module of its own name. To compile, their examples together need every feature.
+/// Creates a module for each page, named like it. Together the examples need every feature to
+/// compile.
 macro_rules! guides {
     ($($name:ident $path:literal)*) => {$(
         #[cfg(any(
@@ -83,6 +96,7 @@ guides! {
     hooks "../docs/hooks.md"
     observability "../docs/observability.md"
     recordings "../docs/recordings.md"
+    devtools "../docs/devtools.md"
     testing "../docs/testing.md"
     features "../docs/features.md"
     mcp "../docs/mcp.md"

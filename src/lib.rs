@@ -27,8 +27,8 @@
 //!
 //! # Ways to use it
 //!
-//! **With a response at once.** Every operation returns a [`Call`]: a future that sends the request when it is awaited,
-//! with methods for the options of this call.
+//! **With a whole response.** Every operation returns a [`Call`]: a future that sends the request
+//! when it is awaited, with methods for the options of this call.
 //!
 //! ```no_run
 //! # #[cfg(feature = "chat")]
@@ -49,8 +49,9 @@
 //! # }
 //! ```
 //!
-//! **With tools and structured output.** A response has the calls of the model; results go back as messages. With the
-//! feature `schemars`, schemas come from Rust types: see [structured output and tools](guide::structured_output).
+//! **With tools and structured output.** A response contains the tool calls of the model; their
+//! results go back as messages. With the feature `schemars`, schemas come from Rust types: see
+//! [structured output and tools](guide::structured_output).
 //!
 //! ```no_run
 //! # #[cfg(feature = "responses")]
@@ -79,8 +80,8 @@
 //! # }
 //! ```
 //!
-//! **With functions** in place of the facade. They take an [`OpenRouterCore`], and a program that uses them contains only
-//! what it calls.
+//! **With functions** instead of the facade. They take an [`OpenRouterCore`], and a program that
+//! uses them contains only the code of the functions it calls.
 //!
 //! ```no_run
 //! # #[cfg(all(feature = "credits", feature = "tls"))]
@@ -94,32 +95,35 @@
 //! # }
 //! ```
 //!
-//! **With your own code around every attempt.** [`hooks`] add headers, measure, record and refuse; a
-//! [`Transport`](core::transport::Transport) of your own replaces the connections.
+//! **With your own code around every attempt.** [`hooks`] add headers, measure, record and reject;
+//! a custom [`Transport`](core::transport::Transport) replaces the connections.
 //!
 //! **Without `async`**: the module `blocking`, with the feature of that name.
 //!
-//! **In tests**: the module `mock`, with the feature of that name, is a local server that responds what a test queues, and
-//! breaks connections on demand. See [testing](guide::testing).
+//! **In tests**: the module `mock`, with the feature of that name, is a local server that sends the
+//! responses that a test queues, and breaks connections on demand. See [testing](guide::testing).
 //!
 //! # Where things are
 //!
-//! - [`OpenRouter`] is the client, namespace by namespace: `client.chat().send(request).await`. It is a thin facade over
-//!   the free functions in [`funcs`].
-//! - [`models`] holds the types of the API as plain data: the common ones directly, all of them in a module per namespace
-//!   (`models::chat`). Requests are built with `new` and setters. Responses keep what this version does not know: unknown
-//!   fields, values and variants are written back unchanged.
-//! - [`helpers`] has what is built on the models: streamed text with the whole response at its end, accumulators, JSON
-//!   that is read while it grows, waiting for jobs, exact prices.
-//! - [`Error`] says what can be done about a failure, and [`RetryConfig`] when a request is retried.
+//! - [`OpenRouter`] is the client, namespace by namespace: `client.chat().send(request).await`. It
+//!   is a thin facade over the free functions in [`funcs`].
+//! - [`models`] has the types of the API as plain data: the common ones directly, all of them in a
+//!   module per namespace (`models::chat`). Requests are built with `new` and setters. Responses
+//!   keep what this version does not know: unknown fields, values and variants are written back
+//!   unchanged.
+//! - [`helpers`] has what is built on the models: streamed text that ends in the whole response,
+//!   accumulators, JSON that is read while it grows, waiting for jobs, exact prices.
+//! - [`Error`] says what the caller can do about a failure, and [`RetryConfig`] when a request is
+//!   retried.
 //! - [`OpenRouter::request`] calls an operation that this version does not know.
-//! - [`guide`] has a page for each topic: [streaming](guide::streaming), [errors and retries](guide::errors),
-//!   [structured output and tools](guide::structured_output), [sending back](guide::sending_back),
-//!   [files](guide::files), [batches](guide::batches), [prices](guide::prices), [hooks](guide::hooks),
-//!   [observability](guide::observability), [recordings](guide::recordings),
-//!   [testing](guide::testing), [features](guide::features), [networks](guide::networks),
-//!   [unknown operations](guide::unknown_operations).
-//! - `agent` (feature `agent`) runs a model with tools of the program: limits, approval, runs that resume.
+//! - [`guide`] has a page for each topic: [streaming](guide::streaming), [errors and
+//!   retries](guide::errors), [structured output and tools](guide::structured_output), [sending
+//!   back](guide::sending_back), [files](guide::files), [batches](guide::batches),
+//!   [prices](guide::prices), [hooks](guide::hooks), [observability](guide::observability),
+//!   [recordings](guide::recordings), [testing](guide::testing), [features](guide::features),
+//!   [networks](guide::networks), [unknown operations](guide::unknown_operations).
+//! - `agent` (feature `agent`) runs a model with tools of the program: limits, approval, runs that
+//!   resume.
 //!
 //! # Features
 //!
@@ -140,11 +144,12 @@
 //! | `mock` | no | a local server for tests |
 //! | `schemars` | no | structured output and tools from Rust types |
 //!
-//! Features only add. More in [features and minimal builds](guide::features).
+//! Features are additive. See [features and minimal builds](guide::features) for details.
 //!
 //! # Runtime
 //!
-//! Calls run on Tokio with its timers and I/O enabled. One client can be used in any number of runtimes.
+//! Calls run on Tokio with its timers and I/O enabled. One client can be used in any number of
+//! runtimes.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -163,7 +168,7 @@ pub mod mock;
 pub use core::{Call, EventStream, OpenRouterCore, Response, RetryConfig};
 pub use errors::Error;
 
-/// The crates whose types are in the API of this one, so that a program needs no dependency on them.
+/// The crates whose types are part of this API, so that a program need not depend on them.
 #[doc(no_inline)]
 pub use {bytes, http, serde_json};
 

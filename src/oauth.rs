@@ -1,5 +1,6 @@
-//! The two steps of signing users in that send no request: making the PKCE pair, and the URL to send the user to.
-//! The functions are also methods of [`OpenRouter::oauth`](crate::OpenRouter::oauth).
+//! The two steps of signing users in that send no request: creating the PKCE pair, and the URL to
+//! send the user to. The functions are also methods of
+//! [`OpenRouter::oauth`](crate::OpenRouter::oauth).
 
 use http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -10,35 +11,37 @@ use crate::errors::{Error, InvalidRequestError, UnexpectedError};
 use crate::models::{CodeChallengeMethod as Method, Secret};
 use crate::sdk::OAuth;
 
-/// All bytes but the unreserved ones of RFC 3986.
+/// All bytes except the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What the page on which a user allows a program to act has to know.
+/// The parameters of the page on which a user authorizes the application.
 ///
-/// For [`create_authorization_url`].
+/// It is passed to [`create_authorization_url`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateAuthorizationUrlRequest {
-    /// Where the user goes afterwards, with the query parameter `code`: an absolute URL, `https` or on localhost.
+    /// Where the user goes afterwards, with the query parameter `code`: an absolute URL, `https` or
+    /// on localhost.
     pub callback_url: String,
-    /// The challenge of PKCE, which binds the code to this program.
+    /// The PKCE challenge, which binds the code to this program.
     ///
-    /// Not shown by `Debug`, since with the method `plain` it is the secret itself.
+    /// Hidden by `Debug`, since with the method `plain` it is the secret itself.
     pub code_challenge: Option<Secret>,
-    /// How the challenge was made. Default where there is a challenge: `S256`.
+    /// How the challenge was created. Default if there is a challenge: `S256`.
     pub code_challenge_method: Option<Method>,
-    /// The most that the key may spend, in US dollars, which the user is shown. At least 0.
+    /// The maximum that the key may spend, in US dollars, which is shown to the user. At least 0.
     pub limit: Option<f64>,
 }
 
 impl CreateAuthorizationUrlRequest {
-    /// Without a challenge and a limit. A program should set a [challenge](Self::code_challenge).
+    /// Creates a request without a challenge and a limit. A program should set a
+    /// [challenge](Self::code_challenge).
     #[inline]
     pub fn new(callback_url: impl Into<String>) -> Self {
         Self { callback_url: callback_url.into(), code_challenge: None, code_challenge_method: None, limit: None }
     }
 
-    /// Sets `code_challenge`, as [`create_sha256_code_challenge`] makes it.
+    /// Sets `code_challenge`, the result of [`create_sha256_code_challenge`].
     #[must_use]
     #[inline]
     pub fn code_challenge(mut self, code_challenge: impl Into<Secret>) -> Self {
@@ -63,19 +66,21 @@ impl CreateAuthorizationUrlRequest {
     }
 }
 
-/// The secret pair of PKCE (RFC 7636), made by [`create_sha256_code_challenge`].
+/// The PKCE pair (RFC 7636), created by [`create_sha256_code_challenge`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreateSha256CodeChallengeResponse {
-    /// Goes into the [address](CreateAuthorizationUrlRequest::code_challenge) for the user. It is not a secret.
+    /// Part of the [URL](CreateAuthorizationUrlRequest::code_challenge) for the user. It is not a
+    /// secret.
     pub code_challenge: String,
     /// Stays in the program until the code is exchanged for a key, as
     /// [`code_verifier`](crate::models::ExchangeAuthCodeForApiKeyRequest::code_verifier).
     pub code_verifier: Secret,
 }
 
-/// The address of the page on which the user allows this program to act: `/auth` on the host of the server URL, by default
-/// `https://openrouter.ai/auth`. Nothing is sent; show it to the user, in a browser.
+/// Returns the URL of the page on which the user authorizes the application: `/auth` on the host of
+/// the server URL, by default `https://openrouter.ai/auth`. Nothing is sent; open it in the user's
+/// browser.
 ///
 /// ```
 /// use openrouter_kit::OpenRouterCore;
@@ -96,8 +101,8 @@ pub struct CreateSha256CodeChallengeResponse {
 /// ```
 ///
 /// # Errors
-/// [`Error::InvalidRequest`] for a callback URL that is not absolute, a challenge that is none, a method without a
-/// challenge, and a limit that is negative or not finite.
+/// [`Error::InvalidRequest`] for a callback URL that is not absolute, an invalid challenge, a
+/// method without a challenge, and a limit that is negative or not finite.
 #[inline]
 pub fn create_authorization_url(
     core: &OpenRouterCore,
@@ -106,7 +111,7 @@ pub fn create_authorization_url(
     let CreateAuthorizationUrlRequest { callback_url, code_challenge, code_challenge_method, limit } = request;
     let server = core.server_url();
     // Checked when the client was built.
-    let server: Uri = server.parse().map_err(|error| UnexpectedError::new(None, "the server URL is none", error))?;
+    let server: Uri = server.parse().map_err(|error| UnexpectedError::new(None, "the server URL is invalid", error))?;
     let (scheme, host) = (server.scheme_str().unwrap_or("https"), server.authority().map_or("", |host| host.as_str()));
     check_callback(&callback_url)?;
     let encode = |text| utf8_percent_encode(text, RESERVED);
@@ -114,7 +119,7 @@ pub fn create_authorization_url(
     match (&code_challenge, &code_challenge_method) {
         (None, None) => {}
         (None, Some(_)) => {
-            let message = "has no `code_challenge` that it could tell of; set one, or leave the method out";
+            let message = "is set without a `code_challenge`; set one, or leave the method out";
             return Err(Error::invalid("code_challenge_method", message));
         }
         (Some(challenge), method) => {
@@ -126,21 +131,22 @@ pub fn create_authorization_url(
     }
     if let Some(limit) = limit {
         if !limit.is_finite() || limit < 0.0 {
-            return Err(Error::invalid("limit", format!("is {limit}; give a number of US dollars from 0 on")));
+            return Err(Error::invalid("limit", format!("is {limit}; pass an amount of US dollars from 0")));
         }
         url.push_str(&format!("&limit={limit}"));
     }
     Ok(url)
 }
 
-/// Makes the secret pair of PKCE with the method `S256`: the challenge is the SHA-256 of the verifier, in base64url
-/// without padding. Nothing is sent.
+/// Creates a PKCE pair with the method `S256`: the challenge is the SHA-256 of the verifier, in
+/// base64url without padding. Nothing is sent.
 ///
-/// Without a verifier a new one is made of 32 bytes of the system's secure randomness, which is what a program should do.
+/// Without a verifier, one is created from 32 bytes of the system's secure random source, which is
+/// what a program should do.
 ///
 /// # Errors
-/// [`Error::InvalidRequest`] for a verifier that is not 43 to 128 letters, digits and `-._~` (RFC 7636, section 4.1), and
-/// [`Error::Unexpected`] if the system has no randomness to give.
+/// [`Error::InvalidRequest`] for a verifier that is not 43 to 128 letters, digits and `-._~` (RFC
+/// 7636, section 4.1), and [`Error::Unexpected`] if the system's random source fails.
 #[inline]
 pub fn create_sha256_code_challenge(code_verifier: Option<Secret>) -> Result<CreateSha256CodeChallengeResponse, Error> {
     let code_verifier = match code_verifier {
@@ -151,7 +157,7 @@ pub fn create_sha256_code_challenge(code_verifier: Option<Secret>) -> Result<Cre
         None => {
             let mut bytes = [0; 32];
             getrandom::fill(&mut bytes).map_err(|error| {
-                UnexpectedError::new(None, "the system gave no randomness; give a code verifier of your own", error)
+                UnexpectedError::new(None, "the random source of the system failed; pass a code verifier", error)
             })?;
             Secret::from(base64url(&bytes))
         }
@@ -160,30 +166,30 @@ pub fn create_sha256_code_challenge(code_verifier: Option<Secret>) -> Result<Cre
     Ok(CreateSha256CodeChallengeResponse { code_challenge, code_verifier })
 }
 
-/// Base64 for URLs, without padding.
+/// Returns base64 for URLs, without padding.
 #[inline]
 fn base64url(bytes: &[u8]) -> String {
     base64::encode(bytes).trim_end_matches('=').replace('+', "-").replace('/', "_")
 }
 
 impl OAuth<'_> {
-    /// The address of the page on which the user allows this program to act.
+    /// Returns the URL of the page on which the user authorizes the application.
     ///
-    /// The same as [`oauth::create_authorization_url`](create_authorization_url).
+    /// Same as [`oauth::create_authorization_url`](create_authorization_url).
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] for arguments that cannot be right.
+    /// [`Error::InvalidRequest`] for invalid arguments.
     #[inline]
     pub fn create_authorization_url(self, request: CreateAuthorizationUrlRequest) -> Result<String, Error> {
         create_authorization_url(self.core, request)
     }
 
-    /// Makes the secret pair of PKCE.
+    /// Creates a PKCE pair.
     ///
-    /// The same as [`oauth::create_sha256_code_challenge`](create_sha256_code_challenge).
+    /// Same as [`oauth::create_sha256_code_challenge`](create_sha256_code_challenge).
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] for a verifier that cannot be one.
+    /// [`Error::InvalidRequest`] for an invalid verifier.
     #[inline]
     pub fn create_sha256_code_challenge(
         self,
@@ -197,10 +203,10 @@ impl OAuth<'_> {
 fn check_callback(url: &str) -> Result<(), InvalidRequestError> {
     let wrong =
         |message: &str| InvalidRequestError::new("callback_url", format!("is {:?}, {message}", hidden::url(url)));
-    let uri: Uri = url.parse().map_err(|error| wrong("which is no URL").caused_by(error))?;
+    let uri: Uri = url.parse().map_err(|error| wrong("which is not a URL").caused_by(error))?;
     match (uri.scheme(), uri.host()) {
         (Some(_), Some(host)) if !host.is_empty() => Ok(()),
-        _ => Err(wrong("which is not absolute; give one such as https://example.com/callback")),
+        _ => Err(wrong("which is not absolute; pass one such as https://example.com/callback")),
     }
 }
 
@@ -209,7 +215,7 @@ fn check_callback(url: &str) -> Result<(), InvalidRequestError> {
 fn check_challenge(challenge: &str, method: &Method) -> Result<(), InvalidRequestError> {
     const ARGUMENT: &str = "code_challenge";
     if *method == Method::S256 && !matches!(base64::decode(challenge), Ok(hash) if hash.len() == 32) {
-        let message = "is no SHA-256 in base64url without padding (43 characters); make it with \
+        let message = "is not a SHA-256 in base64url without padding (43 characters); create it with \
                        `create_sha256_code_challenge`";
         return Err(InvalidRequestError::new(ARGUMENT, message));
     }
@@ -222,6 +228,7 @@ fn check_verifier(argument: &'static str, verifier: &str) -> Result<(), InvalidR
     if (43..=128).contains(&verifier.len()) && verifier.bytes().all(is_unreserved) {
         return Ok(());
     }
-    let message = "must be 43 to 128 letters, digits, `-`, `.`, `_` or `~` (RFC 7636); leave it out to have one made";
+    let message =
+        "must be 43 to 128 letters, digits, `-`, `.`, `_` or `~` (RFC 7636); leave it out to have one created";
     Err(InvalidRequestError::new(argument, message))
 }

@@ -1,4 +1,5 @@
-//! How often the accumulators take memory: they join what is decoded already, so this must cost less than decoding did.
+//! How often memory is taken: the accumulators join what is decoded already, so this must cost less than decoding did, and the
+//! loop of an agent must add little to the calls that it makes.
 #![cfg(feature = "full")]
 #![allow(
     clippy::indexing_slicing,
@@ -94,4 +95,72 @@ fn joining_a_chunk_takes_fewer_allocations_than_decoding_it() {
         answer.push(&decode_event(&chunks[0]).unwrap());
         joining_costs_less(chunk, costs::<ChatStreamChunk>(std::slice::from_ref(chunk), |chunk| answer.push(chunk)));
     }
+}
+
+/// Answers in turns with ten calls of a tool and with a text, without a network.
+#[cfg(all(feature = "agent", feature = "transport"))]
+#[derive(Debug, Default)]
+struct Turns(std::sync::atomic::AtomicUsize);
+
+#[cfg(all(feature = "agent", feature = "transport"))]
+impl openrouter_kit::core::transport::Transport for Turns {
+    fn send(
+        &self,
+        _: http::Request<openrouter_kit::core::body::Body>,
+    ) -> openrouter_kit::core::transport::TransportFuture<'_> {
+        let calls = |number| {
+            format!(
+                r#"{{"type":"function_call","id":"fc_{number}","call_id":"call_{number}","name":"nothing","arguments":"{{}}"}}"#
+            )
+        };
+        let text = r#"{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Done.","annotations":[]}]}"#;
+        let is_first = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed).is_multiple_of(2);
+        let items = if is_first { numbered(10, calls) } else { vec![text.to_owned()] };
+        let body = format!(
+            "data: {{\"type\":\"response.completed\",\"response\":{{\"id\":\"gen-1\",\"status\":\"completed\",\"model\":\"m\",\"output\":[{}]}}}}\n\ndata: [DONE]\n\n",
+            items.join(",")
+        );
+        let mut response = http::Response::new(body.into());
+        response.headers_mut().insert("content-type", http::HeaderValue::from_static("text/event-stream"));
+        Box::pin(async { Ok(response) })
+    }
+}
+
+#[cfg(all(feature = "agent", feature = "transport"))]
+#[test]
+fn a_run_takes_no_more_allocations_than_its_calls_by_hand() {
+    use openrouter_kit::agent::{Agent, Tool};
+    use openrouter_kit::{OpenRouterCore, funcs};
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let core = OpenRouterCore::builder().api_key("key").transport(Turns::default()).build().unwrap();
+    let parameters = || serde_json::json!({"type": "object", "properties": {}});
+    let nothing = Tool::with_schema("nothing", "Does nothing", parameters(), async || {});
+    let agent = Agent::new(&core, "m").tool(nothing).max_concurrent(10);
+    let by_agent = || runtime.block_on(async { assert_eq!(agent.run("Hi").await.unwrap().text(), Ok("Done.")) });
+
+    let tool = ResponsesTool::function("nothing", parameters()).description("Does nothing");
+    let request = ResponsesRequest::new().model("m").tools([tool]);
+    let by_hand = || {
+        runtime.block_on(async {
+            let mut items = vec![InputItem::user("Hi")];
+            for round in 0..2 {
+                let request = request.clone().input(items.clone());
+                let response = funcs::responses_stream(&core, request).await.unwrap().collect().await.unwrap();
+                items.extend(response.to_input());
+                let outputs = response.function_calls().map(|call| {
+                    call.parse_arguments::<serde_json::Value>().unwrap();
+                    InputItem::function_call_output(&call.call_id, "ok")
+                });
+                items.extend(outputs);
+                assert_eq!(response.output_text(), if round == 0 { "" } else { "Done." });
+            }
+        });
+    };
+    by_agent();
+    by_hand();
+    let (agent, hand) = (measure(by_agent).count_total, measure(by_hand).count_total);
+    println!("two model calls and ten tool calls take {agent} allocations, and {hand} by hand");
+    // What the loop takes for ten tools is less than what it saves, since the history is not copied.
+    assert!(agent <= hand, "{agent} allocations by an agent, {hand} by hand");
 }

@@ -155,6 +155,28 @@ fn every_link_between_the_documents_leads_somewhere() {
     assert!(documents.len() > 30 && links > 100, "{} documents, {links} links", documents.len());
 }
 
+#[test]
+fn every_relative_link_of_a_guide_leads_somewhere_in_rustdoc_too() {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = std::fs::read_to_string(home.join("src/guide.rs")).unwrap();
+    let pages: Vec<_> = guide.split("\"../docs/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(pages.len() > 10);
+    for page in pages {
+        let text = std::fs::read_to_string(home.join("docs").join(page)).unwrap();
+        let prose: String = text.split('`').step_by(2).collect();
+        for target in prose.split("](").skip(1) {
+            assert!(target.starts_with(['#', 'h']), "{page}: define the link to {}", target.lines().next().unwrap());
+        }
+        for name in text.lines().filter_map(|line| line.strip_prefix('[')?.split_once("]: ")).map(|(name, _)| name) {
+            let is_relative = name.contains(".md") || name.starts_with("../");
+            assert!(
+                !is_relative || guide.contains(&format!("\n[{name}]: ")),
+                "{page}: src/guide.rs does not define {name}"
+            );
+        }
+    }
+}
+
 /// The programs of `docs/lines.md` by their headings, with the number of lines inside of `program`, without the value that
 /// it returns at its end.
 #[test]
@@ -163,7 +185,7 @@ fn the_lines_of_user_code_are_those_of_the_programs() {
     let mut sections = page.split("\n## ");
     let table = sections.next().unwrap();
     let rows = table.lines().filter_map(|line| line.strip_prefix("| [")?.split_once("]("));
-    let told: Vec<_> =
+    let stated: Vec<_> =
         rows.map(|(task, rest)| (task, rest.split(" | ").nth(1).unwrap().trim_end_matches(" |"))).collect();
     let counted: Vec<_> = sections
         .map(|section| {
@@ -173,7 +195,7 @@ fn the_lines_of_user_code_are_those_of_the_programs() {
             (task, (body.lines().count() - 2).to_string())
         })
         .collect();
-    assert_eq!(told, counted.iter().map(|(task, lines)| (*task, lines.as_str())).collect::<Vec<_>>());
+    assert_eq!(stated, counted.iter().map(|(task, lines)| (*task, lines.as_str())).collect::<Vec<_>>());
     assert!(counted.len() > 4);
 
     // The guide of agents says so of the same program.

@@ -28,6 +28,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::time::SystemTime;
 
 use http_body::Body as _;
@@ -108,7 +109,7 @@ const TOOLS: &[&str] = &["load", "replay"];
 /// The input of the examples that read standard input.
 const TYPED: &str = "Why is the sky blue?\nAnd at sunset?\n";
 
-/// The file of an example, beside the folder of the test.
+/// The file of an example, next to the folder of the test.
 fn program(example: &str) -> PathBuf {
     let folder = std::env::current_exe().unwrap().parent().unwrap().with_file_name("examples");
     folder.join(example).with_extension(std::env::consts::EXE_EXTENSION)
@@ -121,11 +122,15 @@ fn build(examples: &[&str]) {
         let entries = std::fs::read_dir(path).into_iter().flatten().map(|entry| newest(&entry.unwrap().path()));
         entries.chain([changed]).max().unwrap()
     }
+    // Two tests need the examples, and must not run them while the other one builds.
+    static BUILD: Mutex<()> = Mutex::new(());
+    let _guard = BUILD.lock().unwrap();
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let code = newest(&home.join("src"));
+    let code = newest(&home.join("src")).max(newest(&home.join("examples/support")));
     let is_new = |example: &&str| {
         let built = program(example).metadata().and_then(|metadata| metadata.modified()).ok();
-        built.is_some_and(|built| built > code)
+        let changed = code.max(newest(&home.join("examples").join(file(home, example))));
+        built.is_some_and(|built| built > changed)
     };
     if !examples.iter().all(is_new) {
         let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
@@ -265,7 +270,7 @@ struct Received {
     /// `None` if the connection broke before.
     status: Option<u16>,
     body: Vec<u8>,
-    /// Whether the body broke off.
+    /// Whether the body was cut off.
     is_cut: bool,
 }
 
@@ -295,7 +300,7 @@ fn attempts(recording: &Path) -> Vec<Attempt> {
             attempts.push(Attempt { request: line, received: Received::default() });
             continue;
         }
-        // A hook may refuse a call before it is sent.
+        // A hook may reject a call before it is sent.
         let Some(Attempt { received, .. }) = places.get(&of).map(|place: &usize| &mut attempts[*place]) else {
             continue;
         };

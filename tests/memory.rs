@@ -63,7 +63,7 @@ async fn memory_stays_bounded_when_a_server_sends_without_end() {
     server.answer(Answer::endless("data: {\"n\":0}\n\n", ": OPENROUTER PROCESSING\n\n".repeat(1000)));
     let mut events = soon(stream(&core)).await.unwrap();
     soon(events.next()).await.unwrap().unwrap();
-    tokio::time::timeout(Duration::from_millis(500), events.next()).await.expect_err("comments are no events");
+    tokio::time::timeout(Duration::from_millis(500), events.next()).await.expect_err("comments are not events");
     bounded("comments");
     drop(events);
 

@@ -1,6 +1,6 @@
 //! What the server answers, made before the clock starts.
 
-/// One answer as it stands on the wire, and how much of it the client is expected to count.
+/// One response as it is on the wire, and how much of it the client is expected to count.
 pub struct Answer {
     /// Head and body.
     pub wire: Vec<u8>,

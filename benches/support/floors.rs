@@ -83,7 +83,7 @@ struct Model<'a> {
     id: Cow<'a, str>,
 }
 
-/// The smallest look into a JSON text; answers with what was counted.
+/// The smallest look into a JSON text; returns what was counted.
 pub type Look = fn(&[u8]) -> usize;
 
 /// One event of a Responses stream.
@@ -238,7 +238,7 @@ pub async fn events(mut body: impl Body<Data = Bytes, Error = hyper::Error> + Un
     count
 }
 
-/// Reads the events that are whole; answers with how many bytes they have.
+/// Reads the events that are whole; returns how many bytes they have.
 fn read(blank_line: &Finder<'_>, bytes: &[u8], look: Option<Look>, count: &mut usize) -> usize {
     let mut start = 0;
     for end in blank_line.find_iter(bytes) {

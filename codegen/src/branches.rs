@@ -19,7 +19,7 @@ struct Branch {
     ty: Ty,
     object: Object,
     schema: Node,
-    /// The values of the tag; empty where the branch has none.
+    /// The values of the tag; empty if the branch has none.
     values: Vec<String>,
     /// The overlay decides about it.
     ruled: bool,
@@ -48,7 +48,7 @@ impl Rule {
         }
     }
 
-    /// Where a branch stands in `order` or `missing`, and its conditions there.
+    /// Where a branch is in `order` or `missing`, and its conditions there.
     fn find(list: &[Node], name: &str) -> Option<(usize, Vec<Condition>)> {
         let at = list.iter().position(|entry| entry.text_of("branch") == Some(name))?;
         let when = list.get(at).map(|entry| entry.texts_of("when")).unwrap_or_default();
@@ -133,7 +133,7 @@ impl Lowering<'_> {
         for entry in rule.order.iter().chain(&rule.missing) {
             let name = entry.text_of("branch").unwrap_or_default();
             if !branches.iter().any(|branch| branch.name == name) {
-                self.note(key, format!("overlay/unions.yaml tells of a branch `{name}`, which is not there"));
+                self.note(key, format!("overlay/unions.yaml has a branch `{name}`, which does not exist"));
             }
             if let Some(wrong) = entry.texts_of("when").into_iter().find(|text| condition(text).is_none()) {
                 self.problem(key, format!("overlay/unions.yaml: `{wrong}` is not a condition"));
@@ -199,7 +199,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// What tells an object from others: its required members, the values of those that have one, its other members.
+    /// What distinguishes an object from others: its required members, the values of those that have one, its other members.
     fn signs(&self, object: &Object) -> Vec<String> {
         let required = |name: &str| object.required.contains(name);
         let mut properties: Vec<_> = object.properties.iter().collect();
@@ -255,7 +255,7 @@ impl Lowering<'_> {
         required.filter_map(constant).collect()
     }
 
-    /// Finds conditions where branches share a value of the tag, or have none.
+    /// Finds conditions for branches that share a value of the tag, or have none.
     fn separate(&mut self, branches: &mut Vec<Branch>, key: &str) {
         let mut superfluous = BTreeSet::new();
         for group in groups(branches) {
@@ -299,13 +299,13 @@ impl Lowering<'_> {
 
     fn undecided(&mut self, key: &str, why: &str) {
         let text = format!(
-            "{key}: {why}, and nothing tells which one a value is; add to overlay/unions.yaml: `{key}: {{order: [{{branch: \
+            "{key}: {why}, and nothing determines which one a value is; add to overlay/unions.yaml: `{key}: {{order: [{{branch: \
              NAME, when: [has MEMBER]}}, {{branch: OTHER}}]}}`, or `drop: [NAME]`"
         );
         self.unreadable.push((key.to_owned(), text));
     }
 
-    /// In which order branches are tried, and on which conditions; `None` where a value could be of two of them.
+    /// The order in which branches are tried, and their conditions; `None` if a value could be of two of them.
     fn tell_apart(&self, branches: &[Branch], group: &[usize]) -> Option<Vec<(usize, Vec<Vec<Condition>>)>> {
         let of = |index: &usize| branches.get(*index).map(|branch| (*index, branch));
         let group: Vec<(usize, &Branch)> = group.iter().filter_map(of).collect();
@@ -519,7 +519,7 @@ impl Lowering<'_> {
         })
     }
 
-    /// The member that tells most of the branches apart.
+    /// The member that distinguishes most of the branches.
     fn usual_tag(&self, branches: &[(&Node, Object)]) -> Option<String> {
         let telling = |tag: &str| {
             let values = branches.iter().filter_map(|(_, object)| object.property(tag));
@@ -543,7 +543,7 @@ impl Branch {
         !self.values.is_empty() && !self.object.required.contains(tag)
     }
 
-    /// Of two branches that say the same the component stands, or the first by name.
+    /// Of two equal branches the component is kept, or the first by name.
     fn goes_before(&self, other: &Self) -> bool {
         (!self.is_component, &self.name) < (!other.is_component, &other.name)
     }

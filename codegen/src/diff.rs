@@ -218,7 +218,7 @@ fn bullets(list: &BTreeSet<Change>, whole: bool) -> String {
     groups.iter().map(point).collect()
 }
 
-/// Types that are gone, and the new type with the same structure, where there is exactly one of each.
+/// Types that are gone, and the new type with the same structure, if there is exactly one of each.
 fn renamed(old: &Surface, new: &Surface) -> BTreeMap<String, String> {
     let by_shape = |surface: &Surface, others: &Surface| -> BTreeMap<String, Vec<String>> {
         let mut list: BTreeMap<String, Vec<String>> = BTreeMap::new();

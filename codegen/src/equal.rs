@@ -56,7 +56,7 @@ fn classes(types: &[Type]) -> BTreeMap<&str, usize> {
     }
 }
 
-/// What tells a type from others: everything but names and prose, in an order that means nothing.
+/// What distinguishes a type from others: everything but names and prose, in an order that means nothing.
 fn signature(ty: &Type, types: &BTreeMap<&str, &Type>, classes: &BTreeMap<&str, usize>) -> String {
     let of = |ty: &Ty| of_use(ty, classes);
     let field = |field: &Field| format!("{} {} {:?} {}", field.wire, field.rust, field.presence, of(&field.ty));
@@ -90,7 +90,7 @@ fn signature(ty: &Type, types: &BTreeMap<&str, &Type>, classes: &BTreeMap<&str, 
     }
 }
 
-/// What tells a type in use from others.
+/// What distinguishes a type in use from others.
 fn of_use(ty: &Ty, classes: &BTreeMap<&str, usize>) -> String {
     match ty {
         Ty::Named(name) => format!("#{}", classes.get(name.as_str()).copied().unwrap_or_default()),

@@ -1,4 +1,4 @@
-//! Which types are sent and received, which namespaces reach them, in which file they stand, how large they are.
+//! Which types are sent and received, which namespaces reach them, in which file they are, how large they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::overlay::matches;
 /// Namespaces with more types than this are split into files by the way the types go.
 const SPLIT_ABOVE: usize = 60;
 
-/// A variant above this size, in bytes, stands in a box.
+/// A variant above this size, in bytes, is boxed.
 const BOX_ABOVE: usize = 160;
 
 /// A file of models.
@@ -179,7 +179,7 @@ pub fn box_types(api: &mut Api) {
     }
 }
 
-/// The type that stands in the same memory.
+/// The type that is stored in the same memory.
 fn directly(ty: &Ty) -> Option<&str> {
     match ty {
         Ty::Named(name) => Some(name),
@@ -188,7 +188,7 @@ fn directly(ty: &Ty) -> Option<&str> {
     }
 }
 
-/// The types that stand in the memory of a type.
+/// The types that are stored in the memory of a type.
 fn held(kind: &Kind) -> BTreeSet<String> {
     let types: Vec<&Ty> = match kind {
         Kind::Struct(own) => own.fields.iter().map(|field| &field.ty).collect(),
@@ -239,8 +239,8 @@ fn size(ty: &Ty, sizes: &BTreeMap<String, usize>) -> usize {
     }
 }
 
-/// Decides in which file each type stands, and what each file needs. A type of one namespace stands with it; one of
-/// several stands in a shared file. Namespaces made of others (`composite`) do not make a type shared.
+/// Decides in which file each type is, and what each file needs. A type of one namespace is there; one of
+/// several is in a shared file. Namespaces made of others (`composite`) do not make a type shared.
 pub fn place(api: &mut Api, modules: &Node) -> BTreeMap<String, Module> {
     let listed = modules.texts_of("composite").into_iter().map(str::to_owned);
     let composite: BTreeSet<String> = listed.chain(composites(api)).collect();

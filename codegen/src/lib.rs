@@ -2,7 +2,7 @@
 //! document and the decisions in `overlay/`.
 //!
 //! The way through: [`node`] loads the document, [`overlay`] repairs it, [`lower`], [`unions`] and [`operations`] decide
-//! what it means in Rust ([`model`]), [`graph`] decides where it stands, [`emit`] writes it down.
+//! what it means in Rust ([`model`]), [`graph`] decides where it goes, [`emit`] writes it.
 
 pub mod branches;
 pub mod diff;
@@ -92,14 +92,14 @@ pub struct Generated {
     /// Remarks that need no decision.
     pub remarks: Vec<String>,
     by_hand: BTreeMap<String, Vec<String>>,
-    /// The types that stand in `models` itself.
+    /// The types that are in `models` itself.
     front: BTreeSet<String>,
     /// The type of each component.
     components: BTreeMap<String, String>,
     error_kinds: BTreeMap<u16, ErrorKind>,
 }
 
-/// The folder of this crate, where overlays and words stand.
+/// The folder of this crate, with overlays and words.
 pub fn home() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -113,7 +113,7 @@ pub fn understand(spec: &Path) -> Result<Generated, Failure> {
 /// Decides everything about a document.
 pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> Result<Generated, Failure> {
     if document.get("paths").is_none_or(|paths| paths.members().is_empty()) {
-        return Err(Failure::new("this is no OpenAPI document with operations: it has no `paths`"));
+        return Err(Failure::new("this is not an OpenAPI document with operations: it has no `paths`"));
     }
     overlay.repair(&mut document)?;
     references::inline(&mut document)?;
@@ -142,7 +142,7 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
         notes
             .push(format!("{key}: `{name}` has {length} letters; add a line for a shorter name to overlay/names.yaml"));
     }
-    // What is only sent need not be told apart.
+    // What is only sent need not be distinguished.
     let received = |key: &str| api.types.iter().any(|ty| ty.key == key && ty.response);
     problems.extend(unreadable.into_iter().filter(|(key, _)| received(key)).map(|(_, text)| text));
     if !problems.is_empty() {
@@ -183,7 +183,7 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
             1 => String::new(),
             several => format!(" and {} more", several - 1),
         };
-        format!("the keyword `{keyword}` is passed over at {first}{others}")
+        format!("the keyword `{keyword}` is ignored at {first}{others}")
     });
     let remarks = remarks.collect();
     Ok(Generated {

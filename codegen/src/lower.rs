@@ -41,7 +41,7 @@ const NOT_UNDERSTOOD: &[&str] = &[
 /// Families of extensions that are understood or known to say nothing about values.
 const EXTENSIONS: &[&str] = &["x-speakeasy-", "x-openrouter-", "x-fern-", "x-hidden", "x-displayName"];
 
-/// A schema in use: its type, and whether null may stand for it.
+/// A schema in use: its type, and whether it may be null.
 #[derive(Clone, Debug)]
 pub struct Use {
     /// The type.
@@ -76,7 +76,7 @@ pub struct Object {
     pub properties: Vec<Property>,
     /// The names of required members.
     pub required: BTreeSet<String>,
-    /// The schema of members with other names, where the document gives one.
+    /// The schema of members with other names, if the document has one.
     pub others: Option<Node>,
     nullable: Vec<bool>,
 }
@@ -118,7 +118,7 @@ pub struct Lowering<'a> {
     open: BTreeSet<String>,
     /// A form is made: its binary members are files.
     pub(crate) in_form: bool,
-    /// Unions that cannot be read, with the reason. It matters only where such a value arrives.
+    /// Unions that cannot be read, with the reason. It matters only if such a value arrives.
     pub unreadable: Vec<(String, String)>,
     /// What could not be decided.
     pub problems: Vec<String>,
@@ -543,7 +543,7 @@ impl<'a> Lowering<'a> {
             };
             return Use { ty, nullable };
         }
-        // The place is taken before its members are lowered, so that types stand in the order of the document.
+        // The place is taken before its members are lowered, so that types are in the order of the document.
         let name = self.register(key, words, schema, Kind::Struct(Struct::default()));
         let Some(place) = self.types.iter().position(|ty| ty.name == name && ty.key == key) else {
             return Use { ty: Ty::Named(name), nullable };
@@ -638,7 +638,7 @@ impl<'a> Lowering<'a> {
             (false, _) => Presence::Optional,
         };
         let rust = self.overlay.name(&format!("{key} field")).map_or_else(|| identifier(&property.name), str::to_owned);
-        // A setter of this name would stand before a method that every type has.
+        // A setter of this name would shadow a method that every type has.
         let rust = if matches!(rust.as_str(), "clone" | "default" | "extra" | "from" | "into" | "new") {
             format!("{rust}_member")
         } else {

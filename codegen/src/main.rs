@@ -22,7 +22,7 @@ Writes the generated parts of openrouter-kit.
   cargo run -p codegen -- docs --missing           places without a sentence, by the file in codegen/docs to write it in
   cargo run -p codegen -- docs --stale             sentences without a place
 
-Without --spec the document is the one at ../shared/spec/openapi-2026-10-30.yaml beside the repository, where there is one.";
+Without --spec the document is the one at ../shared/spec/openapi-2026-10-30.yaml next to the repository, if it exists.";
 
 #[expect(clippy::print_stderr, reason = "a command-line program")]
 fn main() -> ExitCode {

@@ -43,7 +43,7 @@ pub struct Type {
     pub event: bool,
     /// The namespaces whose operations reach it.
     pub namespaces: BTreeSet<String>,
-    /// The file it stands in.
+    /// The file it is in.
     pub module: String,
     /// The document calls it deprecated.
     pub deprecated: bool,
@@ -56,7 +56,7 @@ impl Type {
         self.places.iter().cloned().chain(others).collect()
     }
 
-    /// The public module it stands in.
+    /// The public module it is in.
     pub fn home(&self) -> &str {
         self.module.split('/').next().unwrap_or_default()
     }
@@ -97,7 +97,7 @@ pub struct Field {
     pub rust: String,
     /// The type of a value that is there.
     pub ty: Ty,
-    /// It leads back to the type that holds it, and stands in a box.
+    /// It leads back to the type that holds it, and is boxed.
     pub boxed: bool,
     /// How it may be absent.
     pub presence: Presence,
@@ -141,7 +141,7 @@ pub struct Value {
 /// One of several types.
 #[derive(Clone, Debug, Default)]
 pub struct Union {
-    /// The member that tells the type of an object; empty where none does.
+    /// The member that determines the type of an object; empty if none does.
     pub tag: String,
     /// The branches.
     pub variants: Vec<Variant>,
@@ -162,11 +162,11 @@ pub struct Variant {
     pub ty: Ty,
     /// The tag's values that lead here.
     pub tags: Vec<String>,
-    /// It is large and stands in a box.
+    /// It is large and is boxed.
     pub boxed: bool,
 }
 
-/// Something that tells objects with the same tag apart.
+/// Something that distinguishes objects with the same tag.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
     /// The member is there.
@@ -275,13 +275,13 @@ pub struct Operation {
     pub body: Body,
     /// The body has a member `stream` that asks for a stream.
     pub stream_member: bool,
-    /// What it answers.
+    /// What it returns.
     pub answer: Answer,
     /// What its pages look like.
     pub paging: Option<Paging>,
     /// The key is needed, may be left out, or is not sent.
     pub authentication: &'static str,
-    /// Repeating it changes nothing, although it is no GET, PUT or DELETE.
+    /// Repeating it changes nothing, although it is not a GET, PUT or DELETE.
     pub repeatable: bool,
     /// Another server than the document's.
     pub server: Option<String>,
@@ -313,7 +313,7 @@ pub enum Body {
     Form(Ty),
 }
 
-/// What an operation answers.
+/// What an operation returns.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// Nothing.
@@ -340,7 +340,7 @@ pub struct ErrorKind {
 /// How an operation pages.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Paging {
-    /// By `offset` and `limit`; the default limit where the document states one.
+    /// By `offset` and `limit`; the default limit if the document states one.
     Offset(Option<i64>),
     /// By a cursor: the parameter that takes it, and the member of a page that holds the next one.
     Cursor {

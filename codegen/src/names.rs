@@ -1,6 +1,6 @@
 //! From the names of the document to the names of Rust.
 
-/// Runs of capitals that are words of their own where they stand side by side.
+/// Runs of capitals that are separate words if they are adjacent.
 const ACRONYMS: &[&str] =
     &["BYOK", "SCIM", "JSON", "STT", "TTS", "PDF", "URL", "API", "MCP", "ZDR", "RSS", "AI", "AA", "DA", "OR", "ID"];
 
@@ -91,7 +91,7 @@ fn split_at_case(part: &str, words: &mut Vec<String>) {
     words.append(&mut acronyms(&capitals));
 }
 
-/// The acronyms that stand side by side in a run of capitals.
+/// The acronyms in a run of capitals.
 fn acronyms(mut run: &str) -> Vec<String> {
     let mut found = Vec::new();
     while let Some((acronym, rest)) = ACRONYMS.iter().find_map(|own| Some((*own, run.strip_prefix(*own)?)))
@@ -165,7 +165,7 @@ pub fn variant(value: &str) -> String {
     }
 }
 
-/// Names for texts that stand side by side. A text whose name another one has too is spelled out to the last sign, unless
+/// Names for texts that are used together. A text whose name another one has too is spelled out to the last sign, unless
 /// it is written like its name.
 pub fn apart(texts: &[&str], name: fn(&str) -> String) -> Vec<String> {
     let plain: Vec<String> = texts.iter().map(|text| name(text)).collect();
@@ -176,7 +176,7 @@ pub fn apart(texts: &[&str], name: fn(&str) -> String) -> Vec<String> {
     texts.iter().zip(&plain).map(distinct).collect()
 }
 
-/// A text with a word for each sign and for the case of its letters.
+/// A text with one word for each sign and for the case of its letters.
 pub fn spelled(text: &str) -> String {
     let mut out = String::new();
     for character in text.chars() {
@@ -252,7 +252,7 @@ pub fn element(owner: &[String], otherwise: &str) -> Vec<String> {
 }
 
 /// The words of a type under property `property` of `owner`; words that the end of the one and the start of the other
-/// share stand once, if something of the property remains.
+/// share are used once, if something of the property remains.
 pub fn join(owner: &[String], property: &[String]) -> Vec<String> {
     let most = owner.len().min(property.len().saturating_sub(1));
     let shared = |n: &usize| property.get(..*n).is_some_and(|start| owner.ends_with(start));

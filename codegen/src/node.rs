@@ -121,7 +121,7 @@ impl Node {
         self.get(name).map_or(&[][..], Self::elements).iter().filter_map(Self::text).collect()
     }
 
-    /// True where member `name` is `true`.
+    /// Returns `true` if member `name` is `true`.
     pub fn is_true(&self, name: &str) -> bool {
         self.get(name) == Some(&Self::Bool(true))
     }
@@ -141,7 +141,7 @@ impl Node {
         }
     }
 
-    /// The value of member `name`; sorted, where it is a list whose order means nothing.
+    /// The value of member `name`; sorted if it is a list whose order means nothing.
     fn in_order(mut self, name: &str) -> Self {
         if let Self::List(list) = &mut self
             && matches!(name, "enum" | "required" | "oneOf" | "anyOf" | "type")

@@ -150,7 +150,7 @@ impl Lowering<'_> {
                 "header" => headers.push(field),
                 other => self.problem(
                     id,
-                    format!("parameter `{wire}` stands in `{other}`; take it out of the document in overlay/spec.yaml"),
+                    format!("parameter `{wire}` is in `{other}`; take it out of the document in overlay/spec.yaml"),
                 ),
             }
         }
@@ -276,7 +276,7 @@ impl Lowering<'_> {
         if bodies.is_empty() { vec![Body::None] } else { bodies }
     }
 
-    /// What an operation answers, and with which statuses.
+    /// What an operation returns, and with which statuses.
     fn answer(&mut self, id: &str, operation: &Node, type_words: &[String]) -> (Answer, Vec<String>) {
         let responses = operation.get("responses").map_or(&[][..], Node::members);
         let succeeded = successes(responses);
@@ -295,7 +295,7 @@ impl Lowering<'_> {
                 }
             }
         }
-        // Statuses with answers of their own make the answer one of them.
+        // Statuses with different responses make the response one of them.
         let json = match schemas.as_slice() {
             [] => None,
             [one] => Some(one.clone()),
@@ -488,7 +488,7 @@ fn authentication(operation: &Node, document: &Node) -> &'static str {
     let refuses = errors(operation).iter().any(|status| status == "401" || status == "4XX" || status == "default");
     match (none, refuses) {
         (true, _) => "None",
-        // An operation that never answers 401 works without a key.
+        // An operation that never returns 401 works without a key.
         (false, false) => "Optional",
         (false, true) => "Required",
     }

@@ -16,7 +16,7 @@ pub struct Overlay {
     patches: Vec<Node>,
     /// New names by place.
     names: BTreeMap<String, String>,
-    /// How the branches of a union are told apart, by place.
+    /// How the branches of a union are distinguished, by place.
     unions: BTreeMap<String, Node>,
     /// What is decided about operations, by id.
     operations: BTreeMap<String, Node>,
@@ -163,7 +163,7 @@ impl Overlay {
         }
     }
 
-    /// True for a type whose members tell absent from null.
+    /// Returns `true` for a type whose members distinguish absent from null.
     pub fn is_patched(&self, key: &str) -> bool {
         let found = self.patched.contains(key);
         if found {
@@ -242,7 +242,7 @@ fn resolved(document: &mut Node, path: &str, through: bool) -> Option<String> {
     Some(own)
 }
 
-/// The place a path like `components/schemas/Model/properties/id` leads to; `~1` stands for a slash, `[name=x]` for the
+/// The place a path like `components/schemas/Model/properties/id` leads to; `~1` means a slash, `[name=x]` for the
 /// element of a list whose member `name` is `x`.
 fn find_mut<'a>(node: &'a mut Node, path: &str) -> Option<&'a mut Node> {
     path.split('/').try_fold(node, |node, step| {
@@ -281,7 +281,7 @@ fn contains(node: &Node, expected: &Node) -> bool {
     }
 }
 
-/// Whether a name fits a pattern in which `*` stands for any text.
+/// Whether a name fits a pattern in which `*` matches any text.
 pub fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };

@@ -39,7 +39,7 @@ impl Prose {
         self.sentences.get(key).map(String::as_str)
     }
 
-    /// The sentence for a type: by its name if it stands for several places, otherwise by its place.
+    /// The sentence for a type: by its name if it has several places, otherwise by its place.
     pub fn of_type(&self, ty: &Type) -> Option<&str> {
         let by_name = if ty.places.is_empty() { None } else { self.get(&ty.name) };
         by_name.or_else(|| self.get(&ty.key))

@@ -74,7 +74,7 @@ fn ratio(part: usize, whole: usize) -> f64 {
     f64::from(u32::try_from(part).unwrap_or(u32::MAX)) / f64::from(u32::try_from(whole).unwrap_or(u32::MAX))
 }
 
-/// The types of the document and the known types that stand at their places, from the operations down.
+/// The types of the document and the known types at their places, from the operations down.
 fn by_use<'a>(known: &'a Surface, now: &'a Surface) -> Vec<(&'a str, &'a str)> {
     let mut open: VecDeque<(&str, &str)> = VecDeque::new();
     let is_stream = |name: &str| name.ends_with("stream");
@@ -302,9 +302,9 @@ fn inline(document: &mut Node, name: &str) {
         return;
     }
     references(document, name, &mut |node| {
-        let beside: Vec<_> = node.members().iter().filter(|(name, _)| name != "$ref").cloned().collect();
+        let siblings: Vec<_> = node.members().iter().filter(|(name, _)| name != "$ref").cloned().collect();
         *node = schema.clone();
-        beside.into_iter().for_each(|(name, value)| node.set(&name, value));
+        siblings.into_iter().for_each(|(name, value)| node.set(&name, value));
     });
     mappings(document, name, None);
     if let Some(schemas) = schemas(document) {
@@ -317,7 +317,7 @@ fn extract(document: &mut Node, place: &str, name: &str, whole: &Node) {
     let present = schemas(document).and_then(|schemas| schemas.get(name)).cloned();
     let mut taken = None;
     locate(document, place, whole, &mut |node| {
-        let (schema, beside) = without_notes(node);
+        let (schema, siblings) = without_notes(node);
         let is_same = present.as_ref().is_none_or(|own| {
             let equal = without_notes(own).0.without_prose() == schema.without_prose();
             equal || texts(own).is_some_and(|values| texts(&schema) == Some(values))
@@ -325,7 +325,7 @@ fn extract(document: &mut Node, place: &str, name: &str, whole: &Node) {
         let takes = is_same && schema.get("$ref").is_none();
         if takes {
             *node = reference(name);
-            beside.into_iter().for_each(|(name, value)| node.set(&name, value));
+            siblings.into_iter().for_each(|(name, value)| node.set(&name, value));
             taken = Some(schema);
         }
         takes
@@ -468,7 +468,7 @@ fn is_branch(node: &Node, name: &str, whole: &Node) -> bool {
     if constants.peek().is_none() {
         return has(name);
     }
-    // What sets it apart from others of the same constant stands behind it.
+    // What distinguishes it from others of the same constant comes after it.
     let mut signs = constants.filter_map(|constant| name.strip_prefix(constant));
     signs.any(|sign| sign.is_empty() || sign.strip_prefix('_').is_some_and(has))
 }

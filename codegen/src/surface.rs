@@ -1,4 +1,4 @@
-//! What programs see of an API: its functions, its types and their parts, without prose. The surface of the tree stands in
+//! What programs see of an API: its functions, its types and their parts, without prose. The surface of the tree is in
 //! `overlay/api.txt`, so that the next document can be compared with it, and keeps the names of the last one.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -184,7 +184,7 @@ impl Item {
                 ("enum", values.collect())
             }
             Kind::Union(union) => {
-                constants = told_apart(union);
+                constants = distinctions(union);
                 let variants = union.variants.iter().map(|variant| {
                     let ty = variant.ty.rust();
                     let ty = if variant.boxed { format!("Box<{ty}>") } else { ty };
@@ -215,7 +215,7 @@ impl Item {
 }
 
 /// The tag of a union, and for each branch that the tag does not tell: `Branch: has id, lacks role`.
-fn told_apart(union: &Union) -> String {
+fn distinctions(union: &Union) -> String {
     let name = |index: &usize| union.variants.get(*index).map(|variant| variant.rust.clone()).unwrap_or_default();
     let when = |conditions: &[Condition]| {
         let texts = conditions.iter().map(|condition| match condition {

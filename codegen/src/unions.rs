@@ -103,7 +103,7 @@ impl Lowering<'_> {
             || branch.get("enum").map(Node::elements).is_some_and(|v| v.iter().all(|v| v.text().is_some()))
     }
 
-    /// Branches that are all text: one enum of all their values, or any text where one branch allows that.
+    /// Branches that are all text: one enum of all their values, or any text if one branch allows that.
     fn text_branches(&mut self, branches: &[Node], schema: &Node, key: &str, own_words: &[String]) -> Ty {
         if let [branch] = branches
             && branch.get("$ref").is_some()
@@ -187,7 +187,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// Names the branches: by their tag where each has one of its own, by their type otherwise.
+    /// Names the branches: by their tag if each has a different one, by their type otherwise.
     fn name_variants(&mut self, union: &mut Union, own_words: &[String], key: &str) {
         let tags: Vec<_> = union.variants.iter().filter(|v| !v.tags.is_empty()).map(|v| v.tags.clone()).collect();
         let prefix = common_prefix(&tags);

@@ -7,7 +7,7 @@ use crate::Generated;
 use crate::diff::{Change, Changes};
 use crate::surface::Surface;
 
-/// Where handwritten code and documents stand that mention generated names.
+/// The handwritten code and documents that may mention generated names.
 const BY_HAND: &[&str] = &[
     "README.md",
     "benches",
@@ -39,7 +39,7 @@ pub fn report(old: &Surface, new: &Generated, root: &Path) -> String {
         ("For CHANGELOG.md", changes.section() + "\n"),
         ("Unions that the generator decided by itself; check the conditions", lines(unions(old, &now))),
         ("Handwritten code that mentions what changed", lines(touched(&changes, root))),
-        ("Passed over", lines(new.remarks.clone())),
+        ("Ignored", lines(new.remarks.clone())),
         ("Sentences to write", sentences.collect()),
         ("Decisions to take", lines(new.undecided())),
     ];
@@ -48,7 +48,7 @@ pub fn report(old: &Surface, new: &Generated, root: &Path) -> String {
     if text.is_empty() { "nothing changes".to_owned() } else { text.trim_end().to_owned() }
 }
 
-/// Unions that are new or told apart in another way, where the document does not say how.
+/// Unions that are new or distinguished in another way, if the document does not say how.
 fn unions(old: &Surface, new: &Surface) -> Vec<String> {
     let decided = new.types.iter().filter(|(_, item)| item.what == "union" && item.constants.contains(':'));
     let changed = decided.filter(|(name, item)| old.types.get(*name).is_none_or(|was| was.constants != item.constants));
@@ -87,7 +87,7 @@ fn touched(changes: &Changes, root: &Path) -> Vec<String> {
     lines
 }
 
-/// Whether a text is about what changed. A part counts if its type stands in the same file.
+/// Whether a text is about what changed. A part counts if its type is in the same file.
 fn mentions(text: &str, words: &BTreeSet<&str>, change: &Change) -> bool {
     let Change { what, owner, part, .. } = change;
     match *what {
@@ -114,7 +114,7 @@ fn collect(path: &Path, root: &Path, files: &mut Vec<(String, PathBuf)>) {
     entries.filter_map(Result::ok).for_each(|entry| collect(&entry.path(), root, files));
 }
 
-/// The line after which the features of namespaces stand in `Cargo.toml`.
+/// The line after which the features of namespaces are in `Cargo.toml`.
 const NAMESPACES: &str = "# --- Namespaces of the API";
 
 /// `Cargo.toml` with a feature for each namespace, and all of them in `full`. A feature keeps what it asks for besides:

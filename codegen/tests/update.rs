@@ -1,4 +1,4 @@
-//! What `update` tells about a new document, and what it changes in `Cargo.toml`.
+//! What `update` reports about a new document, and what it changes in `Cargo.toml`.
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p codegen --test update` writes the expected report anew.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is a finding")]
@@ -32,7 +32,7 @@ components:
       properties:
         name: {type: string}
         age: {type: integer}
-        colour: {type: string, enum: [red, grey]}
+        color: {type: string, enum: [red, gray]}
         fur: {type: object, properties: {length: {type: number}, soft: {type: boolean}}}
 ";
 
@@ -58,7 +58,7 @@ components:
       properties:
         name: {type: string, deprecated: true}
         age: {type: integer}
-        colour: {type: string, enum: [grey, white]}
+        color: {type: string, enum: [gray, white]}
         fur: {$ref: '#/components/schemas/Coat'}
         toy:
           anyOf:
@@ -101,7 +101,7 @@ fn the_same_document_changes_nothing() {
 #[test]
 fn a_type_that_is_gone_from_the_overlay_offers_the_line_to_write() {
     let old = understood(BEFORE, Surface::default()).surface();
-    // The property has another name too, and the type other fields: nothing tells that it is the same.
+    // The property has another name too, and the type other fields: nothing says that it is the same.
     let text = BEFORE.replace("fur: {", "coat: {").replace("soft: {type: boolean}", "thick: {type: boolean}");
     let modules = Node::parse("front: [CatFur]").unwrap();
     let mut overlay = Overlay::default();

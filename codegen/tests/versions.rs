@@ -1,4 +1,4 @@
-//! Other versions of the document, derived from the one at hand (or from the golden documents where there is none): the
+//! Other versions of the document, derived from the one at hand (or from the golden documents if there is none): the
 //! generator understands each of them without a decision by a person.
 #![allow(
     clippy::expect_used,
@@ -245,7 +245,7 @@ paths:
 components:
   schemas:
     Cat: {type: object, required: [name], properties: {name: {type: string}, age: {type: integer}, fur: {$ref: '#/components/schemas/Fur'}}}
-    Fur: {type: object, properties: {colour: {type: string, enum: [red, grey]}, length: {type: number}}}
+    Fur: {type: object, properties: {color: {type: string, enum: [red, gray]}, length: {type: number}}}
 ";
 
 #[test]
@@ -254,7 +254,7 @@ fn a_difference_tells_what_breaks_what_is_renamed_and_what_is_new() {
         .replace("required: [name]", "required: [age, name]")
         .replace("tags: [Cats]\n      responses", "tags: [Animals]\n      responses")
         .replace("Fur", "Coat")
-        .replace("enum: [red, grey]", "enum: [red, white]");
+        .replace("enum: [red, gray]", "enum: [red, white]");
     let surface = |text: &str| {
         understand_node(Node::parse(text).unwrap(), &Overlay::default(), Prose::default()).unwrap().surface()
     };
@@ -263,15 +263,15 @@ fn a_difference_tells_what_breaks_what_is_renamed_and_what_is_new() {
         changes.text(),
         "breaking:
   field Cat.age: Option<i64>, now i64
-  field Coat.colour: Option<FurColour>, now Option<CoatColour>
+  field Coat.color: Option<FurColor>, now Option<CoatColor>
   fn cats_list_cats: moved to animals_list_cats
   type Cat.new: (name), now (name, age)
 removed:
-  type FurColour
+  type FurColor
 renamed:
   type Fur -> Coat
 added:
-  type CoatColour
+  type CoatColor
 4 breaking, 1 removed, 1 renamed, 1 added, 0 deprecated"
     );
     let same = Changes::between(&surface(BEFORE), &surface(BEFORE));

@@ -138,7 +138,7 @@ impl Verdict {
                     let (name, example) = (name.clone(), example(recorded, path, name));
                     self.members.push(UntypedMember { is_of_request, type_name, name, example });
                 }
-                UntypedKind::Misfit(error) => {
+                UntypedKind::Mismatch(error) => {
                     class.is_kept = true;
                     self.note(format!("kept {place}: {error}"));
                 }

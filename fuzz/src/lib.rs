@@ -1,4 +1,4 @@
-//! What must hold for any input, one function a fuzz target. They panic where it does not.
+//! What must hold for any input, one function for each fuzz target. They panic if it does not.
 //!
 //! `tests/it/fuzz.rs` of the crate runs the same functions over the seeds and over a bounded number of mutations of them, without
 //! cargo-fuzz.
@@ -104,7 +104,7 @@ pub fn models(data: &[u8]) {
 
 fn model<T: Wire>(text: &str) {
     let Ok(before) = Json::parse(text) else {
-        assert!(wire::decode_event::<T>(text).is_err(), "it is no JSON");
+        assert!(wire::decode_event::<T>(text).is_err(), "it is not JSON");
         return;
     };
     let Ok(value) = wire::decode_event::<T>(text) else {

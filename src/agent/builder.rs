@@ -11,6 +11,7 @@ use super::run::{Run, items_of};
 use super::running::AgentRun;
 use super::store::{Lease, RunQuery, RunState, Store, StoreError};
 use super::tool::Tool;
+use crate::core::time::sleep;
 use crate::core::{Call, EventStream, OpenRouterCore};
 use crate::models::ResponsesRequest;
 use crate::models::responses::{ResponsesInput, ResponsesStreamEvent};
@@ -102,8 +103,8 @@ impl Agent {
         Self::from_request(core, ResponsesRequest::new().model(model))
     }
 
-    /// Creates an agent whose model calls have the members of this request: model, sampling, reasoning, routing, server tools
-    /// and so on. Its input, if any, stands before the input of each run.
+    /// Creates an agent whose model calls have the fields of this request: model, sampling, reasoning, routing, server tools
+    /// and so on. Its input, if any, precedes the input of each run.
     pub fn from_request(core: &OpenRouterCore, request: impl Into<ResponsesRequest>) -> Self {
         let settings = Settings {
             request: request.into(),
@@ -166,7 +167,7 @@ impl Agent {
         self.with(|settings| settings.tools.extend(tools.into_iter().map(Into::into)))
     }
 
-    /// Adds tools that may change during a run. `source` is asked before each model call.
+    /// Adds tools that may change during a run. `source` is called before each model call.
     #[must_use]
     pub fn tool_source(self, source: impl Fn() -> Vec<Tool> + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.tool_sources.push(Arc::new(source)))
@@ -190,14 +191,14 @@ impl Agent {
         self.with(|settings| settings.unknown_tool = action)
     }
 
-    /// Gives all tool calls a value, by its type; see [`ToolContext::data`](super::ToolContext::data).
+    /// Provides a value to all tool calls, by its type; see [`ToolContext::data`](super::ToolContext::data).
     #[must_use]
     pub fn data<T: Send + Sync + 'static>(self, value: T) -> Self {
         self.with(|settings| settings.data.insert(value))
     }
 
-    /// Sets what prepares each model call. It sees the run so far and changes the request of the next call: model, offered
-    /// tools, tool choice, sampling, history. Nothing of it outlasts that call; the run keeps its own history.
+    /// Sets a closure that prepares each model call. It sees the run so far and may change the request: model, offered tools,
+    /// tool choice, sampling, history. The changes apply to that call only; the run keeps its own history.
     ///
     /// ```
     /// # fn with(agent: openrouter_kit::agent::Agent) -> openrouter_kit::agent::Agent {
@@ -222,47 +223,46 @@ impl Agent {
         self.with(|settings| settings.hooks.push(Arc::new(hook)))
     }
 
-    /// Sets what saves the run, so that it can be resumed if the program ends; see [`Checkpoint`].
+    /// Sets the code that saves the run, so that it can be resumed if the program ends; see [`Checkpoint`].
     #[must_use]
     pub fn checkpoint(self, checkpoint: impl Checkpoint) -> Self {
         self.with(|settings| settings.checkpoint = Some(Arc::new(checkpoint)))
     }
 
-    /// Sets where runs are kept: each is saved before a model call is sent, before tools start and after each of them, so that
-    /// a crash at any point loses nothing and another process can go on; see [`store`](super::store). An agent that is a tool
+    /// Sets the store of runs. Each run is saved before a model call is sent, before tools start and after each of them, so
+    /// that a crash at any point loses nothing and another process can continue; see [`store`](super::store). An agent that is a tool
     /// of another needs none: its run is part of the call of that tool.
     #[must_use]
     pub fn store(self, store: impl Store) -> Self {
         self.with(|settings| settings.store = Some(Arc::new(store)))
     }
 
-    /// Sets for how long nobody else takes over a run whose process has died; by default, a minute. The lease is renewed
-    /// three times within it, while the run is awaited or its events are read.
+    /// Sets how long the lease of a run lasts: after that time, another worker may take over the run of a process that has
+    /// died. By default, a minute. The lease is renewed three times within it while the run is awaited or its events are read.
     #[must_use]
     pub fn lease_period(self, period: Duration) -> Self {
         self.with(|settings| settings.lease_period = period.max(Duration::from_millis(100)))
     }
 
-    /// Takes a run from the store, to resume it here. It is the way back to a run after a crash.
+    /// Claims a run in the store to resume it here, for example after a crash.
     ///
     /// # Errors
-    /// [`StoreError::Leased`] while another works on it, [`StoreError::NotFound`], and whatever the store reports;
+    /// [`StoreError::Leased`] while another worker has it, [`StoreError::NotFound`], and whatever the store reports;
     /// [`StoreError::Failed`] if the agent has no store.
     pub async fn claim(&self, id: &str) -> Result<AgentRun, StoreError> {
-        let store = self.settings.store.as_ref().ok_or_else(|| StoreError::Failed("the agent has no store".into()))?;
         let lease = self.lease();
-        let run = store.claim(id, &lease).await?;
+        let run = self.stored()?.claim(id, &lease).await?;
         Ok(AgentRun::new(self.clone(), run).with_lease(lease))
     }
 
-    /// Takes a run that can go on and that nobody works on, the longest untouched first; `None` if there is none. A worker
-    /// calls it again and again.
+    /// Takes a run that can go on and that nobody works on, the longest untouched first; `None` if there is none now. A worker
+    /// that waits for one calls [`wait_for_run`](Self::wait_for_run).
     ///
     /// # Errors
-    /// Whatever the store reports.
+    /// Whatever the store reports; [`StoreError::Failed`] if the agent has no store.
     pub async fn claim_next(&self) -> Result<Option<AgentRun>, StoreError> {
         const SEEN: usize = 20;
-        let store = self.settings.store.as_ref().ok_or_else(|| StoreError::Failed("the agent has no store".into()))?;
+        let store = self.stored()?;
         let query = RunQuery::new().state(RunState::Ready).free().limit(SEEN);
         loop {
             let found = store.list(&query).await?;
@@ -279,6 +279,41 @@ impl Agent {
                 }
             }
         }
+    }
+
+    /// Waits for a run that can go on and that nobody works on, and takes it. The store is asked every `interval`, and when
+    /// the lease of a run expires, whose worker has died. A worker calls it again and again:
+    ///
+    /// ```no_run
+    /// # async fn work(agent: openrouter_kit::agent::Agent) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// loop {
+    ///     let run = agent.wait_for_run(Duration::from_secs(1)).await?;
+    ///     println!("{:?}", run.await?.text());
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`claim_next`](Self::claim_next).
+    pub async fn wait_for_run(&self, interval: Duration) -> Result<AgentRun, StoreError> {
+        let query = RunQuery::new().state(RunState::Ready);
+        loop {
+            if let Some(run) = self.claim_next().await? {
+                return Ok(run);
+            }
+            let leased = self.stored()?.list(&query).await?;
+            let first = leased.iter().filter_map(|run| run.lease_left).min();
+            sleep(first.map_or(interval, |left| left.min(interval))).await;
+        }
+    }
+
+    fn stored(&self) -> Result<&dyn Store, StoreError> {
+        self.settings
+            .store
+            .as_deref()
+            .ok_or_else(|| StoreError::Failed("the agent has no store; set `Agent::store`".into()))
     }
 
     /// A lease of this process.
@@ -298,8 +333,8 @@ impl Agent {
         self.with(|settings| settings.configure = Some(Arc::new(configure)))
     }
 
-    /// Asks for a final text that is a `T` in JSON, which [`Outcome::parse`](super::Outcome::parse) reads. A text that does
-    /// not fit is returned to the model with the reason, at most twice, and within the limits; see
+    /// Makes the final text a `T` in JSON, which [`Outcome::parse`](super::Outcome::parse) reads. A text that does not fit is
+    /// sent back to the model with the reason, at most twice, and within the limits; see
     /// [`output_retries`](Self::output_retries).
     ///
     /// ```no_run
@@ -327,15 +362,15 @@ impl Agent {
         self.with(|settings| settings.output_retries = most)
     }
 
-    /// Starts a run with its input: a text of the user, or items. Nothing is sent before it is awaited or its stream is read.
+    /// Creates a run with its input: a text of the user, or items. Nothing is sent before it is awaited or its stream is read.
     pub fn run(&self, input: impl Into<ResponsesInput>) -> AgentRun {
         let mut items = self.settings.request.input.clone().map(items_of).unwrap_or_default();
         items.extend(items_of(input.into()));
         AgentRun::new(self.clone(), Run::new(items))
     }
 
-    /// Continues a run where it was: after a pause, an error, a limit, a crash, or with new input. What is done is not done
-    /// again; a run that is done gives its outcome at once.
+    /// Continues a run from its current state: after a pause, an error, a limit or a crash, or with new input. Nothing is done
+    /// twice; a run that is done returns its outcome at once.
     pub fn resume(&self, run: impl Into<Run>) -> AgentRun {
         AgentRun::new(self.clone(), run.into())
     }

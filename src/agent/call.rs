@@ -1,11 +1,14 @@
 //! A tool call of the model, and what has become of it.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
 
 use serde::de::DeserializeOwned;
 
 use super::output::{Returned, ToolOutput};
 use super::run::Run;
+use super::status::RunError;
 use super::stored::{stored_enum, stored_struct};
 use crate::helpers::ParseError;
 use crate::models::responses::{CustomToolCallOutputItem, ToolCallOutput};
@@ -35,7 +38,7 @@ stored_struct!(ToolCall as "tool call" {
     id, original_id, name, arguments, is_custom, state, question, subagent, output, has_failed, ends_run,
 });
 
-/// What has become of a tool call.
+/// The state of a tool call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CallState {
@@ -104,7 +107,7 @@ impl ToolCall {
         &self.id
     }
 
-    /// Returns the id that the model gave to the call, if it had used it before and the call was renamed.
+    /// Returns the id that the model gave to the call, if the run replaced it because it was missing or already used.
     pub fn original_id(&self) -> Option<&str> {
         self.original_id.as_deref()
     }
@@ -134,7 +137,7 @@ impl ToolCall {
         crate::helpers::parse_arguments(&text, &self.name)
     }
 
-    /// Returns what has become of the call.
+    /// Returns the state of the call.
     pub const fn state(&self) -> CallState {
         self.state
     }
@@ -165,7 +168,7 @@ impl ToolCall {
         self.state == CallState::Subagent && self.subagent().is_none_or(is_decided)
     }
 
-    /// Returns what the model gets or has got as the output of the call.
+    /// Returns the output of the call, as the model gets it.
     pub const fn output(&self) -> Option<&ToolCallOutput> {
         self.output.as_ref()
     }
@@ -206,6 +209,26 @@ impl ToolCall {
         self.ends_run = false;
     }
 
+    /// Allows a pending call to run.
+    fn approve(&mut self) -> Result<(), RunError> {
+        match self.state {
+            CallState::NeedsApproval | CallState::Interrupted => self.state = CallState::Approved,
+            CallState::Subagent => return Err(RunError::SubagentPending { id: self.id.clone() }),
+            _ => return Err(RunError::NeedsAnswer { id: self.id.clone() }),
+        }
+        Ok(())
+    }
+
+    /// The run of the subagent for which the call waits.
+    pub(super) fn paused_subagent(&mut self) -> Option<&mut Run> {
+        self.subagent.as_deref_mut().filter(|_| self.state == CallState::Subagent)
+    }
+
+    /// Gives the call an output that says that it was rejected.
+    pub(super) fn reject(&mut self, reason: impl fmt::Display) {
+        self.settle(&format!("The call was rejected: {reason}"), false);
+    }
+
     /// The item of the history that has the output.
     pub(super) fn into_item(self) -> InputItem {
         let output = self.output.unwrap_or_else(|| "".into());
@@ -214,5 +237,61 @@ impl ToolCall {
         } else {
             InputItem::function_call_output(self.id, output)
         }
+    }
+}
+
+/// A tool call that waits for a decision of the program, from [`Run::pending_mut`]. It shows what a [`ToolCall`] shows, and
+/// takes one decision.
+#[derive(Debug)]
+#[must_use = "the call waits until it is decided"]
+pub struct PendingCall<'a>(&'a mut ToolCall);
+
+impl<'a> PendingCall<'a> {
+    /// `None` if the call does not wait.
+    pub(super) fn of(call: &'a mut ToolCall) -> Option<Self> {
+        call.is_pending().then_some(Self(call))
+    }
+
+    /// Allows the call to run; an interrupted one to run again.
+    ///
+    /// # Errors
+    /// [`RunError::NeedsAnswer`] if the call waits for an output, which only [`answer`](Self::answer) gives, and
+    /// [`RunError::SubagentPending`] if it waits for the calls of its [subagent](Self::subagent_mut).
+    pub fn approve(self) -> Result<(), RunError> {
+        self.0.approve()
+    }
+
+    /// Allows the call to run with other arguments. They are read like those of the model.
+    ///
+    /// # Errors
+    /// Those of [`approve`](Self::approve).
+    pub fn approve_with(self, arguments: impl Into<Json>) -> Result<(), RunError> {
+        self.0.approve()?;
+        self.0.set_arguments(arguments);
+        Ok(())
+    }
+
+    /// Rejects the call. The model gets the reason. A subagent that has paused is abandoned.
+    pub fn reject(self, reason: impl fmt::Display) {
+        self.0.reject(reason);
+    }
+
+    /// Gives the call its output: the answer to its question, the output of an external tool, or what came out of an
+    /// interrupted call.
+    pub fn answer(self, output: impl Into<ToolOutput>) {
+        self.0.finish(output.into());
+    }
+
+    /// Returns the run of the subagent that has paused, to decide its calls; `None` if the call waits for something else.
+    pub fn subagent_mut(&mut self) -> Option<&mut Run> {
+        self.0.paused_subagent()
+    }
+}
+
+impl Deref for PendingCall<'_> {
+    type Target = ToolCall;
+
+    fn deref(&self) -> &ToolCall {
+        self.0
     }
 }

@@ -72,8 +72,8 @@ impl Reader {
 /// What a tool knows about its call. A handler that wants it takes it as its second argument.
 #[derive(Clone)]
 pub struct ToolContext {
-    pub(super) call_id: String,
-    pub(super) tool: String,
+    pub(super) call_id: Arc<str>,
+    pub(super) tool: Arc<str>,
     pub(super) run_id: Arc<str>,
     pub(super) step: usize,
     pub(super) data: Arc<Data>,
@@ -123,7 +123,7 @@ impl ToolContext {
     /// Reports progress to the reader of the run's events, as [`Event::ToolProgress`]. Nothing happens if no one reads them.
     pub fn progress(&self, progress: impl Into<Json>) {
         if let Some(reader) = &self.reader {
-            reader.push(Event::ToolProgress { call_id: self.call_id.clone(), progress: progress.into() });
+            reader.push(Event::ToolProgress { call_id: self.call_id.as_ref().to_owned(), progress: progress.into() });
         }
     }
 }

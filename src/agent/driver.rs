@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -27,6 +28,73 @@ use crate::funcs;
 use crate::models::responses::{ResponsesInput, ResponsesResult, ResponsesStreamEvent, ResponsesToolChoice};
 use crate::models::{ResponsesRequest, ToolChoiceMode};
 
+/// What a run uses while it runs: time, and what its subagents use.
+#[derive(Clone)]
+pub(super) struct Clock {
+    began: Instant,
+    /// How long the run had been active before.
+    active_before: Duration,
+    meter: Arc<Meter>,
+}
+
+impl Clock {
+    /// Brings what the run knows of time and subagents up to date.
+    fn note(&self, run: &mut Run) {
+        let active = self.active_before.saturating_add(self.began.elapsed());
+        run.turn.active_ms = u64::try_from(active.as_millis()).unwrap_or(u64::MAX);
+        run.add_usage(self.meter.used().less(run.turn_usage()));
+    }
+}
+
+/// A run in the future that drives it. When that is dropped, the run is left to whoever may ask for it.
+pub(super) struct Driven {
+    run: Run,
+    /// `None` before the first poll.
+    clock: Option<Clock>,
+    /// The run was saved for the last time.
+    is_over: bool,
+    left: Option<Left>,
+}
+
+/// Where a run is left when its future is dropped: the run, and whether it was saved for the last time.
+pub(super) type Left = Arc<Mutex<Option<(Run, bool)>>>;
+
+impl Driven {
+    pub(super) const fn new(run: Run, left: Option<Left>) -> Self {
+        Self { run, clock: None, is_over: false, left }
+    }
+
+    fn take(mut self) -> Run {
+        self.left = None;
+        std::mem::replace(&mut self.run, Run::nothing())
+    }
+}
+
+impl Deref for Driven {
+    type Target = Run;
+
+    fn deref(&self) -> &Run {
+        &self.run
+    }
+}
+
+impl DerefMut for Driven {
+    fn deref_mut(&mut self) -> &mut Run {
+        &mut self.run
+    }
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        let Some(left) = self.left.take() else { return };
+        if let Some(clock) = &self.clock {
+            clock.note(&mut self.run);
+        }
+        let run = std::mem::replace(&mut self.run, Run::nothing());
+        *left.lock().unwrap_or_else(PoisonError::into_inner) = Some((run, self.is_over));
+    }
+}
+
 /// What a run needs while it runs.
 pub(super) struct Driver {
     pub(super) agent: Agent,
@@ -34,13 +102,11 @@ pub(super) struct Driver {
     held: Option<Held>,
     pub(super) data: Arc<Data>,
     pub(super) reader: Option<Reader>,
+    clock: Clock,
     pub(super) meter: Arc<Meter>,
     pub(super) stops: Vec<StopHandle>,
     /// The calls whose subagents have paused or stopped in this drive. They go on when the run is resumed.
     pub(super) paused: Vec<String>,
-    began: Instant,
-    /// How long the run had been active before.
-    active_before: Duration,
     /// The names of the tools in the last request; `None` before the first.
     pub(super) offered: Option<Vec<String>>,
     /// The tools of the sources, as of the last request.
@@ -57,29 +123,29 @@ impl Driver {
         meter: Arc<Meter>,
         run: &Run,
     ) -> Self {
-        let (began, active_before) = (Instant::now(), run.active_time());
+        let clock = Clock { began: Instant::now(), active_before: run.active_time(), meter: Arc::clone(&meter) };
         Self {
             agent,
             run_id: run.id().into(),
             held,
             data,
             reader,
+            clock,
             meter,
             stops,
             paused: Vec::new(),
-            began,
-            active_before,
             offered: None,
             supplied: Vec::new(),
         }
     }
 
     /// Runs to the end, a pause or an error.
-    pub(super) async fn drive(mut self, mut run: Run) -> Result<Outcome, AgentError> {
+    pub(super) async fn drive(mut self, mut run: Driven) -> Result<Outcome, AgentError> {
+        run.clock = Some(self.clock.clone());
         if let Some(held) = &self.held
             && let Err(error) = held.save(&mut run).await
         {
-            return Err(AgentError::new(AgentErrorKind::Store(error), run));
+            return Err(AgentError::new(AgentErrorKind::Store(error), run.take()));
         }
         let left = self.agent.settings.limits.time_limit().map(|most| most.saturating_sub(run.active_time()));
         let held = self.held.clone();
@@ -117,17 +183,18 @@ impl Driver {
         match result {
             Ok(()) => match self.save_last(&mut run).await {
                 Ok(()) => {
+                    run.is_over = true;
                     self.emit(|| Event::RunEnded { status: run.status().clone(), usage: run.usage() }).await;
-                    Ok(Outcome::of(run))
+                    Ok(Outcome::of(run.take()))
                 }
-                Err(kind) => Err(AgentError::new(kind, run)),
+                Err(kind) => Err(AgentError::new(kind, run.take())),
             },
             Err(kind) => {
                 // The first error is the one to report.
                 if !matches!(kind, AgentErrorKind::Checkpoint(_) | AgentErrorKind::Store(_)) {
                     let _ = self.save_last(&mut run).await;
                 }
-                Err(AgentError::new(kind, run))
+                Err(AgentError::new(kind, run.take()))
             }
         }
     }
@@ -175,12 +242,15 @@ impl Driver {
 
     /// Brings what the run knows of time and subagents up to date.
     pub(super) fn note(&self, run: &mut Run) {
-        let active = self.active_before.saturating_add(self.began.elapsed());
-        run.turn.active_ms = u64::try_from(active.as_millis()).unwrap_or(u64::MAX);
-        run.add_usage(self.meter.used().less(run.turn_usage()));
+        self.clock.note(run);
     }
 
     pub(super) async fn save(&self, run: &mut Run) -> Result<(), AgentErrorKind> {
+        let settings = &self.agent.settings;
+        if self.held.is_none() && settings.checkpoint.is_none() && settings.hooks.is_empty() {
+            // Nobody sees the run before the next step.
+            return Ok(());
+        }
         self.note(run);
         if let Some(held) = &self.held {
             held.save(run).await.map_err(AgentErrorKind::Store)?;
@@ -188,7 +258,7 @@ impl Driver {
         self.save_checkpoint(run).await
     }
 
-    /// Saves what the run has come to, and gives it back to the store.
+    /// Saves the run for the last time and releases its lease.
     async fn save_last(&self, run: &mut Run) -> Result<(), AgentErrorKind> {
         self.note(run);
         if let Some(held) = &self.held {
@@ -241,21 +311,17 @@ impl Driver {
         self.emit(|| Event::StepStarted { step }).await;
         let result = self.receive(run, &mut request).await;
         let (known, result) = match result {
-            Ok(mut response) => {
-                let usage = Usage::of_call(response.usage.as_ref());
-                let mut result = Ok(());
-                for hook in &self.agent.settings.hooks {
-                    if let Err(error) = hook.after_model(run, &mut response).await {
-                        result = Err(AgentErrorKind::Hook(error));
-                        break;
-                    }
+            Ok(mut response) => match self.after_model(run, &mut response).await {
+                Ok(()) => {
+                    run.finish_model_call(response);
+                    (run.steps().last().map_or(assumed, |step| step.usage), Ok(()))
                 }
-                match result {
-                    Ok(()) => run.finish_model_call(&response),
-                    Err(_) => run.fail_model_call(Some(usage)),
+                Err(kind) => {
+                    let usage = Usage::of_call(response.usage.as_ref());
+                    run.fail_model_call(Some(usage));
+                    (usage, Err(kind))
                 }
-                (usage, result)
-            }
+            },
             Err((error, usage)) => {
                 run.fail_model_call(usage);
                 (usage.unwrap_or_default(), Err(AgentErrorKind::Model(error)))
@@ -266,6 +332,13 @@ impl Driver {
         self.check_output(run);
         self.save(run).await?;
         self.emit(|| Event::StepFinished { step, summary: run.steps().last().cloned().unwrap_or_default() }).await;
+        Ok(())
+    }
+
+    async fn after_model(&self, run: &Run, response: &mut ResponsesResult) -> Result<(), AgentErrorKind> {
+        for hook in &self.agent.settings.hooks {
+            hook.after_model(run, response).await.map_err(AgentErrorKind::Hook)?;
+        }
         Ok(())
     }
 

@@ -64,7 +64,7 @@ pub enum Event {
     RunEnded {
         /// How the run ended.
         status: RunStatus,
-        /// What the whole run has used.
+        /// What the run has used in total.
         usage: Usage,
     },
 }

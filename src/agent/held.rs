@@ -42,6 +42,15 @@ impl Held {
         Ok(())
     }
 
+    /// Saves and releases the run after a save was dropped, even if that was the first one.
+    pub(super) async fn give_back(&self, run: &mut Run) -> Result<(), StoreError> {
+        match self.regain(run).await {
+            Err(StoreError::NotFound { .. }) if run.revision() == 0 => {}
+            regained => regained?,
+        }
+        self.release(run).await
+    }
+
     /// Does work on the run with this id, and renews the lease meanwhile. The work is dropped when the lease has ended.
     pub(super) async fn during<T>(&self, id: &str, work: impl Future<Output = T>) -> Result<T, StoreError> {
         let (mut work, mut renewing) = (pin!(work), pin!(self.renew(id)));

@@ -1,4 +1,4 @@
-//! What a run may use, and what happens when it has.
+//! What a run may use, and what happens at a limit.
 
 use std::fmt;
 use std::time::Duration;

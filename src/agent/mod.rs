@@ -1,5 +1,5 @@
-//! Agents: a model that calls tools of the program until it has its final text, within limits, with pauses, and from where
-//! it was when something failed.
+//! Agents: models that call tools of the program until they have a final text, within limits, with pauses for decisions, and
+//! resumable after failures.
 //!
 //! ```no_run
 //! # #[cfg(feature = "schemars")]
@@ -22,21 +22,21 @@
 //!
 //! The [guide](crate::guide::agents) goes from the first tool to production. There are three layers, each usable alone:
 //!
-//! - [`Run`] is the loop as plain data that does no I/O: the history, the calls of the current round, the usage, and what
-//!   comes next. It is written as JSON and read from it.
+//! - [`Run`] is the loop as plain data without I/O: the history, the calls of the current round, the usage, and what comes
+//!   next. It serializes as JSON.
 //! - [`Agent`] is a model with its tools and limits. It drives runs: [`Agent::run`] starts one, [`Agent::resume`] continues
 //!   one. A run in progress, [`AgentRun`], is a future of its [`Outcome`], or a stream of [`Event`]s.
-//! - [`Tool`] makes a tool from an async function, an external one, or one of the server.
+//! - [`Tool`] is what the model may call: an async function of the program, an external tool, or a tool of the server.
 //!
-//! # What holds
+//! # Guarantees
 //!
 //! - A run ends as [`Outcome::Done`] with a text, as [`Outcome::Paused`], as [`Outcome::Stopped`] with a reason, or with an
 //!   [`AgentError`] that has the run. An empty text is never a success.
 //! - The model call that would pass a limit is not sent; see [`Limits`]. By default, a run may make 20 model calls.
-//! - Dropping the future or stream of a run ends everything at once, and without a reader nothing goes on.
-//! - Arguments are read before approval is asked for, and a gate that fails refuses.
-//! - The model sees the message of an error only if the tool says so; see [`ToolError`].
-//! - A history with a call that has no output is never sent.
+//! - Dropping the future or stream of a run stops everything at once, and a run makes progress only while it is polled.
+//! - Arguments are read before approval is requested, and a hook that fails refuses the call.
+//! - The model sees the message of an error only if the tool allows it; see [`ToolError`].
+//! - A history in which a call has no output is never sent.
 
 mod builder;
 mod call;
@@ -66,7 +66,7 @@ mod tool;
 mod usage;
 
 pub use builder::{Agent, UnknownTool};
-pub use call::{CallState, ToolCall};
+pub use call::{CallState, PendingCall, ToolCall};
 pub use compact::keep_last_items;
 pub use context::ToolContext;
 pub use event::Event;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::call::ToolCall;
+use super::call::{PendingCall, ToolCall};
 use super::limits::Limit;
 use super::output::ToolOutput;
 use super::run::Run;
@@ -26,8 +26,8 @@ use crate::models::Json;
 /// match agent.run("Book a table for two.").await? {
 ///     Outcome::Done(done) => println!("{} ({} dollars)", done.text(), done.run().usage().cost),
 ///     Outcome::Paused(mut paused) => {
-///         for id in paused.pending().map(|call| call.id().to_owned()).collect::<Vec<_>>() {
-///             paused.approve(&id)?;
+///         for call in paused.pending_mut() {
+///             call.approve()?;
 ///         }
 ///         println!("{}", agent.resume(paused).await?.text()?);
 ///     }
@@ -98,7 +98,7 @@ impl Outcome {
         }
     }
 
-    /// Returns what the whole run has used.
+    /// Returns what the run has used in total.
     pub fn usage(&self) -> Usage {
         self.run().usage()
     }
@@ -147,6 +147,11 @@ impl Paused {
     /// Returns the run.
     pub const fn run(&self) -> &Run {
         &self.run
+    }
+
+    /// Returns the calls that wait, to decide each of them; see [`Run::pending_mut`].
+    pub fn pending_mut(&mut self) -> impl Iterator<Item = PendingCall<'_>> {
+        self.run.pending_mut()
     }
 
     /// Returns the run of a subagent that has paused, to decide its calls; see [`Run::subagent_mut`].

@@ -1,8 +1,5 @@
 //! What a response of the model means for a run.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
-
 use super::call::ToolCall;
 use crate::models::InputItem;
 use crate::models::responses::{OutputItem, OutputMessageContentPart, ResponsesResult, ResponsesStatus};
@@ -11,14 +8,14 @@ use crate::models::responses::{OutputItem, OutputMessageContentPart, ResponsesRe
 pub(super) struct Reading {
     /// The output as items of the history.
     pub(super) items: Vec<InputItem>,
-    /// What the output is, beside calls.
     pub(super) made: Made,
-    pub(super) calls: Vec<ToolCall>,
 }
 
 /// What the model made.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Made {
+    /// Calls of tools, at least one.
+    Calls(Vec<ToolCall>),
     /// Text, or a picture without text.
     Text(String),
     Refusal(String),
@@ -29,49 +26,60 @@ pub(super) enum Made {
 
 impl Reading {
     /// Reads a response to this history. Calls whose ids are missing or taken get new ones.
-    pub(super) fn of(response: &ResponsesResult, history: &[InputItem]) -> Self {
-        let mut taken: BTreeSet<Cow<'_, str>> = history.iter().filter_map(called).map(Cow::Borrowed).collect();
-        let mut calls = Vec::new();
+    pub(super) fn of(response: ResponsesResult, history: &[InputItem]) -> Self {
+        let is_call = |item: &OutputItem| matches!(item, OutputItem::FunctionCall(_) | OutputItem::CustomToolCall(_));
+        let has_calls = response.output.iter().any(is_call);
+        let written = if has_calls { None } else { written(&response) };
+        let mut calls: Vec<ToolCall> = Vec::new();
         let mut items: Vec<InputItem> = Vec::with_capacity(response.output.len());
-        for item in response.to_input() {
-            items.push(match item {
-                InputItem::FunctionCall(mut item) => {
-                    let original = std::mem::take(&mut item.call_id);
-                    item.call_id = unique(&mut taken, &original);
-                    let mut call = ToolCall::new(item.call_id.clone(), &item.name, &item.arguments, false);
-                    call.original_id = Some(original).filter(|original| *original != call.id);
-                    calls.push(call);
-                    InputItem::FunctionCall(item)
+        for item in response.output {
+            let mut item = InputItem::from(item);
+            let call = match &mut item {
+                InputItem::FunctionCall(item) => {
+                    let item = &mut **item;
+                    Some((&mut item.call_id, &item.name, &item.arguments, false))
                 }
-                InputItem::CustomToolCall(mut item) => {
-                    let original = std::mem::take(&mut item.call_id);
-                    item.call_id = unique(&mut taken, &original);
-                    let mut call = ToolCall::new(item.call_id.clone(), &item.name, &item.input, true);
-                    call.original_id = Some(original).filter(|original| *original != call.id);
-                    calls.push(call);
-                    InputItem::CustomToolCall(item)
-                }
-                other => other,
-            });
+                InputItem::CustomToolCall(item) => Some((&mut item.call_id, &item.name, &item.input, true)),
+                _ => None,
+            };
+            if let Some((id, name, arguments, is_custom)) = call {
+                let is_taken = |id: &str| {
+                    calls.iter().any(|call| call.id == id) || history.iter().any(|item| called(item) == Some(id))
+                };
+                let original_id = make_unique(id, is_taken);
+                calls.push(ToolCall { original_id, ..ToolCall::new(id.clone(), name, arguments, is_custom) });
+            }
+            items.push(item);
         }
-        Self { made: made(response, &items), items, calls }
+        let made = match written {
+            Some(made) => made,
+            None if !calls.is_empty() => Made::Calls(calls),
+            None => match open_calls(&items).first() {
+                Some((kind, _)) => Made::UnsupportedCall((*kind).to_owned()),
+                None => Made::Nothing,
+            },
+        };
+        Self { items, made }
     }
 }
 
-/// An id that no other call has.
-fn unique(taken: &mut BTreeSet<Cow<'_, str>>, wanted: &str) -> String {
-    let base = if wanted.is_empty() { "call" } else { wanted };
-    let mut id = wanted.to_owned();
-    let mut number = 1_u64;
-    while id.is_empty() || taken.contains(id.as_str()) {
+/// Replaces an id that is missing or taken; returns the one that the model gave.
+fn make_unique(id: &mut String, is_taken: impl Fn(&str) -> bool) -> Option<String> {
+    if !id.is_empty() && !is_taken(id) {
+        return None;
+    }
+    let base = if id.is_empty() { "call" } else { id.as_str() };
+    let mut number = 2_u64;
+    let mut unique = format!("{base}-{number}");
+    while is_taken(&unique) {
         number += 1;
-        id = format!("{base}-{number}");
+        unique = format!("{base}-{number}");
     }
-    taken.insert(id.clone().into());
-    id
+    Some(std::mem::replace(id, unique))
 }
 
-fn made(response: &ResponsesResult, items: &[InputItem]) -> Made {
+/// The refusal or the text of a response.
+fn written(response: &ResponsesResult) -> Option<Made> {
     let parts = response.output.iter().filter_map(|item| match item {
         OutputItem::Message(message) => Some(&message.content),
         _ => None,
@@ -84,19 +92,14 @@ fn made(response: &ResponsesResult, items: &[InputItem]) -> Made {
         })
         .collect();
     if !refusal.is_empty() {
-        return Made::Refusal(refusal);
+        return Some(Made::Refusal(refusal));
     }
     let text = response.output_text();
-    if !text.trim().is_empty() || response.images().any(|image| image.result.is_some()) {
-        return Made::Text(text);
-    }
-    if let Some(kind) = open_calls(items).into_iter().next() {
-        return Made::UnsupportedCall(kind.0.to_owned());
-    }
-    Made::Nothing
+    let has_content = !text.trim().is_empty() || response.images().any(|image| image.result.is_some());
+    has_content.then_some(Made::Text(text))
 }
 
-/// Why a response is not whole, if it is not: the reason that the server gives, or its status.
+/// Why a response is incomplete, if it is: the reason that the server gives, or its status.
 pub(super) fn cut_off(response: &ResponsesResult) -> Option<String> {
     if matches!(response.status, ResponsesStatus::Completed | ResponsesStatus::Unrecognized(_)) {
         return None;

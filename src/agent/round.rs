@@ -32,8 +32,9 @@ const UNKNOWN_RETRIES: u64 = 3;
 
 /// A call that runs.
 struct Active {
-    id: String,
-    tool: String,
+    id: Arc<str>,
+    tool: Arc<str>,
+    is_sequential: bool,
     future: ToolFuture,
 }
 
@@ -103,8 +104,7 @@ impl Driver {
 
     /// The next call to be looked at, in the order of the round: sequential tools run alone, others beside each other.
     fn next_call(&self, run: &Run, active: &[Active]) -> Option<usize> {
-        let is_alone = active.iter().any(|active| self.tool(&active.tool).is_some_and(|tool| tool.is_sequential));
-        if is_alone {
+        if active.iter().any(|active| active.is_sequential) {
             return None;
         }
         for (index, call) in run.calls().iter().enumerate() {
@@ -115,7 +115,7 @@ impl Driver {
             if tool.is_sequential {
                 return active.is_empty().then_some(index);
             }
-            if active.iter().filter(|active| active.tool == call.name()).count() < tool.max_concurrent {
+            if active.iter().filter(|active| active.tool == tool.name).count() < tool.max_concurrent {
                 return Some(index);
             }
         }
@@ -134,22 +134,18 @@ impl Driver {
         active: &mut Vec<Active>,
         events: &mut Events,
     ) -> Result<(), AgentErrorKind> {
-        let Some(mut call) = run.calls().get(index).cloned() else { return Ok(()) };
-        let decision = self.decide(run, &mut call).await;
-        let id = call.id().to_owned();
-        if let Some(known) = run.calls.get_mut(index) {
-            *known = call;
-        }
+        let Some(decision) = self.decide(run, index).await else { return Ok(()) };
+        let Some(call) = run.calls().get(index) else { return Ok(()) };
         match decision {
             Decision::Run(prepared) => {
-                run.begin_tool_call(&id).map_err(AgentErrorKind::Run)?;
-                let Some(call) = run.calls().get(index) else { return Ok(()) };
+                let Some(tool) = self.tool(call.name()) else { return Ok(()) };
                 if call.subagent().is_none() {
                     self.meter.add(Usage { tool_calls: 1, ..Usage::zero() });
                 }
+                let id: Arc<str> = call.id().into();
                 let context = ToolContext {
-                    call_id: id.clone(),
-                    tool: call.name().to_owned(),
+                    call_id: Arc::clone(&id),
+                    tool: Arc::clone(&tool.name),
                     run_id: Arc::clone(&self.run_id),
                     step: run.steps().len(),
                     data: Arc::clone(&self.data),
@@ -158,10 +154,12 @@ impl Driver {
                     stops: self.stops.clone(),
                     subagent: call.subagent.clone(),
                 };
-                let timeout = self.tool(call.name()).and_then(|tool| tool.timeout);
-                let future = in_tool_span(&self.agent.core, call.name(), &id, guarded(prepared, context, timeout));
-                active.push(Active { id, tool: call.name().to_owned(), future });
-                events.add(|| Event::ToolStarted(call.clone()));
+                run.begin_tool_call(&id).map_err(AgentErrorKind::Run)?;
+                if let Some(call) = run.calls().get(index) {
+                    events.add(|| Event::ToolStarted(call.clone()));
+                }
+                let future = in_tool_span(&self.agent.core, &tool.name, &id, guarded(prepared, context, tool.timeout));
+                active.push(Active { id, tool: Arc::clone(&tool.name), is_sequential: tool.is_sequential, future });
             }
             Decision::Suspend(state) => {
                 run.suspend(index, state);
@@ -169,69 +167,79 @@ impl Driver {
                     events.add(|| Event::ToolPending(call.clone()));
                 }
             }
-            Decision::Fail(error) => fail(run, &id, error, events)?,
+            Decision::Fail(error) => {
+                let id = call.id().to_owned();
+                fail(run, &id, error, events)?;
+            }
         }
         Ok(())
     }
 
     /// Decides about a call: first whether the tool exists and its arguments fit, then what hooks, approval and limits say.
-    async fn decide(&self, run: &mut Run, call: &mut ToolCall) -> Decision {
+    /// `None` if there is no such call.
+    async fn decide(&self, run: &mut Run, index: usize) -> Option<Decision> {
+        let call = run.calls.get_mut(index)?;
         let is_approved = matches!(call.state(), CallState::Approved | CallState::Subagent);
-        let name = call.name().to_owned();
-        let Some(tool) = self.tool(&name).filter(|_| is_approved || self.is_offered(&name)) else {
-            return Decision::Fail(self.unknown(&name));
+        let Some(tool) = self.tool(call.name()).filter(|tool| is_approved || self.is_offered(&tool.name)) else {
+            return Some(Decision::Fail(self.unknown(call.name())));
         };
         call.ends_run = tool.ends_run;
+        let call = run.calls().get(index)?;
         let rounds = run.rounds_of(call);
         if !tool.may_loop && !is_approved && rounds >= REPEATS.0 {
             if rounds >= REPEATS.1 {
-                run.turn.stop = Some(StopReason::Loop(name));
+                run.turn.stop = Some(StopReason::Loop(tool.name().to_owned()));
             }
-            return Decision::Fail(ToolError::of_kind(
+            return Some(Decision::Fail(ToolError::of_kind(
                 ToolErrorKind::Refused,
                 format!(
                     "This call was not run: it repeats the call of the {} rounds before, with the same arguments. Use the \
                      earlier result, or do something else.",
                     rounds - 1
                 ),
-            ));
+            )));
         }
         let mut prepared = match prepare(tool, call) {
             Ok(prepared) => prepared,
-            Err(error) => return Decision::Fail(error),
+            Err(error) => return Some(Decision::Fail(error)),
         };
         let mut is_asked = false;
         for hook in &self.agent.settings.hooks {
-            let before = call.arguments().to_owned();
-            match hook.before_tool(run, call).await {
+            let mut call = run.calls().get(index)?.clone();
+            let decision = hook.before_tool(run, &mut call).await;
+            let known = run.calls.get_mut(index)?;
+            let has_changed = known.arguments != call.arguments;
+            known.arguments = call.arguments;
+            match decision {
                 Ok(ToolDecision::Allow) => {}
                 Ok(ToolDecision::Ask) => is_asked = true,
                 Ok(ToolDecision::Refuse(reason)) => {
-                    return Decision::Fail(ToolError::of_kind(ToolErrorKind::Refused, reason));
+                    return Some(Decision::Fail(ToolError::of_kind(ToolErrorKind::Refused, reason)));
                 }
                 Err(error) => {
                     let error = ToolError::new(error).tell_model("The call was refused.");
-                    return Decision::Fail(error.with_kind(ToolErrorKind::Refused));
+                    return Some(Decision::Fail(error.with_kind(ToolErrorKind::Refused)));
                 }
             }
-            if call.arguments() != before {
-                prepared = match prepare(tool, call) {
+            if has_changed {
+                prepared = match prepare(tool, known) {
                     Ok(prepared) => prepared,
-                    Err(error) => return Decision::Fail(error),
+                    Err(error) => return Some(Decision::Fail(error)),
                 };
             }
         }
+        let call = run.calls().get(index)?;
         if !is_approved && (is_asked || tool.is_gated(call)) {
-            return Decision::Suspend(CallState::NeedsApproval);
+            return Some(Decision::Suspend(CallState::NeedsApproval));
         }
-        let Some(prepared) = prepared else { return Decision::Suspend(CallState::External) };
+        let Some(prepared) = prepared else { return Some(Decision::Suspend(CallState::External)) };
         let is_allowed = self.agent.settings.limits.allows_tool_call(&self.meter.used());
         if call.subagent().is_none() && (!is_allowed || !self.meter.allows_tool_call_above()) {
             run.turn.refused_tool_call = true;
             let message = format!("This call was not run: {} is reached.", Limit::ToolCalls);
-            return Decision::Fail(ToolError::of_kind(ToolErrorKind::Refused, message));
+            return Some(Decision::Fail(ToolError::of_kind(ToolErrorKind::Refused, message)));
         }
-        Decision::Run(prepared)
+        Some(Decision::Run(prepared))
     }
 
     /// Whether the model knows a tool from the last request; any tool, if that was made by another process.
@@ -253,11 +261,11 @@ impl Driver {
         mut result: Result<ToolOutput, ToolError>,
         events: &mut Events,
     ) -> Result<(), AgentErrorKind> {
-        if let Some(call) = run.calls().iter().find(|call| call.id() == id) {
-            for hook in &self.agent.settings.hooks {
-                if let Err(error) = hook.after_tool(run, call, &mut result).await {
-                    result = Err(ToolError::new(error));
-                }
+        for hook in &self.agent.settings.hooks {
+            if let Some(call) = run.calls().iter().find(|call| call.id() == id)
+                && let Err(error) = hook.after_tool(run, call, &mut result).await
+            {
+                result = Err(ToolError::new(error));
             }
         }
         match result {
@@ -307,21 +315,19 @@ fn prepare(tool: &Tool, call: &ToolCall) -> Result<Option<Prepared>, ToolError> 
     }
 }
 
-/// A call that neither panics nor takes longer than it may.
-fn guarded(prepared: Prepared, context: ToolContext, timeout: Option<Duration>) -> ToolFuture {
-    Box::pin(async move {
-        // The handler is called by the first poll, so that its panic is caught too.
-        let mut future = pin!(async move { prepared(context).await });
-        let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(polled) => polled,
-            Err(payload) => Poll::Ready(Err(ToolError::panic(&*payload))),
-        });
-        within(timeout, caught).await.unwrap_or_else(|limit| Err(ToolError::timeout(limit)))
-    })
+/// Runs a call, which neither panics nor takes longer than it may.
+async fn guarded(prepared: Prepared, context: ToolContext, timeout: Option<Duration>) -> Result<ToolOutput, ToolError> {
+    // The handler is called by the first poll, so that its panic is caught too.
+    let mut future = pin!(async move { prepared(context).await });
+    let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(polled) => polled,
+        Err(payload) => Poll::Ready(Err(ToolError::panic(&*payload))),
+    });
+    within(timeout, caught).await.unwrap_or_else(|limit| Err(ToolError::timeout(limit)))
 }
 
 /// Polls the calls until one has finished, and takes it out.
-async fn next_finished(active: &mut Vec<Active>) -> (String, Result<ToolOutput, ToolError>) {
+async fn next_finished(active: &mut Vec<Active>) -> (Arc<str>, Result<ToolOutput, ToolError>) {
     poll_fn(|cx| {
         for at in 0..active.len() {
             let Some(call) = active.get_mut(at) else { break };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use super::call::{CallState, ToolCall};
+use super::call::{CallState, PendingCall, ToolCall};
 use super::limits::{Limit, Limits, OnLimit, Room};
 use super::output::ToolOutput;
 use super::response::{self, Made, Reading};
@@ -33,7 +33,7 @@ use crate::models::{InputItem, Json, ResponsesRequest};
 /// // Send `run.items()` to the model; this is what it responds:
 /// let call = json!({"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": "{\"city\":\"Rome\"}"});
 /// let response: ResponsesResult = from_value(json!({"id": "gen-1", "status": "completed", "output": [call]}))?;
-/// run.finish_model_call(&response);
+/// run.finish_model_call(response);
 ///
 /// assert_eq!(run.next_step(&limits), NextStep::RunTools);
 /// run.begin_tool_call("call_1")?;
@@ -42,8 +42,8 @@ use crate::models::{InputItem, Json, ResponsesRequest};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Whatever happens, a history with a call that has no output is never to be sent: [`next_step`](Self::next_step) asks for a
-/// model call only when every call has one.
+/// A history must not be sent while one of its calls has no output: [`next_step`](Self::next_step) asks for a model call only
+/// when every call has one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     version: Version,
@@ -79,14 +79,19 @@ pub enum NextStep {
 impl Run {
     /// Starts a run with its input: a text of the user, or items.
     pub fn new(input: impl Into<ResponsesInput>) -> Self {
+        Self { id: format!("run-{:032x}", fastrand::u128(..)), items: items_of(input.into()), ..Self::nothing() }
+    }
+
+    /// What stands in the place of a run that was taken away.
+    pub(super) const fn nothing() -> Self {
         Self {
             version: Version,
-            id: format!("run-{:032x}", fastrand::u128(..)),
+            id: String::new(),
             status: RunStatus::InProgress,
-            items: items_of(input.into()),
+            items: Vec::new(),
             calls: Vec::new(),
             steps: Vec::new(),
-            turn: Turn::default(),
+            turn: Turn::new(),
             text: None,
             revision: 0,
         }
@@ -97,8 +102,8 @@ impl Run {
         &self.id
     }
 
-    /// Returns how often the run has been saved to a [`Store`](super::store::Store) or claimed there; 0 if never. A store
-    /// refuses to save a run whose revision is not the one that it has.
+    /// Returns how many times the run has been saved to a [`Store`](super::store::Store) or claimed there. A store refuses to
+    /// save a run whose revision differs from the stored one.
     pub const fn revision(&self) -> u64 {
         self.revision
     }
@@ -119,13 +124,13 @@ impl Run {
         &self.status
     }
 
-    /// Returns the history: the input, what the model put out, and the outputs of its calls. The outputs of a round are
-    /// added, in the order of the calls, when all of them are there.
+    /// Returns the history: the input, the output of the model, and the outputs of its calls. Those of a round are added
+    /// together, in the order of the calls, once the last of them is known.
     pub fn items(&self) -> &[InputItem] {
         &self.items
     }
 
-    /// Returns the calls of the current round. It is over, and the list empty, when all of them have an output.
+    /// Returns the calls of the current round. The round ends, and the list is empty, when all of them have an output.
     pub fn calls(&self) -> &[ToolCall] {
         &self.calls
     }
@@ -136,30 +141,34 @@ impl Run {
         self.calls.iter().filter(|call| call.is_pending())
     }
 
-    /// Returns the run of the subagent that a call runs and that has paused, to decide its calls. Its ids are its own: they
-    /// may be those of other calls in this run.
+    /// Returns the calls that wait for a decision, to decide each of them.
     ///
     /// ```
     /// # use openrouter_kit::agent::{Run, RunError};
     /// fn approve_all(run: &mut Run) -> Result<(), RunError> {
-    ///     for id in run.pending().map(|call| call.id().to_owned()).collect::<Vec<_>>() {
-    ///         match run.subagent_mut(&id) {
-    ///             Ok(subagent) => approve_all(subagent)?,
-    ///             Err(_) => run.approve(&id)?,
+    ///     for mut call in run.pending_mut() {
+    ///         match call.subagent_mut() {
+    ///             Some(subagent) => approve_all(subagent)?,
+    ///             None => call.approve()?,
     ///         }
     ///     }
     ///     Ok(())
     /// }
     /// # let _ = approve_all;
     /// ```
+    pub fn pending_mut(&mut self) -> impl Iterator<Item = PendingCall<'_>> {
+        self.calls.iter_mut().filter_map(PendingCall::of)
+    }
+
+    /// Returns the run of the subagent that a call runs and that has paused, to decide its calls. Its ids are its own: they
+    /// may be those of other calls in this run.
     ///
     /// # Errors
     /// [`RunError`] if the call does not exist, or does not wait for a subagent.
     pub fn subagent_mut(&mut self, id: &str) -> Result<&mut Self, RunError> {
         let call = self.call(id)?;
         let state = call.state;
-        let paused = call.subagent.as_deref_mut().filter(|_| state == CallState::Subagent);
-        paused.ok_or_else(|| RunError::NotPending { id: id.to_owned(), state })
+        call.paused_subagent().ok_or_else(|| RunError::NotPending { id: id.to_owned(), state })
     }
 
     /// Returns the model calls so far, each with its usage.
@@ -200,14 +209,15 @@ impl Run {
     /// from zero.
     ///
     /// # Errors
-    /// [`RunError::CallsPending`] while a call has no output, since the history could not be sent.
+    /// [`RunError::CallsPending`] while a call has no output, since the history could not be sent. Decide the call, or
+    /// abandon it with [`end_turn`](Self::end_turn).
     pub fn add_input(&mut self, input: impl Into<ResponsesInput>) -> Result<(), RunError> {
         if let Some(call) = self.calls.iter().find(|call| call.state != CallState::Finished) {
             return Err(RunError::CallsPending { id: call.id.clone() });
         }
         self.close_round();
         if self.status.is_end() {
-            self.turn = Turn { first_step: self.steps.len(), ..Turn::default() };
+            self.turn = Turn { first_step: self.steps.len(), ..Turn::new() };
         }
         self.status = RunStatus::InProgress;
         self.text = None;
@@ -239,7 +249,7 @@ impl Run {
 
     /// Returns what comes next within these limits. It ends the run if nothing does.
     ///
-    /// It adds the outputs of a finished round to the history. While a model call is under way, it must not be called.
+    /// It adds the outputs of a finished round to the history. It must not be called during a model call.
     pub fn next_step(&mut self, limits: &Limits) -> NextStep {
         if self.status.is_end() {
             return NextStep::End;
@@ -274,7 +284,7 @@ impl Run {
         NextStep::CallModel { is_final: self.turn.limit.is_some() }
     }
 
-    /// Notes that a model call is about to be sent. From here on it counts, with unknown cost until its response is there.
+    /// Records that a model call is about to be sent. From here on it counts, with unknown cost until its response arrives.
     pub fn begin_model_call(&mut self) {
         self.steps.push(Step { usage: Usage::of_unknown_call(), ..Step::default() });
     }
@@ -301,8 +311,14 @@ impl Run {
         self.steps.last_mut().filter(|step| step.state == StepState::Calling)
     }
 
-    /// Notes that the model call brought no whole response: with usage as far as it is known, or, if it certainly was not
-    /// sent (`None`), as if it had not been made.
+    fn fail_model_call_under_way(&mut self) {
+        if let Some(step) = self.current_step() {
+            step.state = StepState::Failed;
+        }
+    }
+
+    /// Records that the model call returned no complete response: with its usage as far as it is known, or, if it was
+    /// certainly not sent (`None`), as if it had not been made.
     pub fn fail_model_call(&mut self, usage: Option<Usage>) {
         if let Some(step) = self.current_step() {
             match usage {
@@ -315,59 +331,51 @@ impl Run {
         }
     }
 
-    /// Takes in the response of the model call: its output becomes part of the history, its calls the next round, its usage
-    /// counts. It may end the run.
-    pub fn finish_model_call(&mut self, response: &ResponsesResult) {
-        let usage = Usage::of_call(response.usage.as_ref());
-        match self.current_step() {
-            Some(step) => {
-                step.response_id.clone_from(&response.id);
-                step.model.clone_from(&response.model);
-                step.state = StepState::Responded;
-                step.usage = usage;
-            }
-            None => return,
+    /// Adds the response of the model call: its output to the history, its calls as the next round, its usage to the step. It
+    /// may end the run.
+    pub fn finish_model_call(&mut self, mut response: ResponsesResult) {
+        let Some(step) = self.current_step() else { return };
+        step.response_id = std::mem::take(&mut response.id);
+        step.model = std::mem::take(&mut response.model);
+        step.state = StepState::Responded;
+        step.usage = Usage::of_call(response.usage.as_ref());
+        let cut_off = response::cut_off(&response);
+        let Reading { items, made } = Reading::of(response, &self.items);
+        // An empty response is not worth keeping.
+        if cut_off.is_some() || made != Made::Nothing {
+            self.items.extend(items);
         }
-        let Reading { items, made, calls } = Reading::of(response, &self.items);
-        if !calls.is_empty() {
+        if let Made::Calls(_) = made {
             self.turn.is_choice_spent = true;
             self.turn.empty_responses = 0;
         }
-        if let Some(reason) = response::cut_off(response) {
-            self.items.extend(items);
-            let output = format!("This call was not run: the response was cut off ({reason}).");
-            self.items.extend(refused(calls, &output));
-            return self.stop(StopReason::CutOff(reason));
-        }
-        if !calls.is_empty() {
-            self.items.extend(items);
-            if let Some(limit) = self.turn.limit {
-                self.items.extend(refused(calls, &format!("This call was not run: {limit} is reached.")));
-                return self.stop(StopReason::Limit(limit));
+        match (cut_off, made) {
+            (Some(reason), made) => {
+                if let Made::Calls(calls) = made {
+                    let output = format!("This call was not run: the response was cut off ({reason}).");
+                    self.items.extend(refused(calls, &output));
+                }
+                self.stop(StopReason::CutOff(reason));
             }
-            self.note_repeats(&calls);
-            self.calls = calls;
-            return;
-        }
-        match made {
-            Made::Nothing => {
+            (None, Made::Calls(calls)) => match self.turn.limit {
+                Some(limit) => {
+                    self.items.extend(refused(calls, &format!("This call was not run: {limit} is reached.")));
+                    self.stop(StopReason::Limit(limit));
+                }
+                None => {
+                    self.note_repeats(&calls);
+                    self.calls = calls;
+                }
+            },
+            (None, Made::Nothing) => {
                 self.turn.empty_responses += 1;
                 if self.turn.empty_responses > 1 {
                     self.stop(StopReason::EmptyResponse);
                 }
             }
-            Made::Text(text) => {
-                self.items.extend(items);
-                self.finish(text);
-            }
-            Made::Refusal(text) => {
-                self.items.extend(items);
-                self.stop(StopReason::Refusal(text));
-            }
-            Made::UnsupportedCall(kind) => {
-                self.items.extend(items);
-                self.stop(StopReason::UnsupportedCall(kind));
-            }
+            (None, Made::Text(text)) => self.finish(text),
+            (None, Made::Refusal(text)) => self.stop(StopReason::Refusal(text)),
+            (None, Made::UnsupportedCall(kind)) => self.stop(StopReason::UnsupportedCall(kind)),
         }
     }
 
@@ -431,19 +439,49 @@ impl Run {
         self.text = None;
     }
 
-    /// Makes a run that was stopped, or broken off by an error or the end of the program, go on from where it was. Calls that
-    /// had begun become pending with [`CallState::Interrupted`]; those of tools that `is_repeatable` names run again.
+    /// Ends the turn and abandons what is open, so that [`add_input`](Self::add_input) takes the next message: calls that
+    /// have not run are rejected with this reason, the model is informed that a call that had started may have had its
+    /// effect, and a model call under way counts as failed.
+    ///
+    /// A run that had not ended is then stopped with [`StopReason::Requested`].
+    ///
+    /// ```no_run
+    /// # use openrouter_kit::agent::{Agent, Outcome};
+    /// # async fn run(agent: Agent) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut run = agent.run("Refund order 7.").await?.into_run();
+    /// // It may wait for an approval, but the user talks about something else.
+    /// run.end_turn("the user changed the subject");
+    /// println!("{}", agent.resume(run.with_input("What is the weather in Rome?")?).await?.text()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn end_turn(&mut self, reason: impl fmt::Display) {
+        for call in self.calls.iter_mut().filter(|call| call.state != CallState::Finished) {
+            match call.state {
+                CallState::Started | CallState::Interrupted => {
+                    call.settle(&format!("The call was interrupted and may have had its effect: {reason}"), true);
+                }
+                _ => call.reject(&reason),
+            }
+        }
+        self.fail_model_call_under_way();
+        self.close_round();
+        if !self.status.is_end() {
+            self.stop(StopReason::Requested);
+        }
+    }
+
+    /// Makes a run continue that was stopped or interrupted by an error or the end of the program. Calls that had started
+    /// become pending with [`CallState::Interrupted`]; those of tools for which `is_repeatable` returns `true` run again.
     ///
     /// [`Agent::resume`](super::Agent::resume) does this.
     pub fn reopen(&mut self, is_repeatable: impl Fn(&str) -> bool) {
         if let RunStatus::Stopped(_) = self.status {
             let Turn { first_step, active_ms, is_choice_spent, .. } = self.turn;
-            self.turn = Turn { first_step, active_ms, is_choice_spent, ..Turn::default() };
+            self.turn = Turn { first_step, active_ms, is_choice_spent, ..Turn::new() };
             self.status = RunStatus::InProgress;
         }
-        if let Some(step) = self.current_step() {
-            step.state = StepState::Failed;
-        }
+        self.fail_model_call_under_way();
         for call in self.calls.iter_mut().filter(|call| call.state == CallState::Started) {
             call.state = if is_repeatable(&call.name) { CallState::Approved } else { CallState::Interrupted };
         }
@@ -454,15 +492,13 @@ impl Run {
         call.ok_or_else(|| RunError::UnknownCall { id: id.to_owned() })
     }
 
-    fn pending_call(&mut self, id: &str) -> Result<&mut ToolCall, RunError> {
+    fn pending_call(&mut self, id: &str) -> Result<PendingCall<'_>, RunError> {
         let call = self.call(id)?;
-        if !call.is_pending() {
-            return Err(RunError::NotPending { id: id.to_owned(), state: call.state });
-        }
-        Ok(call)
+        let state = call.state;
+        PendingCall::of(call).ok_or_else(|| RunError::NotPending { id: id.to_owned(), state })
     }
 
-    /// Notes that a call is about to run. From here on it counts, and counts as interrupted if the program ends before
+    /// Records that a call is about to run. From here on it counts, and counts as interrupted if the program ends before
     /// [`finish_tool_call`](Self::finish_tool_call).
     ///
     /// # Errors
@@ -527,9 +563,7 @@ impl Run {
                 call.settle(message, true);
             }
         }
-        if let Some(step) = self.current_step() {
-            step.state = StepState::Failed;
-        }
+        self.fail_model_call_under_way();
     }
 
     /// Makes a call wait for a decision.
@@ -552,14 +586,7 @@ impl Run {
     /// [`RunError`] if the call does not exist, is not pending, waits for an answer, which only [`answer`](Self::answer)
     /// gives, or for a subagent, whose calls are decided in [`subagent_mut`](Self::subagent_mut).
     pub fn approve(&mut self, id: &str) -> Result<(), RunError> {
-        let call = self.pending_call(id)?;
-        match call.state {
-            CallState::NeedsApproval | CallState::Interrupted => {}
-            CallState::Subagent => return Err(RunError::SubagentPending { id: id.to_owned() }),
-            _ => return Err(RunError::NeedsAnswer { id: id.to_owned() }),
-        }
-        call.state = CallState::Approved;
-        Ok(())
+        self.pending_call(id)?.approve()
     }
 
     /// Allows a pending call to run with other arguments. They are read like those of the model.
@@ -567,24 +594,21 @@ impl Run {
     /// # Errors
     /// Those of [`approve`](Self::approve).
     pub fn approve_with(&mut self, id: &str, arguments: impl Into<Json>) -> Result<(), RunError> {
-        self.approve(id)?;
-        self.call(id)?.set_arguments(arguments);
-        Ok(())
+        self.pending_call(id)?.approve_with(arguments)
     }
 
     /// Rejects a call that is pending or has not started. The model gets the reason. A subagent that has paused is abandoned.
     ///
-    /// When every call of a round is rejected or has its output, [`add_input`](Self::add_input) takes the next message, so
-    /// this is also how to abandon what a stopped run had left to do.
+    /// To abandon everything that is open, see [`end_turn`](Self::end_turn).
     ///
     /// # Errors
     /// [`RunError`] if the call does not exist, has started, or has its output.
     pub fn reject(&mut self, id: &str, reason: impl fmt::Display) -> Result<(), RunError> {
-        let call = match self.call(id)?.is_ready() {
-            true => self.call(id)?,
-            false => self.pending_call(id)?,
-        };
-        call.settle(&format!("The call was rejected: {reason}"), false);
+        let call = self.call(id)?;
+        match call.is_ready() {
+            true => call.reject(reason),
+            false => self.pending_call(id)?.reject(reason),
+        }
         Ok(())
     }
 
@@ -594,14 +618,18 @@ impl Run {
     /// # Errors
     /// [`RunError`] if the call does not exist or is not pending.
     pub fn answer(&mut self, id: &str, output: impl Into<ToolOutput>) -> Result<(), RunError> {
-        self.pending_call(id)?.finish(output.into());
+        self.pending_call(id)?.answer(output);
         Ok(())
     }
 }
 
 /// The arguments of a call, to be compared; as text if they are not JSON.
 fn arguments_of(call: &ToolCall) -> Json {
-    call.parse_arguments().unwrap_or_else(|_| Json::from(call.arguments.as_str()))
+    // What models nearly always send is not read by way of serde.
+    match Json::parse(call.arguments.as_str()) {
+        Ok(json) if !call.is_custom && call.arguments.starts_with('{') => json,
+        _ => call.parse_arguments().unwrap_or_else(|_| Json::from(call.arguments.as_str())),
+    }
 }
 
 /// The items of the history that say of calls why they were not run.

@@ -3,20 +3,21 @@
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
 use super::builder::Agent;
 use super::context::{Data, Reader, ToolContext};
-use super::driver::Driver;
+use super::driver::{Driven, Driver, Left};
 use super::event::Event;
 use super::held::Held;
 use super::meter::Meter;
-use super::outcome::{AgentError, Outcome};
+use super::outcome::{AgentError, AgentErrorKind, Outcome};
 use super::run::Run;
+use super::status::{RunStatus, StopReason};
 use super::store::{Lease, StoreError};
 use crate::hooks::in_agent_span;
 
@@ -25,8 +26,8 @@ pub type RunFuture = Pin<Box<dyn Future<Output = Result<Outcome, AgentError>> + 
 
 /// A run that has not started. Awaiting it runs it to its end; [`stream`](Self::stream) shows what happens on the way.
 ///
-/// Everything happens while it is polled: nothing is sent before, and after it was dropped, nothing goes on. The connection
-/// of the model call is closed and the tool calls are dropped at once.
+/// It makes progress only while it is polled: nothing is sent before the first poll, and nothing after it is dropped. Dropping
+/// it closes the connection of the model call and drops the tool calls at once.
 #[must_use = "a run does nothing unless awaited or streamed"]
 pub struct AgentRun {
     agent: Agent,
@@ -44,7 +45,7 @@ impl AgentRun {
         Self { agent, run, data, stops: Vec::new(), parent: None, lease: None }
     }
 
-    /// Makes this the work on a run that was claimed.
+    /// Sets the lease under which the run was claimed.
     pub(super) fn with_lease(mut self, lease: Lease) -> Self {
         self.lease = Some(lease);
         self
@@ -63,7 +64,7 @@ impl AgentRun {
         Some(Held::new(store, self.lease.clone().unwrap_or_else(|| self.agent.lease())))
     }
 
-    /// Gives the tool calls of this run a value, by its type; see [`ToolContext::data`].
+    /// Provides a value to the tool calls of this run, by its type; see [`ToolContext::data`].
     pub fn data<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.data.insert(value);
         self
@@ -95,17 +96,18 @@ impl AgentRun {
 
     /// Returns the events of the run as they happen. The run makes progress only while they are read.
     pub fn stream(self) -> AgentStream {
-        let reader = Reader::default();
-        let future = self.start(Some(reader.clone()));
-        AgentStream { state: State::Running(future), reader, has_failed: false }
+        let (reader, held, left) = (Reader::default(), self.held(), Left::default());
+        let future = self.start(held.clone(), Some((reader.clone(), Left::clone(&left))));
+        AgentStream { state: State::Running(future), reader, held, left, has_failed: false }
     }
 
-    fn start(self, own_reader: Option<Reader>) -> RunFuture {
-        let held = self.held();
+    fn start(self, held: Option<Held>, stream: Option<(Reader, Left)>) -> RunFuture {
         let Self { agent, run, data, stops, parent, .. } = self;
         let (meter, reader) = parent.unzip();
         let meter = Meter::new(run.turn_usage(), agent.settings.limits, meter);
+        let (own_reader, left) = stream.unzip();
         let reader = own_reader.or(reader.flatten());
+        let run = Driven::new(run, left);
         Box::pin(async move {
             let (core, id, own) = (agent.core.clone(), run.id().to_owned(), Arc::clone(&meter));
             let driver = Driver::new(agent, held, Arc::new(data), reader, stops, meter, &run);
@@ -120,7 +122,8 @@ impl IntoFuture for AgentRun {
     type IntoFuture = RunFuture;
 
     fn into_future(self) -> RunFuture {
-        self.start(None)
+        let held = self.held();
+        self.start(held, None)
     }
 }
 
@@ -171,11 +174,14 @@ impl StopHandle {
 /// # }
 /// ```
 ///
-/// The last item of a run that fails is its error. Dropping the stream ends the run at once.
+/// The last item of a run that fails is its error. Dropping the stream ends the run at once; [`stop`](Self::stop) does the
+/// same and returns the run.
 #[must_use = "a run makes progress only while its events are read"]
 pub struct AgentStream {
     state: State,
     reader: Reader,
+    held: Option<Held>,
+    left: Left,
     /// The error was an item.
     has_failed: bool,
 }
@@ -202,6 +208,57 @@ impl AgentStream {
                 State::Running(_) => drop(self.next().await),
             }
         }
+    }
+
+    /// Stops the run at once and returns it: the connection of the model call is closed, and the tool calls are dropped. If the
+    /// run has a store, it is saved and released there.
+    ///
+    /// The outcome is [`Stopped`](Outcome::Stopped) with [`StopReason::Requested`]. When the run is
+    /// [resumed](Agent::resume), an interrupted model call is made again, and the model is informed that a tool call that had
+    /// started may have had its effect. For another message instead, see [`Run::end_turn`]. If the run had ended before, its
+    /// outcome is returned.
+    ///
+    /// ```no_run
+    /// # use openrouter_kit::agent::{Agent, Event, Run};
+    /// # async fn run(agent: Agent) -> Result<Run, Box<dyn std::error::Error>> {
+    /// let mut events = agent.run("Compare Rome and Oslo.").stream();
+    /// loop {
+    ///     tokio::select! {
+    ///         event = events.next() => match event {
+    ///             Some(event) => print!("{}", event?.text().unwrap_or_default()),
+    ///             None => break,
+    ///         },
+    ///         _ = tokio::signal::ctrl_c() => break,
+    ///     }
+    /// }
+    /// // Its outcome, if it had ended; otherwise it ends here.
+    /// Ok(events.stop().await?.into_run())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The error of a run that had failed, and one if the store has not saved the run.
+    pub async fn stop(self) -> Result<Outcome, AgentError> {
+        let future = match self.state {
+            State::Ended(result) => return *result,
+            State::Running(future) => future,
+        };
+        drop(future);
+        // The future always leaves its run.
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (mut run, is_over) = left.unwrap_or_else(|| (Run::nothing(), true));
+        if !is_over {
+            run.halt("The run was stopped before this call finished; it may have had its effect.");
+            if *run.status() == RunStatus::InProgress {
+                run.stop(StopReason::Requested);
+            }
+            if let Some(held) = &self.held
+                && let Err(error) = held.give_back(&mut run).await
+            {
+                return Err(AgentError::new(AgentErrorKind::Store(error), run));
+            }
+        }
+        Ok(Outcome::of(run))
     }
 
     /// Turns the stream into one of the text that the model writes over the whole run.
@@ -268,6 +325,14 @@ impl AgentTextStream {
     /// Those of [`AgentStream::finish`].
     pub async fn finish(self) -> Result<Outcome, AgentError> {
         self.events.finish().await
+    }
+
+    /// Stops the run at once and returns it; see [`AgentStream::stop`].
+    ///
+    /// # Errors
+    /// Those of [`AgentStream::stop`].
+    pub async fn stop(self) -> Result<Outcome, AgentError> {
+        self.events.stop().await
     }
 }
 

@@ -1,4 +1,4 @@
-//! How far a run has come, and what cannot be done with it.
+//! The status of a run, and the errors of its methods.
 
 use std::error::Error;
 use std::fmt;
@@ -11,7 +11,7 @@ use super::limits::Limit;
 use crate::errors::{LONGEST, OneLine};
 use crate::models::Json;
 
-/// How far a [`Run`](super::Run) has come.
+/// The status of a [`Run`](super::Run).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunStatus {
@@ -40,8 +40,8 @@ pub enum StopReason {
     Limit(Limit),
     /// The model refused to respond, with this text.
     Refusal(String),
-    /// The response was cut off, for this reason: `max_output_tokens`, `content_filter`, another that the server gave, or the status of the response. The
-    /// text so far is in the history.
+    /// The response was cut off, for this reason: `max_output_tokens`, `content_filter`, another one of the server, or the
+    /// status of the response. The text so far is in the history.
     CutOff(String),
     /// The model responded with nothing, and with nothing again when it was asked a second time.
     EmptyResponse,
@@ -102,7 +102,7 @@ impl fmt::Display for StopReason {
             Self::EmptyResponse => f.write_str("the model responded with nothing, twice"),
             Self::ToolFailures(_) => write!(f, "the calls of the tool `{detail}` failed too often"),
             Self::Loop(_) => write!(f, "the model keeps calling the tool `{detail}` with the same arguments"),
-            Self::InvalidOutput(_) => write!(f, "the text does not fit the requested type: {detail}"),
+            Self::InvalidOutput(_) => write!(f, "the text does not match the requested type: {detail}"),
             Self::UnsupportedCall(_) => write!(f, "the model made a `{detail}`, for which an agent has no tools"),
             Self::Requested => f.write_str("the program stopped the run"),
         }
@@ -148,7 +148,7 @@ impl<'de> Deserialize<'de> for RunStatus {
     }
 }
 
-/// What cannot be done with a run in its state.
+/// Why a method of a [`Run`](super::Run) or an agent failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunError {
@@ -166,7 +166,7 @@ pub enum RunError {
     NotPending {
         /// The id of the call.
         id: String,
-        /// What has become of the call.
+        /// The state of the call.
         state: CallState,
     },
     /// The call waits for an output, so that it cannot be approved.
@@ -204,7 +204,10 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CallsPending { id } => {
-                write!(f, "the call `{id}` has no output yet; approve, reject or answer it first")
+                write!(
+                    f,
+                    "the call `{id}` has no output yet; approve, reject or answer it, or abandon it with `end_turn`"
+                )
             }
             Self::UnknownCall { id } => write!(f, "the current round has no call `{id}`; see `Run::calls`"),
             Self::NotPending { id, state } => {
@@ -215,7 +218,7 @@ impl fmt::Display for RunError {
                 write!(f, "the call `{id}` waits for calls of its subagent; decide them in `Run::subagent_mut`")
             }
             Self::DanglingCall { kind, id } => {
-                write!(f, "the history has the {kind} `{id}` without an output; add its output or remove the call")
+                write!(f, "the {kind} `{id}` in the history has no output; add one or remove the call")
             }
             Self::NotStrict { name, reason } => write!(
                 f,

@@ -9,7 +9,7 @@ use super::usage::Usage;
 use crate::models::Json;
 
 /// What counts from one input to the next.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Turn {
     /// The first of its steps.
     pub(super) first_step: usize,
@@ -35,6 +35,23 @@ pub(super) struct Turn {
 stored_struct!(Turn as "turn" {
     first_step, active_ms, is_choice_spent, refused_tool_call, limit, empty_responses, invalid_outputs, failures, repeats, stop,
 });
+
+impl Turn {
+    pub(super) const fn new() -> Self {
+        Self {
+            first_step: 0,
+            active_ms: 0,
+            is_choice_spent: false,
+            refused_tool_call: false,
+            limit: None,
+            empty_responses: 0,
+            invalid_outputs: 0,
+            failures: BTreeMap::new(),
+            repeats: Vec::new(),
+            stop: None,
+        }
+    }
+}
 
 /// In how many rounds in a row a tool was called with the same arguments.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +88,7 @@ pub enum StepState {
     Calling,
     /// The response arrived.
     Responded,
-    /// No whole response arrived. The server may have charged for it.
+    /// No complete response arrived. The server may have charged for it.
     Failed,
 }
 

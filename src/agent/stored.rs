@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::models::Json;
 
 /// The members of an object that is being read. Each is taken once; a missing or an unknown one is an error, since a run
-/// that is not understood whole must not be continued.
+/// that is understood only in part must not be continued.
 pub(super) struct Members {
     of: &'static str,
     members: BTreeMap<String, Json>,

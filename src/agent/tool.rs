@@ -33,7 +33,7 @@ use crate::models::{Json, JsonObject};
 /// With the feature `schemars`, the schema is that of the argument type: [`Tool::new`].
 #[derive(Clone)]
 pub struct Tool {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     pub(super) definition: ResponsesTool,
     pub(super) action: Action,
     pub(super) approval: Approval,
@@ -78,7 +78,7 @@ const RETRIES: u64 = 3;
 impl Tool {
     fn of(definition: ResponsesTool, action: Action) -> Self {
         Self {
-            name: name_of(&definition).to_owned(),
+            name: name_of(&definition).into(),
             definition,
             action,
             approval: Approval::Never,
@@ -132,8 +132,7 @@ impl Tool {
         Self::with_definition(ResponsesTool::function(name, parameters).description(description), handler)
     }
 
-    /// Creates a tool whose definition is given whole, with members that [`with_schema`](Self::with_schema) has no parameter
-    /// for. The handler of a [`CustomTool`](crate::models::responses::CustomTool) takes its input as a `String`.
+    /// Creates a tool from a complete definition, for fields that [`with_schema`](Self::with_schema) has no parameter for. The handler of a [`CustomTool`](crate::models::responses::CustomTool) takes its input as a `String`.
     pub fn with_definition<Form, H: Handler<Form>>(definition: impl Into<ResponsesTool>, handler: H) -> Self {
         let handler = Arc::new(handler);
         let prepare = move |call: &ToolCall| -> Result<Prepared, ParseError> {

@@ -6,7 +6,7 @@ use super::stored::stored_struct;
 use crate::helpers::Usd;
 use crate::models::responses::ResponsesUsage;
 
-/// What model calls and tool calls have used, of one step or of a whole run.
+/// What the model calls and tool calls of a step or of a run have used.
 ///
 /// A model call that failed or was cut off counts with unknown cost, since the server may have charged for it. A call
 /// that was certainly not sent does not count.

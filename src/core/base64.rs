@@ -17,8 +17,8 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     engine(&STANDARD).encode(bytes)
 }
 
-/// Decodes the standard or the URL-safe alphabet, with or without padding; line breaks are skipped. Returns the position
-/// of the first byte that does not belong there as an error.
+/// Decodes the standard or the URL-safe alphabet, with or without padding; line breaks are skipped.
+/// Returns the position of the first byte that does not belong there as an error.
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, usize> {
     let lines: String;
     let digits = if text.contains(['\r', '\n']) {

@@ -1,4 +1,4 @@
-//! The body of a request or a response: bytes at hand, or bytes still to come.
+//! The body of a request or a response: bytes in memory, or bytes still to be read.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,16 +12,26 @@ use super::transport::TransportError;
 
 /// The body of an HTTP request or response.
 ///
-/// It is made from bytes ([`Body::from`]) or from any [`http_body::Body`] ([`Body::wrap`]). Dropping the body of a
-/// response before its end closes the connection it comes from (HTTP/1.1) or resets its stream (HTTP/2).
+/// It is made from bytes ([`Body::from`]) or from any [`http_body::Body`] ([`Body::wrap`]).
+/// Dropping the body of a response before its end closes the connection it comes from (HTTP/1.1) or
+/// resets its stream (HTTP/2).
+///
+/// ```
+/// use openrouter_kit::core::body::Body;
+///
+/// let body = Body::from("{}");
+/// assert_eq!(body.as_bytes().map(|bytes| bytes.len()), Some(2));
+/// assert!(Body::empty().as_bytes().is_some_and(|bytes| bytes.is_empty()));
+/// ```
 pub struct Body(Kind);
 
 enum Kind {
-    /// All of it is here; `None` once it was read.
+    /// The whole body; `None` once it was read.
     Full(Option<Bytes>),
-    /// It comes as it is read. The virtual call for a chunk is small beside what it takes to get one, and keeps what is
-    /// behind it, a connection with all its buffers, out of the code of everything that holds a body. The lock is taken
-    /// only to query the size, and makes a body `Sync`, which other HTTP clients require.
+    /// Read as it arrives. The virtual call for a chunk costs little compared to receiving one, and
+    /// keeps the type behind it, a connection with all its buffers, out of the code of everything
+    /// that has a body. The lock is taken only to query the size, and makes a body `Sync`, which
+    /// other HTTP clients require.
     Wrapped(Mutex<Wrapped>),
 }
 
@@ -32,12 +42,20 @@ fn lock(body: &Mutex<Wrapped>) -> MutexGuard<'_, Wrapped> {
 }
 
 impl Body {
-    /// A body without bytes.
+    /// Creates a body without bytes.
     pub const fn empty() -> Self {
         Self(Kind::Full(None))
     }
 
-    /// A body that is read from `body` as it is sent or received.
+    /// Creates a body that is read from `body` as it is sent or received.
+    ///
+    /// ```
+    /// use http_body_util::Full;
+    /// use openrouter_kit::core::body::Body;
+    ///
+    /// let body = Body::wrap(Full::new(bytes::Bytes::from_static(b"streamed")));
+    /// assert!(body.as_bytes().is_none());
+    /// ```
     pub fn wrap<B>(body: B) -> Self
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
@@ -51,12 +69,12 @@ impl Body {
         Self(Kind::Wrapped(Mutex::new(Box::pin(body))))
     }
 
-    /// A body that starts with bytes already read from it.
+    /// Creates a body that starts with bytes already read from it.
     pub(super) fn resumed(first: Bytes, rest: Self) -> Self {
         Self::received(Resumed { first: Some(first), rest })
     }
 
-    /// The bytes, if all of them are in memory; such a body can be sent again.
+    /// Returns the bytes if all of them are in memory; such a body can be sent again.
     pub fn as_bytes(&self) -> Option<&Bytes> {
         static EMPTY: Bytes = Bytes::new();
         match &self.0 {
@@ -91,7 +109,7 @@ macro_rules! from_bytes {
 from_bytes!(Vec<u8> String &'static [u8] &'static str);
 
 impl fmt::Debug for Body {
-    /// Prints the size where it is known, never the content.
+    /// Prints the size if it is known, never the content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_bytes() {
             Some(bytes) => write!(f, "Body({} bytes)", bytes.len()),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use super::answer::Answer;
+use super::call_output::CallOutput;
 use super::client::OpenRouterCore;
 use super::event_stream::{EventStream, StreamItem};
 use super::exchange::{Exchange, Expected};
@@ -45,7 +45,8 @@ impl Draft {
         Self { core: self.core.clone(), parts: self.parts.copy(), options: self.options.clone() }
     }
 
-    /// Starts or continues to send the request. Without type parameters, so that it is compiled once.
+    /// Starts or continues to send the request. Without type parameters, so that it is compiled
+    /// once.
     fn poll(
         &mut self,
         sending: &mut Option<Sending>,
@@ -64,9 +65,9 @@ impl Draft {
 
 /// A request and its options. It is a future that sends the request when it is awaited.
 ///
-/// The methods set options for this call, which override those of the client. They have an effect until the call is
-/// first polled. If arguments are invalid, one of them is reported as [`Error::InvalidRequest`] when the call is
-/// awaited, before anything is sent.
+/// The methods set options for this call, which override those of the client. They have an effect
+/// until the call is first polled. If arguments are invalid, one of them is reported as
+/// [`Error::InvalidRequest`] when the call is awaited, before anything is sent.
 ///
 /// A call owns its client, so it can be joined with others, buffered, and spawned:
 ///
@@ -83,10 +84,11 @@ impl Draft {
 /// # }
 /// ```
 ///
-/// Where an operation has optional parameters, `P` is their type, and [`params`](Self::params) sets them.
+/// If an operation has optional parameters, `P` is their type, and [`params`](Self::params) sets
+/// them.
 ///
-/// Dropping a call that was polled, or the stream it returned, closes the connection (HTTP/1.1) or resets the stream
-/// (HTTP/2) at once, so many providers stop generating and billing.
+/// Dropping a call that was polled, or the stream it returned, closes the connection (HTTP/1.1) or
+/// resets the stream (HTTP/2) at once, so many providers stop generating and billing.
 #[must_use = "a call sends nothing unless awaited"]
 pub struct Call<T, P = ()> {
     draft: Box<Draft>,
@@ -96,7 +98,7 @@ pub struct Call<T, P = ()> {
     params: PhantomData<fn(P)>,
 }
 
-impl<T: Answer> Call<T> {
+impl<T: CallOutput> Call<T> {
     /// Creates a call that sends `parts` with the options of the client.
     pub fn new(core: &OpenRouterCore, parts: Parts) -> Self {
         let options = Options { timeouts: core.inner().timeouts, ..Options::default() };
@@ -110,7 +112,8 @@ impl<T: Answer> Call<T> {
 }
 
 impl<T, P: Parameters> Call<T, P> {
-    /// Sets the optional parameters of the operation. Those that are left out take the defaults of the server.
+    /// Sets the optional parameters of the operation. Those that are left out take the defaults of
+    /// the server.
     ///
     /// ```no_run
     /// # #[cfg(feature = "models")]
@@ -129,7 +132,7 @@ impl<T, P: Parameters> Call<T, P> {
 }
 
 impl<T, P> Call<T, P> {
-    /// The same call with other parameters that it may take.
+    /// Returns the same call with other parameters that it may take.
     pub(crate) fn taking<Q>(self) -> Call<T, Q> {
         let Self { draft, sending, expected, read, .. } = self;
         Call { draft, sending, expected, read, params: PhantomData }
@@ -141,6 +144,21 @@ impl<T, P> Call<T, P> {
 
     /// Sets the time limits, replacing those set before. The client option of the same name is
     /// [`ClientBuilder::timeouts`](super::ClientBuilder::timeouts).
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// use std::time::Duration;
+    ///
+    /// use openrouter_kit::core::Timeouts;
+    ///
+    /// let mut timeouts = Timeouts::default();
+    /// timeouts.total = Some(Duration::from_secs(30));
+    /// let result = client.chat().send(&request).timeouts(timeouts).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.draft.options.timeouts = timeouts;
         self
@@ -164,37 +182,69 @@ impl<T, P> Call<T, P> {
         self
     }
 
-    /// Sets the limit for making a connection, [`Timeouts::connect`]. `None` leaves it to the transport.
+    /// Sets the limit for making a connection, [`Timeouts::connect`]. `None` leaves it to the
+    /// transport.
+    ///
+    /// A call whose limit expires while it connects was not sent, so it is retried whatever its
+    /// method is.
     pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.draft.options.timeouts.connect = limit.into();
         self
     }
 
     /// Sets the limit for the head of the response, [`Timeouts::response`]. `None` means no limit.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// use std::time::Duration;
+    ///
+    /// // A reasoning model may think for long before it responds.
+    /// let result = client.chat().send(&request).response_timeout(Duration::from_secs(1800)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn response_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.draft.options.timeouts.response = limit.into();
         self
     }
 
     /// Sets the limit between two chunks of the body, [`Timeouts::idle`]. `None` means no limit.
+    ///
+    /// Keep-alives of the server count as chunks, so it does not limit how long a model may think;
+    /// see [`event_timeout`](Self::event_timeout).
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.draft.options.timeouts.idle = limit.into();
         self
     }
 
     /// Sets the limit between two events of a stream, [`Timeouts::event`]. `None` means no limit.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "responses")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ResponsesRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// use std::time::Duration;
+    ///
+    /// // Give up a model that sends only keep-alives for a minute.
+    /// let stream = client.responses().stream(&request).event_timeout(Duration::from_secs(60)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn event_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.draft.options.timeouts.event = limit.into();
         self
     }
 
-    /// Sets the limit for each hook and the source of the API key, [`Timeouts::hook`]. `None` means no limit.
+    /// Sets the limit for each hook and the source of the API key, [`Timeouts::hook`]. `None` means
+    /// no limit.
     pub fn hook_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.draft.options.timeouts.hook = limit.into();
         self
     }
 
-    /// Sets when this request is retried, in place of the configuration of the client.
+    /// Sets when this request is retried, overriding the configuration of the client.
     ///
     /// ```no_run
     /// # #[cfg(feature = "chat")]
@@ -213,8 +263,9 @@ impl<T, P> Call<T, P> {
         self
     }
 
-    /// Sets whether the request is retried even if the server may have received it, which may charge a paid operation
-    /// twice. By default, such a request is retried only if its method is idempotent (GET, PUT, DELETE).
+    /// Sets whether the request is retried even if the server may have received it, which may
+    /// charge a paid operation twice. By default, such a request is retried only if its method is
+    /// idempotent (GET, PUT, DELETE).
     ///
     /// ```no_run
     /// # #[cfg(feature = "chat")]
@@ -230,8 +281,9 @@ impl<T, P> Call<T, P> {
         self
     }
 
-    /// Sets the API key for this call. It overrides the key of the client, and an `Authorization` header that the client
-    /// sets for every request. The rules of [`ClientBuilder::api_key`](super::ClientBuilder::api_key) apply.
+    /// Sets the API key for this call. It overrides the key of the client, and an `Authorization`
+    /// header that the client sets for every request. The rules of
+    /// [`ClientBuilder::api_key`](super::ClientBuilder::api_key) apply.
     ///
     /// ```no_run
     /// # #[cfg(feature = "chat")]
@@ -250,7 +302,8 @@ impl<T, P> Call<T, P> {
         self
     }
 
-    /// Sets a header. It overrides a header of the same name that the client sets, including `Authorization`.
+    /// Sets a header. It overrides a header of the same name that the client sets, including
+    /// `Authorization`.
     ///
     /// ```no_run
     /// # #[cfg(feature = "chat")]
@@ -265,17 +318,27 @@ impl<T, P> Call<T, P> {
         self
     }
 
-    /// Appends a query parameter, percent-encoded. A parameter of the same name that is already there is kept.
+    /// Appends a query parameter, percent-encoded. A parameter of the same name that is already
+    /// there is kept.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "models")]
+    /// # async fn list(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// let models = client.models().list().query("new_filter", "fast").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn query(mut self, name: impl AsRef<str>, value: impl QueryValue) -> Self {
         self.draft.parts.append_query(name.as_ref(), &value);
         self
     }
 
-    /// Adds a field to the JSON body of this call, overriding any field of the same name. Fails if the operation has no
-    /// JSON body, or if `name` is `stream`, which the method that made the call decides.
+    /// Adds a field to the JSON body of this call, overriding any field of the same name. Fails if
+    /// the operation has no JSON body, or if `name` is `stream`, which the method that made the
+    /// call decides.
     ///
-    /// A field that belongs to the request rather than to one call is added with the `extra` method of the request; it
-    /// is sent whenever the request is.
+    /// A field that belongs to the request rather than to one call is added with the `extra` method
+    /// of the request; it is sent whenever the request is.
     ///
     /// ```no_run
     /// # #[cfg(feature = "chat")]
@@ -292,7 +355,8 @@ impl<T, P> Call<T, P> {
         self
     }
 
-    /// Sets where this request goes, in place of the server URL of the client. The API key is sent there too.
+    /// Sets where this request goes, overriding the server URL of the client. The API key is sent
+    /// there too.
     ///
     /// ```no_run
     /// # #[cfg(feature = "chat")]
@@ -310,15 +374,16 @@ impl<T, P> Call<T, P> {
         self
     }
 
-    /// Requests routing details, `openrouter_metadata`, in the response (header `X-OpenRouter-Metadata: enabled`).
-    /// Fails for operations that do not support it.
+    /// Requests routing details, `openrouter_metadata`, in the response (header
+    /// `X-OpenRouter-Metadata: enabled`). Fails for operations that do not support it.
     pub fn metadata(mut self, wanted: bool) -> Self {
         self.draft.options.metadata = wanted;
         self
     }
 
-    /// Attaches a value that hooks can read with [`HookContext::extension`](crate::hooks::HookContext::extension), such
-    /// as the tenant a call is made for. It is not sent. A value of the same type that was attached before is replaced.
+    /// Attaches a value that hooks can read with
+    /// [`HookContext::extension`](crate::hooks::HookContext::extension), such as the tenant a call
+    /// is made for. It is not sent. A value of the same type that was attached before is replaced.
     ///
     /// ```no_run
     /// # #[cfg(feature = "credits")]
@@ -335,7 +400,8 @@ impl<T, P> Call<T, P> {
         self
     }
 
-    /// Also returns the status, headers, generation id and raw body. Must be the last option of the call.
+    /// Also returns the status, headers, generation id and raw body. Must be the last option of the
+    /// call.
     ///
     /// ```no_run
     /// # #[cfg(feature = "chat")]
@@ -355,8 +421,8 @@ impl<T, P> Call<T, P> {
         self.draft.poll(&mut self.sending, self.expected, cx)
     }
 
-    /// The same call with another answer.
-    pub(super) fn answering<U: Answer>(self) -> Call<U> {
+    /// Returns the same call with another response type.
+    pub(super) fn returning<U: CallOutput>(self) -> Call<U> {
         Call {
             draft: self.draft,
             sending: self.sending,
@@ -366,7 +432,7 @@ impl<T, P> Call<T, P> {
         }
     }
 
-    /// The same call with an answer that `read` makes of the same body.
+    /// Returns the same call with a value that `read` makes of the same response.
     pub(super) fn read_with<U>(self, read: fn(Exchange) -> Result<U, Error>) -> Call<U> {
         Call { draft: self.draft, sending: self.sending, expected: self.expected, read, params: PhantomData }
     }
@@ -377,8 +443,8 @@ impl<T, P> Call<T, P> {
 }
 
 impl<T: Root, P> Call<T, P> {
-    /// Returns the body as it is received, without decoding it or looking for an error in it. Follow it with
-    /// [`with_response`](Self::with_response) for the status and headers.
+    /// Returns the body as it is received, without decoding it or looking for an error in it.
+    /// Follow it with [`with_response`](Self::with_response) for the status and headers.
     ///
     /// ```no_run
     /// # #[cfg(feature = "chat")]
@@ -390,14 +456,26 @@ impl<T: Root, P> Call<T, P> {
     /// # }
     /// ```
     pub fn raw(self) -> Call<Bytes> {
-        self.answering()
+        self.returning()
     }
 }
 
 impl<T: StreamItem, P> Call<EventStream<T>, P> {
     /// Returns the events as they are received, without decoding them: [`RawEvents`].
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// let mut events = client.chat().stream(&request).raw().await?;
+    /// while let Some(event) = events.next().await {
+    ///     print!("{}", event?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn raw(self) -> Call<RawEvents<T>> {
-        self.answering()
+        self.returning()
     }
 }
 
@@ -452,10 +530,23 @@ impl<T> Future for CallWithResponse<T> {
     }
 }
 
-/// An answer with everything that came beside its value.
+/// A response with everything that arrived along with its value.
 ///
-/// `Debug` prints the size of the body instead of its content, and only the names of headers that may hold a secret
-/// (`Set-Cookie`, and any not known to be harmless).
+/// `Debug` prints the size of the body instead of its content, and only the names of headers that
+/// may hold a secret (`Set-Cookie`, and any not known to be harmless).
+///
+/// ```no_run
+/// # #[cfg(feature = "chat")]
+/// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+/// # -> Result<(), openrouter_kit::Error> {
+/// let response = client.chat().send(&request).with_response().await?;
+/// if let Some(left) = response.headers.get("x-ratelimit-remaining") {
+///     println!("{left:?} requests left after {} attempts", response.attempts);
+/// }
+/// println!("{:?}", response.value.text());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Response<T> {
@@ -465,7 +556,7 @@ pub struct Response<T> {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The id of the generation (`X-Generation-Id`), where the operation generates.
+    /// The id of the generation (`X-Generation-Id`), if the operation generates.
     pub generation_id: Option<String>,
     /// The raw body; empty for streams and downloads.
     pub body: Bytes,

@@ -1,4 +1,4 @@
-//! The client: what all calls have in common.
+//! The client: what all calls share.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,9 +13,11 @@ use super::timeouts::Timeouts;
 use super::transport::Transport;
 use crate::hooks::Hook;
 
-/// The core of a client, which every function of [`funcs`](crate::funcs) takes: connections, API key, options.
+/// The core of a client, which every function of [`funcs`](crate::funcs) takes: connections, API
+/// key, options.
 ///
-/// A clone is cheap and shares everything, including the connections and the retry budget. Create one and keep it.
+/// A clone is cheap and shares everything, including the connections and the retry budget. Create
+/// one and keep it.
 ///
 /// ```no_run
 /// use openrouter_kit::core::OpenRouterCore;
@@ -32,24 +34,24 @@ pub struct OpenRouterCore {
 
 pub(crate) struct Inner {
     pub(crate) transport: Arc<dyn Transport>,
-    /// The limit for connecting that the transport keeps by itself, where it was made here.
+    /// The limit for connecting that the transport keeps by itself, if it was created here.
     pub(crate) transport_limit: Option<Duration>,
     pub(crate) server: ServerUrl,
-    /// All headers that are the same in every request, but for the API key.
+    /// The headers of every request, except for the API key.
     pub(crate) headers: HeaderMap,
     pub(crate) key: Key,
     pub(crate) retry_config: RetryConfig,
     pub(crate) budget: RetryBudget,
     pub(crate) timeouts: Timeouts,
     pub(crate) hooks: Arc<[Arc<dyn Hook>]>,
-    /// The hooks with that for the spans of calls, if the client has spans.
+    /// The hooks including the one that creates spans, if the client has spans.
     #[cfg(feature = "tracing")]
     pub(crate) traced_hooks: Option<Arc<[Arc<dyn Hook>]>>,
     pub(crate) limits: Limits,
 }
 
 impl Inner {
-    /// The hooks of a call that begins now.
+    /// Returns the hooks for a call that begins now.
     pub(crate) fn hooks(&self) -> &Arc<[Arc<dyn Hook>]> {
         #[cfg(feature = "tracing")]
         if let Some(traced) = self.traced_hooks.as_ref().filter(|_| crate::hooks::Tracing::is_enabled()) {
@@ -58,7 +60,7 @@ impl Inner {
         &self.hooks
     }
 
-    /// Whether calls of this client are spans.
+    /// Returns whether calls of this client create spans.
     #[cfg(all(feature = "agent", feature = "tracing"))]
     pub(crate) const fn is_traced(&self) -> bool {
         self.traced_hooks.is_some()
@@ -70,7 +72,7 @@ impl OpenRouterCore {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Returns the server URL, to which requests go.
+    /// Returns the URL that requests are sent to, without a slash at the end.
     pub fn server_url(&self) -> &str {
         self.inner.server.as_str()
     }

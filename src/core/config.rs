@@ -10,18 +10,19 @@ use super::retry::RetryConfig;
 use super::timeouts::Timeouts;
 use super::transport::Transport;
 
-/// The part of a client's configuration that a hook may change; see [`Hook::sdk_init`](crate::hooks::Hook::sdk_init).
+/// The part of a client's configuration that a hook may change; see
+/// [`Hook::sdk_init`](crate::hooks::Hook::sdk_init).
 #[non_exhaustive]
 pub struct ClientConfig {
-    /// Where requests go.
+    /// The URL that paths of operations are appended to.
     pub server_url: String,
-    /// The headers of every request, but for the API key.
+    /// The headers of every request, except for the API key.
     pub headers: HeaderMap,
-    /// When a failed request is sent again.
+    /// When a failed request is retried.
     pub retry_config: RetryConfig,
     /// The time limits.
     pub timeouts: Timeouts,
-    /// What carries the requests.
+    /// The transport that sends the requests.
     pub transport: Arc<dyn Transport>,
 }
 

@@ -1,4 +1,4 @@
-//! A response that is a file: audio, video, an export.
+//! File responses: audio, video, exports.
 
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
@@ -14,7 +14,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use tokio::task::spawn_blocking;
 
-use super::answer::sealed;
+use super::call_output::sealed;
 use super::exchange::{Exchange, Expected, Progress};
 use super::head::Head;
 use super::incoming::Incoming;
@@ -24,9 +24,21 @@ use crate::hooks::ObservedCall;
 
 /// A file response, read as it arrives.
 ///
-/// Read it with [`next`](Self::next) or as a [`futures_core::Stream`], whole with [`collect`](Self::collect), or into a
-/// file with [`save_to`](Self::save_to). A body that breaks off is [`Error::Connection`], never a shorter file. Dropping it
-/// before its end closes the connection (HTTP/1.1) or resets the stream (HTTP/2) at once.
+/// Read it with [`next`](Self::next) or as a [`futures_core::Stream`], whole with
+/// [`collect`](Self::collect), or into a file with [`save_to`](Self::save_to). A body that is cut
+/// off is [`Error::Connection`], never a shorter file. Dropping it before its end closes the
+/// connection (HTTP/1.1) or resets the stream (HTTP/2) at once.
+///
+/// ```no_run
+/// # #[cfg(feature = "tts")]
+/// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::SpeechRequest)
+/// # -> Result<(), openrouter_kit::Error> {
+/// let file = client.tts().create_speech(&request).await?;
+/// println!("{:?}, {:?} bytes", file.media_type(), file.content_length());
+/// file.save_to("speech.mp3").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "dropping a download closes its connection"]
 pub struct Download {
     head: Head,
@@ -46,8 +58,17 @@ impl Download {
         self.head.headers.get(CONTENT_TYPE)?.to_str().ok()
     }
 
-    /// Returns the size of the whole file in bytes; `None` if the server does not announce it, as with speech that is
-    /// still being generated.
+    /// Returns the size of the whole file in bytes; `None` if the server does not announce it, as
+    /// with speech that is still being generated.
+    ///
+    /// ```no_run
+    /// # fn show(file: &openrouter_kit::core::Download) {
+    /// match file.content_length() {
+    ///     Some(length) => println!("{length} bytes to download"),
+    ///     None => println!("the size is not known yet"),
+    /// }
+    /// # }
+    /// ```
     pub const fn content_length(&self) -> Option<u64> {
         self.length
     }
@@ -67,8 +88,8 @@ impl Download {
         self.head.generation_id()
     }
 
-    /// Sets a function that is called for each chunk that arrives, no matter how the file is read. It runs between two
-    /// reads, so it must not block.
+    /// Sets a function that is called for each chunk that arrives, no matter how the file is read.
+    /// It runs between two reads, so it must not block.
     ///
     /// ```no_run
     /// # async fn save(file: openrouter_kit::core::Download) -> Result<(), openrouter_kit::Error> {
@@ -85,7 +106,16 @@ impl Download {
         self
     }
 
-    /// Reads the next bytes; `None` at the end of the file.
+    /// Reads the next bytes. Returns `None` at the end of the file.
+    ///
+    /// ```no_run
+    /// # async fn play(mut file: openrouter_kit::core::Download) -> Result<(), openrouter_kit::Error> {
+    /// while let Some(bytes) = file.next().await {
+    ///     println!("{} bytes arrived", bytes?.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn next(&mut self) -> Option<Result<Bytes, Error>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -93,7 +123,15 @@ impl Download {
     /// Reads the rest of the file into memory, however large it is.
     ///
     /// # Errors
-    /// [`Error::Connection`] or [`Error::Timeout`] if the body breaks off.
+    /// [`Error::Connection`] or [`Error::Timeout`] if the body is cut off.
+    ///
+    /// ```no_run
+    /// # async fn read(file: openrouter_kit::core::Download) -> Result<(), openrouter_kit::Error> {
+    /// let bytes = file.collect().await?;
+    /// println!("{} bytes", bytes.len());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn collect(mut self) -> Result<Bytes, Error> {
         let mut all = BytesMut::new();
         while let Some(chunk) = self.next().await {
@@ -104,17 +142,26 @@ impl Download {
 
     /// Writes the rest of the file to `path` and returns the number of bytes written.
     ///
-    /// They are written to a new file beside it (its name begins with a dot and ends with `.part`), which takes the place
-    /// of `path` once it is complete and on the disk. Until then a file at `path` stays as it was. On an error, and when
-    /// this future is dropped before the last step has begun, the new file is removed.
+    /// The bytes are written to a new file in the same directory (its name begins with a dot and
+    /// ends with `.part`), which replaces `path` once it is complete and on the disk. Until then, a
+    /// file at `path` stays unchanged. On an error, or if this future is dropped before the last
+    /// step has begun, the new file is removed.
     ///
-    /// The permissions of a file at `path` are kept, and its owner if the system allows it. A symbolic link is kept,
-    /// and its target is replaced or created. Anything else, such as a directory, a device or a FIFO, is refused before
-    /// the body is read.
+    /// The permissions of a file at `path` are kept, and its owner if the system allows it. A
+    /// symbolic link is kept, and its target is replaced or created. Anything else, such as a
+    /// directory, a device or a FIFO, is rejected before the body is read.
     ///
     /// # Errors
-    /// [`Error::Connection`] or [`Error::Timeout`] if the body breaks off, [`Error::Unexpected`] if the file cannot be
-    /// written.
+    /// [`Error::Connection`] or [`Error::Timeout`] if the body is cut off, [`Error::Unexpected`] if
+    /// the file cannot be written.
+    ///
+    /// ```no_run
+    /// # async fn save(file: openrouter_kit::core::Download) -> Result<(), openrouter_kit::Error> {
+    /// let length = file.save_to("speech.mp3").await?;
+    /// println!("{length} bytes written");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn save_to(mut self, path: impl AsRef<Path>) -> Result<u64, Error> {
         let path = path.as_ref().to_owned();
         let (id, progress) = (self.head.operation_id, self.progress);
@@ -157,14 +204,14 @@ fn unwritable(operation_id: &'static str, path: &Path, error: io::Error) -> Unex
     match error.get_ref() {
         // An operating system error has no inner error.
         None => {
-            let message = format!("{path:?} cannot be written; check the path, the permissions and the space left");
+            let message = format!("cannot write {path:?}; check the path, the permissions and the free space");
             UnexpectedError::new(operation_id, message, error)
         }
-        Some(reason) => UnexpectedError::without_source(operation_id, format!("{path:?} cannot be written: {reason}")),
+        Some(reason) => UnexpectedError::without_source(operation_id, format!("cannot write {path:?}: {reason}")),
     }
 }
 
-/// A file that is not complete yet. It is removed when it is dropped before it is.
+/// A file that is not complete yet. It is removed if it is dropped before it is complete.
 struct PartFile {
     file: File,
     /// Where the file is until it is complete; `None` afterwards.
@@ -182,7 +229,7 @@ impl PartFile {
         };
         let name = path.file_name().filter(|_| !ends_with_separator(&path));
         let name = name
-            .ok_or_else(|| io::Error::other("it does not end with a file name; pass the path of a file"))?
+            .ok_or_else(|| io::Error::other("the path does not end with a file name; pass the path of a file"))?
             .to_string_lossy();
         let part = path.with_file_name(part_name(&name));
         let mut options = OpenOptions::new();
@@ -211,7 +258,8 @@ impl PartFile {
 impl Drop for PartFile {
     fn drop(&mut self) {
         if let Some(part) = &self.part {
-            // The first error is the one to tell; a part that cannot be removed changes nothing about it.
+            // The first error is the one to report; a part that cannot be removed does not change
+            // it.
             let _ = std::fs::remove_file(part);
         }
     }
@@ -232,8 +280,8 @@ fn ends_with_separator(path: &Path) -> bool {
     path.to_string_lossy().chars().next_back().is_some_and(std::path::is_separator)
 }
 
-/// The name of the temporary file for `name`. It is unique per download, so that two downloads to the same path do not
-/// collide.
+/// The name of the temporary file for `name`. It is unique per download, so that two downloads to
+/// the same path do not collide.
 fn part_name(name: &str) -> String {
     /// Names may have 255 bytes, and on some file systems fewer.
     const LONGEST: usize = 100;
@@ -250,7 +298,7 @@ fn private(options: &mut OpenOptions) {
     let _ = options;
 }
 
-/// Gives a new file the owner and the permissions of the one that it replaces.
+/// Gives a new file the owner and the permissions of the file that it replaces.
 fn inherit(file: &File, replaced: &Metadata) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -268,7 +316,7 @@ fn inherit(file: &File, replaced: &Metadata) -> io::Result<()> {
     }
 }
 
-/// Runs file work on a thread where it does not block the runtime.
+/// Runs file work on a thread on which it does not block the runtime.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     spawn_blocking(work).await?
 }

@@ -1,4 +1,7 @@
-//! An answer that comes as a stream of events.
+//! Responses that are streams of events.
+//!
+//! [`Source`] knows how a stream ends and breaks, independently of the type of its events; a typed
+//! stream and a raw one are thin layers on top of it. It is compiled once for all types.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -12,7 +15,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::answer::sealed;
+use super::call_output::sealed;
 use super::exchange::{Exchange, Expected, Progress};
 use super::head::Head;
 use super::incoming::Incoming;
@@ -27,35 +30,37 @@ const DONE: &str = "[DONE]";
 /// The name of an event that is an error, on every protocol.
 pub(super) const ERROR: &str = "error";
 
-/// Why a stream is incomplete.
+/// The reason why a stream is incomplete.
 const NO_END: &str = "the stream ended without its end mark";
 
-/// How long the end of the body is waited for after `[DONE]`. It comes with it nearly always, and the connection can be
-/// used again only once it was read.
+/// How long to wait for the end of the body after `[DONE]`. It nearly always arrives with it, and
+/// the connection can be reused only once it was read.
 const END_OF_BODY: Duration = Duration::from_millis(100);
 
-/// One event of a stream, by the rules of its protocol.
+/// One event of a stream, with the rules of its protocol.
 pub trait StreamItem: Wire {
-    /// Whether the end of a stream is marked: by `[DONE]` or a terminal event. A stream of such a protocol that ends
-    /// without the mark is incomplete.
+    /// Whether the end of a stream is marked: by `[DONE]` or a terminal event. A stream of such a
+    /// protocol that ends without the mark is incomplete.
     const END_IS_MARKED: bool;
 
-    /// True for the event after which the protocol sends nothing that matters, such as `response.completed`.
+    /// Returns `true` for the event after which the protocol sends nothing that matters, such as
+    /// `response.completed`.
     fn is_terminal(&self) -> bool;
 
-    /// True for an event that carries an error. The stream gives [`Error::Api`] in its place.
+    /// Returns `true` for an event that carries an error. The stream returns [`Error::Api`] instead
+    /// of it.
     fn reports_error(&self) -> bool;
 
-    /// Turns a whole response into events, since some servers send one when a stream was requested. Returns `None` if
-    /// `json` is not such a response.
+    /// Turns a whole response into events, since some servers send one when a stream was requested.
+    /// Returns `None` if `json` is not such a response.
     #[doc(hidden)]
-    fn from_answer(json: &str) -> Vec<Json> {
+    fn from_response(json: &str) -> Vec<Json> {
         let _ = json;
         Vec::new()
     }
 }
 
-/// A stream of events, typed as they come.
+/// A stream of typed events.
 ///
 /// Read it with [`next`](Self::next), or as a [`futures_core::Stream`].
 ///
@@ -70,19 +75,23 @@ pub trait StreamItem: Wire {
 /// # }
 /// ```
 ///
-/// **How it ends.** `None` means that the stream is complete: the event `[DONE]` came (the end of the body, by which the
-/// connection can be used again, is then waited for, at most 100 ms), or the body ended after the terminal event of its
-/// protocol. A body that breaks off or ends too early gives [`Error::Connection`] as the last item
-/// ([`is_incomplete`](ConnectionError::is_incomplete)); it never looks like an end.
+/// **How it ends.** `None` means that the stream is complete: the event `[DONE]` arrived, or the
+/// body ended after the terminal event of its protocol. (After `[DONE]`, the end of the body, which
+/// makes the connection reusable, is awaited for at most 100 ms.) A body that is cut off or ends
+/// too early yields [`Error::Connection`] as the last item
+/// ([`is_incomplete`](ConnectionError::is_incomplete)); it never looks like the end of the stream.
 ///
-/// **Errors.** An event that carries an error gives [`Error::Api`]. One whose data is no JSON gives
-/// [`Error::ResponseValidation`] with the data. After both the stream goes on. After any other error, and after an
-/// event beyond the size limit, it ends, and its connection is closed. Events without data, and those whose data is a
-/// comment, are keep-alives and are skipped. A stream without a readable event is an error too.
+/// **Errors.** An event that carries an error yields [`Error::Api`]. An event whose data is not
+/// JSON yields [`Error::ResponseValidation`] with the data. The stream continues after both. After
+/// any other error, and after an event beyond the size limit, the stream ends and its connection is
+/// closed. Events without data, and those whose data is a comment, are keep-alives and are skipped.
+/// A stream without a readable event is an error too.
 ///
-/// **A single JSON value instead of a stream**, which some servers send, is converted to the equivalent events.
+/// **A single JSON value instead of a stream**, which some servers send, is converted to the
+/// equivalent events.
 ///
-/// Dropping it before its end closes the connection (HTTP/1.1) or resets the stream (HTTP/2) at once.
+/// Dropping it before its end closes the connection (HTTP/1.1) or resets the stream (HTTP/2) at
+/// once.
 #[must_use = "dropping a stream closes its connection"]
 pub struct EventStream<T> {
     source: Source,
@@ -98,9 +107,9 @@ pub(super) struct Source {
     incoming: Incoming,
     decoder: SseDecoder,
     pub(super) state: State,
-    /// The end mark, a terminal event or an error was seen: the body may end now.
+    /// The end mark, a terminal event or an error has arrived: the body may end now.
     marked: bool,
-    /// An event or an error was returned.
+    /// An event or an error has been returned.
     given: bool,
     /// What hooks see of the call, if the client has any.
     call: Option<Arc<ObservedCall>>,
@@ -108,20 +117,20 @@ pub(super) struct Source {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// More bytes may come.
+    /// More bytes may arrive.
     Open,
-    /// The end mark came; the end of the body is waited for.
+    /// The end mark has arrived; the end of the body is awaited.
     Done,
-    /// The body ended in good order; whether the stream is complete is still to be told.
+    /// The body has ended properly; whether the stream is complete is not yet decided.
     Ended,
-    /// Nothing more is given.
+    /// Nothing more is returned.
     Over,
 }
 
 impl<T: StreamItem> EventStream<T> {
-    /// The next event; `None` when the stream is complete, and after its last error.
+    /// Returns the next event; `None` when the stream is complete, and after its last error.
     ///
-    /// It is cancel safe: a future that is dropped before it is ready has taken nothing.
+    /// It is cancel safe: a future that is dropped before it is ready has consumed nothing.
     ///
     /// ```no_run
     /// # #[cfg(feature = "chat")]
@@ -142,22 +151,25 @@ impl<T: StreamItem> EventStream<T> {
 }
 
 impl<T> EventStream<T> {
-    /// The HTTP status of the answer.
+    /// Returns the HTTP status of the response.
     pub const fn status(&self) -> StatusCode {
         self.source.head.status
     }
 
-    /// The headers of the answer.
+    /// Returns the headers of the response.
     pub const fn headers(&self) -> &HeaderMap {
         &self.source.head.headers
     }
 
-    /// The error of a stream that did not contain what it should have.
+    /// Returns the error of a stream that did not contain what it must contain.
     pub(crate) fn incomplete(&self, why: &'static str) -> Error {
         self.source.incomplete(why)
     }
 
-    /// The id of the generation (`X-Generation-Id`).
+    /// Returns the id of the generation (`X-Generation-Id`).
+    ///
+    /// It is known before the first event, so a program that stops reading can still look up what
+    /// the stream cost.
     pub fn generation_id(&self) -> Option<&str> {
         self.source.head.generation_id()
     }
@@ -171,11 +183,11 @@ impl<T: StreamItem> Stream for EventStream<T> {
     }
 }
 
-/// What an event is, by its data.
+/// The kind of an event, by its data.
 pub(super) enum Kind {
     /// The end mark.
     Done,
-    /// No data, or a comment in its place.
+    /// No data, or a comment instead.
     KeepAlive,
     Event,
 }
@@ -202,10 +214,10 @@ pub(super) enum Seen<U> {
     /// The data of an event that is an error.
     Error(Bytes),
     /// Data that is not JSON.
-    Misfit(DecodeError, Bytes),
+    Mismatch(DecodeError, Bytes),
 }
 
-/// What a typed stream makes of an event.
+/// Reads an event for a typed stream.
 #[inline]
 pub(super) fn read<T: StreamItem>(event: SseEvent<'_>) -> Seen<T> {
     match Kind::of(event.data) {
@@ -220,11 +232,11 @@ pub(super) fn read<T: StreamItem>(event: SseEvent<'_>) -> Seen<T> {
     match wire::decode_event_if(event.data, terminal_unless_error::<T>) {
         Ok(Some((item, is_terminal))) => Seen::Item(item, is_terminal),
         Ok(None) => Seen::Error(copied()),
-        Err(error) => Seen::Misfit(error, copied()),
+        Err(error) => Seen::Mismatch(error, copied()),
     }
 }
 
-/// Whether an event is terminal; `None` for one that is an error.
+/// Returns whether an event is terminal; `None` for one that is an error.
 fn terminal_unless_error<T: StreamItem>(item: &T) -> Option<bool> {
     if item.reports_error() { None } else { Some(item.is_terminal()) }
 }
@@ -239,8 +251,12 @@ fn observe(call: &ObservedCall, event: &SseEvent<'_>) {
 }
 
 impl Source {
-    pub(super) fn new(exchange: Exchange, from_answer: fn(&str) -> Vec<Json>, keeps_text: bool) -> Result<Self, Error> {
-        let events = exchange.json().map(from_answer);
+    pub(super) fn new(
+        exchange: Exchange,
+        from_response: fn(&str) -> Vec<Json>,
+        keeps_text: bool,
+    ) -> Result<Self, Error> {
+        let events = exchange.json().map(from_response);
         if events.as_ref().is_some_and(Vec::is_empty) {
             let error = DecodeError::new("expected an event stream, found a JSON value that is not a response");
             return Err(exchange.into_decode_error(error));
@@ -264,10 +280,11 @@ impl Source {
         Ok(source)
     }
 
-    /// The next item of a stream of `T`, which `see` makes of an event and of whether the body has ended. `pass` makes
-    /// that of the text of an end mark or a keep-alive, and `is_complete` knows of a mark that `see` did not tell.
+    /// Returns the next item of a stream of `T`. `see` makes it from an event and from whether the
+    /// body has ended; `pass` makes it from the text of an end mark or a keep-alive. `is_complete`
+    /// recognizes an end that `see` did not report.
     ///
-    /// No item is held while anything else is done, so that the code to drop one is not needed here.
+    /// No item is held while anything else is done, so the code to drop one is not needed here.
     #[inline]
     pub(super) fn poll_event<T: StreamItem, U>(
         &mut self,
@@ -292,7 +309,7 @@ impl Source {
                         observe(call, &event);
                     }
                     match see(event, has_ended) {
-                        Seen::Done => match self.read_outside(T::from_answer) {
+                        Seen::Done => match self.read_outside(T::from_response) {
                             Some(Ok(())) => {}
                             Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                             None if self.given => {
@@ -328,9 +345,9 @@ impl Source {
                             }
                             return Poll::Ready(Some(Err(self.api_error(data))));
                         }
-                        Seen::Misfit(error, data) => {
+                        Seen::Mismatch(error, data) => {
                             self.event_came();
-                            return Poll::Ready(Some(Err(self.misfit(error, data))));
+                            return Poll::Ready(Some(Err(self.mismatch(error, data))));
                         }
                     }
                 }
@@ -344,7 +361,7 @@ impl Source {
                         return Poll::Ready(Some(Err(error)));
                     }
                 }
-                None => match self.read_outside(T::from_answer) {
+                None => match self.read_outside(T::from_response) {
                     Some(Ok(())) => {}
                     Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                     None if self.marked || !T::END_IS_MARKED || is_complete() => {
@@ -384,9 +401,9 @@ impl Source {
         Poll::Ready(Ok(()))
     }
 
-    /// Handles what the server sent outside events, once the body has ended: an error, or, if there was no event, a
-    /// whole response, whose events are returned next, or something unreadable.
-    fn read_outside(&mut self, from_answer: fn(&str) -> Vec<Json>) -> Option<Result<(), Error>> {
+    /// Handles what the server sent outside events, once the body has ended: an error, or, if no
+    /// event arrived, a whole response, whose events are returned next, or something unreadable.
+    fn read_outside(&mut self, from_response: fn(&str) -> Vec<Json>) -> Option<Result<(), Error>> {
         let outside = Bytes::copy_from_slice(self.decoder.outside().trim_ascii());
         if outside.is_empty() {
             return None;
@@ -399,9 +416,9 @@ impl Source {
         if self.given {
             return None;
         }
-        let events = from_answer(&String::from_utf8_lossy(&outside));
+        let events = from_response(&String::from_utf8_lossy(&outside));
         if events.is_empty() {
-            let error = self.invalid("", outside, "expected events of a stream".into());
+            let error = self.invalid("", outside, "expected an event stream".into());
             return Some(Err(self.fail(error)));
         }
         self.incoming.close();
@@ -419,7 +436,7 @@ impl Source {
         self.marked = true;
     }
 
-    /// The event after which nothing that matters is sent, or an error, was seen.
+    /// Notes that an error, or the event after which nothing that matters is sent, has arrived.
     fn mark(&mut self) {
         self.marked = true;
         if let Some(call) = &self.call {
@@ -436,7 +453,8 @@ impl Source {
         error
     }
 
-    /// Tells hooks that the stream is complete. A stream that is not decoded may have reported an error at its end.
+    /// Reports to hooks that the stream is complete. A stream that is not decoded may have reported
+    /// an error at its end.
     fn completed(&self) {
         if let Some(call) = &self.call {
             if let Some(data) = call.read_last_events(|data| ApiError::is_error_body(data.as_bytes())) {
@@ -451,7 +469,7 @@ impl Source {
         self.incoming.close();
     }
 
-    /// The end mark came. The body is about to end too.
+    /// Called on `[DONE]`: the body should end shortly.
     fn done(&mut self) {
         self.state = State::Done;
         self.incoming.expect_end(END_OF_BODY);
@@ -470,8 +488,8 @@ impl Source {
         self.progress.add_to(error.hiding(self.authorization.clone()))
     }
 
-    /// An event that is no JSON. At the end of the body it is half an event.
-    fn misfit(&mut self, error: DecodeError, data: Bytes) -> Error {
+    /// Returns the error for an event that is not JSON. At the end of the body it is half an event.
+    fn mismatch(&mut self, error: DecodeError, data: Bytes) -> Error {
         if self.state == State::Ended {
             let error = self.incomplete(NO_END);
             return self.fail(error);
@@ -497,7 +515,7 @@ impl<T: StreamItem> sealed::FromExchange for EventStream<T> {
     const EXPECTED: Expected = Expected::Events;
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        Ok(Self { source: Source::new(exchange, T::from_answer, false)?, item: PhantomData })
+        Ok(Self { source: Source::new(exchange, T::from_response, false)?, item: PhantomData })
     }
 }
 

@@ -14,16 +14,16 @@ use super::wire;
 use crate::errors::{ApiError, Cause, Error, ResponseValidationError};
 use crate::hooks::ObservedCall;
 
-/// What the body of an answer is expected to be.
+/// What the body of a response is expected to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// One JSON value, read whole.
     Json,
-    /// Server-sent events, read later.
+    /// Server-sent events, read afterwards.
     Events,
-    /// Bytes, read later.
+    /// Bytes, read afterwards.
     Bytes,
-    /// Whatever it is, it is read and dropped.
+    /// Nothing: whatever arrives is read and discarded.
     Nothing,
 }
 
@@ -37,7 +37,7 @@ impl Expected {
     }
 }
 
-/// An answer with a success status, its body read or still to come, as [`Expected`] says.
+/// A response with a success status, whose body has been read or not, depending on [`Expected`].
 #[derive(Debug)]
 pub struct Exchange {
     pub(crate) head: Head,
@@ -58,7 +58,7 @@ pub(crate) struct Progress {
     pub(super) function: Option<&'static str>,
     pub(crate) attempts: u32,
     pub(super) began: Instant,
-    /// The operation may be carried out twice.
+    /// The operation may be performed twice.
     pub(super) is_repeatable: bool,
 }
 
@@ -77,7 +77,7 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    /// Tells hooks of a value that is whole.
+    /// Reports to hooks that the value is whole.
     #[inline]
     pub(super) fn succeeded(self) {
         if let Some(call) = self.call.filter(|_| self.is_whole) {
@@ -85,7 +85,7 @@ impl Ending {
         }
     }
 
-    /// Adds to an error how the call went, and tells hooks.
+    /// Adds the progress of the call to an error, and reports it to hooks.
     #[cold]
     pub(super) fn failed(self, error: Error) -> Error {
         let error = self.progress.add_to(error);
@@ -97,7 +97,7 @@ impl Ending {
 }
 
 impl Exchange {
-    /// What is to be done once the value of the call was made from this response.
+    /// Returns what is left to do once the value of the call was made from this response.
     pub(super) fn ending(&self, expected: Expected) -> Ending {
         if let Some(call) = &self.call
             && let Some(json) = self.json()
@@ -109,7 +109,8 @@ impl Exchange {
         Ending { progress: self.progress, call: self.call.clone(), is_whole }
     }
 
-    /// The body without what some servers put around a value: a byte order mark, stream comments, NUL bytes.
+    /// The body without what some servers put around a value: a byte order mark, stream comments,
+    /// NUL bytes.
     fn value(&self) -> &[u8] {
         let body = self.body.as_bytes().map(|body| &**body).unwrap_or_default();
         let mut value = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
@@ -123,7 +124,8 @@ impl Exchange {
         value
     }
 
-    /// The data of the events, if the body is an event stream, or the error that one of them reports.
+    /// Returns the data of the events if the body is an event stream, or the error that one of them
+    /// reports.
     pub(super) fn events(&self) -> Result<Option<Vec<String>>, Error> {
         let start = self.value().trim_ascii_start();
         if !["data:", "event:", "id:", "retry:"].iter().any(|field| start.starts_with(field.as_bytes())) {
@@ -154,7 +156,7 @@ impl Exchange {
         str::from_utf8(self.value()).map_err(|_| wire::DecodeError::new("the body is not UTF-8"))
     }
 
-    /// The error that a body with a success status reports.
+    /// Returns the error that a body with a success status reports.
     pub(crate) fn into_api_error(self) -> Error {
         let body = self.body.as_bytes().cloned().unwrap_or_default();
         let error: Error = self.api_error(body.slice_ref(self.value())).with_body(body).into();
@@ -165,12 +167,12 @@ impl Exchange {
         ApiError::read(self.head.clone(), body, time::now())
     }
 
-    /// Whether the body is an error in one of the other forms that servers have for it.
+    /// Returns whether the body is an error in one of the other forms that servers use.
     pub(super) fn is_error_body(&self) -> bool {
         ApiError::is_error_body(self.value())
     }
 
-    /// A body that is not the expected response.
+    /// Returns the error for a body that is not the expected response.
     pub(crate) fn into_decode_error(self, error: wire::DecodeError) -> Error {
         let path = error.path().to_owned();
         self.into_invalid(path, error)

@@ -1,4 +1,18 @@
-//! The one path that every call takes, whatever its operation and types: key → hooks → transport → status → hooks → retry.
+//! The one path of every call, whatever its operation and types: key → hooks → transport → status →
+//! hooks → retry.
+//!
+//! A call is a loop over attempts. Each attempt builds the request anew (`request`), since hooks
+//! and key sources may change it, sends it with the transport, and turns the outcome into a value
+//! or an error (`accept`, `error_for_status`). `decide` in `retry.rs` then says whether there is
+//! another attempt.
+//!
+//! Two rules keep this correct. The API key is only added for the origin of the server URL,
+//! whatever a hook does to the request. And a request that the server may have processed is only
+//! repeated if the operation or the call allows it, so the error of an attempt has to know how far
+//! the exchange had progressed.
+//!
+//! There are no type parameters here: the code exists once in the program, whatever the number of
+//! operations.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -34,8 +48,8 @@ use crate::hooks::{HookContext, Hooks, RequestInput, Retry, RetryReason};
 
 const METADATA: HeaderName = HeaderName::from_static("x-openrouter-metadata");
 
-/// How long the body of an error is read, in total. The status is already known, and the body nearly always arrives
-/// with the head; after this time, what has arrived is used as the body.
+/// How long the body of an error is read, in total. The status is already known, and the body
+/// nearly always arrives with the head; after this time, what has arrived is used as the body.
 const ERROR_BODY: Duration = Duration::from_secs(5);
 
 /// How long hooks may take to end what they began, once the time of the whole call is up.
@@ -68,13 +82,13 @@ pub(crate) async fn execute(
     };
     let mut hooks = plan.hooks(began);
     let outcome = {
-        // Pinned here: as an argument it would take its room a second time.
+        // Pinned here: as an argument, it would take up its size twice.
         let running = pin!(plan.run(&mut hooks, began, &attempts));
         within(total, running).await
     };
     let outcome = match outcome {
         Ok(outcome) => outcome,
-        // It is rare, so that it has room of its own.
+        // Boxed, since it is rare.
         Err(limit) => Box::pin(plan.expire(&mut hooks, limit)).await,
     };
     match outcome {
@@ -120,13 +134,13 @@ impl<'a> Plan<'a> {
         let request = parts.finish(options.extra_body)?;
         options.timeouts.check()?;
         if options.metadata && !operation.metadata_header() {
-            return Err(Error::invalid("metadata", "is not known to this operation; leave it out"));
+            return Err(Error::invalid("metadata", "is not supported by this operation; leave it out"));
         }
         if let Some(config) = &options.retry_config {
             config.check()?;
         }
         let url = server.join(&request.target).map_err(|error| {
-            let message = format!("{:?} cannot be the path of a URL", hidden::url(&request.target));
+            let message = format!("{:?} is not a valid URL path", hidden::url(&request.target));
             UnexpectedError::new(operation.id(), message, error)
         })?;
 
@@ -164,8 +178,8 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// Sends the request until it succeeds or the retry configuration says to stop. The attempts are counted in
-    /// `attempts`.
+    /// Sends the request until it succeeds or the retry configuration says to stop. The attempts
+    /// are counted in `attempts`.
     async fn run(&self, hooks: &mut Hooks, began: Instant, attempts: &AtomicU32) -> Result<Exchange, Error> {
         let retry_config = self.retry_config();
         let mut attempt = 1;
@@ -210,7 +224,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Ends a call whose time is up. Hooks that saw an attempt begin see it end, if they do not take long.
+    /// Ends a call whose time is up. Hooks that saw an attempt begin also see it end, if they do
+    /// not take long.
     async fn expire(&self, hooks: &mut Hooks, limit: Duration) -> Result<Exchange, Error> {
         let expired = || Error::from(TimeoutError::new(self.operation.id(), TimeoutPhase::Total, limit));
         if !hooks.is_under_way() {
@@ -281,8 +296,8 @@ impl<'a> Plan<'a> {
         Err(self.error_for_status(self.buffered(response).await))
     }
 
-    /// Makes the HTTP request, with what hooks change and with the API key, which goes to no other origin than that of the
-    /// server URL.
+    /// Makes the HTTP request, with the changes of the hooks and with the API key, which is only
+    /// sent to the origin of the server URL.
     async fn request(&self, hooks: &mut Hooks) -> Result<Request<Body>, Error> {
         let body = match self.payload.body() {
             Some(body) => body,
@@ -316,7 +331,7 @@ impl<'a> Plan<'a> {
             if is_ours() {
                 request.headers_mut().remove(AUTHORIZATION);
             }
-            // Nor do other secrets of the program go there, such as a key in a header of its own.
+            // Neither are other secrets of the program, such as a key in a custom header.
             for (name, value) in self.headers.iter().filter(|(name, _)| !is_harmless(name)) {
                 if request.headers().get(name) == Some(value) {
                     request.headers_mut().remove(name);
@@ -326,7 +341,7 @@ impl<'a> Plan<'a> {
         Ok(request)
     }
 
-    /// Waits for code of the program, at most for the time limit of that.
+    /// Waits for code of the program, at most until its time limit.
     async fn limited<T, E>(&self, future: impl Future<Output = Result<T, E>>) -> Result<T, Error>
     where
         Error: From<E>,
@@ -365,13 +380,13 @@ impl<'a> Plan<'a> {
     /// The response with the body of an error, read into memory.
     async fn buffered(&self, response: Response<Body>) -> Response<Body> {
         let (head, body) = response.into_parts();
-        // It is rare too.
+        // Boxed, since it is rare.
         let (body, _) = Box::pin(self.error_text(body)).await;
         Response::from_parts(head, body.into())
     }
 
-    /// The body of an error, cut at its size and time limits, and whether it is whole. If the body breaks off, what arrived
-    /// is used.
+    /// Returns the body of an error, cut at its size and time limits, and whether it is whole. If
+    /// the body is cut off, whatever arrived is used.
     async fn error_text(&self, body: Body) -> (Bytes, bool) {
         if let Some(bytes) = body.as_bytes() {
             return (bytes.clone(), true);
@@ -382,7 +397,7 @@ impl<'a> Plan<'a> {
         (read.into_bytes(limit), matches!(end, Ok(End::Whole)))
     }
 
-    /// The error for a response without a success status.
+    /// Returns the error for a response without a success status.
     fn error_for_status(&self, response: Response<Body>) -> Error {
         let (head, body) = response.into_parts();
         if head.status.is_client_error() || head.status.is_server_error() {
@@ -391,25 +406,22 @@ impl<'a> Plan<'a> {
             return ApiError::read(head, body, time::now()).into();
         }
         let message = if head.status.is_redirection() && !head.headers.contains_key(LOCATION) {
-            format!("the server responded with {} and no address; check the server URL", head.status)
+            format!("the server responded with {} and no `Location`; check the server URL", head.status)
         } else if head.status.is_redirection() {
             format!(
-                "the server responded with {} and points {}; redirects are not followed, so that the API key goes to no other \
-                 place. Set `server_url` to the final address if you trust it",
+                "the server responded with {} and points {}; redirects are not followed, so that the API key stays \
+                 with the server; set `server_url` to the final address if you trust it",
                 head.status,
                 destination(&head.headers),
             )
         } else {
-            format!(
-                "the server responded with {}, which is not a status of this API; check the server URL",
-                head.status
-            )
+            format!("the server responded with {}, which this API does not use; check the server URL", head.status)
         };
         UnexpectedError::status(self.operation.id(), head.status, message).into()
     }
 
-    /// Reads the body of a success, as far as the call expects it to be read, and checks what it is. What is rare has
-    /// room of its own, so that it makes no other call larger.
+    /// Reads the body of a success, as far as the call expects it to be read, and checks what it
+    /// is. Rare paths are boxed, so that they do not enlarge every call.
     async fn receive(&self, response: Response<Body>) -> Result<Exchange, Error> {
         let (head, body) = response.into_parts();
         let mut exchange = Exchange {
@@ -480,8 +492,8 @@ impl<'a> Plan<'a> {
         Some(incoming.collect(read, self.client.limits.body).await)
     }
 
-    /// A response that should be an event stream but is not labeled as one. Its first bytes decide: events are passed
-    /// on as they arrive; everything else is read as an error.
+    /// A response that should be an event stream but is not labeled as one. Its first bytes decide:
+    /// events are passed on as they arrive; everything else is read as an error.
     async fn receive_events(&self, mut exchange: Exchange) -> Result<Exchange, Error> {
         let mut incoming = self.incoming(std::mem::take(&mut exchange.body));
         let mut read = Collected::default();
@@ -490,7 +502,7 @@ impl<'a> Plan<'a> {
             match reading {
                 Ok(end) => break end,
                 Err(_) if is_error_text(&exchange.head.headers, read.as_bytes()) => break None,
-                // What may be a whole response or events may take its time.
+                // What may be a whole response, or events, may take its time.
                 Err(_) => {}
             }
         };
@@ -513,8 +525,8 @@ impl<'a> Plan<'a> {
         Err(self.unexpected_body(exchange, message, extent).await)
     }
 
-    /// A response that should be a generated file, such as audio. An HTML page is not one, and what starts like JSON
-    /// may be an error, whatever its label says.
+    /// A response that should be a generated file, such as audio. An HTML page is not one, and what
+    /// starts like JSON may be an error, whatever its label says.
     async fn receive_generated(&self, mut exchange: Exchange) -> Result<Exchange, Error> {
         let limit = self.client.limits.error_body;
         let mut incoming = self.incoming(std::mem::take(&mut exchange.body));
@@ -529,7 +541,7 @@ impl<'a> Plan<'a> {
         if is_page || is_error {
             let extent = if matches!(end, Some(End::Whole)) { Extent::Whole } else { Extent::Beginning };
             exchange.body = read.into_bytes(limit).into();
-            return Err(self.unexpected_body(exchange, "expected a file, found a page".to_owned(), extent).await);
+            return Err(self.unexpected_body(exchange, "expected a file, found an HTML page".to_owned(), extent).await);
         }
         exchange.body = Self::resumed(incoming, read, end)?;
         Ok(exchange)
@@ -545,8 +557,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// A response that does not match the operation: an error with a success status, or something else.
-    /// `extent` is that of a body that was read.
+    /// A response that does not match the operation: an error with a success status, or something
+    /// else. `extent` is that of a body that was read.
     async fn unexpected_body(&self, exchange: Exchange, message: String, extent: Extent) -> Error {
         let Exchange { head, body, .. } = exchange;
         let was_read = body.as_bytes().is_some();
@@ -598,7 +610,8 @@ fn same_origin(one: &Uri, other: &Uri) -> bool {
         || (one.scheme() == other.scheme() && host(one) == host(other) && port(one) == port(other))
 }
 
-/// Where a redirect points, as far as a message may tell: the host, for the rest may be secret.
+/// Returns where a redirect points, as far as a message may show it: only the host, since the rest
+/// may be secret.
 fn destination(headers: &HeaderMap) -> Cow<'static, str> {
     let location = headers.get(LOCATION).map_or(Ok("//"), HeaderValue::to_str).unwrap_or("//");
     let has_scheme = location.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(['/', '?', '#']));
@@ -610,7 +623,7 @@ fn destination(headers: &HeaderMap) -> Cow<'static, str> {
     };
     match absolute.parse::<Uri>().ok().as_ref().and_then(Uri::host) {
         Some(host) => format!("to {host}").into(),
-        None => "to an address that is no URL".into(),
+        None => "to an address that is not a URL".into(),
     }
 }
 

@@ -1,8 +1,8 @@
-//! The head of a response, with the operation it belongs to.
+//! The head of a response, and the operation it belongs to.
 
 use http::{HeaderMap, StatusCode};
 
-/// What is known of a response before its body is read.
+/// What is known about a response before its body is read.
 #[derive(Clone, Debug)]
 pub(crate) struct Head {
     pub(crate) operation_id: &'static str,

@@ -15,7 +15,7 @@ pub(crate) fn parse_header(
     // If the arguments are swapped, the value ends up as the name.
     let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|error| {
         wrong(format!(
-            "has the name {:?}, which HTTP does not allow; use letters, digits and hyphens",
+            "has the name {:?}, which HTTP does not allow; use only letters, digits and hyphens",
             hidden::text(name)
         ))
         .caused_by(error)
@@ -24,7 +24,7 @@ pub(crate) fn parse_header(
         parsed.as_str(),
         "host" | "content-length" | "transfer-encoding" | "connection" | "upgrade" | "te" | "trailer" | "keep-alive"
     ) {
-        return Err(wrong(format!("sets `{parsed}`, which belongs to the connection; leave it out")));
+        return Err(wrong(format!("sets `{parsed}`, which the connection controls; leave it out")));
     }
     let mut value = HeaderValue::from_str(value).map_err(|error| {
         wrong(format!("sets `{parsed}` to a value with control characters; remove them")).caused_by(error)

@@ -1,4 +1,7 @@
 //! A response body as it arrives, with its time limits.
+//!
+//! Chunks are passed on as the transport delivers them. The limits between chunks and between
+//! events are checked when the body has nothing to return, so they cost nothing while data arrives.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -19,9 +22,10 @@ pub(crate) struct Incoming {
     idle: Wait,
     /// For the wait between two events.
     event: Wait,
-    /// When the body was last polled and had nothing.
+    /// When the body was last polled without having anything.
     asked: Option<Instant>,
-    /// Made at the first wait and set anew only when it fires, not for every chunk: that would cost more than the chunk.
+    /// Made at the first wait and set anew only when it fires, not for every chunk: that would cost
+    /// more than the chunk.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -44,7 +48,8 @@ impl Incoming {
         Self { operation_id, body, idle, event, asked: None, timer: None }
     }
 
-    /// Sets the limit between two events, each of which is reported with [`event_came`](Self::event_came).
+    /// Sets the limit between two events, each of which is reported with
+    /// [`event_came`](Self::event_came).
     pub(crate) const fn with_event_limit(mut self, limit: Option<Duration>) -> Self {
         self.event.limit = limit;
         self
@@ -67,13 +72,13 @@ impl Incoming {
         self.body.size_hint().exact()
     }
 
-    /// Gives the connection up, or back if the end of the body was read.
+    /// Closes the connection, or returns it to the pool if the end of the body was read.
     pub(crate) fn close(&mut self) {
         self.body = Body::empty();
         self.timer = None;
     }
 
-    /// What is left of the body.
+    /// Returns what is left of the body.
     pub(crate) fn into_body(self) -> Body {
         self.body
     }
@@ -90,7 +95,7 @@ impl Incoming {
                         }
                         Some(Ok(frame)) => match frame.into_data() {
                             Ok(chunk) if !chunk.is_empty() => return Poll::Ready(Some(Ok(chunk))),
-                            // Trailers say nothing here.
+                            // Trailers carry nothing that is needed here.
                             _ => {}
                         },
                     }
@@ -103,13 +108,15 @@ impl Incoming {
         }
     }
 
-    /// Ready with the error once a wait has reached its limit.
+    /// Returns the error once a wait has reached its limit.
     ///
-    /// Only time spent waiting counts, but nothing reports that a program does something else between two polls. So the
-    /// timer fires several times within a limit: a waiting task is woken and polls again. If nothing polled for twice
-    /// that interval, nothing was waiting, and the wait starts over.
+    /// Only time spent waiting counts, but nothing reports that a program does something else
+    /// between two polls. So the timer fires several times within a limit: a waiting task is woken
+    /// and polls again. If nothing polled for twice that interval, nothing was waiting, and the
+    /// wait starts over.
     fn poll_limits(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        /// Tokio's timers have millisecond resolution, and a busy program polls a few milliseconds late.
+        /// Tokio's timers have millisecond resolution, and a busy program polls a few milliseconds
+        /// late.
         const SHORTEST_NAP: Duration = Duration::from_millis(5);
         loop {
             let now = Instant::now();
@@ -149,8 +156,8 @@ impl Incoming {
         std::future::poll_fn(|cx| self.poll_chunk(cx)).await
     }
 
-    /// Reads to the end, or until there are more than `limit` bytes. If the future is dropped before that, `read` has
-    /// what arrived so far.
+    /// Reads to the end, or until there are more than `limit` bytes. If the future is dropped
+    /// before that, `read` has what arrived so far.
     pub(crate) async fn collect(&mut self, read: &mut Collected, limit: usize) -> End {
         /// No more is reserved because of what a server says about the length.
         const LARGEST_RESERVATION: u64 = 1024 * 1024;
@@ -177,11 +184,11 @@ impl Incoming {
     }
 }
 
-/// What was read of a body. A body that arrives in one chunk is not copied.
+/// The part of a body that was read. A body that arrives in one chunk is not copied.
 #[derive(Default)]
 pub(crate) struct Collected {
     first: Bytes,
-    /// Everything, once there is more than one chunk.
+    /// All chunks, once there is more than one.
     all: Vec<u8>,
 }
 
@@ -194,7 +201,7 @@ impl Collected {
         if self.all.is_empty() { &self.first } else { &self.all }
     }
 
-    /// At most the first `limit` bytes.
+    /// Returns at most the first `limit` bytes.
     pub(crate) fn into_bytes(self, limit: usize) -> Bytes {
         let mut bytes = if self.all.is_empty() { self.first } else { self.all.into() };
         bytes.truncate(limit);

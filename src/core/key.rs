@@ -1,4 +1,7 @@
 //! The API key.
+//!
+//! A key is checked when it is set, so that an unusable one fails early and is never part of an
+//! error message.
 
 use std::fmt;
 use std::future::Future;
@@ -38,7 +41,7 @@ impl Key {
             Ok(key) => Ok(authorization("api_key_source", &key)?),
             Err(cause) => {
                 let invalid =
-                    InvalidRequestError::new("api_key_source", "returned no key; see the source of this error");
+                    InvalidRequestError::new("api_key_source", "failed to return a key; see the source of this error");
                 Err(invalid.caused_by(cause).into())
             }
         }
@@ -55,7 +58,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// The `Authorization` header for a key. The key never stands in the error.
+/// Returns the `Authorization` header for a key. The error never contains the key.
 fn authorization(option: &'static str, key: &str) -> Result<HeaderValue, InvalidRequestError> {
     let wrong = |message| Err(InvalidRequestError::new(option, message));
     // A key from a file ends with a line break.
@@ -66,7 +69,7 @@ fn authorization(option: &'static str, key: &str) -> Result<HeaderValue, Invalid
         _ => ("Bearer ", key),
     };
     if key.is_empty() {
-        return wrong("is empty; give the key that https://openrouter.ai/settings/keys shows");
+        return wrong("is empty; create a key at https://openrouter.ai/settings/keys");
     }
     if key.contains(['\n', '\r']) {
         return wrong("has more than one line; pass only the key");

@@ -1,10 +1,11 @@
-//! The transport core: everything between a described request and a decoded answer. It knows no operation and no model.
+//! The runtime of the client: everything between the description of a request and the decoded
+//! response. It knows no operations or models.
 
-mod answer;
 pub(crate) mod base64;
 pub mod body;
 mod builder;
 pub(crate) mod call;
+mod call_output;
 mod client;
 mod config;
 mod download;
@@ -36,9 +37,9 @@ pub(crate) mod usd;
 pub mod wire;
 pub(crate) mod within;
 
-pub use answer::Answer;
 pub use builder::ClientBuilder;
 pub use call::{Call, CallWithResponse, Response};
+pub use call_output::CallOutput;
 pub use client::OpenRouterCore;
 pub use config::ClientConfig;
 pub use download::Download;

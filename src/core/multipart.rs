@@ -1,4 +1,8 @@
-//! Uploads: a file to send, and the `multipart/form-data` body (RFC 7578) that carries it.
+//! Uploads: files, and the `multipart/form-data` body (RFC 7578) that carries them.
+//!
+//! A file is opened for each attempt and read in pieces while it is sent, one piece ahead of the
+//! connection. Names are escaped as browsers do it. The boundary is random, so it does not have to
+//! be searched for in the content.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -29,8 +33,8 @@ use crate::errors::{Cause, InvalidRequestError};
 /// let with_type = FilePart::from_bytes("export", vec![0x25, 0x50, 0x44, 0x46]).media_type("application/pdf");
 /// ```
 ///
-/// The media type is guessed from the extension of the name unless [`media_type`](Self::media_type) sets it; where neither
-/// tells it is `application/octet-stream`.
+/// The media type is guessed from the extension of the name unless [`media_type`](Self::media_type)
+/// sets it. If neither is known, it is `application/octet-stream`.
 pub struct FilePart {
     name: String,
     media_type: Option<String>,
@@ -42,7 +46,7 @@ pub struct FilePart {
 enum PartContent {
     Bytes(Bytes),
     Path(PathBuf),
-    /// Taken out when it is sent. The lock only makes it [`Sync`]; nobody ever waits for it.
+    /// Taken out when it is sent. The lock only makes it [`Sync`]; it is never contended.
     Stream(Mutex<Option<Body>>, Option<u64>),
 }
 
@@ -52,17 +56,31 @@ impl FilePart {
     }
 
     /// Creates a file with this name and its content in memory.
+    ///
+    /// ```
+    /// use openrouter_kit::core::FilePart;
+    ///
+    /// let part = FilePart::from_bytes("notes.txt", "The content of the file.");
+    /// ```
     pub fn from_bytes(name: impl Into<String>, content: impl Into<Bytes>) -> Self {
         Self::new(name.into(), PartContent::Bytes(content.into()))
     }
 
     /// Creates a part from a file on disk, named by the last component of its path.
     ///
-    /// It is opened when the call is sent, once for each attempt, and read as it is sent, never whole in memory. If it
-    /// cannot be read the call fails with [`Error::InvalidRequest`](crate::Error::InvalidRequest) and nothing is sent.
-    /// The same applies to anything that is not a regular file, such as a directory, a device or a FIFO, and to files
-    /// that the system generates on read, such as those in `/proc`: send their content with [`stream`](Self::from_stream) or
-    /// [`bytes`](Self::from_bytes).
+    /// It is opened when the call is sent, once for each attempt, and read as it is sent, never
+    /// whole in memory. If it cannot be read the call fails with
+    /// [`Error::InvalidRequest`](crate::Error::InvalidRequest) and nothing is sent. The same
+    /// applies to anything that is not a regular file, such as a directory, a device or a FIFO, and
+    /// to files that the system generates on read, such as those in `/proc`: send their content
+    /// with [`stream`](Self::from_stream) or [`bytes`](Self::from_bytes).
+    ///
+    /// ```
+    /// use openrouter_kit::core::FilePart;
+    ///
+    /// // The server sees the name `speech.wav`, whatever the name of the file is.
+    /// let part = FilePart::from_path("/tmp/recording-17").name("speech.wav");
+    /// ```
     pub fn from_path(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -71,10 +89,17 @@ impl FilePart {
 
     /// Creates a file with this name whose content is read from `body` as it is sent.
     ///
-    /// It can be read only once: **a call with such a part is never sent again**, whatever its retry configuration
-    /// says. Its length is the exact one that `body` reports ([`http_body::Body::size_hint`]) or the one set with
-    /// [`length`](Self::length). Without a length the request is sent with chunked encoding, which not every server
-    /// accepts.
+    /// It can be read only once: **a call with such a part is never sent again**, whatever its
+    /// retry configuration says. Its length is the exact one that `body` reports
+    /// ([`http_body::Body::size_hint`]) or the one set with [`length`](Self::length). Without a
+    /// length the request is sent with chunked encoding, which not every server accepts.
+    ///
+    /// ```
+    /// use http_body_util::Full;
+    /// use openrouter_kit::core::FilePart;
+    ///
+    /// let part = FilePart::from_stream("data.jsonl", Full::new(bytes::Bytes::from_static(b"{}\n")));
+    /// ```
     pub fn from_stream<B>(name: impl Into<String>, body: B) -> Self
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
@@ -84,7 +109,8 @@ impl FilePart {
         Self::new(name.into(), PartContent::Stream(Mutex::new(Some(Body::wrap(body))), length))
     }
 
-    /// Sets the name that the server is told, such as `speech.wav`. Some operations take the format from its extension.
+    /// Sets the name that is sent to the server, such as `speech.wav`. Some operations take the
+    /// format from its extension.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
@@ -92,15 +118,21 @@ impl FilePart {
     }
 
     /// Sets the media type, such as `audio/wav`.
+    ///
+    /// ```
+    /// use openrouter_kit::core::FilePart;
+    ///
+    /// let part = FilePart::from_bytes("speech", vec![0_u8; 4]).media_type("audio/wav");
+    /// ```
     #[must_use]
     pub fn media_type(mut self, media_type: impl Into<String>) -> Self {
         self.media_type = Some(media_type.into());
         self
     }
 
-    /// Sets a function that is called for each chunk of the file that is handed to the connection, of at most 64 KiB
-    /// unless it is a [`stream`](Self::from_stream). It runs between two writes, so it must not block. If the request is
-    /// sent again, progress restarts at zero.
+    /// Sets a function that is called for each chunk of the file that is handed to the connection,
+    /// of at most 64 KiB unless it is a [`stream`](Self::from_stream). It runs between two writes,
+    /// so it must not block. If the request is sent again, progress restarts at zero.
     ///
     /// ```
     /// use openrouter_kit::core::FilePart;
@@ -114,8 +146,12 @@ impl FilePart {
         self
     }
 
-    /// Sets the length in bytes of a [`stream`](Self::from_stream) that does not tell it. If another number of bytes comes,
-    /// the upload breaks off. Content in memory and files have their own length, which stays.
+    /// Sets the length in bytes of a [`stream`](Self::from_stream) that does not know its own. If
+    /// the stream yields another number of bytes, the upload fails. Content in memory and files
+    /// keep their own length.
+    ///
+    /// With a length, the request is sent with `Content-Length` instead of chunked encoding, which
+    /// some servers do not accept.
     #[must_use]
     pub fn length(mut self, length: u64) -> Self {
         if let PartContent::Stream(_, known) = &mut self.content {
@@ -126,7 +162,7 @@ impl FilePart {
 }
 
 impl fmt::Debug for FilePart {
-    /// Shows where the content comes from, never the content.
+    /// Prints where the content comes from, never the content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FilePart")
             .field("name", &self.name)
@@ -147,21 +183,22 @@ impl fmt::Debug for PartContent {
     }
 }
 
-/// As [`FilePart::from_path`].
+/// Same as [`FilePart::from_path`].
 impl From<PathBuf> for FilePart {
     fn from(path: PathBuf) -> Self {
         Self::from_path(path)
     }
 }
 
-/// As [`FilePart::from_path`].
+/// Same as [`FilePart::from_path`].
 impl From<&Path> for FilePart {
     fn from(path: &Path) -> Self {
         Self::from_path(path)
     }
 }
 
-/// As [`FilePart::from_bytes`] with the name `file`. Give a name with an extension where the operation takes the format from it.
+/// Same as [`FilePart::from_bytes`] with the name `file`. If the operation takes the format from
+/// the extension, set a name with one.
 impl From<Vec<u8>> for FilePart {
     fn from(content: Vec<u8>) -> Self {
         Self::from_bytes("file", content)
@@ -170,8 +207,19 @@ impl From<Vec<u8>> for FilePart {
 
 /// A form with files, as generated functions describe it.
 ///
-/// Its body is streamed: what is in memory is not copied, files are read as they are sent. It has a length where all its
-/// parts do.
+/// Its body is streamed: content in memory is not copied, and files are read as they are sent. It
+/// has a length if all its parts have one.
+///
+/// The types of forms in [`models`](crate::models), such as `FilesUploadForm`, are converted to it;
+/// a program needs it only for an operation that this crate does not know.
+///
+/// ```
+/// use openrouter_kit::core::{FilePart, Multipart};
+///
+/// let form = Multipart::new()
+///     .text("purpose", Some("assistants"))
+///     .file("file", Some(FilePart::from_bytes("notes.txt", "content")));
+/// ```
 #[derive(Debug)]
 pub struct Multipart {
     boundary: String,
@@ -189,9 +237,10 @@ struct Part {
 }
 
 impl Multipart {
-    /// A form without parts.
+    /// Creates a form without parts.
     pub fn new() -> Self {
-        // Long enough that no content holds it by chance, and unknown to whoever wrote the content.
+        // Long enough not to occur in the content by chance, and unknown to the author of the
+        // content.
         let boundary = format!("openrouter-kit-{:032x}", fastrand::u128(..));
         Self { boundary, parts: Vec::new(), invalid: None }
     }
@@ -202,7 +251,7 @@ impl Multipart {
         match value.as_ref().map(QueryValue::query_text) {
             Some(Some(text)) => self.field(name, &text),
             Some(None) => {
-                self.keep(InvalidRequestError::new(name, "is not a finite number; give one, or leave it out"))
+                self.keep(InvalidRequestError::new(name, "is not a finite number; pass one, or leave it out"))
             }
             None => {}
         }
@@ -234,12 +283,12 @@ impl Multipart {
 
     fn attach(&mut self, name: &'static str, file: FilePart) {
         if file.name.is_empty() {
-            let invalid = "has no file name, which tells the server that it is a file; set one with `name`";
+            let invalid = "has no file name, without which the server does not treat it as a file; set one with `name`";
             return self.keep(InvalidRequestError::new(name, invalid));
         }
         let media_type = file.media_type.as_deref().unwrap_or_else(|| guessed(&file.name));
         if !is_media_type(media_type) {
-            let message = format!("has the media type {media_type:?}, which is none; write it as in `audio/wav`");
+            let message = format!("has the media type {media_type:?}, which is not valid; write it like `audio/wav`");
             return self.keep(InvalidRequestError::new(name, message));
         }
         let head = format!(
@@ -265,17 +314,17 @@ impl Multipart {
         self.invalid.take()
     }
 
-    /// The value of the `Content-Type` header.
+    /// Returns the value of the `Content-Type` header.
     pub(crate) fn content_type(&self) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
         HeaderValue::from_str(&format!("multipart/form-data; boundary={}", self.boundary))
     }
 
-    /// True where [`body`](Self::body) can be called again.
+    /// Returns `true` if [`body`](Self::body) can be called again.
     pub(crate) fn can_repeat(&self) -> bool {
         !self.parts.iter().any(|part| matches!(part.content, PartContent::Stream(..)))
     }
 
-    /// The body to send, with its files open.
+    /// Returns the body to send, with its files open.
     pub(crate) async fn body(&self) -> Result<Body, InvalidRequestError> {
         let mut segments = VecDeque::with_capacity(2 * self.parts.len() + 1);
         for part in &self.parts {
@@ -318,7 +367,7 @@ impl Part {
             PartContent::Stream(body, length) => {
                 let body = body.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let body = body.ok_or_else(|| {
-                    InvalidRequestError::new(self.name, "is a stream that was sent already; give a new one")
+                    InvalidRequestError::new(self.name, "is a stream that was already sent; pass a new one")
                 })?;
                 Ok(Segment::Stream(body, *length))
             }
@@ -326,8 +375,8 @@ impl Part {
     }
 }
 
-/// Opens a file and reads its first chunk. If the system generates the file on read, the size of that chunk differs
-/// from the one reported.
+/// Opens a file and reads its first chunk. If the system generates the file on read, the size of
+/// that chunk differs from the one reported.
 fn open(path: &Path) -> io::Result<FileSegment> {
     regular_file(path)?;
     let mut file = File::open(path)?;
@@ -350,20 +399,20 @@ fn read_piece(file: &mut File, most: u64) -> io::Result<Bytes> {
     Ok(piece.into())
 }
 
-/// A name as it stands between quotes. RFC 7578 leaves the escapes to the WHATWG's rules for forms: a quote and the ends of
-/// lines are percent-encoded, nothing else.
+/// Escapes a name to be put between quotes. RFC 7578 leaves this to the WHATWG's rules for forms:
+/// quotes and line ends are percent-encoded, nothing else.
 fn escaped(name: &str) -> String {
     name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// Whether `text` can stand in a `Content-Type` header as a type, a subtype and parameters.
+/// Returns whether `text` is valid in a `Content-Type` header as a type, a subtype and parameters.
 pub(super) fn is_media_type(text: &str) -> bool {
     let mut halves = text.splitn(2, '/').map(str::len);
     matches!((halves.next(), halves.next()), (Some(1..), Some(1..)))
         && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// The media type that the extension of a file name stands for.
+/// Returns the media type for the extension of a file name.
 fn guessed(name: &str) -> &'static str {
     let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     match extension.to_ascii_lowercase().as_str() {
@@ -407,7 +456,7 @@ enum Segment {
 }
 
 impl Segment {
-    /// The number of bytes still to come.
+    /// Returns the number of bytes still to be sent.
     fn left(&self) -> Option<u64> {
         match self {
             Self::Bytes(bytes) => Some(bytes.len() as u64),
@@ -416,7 +465,7 @@ impl Segment {
         }
     }
 
-    /// The next bytes; `None` at the end.
+    /// Returns the next bytes; `None` at the end.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cause>>> {
         match self {
             Self::Bytes(bytes) => {
@@ -427,7 +476,9 @@ impl Segment {
             Self::Stream(body, left) => loop {
                 let chunk = match ready!(Pin::new(&mut *body).poll_frame(cx)) {
                     None if left.is_some_and(|left| left > 0) => {
-                        return Poll::Ready(Some(Err("the stream ended before the length that was set for it".into())));
+                        return Poll::Ready(Some(Err(
+                            "the stream is shorter than the length that was set for it".into()
+                        )));
                     }
                     None => return Poll::Ready(None),
                     Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
@@ -450,15 +501,16 @@ impl Segment {
     }
 }
 
-/// A file that is read piece by piece, where it does not hold up the runtime.
+/// A file that is read piece by piece, on a thread where this does not block the runtime.
 struct FileSegment {
     state: FileState,
-    /// How much of the length it had when it was opened is still to come. What is appended later is not sent.
+    /// How much is left of the length that the file had when it was opened. What is appended later
+    /// is not sent.
     left: u64,
 }
 
 enum FileState {
-    /// A chunk that was read and is not sent yet.
+    /// A chunk that was read and not sent yet.
     Read(File, Bytes),
     Reading(JoinHandle<io::Result<(File, Bytes)>>),
     Over,

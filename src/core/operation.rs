@@ -1,4 +1,4 @@
-//! What an operation is, and the request for one before it is sent. Generated functions are written in these terms.
+//! Operations, and requests before they are sent. Generated functions are written in these terms.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,7 +19,7 @@ use super::query::QueryValue;
 use super::wire::{self, DecodeError, Json, Reader, Wire, Writer};
 use crate::errors::InvalidRequestError;
 
-/// Whether an operation wants the API key.
+/// Whether an operation needs the API key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Authentication {
@@ -31,20 +31,37 @@ pub enum Authentication {
     None,
 }
 
-/// How an operation is asked for the next page.
+/// How an operation is asked for its next page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Paging {
-    /// By the query parameters `offset` and `limit`.
+    /// With the query parameters `offset` and `limit`.
     Offset {
-        /// The limit where the request sets none, if the API document states it.
+        /// The limit if the request sets none, if the API document states it.
         default_limit: Option<u32>,
     },
-    /// By the query parameter of this name, which takes the [`Page::cursor`](super::Page::cursor) of the page before.
+    /// With the query parameter of this name, which takes the [`Page::cursor`](super::Page::cursor)
+    /// of the page before.
     Cursor(&'static str),
 }
 
 /// One operation of the API: what all requests for it have in common.
+///
+/// Programs call an operation that this crate does not know with
+/// [`OpenRouterCore::request`](super::OpenRouterCore::request). Describing it once is worth it if
+/// it has many callers:
+///
+/// ```no_run
+/// use openrouter_kit::core::wire::Json;
+/// use openrouter_kit::core::{Call, Operation, OpenRouterCore, Parts};
+/// use openrouter_kit::http::Method;
+///
+/// static GET_EVAL: Operation = Operation::new("getEval", Method::GET, "/evals/{id}");
+///
+/// fn get_eval(core: &OpenRouterCore, id: &str) -> Call<Json> {
+///     Call::new(core, Parts::new(&GET_EVAL).path("id", id))
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Operation {
     id: &'static str,
@@ -59,9 +76,11 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// The operation `id`, as the API document names it. `path` is a template that begins with `/` and may hold `{name}`.
+    /// Creates the operation `id`, as the API document names it. `path` is a template that begins
+    /// with `/` and may contain `{name}`.
     ///
-    /// The API key is required. The request may be repeated if the method says so (GET, HEAD, PUT, DELETE).
+    /// The API key is required. The request may be repeated if its method is idempotent (GET, HEAD,
+    /// PUT, DELETE).
     pub const fn new(id: &'static str, method: Method, path: &'static str) -> Self {
         Self {
             id,
@@ -76,8 +95,8 @@ impl Operation {
         }
     }
 
-    /// Sets the name of the function that calls the operation, such as `responses_send`. Error messages start with it
-    /// instead of the [`id`](Self::id).
+    /// Sets the name of the function that calls the operation, such as `responses_send`. Error
+    /// messages start with it instead of the [`id`](Self::id).
     #[must_use]
     pub const fn with_function(mut self, name: &'static str) -> Self {
         self.function = Some(name);
@@ -105,36 +124,39 @@ impl Operation {
         self
     }
 
-    /// Sets the server of the operation, which is used unless the call or the client sets a server URL.
+    /// Sets the server of the operation, which is used unless the call or the client sets a server
+    /// URL.
     #[must_use]
     pub const fn with_server(mut self, server_url: &'static str) -> Self {
         self.server = Some(server_url);
         self
     }
 
-    /// Declares that the response is a [`Page`](super::Page) of a list. The operation must not have a body.
+    /// Declares that the response is a [`Page`](super::Page) of a list. The operation must not have
+    /// a body.
     #[must_use]
     pub const fn with_paging(mut self, paging: Paging) -> Self {
         self.paging = Some(paging);
         self
     }
 
-    /// The name of the operation in the API document, such as `createResponses`.
+    /// Returns the name of the operation in the API document, such as `createResponses`.
     pub const fn id(&self) -> &'static str {
         self.id
     }
 
-    /// The HTTP method.
+    /// Returns the HTTP method.
     pub const fn method(&self) -> &Method {
         &self.method
     }
 
-    /// Returns the path below the server URL, with `{name}` in place of a parameter.
+    /// Returns the path below the server URL, with `{name}` for a parameter.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Describes a request that a program makes with [`OpenRouterCore::request`](super::OpenRouterCore::request).
+    /// Describes a request that a program makes with
+    /// [`OpenRouterCore::request`](super::OpenRouterCore::request).
     pub(super) fn of_program(method: Method, path: String) -> Self {
         let operation = Self { path: Cow::Owned(path), ..Self::new("request", method, "") };
         operation.with_function("request").with_authentication(Authentication::Optional).with_metadata_header()
@@ -165,7 +187,8 @@ impl Operation {
     }
 }
 
-/// A reference to an operation: static if it is in the API document, shared if a program described it.
+/// A reference to an operation: static if it is in the API document, shared if a program described
+/// it.
 #[derive(Clone, Debug)]
 pub(crate) enum OperationRef {
     Static(&'static Operation),
@@ -183,10 +206,25 @@ impl Deref for OperationRef {
     }
 }
 
-/// All bytes but the unreserved ones of RFC 3986.
+/// All bytes except the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// One request, not yet sent. It keeps the first invalid argument; awaiting the call returns that error, and nothing is sent.
+/// A request that is not sent yet. It keeps the first invalid argument; awaiting the call returns
+/// that error, and nothing is sent.
+///
+/// Each method returns the request with one thing added, so a request is one expression:
+///
+/// ```
+/// use openrouter_kit::core::{Operation, Parts};
+/// use openrouter_kit::http::Method;
+///
+/// static LIST_EVALS: Operation = Operation::new("listEvals", Method::GET, "/projects/{project}/evals");
+///
+/// let parts = Parts::new(&LIST_EVALS)
+///     .path("project", "my project")
+///     .query("limit", Some(20))
+///     .header("x-team", Some("search"));
+/// ```
 pub struct Parts {
     operation: OperationRef,
     target: Cow<'static, str>,
@@ -207,7 +245,7 @@ pub(crate) enum Content {
 }
 
 impl fmt::Debug for Content {
-    /// Shows no content.
+    /// Prints no content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => f.write_str("none"),
@@ -219,7 +257,8 @@ impl fmt::Debug for Content {
     }
 }
 
-/// The optional parameters of an operation, as the types named `…Params` hold them. See [`Call::params`](super::Call::params).
+/// The optional parameters of an operation; implemented by the types named `…Params`. See
+/// [`Call::params`](super::Call::params).
 pub trait Parameters {
     /// Adds the parameters that are set to the request.
     #[must_use]
@@ -227,12 +266,12 @@ pub trait Parameters {
 }
 
 impl Parts {
-    /// A request for `operation` without parameters and body.
+    /// Creates a request for `operation` without parameters and body.
     pub fn new(operation: &'static Operation) -> Self {
         Self::of_operation(OperationRef::Static(operation), Cow::Borrowed(&*operation.path))
     }
 
-    /// A request for an operation that a program described.
+    /// Creates a request for an operation that a program described.
     pub(super) fn of_program(operation: Operation) -> Self {
         let target = operation.path.clone();
         Self::of_operation(OperationRef::Shared(Arc::new(operation)), target)
@@ -251,7 +290,7 @@ impl Parts {
         self
     }
 
-    /// Fills a parameter of the path. `argument` is what an error names.
+    /// Fills a parameter of the path. Errors name `argument`.
     pub(super) fn fill(&mut self, argument: &'static str, name: &str, value: &str) {
         if matches!(value, "" | "." | "..") {
             self.fail(argument, format!("is {value:?}, which cannot be in a path; pass the identifier itself"));
@@ -272,7 +311,7 @@ impl Parts {
         self
     }
 
-    /// Appends `name=value`, whose name is known at run time.
+    /// Appends `name=value` with a name known at run time.
     pub(crate) fn append_query(&mut self, name: &str, value: &dyn QueryValue) {
         match value.query_text() {
             Some(text) => append_pair(self.target.to_mut(), name, &text),
@@ -301,15 +340,17 @@ impl Parts {
     fn encoded(&mut self, encoded: Result<Vec<u8>, wire::EncodeError>) -> Option<Vec<u8>> {
         encoded
             .map_err(|error| {
-                let invalid =
-                    InvalidRequestError::new("request", "cannot be written as JSON; see the source for the place");
+                let invalid = InvalidRequestError::new(
+                    "request",
+                    "cannot be encoded as JSON; see the source of this error for the place",
+                );
                 self.keep(invalid.caused_by(error));
             })
             .ok()
     }
 
-    /// Sets a form as the body (`application/x-www-form-urlencoded`), from the members of an object. Members that are null
-    /// are left out, lists and objects are errors: a form has no place for them.
+    /// Sets a form as the body (`application/x-www-form-urlencoded`), from the fields of an object.
+    /// Null fields are omitted. Lists and objects are errors, since a form cannot represent them.
     #[must_use]
     pub fn form<T: Wire>(mut self, value: &T) -> Self {
         if let Some(json) = self.encoded(wire::encode(value)) {
@@ -331,7 +372,7 @@ impl Parts {
         self
     }
 
-    /// Sets the member `stream` of the JSON body; one that is there is replaced.
+    /// Sets the field `stream` of the JSON body, replacing one that is there.
     #[must_use]
     pub fn stream(mut self, stream: bool) -> Self {
         if let Content::Json(json) = &mut self.content {
@@ -379,7 +420,7 @@ impl Parts {
         self.invalid.get_or_insert(invalid);
     }
 
-    /// The finished request, with members added to its body, or the first error.
+    /// Returns the finished request, with fields added to its body, or the first error.
     pub(crate) fn finish(self, extra_body: Vec<(String, Json)>) -> Result<Finished, InvalidRequestError> {
         if let Some(invalid) = self.invalid {
             return Err(invalid);
@@ -388,7 +429,7 @@ impl Parts {
             let name = self.target.get(open..).unwrap_or_default();
             return Err(InvalidRequestError::new(
                 "path",
-                format!("has a parameter without a value, {name}; set it with `path`"),
+                format!("has no value for the parameter {name}; set it with `path`"),
             ));
         }
         let mut content = self.content;
@@ -398,14 +439,15 @@ impl Parts {
         Ok(Finished { target: self.target, headers: self.headers, payload: Payload::new(content) })
     }
 
-    /// Takes the request, and leaves one that cannot be sent.
+    /// Takes the request, leaving one that cannot be sent.
     pub(crate) fn take(&mut self) -> Self {
         let mut sent = Self::of_operation(self.operation.clone(), Cow::Borrowed(""));
         sent.fail("call", "was already sent; create a new one");
         std::mem::replace(self, sent)
     }
 
-    /// Copies the request for the next page. A pending error moves to the copy, so it is reported once.
+    /// Copies the request for the next page. A pending error moves to the copy, so it is reported
+    /// once.
     pub(crate) fn copy(&mut self) -> Self {
         Self {
             operation: self.operation.clone(),
@@ -416,13 +458,13 @@ impl Parts {
         }
     }
 
-    /// The value of a query parameter.
+    /// Returns the value of a query parameter.
     pub(crate) fn query_value(&self, name: &str) -> Option<String> {
         let (_, value) = pairs(&self.target).find(|(of, _)| *of == name)?;
         Some(percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned())
     }
 
-    /// Sets a query parameter in place of what it was.
+    /// Sets a query parameter, replacing its value.
     pub(crate) fn set_query(&mut self, name: &str, value: &str) {
         let mut target = self.target.split('?').next().unwrap_or_default().to_owned();
         let mut separator = '?';
@@ -452,9 +494,9 @@ impl fmt::Debug for Parts {
     }
 }
 
-/// A request with nothing wrong in it.
+/// A request without invalid arguments.
 pub(crate) struct Finished {
-    /// Path and query.
+    /// The path and the query.
     pub(crate) target: Cow<'static, str>,
     pub(crate) headers: HeaderMap,
     pub(crate) payload: Payload,
@@ -494,7 +536,7 @@ impl Payload {
         }
     }
 
-    /// The body for one attempt, unless files have to be opened for it.
+    /// Returns the body for one attempt, unless files have to be opened for it.
     pub(crate) fn body(&self) -> Option<Body> {
         match &self.source {
             PayloadSource::Bytes(bytes) => Some(bytes.clone().into()),
@@ -502,7 +544,7 @@ impl Payload {
         }
     }
 
-    /// The body for one attempt, with its files opened.
+    /// Returns the body for one attempt, with its files opened.
     pub(crate) async fn open(&self) -> Result<Body, InvalidRequestError> {
         match &self.source {
             PayloadSource::Bytes(bytes) => Ok(bytes.clone().into()),
@@ -511,7 +553,7 @@ impl Payload {
     }
 }
 
-const NOT_FINITE: &str = "is not a finite number; give one, or leave it out";
+const NOT_FINITE: &str = "is not a finite number; pass one, or leave it out";
 
 /// Appends a pair to the query of `target`.
 fn append_pair(target: &mut String, name: &str, value: &str) {
@@ -521,13 +563,13 @@ fn append_pair(target: &mut String, name: &str, value: &str) {
     let _ = write!(target, "{separator}{}={}", encode(name), encode(value));
 }
 
-/// The names and values in the query of `target`, as they stand there.
+/// Returns the names and values in the query of `target`, still encoded.
 fn pairs(target: &str) -> impl Iterator<Item = (&str, &str)> {
     let query = target.split_once('?').map_or("", |(_, query)| query);
     query.split('&').filter_map(|pair| pair.split_once('='))
 }
 
-/// A form from the members of a JSON object.
+/// Converts the fields of a JSON object to a form.
 fn form(json: &[u8]) -> Result<String, InvalidRequestError> {
     let wrong = |message| InvalidRequestError::new("request", message);
     let members =
@@ -538,7 +580,7 @@ fn form(json: &[u8]) -> Result<String, InvalidRequestError> {
             Some(b'n') => continue,
             Some(b'"') => Reader::new(value).string().unwrap_or_default(),
             Some(b'{' | b'[') => {
-                let message = format!("has a list or an object as `{name}`, which a form cannot hold; give a text");
+                let message = format!("has a list or an object as `{name}`, which a form cannot represent; pass text");
                 return Err(wrong(message));
             }
             _ => Cow::Borrowed(*value),
@@ -551,9 +593,9 @@ fn form(json: &[u8]) -> Result<String, InvalidRequestError> {
     Ok(form)
 }
 
-/// Sets the member `stream` of an object that was just encoded.
+/// Sets the field `stream` of an object that was just encoded.
 fn set_stream(json: &mut Vec<u8>, value: &str) {
-    // Nearly always there is none, and looking for its name is much cheaper than reading the object.
+    // It is nearly always absent, and looking for its name is much cheaper than reading the object.
     let is_name = |at| json.get(at..).is_some_and(|text: &[u8]| text.starts_with(b"\"stream\""));
     if memchr::memchr_iter(b'"', json).any(is_name)
         && let Ok(mut members) = members(json)
@@ -571,18 +613,18 @@ fn set_stream(json: &mut Vec<u8>, value: &str) {
     }
 }
 
-/// Sets members of a JSON object; a member of the same name is replaced where it stands.
+/// Sets fields of a JSON object; one of the same name is replaced in its position.
 fn add_members(content: Content, added: Vec<(String, Json)>) -> Result<Vec<u8>, InvalidRequestError> {
     const ARGUMENT: &str = "extra_body";
     let wrong = |message: &'static str| InvalidRequestError::new(ARGUMENT, message);
     if added.iter().any(|(name, _)| name == "stream") {
-        return Err(wrong("sets `stream`, which the function decides; call the one for streams, or the other"));
+        return Err(wrong("sets `stream`, which the method decides; call the streaming or the non-streaming one"));
     }
     let Content::Json(json) = content else {
         return Err(wrong("needs a JSON body, which this operation does not have; leave it out"));
     };
     let mut members = members(&json).map_err(|error| {
-        wrong("needs a body that is a JSON object, which this one is not; leave it out").caused_by(error)
+        wrong("needs a JSON object as the body, which this one is not; leave it out").caused_by(error)
     })?;
     for (name, value) in &added {
         set_member(&mut members, name, value.as_text());
@@ -590,7 +632,7 @@ fn add_members(content: Content, added: Vec<(String, Json)>) -> Result<Vec<u8>, 
     Ok(object(&members))
 }
 
-/// The members of an object that was just encoded.
+/// Returns the fields of an object that was just encoded.
 fn members(json: &[u8]) -> Result<Vec<(String, &str)>, DecodeError> {
     let text = std::str::from_utf8(json).map_err(|error| DecodeError::new(error.to_string()))?;
     wire::members(text)
@@ -603,7 +645,7 @@ fn set_member<'a>(members: &mut Vec<(String, &'a str)>, name: &str, value: &'a s
     }
 }
 
-/// The text of an object.
+/// Returns the text of an object.
 fn object(members: &[(String, &str)]) -> Vec<u8> {
     let mut writer = Writer::new();
     writer.byte(b'{');
@@ -612,6 +654,6 @@ fn object(members: &[(String, &str)]) -> Vec<u8> {
         writer.raw(value);
     }
     writer.byte(b'}');
-    // Only a value that JSON cannot hold fails, and these are JSON.
+    // Only a value that JSON cannot represent fails, and these are JSON.
     writer.finish().unwrap_or_default()
 }

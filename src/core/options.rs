@@ -8,7 +8,8 @@ use super::server_url::ServerUrl;
 use super::timeouts::Timeouts;
 use super::wire::Json;
 
-/// The options of one call. Those that are large and rarely set are boxed, since every call moves its options.
+/// The options of one call. Those that are large and rarely set are boxed, since every call moves
+/// its options.
 #[derive(Clone, Default)]
 pub(crate) struct Options {
     pub(crate) timeouts: Timeouts,

@@ -1,4 +1,4 @@
-//! Lists that come in pages: the stream of the pages, and the stream of what is in them.
+//! Paginated lists: the stream of the pages, and the stream of their items.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,50 +13,55 @@ use super::operation::Paging;
 use super::wire::Root;
 use crate::errors::{Error, UnexpectedError};
 
-/// An answer that is one page of a list.
+/// A response that is one page of a list.
 pub trait Page: Root {
-    /// What the list is of.
+    /// The type of an item of the list.
     type Item: Send + 'static;
 
-    /// The part of the list that this page has.
+    /// Returns the items of this page.
     fn into_items(self) -> Vec<Self::Item>;
 
-    /// How many items this page has.
+    /// Returns how many items this page has.
     fn length(&self) -> usize;
 
-    /// Where the next page begins, for lists that are paged by a cursor; `None` on the last page.
+    /// Returns where the next page begins, for lists that are paged by a cursor; `None` on the last
+    /// page.
     fn cursor(&self) -> Option<&str> {
         None
     }
 
-    /// Whether another page follows, if the page itself says so.
+    /// Returns whether another page follows, if the page itself says so.
     fn has_more(&self) -> Option<bool> {
         None
     }
 
-    /// The query parameter that takes the cursor, where it is another than the one of the operation
-    /// ([`Paging::Cursor`]): a server that passes lists of others on keeps to their way of paging.
+    /// Returns the query parameter that takes the cursor, if it is not the one of the operation
+    /// ([`Paging::Cursor`]): a server that forwards lists of other providers keeps their way of
+    /// paging.
     fn cursor_parameter(&self) -> Option<&'static str> {
         None
     }
 }
 
 impl<T: Page, P> Call<T, P> {
-    /// All pages from the one that this call asks for, as a stream. It is the last option to be set.
+    /// Returns all pages, starting with the one that this call requests, as a stream. Must be the
+    /// last option of the call.
     ///
-    /// Each page is a call of its own with all options of this one: retries, time limits (the one for the whole call
-    /// counts for each page), hooks, headers.
+    /// Each page is a separate call with all options of this one: retries, time limits (the one for
+    /// the whole call counts for each page), hooks, headers.
     ///
-    /// - If the operation pages by offset, the next page starts after the items of this one. Every page is requested
-    ///   with the limit of the call, or else the default of the operation, and the stream ends with a page that is
-    ///   empty or shorter than that. A server may cap a limit above the default: then a short page is the last only if
-    ///   it is shorter than the one before it.
+    /// - If the operation pages by offset, the next page starts after the items of this one. Every
+    ///   page is requested with the limit of the call, or else the default of the operation, and
+    ///   the stream ends with a page that is empty or shorter than that. A server may cap a limit
+    ///   above the default: then a short page is the last only if it is shorter than the one before
+    ///   it.
     /// - If it pages by cursor, the stream ends with the first page without a cursor.
     /// - If a page says whether another one follows ([`Page::has_more`]), that decides.
-    /// - A list that would never end (a cursor that comes twice, the same page again) ends with [`Error::Unexpected`].
+    /// - A list that would never end (the same cursor or the same page twice) ends with
+    ///   [`Error::Unexpected`].
     /// - An error ends the stream.
     ///
-    /// An operation that does not page gives [`Error::InvalidRequest`].
+    /// An operation that is not paginated returns [`Error::InvalidRequest`].
     ///
     /// ```no_run
     /// # #[cfg(feature = "models")]
@@ -92,9 +97,10 @@ impl<T: Page, P> Call<T, P> {
         Pages { draft, paging, position, state: State::Next }
     }
 
-    /// What is in [all pages](Self::pages), one by one, as a stream. It is the last option to be set.
+    /// Returns the items of [all pages](Self::pages), one by one, as a stream. Must be the last
+    /// option of the call.
     ///
-    /// The next page is asked for when the items of the one before are used up.
+    /// The next page is requested when the items of the one before are used up.
     ///
     /// ```no_run
     /// # #[cfg(feature = "models")]
@@ -114,6 +120,16 @@ impl<T: Page, P> Call<T, P> {
 }
 
 /// The pages of a list, as a [`futures_core::Stream`]; see [`Call::pages`].
+///
+/// ```no_run
+/// # #[cfg(feature = "models")]
+/// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+/// use futures_util::TryStreamExt;
+///
+/// let counts: Vec<usize> = client.models().list().pages().map_ok(|page| page.data.len()).try_collect().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is sent before the first page is asked for"]
 pub struct Pages<T> {
     /// The request for the next page.
@@ -123,11 +139,11 @@ pub struct Pages<T> {
     state: State<T>,
 }
 
-/// How far the list was read.
+/// How much of the list was read.
 struct Position {
     offset: u64,
     limit: Option<usize>,
-    /// All cursors that were asked for.
+    /// All cursors that were used.
     cursors: HashSet<String>,
     /// The body of the page before.
     last: Bytes,
@@ -138,18 +154,18 @@ struct Position {
 enum State<T> {
     Next,
     Asking(CallWithResponse<T>),
-    /// The page that was given last tells that no other follows, since the list would never end.
+    /// The list would never end, as the page that was returned last shows.
     Endless(Error),
     Over,
 }
 
 impl<T: Page> Pages<T> {
-    /// The next page; `None` after the last.
+    /// Returns the next page; `None` after the last.
     pub async fn next(&mut self) -> Option<Result<T, Error>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// Sets the request to the page after this one, and says what to do next.
+    /// Changes the request to the page after this one, and returns what to do next.
     fn turn(&mut self, page: &Response<T>) -> State<T> {
         let position = &mut self.position;
         let has_more = page.value.has_more();
@@ -159,7 +175,7 @@ impl<T: Page> Pages<T> {
             Some(Paging::Cursor(name)) => {
                 let Some(cursor) = page.value.cursor().filter(|cursor| !cursor.is_empty()) else { return State::Over };
                 if !position.cursors.insert(cursor.to_owned()) {
-                    let message = "the server gave the same cursor twice, so that the list would never end";
+                    let message = "the server sent the same cursor twice, so the list would never end";
                     let error: Error =
                         UnexpectedError::status(self.draft.parts.operation().id(), page.status, message).into();
                     return State::Endless(error.of_function(self.draft.parts.operation().function()));
@@ -185,7 +201,7 @@ impl<T: Page> Pages<T> {
         }
     }
 
-    /// Whether a page that is not empty came for the second time.
+    /// Returns whether a page that is not empty arrived for the second time.
     fn is_repeated(&self, page: &Response<T>) -> bool {
         !self.position.last.is_empty() && page.body == self.position.last
     }
@@ -209,7 +225,7 @@ impl<T: Page> Stream for Pages<T> {
                     pages.state = State::Over;
                     let invalid = Error::invalid(
                         "pages",
-                        "and `items` are for lists, which this operation does not return; await the call itself",
+                        "and `items` are not available, since this operation is not paginated; await the call itself",
                     );
                     return Poll::Ready(Some(Err(invalid.of_operation(id).of_function(function))));
                 }
@@ -228,7 +244,7 @@ impl<T: Page> Stream for Pages<T> {
                             // The server has only this page, whatever the offset is.
                             return Poll::Ready(None);
                         }
-                        let message = "the server gave the same page twice, so that the list would never end";
+                        let message = "the server sent the same page twice, so the list would never end";
                         let error: Error = UnexpectedError::status(id, page.status, message).into();
                         return Poll::Ready(Some(Err(error.of_function(function))));
                     }
@@ -246,7 +262,18 @@ impl<T> fmt::Debug for Pages<T> {
     }
 }
 
-/// What is in the pages of a list, as a [`futures_core::Stream`]; see [`Call::items`].
+/// The items of all pages of a list, as a [`futures_core::Stream`]; see [`Call::items`].
+///
+/// ```no_run
+/// # #[cfg(feature = "models")]
+/// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+/// use futures_util::{StreamExt, TryStreamExt};
+///
+/// // The second page is requested only if the first one has fewer than ten models.
+/// let ten: Vec<_> = client.models().list().items().take(10).try_collect().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is sent before the first item is asked for"]
 pub struct Items<T: Page> {
     pages: Pages<T>,
@@ -254,15 +281,24 @@ pub struct Items<T: Page> {
 }
 
 impl<T: Page> Items<T> {
-    /// The next item; `None` after the last.
+    /// Returns the next item; `None` after the last.
     pub async fn next(&mut self) -> Option<Result<T::Item, Error>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// The rest of the list.
+    /// Reads the rest of the list.
     ///
     /// # Errors
-    /// The first error of a page; what came before it is dropped.
+    /// Returns the first error of a page, and drops the items before it.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "models")]
+    /// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// let models = client.models().list().items().collect().await?;
+    /// println!("{} models", models.len());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn collect(mut self) -> Result<Vec<T::Item>, Error> {
         let mut all = Vec::new();
         while let Some(item) = self.next().await {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// A value of a query parameter: text, a number or a boolean.
 pub trait QueryValue {
-    /// The text before it is percent-encoded; `None` for a number that is not finite.
+    /// Returns the text before it is percent-encoded; `None` for a number that is not finite.
     fn query_text(&self) -> Option<Cow<'_, str>>;
 }
 

@@ -1,4 +1,4 @@
-//! A stream of events that are passed on or decoded on demand.
+//! Streams of events that are passed on, or decoded on demand.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -13,20 +13,22 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, StatusCode};
 
-use super::answer::sealed;
+use super::call_output::sealed;
 use super::event_stream::{ERROR, Kind, Seen, Source, StreamItem, read};
 use super::exchange::{Exchange, Expected};
 use super::sse::{self, Field, SseDecoder, SseEvent};
 use super::wire::{self, DecodeError, Json, Wire};
 use crate::errors::{ApiError, Error};
 
-/// How many events before the end of a stream may be the one that completes it: usage and keep-alives can follow it.
+/// How many events before the end of a stream may be the one that completes it: usage and
+/// keep-alives can follow it.
 const TAIL: usize = 8;
 
 /// A stream of events as they are received, from [`Call::raw`](super::Call::raw).
 ///
-/// Use it to pass a stream on unchanged, or to decode only a few events of many. An event is a slice of the chunk that it
-/// arrived in and is not decoded, so nothing is allocated for it unless chunks cut it in two.
+/// Use it to pass a stream on unchanged, or to decode only a few events of many. An event is a
+/// slice of the chunk that it arrived in and is not decoded, so nothing is allocated for it unless
+/// chunks cut it in two.
 ///
 /// ```no_run
 /// # use openrouter_kit::core::{RawEvents, StreamItem};
@@ -40,16 +42,18 @@ const TAIL: usize = 8;
 /// # }
 /// ```
 ///
-/// **Events** are returned whatever their data is: errors that the server reports in an event, the end mark `[DONE]`, and
-/// data that is not JSON. [`typed`](Self::typed) reads one as the [`EventStream`](super::EventStream) of the operation
-/// would.
+/// **Events** are returned whatever their data is: errors that the server reports in an event, the
+/// end mark `[DONE]`, and data that is not JSON. [`typed`](Self::typed) reads one as the
+/// [`EventStream`](super::EventStream) of the operation would.
 ///
-/// **Errors** are those of the connection and of the stream as a whole, as for `EventStream`: a body that breaks off or
-/// ends too early, time limits, an event beyond the size limit, and a body that is an error or a web page instead of
-/// events. The stream is complete after `[DONE]`, or if one of its last 8 events is the terminal event of the protocol or
-/// an error. A single JSON value instead of a stream is converted to the equivalent events.
+/// **Errors** are those of the connection and of the stream as a whole, as for `EventStream`: a
+/// body that is cut off or ends too early, time limits, an event beyond the size limit, and a body
+/// that is an error or a web page instead of events. The stream is complete after `[DONE]`, or if
+/// one of its last 8 events is the terminal event of the protocol or an error. A single JSON value
+/// instead of a stream is converted to the equivalent events.
 ///
-/// Dropping the stream before its end closes the connection (HTTP/1.1) or resets the stream (HTTP/2) at once.
+/// Dropping the stream before its end closes the connection (HTTP/1.1) or resets the stream
+/// (HTTP/2) at once.
 #[must_use = "dropping a stream closes its connection"]
 pub struct RawEvents<T> {
     source: Source,
@@ -60,8 +64,9 @@ pub struct RawEvents<T> {
 }
 
 impl<T> RawEvents<T> {
-    /// Sets whether blocks without data are returned too: comments, which servers send as keep-alives
-    /// (`: OPENROUTER PROCESSING`), and events that have only a name, an id or a time to reconnect. The default is `false`.
+    /// Sets whether blocks without data are returned too: comments, which servers send as
+    /// keep-alives (`: OPENROUTER PROCESSING`), and events that have only a name, an id or a time
+    /// to reconnect. The default is `false`.
     pub const fn comments(mut self, wanted: bool) -> Self {
         self.comments = wanted;
         self
@@ -86,16 +91,17 @@ impl<T> RawEvents<T> {
 impl<T: StreamItem> RawEvents<T> {
     /// Returns the next event; `None` when the stream is complete, and after its last error.
     ///
-    /// It is cancel safe: a future that is dropped before it is ready has taken nothing.
+    /// It is cancel safe: a future that is dropped before it is ready has consumed nothing.
     pub async fn next(&mut self) -> Option<Result<RawEvent, Error>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// Reads an event of this stream as the [`EventStream`](super::EventStream) of the operation does. Returns `None` for
-    /// the end mark and for comments.
+    /// Reads an event of this stream as the [`EventStream`](super::EventStream) of the operation
+    /// does. Returns `None` for the end mark and for comments.
     ///
     /// # Errors
-    /// [`Error::Api`] for an event that carries an error, [`Error::ResponseValidation`] for data that is not JSON.
+    /// [`Error::Api`] for an event that carries an error, [`Error::ResponseValidation`] for data
+    /// that is not JSON.
     pub fn typed(&self, event: &RawEvent) -> Option<Result<T, Error>> {
         let mut decoder = SseDecoder::new(usize::MAX);
         decoder.push(event.text.clone());
@@ -104,7 +110,7 @@ impl<T: StreamItem> RawEvents<T> {
             Seen::Done | Seen::KeepAlive(_) => None,
             Seen::Item(item, _) => Some(Ok(item)),
             Seen::Error(data) => Some(Err(self.source.api_error(data))),
-            Seen::Misfit(error, data) => {
+            Seen::Mismatch(error, data) => {
                 let path = error.path().to_owned();
                 Some(Err(self.source.invalid(&path, data, error.into())))
             }
@@ -136,7 +142,8 @@ impl<T: StreamItem> Stream for RawEvents<T> {
     }
 }
 
-/// What is returned of an event. Data that the end of the body may have cut off is checked.
+/// Returns what a raw stream makes of an event. Data that the end of the body may have cut off is
+/// checked.
 fn see(event: SseEvent<'_>, has_ended: bool, comments: bool) -> Seen<RawEvent> {
     let raw = || Seen::Item(RawEvent { text: event.text.clone() }, false);
     match Kind::of(event.data) {
@@ -144,7 +151,7 @@ fn see(event: SseEvent<'_>, has_ended: bool, comments: bool) -> Seen<RawEvent> {
         Kind::KeepAlive => Seen::KeepAlive(comments),
         Kind::Event if has_ended => match Json::parse(event.data) {
             Ok(_) => raw(),
-            Err(error) => Seen::Misfit(error, Bytes::copy_from_slice(event.data.as_bytes())),
+            Err(error) => Seen::Mismatch(error, Bytes::copy_from_slice(event.data.as_bytes())),
         },
         Kind::Event => raw(),
     }
@@ -155,7 +162,7 @@ impl<T: StreamItem> sealed::FromExchange for RawEvents<T> {
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
         Ok(Self {
-            source: Source::new(exchange, T::from_answer, true)?,
+            source: Source::new(exchange, T::from_response, true)?,
             comments: false,
             tail: VecDeque::new(),
             item: PhantomData,
@@ -175,8 +182,9 @@ impl<T> fmt::Debug for RawEvents<T> {
 
 /// An event as it was received, from [`RawEvents`]. Cloning it copies no text.
 ///
-/// [`as_bytes`](Self::as_bytes) and `Display` give the event with its line ends and its blank line, to be passed on. The
-/// other methods read its fields. Text that is not UTF-8 is unchanged in the bytes and has U+FFFD elsewhere.
+/// [`as_bytes`](Self::as_bytes) and `Display` return the event with its line ends and its blank
+/// line, ready to be passed on. The other methods read its fields. Text that is not UTF-8 is
+/// unchanged in the bytes and has U+FFFD elsewhere.
 ///
 /// `Debug` prints the name and the size, since the data may be private.
 #[derive(Clone, PartialEq, Eq)]
@@ -186,7 +194,8 @@ pub struct RawEvent {
 }
 
 impl RawEvent {
-    /// Returns the event as it was received: its lines, with comments among them, and the blank line that ends it.
+    /// Returns the event as it was received: its lines, with comments among them, and the blank
+    /// line that ends it.
     pub fn as_bytes(&self) -> &[u8] {
         &self.text
     }
@@ -234,8 +243,8 @@ impl RawEvent {
         if texts.is_empty() { None } else { Some(texts.join("\n")) }
     }
 
-    /// Returns `true` for a block without data: a comment or another keep-alive. Such blocks are returned only if
-    /// [`RawEvents::comments`] is set.
+    /// Returns `true` for a block without data: a comment or another keep-alive. Such blocks are
+    /// returned only if [`RawEvents::comments`] is set.
     pub fn is_comment(&self) -> bool {
         matches!(Kind::of(&self.data()), Kind::KeepAlive)
     }
@@ -246,12 +255,14 @@ impl RawEvent {
     }
 
     /// Returns `true` for an event that carries an error in any of the forms that servers use.
-    /// [`RawEvents::typed`] returns the error itself, and knows the forms that only one protocol uses.
+    /// [`RawEvents::typed`] returns the error itself, and knows the forms that only one protocol
+    /// uses.
     pub fn is_error(&self) -> bool {
         self.name().as_deref() == Some(ERROR) || ApiError::is_error_body(self.data().as_bytes())
     }
 
-    /// Decodes the data into a model, keeping what does not fit, like every event of a typed stream.
+    /// Decodes the data into a model, keeping what does not fit, like every event of a typed
+    /// stream.
     ///
     /// # Errors
     /// [`DecodeError`] if the data is not JSON, or not an object that `T` can keep.
@@ -259,7 +270,7 @@ impl RawEvent {
         wire::decode_event(&self.data())
     }
 
-    /// Whether a stream that ends after this event is complete.
+    /// Returns whether a stream that ends after this event is complete.
     pub(super) fn ends<T: StreamItem>(&self) -> bool {
         self.is_error() || self.decode::<T>().is_ok_and(|event| event.is_terminal() || event.reports_error())
     }

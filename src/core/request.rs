@@ -19,8 +19,8 @@ use super::{hidden, wire};
 use crate::errors::{Error, InvalidRequestError};
 
 impl OpenRouterCore {
-    /// Creates a request for an operation that this crate does not know. Retries, hooks, time limits and errors are those
-    /// of every other call.
+    /// Creates a request for an operation that this crate does not know. Retries, hooks, time
+    /// limits and errors are those of every other call.
     ///
     /// ```no_run
     /// use openrouter_kit::OpenRouterCore;
@@ -34,14 +34,15 @@ impl OpenRouterCore {
     /// # }
     /// ```
     ///
-    /// `path` is appended to the server URL. It starts with `/` and is already percent-encoded; [`path`](Call::path) fills
-    /// `{name}` with any text. A path that could lead elsewhere (`..`, `//`) or that has a query fails when the call is
-    /// awaited, before anything is sent. [`query`](Call::query) adds query parameters.
+    /// `path` is appended to the server URL. It starts with `/` and is already percent-encoded;
+    /// [`path`](Call::path) fills `{name}` with any text. A path that could lead elsewhere (`..`,
+    /// `//`) or that has a query fails when the call is awaited, before anything is sent.
+    /// [`query`](Call::query) adds query parameters.
     ///
     /// The call returns the body as JSON; [`decode`](Call::decode), [`events`](Call::events),
-    /// [`download`](Call::download) and [`raw`](Call::raw) return it in another form. The API key is sent if there is
-    /// one. The request is retried like others: after a failure in which the server may have processed it, only if the
-    /// method is idempotent.
+    /// [`download`](Call::download) and [`raw`](Call::raw) return it in another form. The API key
+    /// is sent if there is one. The request is retried like others: after a failure in which the
+    /// server may have processed it, only if the method is idempotent.
     pub fn request(&self, method: Method, path: impl Into<String>) -> Call<Json> {
         let path = path.into();
         let checked = check_path(&path);
@@ -54,14 +55,14 @@ impl OpenRouterCore {
 }
 
 impl Call<Json> {
-    /// Fills `{name}` of the path with `value`, percent-encoded. An empty value, `.` and `..` are errors, since they would
-    /// name another resource.
+    /// Fills `{name}` of the path with `value`, percent-encoded. An empty value, `.` and `..` are
+    /// errors, since they would name another resource.
     pub fn path(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         let (name, parts) = (name.as_ref(), self.parts());
         if parts.target().contains(&format!("{{{name}}}")) {
             parts.fill("path", name, value.as_ref());
         } else {
-            parts.fail("path", format!("has no `{{{name}}}` to be set; add it to the path of the request"));
+            parts.fail("path", format!("has no placeholder `{{{name}}}`; add it to the path of the request"));
         }
         self
     }
@@ -71,7 +72,7 @@ impl Call<Json> {
         match serde_json::to_vec(&body) {
             Ok(json) => self.parts().set_json(json),
             Err(error) => {
-                let wrong = InvalidRequestError::new("json", "cannot be encoded as JSON; see the source");
+                let wrong = InvalidRequestError::new("json", "cannot be encoded as JSON; see the source of this error");
                 self.parts().keep(wrong.caused_by(error));
             }
         }
@@ -100,20 +101,46 @@ impl Call<Json> {
         self
     }
 
-    /// Returns the events of a stream as they are received. The body of the request has to ask for a stream, if the
-    /// operation wants that.
+    /// Returns the events of a stream as they are received. The body of the request must ask for a
+    /// stream if the operation requires that.
+    ///
+    /// ```no_run
+    /// use openrouter_kit::OpenRouter;
+    /// use openrouter_kit::http::Method;
+    /// use openrouter_kit::serde_json::json;
+    ///
+    /// # async fn run(client: &OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// let call = client.request(Method::POST, "/evals/run").json(json!({"id": "eval-1", "stream": true}));
+    /// let mut events = call.events().await?;
+    /// while let Some(event) = events.next().await {
+    ///     println!("{}", event?.data());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn events(self) -> Call<RawEvents<Json>> {
-        self.answering()
+        self.returning()
     }
 
-    /// Returns the body as a file, read as it arrives.
+    /// Returns the body as a file that is read as it arrives.
+    ///
+    /// ```no_run
+    /// use openrouter_kit::OpenRouter;
+    /// use openrouter_kit::http::Method;
+    ///
+    /// # async fn run(client: &OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// client.request(Method::GET, "/evals/eval-1/report").download().await?.save_to("report.pdf").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn download(self) -> Call<Download> {
-        self.answering()
+        self.returning()
     }
 }
 
 impl<T: Root> Call<T> {
-    /// Decodes the response into a type of the program with serde. An error in the body is still [`Error::Api`].
+    /// Decodes the response into a type of the program with serde. An error in the body is still
+    /// [`Error::Api`].
     ///
     /// ```no_run
     /// use openrouter_kit::OpenRouter;
@@ -145,7 +172,8 @@ fn decode<T: DeserializeOwned>(exchange: Exchange) -> Result<T, Error> {
     }
 }
 
-/// Any JSON as an event, for streams whose protocol is not known: one is complete when its body is.
+/// Any JSON as an event, for streams of an unknown protocol: such a stream is complete when its
+/// body is.
 impl StreamItem for Json {
     const END_IS_MARKED: bool = false;
 
@@ -157,7 +185,7 @@ impl StreamItem for Json {
         Root::reports_error(self)
     }
 
-    fn from_answer(json: &str) -> Vec<Json> {
+    fn from_response(json: &str) -> Vec<Json> {
         wire::decode(json).into_iter().collect()
     }
 }
@@ -172,16 +200,20 @@ fn check_path(path: &str) -> Result<(), InvalidRequestError> {
         return wrong("which has a query or a fragment; set query parameters with `query`");
     }
     if !segments.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%{}".contains(&byte)) {
-        return wrong("which has a character that no path can have; put `{name}` there and set it with `path`");
+        return wrong(
+            "which has a character that is not allowed in a path; write `{name}` there and set it with `path`",
+        );
     }
     if segments.split('%').skip(1).any(|after| !after.bytes().take(2).filter(u8::is_ascii_hexdigit).count().eq(&2)) {
-        return wrong("in which a `%` starts no encoded character; put `{name}` there and set it with `path`");
+        return wrong(
+            "in which a `%` does not start an encoded character; write `{name}` there and set it with `path`",
+        );
     }
     // Servers and proxies decode before they resolve.
     let decoded = percent_decode_str(segments).decode_utf8_lossy();
     let parts: Vec<_> = decoded.split(['/', '\\']).collect();
     if parts.iter().any(|part| matches!(*part, "." | "..")) || parts.iter().rev().skip(1).any(|part| part.is_empty()) {
-        return wrong("which leads to another resource than it names; leave out `.`, `..` and empty segments");
+        return wrong("which would resolve to another resource; leave out `.`, `..` and empty segments");
     }
     Ok(())
 }

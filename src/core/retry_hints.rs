@@ -1,18 +1,21 @@
-//! What a response says about sending the request again.
+//! What a response says about retrying the request.
 
 use std::time::{Duration, SystemTime};
 
-/// The statuses of temporary failures: a server that is busy or broken at the moment, and an edge network such as
-/// Cloudflare that could not reach it.
+/// The statuses of temporary failures: a server that is overloaded or failing at the moment, and an
+/// edge network such as Cloudflare that could not reach it.
 pub(crate) const TRANSIENT: [u16; 16] =
     [408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530];
 
-/// Whether the server may have processed a request despite this error status. `docs/errors.md` has the table.
+/// Whether the server may have processed a request despite this error status. `docs/errors.md` has
+/// the table.
 ///
-/// `is_failure` says that the API itself reported the failure in its own error format, which no gateway does.
+/// `is_failure` says that the API itself reported the failure in its own error format, which no
+/// gateway does.
 pub(crate) const fn may_be_processed(status: u16, is_failure: bool) -> bool {
     match status {
-        // An intermediary gave up waiting for the server (408, 499, 504, 524), or lost it halfway (520, 527).
+        // An intermediary gave up waiting for the server (408, 499, 504, 524), or lost it halfway
+        // (520, 527).
         408 | 499 | 504 | 520 | 524 | 527 => true,
         // The server refused the request.
         400..=499 | 503 | 529 => false,
@@ -22,8 +25,8 @@ pub(crate) const fn may_be_processed(status: u16, is_failure: bool) -> bool {
     }
 }
 
-/// The header fields that say when to try again, from the head of a response or from `error.metadata.headers` in its
-/// body.
+/// The header fields that say when to try again, from the head of a response or from
+/// `error.metadata.headers` in its body.
 pub(crate) struct Hints(Vec<(String, String)>);
 
 impl Hints {
@@ -36,8 +39,8 @@ impl Hints {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
     }
 
-    /// The wait that the server asks for: `retry-after-ms`, else `Retry-After`. Anything that is neither a number nor a
-    /// date is ignored.
+    /// The wait that the server asks for: `retry-after-ms`, else `Retry-After`. Anything that is
+    /// neither a number nor a date is ignored.
     pub(crate) fn retry_after(&self, now: SystemTime) -> Option<Duration> {
         let now = since_1970(now);
         let wait = |name, unit| {
@@ -52,9 +55,10 @@ impl Hints {
         wait("retry-after-ms", 1e-3).or_else(|| wait("retry-after", 1.0))
     }
 
-    /// The wait until every exhausted limit is reset: `x-ratelimit-reset`, `x-ratelimit-reset-requests`,
-    /// `ratelimit-reset`, `anthropic-ratelimit-tokens-reset` and similar names. If none is reported as exhausted, the
-    /// limits that do not report what remains count.
+    /// The wait until every exhausted limit is reset: `x-ratelimit-reset`,
+    /// `x-ratelimit-reset-requests`, `ratelimit-reset`, `anthropic-ratelimit-tokens-reset` and
+    /// similar names. If none is reported as exhausted, the limits that do not report what remains
+    /// count.
     pub(crate) fn reset(&self, now: SystemTime) -> Option<Duration> {
         let now = since_1970(now);
         let wait = |name: &str, text| {
@@ -79,7 +83,8 @@ fn is_limit(name: &str) -> bool {
     name.contains("ratelimit") || name.contains("rate-limit")
 }
 
-/// How far from now a number may be to be read as a timestamp although its name says that it is a wait.
+/// How far from now a number may be to be read as a timestamp although its name says that it is a
+/// wait.
 const MONTH: Duration = Duration::from_secs(31 * 24 * 3600);
 
 fn since_1970(now: SystemTime) -> Duration {
@@ -92,13 +97,14 @@ fn duration(seconds: f64) -> Duration {
 }
 
 fn number(text: &str) -> Option<f64> {
-    // Digits and a point only: no sign, no exponent, no "inf" and no "nan", all of which Rust would read.
+    // Digits and a point only: no sign, no exponent, no "inf" and no "nan", all of which Rust would
+    // read.
     let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     text.parse().ok().filter(|_| is_plain)
 }
 
-/// Reads a number that is too large for a wait as a Unix timestamp in seconds, milliseconds, microseconds or
-/// nanoseconds.
+/// Reads a number that is too large for a wait as a Unix timestamp in seconds, milliseconds,
+/// microseconds or nanoseconds.
 fn moment(number: f64) -> Option<Duration> {
     /// As a timestamp this is in 2001, as a wait 31 years.
     const FIRST: f64 = 1e9;

@@ -19,7 +19,8 @@ mod native {
         static CHECKED: Cell<Option<Id>> = const { Cell::new(None) };
     }
 
-    /// Returns the current runtime, or why a call cannot run here, phrased to follow "the Tokio runtime".
+    /// Returns the current runtime, or why a call cannot run here, phrased to follow "the Tokio
+    /// runtime".
     pub(in crate::core) fn current() -> Result<Handle, &'static str> {
         let handle = Handle::try_current().map_err(|_| NO_RUNTIME)?;
         let id = handle.id();
@@ -35,7 +36,8 @@ mod native {
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub(super) use native::current;
 
-/// In a browser there is nothing to check: JavaScript runs the futures, and its timers are always available.
+/// In a browser there is nothing to check: JavaScript runs the futures, and its timers are always
+/// available.
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 pub(super) const fn current() -> Result<(), &'static str> {
     Ok(())

@@ -1,4 +1,7 @@
 //! The URL of the server.
+//!
+//! It is parsed and checked once, so that appending the path of an operation to it cannot fail for
+//! reasons that the program could have known earlier.
 
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -10,8 +13,8 @@ use crate::errors::InvalidRequestError;
 /// Where requests go unless an option or the environment says otherwise.
 pub(super) const DEFAULT_SERVER_URL: &str = "https://openrouter.ai/api/v1";
 
-/// What people write in URL paths but a request line must not contain, besides non-ASCII characters. Control characters
-/// are kept, so that they are refused later.
+/// Characters that people write in URL paths but a request line must not contain, besides non-ASCII
+/// ones. Control characters are kept, so that they are rejected later.
 const UNSAFE_IN_PATH: &AsciiSet = &AsciiSet::EMPTY
     .add(b' ')
     .add(b'"')
@@ -24,13 +27,13 @@ const UNSAFE_IN_PATH: &AsciiSet = &AsciiSet::EMPTY
     .add(b'|')
     .add(b'}');
 
-/// The address of a server, taken apart once.
+/// The URL of a server, parsed once.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerUrl {
     text: String,
     scheme: Scheme,
     authority: Authority,
-    /// How long the path at the end of `text` is.
+    /// The length of the path at the end of `text`.
     path: usize,
 }
 
@@ -53,21 +56,21 @@ impl ServerUrl {
         let scheme = match parts.scheme {
             Some(scheme) if scheme == Scheme::HTTP || scheme == Scheme::HTTPS => scheme,
             Some(_) => return Err(wrong("whose scheme is not supported; use https or http")),
-            None => return Err(wrong("which is not absolute; begin with https://")),
+            None => return Err(wrong("which is not absolute; start it with https://")),
         };
         let authority = parts.authority.filter(|authority| !authority.host().is_empty());
         let authority =
             authority.ok_or_else(|| wrong("which has no host; pass one such as https://openrouter.ai/api/v1"))?;
         if authority.as_str().contains('@') {
-            return Err(wrong("since it holds a user name or a password; remove them"));
+            return Err(wrong("which contains a user name or a password; remove them"));
         }
         if authority.as_str() != authority.host() && authority.port_u16().is_none() {
-            return Err(wrong("whose port is not a number up to 65535; correct it"));
+            return Err(wrong("whose port is invalid; use a number up to 65535"));
         }
         if text.contains(['?', '#']) {
-            return Err(wrong("which has a query or a fragment; give the part before it"));
+            return Err(wrong("which has a query or a fragment; pass the part before it"));
         }
-        // "/" alone is how a URL without a path is told.
+        // A URL without a path has the path "/" here.
         let path = parts.path_and_query.filter(|path| path != "/").map_or(0, |path| path.as_str().len());
         Ok(Self { text, scheme, authority, path })
     }
@@ -80,7 +83,8 @@ impl ServerUrl {
         self.text == DEFAULT_SERVER_URL
     }
 
-    /// The URL of `target`, which begins with a slash, below this one. The two are joined, not resolved.
+    /// Returns the URL of `target`, which begins with a slash, below this one. The two are joined,
+    /// not resolved.
     pub(crate) fn join(&self, target: &str) -> Result<Uri, http::Error> {
         let base = self.text.get(self.text.len() - self.path..).unwrap_or_default();
         let mut path = String::with_capacity(base.len() + target.len());

@@ -1,4 +1,7 @@
-//! Server-sent events: bytes in, events out. It does no I/O, and the bytes may be cut anywhere.
+//! Server-sent events: a decoder without I/O, which accepts bytes in chunks of any size.
+//!
+//! Events that are whole in a chunk are borrowed from it, which is the common case for streams of
+//! models; only the others are copied.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,15 +13,16 @@ use memchr::memchr2;
 
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
-/// A buffer that grew beyond this for one event is given back after it.
+/// A buffer that grew beyond this for one event is released after it.
 const KEPT_CAPACITY: usize = 64 * 1024;
 
-/// Turns the bytes of a `text/event-stream` into events, by the rules of the WHATWG
-/// ([HTML, 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation)).
+/// Decodes the bytes of a `text/event-stream` into events, by the rules of the WHATWG ([HTML,
+/// 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation)).
 ///
-/// [`push`](Self::push) a chunk, call [`next`](Self::next) until it answers `None`, and so on; at the end of the body
-/// [`finish`](Self::finish) tells what was left without its blank line. An event that lies whole in a chunk and has one
-/// data line is lent from the chunk; only what is cut between chunks or has several data lines is copied.
+/// [`push`](Self::push) a chunk, call [`next`](Self::next) until it returns `None`, and repeat. At
+/// the end of the body, [`finish`](Self::finish) returns an event that lacks its blank line. An
+/// event that lies whole in a chunk and has one data line is borrowed from the chunk; only events
+/// that are cut between chunks or have several data lines are copied.
 ///
 /// ```
 /// use openrouter_kit::core::sse::SseDecoder;
@@ -37,24 +41,26 @@ const KEPT_CAPACITY: usize = 64 * 1024;
 /// ```
 pub struct SseDecoder {
     limit: usize,
-    /// What was pushed; everything before `position` is done with.
+    /// The chunk that was pushed; everything before `position` has been read.
     chunk: Bytes,
     position: usize,
-    /// How many bytes of a byte order mark the stream has begun with; 3 once the beginning is over.
+    /// How many bytes of a byte order mark the stream has begun with; 3 once the beginning has been
+    /// read.
     mark: usize,
-    /// The line before ended with CR: a LF that follows belongs to it.
+    /// The line before ended with CR: an LF that follows belongs to it.
     after_cr: bool,
-    /// Inside a comment that is cut; nothing of it is kept.
+    /// Inside a comment that continues in the next chunk; none of it is kept.
     in_comment: bool,
-    /// The data of the event that is copied, then the beginning of a line that is cut.
+    /// The data of an event that was copied, then the beginning of a line that continues in the
+    /// next chunk.
     buffer: Vec<u8>,
     data: Data,
     fields: EventFields,
-    /// The bytes of the event's lines so far.
+    /// The number of bytes in the lines of the event so far.
     size: usize,
-    /// The event was lent out: its data and name are forgotten before the next one.
+    /// The event was returned: its data and name are cleared before the next one.
     lent: bool,
-    /// The limit was passed: nothing more is read.
+    /// The limit was exceeded: nothing more is read.
     failed: bool,
     /// Data that was not UTF-8, repaired.
     repaired: String,
@@ -62,14 +68,15 @@ pub struct SseDecoder {
     outside: Vec<u8>,
     /// The text of each event is kept; see [`keeping_text`](Self::keeping_text).
     keeps_text: bool,
-    /// Where in the chunk the text of the event under way starts, and the part of it from earlier chunks.
+    /// Where in the chunk the text of the current event starts, and the part of it from earlier
+    /// chunks.
     text_start: usize,
     text_begun: Vec<u8>,
-    /// The text of the event that is lent.
+    /// The text of the event that was returned.
     text: Bytes,
 }
 
-/// Where the data of the event under way is.
+/// Where the data of the current event is.
 enum Data {
     Absent,
     /// One line, in the chunk.
@@ -85,30 +92,41 @@ struct EventFields {
     retry: Option<Duration>,
 }
 
-/// One event of a stream, lent by the [`SseDecoder`] until its next call.
+/// One event of a stream, borrowed from the [`SseDecoder`] until it is called again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SseEvent<'a> {
-    /// The name of the event; empty where the stream named none.
+    /// The name of the event; empty if it has none.
     pub event: &'a str,
-    /// The data; several data lines are joined by a line feed. Bytes that are not UTF-8 became U+FFFD.
+    /// The data; several data lines are joined by a line feed. Bytes that are not UTF-8 became
+    /// U+FFFD.
     pub data: &'a str,
-    /// The last id the stream has named, with this event or before; empty where it named none.
+    /// The last id that the stream has set, in this event or before; empty if it set none.
     pub id: &'a str,
-    /// The last time to wait before reconnecting that the stream has named, with this event or before.
+    /// The last time to wait before reconnecting that the stream has set, in this event or before.
     pub retry: Option<Duration>,
     /// The lines of the event with its blank line, if the decoder keeps them.
     pub(crate) text: &'a Bytes,
 }
 
-/// An event has more bytes than the decoder was told to accept. It is the last thing the decoder answers.
+/// An event is larger than the limit of the decoder, which returns nothing after this error.
+///
+/// ```
+/// use openrouter_kit::core::sse::SseDecoder;
+///
+/// let mut decoder = SseDecoder::new(16);
+/// decoder.push("data: more than sixteen bytes\n\n".into());
+/// let error = decoder.next().unwrap().unwrap_err();
+/// assert_eq!(error.limit(), 16);
+/// assert!(decoder.next().is_none());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventTooLarge {
     limit: usize,
 }
 
 impl EventTooLarge {
-    /// The limit, in bytes.
+    /// Returns the limit, in bytes.
     pub const fn limit(&self) -> usize {
         self.limit
     }
@@ -123,10 +141,10 @@ impl fmt::Display for EventTooLarge {
 impl StdError for EventTooLarge {}
 
 impl SseDecoder {
-    /// A decoder at the beginning of a stream that accepts events of up to `limit` bytes.
+    /// Creates a decoder at the beginning of a stream, which accepts events of up to `limit` bytes.
     ///
-    /// The bytes of all lines of an event count, field names included, line ends and comments excluded. Memory is bounded
-    /// by the limit, however long a line or an event goes on.
+    /// The bytes of all lines of an event count, including field names, excluding line ends and
+    /// comments. Memory is bounded by the limit, however long a line or an event is.
     pub const fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -150,7 +168,8 @@ impl SseDecoder {
         }
     }
 
-    /// Keeps the text of each event, and returns comments and other blocks without data as events too.
+    /// Keeps the text of each event, and returns comments and other blocks without data as events
+    /// too.
     pub(crate) const fn keeping_text(mut self, keeps_text: bool) -> Self {
         self.keeps_text = keeps_text;
         self
@@ -160,13 +179,14 @@ impl SseDecoder {
         self.keeps_text
     }
 
-    /// The text of the event that was returned last, if the decoder keeps it.
+    /// Returns the text of the event that was returned last, if the decoder keeps it.
     pub(crate) const fn text(&self) -> &Bytes {
         &self.text
     }
 
-    /// The lines that are not event fields, which the specification says to ignore: an error or a whole response from a
-    /// server that does not follow it. They are kept until [`forget_outside`](Self::forget_outside).
+    /// Returns the lines that are not event fields, which the specification says to ignore: an
+    /// error or a whole response from a server that does not follow it. They are kept until
+    /// [`forget_outside`](Self::forget_outside).
     pub(crate) fn outside(&self) -> &[u8] {
         &self.outside
     }
@@ -176,15 +196,16 @@ impl SseDecoder {
         self.outside.clear();
     }
 
-    /// Takes the next bytes of the stream. Call [`next`](Self::next) until it answers `None` before the next push, so
-    /// that nothing needs to be joined.
+    /// Adds the next bytes of the stream. Call [`next`](Self::next) until it returns `None` before
+    /// the next push, so that nothing needs to be joined.
     pub fn push(&mut self, chunk: Bytes) {
         if self.failed {
             return;
         }
         let rest = self.chunk.get(self.position..).unwrap_or_default();
         if rest.is_empty() {
-            // The data of an event under way was copied when `next` found the chunk used up, unless it was lent.
+            // The data of the current event was copied when `next` reached the end of the chunk,
+            // unless the event was returned.
             self.forget_lent();
             self.chunk = chunk;
             self.position = 0;
@@ -200,10 +221,11 @@ impl SseDecoder {
         }
     }
 
-    /// The next event that is complete, or `None` if that takes more bytes.
+    /// Returns the next complete event, or `None` if that takes more bytes.
     ///
     /// # Errors
-    /// [`EventTooLarge`] once the event under way has more bytes than the limit; `None` follows, for good.
+    /// [`EventTooLarge`] once the current event has more bytes than the limit; after that, always
+    /// `None`.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend its items")]
     #[inline]
     pub fn next(&mut self) -> Option<Result<SseEvent<'_>, EventTooLarge>> {
@@ -219,10 +241,20 @@ impl SseDecoder {
         }
     }
 
-    /// At the end of the stream, after [`next`](Self::next) answered `None`: the event under way, if it has data.
+    /// Returns the last event if the stream ended without its blank line and it has data. Call this
+    /// after [`next`](Self::next) has returned `None` for the last chunk.
     ///
-    /// By the rules such an event is not dispatched, since its blank line is missing; it may be cut short. The caller
+    /// By the rules, such an event is not dispatched, since it may have been cut short. The caller
     /// decides.
+    ///
+    /// ```
+    /// use openrouter_kit::core::sse::SseDecoder;
+    ///
+    /// let mut decoder = SseDecoder::new(1024);
+    /// decoder.push("data: cut".into());
+    /// assert!(decoder.next().is_none());
+    /// assert_eq!(decoder.finish().map(|event| event.data), Some("cut"));
+    /// ```
     pub fn finish(&mut self) -> Option<SseEvent<'_>> {
         self.forget_lent();
         if self.buffer.len() > self.line_start() {
@@ -234,7 +266,8 @@ impl SseDecoder {
         }
     }
 
-    /// A byte order mark may be cut between chunks. What only began like one is the beginning of the first line.
+    /// A byte order mark may be split between chunks. What only begins like one is the start of the
+    /// first line.
     fn skip_byte_order_mark(&mut self) {
         while let Some(expected) = BYTE_ORDER_MARK.get(self.mark) {
             match self.chunk.get(self.position) {
@@ -259,7 +292,7 @@ impl SseDecoder {
         loop {
             let rest = self.chunk.get(self.position..).unwrap_or_default();
             let Some(first) = rest.first() else {
-                // It is asked again before more bytes come, so that nothing is done twice.
+                // If it is called again before more bytes are pushed, nothing is done twice.
                 if !self.chunk.is_empty() {
                     if self.keeps_text {
                         self.keep_beginning_of_text()?;
@@ -312,7 +345,8 @@ impl SseDecoder {
         }
     }
 
-    /// Takes the text of the event that ends here, and returns whether it has a comment or a field, and nothing else.
+    /// Takes the text of the event that ends here, and returns whether it has a comment or a field,
+    /// and nothing else.
     #[inline(never)]
     fn take_text(&mut self) -> bool {
         if self.after_cr && self.chunk.get(self.position) == Some(&b'\n') {
@@ -332,15 +366,16 @@ impl SseDecoder {
             && lines.all(|line| line.starts_with(b":") || !matches!(Field::of(line).0, Field::Unknown))
     }
 
-    /// Copies the text of the event under way out of the chunk, which is about to go.
+    /// Copies the text of the current event from the chunk, which is about to be replaced.
     #[inline(never)]
     fn keep_beginning_of_text(&mut self) -> Result<(), EventTooLarge> {
         self.text_begun.extend_from_slice(self.chunk.get(self.text_start..).unwrap_or_default());
-        // Line ends do not count towards the limit, but they are never more than twice the rest. Comments do.
+        // Line ends do not count toward the limit, but they are never more than twice the rest.
+        // Comments do.
         if self.text_begun.len() / 3 > self.limit { Err(EventTooLarge { limit: self.limit }) } else { Ok(()) }
     }
 
-    /// Where in the buffer the line under way begins.
+    /// Returns where the current line begins in the buffer.
     const fn line_start(&self) -> usize {
         match &self.data {
             Data::Buffer(range) => range.end,
@@ -376,7 +411,8 @@ impl SseDecoder {
         self.count(line.len())
     }
 
-    /// Takes the line that ends with the buffer. Its text stays where it is if it is the first of the data.
+    /// Takes the line at the end of the buffer. Its text stays in place if it is the first line of
+    /// the data.
     fn take_buffered_line(&mut self) {
         let start = self.line_start();
         let text = self.buffer.get(start..).unwrap_or_default();
@@ -401,7 +437,8 @@ impl SseDecoder {
         }
     }
 
-    /// Copies the data of the event under way out of the chunk, which is about to go or to be joined by another line.
+    /// Copies the data of the current event from the chunk, which is about to be replaced, or when
+    /// another line is joined to it.
     fn keep_data(&mut self) {
         if let Data::Chunk(range) = &self.data {
             self.buffer.clear();
@@ -410,7 +447,7 @@ impl SseDecoder {
         }
     }
 
-    /// Copies the rest of the chunk, in which no line ends.
+    /// Copies the rest of the chunk, which contains no line end.
     fn keep_beginning_of_line(&mut self) -> Result<(), EventTooLarge> {
         self.keep_data();
         let rest = self.chunk.get(self.position..).unwrap_or_default();
@@ -479,7 +516,7 @@ fn keep_outside(outside: &mut Vec<u8>, line: &[u8], limit: usize) {
     }
 }
 
-/// The lines of an event that are not blank, without their ends.
+/// Returns the lines of an event that are not blank, without their ends.
 pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.is_empty())
 }
@@ -490,7 +527,7 @@ pub(crate) enum Field {
     Event,
     Id,
     Retry,
-    /// A field the rules tell to ignore.
+    /// A field that the rules say to ignore.
     Unknown,
 }
 
@@ -524,7 +561,7 @@ impl EventFields {
                 self.id.clear();
                 self.id.push_str(&String::from_utf8_lossy(value));
             }
-            // A number too large to hold is as good as none.
+            // A number too large to represent counts as none.
             Field::Retry if value.iter().all(u8::is_ascii_digit) => {
                 let milliseconds = str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
                 self.retry = milliseconds.map(Duration::from_millis).or(self.retry);

@@ -6,8 +6,20 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The progress of an upload or a download; see [`FilePart::on_progress`](super::FilePart::on_progress) and
+/// The progress of an upload or a download; see
+/// [`FilePart::on_progress`](super::FilePart::on_progress) and
 /// [`Download::on_progress`](super::Download::on_progress).
+///
+/// ```no_run
+/// # async fn run(file: openrouter_kit::core::Download) -> Result<(), openrouter_kit::Error> {
+/// let file = file.on_progress(|progress| match progress.total {
+///     Some(total) => println!("{} of {total} bytes", progress.bytes),
+///     None => println!("{} bytes", progress.bytes),
+/// });
+/// file.save_to("video.mp4").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransferProgress {
@@ -49,8 +61,8 @@ impl fmt::Debug for Reporter {
     }
 }
 
-/// Returns the metadata of the regular file at `path`, following links. This is checked before a file is opened,
-/// because opening a FIFO waits for its other end.
+/// Returns the metadata of the regular file at `path`, following links. This is checked before a
+/// file is opened, because opening a FIFO waits for its other end.
 ///
 /// # Errors
 /// Returns the system's error, or one that names the file type if it is not a regular file.

@@ -16,8 +16,8 @@ const DOLLAR: i128 = 10_i128.pow(PLACES as u32);
 
 /// An exact amount of US dollars, in steps of 10⁻¹⁸ dollars.
 ///
-/// The API writes prices as decimal text ("0.00000015" for one token), which `f64` cannot represent exactly; sums of
-/// many small amounts then drift. Arithmetic saturates at ±1.7 × 10²⁰ dollars.
+/// The API writes prices as decimal text ("0.00000015" for one token), which `f64` cannot represent
+/// exactly; sums of many small amounts then drift. Arithmetic saturates at ±1.7 × 10²⁰ dollars.
 ///
 /// ```
 /// use openrouter_kit::helpers::Usd;
@@ -30,11 +30,20 @@ const DOLLAR: i128 = 10_i128.pow(PLACES as u32);
 pub struct Usd(i128);
 
 impl Usd {
-    /// No money.
+    /// Zero dollars.
     pub const ZERO: Self = Self(0);
 
-    /// Converts an amount that the API sends as a number, such as the `cost` of a response: the decimal number that is
-    /// written in the JSON, not its binary approximation. Returns `None` if it is not finite or too large.
+    /// Converts an amount that the API sends as a number, such as the `cost` of a response: the
+    /// decimal number that is written in the JSON, not its binary approximation. Returns `None` if
+    /// it is not finite or too large.
+    ///
+    /// ```
+    /// use openrouter_kit::helpers::Usd;
+    ///
+    /// let cost = Usd::from_f64(0.1).unwrap();
+    /// assert_eq!((cost + cost + cost).to_string(), "0.3");
+    /// assert_eq!(Usd::from_f64(f64::NAN), None);
+    /// ```
     #[must_use]
     pub fn from_f64(amount: f64) -> Option<Self> {
         // The shortest decimal form that reads back as the same `f64` is the one that was written.
@@ -42,6 +51,13 @@ impl Usd {
     }
 
     /// Returns the nearest `f64`, for display and statistics.
+    ///
+    /// ```
+    /// use openrouter_kit::helpers::Usd;
+    ///
+    /// let cost: Usd = "0.25".parse().unwrap();
+    /// assert_eq!(format!("${:.2}", cost.as_f64()), "$0.25");
+    /// ```
     #[must_use]
     pub fn as_f64(self) -> f64 {
         // Text is the only exact way from 128 bits to the nearest `f64`.
@@ -49,6 +65,13 @@ impl Usd {
     }
 
     /// Returns the price of a million units, the form in which prices are usually compared.
+    ///
+    /// ```
+    /// use openrouter_kit::helpers::Usd;
+    ///
+    /// let per_token: Usd = "0.00000015".parse().unwrap();
+    /// assert_eq!(per_token.per_million().to_string(), "0.15");
+    /// ```
     #[must_use]
     pub const fn per_million(self) -> Self {
         Self(self.0.saturating_mul(1_000_000))
@@ -122,7 +145,8 @@ fn parse(text: &str) -> Option<i128> {
 }
 
 impl Serialize for Usd {
-    /// Writes the amount as text, as the API writes prices, since a JSON number is often read as an `f64`.
+    /// Writes the amount as text, as the API writes prices, since a JSON number is often read as an
+    /// `f64`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }

@@ -1,4 +1,4 @@
-//! A limit of time for a future.
+//! A time limit for a future.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,8 +10,8 @@ use pin_project_lite::pin_project;
 use super::time::{Sleep, sleep};
 
 pin_project! {
-    /// Returns the output of a future, or the limit if it expires first. It is one type with and without a limit, so
-    /// that the code of the future is compiled once.
+    /// Returns the output of a future, or the limit if it expires first. It is one type with and
+    /// without a limit, so the code of the future is compiled once.
     pub(crate) struct Within<F> {
         #[pin]
         future: F,

@@ -7,19 +7,19 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
-/// The folder of large values, inside the folder of the recordings.
+/// The subfolder for large values.
 pub(super) const VALUES: &str = "values";
 
-/// A folder whose files only their owner can read, and which git ignores.
+/// A folder that Git ignores and whose files only their owner can read.
 pub(super) struct Folder {
     path: PathBuf,
-    /// The beginning of the names of this process.
+    /// The prefix of the file names of this recorder.
     name: String,
     part: u32,
 }
 
 impl Folder {
-    /// Creates the folder. `name` is not that of another recorder.
+    /// Creates the folder. `name` must be unique among recorders.
     pub(super) fn create(path: &Path, name: String) -> io::Result<Self> {
         create_folder(&path.join(VALUES))?;
         let ignore = path.join(".gitignore");
@@ -29,7 +29,7 @@ impl Folder {
         Ok(Self { path: path.to_owned(), name, part: 0 })
     }
 
-    /// Creates the next file of this recorder, and deletes the oldest so that there are at most `max_files`.
+    /// Creates the next file of this recorder and deletes the oldest files so that at most `max_files` remain.
     pub(super) fn next_file(&mut self, max_files: usize) -> io::Result<(File, PathBuf, u32)> {
         self.part += 1;
         let path = self.path.join(format!("{}-{}.jsonl", self.name, self.part));
@@ -38,7 +38,7 @@ impl Folder {
         Ok((file, path, self.part))
     }
 
-    /// Deletes old recordings, and values that are older than any recording. What cannot be deleted stays.
+    /// Deletes old recordings, and values older than every recording that remains. What cannot be deleted stays.
     fn clean(&self, max_files: usize) {
         let mut recordings = self.files(&self.path);
         recordings.retain(|(_, path)| path.extension().is_some_and(|extension| extension == "jsonl"));
@@ -62,12 +62,12 @@ impl Folder {
         entries.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect()
     }
 
-    /// Stores a value under its hash, once, and returns the hash.
+    /// Stores a value under its hash, unless it is there already, and returns the hash.
     pub(super) fn store(&self, value: &[u8]) -> io::Result<String> {
         let hash: String = Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect();
         let path = self.path.join(VALUES).join(&hash);
         if !path.exists() {
-            // Under another name until it is whole.
+            // Under a temporary name until it is complete.
             let part = path.with_extension(format!("{:016x}", fastrand::u64(..)));
             create_file(&part, false)?.write_all(value)?;
             fs::rename(&part, &path)?;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::hooks::{CallEnd, Retry, RetryReason};
 
-/// The version of the format that a recorder writes, which the first line of every file tells.
+/// The version of the format that recorders write. The first line of every file states it.
 pub const VERSION: u32 = 1;
 
 /// A line under construction: a JSON object.
@@ -36,7 +36,7 @@ impl Line {
         let _ = serde_json::to_writer(&mut self.0, value);
     }
 
-    /// Adds a value that is JSON already.
+    /// Adds a value that already is JSON.
     pub(super) fn raw(mut self, name: &str, value: impl Display) -> Self {
         self.name(name);
         self.0.extend_from_slice(value.to_string().as_bytes());
@@ -48,7 +48,7 @@ impl Line {
         self.raw("at", format_args!("{}.{:03}", at.as_millis(), at.subsec_micros() % 1000))
     }
 
-    /// Adds members as they stand, which begin with a comma.
+    /// Adds members that are written already, beginning with a comma.
     pub(super) fn members(mut self, members: &str) -> Self {
         self.0.extend_from_slice(members.as_bytes());
         self
@@ -60,7 +60,7 @@ impl Line {
     }
 }
 
-/// The members of a line that need no redaction, each after a comma.
+/// Members of a line that need no redaction, each preceded by a comma.
 #[derive(Default)]
 pub(super) struct Members(String);
 
@@ -84,7 +84,7 @@ impl Members {
     }
 }
 
-/// The members of the line that ends a call.
+/// Returns the members of the line that ends a call.
 pub(super) fn end(end: &CallEnd<'_>, (outcome, error): (&str, Option<String>)) -> String {
     let milliseconds = |time: Duration| format!("{:.3}", time.as_secs_f64() * 1e3);
     let (mut members, usage) = (Members::default(), &end.usage);
@@ -111,7 +111,7 @@ pub(super) fn end(end: &CallEnd<'_>, (outcome, error): (&str, Option<String>)) -
     members.into_text()
 }
 
-/// The members that say how a call goes on after an attempt failed.
+/// Returns the members that say how a call continues after a failed attempt.
 pub(super) fn retry(retry: Option<Retry>) -> String {
     let mut members = Members::default();
     if let Some(Retry { wait, reason }) = retry {
@@ -126,9 +126,10 @@ pub(super) fn retry(retry: Option<Retry>) -> String {
     members.into_text()
 }
 
-/// A point in time as RFC 3339 in UTC, to the second.
+/// Formats a point in time as RFC 3339 in UTC, to the millisecond.
 pub(super) fn time(time: SystemTime) -> String {
-    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (seconds, millisecond) = (since.as_secs(), since.subsec_millis());
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     // The civil calendar by eras of 400 years that begin in March.
     let shifted = days + 719_468;
@@ -140,7 +141,7 @@ pub(super) fn time(time: SystemTime) -> String {
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
 }
 
 #[cfg(test)]
@@ -149,13 +150,13 @@ mod tests {
 
     #[test]
     fn times_are_written_as_dates() {
-        for (seconds, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_795_661_999, "2026-11-26T02:59:59Z"),
+        for (milliseconds, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_795_661_999_007, "2026-11-26T02:59:59.007Z"),
         ] {
-            assert_eq!(time(UNIX_EPOCH + Duration::from_secs(seconds)), text);
+            assert_eq!(time(UNIX_EPOCH + Duration::from_millis(milliseconds)), text);
         }
     }
 }

@@ -1,12 +1,14 @@
-//! Recording what a program sends and receives, to look at it later or to make tests of it.
+//! Records what a program sends and receives, to look at it later or to turn it into tests.
 //!
-//! A [`Recorder`] is a hook that writes every call to a file: its requests, responses, errors and the events of its streams
-//! with their times. It never blocks a call and never fails one. The format is described in `docs/recordings.md`, and
-//! `MockServer::replay` of the feature `mock` answers requests from such a file.
+//! A [`Recorder`] is a hook that writes every call to a file: its requests, responses, errors and the events of its
+//! streams with their times. It never blocks a call and never makes one fail. The format is described in
+//! `docs/recordings.md`. `openrouter devtools` of the command line shows recordings, and `MockServer::replay` (feature
+//! `mock`) responds from them.
 //!
-//! Nothing is recorded unless a program asks for it: with [`Recorder::new`], or by `OPENROUTER_DEVTOOLS=1` in the environment
-//! of a client that is built with [`env`](crate::core::ClientBuilder::env). Keys are redacted, but prompts and responses are
-//! written as they are unless [`content`](Recorder::content) says otherwise: recordings are for development.
+//! Nothing is recorded unless a program asks for it: with [`Recorder::new`], or by `OPENROUTER_DEVTOOLS=1` in the
+//! environment of a client that is built with [`env`](crate::core::ClientBuilder::env). Keys are redacted, but prompts
+//! and responses are recorded in full unless [`content`](Recorder::content) says otherwise: recordings are for
+//! development.
 
 mod files;
 mod format;
@@ -35,12 +37,12 @@ use crate::hooks::{CallEnd, Hook, HookContext, Observer, Outcome, Retry};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Content {
-    /// Everything but keys, and what is redacted.
+    /// Everything except keys and redacted values.
     #[default]
     Full,
-    /// The lengths of bodies and events only.
+    /// Only the lengths of bodies and events.
     Lengths,
-    /// Neither.
+    /// Neither content nor lengths.
     None,
 }
 
@@ -53,15 +55,15 @@ struct Options {
     max_file: u64,
     max_files: usize,
     max_queue: usize,
-    /// Whether a line on standard error says where the recording is.
+    /// Whether a line on standard error announces the file.
     announces: bool,
 }
 
 /// A hook that records every call to a file; see the [module](self).
 ///
-/// The recorder begins to write with its first call. Each process has a file of its own, which is continued in a new one when it
-/// is large. The last clone that is dropped, with the last client that has it, waits until everything is written, at most a
-/// second.
+/// The recorder starts writing at its first call. Each process writes a file of its own and continues in a new one when
+/// that becomes large. Dropping the last clone, which clients hold too, waits until everything is written, for at most
+/// a second.
 ///
 /// ```no_run
 /// # #[cfg(feature = "_tls")]
@@ -82,16 +84,17 @@ pub struct Recorder {
     running: Arc<OnceLock<Running>>,
 }
 
-/// A recorder that has begun.
+/// A recorder that has started.
 struct Running {
     queue: Arc<Queue>,
-    /// `None` if nothing can be written.
+    /// `None` if no file can be written.
     path: Option<PathBuf>,
     began: Instant,
 }
 
 impl Recorder {
-    /// A recorder that writes to files in `folder`, which is created for its owner only, with a `.gitignore` of its own.
+    /// Creates a recorder that writes to files in `folder`, which is created with a `.gitignore` and is accessible only
+    /// to its owner.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         let options = Options {
@@ -106,9 +109,10 @@ impl Recorder {
         Self { options, running: Arc::default() }
     }
 
-    /// The recorder that the environment asks for, shared by all clients of the process: `None` unless `OPENROUTER_DEVTOOLS`
-    /// is set to something else than `0` or `false`. It writes to the folder in `OPENROUTER_DEVTOOLS_DIR`, or to
-    /// `.openrouter/devtools`, and prints the path of its file to standard error once it begins.
+    /// Returns the recorder that the environment asks for, which all clients of the process share: `None` unless
+    /// `OPENROUTER_DEVTOOLS` is set to anything other than `0` or `false`. It writes to the folder in
+    /// `OPENROUTER_DEVTOOLS_DIR`, by default `.openrouter/devtools`, and prints the path of its file to standard error
+    /// when it starts.
     #[must_use]
     pub fn from_env() -> Option<Self> {
         static SHARED: Mutex<(Weak<OnceLock<Running>>, Option<PathBuf>)> = Mutex::new((Weak::new(), None));
@@ -132,51 +136,51 @@ impl Recorder {
         self
     }
 
-    /// Redacts the value at a JSON pointer ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)) such as `/messages/0/content`
-    /// in JSON bodies of requests and responses and in the data of events. `*` stands for any member or element. May be called
-    /// several times.
+    /// Redacts the value at a JSON pointer ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)) such as
+    /// `/messages/0/content` in JSON bodies of requests and responses and in the data of events. `*` stands for any
+    /// member or element. May be called several times.
     #[must_use]
     pub fn redact(mut self, pointer: impl Into<String>) -> Self {
         self.options.redacted.push(pointer.into());
         self
     }
 
-    /// Sets how many bytes a file may have before it is continued in another. Default: 64 MiB.
+    /// Sets the size in bytes beyond which a file is continued in a new one. Default: 64 MiB.
     #[must_use]
     pub const fn max_file(mut self, bytes: u64) -> Self {
         self.options.max_file = bytes;
         self
     }
 
-    /// Sets how many files the folder may have, at least one; the oldest are deleted. Default: 50.
+    /// Sets how many files the folder may hold, at least one; the oldest are deleted. Default: 50.
     #[must_use]
     pub const fn max_files(mut self, files: usize) -> Self {
         self.options.max_files = files;
         self
     }
 
-    /// Sets how many bytes may wait to be written. What does not fit is dropped, counted, and noted in the file. Default: 32
-    /// MiB.
+    /// Sets how many bytes may wait to be written. What does not fit is dropped, and the file states how much. Default:
+    /// 32 MiB.
     #[must_use]
     pub const fn max_queue(mut self, bytes: usize) -> Self {
         self.options.max_queue = bytes;
         self
     }
 
-    /// Returns the path of the first file of this process; `None` before the first call, and if no file can be written.
+    /// Returns the path of the first file of this recorder; `None` before the first call, or if no file can be written.
     #[must_use]
     pub fn path(&self) -> Option<PathBuf> {
         self.running.get()?.path.clone()
     }
 
-    /// Waits until everything that was recorded so far is written. It blocks.
+    /// Blocks until everything recorded so far is written.
     pub fn flush(&self) {
         if let Some(running) = self.running.get().filter(|running| running.path.is_some()) {
             running.queue.flush();
         }
     }
 
-    /// Begins to record, unless it has begun. A recorder that cannot write says so once and records nothing.
+    /// Starts the recorder on its first call. One that cannot write says so once and records nothing.
     fn start(&self) -> Option<&Running> {
         let running = self.running.get_or_init(|| Running::start(&self.options));
         Some(running).filter(|running| running.path.is_some())

@@ -1,4 +1,4 @@
-//! What waits to be written.
+//! The messages that wait to be written.
 
 use std::mem;
 use std::ops::Range;
@@ -10,13 +10,13 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::hooks::Retry;
 
-/// How long lines wait for others. A thread that is woken for each event of a stream would cost more than the event.
+/// How long messages wait for others: waking the thread for each event of a stream would cost more than the event.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How long a program waits for its recorder at the end.
+/// How long a program waits for its recorder before it exits.
 const LAST: Duration = Duration::from_secs(1);
 
-/// What happened in a call, and when, since the recorder began.
+/// What happened in a call, and when, measured from the start of the recorder.
 pub(super) struct Message {
     pub(super) call: u64,
     pub(super) attempt: u32,
@@ -28,7 +28,7 @@ pub(super) enum What {
     Request(Box<RequestLine>),
     Response(StatusCode, Box<HeaderMap>),
     Chunk(Bytes),
-    /// A short chunk, in the text of the batch: its own memory is the buffer of the connection, which is used again sooner.
+    /// A short chunk, copied to the text of the batch, so that the connection can reuse its buffer sooner.
     ShortChunk(Range<usize>),
     Failed(String, Option<Retry>),
     /// The members of the line.
@@ -50,7 +50,7 @@ pub(super) struct RequestLine {
 /// Chunks up to this are copied.
 const SHORT: usize = 16 * 1024;
 
-/// What is written together.
+/// Messages that are written together.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) messages: Vec<Message>,
@@ -58,13 +58,13 @@ pub(super) struct Batch {
     pub(super) text: Vec<u8>,
 }
 
-/// A queue of limited size with one reader.
+/// A bounded queue with one reader.
 pub(super) struct Queue {
     limit: usize,
     state: Mutex<State>,
-    /// For the reader.
+    /// Wakes the reader.
     filled: Condvar,
-    /// For those who wait until everything is written.
+    /// Wakes those that wait until everything is written.
     emptied: Condvar,
 }
 
@@ -73,11 +73,11 @@ struct State {
     batch: Batch,
     bytes: usize,
     dropped: u64,
-    /// The reader waits until there is something; otherwise it looks by itself soon.
+    /// The reader sleeps until it is woken; otherwise it will look at the queue soon.
     is_idle: bool,
     is_hurried: bool,
     is_closed: bool,
-    /// The reader has messages that it has not written yet.
+    /// The reader holds messages that it has not written yet.
     is_writing: bool,
 }
 
@@ -123,15 +123,15 @@ impl Queue {
         }
     }
 
-    /// Takes everything there is, with the number of messages that were dropped before; `None` at the end. `batch` is
-    /// filled, and its room reused.
+    /// Takes everything in the queue into `batch`, whose memory is reused, and returns the number of messages dropped
+    /// before. `None` at the end.
     pub(super) fn take(&self, batch: &mut Batch) -> Option<u64> {
         batch.messages.clear();
         batch.text.clear();
         let mut state = self.state();
         state.is_writing = false;
         self.emptied.notify_all();
-        // Others join what has just begun to come.
+        // More messages usually follow the first.
         if !state.is_closed && !state.is_hurried {
             state = self.filled.wait_timeout(state, PAUSE).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -150,7 +150,7 @@ impl Queue {
         Some(mem::take(&mut state.dropped))
     }
 
-    /// Waits until everything is written, at most a second.
+    /// Waits until everything is written, for at most a second.
     pub(super) fn flush(&self) {
         let mut state = self.state();
         state.is_hurried = true;
@@ -159,7 +159,7 @@ impl Queue {
         let _ = self.emptied.wait_timeout_while(state, LAST, is_busy);
     }
 
-    /// Ends the queue: what is in it is still written. Waits for that, at most a second.
+    /// Closes the queue. What it holds is still written; waits for that, for at most a second.
     pub(super) fn close(&self) {
         self.state().is_closed = true;
         self.flush();

@@ -1,4 +1,4 @@
-//! What a recording does not show: keys anywhere, values of headers that may be secret, and what the program redacts.
+//! What recordings leave out: keys anywhere, values of headers that may be secret, and what the program redacts.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,16 +9,16 @@ use memchr::memmem::Finder;
 use crate::core::hidden::{REDACTED, is_harmless, names_secret};
 use crate::core::wire::Reader;
 
-/// Anything shorter after `sk-` or `Bearer` is not a key.
+/// Shorter text after `sk-` or `Bearer` is not a key.
 const SHORTEST_KEY: usize = 8;
 
-/// Anything shorter is a placeholder for a server without keys, and may occur in any text.
+/// A shorter key is a placeholder for a server without keys and may occur in any text.
 const SHORTEST_SENT: usize = 6;
 
 pub(super) struct Redaction {
     key: Finder<'static>,
     bearers: [Finder<'static>; 2],
-    /// The members and elements on the way to each redacted value.
+    /// The path to each redacted value: names of members and indices of elements.
     pointers: Vec<Vec<String>>,
 }
 
@@ -35,7 +35,7 @@ impl Redaction {
         }
     }
 
-    /// Redacts keys in a text, and the key that was sent, which some servers echo.
+    /// Redacts keys in a text, among them the key that was sent, which some servers echo.
     pub(super) fn keys<'a>(&self, text: &'a str, sent: Option<&str>) -> Cow<'a, str> {
         let bytes = text.as_bytes();
         let mut ranges = Vec::new();
@@ -64,7 +64,7 @@ impl Redaction {
         cut(text, ranges, REDACTED)
     }
 
-    /// Redacts in JSON what the program wants to be redacted, and, if `names`, strings whose names say that they are secret.
+    /// Redacts in JSON what the program asked to redact and, with `names`, strings under names that mark a secret.
     pub(super) fn json<'a>(&self, json: &'a str, names: bool) -> Cow<'a, str> {
         if !names && self.pointers.is_empty() {
             return Cow::Borrowed(json);
@@ -77,7 +77,7 @@ impl Redaction {
         cut(json, ranges, "\"[redacted]\"")
     }
 
-    /// Redacts in the data of events what the program wants to be redacted.
+    /// Redacts in the data of events what the program asked to redact.
     pub(super) fn events<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.pointers.is_empty() {
             return Cow::Borrowed(text);
@@ -94,7 +94,7 @@ impl Redaction {
     }
 }
 
-/// The way through JSON to what is redacted.
+/// A walk through JSON to the values to redact.
 struct Walk<'a> {
     whole: &'a str,
     names: bool,
@@ -102,10 +102,10 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Reads a value. `pointers` are the ways from here.
+    /// Visits a value. `pointers` are the paths that remain from here.
     fn value<'p>(&mut self, value: &str, pointers: &[&'p [String]], is_secret: bool) {
         if pointers.iter().any(|pointer| pointer.is_empty()) || is_secret && value.starts_with('"') {
-            // It is a part of the whole.
+            // `value` is a slice of `whole`.
             let start = (value.as_ptr() as usize).saturating_sub(self.whole.as_ptr() as usize);
             self.ranges.push(start..start + value.len());
             return;
@@ -117,7 +117,7 @@ impl Walk<'_> {
             };
             pointers.iter().filter_map(fits).collect()
         };
-        // Invalid JSON has no members; if it breaks off, those before count.
+        // Invalid JSON has no members; if it breaks off, those before that point count.
         if value.starts_with('{') {
             let _ = Reader::new(value).object(&mut |key, reader| {
                 let member = reader.raw()?;
@@ -134,7 +134,7 @@ impl Walk<'_> {
     }
 }
 
-/// Puts `mark` in the place of each range.
+/// Replaces each range with `mark`.
 fn cut<'a>(text: &'a str, mut ranges: Vec<Range<usize>>, mark: &str) -> Cow<'a, str> {
     if ranges.is_empty() {
         return Cow::Borrowed(text);
@@ -152,7 +152,7 @@ fn cut<'a>(text: &'a str, mut ranges: Vec<Range<usize>>, mark: &str) -> Cow<'a, 
     Cow::Owned(shown)
 }
 
-/// The headers as JSON, with the values of those that are known to hold no secret.
+/// Returns the headers as JSON, with values only for those known to hold no secret.
 pub(super) fn headers(headers: &HeaderMap) -> String {
     let shown = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let pairs = headers.iter().map(|(name, value)| {
@@ -162,7 +162,7 @@ pub(super) fn headers(headers: &HeaderMap) -> String {
     format!("[{}]", pairs.collect::<Vec<_>>().join(","))
 }
 
-/// A query without values whose names say that they are secret.
+/// Returns a query without the values of names that mark a secret.
 pub(super) fn query(query: &str) -> String {
     let pairs = query.split('&').map(|pair| match pair.split_once('=') {
         Some((name, _)) if names_secret(name) => format!("{name}={REDACTED}"),
@@ -171,7 +171,7 @@ pub(super) fn query(query: &str) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-/// The key in the value of an `Authorization` header.
+/// Returns the key in the value of an `Authorization` header.
 pub(super) fn key(authorization: Option<&HeaderValue>) -> Option<String> {
     authorization?.to_str().ok()?.rsplit(' ').next().map(str::to_owned)
 }

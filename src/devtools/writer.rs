@@ -1,4 +1,4 @@
-//! The thread that writes a recording.
+//! The thread that writes the files of a recorder.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -17,20 +17,21 @@ use super::redaction::{self, Redaction};
 use super::{Content, Options};
 use crate::core::base64;
 
-/// Larger values are stored in a file of their own.
+/// Values larger than this are stored in separate files.
 const LARGEST_INLINE: usize = 256 * 1024;
 
-/// Of a body beyond this only the length is recorded.
+/// Of bodies larger than this, only the length is recorded.
 const LARGEST_BODY: usize = 64 * 1024 * 1024;
 
-/// More than this is written before other messages are read.
+/// Lines are written once they exceed this size, before more messages are handled.
 const LARGEST_BATCH: usize = 1024 * 1024;
 
-/// Starts the thread, and returns the path of its first file.
+/// Starts the thread and returns the path of its first file.
 pub(super) fn start(options: &Options, queue: &Arc<Queue>) -> io::Result<PathBuf> {
-    let started = SystemTime::now();
-    let time = format::time(started);
-    let name = format!("{}-{}-{:04x}", time.replace(':', "-"), std::process::id(), fastrand::u16(..));
+    let started = format::time(SystemTime::now());
+    // A file name has no colon on Windows, and no need of the milliseconds.
+    let second = started.get(..19).unwrap_or_default().replace(':', "-");
+    let name = format!("{second}Z-{}-{:04x}", std::process::id(), fastrand::u16(..));
     let mut folder = Folder::create(&options.folder, name)?;
     let (file, path, part) = folder.next_file(options.max_files)?;
     let mut output = Output {
@@ -41,7 +42,7 @@ pub(super) fn start(options: &Options, queue: &Arc<Queue>) -> io::Result<PathBuf
         buffer: Vec::new(),
         redaction: Redaction::new(&options.redacted),
         options: options.clone(),
-        started: time,
+        started,
         receiving: HashMap::new(),
     };
     output.begin(part);
@@ -59,11 +60,11 @@ pub(super) fn start(options: &Options, queue: &Arc<Queue>) -> io::Result<PathBuf
 struct Output {
     folder: Folder,
     file: File,
-    /// The bytes in the file.
+    /// The size of the file in bytes.
     size: u64,
     /// The number of the next line, through all files.
     line: u64,
-    /// Lines that are not written yet.
+    /// Lines that have not been written yet.
     buffer: Vec<u8>,
     redaction: Redaction,
     options: Options,
@@ -71,19 +72,19 @@ struct Output {
     receiving: HashMap<(u64, u32), Receiving>,
 }
 
-/// The response of an attempt, as far as it was received.
+/// What has been received of the response of an attempt.
 #[derive(Default)]
 struct Receiving {
     key: Option<String>,
     is_events: bool,
-    /// A whole body so far, or the beginning of an event.
+    /// The body received so far, or the beginning of an event.
     bytes: Vec<u8>,
     length: u64,
     is_cut: bool,
 }
 
 impl Output {
-    /// The first line of a file.
+    /// Begins a file with its first line.
     fn begin(&mut self, part: u32) {
         let content = match self.options.content {
             Content::Full => "full",
@@ -134,7 +135,7 @@ impl Output {
         self.save();
     }
 
-    /// Goes on in another file; if it cannot be created, in the same.
+    /// Continues in a new file, or in the current one if no file can be created.
     fn next_file(&mut self) {
         if let Ok((file, _, part)) = self.folder.next_file(self.options.max_files) {
             (self.file, self.size) = (file, 0);
@@ -142,9 +143,9 @@ impl Output {
         }
     }
 
-    /// Writes the lines. An error loses them and nothing else.
+    /// Writes the lines. If that fails, these lines are lost and nothing else.
     fn save(&mut self) {
-        // Later lines may fit again; their numbers tell that some are missing.
+        // Later lines may fit again; the gap in their numbers shows that some are missing.
         let _ = self.write();
         self.buffer.clear();
     }
@@ -239,7 +240,7 @@ impl Output {
         }
     }
 
-    /// Writes whole events.
+    /// Writes complete events.
     fn events(&mut self, of: (u64, u32), at: Duration, events: &[u8], key: Option<&str>) {
         let line = self.line_of("events", of, at);
         self.buffer = match str::from_utf8(events) {
@@ -251,7 +252,7 @@ impl Output {
         };
     }
 
-    /// Writes what is left of the response of an attempt.
+    /// Writes the rest of the response of an attempt.
     fn body(&mut self, of: (u64, u32), at: Duration) {
         let Some(Receiving { key, is_events, bytes, length, is_cut }) = self.receiving.remove(&of) else { return };
         if is_events {
@@ -268,7 +269,7 @@ impl Output {
         }
     }
 
-    /// Adds a body to a line: as text, in base 64, or the name of the file that has it.
+    /// Adds a body to a line: as text, as base64, or as the hash of the file that holds it.
     fn value(&self, line: Line, bytes: &[u8], key: Option<&str>) -> Line {
         let length = bytes.len();
         let length_alone = |line: Line| line.raw("body", format_args!("{{\"length\":{length}}}"));
@@ -293,13 +294,13 @@ impl Output {
     }
 }
 
-/// Where the last event of a chunk ends that is whole; `None` if there is none.
+/// Returns where the last complete event of a chunk ends; `None` if there is none.
 fn end_of_events(chunk: &[u8]) -> Option<usize> {
     let end = |mark: &[u8]| memmem::rfind(chunk, mark).map(|at| at + mark.len());
     end(b"\n\n").max(end(b"\r\n\r\n")).max(end(b"\r\r"))
 }
 
-/// The branch of the git repository that the program runs in.
+/// Returns the branch of the Git repository that the program runs in.
 fn branch(folder: &std::path::Path) -> Option<String> {
     let head = folder.ancestors().find_map(|folder| std::fs::read_to_string(folder.join(".git/HEAD")).ok())?;
     Some(head.trim().strip_prefix("ref: refs/heads/")?.to_owned())

@@ -1,4 +1,4 @@
-//! An error response of the server, in any of the forms that servers of these protocols use.
+//! Error responses of the server, in any of the forms that servers of these protocols use.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -19,13 +19,14 @@ use crate::core::wire::Json;
 /// The advice for errors of an unknown kind.
 const SEE_BODY: &str = "see `body()` for the whole response";
 
-/// How many bytes of a body are parsed as an error. A response may be much longer; an error never is.
+/// How many bytes of a body are parsed as an error. A response may be much longer; an error never
+/// is.
 const LARGEST_ERROR: usize = 1024 * 1024;
 
 impl ApiErrorKind {
-    /// Returns the kind of an error identifier: one of OpenRouter's error types, or of the protocols and servers behind
-    /// it. The same identifier occurs as `rate_limit`, `rate_limit_error`, `RATE_LIMIT`, `RateLimitError` and
-    /// `RateLimitException`.
+    /// Returns the kind of an error identifier: one of OpenRouter's error types, or of the
+    /// protocols and servers behind it. The same identifier occurs as `rate_limit`,
+    /// `rate_limit_error`, `RATE_LIMIT`, `RateLimitError` and `RateLimitException`.
     fn from_word(word: &str) -> Option<Self> {
         let word = snake_case(word);
         let word = ["_error", "_exception"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(&word);
@@ -181,28 +182,47 @@ impl ApiErrorKind {
 
 /// The server responded with an error.
 ///
-/// It comes from an answer with an error status, from an answer with status 200 whose body is an error, and from an
-/// event of a stream. All the forms that servers of these protocols use are read; what is not there is `None`.
+/// It is read from a response with an error status, from a response with status 200 whose body is
+/// an error, or from an event of a stream. All the forms that servers of these protocols use are
+/// read; fields that are missing are `None`.
+///
+/// ```no_run
+/// # #[cfg(feature = "chat")]
+/// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+/// # -> Result<(), openrouter_kit::Error> {
+/// use openrouter_kit::Error;
+/// use openrouter_kit::errors::ApiErrorKind;
+///
+/// match client.chat().send(&request).await {
+///     Err(Error::Api(error)) if error.kind() == ApiErrorKind::PaymentRequired => println!("add credits"),
+///     Err(Error::Api(error)) => println!("{:?} {}: {}", error.kind(), error.status(), error.message()),
+///     outcome => println!("{:?}", outcome?.text()),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct ApiError {
     pub(super) call: CallInfo,
     kind: ApiErrorKind,
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
-    /// The body, or `Null` where it is no JSON.
+    /// The body, or `Null` if it is not JSON.
     json: Json,
     message: String,
     code: Option<String>,
     error_type: Option<String>,
     retry_after: Option<Duration>,
-    /// Whether the kind, the status, or the status in the body of a success means a temporary failure.
+    /// Whether the kind, the status, or the status in the body of a success means a temporary
+    /// failure.
     is_transient: bool,
     /// The key that was sent, which some servers echo in their messages.
     pub(super) authorization: Option<HeaderValue>,
 }
 
 impl ApiError {
-    /// Reads the error from an answer. `body` may be anything. `now` counts for dates in `Retry-After`.
+    /// Reads the error from a response. `body` may be anything. `now` is used for dates in
+    /// `Retry-After`.
     pub(crate) fn read(Head { operation_id, status, headers }: Head, body: Bytes, now: SystemTime) -> Self {
         let json = tree(&body);
         let place = ErrorFields::of(&json);
@@ -210,20 +230,20 @@ impl ApiError {
         let error_type = place.error_type();
         let no_message = || if json.is_null() { text_of(&headers, &body) } else { String::new() };
         let message = place.message().unwrap_or_else(no_message);
-        let told = if status.is_client_error() || status.is_server_error() {
+        let stated = if status.is_client_error() || status.is_server_error() {
             Some(status.as_u16())
         } else {
             let number = |text: &str| text.parse().ok().filter(|status| (400..600).contains(status));
             code.as_deref().and_then(number).or_else(|| number(&place.text("status")?))
         };
-        let told_by = [error_type.clone(), code.clone(), place.text("status"), place.error.as_str().map(str::to_owned)];
-        let by_words = || told_by.iter().flatten().find_map(|word| ApiErrorKind::from_word(word));
-        let kind = match told.map(ApiErrorKind::from_status) {
+        let words = [error_type.clone(), code.clone(), place.text("status"), place.error.as_str().map(str::to_owned)];
+        let by_words = || words.iter().flatten().find_map(|word| ApiErrorKind::from_word(word));
+        let kind = match stated.map(ApiErrorKind::from_status) {
             Some(kind) if kind != ApiErrorKind::Other || !status.is_success() => kind,
             _ => by_words().unwrap_or(ApiErrorKind::Other),
         };
-        let is_transient = (kind.is_transient() || told.is_some_and(|status| TRANSIENT.contains(&status)))
-            && !told_by.iter().flatten().any(|word| is_lack_of_credits(&snake_case(word)));
+        let is_transient = (kind.is_transient() || stated.is_some_and(|status| TRANSIENT.contains(&status)))
+            && !words.iter().flatten().any(|word| is_lack_of_credits(&snake_case(word)));
         let mut error = Self {
             call: CallInfo::of(operation_id),
             kind,
@@ -242,7 +262,8 @@ impl ApiError {
         error
     }
 
-    /// Reads the error from the final state of a job that did not succeed, with its status and the explanation, if any.
+    /// Reads the error from the final state of a job that did not succeed, with its status and the
+    /// explanation, if any.
     #[allow(dead_code, reason = "not every namespace has jobs")]
     pub(crate) fn of_job(head: Head, body: Bytes, now: SystemTime, status: &str, message: Option<&str>) -> Self {
         let mut error = Self::read(head, body, now);
@@ -257,7 +278,7 @@ impl ApiError {
         error
     }
 
-    /// The wait that [`retry_after`](Self::retry_after) returns.
+    /// Returns the wait that [`retry_after`](Self::retry_after) returns.
     fn wait(&self, now: SystemTime) -> Option<Duration> {
         let of_response = self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
         let of_response = Hints::new(of_response.map(|(name, value)| (name, value.to_owned())));
@@ -275,13 +296,14 @@ impl ApiError {
             .or_else(reset)
     }
 
-    /// The same error with the whole body, if only a part of it was parsed.
+    /// Returns the same error with the whole body, if only a part of it was parsed.
     pub(crate) fn with_body(mut self, body: Bytes) -> Self {
         self.body = body;
         self
     }
 
-    /// Returns `true` if `body` is an error in one of the forms that servers use, despite a success status.
+    /// Returns `true` if `body` is an error in one of the forms that servers use, despite a success
+    /// status.
     pub(crate) fn is_error_body(body: &[u8]) -> bool {
         if body.len() > LARGEST_ERROR {
             return false;
@@ -298,90 +320,114 @@ impl ApiError {
                 .is_some_and(|mut members| members.len() == 1 && members.any(|(name, _)| name == "detail"))
     }
 
-    /// Which error it is. Inside a successful answer it is told by [`code`](Self::code) and
-    /// [`error_type`](Self::error_type), otherwise by the status.
+    /// Returns the kind of the error. Inside a successful response it follows from
+    /// [`code`](Self::code) and [`error_type`](Self::error_type), otherwise from the status.
     pub const fn kind(&self) -> ApiErrorKind {
         self.kind
     }
 
-    /// The HTTP status of the answer that carried the error; 200 for an error inside a successful answer or a stream.
+    /// Returns the HTTP status of the response that carried the error; 200 for an error inside a
+    /// successful response or a stream.
     pub const fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The code that the server gave: a word (`server_error`) or a number as text (`"429"`).
+    /// Returns the code that the server sent: a word (`server_error`) or a number as text
+    /// (`"429"`).
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
-    /// The server's message; the title of the page if the response is HTML, and empty if there is nothing readable.
+    /// Returns the server's message; the title of the page if the response is HTML, and empty if
+    /// nothing is readable.
     ///
-    /// This is the server's text unchanged, which may echo a key and be long. `Display` and `Debug` of the error print
-    /// up to 500 characters of it, with keys redacted and control characters escaped.
+    /// This is the server's text unchanged, which may contain a key and be long. `Display` and
+    /// `Debug` of the error print up to 500 characters of it, with keys redacted and control
+    /// characters escaped.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The stable word for the cause, the same on every protocol (`rate_limit_exceeded`). Where a server does not give
-    /// one, the type of error of its protocol (`invalid_request_error`).
+    /// Returns the stable identifier of the cause, the same on every protocol
+    /// (`rate_limit_exceeded`). If the server does not send one, it is the error type of its
+    /// protocol (`invalid_request_error`).
     pub fn error_type(&self) -> Option<&str> {
         self.error_type.as_deref()
     }
 
-    /// More about the cause. What it holds depends on the error: `provider_name` and `raw` for an error of a provider,
-    /// `reasons` and `flagged_input` for moderation, `patterns` for a guardrail.
+    /// Returns more about the cause. Its content depends on the error: `provider_name` and `raw`
+    /// for an error of a provider, `reasons` and `flagged_input` for moderation, `patterns` for a
+    /// guardrail.
+    ///
+    /// ```no_run
+    /// # fn show(error: &openrouter_kit::errors::ApiError) {
+    /// let provider = error.metadata().and_then(|metadata| metadata.get("provider_name"));
+    /// println!("{:?}", provider.and_then(|name| name.as_str()));
+    /// # }
+    /// ```
     pub fn metadata(&self) -> Option<&Json> {
         self.member("metadata")
     }
 
-    /// Why the model was not available and what would be, where the server tells.
+    /// Returns why the model was not available and which ones are, if the server says so.
     pub fn availability(&self) -> Option<Availability<'_>> {
         self.member("availability").filter(|value| value.is_object()).map(Availability)
     }
 
-    /// How long the server asks to wait before the next attempt, from the first of these that is present:
+    /// Returns how long the server asks to wait before the next attempt, from the first of these
+    /// that is present:
     ///
     /// 1. the headers `retry-after-ms` and `Retry-After`;
     /// 2. `error.availability.retry_after`;
-    /// 3. the same headers in `error.metadata.headers`, which come from the provider or from a limit of OpenRouter;
+    /// 3. the same headers in `error.metadata.headers`, which come from the provider or from a
+    ///    limit of OpenRouter;
     /// 4. for an error of kind [`TooManyRequests`](ApiErrorKind::TooManyRequests),
     ///    [`ServiceUnavailable`](ApiErrorKind::ServiceUnavailable) or
-    ///    [`ProviderOverloaded`](ApiErrorKind::ProviderOverloaded), the reset time of an exhausted limit
-    ///    (`X-RateLimit-Reset` and its variants), as a header or in `error.metadata.headers`.
+    ///    [`ProviderOverloaded`](ApiErrorKind::ProviderOverloaded), the reset time of an exhausted
+    ///    limit (`X-RateLimit-Reset` and its variants), as a header or in `error.metadata.headers`.
     ///
-    /// Each may be a number of seconds (or milliseconds, if its name says so), a Unix timestamp in seconds or
-    /// milliseconds, or an HTTP or RFC 3339 date. A time in the past is a wait of zero.
+    /// Each may be a number of seconds (or milliseconds, if its name says so), a Unix timestamp in
+    /// seconds or milliseconds, or an HTTP or RFC 3339 date. A time in the past is a wait of zero.
+    ///
+    /// ```no_run
+    /// # fn later(error: &openrouter_kit::errors::ApiError) {
+    /// if let Some(wait) = error.retry_after() {
+    ///     println!("try again in {} s", wait.as_secs());
+    /// }
+    /// # }
+    /// ```
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// The headers of the answer.
+    /// Returns the headers of the response.
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The raw body, up to the limit for error bodies (1 MiB by default); of a stream, the data of the event.
+    /// Returns the raw body, up to the limit for error bodies (1 MiB by default); for a stream, the
+    /// data of the event.
     pub const fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// The generation that failed, as `generations` knows it.
+    /// Returns the id of the generation that failed, for `generations`.
     pub fn generation_id(&self) -> Option<&str> {
         header(&self.headers, "x-generation-id")
     }
 
-    /// The number under which the server logged the request, to be told to its support.
+    /// Returns the id under which the server logged the request, for its support.
     pub fn request_id(&self) -> Option<&str> {
         let from_body = || self.json.get("request_id").and_then(Json::as_str);
         header(&self.headers, "x-request-id").or_else(|| header(&self.headers, "request-id")).or_else(from_body)
     }
 
-    /// The user that the request was counted for.
+    /// Returns the user that the request was charged to.
     pub fn user_id(&self) -> Option<&str> {
         self.json.get("user_id").and_then(Json::as_str)
     }
 
-    /// How the request was routed, if the call asked for it.
+    /// Returns how the request was routed, if the call requested it.
     pub fn openrouter_metadata(&self) -> Option<&Json> {
         self.json.get("openrouter_metadata").filter(|value| !value.is_null())
     }
@@ -389,25 +435,27 @@ impl ApiError {
     /// Returns `true` if the same request may succeed later and sending it again is safe; see
     /// [`Error::is_retryable`](super::Error::is_retryable).
     pub fn is_retryable(&self) -> bool {
-        // The server began to work on what it answered with success.
+        // The server began to process what it responded to with success.
         let may_be_processed = self.status.is_success() || self.may_be_processed();
         self.is_transient() && (self.call.is_repeatable || !may_be_processed)
     }
 
-    /// Returns `true` if the same request may succeed later: a temporary error (408, 429, 500, 502 to 504, 520 to 527,
-    /// 529, 530, or an equivalent error type), unless the server says that retrying does not help or that credits are
-    /// missing (`insufficient_quota`). Sending it again may repeat work that is charged.
+    /// Returns `true` if the same request may succeed later: a temporary error (408, 429, 500, 502
+    /// to 504, 520 to 527, 529, 530, or an equivalent error type), unless the server says that
+    /// retrying does not help or that credits are missing (`insufficient_quota`). Sending it again
+    /// may repeat work that is charged.
     pub fn is_transient(&self) -> bool {
         self.availability().and_then(|availability| availability.retryable()).unwrap_or(self.is_transient)
     }
 
-    /// Whether the server may have processed the request despite this error.
+    /// Returns whether the server may have processed the request despite this error.
     pub(crate) fn may_be_processed(&self) -> bool {
         may_be_processed(self.status.as_u16(), self.is_failure())
     }
 
-    /// Whether the API itself reports, in its own error format, that the request failed. An HTML page or plain text
-    /// from a gateway does not count, nor does an API error that says it gave up waiting for a provider.
+    /// Returns whether the API itself reports, in its own error format, that the request failed. An
+    /// HTML page or plain text from a gateway does not count, nor does an API error that says it
+    /// gave up waiting for a provider.
     fn is_failure(&self) -> bool {
         let place = ErrorFields::of(&self.json);
         let is_timeout = |word: &String| match word.parse() {
@@ -430,34 +478,34 @@ impl ApiError {
             || self.lacks_credits()
     }
 
-    /// Whether the limit is the account's credits, which waiting does not restore.
+    /// Returns whether the limit is the account's credits, which waiting does not restore.
     pub(crate) fn lacks_credits(&self) -> bool {
         self.kind == ApiErrorKind::TooManyRequests && !self.is_transient
     }
 
-    /// Whether a daily limit is used up, which does not reset within minutes.
+    /// Returns whether a daily limit is used up, which does not reset within minutes.
     pub(crate) fn is_daily_limit(&self) -> bool {
         let source = self.metadata().and_then(|metadata| metadata.get("limit_source")?.as_str());
         let is_daily = |text: &str| text.contains("per-day") || text.contains("per day") || text.contains("daily");
         self.kind == ApiErrorKind::TooManyRequests && (is_daily(&self.message) || source.is_some_and(is_daily))
     }
 
-    /// What the caller can do about it.
+    /// Returns what the caller can do about it.
     fn advice(&self) -> &'static str {
         match self.kind {
             _ if self.is_transient && !self.status.is_success() && self.may_be_processed() => {
-                "the server may still have done the work, so check before repeating it"
+                "the request may have been processed, so check before retrying"
             }
             ApiErrorKind::Other if self.is_transient => ApiErrorKind::ServiceUnavailable.advice(),
             _ if self.is_out_of_credits() => ApiErrorKind::PaymentRequired.advice(),
             kind if !kind.is_transient() && is_page(&self.headers, &self.body) => {
-                "this is an HTML page and not a response of the API, so check the server URL"
+                "the response is an HTML page and not from the API, so check the server URL"
             }
             kind => kind.advice(),
         }
     }
 
-    /// A text from the server with keys redacted. [`OneLine`] decides how it is shown.
+    /// Returns a text from the server with keys redacted. [`OneLine`] decides how it is shown.
     fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let authorization = self.authorization.as_ref();
         // Some messages are JSON, such as those of validators that echo their input.
@@ -472,8 +520,8 @@ impl ApiError {
     }
 }
 
-/// The body as JSON; `Null` if it is not JSON. It may contain what some servers put around JSON: a byte order mark, NUL
-/// bytes, comments, or event framing.
+/// Returns the body as JSON; `Null` if it is not JSON. It may contain what some servers put around
+/// JSON: a byte order mark, NUL bytes, comments, or event framing.
 fn tree(body: &[u8]) -> Json {
     let body = trimmed(body);
     // Messages may be cut in the middle of a character.
@@ -500,7 +548,8 @@ fn tree(body: &[u8]) -> Json {
     value(body).or_else(event).or_else(after_comments).unwrap_or_default()
 }
 
-/// Reduces a value that is too large for an error to its member `error`: to look into it takes a multiple of its text.
+/// Reduces a value that is too large for an error to its field `error`: accessing it takes a
+/// multiple of its text.
 fn bounded(json: Json) -> Json {
     let is_small = |json: &Json| json.as_text().len() <= LARGEST_ERROR;
     if is_small(&json) {
@@ -510,7 +559,7 @@ fn bounded(json: Json) -> Json {
     error.map(|error| Json::checked(&format!("{{\"error\":{error}}}"))).unwrap_or_default()
 }
 
-/// A body without surrounding byte order mark, whitespace and NUL bytes.
+/// Returns a body without surrounding byte order mark, whitespace and NUL bytes.
 fn trimmed(body: &[u8]) -> &[u8] {
     let mut body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
     while let [0, rest @ ..] | [rest @ .., 0] = body {
@@ -519,7 +568,8 @@ fn trimmed(body: &[u8]) -> &[u8] {
     body
 }
 
-/// Whether an identifier says that credits are missing, in which case retrying does not help, whatever the status.
+/// Returns whether an identifier says that credits are missing, in which case retrying does not
+/// help, whatever the status.
 fn is_lack_of_credits(word: &str) -> bool {
     matches!(
         word.strip_suffix("_error").unwrap_or(word),
@@ -534,7 +584,7 @@ fn is_lack_of_credits(word: &str) -> bool {
     )
 }
 
-/// `RateLimitError` and `Rate limit error` as `rate_limit_error`.
+/// Returns `RateLimitError` and `Rate limit error` as `rate_limit_error`.
 fn snake_case(word: &str) -> String {
     let mut snake = String::with_capacity(word.len());
     let mut after_lowercase = false;
@@ -548,19 +598,19 @@ fn snake_case(word: &str) -> String {
     snake
 }
 
-/// A string or a number, as text.
+/// Returns a string or a number as text.
 fn scalar(value: &Json) -> Option<String> {
     value.as_str().map(str::to_owned).or_else(|| value.is_number().then(|| number(value)))
 }
 
-/// A number in its shortest form.
+/// Returns a number in its shortest form.
 fn number(value: &Json) -> String {
     let is_integer = value.as_i64().is_some() || value.as_u64().is_some();
     let float = value.as_f64().filter(|_| !is_integer);
     float.map_or_else(|| value.to_string(), |float| format!("{float:?}"))
 }
 
-/// Where the parts of an error stand in a body.
+/// Where the parts of an error are in a body.
 struct ErrorFields<'a> {
     /// The whole body, or the element of the list it is wrapped in.
     root: &'a Json,
@@ -579,18 +629,19 @@ impl<'a> ErrorFields<'a> {
         Self { root, error }
     }
 
-    /// The identifier next to a description, as in `{"error": "invalid_grant", "error_description": "..."}`.
+    /// Returns the identifier next to a description, as in `{"error": "invalid_grant",
+    /// "error_description": "..."}`.
     fn word(&self) -> Option<String> {
         self.description().and_then(Json::as_str)?;
         self.error.as_str().map(str::to_owned)
     }
 
-    /// A description of the error outside the error object.
+    /// Returns a description of the error outside the error object.
     fn description(&self) -> Option<&'a Json> {
         ["error_description", "message"].iter().find_map(|name| self.root.get(*name))
     }
 
-    /// A string or a number, as text.
+    /// Returns a string or a number as text.
     fn text(&self, name: &str) -> Option<String> {
         scalar(self.error.get(name)?)
     }
@@ -624,15 +675,15 @@ impl<'a> ErrorFields<'a> {
     }
 }
 
-/// The message of a body that is not JSON: the title of an HTML page, or the text.
+/// Returns the message of a body that is not JSON: the title of an HTML page, or the text.
 fn text_of(headers: &HeaderMap, body: &[u8]) -> String {
     let Some(text) = readable(headers, body) else { return String::new() };
     let text = if is_page(headers, body) { title(&text).unwrap_or_default() } else { &text };
     text.trim().to_owned()
 }
 
-/// The start of a body that is neither JSON nor events but text or an HTML page, as from a website, a login or a
-/// gateway.
+/// Returns the start of a body that is neither JSON nor events but text or an HTML page, such as
+/// from a website, a login or a gateway.
 pub(super) fn foreign_text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<Cow<'a, str>> {
     const OURS: [&str; 9] = ["{", "[", "\"", "data:", "event:", "id:", "retry:", ":", "null"];
     let text = readable(headers, trimmed(body))?;
@@ -645,26 +696,26 @@ pub(super) fn foreign_text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<Co
     (!is_ours && !text.is_empty()).then_some(text)
 }
 
-/// The start of a body as text, if it is text and not compressed.
+/// Returns the start of a body as text, if it is text and not compressed.
 fn readable<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<Cow<'a, str>> {
     let text = String::from_utf8_lossy(body.get(..8 * 1024).unwrap_or(body));
     let unreadable = text.chars().filter(|letter| *letter == char::REPLACEMENT_CHARACTER).count();
     (coding(headers).is_none() && unreadable * 8 <= text.len()).then_some(text)
 }
 
-/// Whether a body is HTML, or XML as sent by some gateways.
+/// Returns whether a body is HTML, or XML as sent by some gateways.
 pub(crate) fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
     let is_html = || header(headers, CONTENT_TYPE).is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
     trimmed(body).starts_with(b"<") || is_html() && !trimmed(body).starts_with(b"{")
 }
 
-/// The coding of a compressed body, such as `gzip`.
+/// Returns the coding of a compressed body, such as `gzip`.
 pub(crate) fn coding(headers: &HeaderMap) -> Option<&str> {
     let coding = header(headers, CONTENT_ENCODING)?.trim();
     Some(coding).filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
 }
 
-/// The title of an HTML page; the tag may be in any case and have attributes.
+/// Returns the title of an HTML page; the tag may be in any case and have attributes.
 fn title(page: &str) -> Option<&str> {
     let lower = page.to_ascii_lowercase();
     let start = lower.find("<title")?;
@@ -702,7 +753,7 @@ impl fmt::Debug for ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// A longer wait is not shown: it is of no use to the reader and often wrong.
+        /// A longer wait is not shown: it does not help the reader and is often wrong.
         const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
         // Whoever uses a program does not know its methods.
         let is_for_users = f.alternate();
@@ -727,7 +778,7 @@ impl fmt::Display for ApiError {
         } else if readable(&self.headers, &self.body).is_none() {
             f.write_str(", with a body that is not text")?;
         }
-        // For an error that waiting does not end, such as missing credits, a wait is no advice.
+        // For an error that waiting does not fix, such as missing credits, no wait is suggested.
         let wait = self.retry_after.filter(|wait| self.is_retryable() && !wait.is_zero() && *wait <= LONGEST_WAIT);
         match wait {
             Some(wait) => write!(f, "; try again after {}", Wait(wait))?,
@@ -740,7 +791,7 @@ impl fmt::Display for ApiError {
     }
 }
 
-/// The name of a status, including nonstandard ones that edge networks use.
+/// Returns the name of a status, including nonstandard ones that edge networks use.
 fn status_name(status: StatusCode) -> Option<&'static str> {
     match status.as_u16() {
         499 => Some("Client Closed Request"),
@@ -781,7 +832,7 @@ impl fmt::Display for Wait {
 
 impl StdError for ApiError {}
 
-/// Why a model was not available, as `error.availability` tells it.
+/// Why a model was not available (`error.availability`).
 #[derive(Clone, Copy)]
 pub struct Availability<'a>(&'a Json);
 
@@ -794,44 +845,46 @@ impl fmt::Debug for Availability<'_> {
 }
 
 impl<'a> Availability<'a> {
-    /// The reason as a word: `model_not_found`, `no_endpoints`, `capacity_exhausted`, `region_restricted`, ...
+    /// Returns the reason as an identifier: `model_not_found`, `no_endpoints`,
+    /// `capacity_exhausted`, `region_restricted`, ...
     pub fn code(&self) -> Option<&'a str> {
         self.text("code")
     }
 
-    /// Whether the same request may work later.
+    /// Returns whether the same request may succeed later.
     pub fn retryable(&self) -> Option<bool> {
         self.0.get("retryable")?.as_bool()
     }
 
-    /// How long to wait before the next attempt.
+    /// Returns how long to wait before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
         let seconds = self.0.get("retry_after")?.as_f64()?;
         // A number too large for a `Duration` is the longest there is, as in the header.
         (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
     }
 
-    /// The models that were asked for.
+    /// Returns the models that were requested.
     pub fn requested_models(&self) -> Vec<&'a str> {
         self.texts("requested_models")
     }
 
-    /// The providers that could not serve the request.
+    /// Returns the providers that could not serve the request.
     pub fn affected_providers(&self) -> Vec<&'a str> {
         self.texts("affected_providers")
     }
 
-    /// Models that may serve instead.
+    /// Returns models that may serve instead.
     pub fn fallback_models(&self) -> Vec<&'a str> {
         self.texts("fallback_models")
     }
 
-    /// A page that explains the reason.
+    /// Returns a page that explains the reason.
     pub fn docs_url(&self) -> Option<&'a str> {
         self.text("docs_url")
     }
 
-    /// All of it as JSON, with `excluded_by`, `constraint` and what the server adds later.
+    /// Returns everything as JSON, including `excluded_by`, `constraint` and fields that the server
+    /// adds later.
     pub const fn as_json(&self) -> &'a Json {
         self.0
     }

@@ -1,9 +1,11 @@
-//! What can go wrong: one [`Error`] for every call, told apart by what the caller can do about it.
+//! Errors: one [`Error`] for every call, whose variants are distinguished by what the caller can
+//! do.
 //!
-//! Every message is one line that names what was called, if anything was, and says what to do. The cause, if any, is the
-//! [`source`](std::error::Error::source); a message never repeats it. `Debug` of an [`Error`], which is what a `main`
-//! that returns it prints, is the message with all its causes. No error ever shows the API key. Up to 500 characters of
-//! server text are shown, with control characters escaped.
+//! Every message is one line that names what was called, if anything was, and says what to do. The
+//! cause, if any, is the [`source`](std::error::Error::source); a message never repeats it. `Debug`
+//! of an [`Error`], which is what a `main` that returns it prints, is the message with all its
+//! causes. No error ever shows the API key. Up to 500 characters of server text are shown, with
+//! control characters escaped.
 
 mod api;
 mod kind;
@@ -33,12 +35,14 @@ const KEY_ARGUMENT: &str = "api_key";
 const MISSING_KEY: &str = "is not set, and this operation needs it; set it on the builder, or OPENROUTER_API_KEY in the \
                            environment and use `from_env`";
 
-/// Why a call failed.
+/// The error of a call.
 ///
-/// The variants say what the caller can do; each holds an opaque struct with the details. The client has already repeated
-/// the request if its [`RetryConfig`](crate::core::RetryConfig) allows it for this error. Whether repeating it later may
-/// help is told by [`is_transient`](Error::is_transient); whether it is also certain to repeat nothing that may be charged,
-/// by [`is_retryable`](Error::is_retryable).
+/// The variants correspond to what the caller can do; each contains an opaque struct with the
+/// details. The client has already retried the request if its
+/// [`RetryConfig`](crate::core::RetryConfig) allows it for this error.
+/// [`is_transient`](Error::is_transient) says whether retrying later may help, and
+/// [`is_retryable`](Error::is_retryable) whether it also cannot repeat anything that may be
+/// charged.
 ///
 /// ```
 /// use openrouter_kit::errors::{ApiErrorKind, Error};
@@ -60,28 +64,29 @@ const MISSING_KEY: &str = "is not set, and this operation needs it; set it on th
 pub enum Error {
     /// The server responded with an error, by status or inside a response with status 200.
     Api(Box<ApiError>),
-    /// No answer came, or it broke off.
+    /// No response arrived, or it was cut off.
     Connection(Box<ConnectionError>),
-    /// A time limit ran out; [`TimeoutError::phase`] says which.
+    /// A time limit expired; [`TimeoutError::phase`] says which.
     Timeout(Box<TimeoutError>),
-    /// The runtime that the connection was made in was shut down during the call.
+    /// The runtime that owns the connection was shut down during the call.
     Cancelled(Box<CancelledError>),
-    /// The request or an option of the client is wrong. Nothing was sent. (What is wrong only with a further attempt, such
-    /// as a key source that fails then, is told by the error of the attempt before it.)
+    /// The request or an option of the client is invalid. Nothing was sent. (If this happens only
+    /// on a retry, such as when a key source fails then, it is part of the error of the attempt
+    /// before.)
     InvalidRequest(Box<InvalidRequestError>),
     /// The server reported success, but the response does not match the operation.
     ResponseValidation(Box<ResponseValidationError>),
-    /// A hook refused or failed.
+    /// A hook rejected the call, or failed.
     Hook(Box<HookError>),
     /// Something that no other variant covers, such as a redirect.
     Unexpected(Box<UnexpectedError>),
 }
 
 impl Error {
-    /// The HTTP status of the answer, if one came.
+    /// Returns the HTTP status of the response, if one arrived.
     ///
-    /// An error that the server reports inside a successful answer has the status of that answer, usually 200; its
-    /// [`ApiError::kind`] says what it is.
+    /// An error that the server reports inside a successful response has the status of that
+    /// response, usually 200; its [`ApiError::kind`] says what it is.
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Api(error) => Some(error.status()),
@@ -91,30 +96,52 @@ impl Error {
         }
     }
 
-    /// The operation that failed, as the API names it (`createResponses`); `None` while a client is built.
+    /// Returns the operation that failed, as the API names it (`createResponses`); `None` while a
+    /// client is built.
     pub fn operation_id(&self) -> Option<&'static str> {
         self.call().operation_id
     }
 
-    /// How many attempts the call had made when it failed; 0 if it failed before the first one, such as for an invalid
-    /// argument.
+    /// Returns how many attempts the call had made when it failed; 0 if it failed before the first
+    /// one, such as for an invalid argument.
     ///
     /// For a stream or a download that had started, this counts the attempts it took to start.
+    ///
+    /// ```no_run
+    /// # fn log(error: &openrouter_kit::Error) {
+    /// println!("failed after {} attempts in {:?}: {error}", error.attempts(), error.elapsed());
+    /// # }
+    /// ```
     pub fn attempts(&self) -> u32 {
         self.call().attempts
     }
 
-    /// How long the call had taken when it failed, including all attempts and the waits between them.
+    /// Returns how long the call had taken when it failed, including all attempts and the waits
+    /// between them.
     pub fn elapsed(&self) -> Duration {
         self.call().elapsed
     }
 
-    /// Returns `true` if the same request may succeed later and sending it again is safe: it was not processed, or the
-    /// operation is idempotent (GET, PUT, DELETE).
+    /// Returns `true` if the same request may succeed later and sending it again is safe: it was
+    /// not processed, or the operation is idempotent (GET, PUT, DELETE).
     ///
-    /// For a POST it is `false` after a broken connection, after a timeout other than the one for connecting, after a
-    /// status such as 504, and for an error inside a successful response: the server may have done the work and charged
-    /// for it. [`is_transient`](Self::is_transient) includes these.
+    /// For a POST it is `false` after a broken connection, after a timeout other than the one for
+    /// connecting, after a status such as 504, and for an error inside a successful response: the
+    /// server may have processed the request and charged for it.
+    /// [`is_transient`](Self::is_transient) includes these.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "chat")]
+    /// # async fn run(client: openrouter_kit::OpenRouter, request: openrouter_kit::models::ChatRequest)
+    /// # -> Result<(), openrouter_kit::Error> {
+    /// match client.chat().send(&request).await {
+    ///     Err(error) if error.is_retryable() => println!("queue the request: {error}"),
+    ///     Err(error) if error.is_transient() => println!("check what it cost before repeating it: {error}"),
+    ///     outcome => println!("{:?}", outcome?.text()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_retryable(&self) -> bool {
         let may_be_processed = match self {
             Self::Api(error) => return error.is_retryable(),
@@ -125,8 +152,9 @@ impl Error {
         self.is_transient() && (self.call().is_repeatable || !may_be_processed)
     }
 
-    /// Returns `true` if the same request may succeed later: the server is busy or broken at the moment, or the network
-    /// failed. Sending it again may repeat work that is charged; [`is_retryable`](Self::is_retryable) excludes that.
+    /// Returns `true` if the same request may succeed later: the server is overloaded or failing at
+    /// the moment, or the network failed. Retrying may repeat work that is charged;
+    /// [`is_retryable`](Self::is_retryable) excludes that.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Api(error) => error.is_transient(),
@@ -159,7 +187,13 @@ impl Error {
         matches!(self, Self::Connection(_))
     }
 
-    /// The answer of the server, if this is [`Error::Api`].
+    /// Returns the error response of the server, if this is [`Error::Api`].
+    ///
+    /// ```no_run
+    /// # fn limit(error: &openrouter_kit::Error) -> bool {
+    /// error.as_api().is_some_and(|error| error.status() == 429)
+    /// # }
+    /// ```
     pub fn as_api(&self) -> Option<&ApiError> {
         match self {
             Self::Api(error) => Some(error),
@@ -172,12 +206,12 @@ impl Error {
         Self::invalid(KEY_ARGUMENT, MISSING_KEY)
     }
 
-    /// An invalid request, parameter or option, named by `argument`.
+    /// Creates an error for an invalid request, parameter or option, named by `argument`.
     pub(crate) fn invalid(argument: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         InvalidRequestError::new(argument, message).into()
     }
 
-    /// The same error, told of the operation it happened in.
+    /// Returns the same error with the operation in which it occurred.
     pub(crate) fn of_operation(mut self, id: &'static str) -> Self {
         let call = self.call_mut();
         call.operation_id.get_or_insert(id);
@@ -190,20 +224,21 @@ impl Error {
         self
     }
 
-    /// Adds how often the call had sent its request, how long it had taken, and whether repeating it is safe.
+    /// Adds how often the call had sent its request, how long it had taken, and whether repeating
+    /// it is safe.
     pub(crate) fn with_progress(mut self, attempts: u32, elapsed: Duration, is_repeatable: bool) -> Self {
         let call = self.call_mut();
         (call.attempts, call.elapsed, call.is_repeatable) = (attempts, elapsed, is_repeatable);
         self
     }
 
-    /// The same error, which says that the request would have been sent again but for `error`.
+    /// Returns the same error, noting that the request would have been retried but for `error`.
     pub(crate) fn with_failed_repeat(mut self, error: Self) -> Self {
         self.call_mut().failed_repeat = Some(Box::new(error));
         self
     }
 
-    /// The same error, which says that the request would have been sent again but for its body.
+    /// Returns the same error, noting that the request would have been retried but for its body.
     pub(crate) fn with_spent_body(mut self) -> Self {
         self.call_mut().is_body_spent = true;
         self
@@ -243,7 +278,7 @@ impl Error {
         self
     }
 
-    /// What a failure of the transport means for the caller.
+    /// Converts a failure of the transport.
     pub(crate) fn from_transport(operation_id: &'static str, source: TransportError) -> Self {
         let call = CallInfo::of(operation_id);
         if source.kind() == TransportErrorKind::ConnectTimeout {
@@ -259,7 +294,7 @@ impl Error {
 }
 
 impl fmt::Debug for Error {
-    /// The message and its causes, on one line.
+    /// Prints the message and its causes, on one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&Chain(self), f)
     }
@@ -295,7 +330,7 @@ impl StdError for Error {
     }
 }
 
-/// Each detail becomes the variant that holds it.
+/// Each detail converts into the variant that contains it.
 macro_rules! variants {
     ($($variant:ident($detail:ident)),* $(,)?) => {$(
         impl From<$detail> for Error {
@@ -317,7 +352,7 @@ variants!(
     Unexpected(UnexpectedError),
 );
 
-/// What an error says about the call that failed.
+/// What an error knows about the call that failed.
 #[derive(Debug, Default)]
 struct CallInfo {
     /// `None` while a client is built.
@@ -326,11 +361,11 @@ struct CallInfo {
     function: Option<&'static str>,
     attempts: u32,
     elapsed: Duration,
-    /// The operation may be carried out twice.
+    /// The operation may be performed twice.
     is_repeatable: bool,
-    /// Why the request could not be sent again.
+    /// Why the request could not be retried.
     failed_repeat: Option<Box<Error>>,
-    /// The request was not sent again because its body could be read only once.
+    /// The request was not retried because its body could be read only once.
     is_body_spent: bool,
 }
 
@@ -347,7 +382,7 @@ impl CallInfo {
         }
     }
 
-    /// The start of every message: what was called, if known. Users of a program have not called it.
+    /// Prints the start of every message: what was called, if known. Users of a program did not call it.
     fn begin(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if f.alternate() {
             return Ok(());
@@ -355,7 +390,7 @@ impl CallInfo {
         self.function.or(self.operation_id).map_or(Ok(()), |name| write!(f, "{name}: "))
     }
 
-    /// The end of every message: what happened with retries.
+    /// Prints the end of every message: what happened with retries.
     fn end(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.attempts > 1 {
             write!(f, "; {} attempts were made in ", self.attempts)?;
@@ -365,10 +400,10 @@ impl CallInfo {
             }
         }
         if self.is_body_spent {
-            f.write_str("; it was not sent again, since its body is a stream, which can be read only once")?;
+            f.write_str("; the request was not retried, since its body is a stream, which can be read only once")?;
         }
         if let Some(error) = &self.failed_repeat {
-            write!(f, "; it could not be sent again: {}", Chain(&**error))?;
+            write!(f, "; the request could not be retried: {}", Chain(&**error))?;
         }
         Ok(())
     }
@@ -376,8 +411,20 @@ impl CallInfo {
 
 /// No response arrived, or it was cut off.
 ///
-/// The [`source`](StdError::source) is the cause that the transport gave to its [`TransportError`], whose kind is the
-/// [`kind`](Self::kind) of this error.
+/// The [`source`](StdError::source) is the cause in the [`TransportError`] of the transport, whose
+/// kind is the [`kind`](Self::kind) of this error.
+///
+/// ```no_run
+/// # fn log(error: openrouter_kit::Error) {
+/// use openrouter_kit::Error;
+///
+/// match error {
+///     Error::Connection(error) if error.is_unsent() => println!("nothing was sent: {error}"),
+///     Error::Connection(error) if error.is_incomplete() => println!("the response was cut off: {error}"),
+///     error => println!("{error}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ConnectionError {
     call: CallInfo,
@@ -385,27 +432,30 @@ pub struct ConnectionError {
 }
 
 impl ConnectionError {
-    /// An answer that ended before it was complete, though its connection closed in good order.
+    /// Creates the error of a response that ended before it was complete, although its connection
+    /// closed properly.
     pub(crate) fn incomplete(operation_id: &'static str, why: &'static str) -> Self {
         Self { call: CallInfo::of(operation_id), source: TransportError::new(TransportErrorKind::Body, why) }
     }
 
-    /// How far the exchange had come.
+    /// Returns how far the exchange had progressed.
     pub fn kind(&self) -> TransportErrorKind {
         self.source.kind()
     }
 
-    /// True where the server has not processed the request, so that sending it again repeats nothing.
+    /// Returns `true` if the server has not processed the request, so retrying is safe.
     pub fn is_unsent(&self) -> bool {
         self.source.is_unsent()
     }
 
-    /// True where the server may have received the request, and its answer did not arrive whole.
+    /// Returns `true` if the server may have received the request, and its response did not arrive
+    /// whole.
     pub(crate) fn is_lost(&self) -> bool {
         matches!(self.kind(), TransportErrorKind::Exchange | TransportErrorKind::Body)
     }
 
-    /// True where an answer began to come and ended before it was complete. What was received until then is incomplete.
+    /// Returns `true` if a response began to arrive and ended before it was complete. What was
+    /// received until then is incomplete.
     pub fn is_incomplete(&self) -> bool {
         self.kind() == TransportErrorKind::Body
     }
@@ -417,20 +467,20 @@ impl fmt::Display for ConnectionError {
             TransportErrorKind::Connect | TransportErrorKind::ConnectTimeout => {
                 self.call.begin(f)?;
                 let advice = advice(&self.source).unwrap_or("check the network, the proxy and the server URL");
-                write!(f, "no connection could be made; {advice}")?;
+                write!(f, "the connection could not be established; {advice}")?;
                 return self.call.end(f);
             }
             TransportErrorKind::NotSent => "the connection closed before the request was sent; try again",
             TransportErrorKind::Exchange => {
-                "the connection failed before the response arrived; the server may have done the work, so check before \
-                 repeating it"
+                "the connection failed before the response arrived; the request may have been processed, so check \
+                 before retrying"
             }
             TransportErrorKind::Body if self.call.is_repeatable => {
                 "the response was cut off before its end, so what arrived is incomplete; try again"
             }
             TransportErrorKind::Body => {
-                "the response was cut off before its end, so what arrived is incomplete; the work may be charged, so check \
-                 before repeating it"
+                "the response was cut off before its end, so what arrived is incomplete; it may be charged, so check before \
+                 retrying"
             }
             TransportErrorKind::Request if f.alternate() => "this request cannot be sent; check the server URL",
             TransportErrorKind::Request => {
@@ -449,25 +499,36 @@ impl StdError for ConnectionError {
     }
 }
 
-/// Which time limit ran out.
+/// Which time limit expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TimeoutPhase {
-    /// The one for making a connection. The server has not received the request.
+    /// The limit for making a connection. The server has not received the request.
     Connect,
-    /// The one for the head of the answer. The server may have received the request.
+    /// The limit for the head of the response. The server may have received the request.
     Response,
-    /// The one between two chunks of a body.
+    /// The limit between two chunks of a body.
     Idle,
     /// The limit between two events of a stream: only keep-alives arrived.
     Event,
-    /// The limit for code of the program: a hook, the source of the API key, or opening a file to upload.
+    /// The limit for code of the program: a hook, the source of the API key, or opening a file to
+    /// upload.
     Hook,
-    /// The one for the whole call with its retries.
+    /// The limit for the whole call with its retries.
     Total,
 }
 
-/// A time limit ran out.
+/// A time limit expired.
+///
+/// ```no_run
+/// # fn log(error: openrouter_kit::Error) {
+/// use openrouter_kit::Error;
+///
+/// if let Error::Timeout(error) = error {
+///     println!("{:?} expired after {:?}", error.phase(), error.limit());
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct TimeoutError {
     call: CallInfo,
@@ -488,18 +549,18 @@ impl TimeoutError {
         self
     }
 
-    /// Which limit ran out.
+    /// Returns which limit expired.
     pub const fn phase(&self) -> TimeoutPhase {
         self.phase
     }
 
-    /// Returns `true` if the server has not received the request, so retrying is safe: the request was still waiting for
-    /// a connection.
+    /// Returns `true` if the server has not received the request, so retrying is safe: the request
+    /// was still waiting for a connection.
     pub const fn is_unsent(&self) -> bool {
         self.is_unsent
     }
 
-    /// How long it was; `None` where the transport keeps the limit and does not tell.
+    /// Returns how long the limit was; `None` if the transport has its own and does not report it.
     pub const fn limit(&self) -> Option<Duration> {
         self.limit
     }
@@ -508,9 +569,11 @@ impl TimeoutError {
 impl fmt::Display for TimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, option) = match self.phase {
-            TimeoutPhase::Connect => ("no connection was made", "check the network or raise `connect_timeout`"),
+            TimeoutPhase::Connect => {
+                ("the connection was not established", "check the network or raise `connect_timeout`")
+            }
             TimeoutPhase::Response if self.is_unsent => {
-                ("no connection was made", "check the network or raise `response_timeout`")
+                ("the connection was not established", "check the network or raise `response_timeout`")
             }
             TimeoutPhase::Response => ("the response did not start", "raise `response_timeout` for slow models"),
             TimeoutPhase::Idle => ("the response stopped arriving", "try again or raise `idle_timeout`"),
@@ -542,10 +605,10 @@ impl StdError for TimeoutError {
     }
 }
 
-/// The runtime that the connection was made in was shut down during the call.
+/// The runtime that owns the connection was shut down during the call.
 ///
-/// A connection belongs to the Tokio runtime it was made in, and ends with it. A client may be used in several
-/// runtimes, one after another or concurrently; each has its own connections.
+/// A connection belongs to the Tokio runtime it was made in, and ends with it. A client may be used
+/// in several runtimes, one after another or concurrently; each has its own connections.
 #[derive(Debug)]
 pub struct CancelledError {
     call: CallInfo,
@@ -555,7 +618,9 @@ pub struct CancelledError {
 impl fmt::Display for CancelledError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.call.begin(f)?;
-        f.write_str("the Tokio runtime that owns the connection was shut down; keep it until its responses are read")?;
+        f.write_str(
+            "the Tokio runtime that owns the connection was shut down; keep it running until its responses are read",
+        )?;
         self.call.end(f)
     }
 }
@@ -566,7 +631,16 @@ impl StdError for CancelledError {
     }
 }
 
-/// The request or an option of the client is wrong. Nothing was sent.
+/// The request or an option of the client is invalid. Nothing was sent.
+///
+/// ```
+/// use openrouter_kit::{Error, OpenRouter};
+///
+/// let Err(Error::InvalidRequest(error)) = OpenRouter::builder().server_url("example.com/v1").build() else {
+///     panic!("the URL has no scheme");
+/// };
+/// assert_eq!(error.argument(), "server_url");
+/// ```
 #[derive(Debug)]
 pub struct InvalidRequestError {
     call: CallInfo,
@@ -585,7 +659,7 @@ impl InvalidRequestError {
         Self { source: Some(source.into()), ..self }
     }
 
-    /// The option, parameter or header at fault, by its name.
+    /// Returns the name of the invalid option, parameter or header.
     pub const fn argument(&self) -> &'static str {
         self.argument
     }
@@ -609,6 +683,16 @@ impl StdError for InvalidRequestError {
 ///
 /// [`body`](ResponseValidationError::body) has the response, whole unless
 /// [`is_truncated`](ResponseValidationError::is_truncated).
+///
+/// ```no_run
+/// # fn log(error: openrouter_kit::Error) {
+/// use openrouter_kit::Error;
+///
+/// if let Error::ResponseValidation(error) = error {
+///     println!("{} at `{}`: {} bytes", error.status(), error.path(), error.body().len());
+/// }
+/// # }
+/// ```
 pub struct ResponseValidationError {
     call: CallInfo,
     extent: Extent,
@@ -635,38 +719,41 @@ impl ResponseValidationError {
         Self { extent, ..self }
     }
 
-    /// Where in the JSON the misfit is (`choices[0].delta.content`); empty for the whole of it.
+    /// Returns the path of the mismatch in the JSON (`choices[0].delta.content`); empty for the
+    /// whole value.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The raw body; of a stream, the data of the one event. It may be [truncated](Self::is_truncated).
+    /// Returns the raw body; for a stream, the data of the one event. It may be
+    /// [truncated](Self::is_truncated).
     pub const fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// Returns `true` if [`body`](Self::body) is not the whole response: it has at most the beginning of a response that
-    /// exceeds a size limit or did not arrive whole, and nothing of an event that exceeds `max_event`.
+    /// Returns `true` if [`body`](Self::body) is not the whole response: it has at most the
+    /// beginning of a response that exceeds a size limit or did not arrive whole, and nothing of an
+    /// event that exceeds `max_event`.
     pub const fn is_truncated(&self) -> bool {
         !matches!(self.extent, Extent::Whole)
     }
 
-    /// The status of the answer.
+    /// Returns the status of the response.
     pub const fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The headers of the answer.
+    /// Returns the headers of the response.
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 }
 
-/// How much of a response an error has.
+/// How much of a response an error contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
     Whole,
-    /// As much as arrived, or as is kept of an error.
+    /// As much as arrived, or as much as is kept of an error.
     Beginning,
     /// Less, since it exceeds this option.
     Exceeds(&'static str),
@@ -686,7 +773,8 @@ impl fmt::Debug for ResponseValidationError {
 }
 
 impl fmt::Display for ResponseValidationError {
-    /// Shows the start of an HTML page or a text, but nothing of JSON or events, which may be model output.
+    /// Prints the start of an HTML page or of text, but nothing of JSON or events, which may be
+    /// model output.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.call.begin(f)?;
         if let Extent::Exceeds(option) = self.extent {
@@ -694,17 +782,17 @@ impl fmt::Display for ResponseValidationError {
                 f.write_str("the response is larger than this program accepts")?;
                 return self.call.end(f);
             }
-            write!(f, "the response exceeds `{option}`; raise that option if it should be accepted")?;
+            write!(f, "the response exceeds `{option}`; raise that option to accept it")?;
             return self.call.end(f);
         }
         let body = if self.is_truncated() { "`body()` for its beginning" } else { "`body()`" };
         let foreign = api::foreign_text(&self.headers, &self.body);
         if self.body.trim_ascii().is_empty() {
-            f.write_str("the response is empty")?;
+            f.write_str("the response body is empty")?;
         } else if let Some(coding) = coding(&self.headers) {
-            write!(f, "the response is compressed ({})", OneLine::new(coding, LONGEST_WORD, ""))?;
+            write!(f, "the response body is compressed ({})", OneLine::new(coding, LONGEST_WORD, ""))?;
         } else if foreign.is_some() {
-            f.write_str("the response does not come from the API")?;
+            f.write_str("the response is not from the API")?;
         } else {
             f.write_str("the response does not match the operation")?;
         }
@@ -713,16 +801,16 @@ impl fmt::Display for ResponseValidationError {
         }
         match foreign {
             Some(text) => {
-                f.write_str("; check the server URL, and whether it requires a login. It starts: ")?;
+                f.write_str("; check the server URL and whether it requires a login; the response starts with ")?;
                 let whole = if f.alternate() { "" } else { "body()" };
                 OneLine::new(&hidden::text(&text), LONGEST_WORD, whole).fmt(f)?;
             }
             None if self.body.trim_ascii().is_empty() => {
-                f.write_str("; check the server URL and what lies in between")?
+                f.write_str("; check the server URL and any proxy or gateway in between")?
             }
             None if f.alternate() => f.write_str("; a newer version of this program may know it")?,
             None if self.path.is_empty() => write!(f, "; see {body}")?,
-            None => write!(f, "; see {body}. A newer version of this crate may know it")?,
+            None => write!(f, "; see {body}, or try a newer version of this crate")?,
         }
         self.call.end(f)
     }
@@ -734,7 +822,8 @@ impl StdError for ResponseValidationError {
     }
 }
 
-/// A hook refused or failed. Made by hooks; the [`source`](StdError::source) is what they gave.
+/// A hook rejected the call, or failed. It is created by hooks; the [`source`](StdError::source) is
+/// their cause.
 ///
 /// ```
 /// use openrouter_kit::errors::HookError;
@@ -749,7 +838,7 @@ pub struct HookError {
 }
 
 impl HookError {
-    /// An error with its cause. A text is a cause too.
+    /// Creates an error with its cause, which may be text.
     pub fn new(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { call: CallInfo::default(), source: source.into() }
     }
@@ -760,7 +849,7 @@ impl fmt::Display for HookError {
         self.call.begin(f)?;
         f.write_str(match f.alternate() {
             true => "the program stopped the call",
-            false => "a hook stopped the call; see the source of this error for its reason",
+            false => "a hook stopped the call; see the source of this error",
         })?;
         self.call.end(f)
     }

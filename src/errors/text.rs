@@ -1,18 +1,18 @@
-//! Untrusted text (from a server, a model, a cause) as messages show it.
+//! Untrusted text (from a server, a model, a cause) in the form in which messages show it.
 
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 
 use crate::core::hidden;
 
-/// How many characters of a text are shown in a message.
+/// The maximum number of characters of a text that a message shows.
 pub(crate) const LONGEST: usize = 500;
 
-/// How many characters of a name or a word are shown in a message.
+/// The maximum number of characters of a name or a word that a message shows.
 pub(crate) const LONGEST_WORD: usize = 100;
 
-/// A text on one line and of bounded length that cannot forge a log line, control a terminal or change the text
-/// direction: such characters are escaped (`\n`, `\u{1b}`, `\u{202e}`).
+/// A text on one line and of bounded length that cannot forge a log line, control a terminal or
+/// change the text direction: such characters are escaped (`\n`, `\u{1b}`, `\u{202e}`).
 ///
 /// It does not redact. Secrets must be redacted before, since half a key is not recognized as one.
 pub(crate) struct OneLine<'a> {
@@ -22,7 +22,8 @@ pub(crate) struct OneLine<'a> {
 }
 
 impl<'a> OneLine<'a> {
-    /// At most `longest` characters of `text`; `whole` names the method that returns all of it, if there is one.
+    /// Shows at most `longest` characters of `text`; `whole` names the method that returns all of
+    /// it, if there is one.
     pub(crate) const fn new(text: &'a str, longest: usize, whole: &'static str) -> Self {
         Self { text, longest, whole }
     }
@@ -55,8 +56,8 @@ impl fmt::Debug for OneLine<'_> {
     }
 }
 
-/// Whether a character is not plainly visible: control characters, line separators, bidirectional marks and overrides,
-/// and zero-width characters.
+/// Returns whether a character is not plainly visible: control characters, line separators,
+/// bidirectional marks and overrides, and zero-width characters.
 fn is_unprintable(letter: char) -> bool {
     letter.is_control()
         || matches!(
@@ -72,22 +73,22 @@ fn is_unprintable(letter: char) -> bool {
         )
 }
 
-/// An error with its chain of causes, on one line and with secrets redacted. A cause that repeats an earlier message is
-/// skipped.
+/// An error with its chain of causes, on one line and with secrets redacted. A cause that repeats
+/// an earlier message is skipped.
 pub(crate) struct Chain<'a>(pub(crate) &'a (dyn StdError + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut told = String::new();
+        let mut shown = String::new();
         for error in std::iter::successors(Some(self.0), |error| (*error).source()) {
             let text = error.to_string();
-            if told.contains(&text) {
+            if shown.contains(&text) {
                 continue;
             }
-            let separator = if told.is_empty() { "" } else { ": " };
+            let separator = if shown.is_empty() { "" } else { ": " };
             // Errors of this crate are already bounded, and may contain a text of this length.
             write!(f, "{separator}{}", OneLine::new(&hidden::text(&text), 2 * LONGEST, ""))?;
-            told.push_str(&text);
+            shown.push_str(&text);
         }
         Ok(())
     }
@@ -119,7 +120,7 @@ mod tests {
     fn what_is_too_long_is_cut_and_says_so() {
         assert_eq!(shown(&"ä".repeat(20)), "ä".repeat(20));
         assert_eq!(shown(&"ä".repeat(21)), format!("{}... (cut; it has 42 bytes, see `message()`)", "ä".repeat(20)));
-        assert!(shown(&"\0".repeat(1_000_000)).len() < 100, "what is escaped counts as long as it is");
+        assert!(shown(&"\0".repeat(1_000_000)).len() < 100, "escapes count with all of their characters");
         assert_eq!(OneLine::new("ab", 1, "").to_string(), "a... (cut; it has 2 bytes)");
     }
 }

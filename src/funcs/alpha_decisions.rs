@@ -19,7 +19,7 @@ static ALPHA_DECISIONS_CREATE: Operation =
 /// `POST /api/alpha/decisions`, operation `createApiAlphaDecisions`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants if no response was received.
 #[inline]
 pub fn alpha_decisions_create(
     core: &OpenRouterCore,

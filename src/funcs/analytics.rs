@@ -21,7 +21,7 @@ static ANALYTICS_GET_USER_ACTIVITY: Operation =
 /// `.params(AnalyticsGetUserActivityParams::new()…)` on the call.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 #[inline]
 pub fn analytics_get_user_activity(core: &OpenRouterCore) -> Call<ActivityResponse, AnalyticsGetUserActivityParams> {
     Call::new(core, Parts::new(&ANALYTICS_GET_USER_ACTIVITY)).taking()
@@ -36,7 +36,7 @@ static ANALYTICS_GET_ANALYTICS_META: Operation =
 /// `GET /analytics/meta`, operation `getAnalyticsMeta`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants if no response was received.
 #[inline]
 pub fn analytics_get_analytics_meta(core: &OpenRouterCore) -> Call<GetAnalyticsMetaResponse> {
     Call::new(core, Parts::new(&ANALYTICS_GET_ANALYTICS_META))
@@ -52,7 +52,7 @@ static ANALYTICS_QUERY_ANALYTICS: Operation = Operation::new("queryAnalytics", M
 /// `POST /analytics/query`, operation `queryAnalytics`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 408, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 408, 500; other variants if no response was received.
 #[inline]
 pub fn analytics_query_analytics(
     core: &OpenRouterCore,

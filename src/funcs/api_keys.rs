@@ -20,7 +20,7 @@ static API_KEYS_GET_CURRENT_KEY_METADATA: Operation =
 /// `GET /key`, operation `getCurrentKey`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 500; other variants if no response was received.
 #[inline]
 pub fn api_keys_get_current_key_metadata(core: &OpenRouterCore) -> Call<GetCurrentKeyResponse> {
     Call::new(core, Parts::new(&API_KEYS_GET_CURRENT_KEY_METADATA))
@@ -32,11 +32,11 @@ static API_KEYS_LIST: Operation = Operation::new("list", Method::GET, "/keys")
 
 /// Lists the API keys of your account in one workspace, without their secrets; needs a management key.
 ///
-/// `GET /keys`, operation `list`. Optional parameters: `.params(ApiKeysListParams::new()…)` on the call. Pages:
-/// `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /keys`, operation `list`. Optional parameters: `.params(ApiKeysListParams::new()…)` on the call. Paginated:
+/// `.pages()` and `.items()` on the call request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 429, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 429, 500; other variants if no response was received.
 #[inline]
 pub fn api_keys_list(core: &OpenRouterCore) -> Call<ListKeysResponse, ApiKeysListParams> {
     Call::new(core, Parts::new(&API_KEYS_LIST)).taking()
@@ -50,7 +50,7 @@ static API_KEYS_CREATE: Operation =
 /// `POST /keys`, operation `createKeys`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500; other variants if no response was received.
 #[inline]
 pub fn api_keys_create(core: &OpenRouterCore, request: impl Borrow<CreateKeyRequest>) -> Call<CreateKeyResponse> {
     Call::new(core, Parts::new(&API_KEYS_CREATE).json(request.borrow()))
@@ -64,7 +64,7 @@ static API_KEYS_DELETE: Operation =
 /// `DELETE /keys/{hash}`, operation `deleteKeys`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 429, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 404, 429, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `hash`: Hash of the API key to remove, not its secret.
@@ -80,7 +80,7 @@ static API_KEYS_GET: Operation = Operation::new("getKey", Method::GET, "/keys/{h
 /// `GET /keys/{hash}`, operation `getKey`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 429, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 404, 429, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `hash`: Hash of the API key to look up, not its secret.
@@ -97,7 +97,7 @@ static API_KEYS_UPDATE: Operation =
 /// `PATCH /keys/{hash}`, operation `updateKeys`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 429, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 429, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `hash`: Hash of the API key to change, not its secret.

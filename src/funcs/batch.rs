@@ -15,10 +15,10 @@ static BATCH_LIST: Operation = Operation::new("listBatches", Method::GET, "/batc
 /// Lists the batches of the API key's workspace, newest first and without their results, one page at a time.
 ///
 /// `GET /batches`, operation `listBatches`. Optional parameters: `.params(BatchListParams::new()…)` on the call.
-/// Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// Paginated: `.pages()` and `.items()` on the call request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500, 502; other variants if no response was received.
 #[inline]
 pub fn batch_list(core: &OpenRouterCore) -> Call<BatchListResponse, BatchListParams> {
     Call::new(core, Parts::new(&BATCH_LIST)).taking()
@@ -33,7 +33,7 @@ static BATCH_CREATE_BATCHES: Operation =
 /// `POST /batches`, operation `createBatches`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 422, 429, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 422, 429, 500, 502; other variants if no response was received.
 #[inline]
 pub fn batch_create_batches(core: &OpenRouterCore, request: impl Borrow<CreateBatchRequest>) -> Call<BatchObject> {
     Call::new(core, Parts::new(&BATCH_CREATE_BATCHES).json(request.borrow()))
@@ -47,7 +47,7 @@ static BATCH_DELETE: Operation =
 /// `DELETE /batches/{id}`, operation `deleteBatch`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 409, 429, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 404, 409, 429, 500, 502; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: ID of the batch to delete, from its submission or a listing.
@@ -64,7 +64,7 @@ static BATCH_GET_BATCHES: Operation =
 /// `GET /batches/{id}`, operation `getBatches`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 402, 404, 410, 429, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 402, 404, 410, 429, 500, 502; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: ID of the batch to look up, from its submission or a listing.

@@ -17,7 +17,7 @@ static BENCHMARKS_GET_BENCHMARKS: Operation =
 /// `.params(BenchmarksGetBenchmarksParams::new()…)` on the call.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants if no response was received.
 #[inline]
 pub fn benchmarks_get_benchmarks(
     core: &OpenRouterCore,

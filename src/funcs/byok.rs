@@ -15,14 +15,14 @@ static BYOK_LIST: Operation = Operation::new("listBYOKKeys", Method::GET, "/byok
     .with_function("byok_list")
     .with_paging(Paging::Offset { default_limit: Some(50) });
 
-/// Lists the provider credentials you brought yourself (BYOK) in one workspace, the default unless told otherwise;
-/// needs a management key.
+/// Lists the provider credentials you brought yourself (BYOK) in one workspace, the default workspace unless the call
+/// says otherwise; needs a management key.
 ///
-/// `GET /byok`, operation `listBYOKKeys`. Optional parameters: `.params(ByokListParams::new()…)` on the call. Pages:
-/// `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /byok`, operation `listBYOKKeys`. Optional parameters: `.params(ByokListParams::new()…)` on the call.
+/// Paginated: `.pages()` and `.items()` on the call request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants if no response was received.
 #[inline]
 pub fn byok_list(core: &OpenRouterCore) -> Call<ListByokKeysResponse, ByokListParams> {
     Call::new(core, Parts::new(&BYOK_LIST)).taking()
@@ -36,7 +36,7 @@ static BYOK_CREATE: Operation = Operation::new("createBYOKKey", Method::POST, "/
 /// `POST /byok`, operation `createBYOKKey`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants if no response was received.
 #[inline]
 pub fn byok_create(core: &OpenRouterCore, request: impl Borrow<CreateByokKeyRequest>) -> Call<ByokKeyResponse> {
     Call::new(core, Parts::new(&BYOK_CREATE).json(request.borrow()))
@@ -51,7 +51,7 @@ static BYOK_DELETE: Operation =
 /// `DELETE /byok/{id}`, operation `deleteBYOKKey`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID of the credential to remove.
@@ -67,7 +67,7 @@ static BYOK_GET: Operation = Operation::new("getBYOKKey", Method::GET, "/byok/{i
 /// `GET /byok/{id}`, operation `getBYOKKey`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID of the credential to look up.
@@ -85,7 +85,7 @@ static BYOK_UPDATE: Operation =
 /// `PATCH /byok/{id}`, operation `updateBYOKKey`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID of the credential to change.

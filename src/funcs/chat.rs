@@ -17,7 +17,7 @@ static CHAT_SEND: Operation = Operation::new("sendChatCompletionRequest", Method
 /// `POST /chat/completions`, operation `sendChatCompletionRequest`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants if no response was received.
 #[inline]
 pub fn chat_send(core: &OpenRouterCore, request: impl Borrow<ChatRequest>) -> Call<ChatResult> {
     Call::new(core, Parts::new(&CHAT_SEND).json(request.borrow()).stream(false))
@@ -32,7 +32,7 @@ static CHAT_STREAM: Operation = Operation::new("sendChatCompletionRequest", Meth
 /// The response arrives as a stream of events. `POST /chat/completions`, operation `sendChatCompletionRequest`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants if no response was received.
 #[inline]
 pub fn chat_stream(core: &OpenRouterCore, request: impl Borrow<ChatRequest>) -> Call<EventStream<ChatStreamChunk>> {
     Call::new(core, Parts::new(&CHAT_STREAM).json(request.borrow()).stream(true))

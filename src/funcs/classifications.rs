@@ -18,7 +18,7 @@ static CLASSIFICATIONS_GET_TASK_CLASSIFICATIONS: Operation =
 /// `.params(TaskClassificationsParams::new()…)` on the call.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants if no response was received.
 #[inline]
 pub fn classifications_get_task_classifications(
     core: &OpenRouterCore,

@@ -16,11 +16,11 @@ static CONTAINERS_LIST_CONTAINER_FILES: Operation =
 /// Lists the files in a container of a shell tool, sorted by path, one page at a time.
 ///
 /// `GET /containers/{container_id}/files`, operation `listContainerFiles`. Optional parameters:
-/// `.params(ContainersListContainerFilesParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call
-/// ask for the following ones.
+/// `.params(ContainersListContainerFilesParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the
+/// call request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500, 503; other variants if no response was received.
 ///
 /// # Arguments
 /// - `container_id`: Container whose files to list, by the ID in the result of the shell tool; a restarted session gets a new ID.
@@ -41,7 +41,7 @@ static CONTAINERS_GET_CONTAINER_FILE: Operation =
 /// `GET /containers/{container_id}/files/{file_id}`, operation `getContainerFile`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503; other variants if no response was received.
 ///
 /// # Arguments
 /// - `container_id`: Container that holds the file, by the ID in the result of the shell tool; a restarted session gets a new ID.
@@ -69,7 +69,7 @@ static CONTAINERS_DOWNLOAD_CONTAINER_FILE_CONTENT: Operation =
 /// `GET /containers/{container_id}/files/{file_id}/content`, operation `downloadContainerFileContent`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503; other variants if no response was received.
 ///
 /// # Arguments
 /// - `container_id`: Container that holds the file, by the ID in the result of the shell tool; a restarted session gets a new ID.
@@ -98,7 +98,7 @@ static CONTAINERS_PROMOTE_CONTAINER_FILE: Operation =
 /// `POST /containers/{container_id}/files/{file_id}/promote`, operation `promoteContainerFile`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 413, 429, 499, 500, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 413, 429, 499, 500, 503; other variants if no response was received.
 ///
 /// # Arguments
 /// - `container_id`: Container that holds the file, by the ID in the result of the shell tool; a restarted session gets a new ID.

@@ -15,7 +15,7 @@ static CREDITS_GET_CREDITS: Operation =
 /// `GET /credits`, operation `getCredits`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants if no response was received.
 #[inline]
 pub fn credits_get_credits(core: &OpenRouterCore) -> Call<GetCreditsResponse> {
     Call::new(core, Parts::new(&CREDITS_GET_CREDITS))
@@ -31,7 +31,7 @@ static CREDITS_CREATE_COINBASE_CHARGE: Operation =
 /// `POST /credits/coinbase`, operation `createCoinbaseCharge`. No key is sent.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 410; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 410; other variants if no response was received.
 #[deprecated(note = "use the web credits purchase flow instead")]
 #[inline]
 pub fn credits_create_coinbase_charge(core: &OpenRouterCore) -> Call<()> {

@@ -18,11 +18,11 @@ static DATASETS_GET_APP_RANKINGS: Operation = Operation::new("getAppRankings", M
 /// out.
 ///
 /// `GET /datasets/app-rankings`, operation `getAppRankings`. Optional parameters:
-/// `.params(DatasetsGetAppRankingsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
-/// the following ones.
+/// `.params(DatasetsGetAppRankingsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+/// request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants if no response was received.
 #[inline]
 pub fn datasets_get_app_rankings(core: &OpenRouterCore) -> Call<AppRankingsResponse, DatasetsGetAppRankingsParams> {
     Call::new(core, Parts::new(&DATASETS_GET_APP_RANKINGS)).taking()
@@ -38,7 +38,7 @@ static DATASETS_GET_RANKINGS_DAILY: Operation =
 /// `.params(DatasetsGetRankingsDailyParams::new()…)` on the call.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants if no response was received.
 #[inline]
 pub fn datasets_get_rankings_daily(
     core: &OpenRouterCore,
@@ -54,11 +54,11 @@ static DATASETS_GET_SESSION_COST: Operation = Operation::new("getSessionCost", M
 /// data.
 ///
 /// `GET /datasets/session-cost`, operation `getSessionCost`. Optional parameters:
-/// `.params(DatasetsGetSessionCostParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
-/// the following ones.
+/// `.params(DatasetsGetSessionCostParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+/// request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants if no response was received.
 #[inline]
 pub fn datasets_get_session_cost(core: &OpenRouterCore) -> Call<SessionCostResponse, DatasetsGetSessionCostParams> {
     Call::new(core, Parts::new(&DATASETS_GET_SESSION_COST)).taking()

@@ -17,7 +17,7 @@ static EMBEDDINGS_GENERATE: Operation =
 /// `POST /embeddings`, operation `createEmbeddings`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 429, 499, 500, 502, 503, 504, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 429, 499, 500, 502, 503, 504, 524, 529; other variants if no response was received.
 #[inline]
 pub fn embeddings_generate(
     core: &OpenRouterCore,
@@ -34,11 +34,11 @@ static EMBEDDINGS_LIST_MODELS: Operation = Operation::new("listEmbeddingsModels"
 /// Lists every embedding model on offer and returns its properties, in pages if asked.
 ///
 /// `GET /embeddings/models`, operation `listEmbeddingsModels`. Works without a key. Optional parameters:
-/// `.params(EmbeddingsListModelsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
-/// the following ones.
+/// `.params(EmbeddingsListModelsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+/// request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 500; other variants if no response was received.
 #[inline]
 pub fn embeddings_list_models(core: &OpenRouterCore) -> Call<ModelsListResponse, EmbeddingsListModelsParams> {
     Call::new(core, Parts::new(&EMBEDDINGS_LIST_MODELS)).taking()

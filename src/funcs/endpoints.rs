@@ -16,7 +16,7 @@ static ENDPOINTS_LIST_ZDR_ENDPOINTS: Operation = Operation::new("listEndpointsZd
 /// `GET /endpoints/zdr`, operation `listEndpointsZdr`. Works without a key.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 403, 500, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 403, 500, 503; other variants if no response was received.
 #[inline]
 pub fn endpoints_list_zdr_endpoints(core: &OpenRouterCore) -> Call<ListEndpointsZdrResponse> {
     Call::new(core, Parts::new(&ENDPOINTS_LIST_ZDR_ENDPOINTS))
@@ -31,7 +31,7 @@ static ENDPOINTS_LIST: Operation = Operation::new("listEndpoints", Method::GET, 
 /// `GET /models/{author}/{slug}/endpoints`, operation `listEndpoints`. Works without a key.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 403, 404, 500, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 403, 404, 500, 503; other variants if no response was received.
 ///
 /// # Arguments
 /// - `author`: Organization part of the model name, before the slash.

@@ -18,11 +18,11 @@ static EXTERNAL_USERS_LIST: Operation = Operation::new("listExternalUsers", Meth
 /// Lists the end users registered with the organization, in pages; needs a management key.
 ///
 /// `GET /external-users`, operation `listExternalUsers`. Optional parameters:
-/// `.params(ExternalUsersListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the
-/// following ones.
+/// `.params(ExternalUsersListParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call request
+/// the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 #[inline]
 pub fn external_users_list(core: &OpenRouterCore) -> Call<ListExternalUsersResponse, ExternalUsersListParams> {
     Call::new(core, Parts::new(&EXTERNAL_USERS_LIST)).taking()
@@ -37,7 +37,7 @@ static EXTERNAL_USERS_CREATE: Operation =
 /// `POST /external-users`, operation `createExternalUser`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 409, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 409, 500; other variants if no response was received.
 #[inline]
 pub fn external_users_create(
     core: &OpenRouterCore,
@@ -55,7 +55,7 @@ static EXTERNAL_USERS_DELETE: Operation =
 /// `DELETE /external-users/{user}`, operation `deleteExternalUser`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `user`: Your identifier for the end user to deactivate.
@@ -72,7 +72,7 @@ static EXTERNAL_USERS_GET: Operation =
 /// `GET /external-users/{user}`, operation `getExternalUser`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `user`: Your identifier for the end user to look up; find `.` and `..` through the listing instead.
@@ -89,7 +89,7 @@ static EXTERNAL_USERS_UPDATE: Operation = Operation::new("updateExternalUser", M
 /// `PATCH /external-users/{user}`, operation `updateExternalUser`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `user`: Your identifier for the end user to change.

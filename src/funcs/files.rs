@@ -16,11 +16,11 @@ static FILES_LIST: Operation = Operation::new("listFiles", Method::GET, "/files"
 
 /// Lists the files stored in the workspace of the calling API key, one page at a time.
 ///
-/// `GET /files`, operation `listFiles`. Optional parameters: `.params(FilesListParams::new()…)` on the call. Pages:
-/// `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /files`, operation `listFiles`. Optional parameters: `.params(FilesListParams::new()…)` on the call.
+/// Paginated: `.pages()` and `.items()` on the call request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500, 502, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500, 502, 503; other variants if no response was received.
 #[inline]
 pub fn files_list(core: &OpenRouterCore) -> Call<FileListResponse, FilesListParams> {
     Call::new(core, Parts::new(&FILES_LIST)).taking()
@@ -33,7 +33,7 @@ static FILES_UPLOAD: Operation = Operation::new("uploadFile", Method::POST, "/fi
 /// `POST /files`, operation `uploadFile`. Optional parameters: `.params(FilesUploadParams::new()…)` on the call.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 413, 429, 499, 500, 502, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 413, 429, 499, 500, 502, 503; other variants if no response was received.
 #[inline]
 pub fn files_upload(
     core: &OpenRouterCore,
@@ -51,7 +51,7 @@ static FILES_DELETE: Operation =
 /// the call.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 429, 500, 502, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 429, 500, 502, 503; other variants if no response was received.
 ///
 /// # Arguments
 /// - `file_id`: ID of the file to remove, as upload or listing returned it.
@@ -69,7 +69,7 @@ static FILES_RETRIEVE: Operation =
 /// on the call.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 429, 500, 502, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 429, 500, 502, 503; other variants if no response was received.
 ///
 /// # Arguments
 /// - `file_id`: ID of the file to describe, as upload or listing returned it.
@@ -87,7 +87,7 @@ static FILES_DOWNLOAD: Operation =
 /// `.params(FilesDownloadParams::new()…)` on the call.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 502, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 502, 503; other variants if no response was received.
 ///
 /// # Arguments
 /// - `file_id`: ID of the server-created file to fetch.

@@ -18,7 +18,7 @@ static GENERATIONS_GET_GENERATION: Operation =
 /// `GET /generation`, operation `getGeneration`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 429, 500, 502, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 429, 500, 502, 524, 529; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: ID of the generation, as the original reply reported it.
@@ -36,7 +36,7 @@ static GENERATIONS_LIST_GENERATION_CONTENT: Operation =
 /// `GET /generation/content`, operation `listGenerationContent`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 502, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 502, 524, 529; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: ID of the generation whose stored content to read.
@@ -57,7 +57,7 @@ static GENERATIONS_SUBMIT_FEEDBACK: Operation =
 /// `POST /generation/feedback`, operation `submitGenerationFeedback`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 429, 500, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 429, 500, 503; other variants if no response was received.
 #[inline]
 pub fn generations_submit_feedback(
     core: &OpenRouterCore,

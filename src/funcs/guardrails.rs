@@ -21,10 +21,10 @@ static GUARDRAILS_LIST: Operation = Operation::new("listGuardrails", Method::GET
 /// Lists your guardrails in one workspace and returns a page of them; needs a management key.
 ///
 /// `GET /guardrails`, operation `listGuardrails`. Optional parameters: `.params(GuardrailsListParams::new()…)` on the
-/// call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// call. Paginated: `.pages()` and `.items()` on the call request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants if no response was received.
 #[inline]
 pub fn guardrails_list(core: &OpenRouterCore) -> Call<ListGuardrailsResponse, GuardrailsListParams> {
     Call::new(core, Parts::new(&GUARDRAILS_LIST)).taking()
@@ -38,7 +38,7 @@ static GUARDRAILS_CREATE: Operation =
 /// `POST /guardrails`, operation `createGuardrail`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants if no response was received.
 #[inline]
 pub fn guardrails_create(
     core: &OpenRouterCore,
@@ -55,11 +55,11 @@ static GUARDRAILS_LIST_KEY_ASSIGNMENTS: Operation =
 /// Lists which API keys are bound to which guardrails across your account; needs a management key.
 ///
 /// `GET /guardrails/assignments/keys`, operation `listKeyAssignments`. Optional parameters:
-/// `.params(GuardrailsListKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call
-/// ask for the following ones.
+/// `.params(GuardrailsListKeyAssignmentsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the
+/// call request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 #[inline]
 pub fn guardrails_list_key_assignments(
     core: &OpenRouterCore,
@@ -75,11 +75,11 @@ static GUARDRAILS_LIST_MEMBER_ASSIGNMENTS: Operation =
 /// Lists which organization members are bound to which guardrails across your account; needs a management key.
 ///
 /// `GET /guardrails/assignments/members`, operation `listMemberAssignments`. Optional parameters:
-/// `.params(GuardrailsListMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call
-/// ask for the following ones.
+/// `.params(GuardrailsListMemberAssignmentsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the
+/// call request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 #[inline]
 pub fn guardrails_list_member_assignments(
     core: &OpenRouterCore,
@@ -95,7 +95,7 @@ static GUARDRAILS_DELETE: Operation =
 /// `DELETE /guardrails/{id}`, operation `deleteGuardrail`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail to remove.
@@ -112,7 +112,7 @@ static GUARDRAILS_GET: Operation =
 /// `GET /guardrails/{id}`, operation `getGuardrail`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail to fetch.
@@ -129,7 +129,7 @@ static GUARDRAILS_UPDATE: Operation =
 /// `PATCH /guardrails/{id}`, operation `updateGuardrail`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail to change.
@@ -150,11 +150,11 @@ static GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS: Operation =
 /// Lists the API keys bound to one guardrail, in pages; needs a management key.
 ///
 /// `GET /guardrails/{id}/assignments/keys`, operation `listGuardrailKeyAssignments`. Optional parameters:
-/// `.params(GuardrailKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
-/// the following ones.
+/// `.params(GuardrailKeyAssignmentsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+/// request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail whose keys to list.
@@ -176,7 +176,7 @@ static GUARDRAILS_BULK_ASSIGN_KEYS: Operation =
 /// `POST /guardrails/{id}/assignments/keys`, operation `bulkAssignKeysToGuardrail`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail that will govern the keys.
@@ -198,7 +198,7 @@ static GUARDRAILS_BULK_UNASSIGN_KEYS: Operation =
 /// `POST /guardrails/{id}/assignments/keys/remove`, operation `bulkUnassignKeysFromGuardrail`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail to release keys from.
@@ -219,11 +219,11 @@ static GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS: Operation =
 /// Lists the organization members bound to one guardrail, in pages; needs a management key.
 ///
 /// `GET /guardrails/{id}/assignments/members`, operation `listGuardrailMemberAssignments`. Optional parameters:
-/// `.params(GuardrailMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
-/// for the following ones.
+/// `.params(GuardrailMemberAssignmentsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+/// request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail whose members to list.
@@ -244,7 +244,7 @@ static GUARDRAILS_BULK_ASSIGN_MEMBERS: Operation =
 /// `POST /guardrails/{id}/assignments/members`, operation `bulkAssignMembersToGuardrail`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail that will govern the members.
@@ -266,7 +266,7 @@ static GUARDRAILS_BULK_UNASSIGN_MEMBERS: Operation =
 /// `POST /guardrails/{id}/assignments/members/remove`, operation `bulkUnassignMembersFromGuardrail`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail to release members from.

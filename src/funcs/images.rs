@@ -19,7 +19,7 @@ static IMAGES_GENERATE: Operation =
 /// `POST /images`, operation `createImages`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 524, 529; other variants if no response was received.
 #[inline]
 pub fn images_generate(
     core: &OpenRouterCore,
@@ -36,7 +36,7 @@ static IMAGES_STREAM: Operation =
 /// The response arrives as a stream of events. `POST /images`, operation `createImages`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 524, 529; other variants if no response was received.
 #[inline]
 pub fn images_stream(
     core: &OpenRouterCore,
@@ -54,7 +54,7 @@ static IMAGES_LIST_MODELS: Operation = Operation::new("listImageModels", Method:
 /// `GET /images/models`, operation `listImageModels`. Works without a key.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 500; other variants if no response was received.
 #[inline]
 pub fn images_list_models(core: &OpenRouterCore) -> Call<ImageModelsListResponse> {
     Call::new(core, Parts::new(&IMAGES_LIST_MODELS))
@@ -70,7 +70,7 @@ static IMAGES_LIST_MODEL_ENDPOINTS: Operation =
 /// `GET /images/models/{author}/{slug}/endpoints`, operation `listImageModelEndpoints`. Works without a key.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `author`: Organization part of the model name, before the slash.

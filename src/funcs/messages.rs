@@ -17,7 +17,7 @@ static MESSAGES_CREATE: Operation =
 /// `POST /messages`, operation `createMessages`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503, 529; other variants if no response was received.
 #[inline]
 pub fn messages_create(core: &OpenRouterCore, request: impl Borrow<MessagesRequest>) -> Call<MessagesResult> {
     Call::new(core, Parts::new(&MESSAGES_CREATE).json(request.borrow()).stream(false))
@@ -32,7 +32,7 @@ static MESSAGES_STREAM: Operation =
 /// The response arrives as a stream of events. `POST /messages`, operation `createMessages`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503, 529; other variants if no response was received.
 #[inline]
 pub fn messages_stream(
     core: &OpenRouterCore,

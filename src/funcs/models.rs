@@ -19,7 +19,7 @@ static MODELS_GET: Operation = Operation::new("getModel", Method::GET, "/model/{
 /// `GET /model/{author}/{slug}`, operation `getModel`. Works without a key.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `author`: Organization part of the model name, before the slash.
@@ -35,11 +35,11 @@ static MODELS_LIST: Operation = Operation::new("getModels", Method::GET, "/model
 
 /// Lists the available models with prices, context length and other properties, filtered and sorted as asked.
 ///
-/// `GET /models`, operation `getModels`. Optional parameters: `.params(ModelsListParams::new()…)` on the call. Pages:
-/// `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /models`, operation `getModels`. Optional parameters: `.params(ModelsListParams::new()…)` on the call.
+/// Paginated: `.pages()` and `.items()` on the call request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 429, 500, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 429, 500, 503; other variants if no response was received.
 #[inline]
 pub fn models_list(core: &OpenRouterCore) -> Call<ModelsListResponse, ModelsListParams> {
     Call::new(core, Parts::new(&MODELS_LIST)).taking()
@@ -55,7 +55,7 @@ static MODELS_COUNT: Operation = Operation::new("listModelsCount", Method::GET, 
 /// `.params(ModelsCountParams::new()…)` on the call.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 403, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 403, 500; other variants if no response was received.
 #[inline]
 pub fn models_count(core: &OpenRouterCore) -> Call<ModelsCountResponse, ModelsCountParams> {
     Call::new(core, Parts::new(&MODELS_COUNT)).taking()
@@ -69,10 +69,10 @@ static MODELS_LIST_FOR_USER: Operation = Operation::new("listModelsUser", Method
 /// restrict to that region.
 ///
 /// `GET /models/user`, operation `listModelsUser`. Optional parameters: `.params(ModelsListForUserParams::new()…)` on
-/// the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// the call. Paginated: `.pages()` and `.items()` on the call request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 408, 409, 429, 500, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 408, 409, 429, 500, 503; other variants if no response was received.
 #[inline]
 pub fn models_list_for_user(core: &OpenRouterCore) -> Call<ModelsListResponse, ModelsListForUserParams> {
     Call::new(core, Parts::new(&MODELS_LIST_FOR_USER)).taking()

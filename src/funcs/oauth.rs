@@ -21,7 +21,7 @@ static OAUTH_EXCHANGE_AUTH_CODE_FOR_API_KEY: Operation =
 /// `POST /auth/keys`, operation `exchangeAuthCodeForAPIKey`. Works without a key.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 403, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 403, 500; other variants if no response was received.
 #[inline]
 pub fn oauth_exchange_auth_code_for_api_key(
     core: &OpenRouterCore,
@@ -38,7 +38,7 @@ static OAUTH_CREATE_AUTH_CODE: Operation =
 /// `POST /auth/keys/code`, operation `createAuthKeysCode`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 409, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 409, 500; other variants if no response was received.
 #[inline]
 pub fn oauth_create_auth_code(
     core: &OpenRouterCore,
@@ -56,7 +56,7 @@ static OAUTH_LIST_OAUTH_JWKS: Operation = Operation::new("listOauthJwks", Method
 /// `GET /oauth/jwks`, operation `listOauthJwks`. Works without a key.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 500; other variants if no response was received.
 #[inline]
 pub fn oauth_list_oauth_jwks(core: &OpenRouterCore) -> Call<OAuthJwks> {
     Call::new(core, Parts::new(&OAUTH_LIST_OAUTH_JWKS))
@@ -72,7 +72,7 @@ static OAUTH_CREATE_OAUTH_TOKEN: Operation = Operation::new("createOauthToken", 
 /// `POST /oauth/token`, operation `createOauthToken`. Works without a key.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 429, 500, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 429, 500, 503; other variants if no response was received.
 #[inline]
 pub fn oauth_create_oauth_token(
     core: &OpenRouterCore,

@@ -20,11 +20,11 @@ static OBSERVABILITY_LIST: Operation =
 /// Lists the stable-release observability destinations set up in one workspace, in pages; needs a management key.
 ///
 /// `GET /observability/destinations`, operation `listObservabilityDestinations`. Optional parameters:
-/// `.params(ObservabilityListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the
-/// following ones.
+/// `.params(ObservabilityListParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call request
+/// the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants if no response was received.
 #[inline]
 pub fn observability_list(
     core: &OpenRouterCore,
@@ -41,7 +41,7 @@ static OBSERVABILITY_CREATE: Operation =
 /// `POST /observability/destinations`, operation `createObservabilityDestination`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 409, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 409, 500; other variants if no response was received.
 #[inline]
 pub fn observability_create(
     core: &OpenRouterCore,
@@ -59,7 +59,7 @@ static OBSERVABILITY_DELETE: Operation =
 /// `DELETE /observability/destinations/{id}`, operation `deleteObservabilityDestination`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID of the destination to remove.
@@ -77,7 +77,7 @@ static OBSERVABILITY_GET: Operation =
 /// `GET /observability/destinations/{id}`, operation `getObservabilityDestination`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID of the destination to fetch.
@@ -95,7 +95,7 @@ static OBSERVABILITY_UPDATE: Operation =
 /// `PATCH /observability/destinations/{id}`, operation `updateObservabilityDestination`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID of the destination to change.

@@ -19,11 +19,11 @@ static ORGANIZATION_LIST_MEMBERS: Operation =
 /// Lists the people in the organization behind the management key you authenticate with, in pages.
 ///
 /// `GET /organization/members`, operation `listOrganizationMembers`. Optional parameters:
-/// `.params(OrganizationListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
-/// the following ones.
+/// `.params(OrganizationListMembersParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+/// request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 #[inline]
 pub fn organization_list_members(
     core: &OpenRouterCore,
@@ -40,7 +40,7 @@ static ORGANIZATION_GET_SETTINGS: Operation =
 /// `GET /organization/settings`, operation `getOrganizationSettings`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 #[inline]
 pub fn organization_get_settings(core: &OpenRouterCore) -> Call<OrganizationSettingsResponse> {
     Call::new(core, Parts::new(&ORGANIZATION_GET_SETTINGS))
@@ -55,7 +55,7 @@ static ORGANIZATION_UPDATE_SETTINGS: Operation =
 /// `PATCH /organization/settings`, operation `updateOrganizationSettings`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 #[inline]
 pub fn organization_update_settings(
     core: &OpenRouterCore,

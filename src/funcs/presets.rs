@@ -21,10 +21,10 @@ static PRESETS_LIST: Operation = Operation::new("listPresets", Method::GET, "/pr
 /// Lists your presets, the most recently changed first, and returns one page.
 ///
 /// `GET /presets`, operation `listPresets`. Optional parameters: `.params(PresetsListParams::new()…)` on the call.
-/// Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// Paginated: `.pages()` and `.items()` on the call request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500, 503; other variants if no response was received.
 #[inline]
 pub fn presets_list(core: &OpenRouterCore) -> Call<ListPresetsResponse, PresetsListParams> {
     Call::new(core, Parts::new(&PRESETS_LIST)).taking()
@@ -38,7 +38,7 @@ static PRESETS_GET: Operation =
 /// `GET /presets/{slug}`, operation `getPreset`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500, 503; other variants if no response was received.
 ///
 /// # Arguments
 /// - `slug`: URL-safe name of the preset to fetch.
@@ -57,7 +57,7 @@ static PRESETS_CREATE_PRESETS_CHAT_COMPLETIONS: Operation =
 /// `POST /presets/{slug}/chat/completions`, operation `createPresetsChatCompletions`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `slug`: URL-safe name of the preset; an unknown name makes a new one.
@@ -82,7 +82,7 @@ static PRESETS_CREATE_PRESETS_MESSAGES: Operation =
 /// `POST /presets/{slug}/messages`, operation `createPresetsMessages`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `slug`: URL-safe name of the preset; an unknown name makes a new one.
@@ -105,7 +105,7 @@ static PRESETS_CREATE_PRESETS_RESPONSES: Operation =
 /// `POST /presets/{slug}/responses`, operation `createPresetsResponses`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `slug`: URL-safe name of the preset; an unknown name makes a new one.
@@ -125,11 +125,11 @@ static PRESETS_LIST_VERSIONS: Operation = Operation::new("listPresetVersions", M
 /// Lists every version of one preset, starting from the first, and returns one page.
 ///
 /// `GET /presets/{slug}/versions`, operation `listPresetVersions`. Optional parameters:
-/// `.params(PresetsListVersionsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the
-/// following ones.
+/// `.params(PresetsListVersionsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call request
+/// the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500, 503; other variants if no response was received.
 ///
 /// # Arguments
 /// - `slug`: URL-safe name of the preset whose versions to list.
@@ -150,7 +150,7 @@ static PRESETS_GET_VERSION: Operation =
 /// `GET /presets/{slug}/versions/{version}`, operation `getPresetVersion`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500, 503; other variants if no response was received.
 ///
 /// # Arguments
 /// - `slug`: URL-safe name of the preset that holds the version.

@@ -21,7 +21,7 @@ static PRIVATE_ENDPOINTS_LIST: Operation =
 /// `GET /private-endpoints`, operation `listPrivateEndpoints`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 408, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 408, 500; other variants if no response was received.
 #[inline]
 pub fn private_endpoints_list(core: &OpenRouterCore) -> Call<ListPrivateEndpointsResponse> {
     Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_LIST))
@@ -37,7 +37,7 @@ static PRIVATE_ENDPOINTS_CREATE: Operation =
 /// `POST /private-endpoints`, operation `createPrivateEndpoint`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants if no response was received.
 ///
 /// # Arguments
 /// - `idempotency_key`: Key of your choice that makes a retry safe: repeating it with the same body returns the endpoint that exists already, while a different body is an error.
@@ -63,7 +63,7 @@ static PRIVATE_ENDPOINTS_DELETE: Operation =
 /// `.params(PrivateEndpointsDeleteParams::new()…)` on the call.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: ID of the private endpoint to delete.
@@ -83,7 +83,7 @@ static PRIVATE_ENDPOINTS_GET: Operation =
 /// `GET /private-endpoints/{id}`, operation `getPrivateEndpoint`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 408, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 408, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: ID of the private endpoint to fetch.
@@ -102,7 +102,7 @@ static PRIVATE_ENDPOINTS_UPDATE: Operation =
 /// `PATCH /private-endpoints/{id}`, operation `updatePrivateEndpoint`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: ID of the private endpoint to change.
@@ -125,7 +125,7 @@ static PRIVATE_ENDPOINTS_ACTIVATE: Operation =
 /// `POST /private-endpoints/{id}/activate`, operation `activatePrivateEndpoint`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: ID of the draft to activate.
@@ -144,7 +144,7 @@ static PRIVATE_ENDPOINTS_DISABLE: Operation =
 /// `POST /private-endpoints/{id}/disable`, operation `disablePrivateEndpoint`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: ID of the private endpoint to pause.
@@ -162,7 +162,7 @@ static PRIVATE_ENDPOINTS_ENABLE: Operation =
 /// `POST /private-endpoints/{id}/enable`, operation `enablePrivateEndpoint`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: ID of the private endpoint to route to again.
@@ -181,7 +181,7 @@ static PRIVATE_ENDPOINTS_UPDATE_PARAMETERS: Operation =
 /// `PUT /private-endpoints/{id}/parameters`, operation `updatePrivateEndpointParameters`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: ID of the private endpoint whose declared parameters to replace.
@@ -205,7 +205,7 @@ static PRIVATE_ENDPOINTS_UPDATE_PRICING: Operation =
 /// `PUT /private-endpoints/{id}/pricing`, operation `updatePrivateEndpointPricing`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: ID of the private endpoint whose rates to replace.
@@ -229,7 +229,7 @@ static PRIVATE_ENDPOINTS_VALIDATE: Operation =
 /// `POST /private-endpoints/{id}/validate`, operation `validatePrivateEndpoint`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: ID of the draft to test.

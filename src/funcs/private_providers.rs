@@ -19,7 +19,7 @@ static PRIVATE_PROVIDERS_LIST: Operation =
 /// `GET /private-providers`, operation `listPrivateProviders`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants if no response was received.
 #[inline]
 pub fn private_providers_list(core: &OpenRouterCore) -> Call<ListPrivateProvidersResponse> {
     Call::new(core, Parts::new(&PRIVATE_PROVIDERS_LIST))
@@ -34,7 +34,7 @@ static PRIVATE_PROVIDERS_CREATE: Operation =
 /// `POST /private-providers`, operation `createPrivateProvider`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 429, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 429, 500, 502; other variants if no response was received.
 #[inline]
 pub fn private_providers_create(
     core: &OpenRouterCore,
@@ -52,7 +52,7 @@ static PRIVATE_PROVIDERS_DELETE: Operation =
 /// `DELETE /private-providers/{slug}`, operation `deletePrivateProvider`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 429, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 429, 500, 502; other variants if no response was received.
 ///
 /// # Arguments
 /// - `slug`: Slug of the provider to delete.
@@ -70,7 +70,7 @@ static PRIVATE_PROVIDERS_GET: Operation =
 /// `GET /private-providers/{slug}`, operation `getPrivateProvider`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `slug`: Slug of the provider to return.
@@ -88,7 +88,7 @@ static PRIVATE_PROVIDERS_UPDATE: Operation =
 /// `PATCH /private-providers/{slug}`, operation `updatePrivateProvider`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 429, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 429, 500, 502; other variants if no response was received.
 ///
 /// # Arguments
 /// - `slug`: Slug of the provider to change.

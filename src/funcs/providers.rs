@@ -16,7 +16,7 @@ static PROVIDERS_LIST: Operation = Operation::new("listProviders", Method::GET, 
 /// `GET /providers`, operation `listProviders`. Works without a key.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 500; other variants if no response was received.
 #[inline]
 pub fn providers_list(core: &OpenRouterCore) -> Call<ListProvidersResponse> {
     Call::new(core, Parts::new(&PROVIDERS_LIST))

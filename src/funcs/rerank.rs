@@ -16,7 +16,7 @@ static RERANK_RERANK: Operation =
 /// `POST /rerank`, operation `createRerank`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants if no response was received.
 #[inline]
 pub fn rerank_rerank(core: &OpenRouterCore, request: impl Borrow<CreateRerankRequest>) -> Call<CreateRerankResponse> {
     Call::new(core, Parts::new(&RERANK_RERANK).json(request.borrow()))

@@ -17,13 +17,13 @@ static RESPONSES_SEND: Operation = Operation::new("createResponses", Method::POS
 /// `POST /responses`, operation `createResponses`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants if no response was received.
 #[inline]
 pub fn responses_send(core: &OpenRouterCore, request: impl Borrow<ResponsesRequest>) -> Call<ResponsesResult> {
     Call::new(core, Parts::new(&RESPONSES_SEND).json(request.borrow()).stream(false))
 }
 
-/// The same as [`responses_send`], under the name of the namespace `beta.responses`.
+/// Same as [`responses_send`], under the name of the namespace `beta.responses`.
 #[inline]
 pub fn beta_responses_send(core: &OpenRouterCore, request: impl Borrow<ResponsesRequest>) -> Call<ResponsesResult> {
     responses_send(core, request)
@@ -38,7 +38,7 @@ static RESPONSES_STREAM: Operation = Operation::new("createResponses", Method::P
 /// The response arrives as a stream of events. `POST /responses`, operation `createResponses`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants if no response was received.
 #[inline]
 pub fn responses_stream(
     core: &OpenRouterCore,
@@ -47,7 +47,7 @@ pub fn responses_stream(
     Call::new(core, Parts::new(&RESPONSES_STREAM).json(request.borrow()).stream(true))
 }
 
-/// The same as [`responses_stream`], under the name of the namespace `beta.responses`.
+/// Same as [`responses_stream`], under the name of the namespace `beta.responses`.
 #[inline]
 pub fn beta_responses_stream(
     core: &OpenRouterCore,

@@ -19,11 +19,11 @@ static SCIM_LIST_MAPPINGS: Operation = Operation::new("listScimGroupMappings", M
 /// Lists which SCIM groups map to which workspaces in your organization, in pages; needs a management key.
 ///
 /// `GET /scim/group-mappings`, operation `listScimGroupMappings`. Optional parameters:
-/// `.params(ScimListMappingsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the
-/// following ones.
+/// `.params(ScimListMappingsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call request
+/// the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 #[inline]
 pub fn scim_list_mappings(core: &OpenRouterCore) -> Call<ListScimGroupMappingsResponse, ScimListMappingsParams> {
     Call::new(core, Parts::new(&SCIM_LIST_MAPPINGS)).taking()
@@ -37,7 +37,7 @@ static SCIM_CREATE: Operation =
 /// `POST /scim/group-mappings`, operation `createScimGroupMapping`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants if no response was received.
 #[inline]
 pub fn scim_create(
     core: &OpenRouterCore,
@@ -54,7 +54,7 @@ static SCIM_DELETE: Operation =
 /// `DELETE /scim/group-mappings/{id}`, operation `deleteScimGroupMapping`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: ID of the mapping to remove.
@@ -72,7 +72,7 @@ static SCIM_READ: Operation =
 /// `GET /scim/group-mappings/{id}`, operation `getScimGroupMapping`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: ID of the mapping to fetch.
@@ -89,7 +89,7 @@ static SCIM_UPDATE: Operation =
 /// `PATCH /scim/group-mappings/{id}`, operation `updateScimGroupMapping`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: ID of the mapping to change.
@@ -109,10 +109,10 @@ static SCIM_LIST_GROUPS: Operation = Operation::new("listScimGroups", Method::GE
 /// Lists the SCIM groups known to your organization, in pages; needs a management key.
 ///
 /// `GET /scim/groups`, operation `listScimGroups`. Optional parameters: `.params(ScimListGroupsParams::new()…)` on
-/// the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// the call. Paginated: `.pages()` and `.items()` on the call request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 #[inline]
 pub fn scim_list_groups(core: &OpenRouterCore) -> Call<ListScimGroupsResponse, ScimListGroupsParams> {
     Call::new(core, Parts::new(&SCIM_LIST_GROUPS)).taking()
@@ -126,7 +126,7 @@ static SCIM_CREATE_SYNC_JOB: Operation =
 /// `POST /scim/sync-jobs`, operation `createScimSyncJob`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 #[inline]
 pub fn scim_create_sync_job(core: &OpenRouterCore) -> Call<ScimSyncJobResponse> {
     Call::new(core, Parts::new(&SCIM_CREATE_SYNC_JOB))
@@ -140,7 +140,7 @@ static SCIM_GET_SYNC_JOB: Operation =
 /// `GET /scim/sync-jobs/{id}`, operation `getScimSyncJob`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: ID of the sync job to look up.

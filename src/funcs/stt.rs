@@ -17,7 +17,7 @@ static STT_CREATE_TRANSCRIPTION: Operation =
 /// `POST /audio/transcriptions`, operation `createAudioTranscriptions`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 504, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 504, 524, 529; other variants if no response was received.
 #[inline]
 pub fn stt_create_transcription(core: &OpenRouterCore, request: impl Borrow<SttRequest>) -> Call<SttResponse> {
     Call::new(core, Parts::new(&STT_CREATE_TRANSCRIPTION).json(request.borrow()))
@@ -32,7 +32,7 @@ static STT_CREATE_TRANSCRIPTION_MULTIPART: Operation =
 /// `POST /audio/transcriptions`, operation `createAudioTranscriptions`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 504, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 504, 524, 529; other variants if no response was received.
 #[inline]
 pub fn stt_create_transcription_multipart(
     core: &OpenRouterCore,

@@ -17,7 +17,7 @@ static SYSTEM_ONE_CREATE: Operation =
 /// `POST /systemone`, operation `createSystemone`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants if no response was received.
 #[inline]
 pub fn system_one_create(core: &OpenRouterCore, request: impl Borrow<DecisionsRequest>) -> Call<DecisionsResponse> {
     Call::new(core, Parts::new(&SYSTEM_ONE_CREATE).json(request.borrow()))

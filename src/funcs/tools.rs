@@ -14,10 +14,10 @@ static TOOLS_LIST_TOOLS: Operation = Operation::new("listTools", Method::GET, "/
 /// Lists the server tools that models can use through OpenRouter, with their names, engines and prices.
 ///
 /// `GET /tools`, operation `listTools`. Optional parameters: `.params(ToolsListToolsParams::new()…)` on the call.
-/// Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// Paginated: `.pages()` and `.items()` on the call request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 #[inline]
 pub fn tools_list_tools(core: &OpenRouterCore) -> Call<ListToolsResponse, ToolsListToolsParams> {
     Call::new(core, Parts::new(&TOOLS_LIST_TOOLS)).taking()
@@ -31,7 +31,7 @@ static TOOLS_GET_TOOL: Operation =
 /// `GET /tools/{name}`, operation `getTool`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `name`: Name of the tool, which may be any of its aliases.

@@ -16,7 +16,7 @@ static TTS_CREATE_SPEECH: Operation =
 /// `POST /audio/speech`, operation `createAudioSpeech`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants if no response was received.
 #[inline]
 pub fn tts_create_speech(core: &OpenRouterCore, request: impl Borrow<SpeechRequest>) -> Call<Download> {
     Call::new(core, Parts::new(&TTS_CREATE_SPEECH).json(request.borrow()))

@@ -22,7 +22,7 @@ static VAULT_LIST_INTERN_CONNECTIONS: Operation =
 /// `GET /vault/interns/{internId}/connections`, operation `listInternConnections`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 429, 500, 502, 503, 504; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 429, 500, 502, 503, 504; other variants if no response was received.
 ///
 /// # Arguments
 /// - `intern_id`: UUID of the intern whose connections to list.
@@ -43,11 +43,11 @@ static VAULT_LIST_INTERN_EFFECTIVE_VAULT_SECRETS: Operation =
 /// vault are combined in that order of precedence.
 ///
 /// `GET /vault/interns/{internId}/effective-secrets`, operation `listInternEffectiveVaultSecrets`. Optional
-/// parameters: `.params(VaultEffectiveSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the
-/// call ask for the following ones.
+/// parameters: `.params(VaultEffectiveSecretsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on
+/// the call request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 429, 500, 502, 503, 504; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 429, 500, 502, 503, 504; other variants if no response was received.
 ///
 /// # Arguments
 /// - `intern_id`: UUID of the intern whose secrets to work out.
@@ -69,11 +69,11 @@ static VAULT_LIST_INTERN_VAULT_SECRETS: Operation =
 /// included.
 ///
 /// `GET /vault/interns/{internId}/secrets`, operation `listInternVaultSecrets`. Optional parameters:
-/// `.params(VaultListInternVaultSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
-/// for the following ones.
+/// `.params(VaultListInternVaultSecretsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+/// request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 429, 500, 502, 503, 504; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 429, 500, 502, 503, 504; other variants if no response was received.
 ///
 /// # Arguments
 /// - `intern_id`: UUID of the intern whose secrets to list.
@@ -95,7 +95,7 @@ static VAULT_COPY_VAULT_SECRETS_TO_INTERN: Operation =
 /// `POST /vault/interns/{internId}/secrets/copy`, operation `copyVaultSecretsToIntern`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 413, 429, 500, 502, 503, 504; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 413, 429, 500, 502, 503, 504; other variants if no response was received.
 ///
 /// # Arguments
 /// - `intern_id`: UUID of the intern that receives the copies.
@@ -120,7 +120,7 @@ static VAULT_DELETE_INTERN_VAULT_SECRET: Operation =
 /// `DELETE /vault/interns/{internId}/secrets/{name}`, operation `deleteInternVaultSecret`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 429, 500, 502, 503, 504; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 429, 500, 502, 503, 504; other variants if no response was received.
 ///
 /// # Arguments
 /// - `intern_id`: UUID of the intern that owns the secret.
@@ -146,7 +146,7 @@ static VAULT_STORE_INTERN_VAULT_SECRET: Operation =
 /// `PUT /vault/interns/{internId}/secrets/{name}`, operation `storeInternVaultSecret`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 413, 429, 500, 502, 503, 504; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 413, 429, 500, 502, 503, 504; other variants if no response was received.
 ///
 /// # Arguments
 /// - `intern_id`: UUID of the intern that the secret is for.
@@ -175,11 +175,11 @@ static VAULT_LIST_VAULT_SECRETS: Operation = Operation::new("listVaultSecrets", 
 /// the dashboard are included.
 ///
 /// `GET /vault/secrets`, operation `listVaultSecrets`. Optional parameters:
-/// `.params(VaultListVaultSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
-/// the following ones.
+/// `.params(VaultListVaultSecretsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+/// request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 429, 500, 502, 503, 504; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 429, 500, 502, 503, 504; other variants if no response was received.
 #[inline]
 pub fn vault_list_vault_secrets(core: &OpenRouterCore) -> Call<VaultSecretListResponse, VaultListVaultSecretsParams> {
     Call::new(core, Parts::new(&VAULT_LIST_VAULT_SECRETS)).taking()
@@ -194,7 +194,7 @@ static VAULT_DELETE_VAULT_SECRET: Operation =
 /// `DELETE /vault/secrets/{name}`, operation `deleteVaultSecret`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 429, 500, 502, 503, 504; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 429, 500, 502, 503, 504; other variants if no response was received.
 ///
 /// # Arguments
 /// - `name`: Name of the secret to delete; names stored under older rules are accepted too.
@@ -212,7 +212,7 @@ static VAULT_STORE_VAULT_SECRET: Operation =
 /// `PUT /vault/secrets/{name}`, operation `storeVaultSecret`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 413, 429, 500, 502, 503, 504; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 413, 429, 500, 502, 503, 504; other variants if no response was received.
 ///
 /// # Arguments
 /// - `name`: Name for the secret, in lowercase letters, digits and single underscores; it must begin with a letter and must not end with an underscore.

@@ -18,7 +18,7 @@ static VIDEO_GENERATION_GENERATE: Operation =
 /// `POST /videos`, operation `createVideos`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 499, 500, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 499, 500, 503; other variants if no response was received.
 #[inline]
 pub fn video_generation_generate(
     core: &OpenRouterCore,
@@ -37,7 +37,7 @@ static VIDEO_GENERATION_LIST_VIDEOS_MODELS: Operation =
 /// `GET /videos/models`, operation `listVideosModels`. Works without a key.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 500; other variants if no response was received.
 #[inline]
 pub fn video_generation_list_videos_models(core: &OpenRouterCore) -> Call<VideoModelsListResponse> {
     Call::new(core, Parts::new(&VIDEO_GENERATION_LIST_VIDEOS_MODELS))
@@ -51,7 +51,7 @@ static VIDEO_GENERATION_GET_GENERATION: Operation =
 /// `GET /videos/{jobId}`, operation `getVideos`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `job_id`: ID of the video job, as submission returned it.
@@ -73,7 +73,7 @@ static VIDEO_GENERATION_GET_VIDEO_CONTENT: Operation =
 /// `.params(VideoGenerationGetVideoContentParams::new()…)` on the call.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 410, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 410, 500, 502; other variants if no response was received.
 ///
 /// # Arguments
 /// - `job_id`: ID of the finished video job.

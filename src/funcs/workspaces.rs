@@ -21,10 +21,10 @@ static WORKSPACES_LIST: Operation = Operation::new("listWorkspaces", Method::GET
 /// Lists the workspaces of your account and returns one page; needs a management key.
 ///
 /// `GET /workspaces`, operation `listWorkspaces`. Optional parameters: `.params(WorkspacesListParams::new()…)` on the
-/// call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// call. Paginated: `.pages()` and `.items()` on the call request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants if no response was received.
 #[inline]
 pub fn workspaces_list(core: &OpenRouterCore) -> Call<ListWorkspacesResponse, WorkspacesListParams> {
     Call::new(core, Parts::new(&WORKSPACES_LIST)).taking()
@@ -38,7 +38,7 @@ static WORKSPACES_CREATE: Operation =
 /// `POST /workspaces`, operation `createWorkspace`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants if no response was received.
 #[inline]
 pub fn workspaces_create(
     core: &OpenRouterCore,
@@ -57,7 +57,7 @@ static WORKSPACES_DELETE: Operation =
 /// `.params(WorkspacesDeleteParams::new()…)` on the call.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID or slug of the workspace to remove.
@@ -74,7 +74,7 @@ static WORKSPACES_GET: Operation =
 /// `GET /workspaces/{id}`, operation `getWorkspace`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID or slug of the workspace to fetch.
@@ -91,7 +91,7 @@ static WORKSPACES_UPDATE: Operation =
 /// `PATCH /workspaces/{id}`, operation `updateWorkspace`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID or slug of the workspace to change.
@@ -113,11 +113,11 @@ static WORKSPACES_LIST_MEMBERS: Operation =
 /// management key.
 ///
 /// `GET /workspaces/{id}/members`, operation `listWorkspaceMembers`. Optional parameters:
-/// `.params(WorkspacesListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
-/// the following ones.
+/// `.params(WorkspacesListMembersParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+/// request the following pages.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID or slug of the workspace whose members to list.
@@ -139,7 +139,7 @@ static WORKSPACES_BULK_ADD_MEMBERS: Operation =
 /// `POST /workspaces/{id}/members/add`, operation `bulkAddWorkspaceMembers`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID or slug of the workspace to add people to.
@@ -162,7 +162,7 @@ static WORKSPACES_BULK_REMOVE_MEMBERS: Operation =
 /// `POST /workspaces/{id}/members/remove`, operation `bulkRemoveWorkspaceMembers`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `id`: UUID or slug of the workspace to remove people from.
@@ -184,7 +184,7 @@ static WORKSPACES_LIST_BUDGETS: Operation =
 /// `GET /workspaces/{workspace_ref}/budgets`, operation `listWorkspaceBudgets`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `workspace_ref`: Workspace whose budgets to list, by ID or slug.
@@ -205,11 +205,11 @@ static WORKSPACES_DELETE_BUDGET: Operation =
 /// `DELETE /workspaces/{workspace_ref}/budgets/{interval}`, operation `deleteWorkspaceBudget`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `workspace_ref`: Workspace whose budget to delete, by ID or slug.
-/// - `interval`: Which budget to remove, told by how often it resets; `lifetime` never does.
+/// - `interval`: Which budget to remove, identified by how often it resets; `lifetime` never does.
 #[inline]
 pub fn workspaces_delete_budget(
     core: &OpenRouterCore,
@@ -233,11 +233,11 @@ static WORKSPACES_GET_BUDGET: Operation =
 /// `GET /workspaces/{workspace_ref}/budgets/{interval}`, operation `getWorkspaceBudget`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `workspace_ref`: Workspace whose budget to look up, by ID or slug.
-/// - `interval`: Which budget to fetch, told by how often it resets; `lifetime` never does.
+/// - `interval`: Which budget to fetch, identified by how often it resets; `lifetime` never does.
 #[inline]
 pub fn workspaces_get_budget(
     core: &OpenRouterCore,
@@ -262,11 +262,11 @@ static WORKSPACES_SET_BUDGET: Operation =
 /// `PUT /workspaces/{workspace_ref}/budgets/{interval}`, operation `upsertWorkspaceBudget`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants if no response was received.
 ///
 /// # Arguments
 /// - `workspace_ref`: Workspace whose budget to set, by ID or slug.
-/// - `interval`: Which budget to set, told by how often it resets; `lifetime` never does.
+/// - `interval`: Which budget to set, identified by how often it resets; `lifetime` never does.
 #[inline]
 pub fn workspaces_set_budget(
     core: &OpenRouterCore,

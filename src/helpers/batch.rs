@@ -23,8 +23,9 @@ use crate::models::{
 const OPERATION: &str = "getBatches";
 
 impl CreateBatchRequest {
-    /// Creates a batch of chat requests, each with an id of your own under which
-    /// [`results_by_id`](BatchObject::results_by_id) has its result. The batch takes its model from the requests.
+    /// Creates a batch of chat requests, each with an id that you choose and under which
+    /// [`results_by_id`](BatchObject::results_by_id) returns its result. The batch takes its model
+    /// from the requests.
     ///
     /// ```no_run
     /// # async fn ask(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
@@ -40,8 +41,9 @@ impl CreateBatchRequest {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] if there are no requests, an id is empty or not unique, a request asks for a stream,
-    /// names no model or another one than the first request, or cannot be written as JSON.
+    /// [`Error::InvalidRequest`] if there are no requests, an id is empty or not unique, a request
+    /// asks for a stream, names no model or another one than the first request, or cannot be
+    /// written as JSON.
     #[inline]
     pub fn chat<Id: Into<String>, Request: Borrow<ChatRequest>>(
         requests: impl IntoIterator<Item = (Id, Request)>,
@@ -90,7 +92,7 @@ fn encoded<T: Wire, Id: Into<String>, Request: Borrow<T>>(
     requests.into_iter().map(|(id, request)| (id.into(), wire::encode(request.borrow())))
 }
 
-/// The fields are read from the JSON, where those that the program added with `extra` stand too.
+/// The fields are read from the JSON, which also has those that the program added with `extra`.
 #[inline]
 fn of_requests(
     endpoint: BatchEndpoint,
@@ -100,19 +102,19 @@ fn of_requests(
     let (mut requests, mut ids, mut shared) = (Vec::new(), HashSet::new(), None);
     for (id, body) in encoded {
         let body = body.map_err(|error| {
-            let message = format!("cannot be written as JSON at id {id:?}; see the source for the place");
+            let message = format!("cannot be encoded as JSON at id {id:?}; see the source of this error for the place");
             refused(message).caused_by(error)
         })?;
         let body = Json::checked(&String::from_utf8_lossy(&body));
         if id.is_empty() {
-            return Err(refused("has an empty id; give every request an id of its own".to_owned()).into());
+            return Err(refused("has an empty id; give every request a unique id".to_owned()).into());
         }
         if !ids.insert(id.clone()) {
-            return Err(refused(format!("has two requests with the id {id:?}; give each an id of its own")).into());
+            return Err(refused(format!("has two requests with the id {id:?}; give every request a unique id")).into());
         }
         if body.find("stream").and_then(|stream| stream.as_bool()) == Some(true) {
             let message =
-                format!("has a request for a stream at id {id:?}, which a batch cannot have; remove `stream`");
+                format!("has a request for a stream at id {id:?}, which batches do not support; remove `stream`");
             return Err(refused(message).into());
         }
         let model = body.find("model").and_then(|model| model.as_str().map(str::to_owned)).unwrap_or_default();
@@ -122,7 +124,7 @@ fn of_requests(
         match &shared {
             Some(shared) if *shared != model => {
                 let message =
-                    format!("has the model {model:?} at id {id:?} and {shared:?} before; make a batch for each model");
+                    format!("has the model {model:?} at id {id:?} and {shared:?} before; create one batch per model");
                 return Err(refused(message).into());
             }
             _ => shared = Some(model),
@@ -135,14 +137,14 @@ fn of_requests(
     }
 }
 
-/// A type of response that a batch can contain: [`ChatResult`], [`ResponsesResult`], [`MessagesResult`] or
-/// [`CreateEmbeddingsResponse`]. Like [`Root`], it cannot be implemented elsewhere.
+/// A type of response that a batch can contain: [`ChatResult`], [`ResponsesResult`],
+/// [`MessagesResult`] or [`CreateEmbeddingsResponse`]. Like [`Root`], this trait is sealed.
 pub trait BatchResponse: Root {
-    /// What it is called in errors.
+    /// The name of the type in errors.
     #[doc(hidden)]
     const NAME: &'static str;
 
-    /// The response, if the body is of this type.
+    /// Returns the response if the body is of this type.
     #[doc(hidden)]
     fn of(body: &BatchResultBody) -> Option<&Self>;
 }
@@ -173,8 +175,8 @@ batch_responses! {
 impl BatchObject {
     /// Returns the outcome of every request by its id: the response, or why there is none.
     ///
-    /// An id without an entry has no result, such as that of a request that an expired batch did not get to. The map is
-    /// empty as long as the batch is not over, and for a batch from a list.
+    /// An id without an entry has no result, such as that of a request that an expired batch did
+    /// not reach. The map is empty until the batch is over, and for a batch from a list.
     ///
     /// ```no_run
     /// # async fn collect(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
@@ -199,7 +201,7 @@ impl BatchObject {
         let mut results = BTreeMap::new();
         for result in self.results.iter().flatten() {
             let outcome = result.response_as();
-            // A request that was tried twice may have two results.
+            // A request that was retried may have two results.
             if outcome.is_ok() || !results.contains_key(result.custom_id.as_str()) {
                 results.insert(result.custom_id.as_str(), outcome);
             }
@@ -207,7 +209,7 @@ impl BatchObject {
         results
     }
 
-    /// Returns what OpenRouter charged for the whole batch, in US dollars, if it is known.
+    /// Returns what OpenRouter charged for the whole batch, in US dollars, if known.
     #[inline]
     pub fn cost(&self) -> Option<f64> {
         self.usage.as_ref()?.cost
@@ -220,10 +222,11 @@ impl BatchResult {
     /// A response with an error status is never a success, nor is one whose body is an error.
     ///
     /// # Errors
-    /// - [`Error::Api`] if the request failed. It has the kind, message and status as if the request had been sent
-    ///   alone; its [`is_transient`](Error::is_transient) tells whether another batch may succeed.
-    /// - [`Error::ResponseValidation`] if the response is not of type `T`, or the result has neither a response nor an
-    ///   error.
+    /// - [`Error::Api`] if the request failed. It has the kind, message and status as if the
+    ///   request had been sent alone; its [`is_transient`](Error::is_transient) says whether
+    ///   another batch may succeed.
+    /// - [`Error::ResponseValidation`] if the response is not of type `T`, or the result has
+    ///   neither a response nor an error.
     #[inline]
     pub fn response_as<T: BatchResponse>(&self) -> Result<&T, Error> {
         let response = match &self.response {
@@ -275,7 +278,7 @@ impl BatchResult {
 }
 
 impl BatchResultResponse {
-    /// A status that is absent says nothing; one of an unknown form is not a success.
+    /// A missing status says nothing; one of an unknown form is not a success.
     #[inline]
     fn is_success(&self) -> bool {
         let is_absent = self.status_code == 0 && self.extra.get("status_code").is_none();
@@ -283,7 +286,7 @@ impl BatchResultResponse {
     }
 }
 
-/// The JSON of a value that was read, and can thus be written.
+/// Returns the JSON of a value that was read, and can therefore be written.
 #[inline]
 fn json_of<T: Wire>(value: &T) -> Bytes {
     wire::encode(value).unwrap_or_default().into()

@@ -20,7 +20,7 @@ use crate::models::chat::{
 use crate::models::*;
 
 impl Root for ChatResult {
-    /// An error stands beside the choices, or in every one of them.
+    /// An error is next to the choices, or in each of them.
     #[inline]
     fn reports_error(&self) -> bool {
         let failed = self.choices.iter().filter(|choice| holds_error(&choice.extra)).count();
@@ -38,7 +38,8 @@ impl Root for ChatResult {
 impl StreamItem for ChatStreamChunk {
     const END_IS_MARKED: bool = true;
 
-    /// Whether a choice has finished, or this is the chunk with the usage, which comes last. More chunks may follow.
+    /// Returns whether a choice has finished, or this is the chunk with the usage, which is last.
+    /// More chunks may follow.
     #[inline]
     fn is_terminal(&self) -> bool {
         let has_finished = |choice: &ChatStreamChoice| {
@@ -66,7 +67,7 @@ impl StreamItem for ChatStreamChunk {
 
     /// A single chunk whose deltas are the messages.
     #[inline]
-    fn from_answer(json: &str) -> Vec<Json> {
+    fn from_response(json: &str) -> Vec<Json> {
         let chunk = || {
             wire::decode_to(json, |answer: &ChatResult| !answer.choices.is_empty())
                 .filter(|has_choices| *has_choices)?;
@@ -85,7 +86,8 @@ impl StreamItem for ChatStreamChunk {
     }
 }
 
-/// Whether a choice has this member, if the list of them did not fit and was kept verbatim.
+/// Returns whether a choice has this field, if the list of choices did not match its type and was
+/// kept unchanged.
 #[inline]
 fn kept_choices_hold(extra: &Extra, name: &str) -> bool {
     let Some(choices) = extra.get("choices") else { return false };
@@ -94,15 +96,16 @@ fn kept_choices_hold(extra: &Extra, name: &str) -> bool {
     choices.iter().any(|choice| choice.get(name).is_some_and(is_set))
 }
 
-/// Whether a string is not empty. Some servers send an empty one instead of null.
+/// Returns whether a string is not empty. Some servers send an empty one instead of null.
 #[inline]
 pub(super) fn is_told(word: &str) -> bool {
     !word.trim_ascii().is_empty()
 }
 
-/// The assistant's turn as a message of the next request, with its reasoning, its tool calls and all that this version
-/// does not know, unchanged. What servers refuse is corrected: a missing or empty role becomes `assistant`; an empty
-/// list of tool calls is omitted; the arguments of a tool call are always a string, `{}` if missing.
+/// Converts the assistant's turn to a message of the next request, with its reasoning, its tool
+/// calls and everything that this version does not know, unchanged. What servers reject is
+/// corrected: a missing or empty role becomes `assistant`; an empty list of tool calls is omitted;
+/// the arguments of a tool call are always a string, `{}` if missing.
 impl From<ChatChoice> for ChatMessage {
     #[inline]
     fn from(choice: ChatChoice) -> Self {
@@ -110,7 +113,7 @@ impl From<ChatChoice> for ChatMessage {
         if message.extra.get("role").is_some_and(|role| role.as_text() == "\"\"") {
             message.extra.remove("role");
         }
-        // The role is the only member that is always written.
+        // The role is the only field that is always written.
         message.extra.set_absent(0);
         message.extra.forget_exact("tool_calls");
         message.tool_calls = message.tool_calls.filter(|calls| !calls.is_empty());
@@ -126,7 +129,7 @@ impl From<ChatChoice> for ChatMessage {
     }
 }
 
-/// The assistant's turn as a message of the next request, see the conversion by value.
+/// Converts the assistant's turn to a message of the next request, see the conversion by value.
 impl From<&ChatChoice> for ChatMessage {
     #[inline]
     fn from(choice: &ChatChoice) -> Self {
@@ -135,7 +138,7 @@ impl From<&ChatChoice> for ChatMessage {
 }
 
 impl ChatMessage {
-    /// What the user says: text, or parts ([`ChatContentPart`]).
+    /// Creates a user message: text, or parts ([`ChatContentPart`]).
     ///
     /// ```
     /// use openrouter_kit::models::{ChatContentPart, ChatMessage};
@@ -152,33 +155,33 @@ impl ChatMessage {
         ChatUserMessage::new(content).into()
     }
 
-    /// A system message: instructions that take precedence over the user's.
+    /// Creates a system message: instructions that take precedence over the user's.
     #[inline]
     pub fn system(content: impl Into<ChatTextContent>) -> Self {
         ChatSystemMessage::new(content).into()
     }
 
-    /// A developer message: a system message by the name that newer models use.
+    /// Creates a developer message: a system message by the name that newer models use.
     #[inline]
     pub fn developer(content: impl Into<ChatTextContent>) -> Self {
         ChatDeveloperMessage::new(content).into()
     }
 
-    /// What the model said, as written by the program. An answer that came is sent back whole with
-    /// `ChatMessage::from(choice)`.
+    /// Creates a message of the assistant that the program has written. A response is sent back
+    /// with `ChatMessage::from(choice)`, which keeps all of it.
     #[inline]
     pub fn assistant(content: impl Into<ChatMessageContent>) -> Self {
         ChatAssistantMessage::new().content(content).into()
     }
 
-    /// What the tool call with this id answers: text, or parts.
+    /// Creates the result of the tool call with this id: text, or parts.
     #[inline]
     pub fn tool(tool_call_id: impl Into<String>, content: impl Into<ChatMessageContent>) -> Self {
         ChatToolMessage::new(content, tool_call_id).into()
     }
 }
 
-/// A message of the user.
+/// Creates a user message.
 impl<T: IntoText> From<T> for ChatMessage {
     #[inline]
     fn from(text: T) -> Self {
@@ -187,31 +190,31 @@ impl<T: IntoText> From<T> for ChatMessage {
 }
 
 impl ChatContentPart {
-    /// Text beside other parts.
+    /// Creates a text part.
     #[inline]
     pub fn text(text: impl Into<String>) -> Self {
         ChatContentText::new(text).into()
     }
 
-    /// A picture by its address, or in itself as a `data:` URL.
+    /// Creates an image part by URL, or inline as a `data:` URL.
     #[inline]
     pub fn image_url(url: impl Into<String>) -> Self {
         ChatContentImage::new(ChatContentImageUrl::new(url)).into()
     }
 
-    /// Audio: its bytes in base64 and their format, such as `wav` or `mp3`.
+    /// Creates an audio part from base64 and its format, such as `wav` or `mp3`.
     #[inline]
     pub fn input_audio(base64: impl Into<String>, format: impl Into<String>) -> Self {
         ChatContentAudio::new(InlineAudio::new(base64, format)).into()
     }
 
-    /// A video by its URL, or inline as a `data:` URL.
+    /// Creates a video part by URL, or inline as a `data:` URL.
     #[inline]
     pub fn video_url(url: impl Into<String>) -> Self {
         ChatContentVideo::new(ChatContentVideoInput::new(url)).into()
     }
 
-    /// A document: its name, and its URL or its content as a `data:` URL.
+    /// Creates a document part from its name, and its URL or its content as a `data:` URL.
     #[inline]
     pub fn file(filename: impl Into<String>, data: impl Into<String>) -> Self {
         ChatContentFile::new(ChatContentFileFile::new().filename(filename).file_data(data)).into()
@@ -239,7 +242,8 @@ media_parts! {
 }
 
 impl ChatRequestResponseFormat {
-    /// Makes the model answer with JSON that follows this schema, which has a name for the model.
+    /// Requires the model to respond with JSON that matches this schema, which has a name for the
+    /// model.
     #[inline]
     pub fn json_schema(name: impl Into<String>, schema: impl Into<JsonObject>) -> Self {
         ChatFormatJsonSchemaConfig::new(ChatJsonSchemaConfig::new(name).schema(schema)).into()
@@ -247,7 +251,7 @@ impl ChatRequestResponseFormat {
 }
 
 impl ChatFunctionTool {
-    /// A function that the model may call, with the JSON schema of its parameters.
+    /// Creates a function that the model may call, with the JSON schema of its parameters.
     ///
     /// ```
     /// use openrouter_kit::models::{ChatFunctionTool, ChatMessage, ChatRequest};
@@ -272,7 +276,7 @@ impl ChatFunctionTool {
 }
 
 impl ChatFunctionToolFunction {
-    /// Says what the function does and when the model should call it.
+    /// Sets what the function does and when the model should call it.
     #[must_use]
     #[inline]
     pub fn description(mut self, description: impl Into<String>) -> Self {
@@ -280,8 +284,8 @@ impl ChatFunctionToolFunction {
         self
     }
 
-    /// Whether the arguments must follow the schema exactly. Providers take only a part of JSON schema then: every member
-    /// required, no further ones allowed.
+    /// Sets whether the arguments must match the schema exactly. Providers then support only a part
+    /// of JSON Schema: every field is required, and no others are allowed.
     #[must_use]
     pub const fn strict(mut self, strict: bool) -> Self {
         self.function.strict = Some(strict);
@@ -330,25 +334,27 @@ impl ChatResult {
         self.choices.first().map(|choice| &choice.message)
     }
 
-    /// The turn of the first choice as a message of the next request, unchanged; `None` if there are no choices.
+    /// Returns the turn of the first choice as a message of the next request, unchanged; `None` if
+    /// there are no choices.
     #[inline]
     pub fn to_message(&self) -> Option<ChatMessage> {
         self.choices.first().map(ChatMessage::from)
     }
 
-    /// What the first choice says; `None` where it says nothing, as when the model only calls tools.
+    /// Returns the text of the first choice; `None` if it has none, such as when the model only
+    /// calls tools.
     #[inline]
     pub fn text(&self) -> Option<Cow<'_, str>> {
         self.message()?.text()
     }
 
-    /// The thinking before the first choice, as far as it is readable.
+    /// Returns the readable reasoning of the first choice.
     #[inline]
     pub fn reasoning_text(&self) -> Option<Cow<'_, str>> {
         self.message()?.reasoning_text()
     }
 
-    /// The tools that the first choice wants run.
+    /// Returns the tool calls of the first choice.
     #[inline]
     pub fn tool_calls(&self) -> &[ChatToolCall] {
         self.choices.first().map(ChatChoice::tool_calls).unwrap_or_default()
@@ -369,32 +375,34 @@ impl ChatResult {
         self.message().and_then(|message| message.images.as_deref()).unwrap_or_default()
     }
 
-    /// What OpenRouter charged for the call, in US dollars, where the answer tells it.
+    /// Returns what OpenRouter charged for the call, in US dollars, if the response has it.
     #[inline]
     pub fn cost(&self) -> Option<f64> {
         self.usage.as_ref()?.cost
     }
 
-    /// Reads what the first choice says as a value, for answers that were asked for by a schema.
+    /// Deserializes the text of the first choice, for responses that were requested with a schema.
     ///
     /// # Errors
-    /// [`ParseError`] with the text if it is not such a value. A refusal and a finish reason such as `length` explain why.
+    /// [`ParseError`] with the text if it is not such a value. A refusal and a finish reason such
+    /// as `length` explain why.
     #[inline]
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         let refusal = || self.message().and_then(|message| message.refusal.as_deref()).map(Cow::Borrowed);
         let text = self.text().or_else(refusal).unwrap_or_default();
-        parse(&text, || "the answer".to_owned())
+        parse(&text, || "the response".to_owned())
     }
 }
 
 impl ChatChoice {
-    /// What the model says; `None` where it says nothing, as when it only calls tools.
+    /// Returns the text of the message; `None` if it has none, such as when the model only calls
+    /// tools.
     #[inline]
     pub fn text(&self) -> Option<Cow<'_, str>> {
         self.message.text()
     }
 
-    /// The tools that the model wants run.
+    /// Returns the tool calls of the message.
     #[inline]
     pub fn tool_calls(&self) -> &[ChatToolCall] {
         self.message.tool_calls.as_deref().unwrap_or_default()
@@ -402,7 +410,8 @@ impl ChatChoice {
 }
 
 impl ChatAssistantMessage {
-    /// What the model says; `None` where it says nothing. The texts of several parts are joined.
+    /// Returns the text of the message; `None` if it has none. The texts of several parts are
+    /// joined.
     #[inline]
     pub fn text(&self) -> Option<Cow<'_, str>> {
         match self.content.as_ref()? {
@@ -413,8 +422,8 @@ impl ChatAssistantMessage {
         }
     }
 
-    /// The thinking before the answer, as far as it is readable: `reasoning`, else `reasoning_content` as some providers
-    /// name it, else the texts and summaries of the reasoning details.
+    /// Returns the readable reasoning: `reasoning`, else `reasoning_content` as some providers name
+    /// it, else the texts and summaries of the reasoning details.
     #[inline]
     pub fn reasoning_text(&self) -> Option<Cow<'_, str>> {
         readable(self.reasoning.as_deref(), &self.extra, self.reasoning_details.as_deref())
@@ -448,16 +457,18 @@ impl ChatAssistantImage {
     /// Returns the bytes of the image.
     ///
     /// # Errors
-    /// [`Error::Unexpected`] if the image is given by an address instead of its bytes, or is not valid base64.
+    /// [`Error::Unexpected`] if the image has a URL instead of its bytes, or is not valid base64.
     #[inline]
     pub fn bytes(&self) -> Result<Vec<u8>, Error> {
         bytes_of(&self.image_url.url)
     }
 
-    /// Writes the image to a file, as [`Download::save_to`](crate::core::Download::save_to) does, and returns its size.
+    /// Writes the image to a file, as [`Download::save_to`](crate::core::Download::save_to) does,
+    /// and returns its size.
     ///
     /// # Errors
-    /// As [`bytes`](Self::bytes), and [`Error::Unexpected`] if the file cannot be written.
+    /// The errors of [`bytes`](Self::bytes), and [`Error::Unexpected`] if the file cannot be
+    /// written.
     #[inline]
     pub async fn save_to(&self, path: impl AsRef<Path>) -> Result<u64, Error> {
         save(&self.image_url.url, path.as_ref()).await
@@ -483,7 +494,7 @@ impl ChatToolCall {
         &self.id
     }
 
-    /// Reads the arguments as a value. Empty ones count as `{}`.
+    /// Deserializes the arguments. Empty ones count as `{}`.
     ///
     /// ```
     /// # use openrouter_kit::models::{ChatToolCall, ChatToolCallFunction};
@@ -494,7 +505,8 @@ impl ChatToolCall {
     /// ```
     ///
     /// # Errors
-    /// [`ParseError`] with the arguments as the model wrote them, when they are no JSON or no such value.
+    /// [`ParseError`] with the arguments as the model wrote them, if they are not JSON or do not
+    /// match.
     #[inline]
     pub fn parse_arguments<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         parse_arguments(&self.function.arguments, &self.function.name)

@@ -1,4 +1,4 @@
-//! Puts the chunks of a streamed chat answer together.
+//! Joins the chunks of a streamed chat response.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,8 @@ impl TextEvent for ChatStreamChunk {
     }
 }
 
-/// Joins the chunks of a streamed chat answer into one [`ChatResult`], for programs that want the chunks and the answer.
+/// Joins the chunks of a streamed chat response into one [`ChatResult`], for programs that use
+/// both.
 ///
 /// ```no_run
 /// # use openrouter_kit::{EventStream, Error, helpers::ChatAccumulator, models::ChatStreamChunk};
@@ -65,23 +66,25 @@ impl TextEvent for ChatStreamChunk {
 /// # }
 /// ```
 ///
-/// **How the pieces are joined.** Text is concatenated, even if a character was split in two; lists are appended; for
-/// everything else the last value wins; null and empty values are ignored. This also holds for members that this
-/// version does not know. Choices are identified by their index. Usage, model and the other members of the chunks are
-/// the last ones received. A finish reason may arrive twice, or never.
+/// **How the chunks are joined.** Text is concatenated, even if a character was split in two; lists
+/// are appended; for everything else the last value wins; null and empty values are ignored. This
+/// also applies to fields that this version does not know. Choices are identified by their index.
+/// Usage, model and the other fields of the chunks are the last ones received. A finish reason may
+/// arrive twice, or never.
 ///
-/// **Tool calls** are identified by id and index. Providers differ, so these rules apply: a known id identifies its
-/// call, whatever the index. A piece without a name continues the call of its index, or else the last one, whatever its
-/// id, until the arguments of that call are a complete JSON object. A piece with a name and a new id starts a call.
-/// Arguments after a complete object belong to a new call or, with the same id and the same arguments, are a
-/// repetition; `{}` before other arguments was a placeholder.
+/// **Tool calls** are identified by id and index. Providers differ, so these rules apply: a known
+/// id identifies its call, whatever the index. A piece without a name continues the call of its
+/// index, or else the last one, whatever its id, until the arguments of that call are a complete
+/// JSON object. A piece with a name and a new id starts a call. Arguments after a complete object
+/// belong to a new call or, with the same id and the same arguments, are a repetition; `{}` before
+/// other arguments was a placeholder.
 ///
-/// **Reasoning details** of one type, index and id are joined, and their signature is kept; after a signature a new text
-/// begins. Encrypted details are never joined.
+/// **Reasoning details** of the same type, index and id are joined, and their signature is kept;
+/// after a signature a new text begins. Encrypted details are never joined.
 ///
-/// **What fits nowhere** is kept whole and in order: chunks of another shape in the member `unrecognized_events` of the
-/// result's `extra`; delta values that are neither text nor the expected list in `unrecognized_deltas` of the `extra`
-/// of their choice.
+/// **What matches nothing** is kept whole and in order: chunks of another form in the field
+/// `unrecognized_events` of the result's `extra`; delta values that are neither text nor the
+/// expected list in `unrecognized_deltas` of the `extra` of their choice.
 #[derive(Clone, Debug)]
 pub struct ChatAccumulator {
     result: ChatResult,
@@ -97,7 +100,7 @@ impl Default for ChatAccumulator {
 }
 
 impl ChatAccumulator {
-    /// Without any chunk.
+    /// Creates an accumulator without chunks.
     #[inline]
     pub fn new() -> Self {
         let result = ChatResult { extra: Extra::new(), ..ChatResult::missing() };
@@ -121,7 +124,7 @@ impl ChatAccumulator {
         if let Some(error) = chunk.error.as_ref().and_then(|error| Json::of(error).ok()) {
             result.extra.insert("error", error);
         }
-        if chunk.choices.is_empty() && chunk.extra.misfits().next().is_some() {
+        if chunk.choices.is_empty() && chunk.extra.mismatches().next().is_some() {
             self.unrecognized.extend(Json::of(chunk));
         } else {
             result.extra.merge(&chunk.extra, "object");
@@ -137,7 +140,7 @@ impl ChatAccumulator {
         self.clone().finish()
     }
 
-    /// The answer.
+    /// Returns the response.
     #[inline]
     pub fn finish(mut self) -> ChatResult {
         self.result.choices = self.choices.into_values().map(Choice::finish).collect();
@@ -168,7 +171,7 @@ fn update_usage(known: &mut Option<ChatUsage>, usage: &Option<ChatUsage>) {
 
 #[derive(Clone, Debug)]
 struct Choice {
-    /// Everything but the members below.
+    /// Everything except the fields below.
     choice: ChatChoice,
     content: Content,
     /// Characters split in two, in the texts of the message.
@@ -176,11 +179,11 @@ struct Choice {
     calls: Calls,
     /// The position of the last reasoning detail of each type and index; true means a summary.
     details: BTreeMap<(bool, Option<i64>), (usize, Half)>,
-    /// Members of the deltas that have no field.
+    /// Fields of the deltas that the types lack.
     unknown: Gathered,
-    /// Values that fit nowhere.
+    /// Values that match nothing.
     unrecognized: Vec<Json>,
-    /// The message so far, as a few providers repeat it whole beside each delta.
+    /// The message so far, which a few providers repeat whole next to each delta.
     repeated: Option<Json>,
 }
 
@@ -328,7 +331,7 @@ impl Choice {
         {
             *message = whole;
         }
-        // A member may be unknown in a delta but known in a message, such as images.
+        // A field may be unknown in a delta but known in a message, such as images.
         if !self.unknown.is_empty()
             && let Some(mut members) = read_as::<_, BTreeMap<String, Json>>(&*message)
         {
@@ -342,7 +345,7 @@ impl Choice {
     }
 }
 
-/// Appends `text` where there is some.
+/// Appends `text` if there is any.
 #[inline]
 fn join(whole: &mut Option<String>, half: &mut Half, text: &Option<String>, exact: Option<&Json>) {
     if let Some(text) = text {
@@ -375,7 +378,7 @@ fn join_audio(whole: &mut ChatAudioOutput, half: &mut Half, from: &ChatAudioOutp
     whole.extra.merge(&from.extra, "");
 }
 
-/// What a message says: text, or parts where a provider streams parts.
+/// The content of a message: text, or parts if a provider streams parts.
 #[derive(Clone, Debug)]
 enum Content {
     Nothing,
@@ -426,7 +429,7 @@ impl Content {
     }
 }
 
-/// The parts of a content that is not text.
+/// Returns the parts of a content that is not text.
 #[inline]
 pub(super) fn parts(content: &Json) -> Vec<ChatContentPart> {
     match wire::decode(content.as_text()) {
@@ -435,7 +438,7 @@ pub(super) fn parts(content: &Json) -> Vec<ChatContentPart> {
     }
 }
 
-/// The text of those parts that are text; `None` where there is none.
+/// Returns the text of those parts that are text; `None` if there is none.
 #[inline]
 pub(super) fn text_of_parts(parts: &[ChatContentPart]) -> Option<String> {
     let text: String = parts
@@ -458,7 +461,7 @@ struct Calls {
     by_index: BTreeMap<i64, usize>,
 }
 
-/// A tool call that grows.
+/// A tool call that is being received.
 #[derive(Clone, Debug)]
 struct Call {
     call: ChatToolCall,
@@ -539,7 +542,7 @@ impl Calls {
         }
     }
 
-    /// The calls, without those that have only an id.
+    /// Returns the calls, without those that have only an id.
     #[inline]
     fn finish(self) -> Option<Vec<ChatToolCall>> {
         let calls = self.list.into_iter().map(|call| call.call);
@@ -553,7 +556,7 @@ impl Calls {
     }
 }
 
-/// Finds the end of a JSON object in a text that comes in pieces.
+/// Finds the end of a JSON object in a text that arrives in pieces.
 #[derive(Clone, Copy, Debug, Default)]
 struct ObjectEnd {
     depth: u32,
@@ -586,7 +589,7 @@ impl ObjectEnd {
     }
 }
 
-/// Whether two details may be one: equal where both are told.
+/// Returns whether two details may be one: equal if both are known.
 #[inline]
 fn agree<T: PartialEq>(one: &Option<T>, two: &Option<T>) -> bool {
     one.is_none() || two.is_none() || one == two

@@ -4,10 +4,11 @@ use crate::models::containers::ContainerFile;
 use crate::models::shared::ToolOutputFile;
 
 impl ContainerFile {
-    /// Returns the name of the file without its directories, to save it under; `None` if the path does not end with a
-    /// name.
+    /// Returns the name of the file without its directories, to save it under; `None` if the path
+    /// does not end with a name.
     ///
-    /// A model chose the path, which may be absolute or contain `..`, so never join the whole of it to a directory.
+    /// The model chose the path, which may be absolute or contain `..`, so never join the whole
+    /// path to a directory.
     ///
     /// ```no_run
     /// # async fn save(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
@@ -29,15 +30,17 @@ impl ContainerFile {
 }
 
 impl ToolOutputFile {
-    /// Returns the name of the file without directories, to save it under; `None` if it is not the name of a file. A
-    /// model chose the name, so never join [`filename`](Self::filename) itself to a directory.
+    /// Returns the name of the file without directories, to save it under; `None` if it is not the
+    /// name of a file. The model chose the name, so never join [`filename`](Self::filename) itself
+    /// to a directory.
     #[inline]
     pub fn file_name(&self) -> Option<&str> {
         last_name(&self.filename)
     }
 }
 
-/// The last part of a path of any system. What Windows reads as a drive or a stream is refused everywhere.
+/// Returns the last part of a path of any operating system. What Windows reads as a drive or a
+/// stream is rejected everywhere.
 #[inline]
 fn last_name(path: &str) -> Option<&str> {
     let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
@@ -48,8 +51,8 @@ fn last_name(path: &str) -> Option<&str> {
 
 #[cfg(feature = "responses")]
 impl crate::models::ResponsesResult {
-    /// Returns the files that the model created or changed in containers while it ran commands, in the order of the
-    /// output.
+    /// Returns the files that the model created or changed in containers while it ran commands, in
+    /// the order of the output.
     ///
     /// ```no_run
     /// # async fn save(client: openrouter_kit::OpenRouter, result: openrouter_kit::models::ResponsesResult)
@@ -78,8 +81,8 @@ impl crate::models::ResponsesResult {
 
 #[cfg(feature = "messages")]
 impl crate::models::MessagesResult {
-    /// Returns the files that the model created or changed in containers while it ran commands, in the order of the
-    /// content. They are saved as those of `ResponsesResult::output_files`.
+    /// Returns the files that the model created or changed in containers while it ran commands, in
+    /// the order of the content. They are saved as those of `ResponsesResult::output_files`.
     pub fn output_files(&self) -> Vec<&ToolOutputFile> {
         use crate::models::MessagesContentBlock;
 

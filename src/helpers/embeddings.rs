@@ -1,11 +1,11 @@
-//! Embedding vectors as numbers, whichever form they came in.
+//! Embedding vectors as numbers, whatever form they were sent in.
 
 use crate::core::base64;
 use crate::core::wire::DecodeError;
 use crate::models::{CreateEmbeddingsResponse, Embedding, EmbeddingVector};
 
 impl CreateEmbeddingsResponse {
-    /// The vectors in the order of the inputs, whichever form they came in.
+    /// Returns the vectors in the order of the inputs, whatever form they were sent in.
     ///
     /// ```
     /// # async fn embed(client: openrouter_kit::OpenRouter) -> Result<(), Box<dyn std::error::Error>> {
@@ -21,7 +21,7 @@ impl CreateEmbeddingsResponse {
     /// ```
     ///
     /// # Errors
-    /// [`DecodeError`] with the place of the first vector that is none; see [`Embedding::vector`].
+    /// [`DecodeError`] with the path of the first invalid vector; see [`Embedding::vector`].
     #[inline]
     pub fn vectors(&self) -> Result<Vec<Vec<f32>>, DecodeError> {
         let mut vectors = Vec::with_capacity(self.data.len());
@@ -29,18 +29,19 @@ impl CreateEmbeddingsResponse {
             let vector = entry.vector().map_err(|error| error.inside_element(at).inside("data"))?;
             vectors.push((entry.index.unwrap_or(at as i64), vector));
         }
-        // Stable, so that entries without an index stay where they are.
+        // Stable, so that entries without an index keep their order.
         vectors.sort_by_key(|(index, _)| *index);
         Ok(vectors.into_iter().map(|(_, vector)| vector).collect())
     }
 }
 
 impl Embedding {
-    /// The vector, whichever form it came in: a list of numbers, or base64 of `f32` numbers, the lowest byte first.
+    /// Returns the vector, whatever form it was sent in: a list of numbers, or base64 of `f32`
+    /// numbers in little-endian order.
     ///
     /// # Errors
-    /// [`DecodeError`] for a text that is not base64 of whole numbers, a number beyond the range of `f32`, and a value of
-    /// another form.
+    /// [`DecodeError`] for text that is not base64 of whole numbers, a number beyond the range of
+    /// `f32`, and a value of another form.
     #[inline]
     pub fn vector(&self) -> Result<Vec<f32>, DecodeError> {
         vector(&self.embedding).map_err(|error| error.inside("embedding"))
@@ -55,14 +56,14 @@ fn vector(embedding: &EmbeddingVector) -> Result<Vec<f32>, DecodeError> {
         }
         EmbeddingVector::Text(text) => {
             let bytes = base64::decode(text).map_err(|at| {
-                DecodeError::new(format!("expected numbers or base64, found another text: invalid byte at {at}"))
+                DecodeError::new(format!("expected numbers or base64, found text with an invalid byte at {at}"))
             })?;
             let (numbers, rest) = bytes.as_chunks();
             if rest.is_empty() {
                 return Ok(numbers.iter().copied().map(f32::from_le_bytes).collect());
             }
             let length = bytes.len();
-            Err(DecodeError::new(format!("expected base64 of numbers of 4 bytes each, found {length} bytes in all")))
+            Err(DecodeError::new(format!("expected base64 of 4-byte numbers, found {length} bytes in total")))
         }
         EmbeddingVector::Unrecognized(value) => {
             Err(value.error().cloned().unwrap_or_else(|| DecodeError::new("expected numbers or base64, found neither")))
@@ -70,7 +71,7 @@ fn vector(embedding: &EmbeddingVector) -> Result<Vec<f32>, DecodeError> {
     }
 }
 
-/// Models compute with `f32` or less, so that nothing is lost but digits that say nothing.
+/// Models compute with `f32` or less, so only insignificant digits are lost.
 #[inline]
 fn narrow(number: f64) -> Result<f32, DecodeError> {
     let narrow = number as f32;

@@ -1,19 +1,21 @@
-//! Joins members that come in pieces and have no type.
+//! Joins untyped fields that arrive in pieces.
 
 use std::collections::BTreeMap;
 
 use crate::core::wire::{self, Json};
 
-/// Members that say what something is. Every piece repeats them whole, so that they are never joined.
+/// Fields that say what something is. Every piece repeats them whole, so they are never joined.
 const LABELS: [&str; 7] = ["role", "channel", "type", "id", "name", "object", "status"];
 
-/// Members without a type, gathered from pieces: text is joined, lists are appended, else the last value counts.
+/// Untyped fields, gathered from pieces: text is joined, lists are appended, else the last value
+/// counts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gathered(BTreeMap<String, Value>);
 
 #[derive(Clone, Debug)]
 enum Value {
-    /// The JSON text of a string without its quotes. Joined like this, characters that were cut in two become whole.
+    /// The JSON text of a string without its quotes. Joined in this form, characters that were cut
+    /// in two become whole.
     Text(String),
     List(Vec<Json>),
     Other(Json),

@@ -35,7 +35,8 @@ impl StreamItem for ImageStreamEvent {
     fn is_terminal(&self) -> bool {
         match self {
             Self::ImageGenerationCompleted(_) => true,
-            // What does not fit its type ends the stream all the same, and so does another kind of work.
+            // An event that does not match its type still ends the stream, and so does another kind
+            // of work.
             Self::Unrecognized(kept) => kept.tag("type").is_some_and(|tag| tag.ends_with(".completed")),
             _ => false,
         }
@@ -55,7 +56,7 @@ impl StreamItem for ImageStreamEvent {
 
     /// An event for each image, the last one with the usage and everything else.
     #[inline]
-    fn from_answer(json: &str) -> Vec<Json> {
+    fn from_response(json: &str) -> Vec<Json> {
         let events = || {
             let created = wire::decode_to(json, |response: &ImageGenerationResponse| response.created)?;
             let mut members: BTreeMap<String, Json> = wire::decode(json).ok()?;
@@ -81,7 +82,8 @@ impl ImageGenerationResponseData {
         bytes_of(&self.b64_json)
     }
 
-    /// Writes the image to a file, as [`Download::save_to`](crate::core::Download::save_to) does, and returns its size.
+    /// Writes the image to a file, as [`Download::save_to`](crate::core::Download::save_to) does,
+    /// and returns its size.
     ///
     /// ```no_run
     /// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
@@ -95,7 +97,8 @@ impl ImageGenerationResponseData {
     /// ```
     ///
     /// # Errors
-    /// As [`bytes`](Self::bytes), and [`Error::Unexpected`] if the file cannot be written.
+    /// The errors of [`bytes`](Self::bytes), and [`Error::Unexpected`] if the file cannot be
+    /// written.
     #[inline]
     pub async fn save_to(&self, path: impl AsRef<Path>) -> Result<u64, Error> {
         save(&self.b64_json, path.as_ref()).await
@@ -103,11 +106,12 @@ impl ImageGenerationResponseData {
 }
 
 impl ImageGenerationResponse {
-    /// Writes the first image to a file, as [`Download::save_to`](crate::core::Download::save_to) does, and returns its
-    /// size. Of several, each in `data` has a method of this name.
+    /// Writes the first image to a file, as [`Download::save_to`](crate::core::Download::save_to)
+    /// does, and returns its size. Each image in `data` has a method of this name too.
     ///
     /// # Errors
-    /// [`Error::Unexpected`] if there is no image, if it is not valid base64, or if the file cannot be written.
+    /// [`Error::Unexpected`] if there is no image, if it is not valid base64, or if the file cannot
+    /// be written.
     #[inline]
     pub async fn save_to(&self, path: impl AsRef<Path>) -> Result<u64, Error> {
         save(self.data.first().map(|image| &*image.b64_json).unwrap_or_default(), path.as_ref()).await

@@ -1,4 +1,5 @@
-//! Pictures, documents, sound and films inside of JSON: read from a file or from memory, and written back into files.
+//! Images, documents, audio and video in JSON: read from a file or from memory, and written to
+//! files.
 
 use std::path::Path;
 
@@ -6,13 +7,13 @@ use crate::Error;
 use crate::core::base64;
 use crate::errors::{InvalidRequestError, UnexpectedError};
 
-/// What a part of content is for.
+/// The kind of a content part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Image,
     Audio,
     Video,
-    /// A file of any kind, which the server reads or refuses.
+    /// A file of any kind; the server reads or rejects it.
     Document,
     Pdf,
 }
@@ -29,7 +30,8 @@ impl Kind {
     }
 }
 
-/// A format: its kind, its media type, and the extensions of its files; the first is its name where an API asks for one.
+/// A format: its kind, its media type, and the extensions of its files; the first is its name if an
+/// API asks for one.
 struct Format(Kind, &'static str, &'static [&'static str]);
 
 const FORMATS: &[Format] = &[
@@ -65,7 +67,7 @@ const FORMATS: &[Format] = &[
     Format(Kind::Document, "application/vnd.openxmlformats-officedocument.presentationml.presentation", &["pptx"]),
 ];
 
-/// The extension of the format that begins like these bytes.
+/// Returns the extension of the format that begins like these bytes.
 fn recognized(bytes: &[u8]) -> Option<&'static str> {
     Some(match bytes {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => "png",
@@ -103,17 +105,17 @@ fn extension_of(name: &str) -> Option<&'static Format> {
     by_extension(Path::new(name).extension()?.to_str()?)
 }
 
-/// A file as it stands inside of JSON.
+/// A file in the form in which JSON contains it.
 pub(super) struct Media {
     pub(super) name: String,
     pub(super) media_type: &'static str,
-    /// `png`, `mp3`: the name of the format.
+    /// The name of the format, such as `png` or `mp3`.
     pub(super) format: &'static str,
     pub(super) base64: String,
 }
 
 impl Media {
-    /// Reads a file of this kind. Its first bytes tell its format, or else its extension.
+    /// Reads a file of this kind. Its first bytes determine its format, or else its extension.
     #[inline(never)]
     pub(super) fn read(path: &Path, kind: Kind) -> Result<Self, Error> {
         let bytes = std::fs::read(path).map_err(|error| {
@@ -124,21 +126,23 @@ impl Media {
         Self::new(&name, &bytes, kind)
     }
 
-    /// Takes bytes of this kind. The first of them tell the format, or else the extension of the name.
+    /// Takes bytes of this kind. The first of them determine the format, or else the extension of
+    /// the name.
     #[inline(never)]
     pub(super) fn new(name: &str, bytes: &[u8], kind: Kind) -> Result<Self, Error> {
-        let what = if name.is_empty() { "the bytes".to_owned() } else { format!("{name:?}") };
+        let subject = if name.is_empty() { String::new() } else { format!("{name:?} ") };
         let Some(Format(own, media_type, extensions)) =
             recognized(bytes).and_then(by_extension).or_else(|| extension_of(name))
         else {
             let message = format!(
-                "{what} are in no known format of {}; give a name with an extension, or a `data:` URL with the media type",
+                "{subject}is not in a known format of {}; pass a name with an extension, or a `data:` URL with the \
+                 media type",
                 kind.name()
             );
             return Err(InvalidRequestError::new("content", message).into());
         };
         if *own != kind && kind != Kind::Document {
-            let message = format!("{what} are {media_type}, which is not {}; use the constructor for it", kind.name());
+            let message = format!("{subject}is {media_type}, not {}; use the constructor for that format", kind.name());
             return Err(InvalidRequestError::new("content", message).into());
         }
         let format = extensions.first().copied().unwrap_or_default();
@@ -163,71 +167,78 @@ impl Media {
         (self, kind)
     }
 
-    /// The file as a `data:` URL.
+    /// Returns the file as a `data:` URL.
     pub(super) fn into_data_url(self) -> String {
         data_url(self.media_type, &self.base64)
     }
 }
 
-/// A `data:` URL of bytes in base64.
+/// Returns a `data:` URL of bytes in base64.
 pub(super) fn data_url(media_type: &str, base64: &str) -> String {
     format!("data:{media_type};base64,{base64}")
 }
 
-/// The bytes of a picture that arrived in base64, as a `data:` URL or without its head.
+/// Returns the bytes of an image that arrived in base64, as a `data:` URL or without its prefix.
 pub(super) fn bytes_of(text: &str) -> Result<Vec<u8>, Error> {
     let wrong = |message: String| UnexpectedError::without_source("", message).into();
     if text.is_empty() {
-        return Err(wrong("the answer holds no image here".to_owned()));
+        return Err(wrong("the response contains no image".to_owned()));
     }
     let base64 = match text.split_once(',') {
         Some((head, base64)) if head.starts_with("data:") && head.ends_with(";base64") => base64,
         _ if text.starts_with("data:") || text.contains("://") => {
-            return Err(wrong("the image is given by its URL, not by its bytes; download it from there".to_owned()));
+            return Err(wrong(
+                "the response has the URL of the image, not its bytes; download it from there".to_owned(),
+            ));
         }
         _ => text,
     };
     base64::decode(base64.trim_ascii()).map_err(|at| wrong(format!("the image is not valid base64, at byte {at}")))
 }
 
-/// Writes the bytes of a picture to a file, as [`Download::save_to`](crate::core::Download::save_to) does.
+/// Writes the bytes of an image to a file, as [`Download::save_to`](crate::core::Download::save_to)
+/// does.
 pub(super) async fn save(text: &str, path: &Path) -> Result<u64, Error> {
     let bytes = bytes_of(text)?;
     crate::core::save(path, bytes).await
 }
 
-/// Writes the constructors of content parts that take bytes or a file. The example is for `image_path`.
+/// Defines the constructors of content parts that take bytes or a file. The example is for
+/// `image_path`.
 #[cfg(any(feature = "chat", feature = "responses"))]
 macro_rules! media_parts {
     ($type:ident $(#[$example:meta])*) => {
         impl $type {
-            /// An image from its bytes and their media type, such as `image/png`.
+            /// Creates an image part from its bytes and their media type, such as `image/png`.
             #[inline]
             pub fn image_data(media_type: impl AsRef<str>, bytes: impl AsRef<[u8]>) -> Self {
                 Self::image_url(data_url(media_type.as_ref(), &base64::encode(bytes.as_ref())))
             }
 
-            /// An image from its bytes, whose format is recognized.
+            /// Creates an image part from its bytes, whose format is recognized.
             ///
             /// # Errors
-            /// [`Error::InvalidRequest`] if they are not in a known image format; [`image_data`](Self::image_data) takes any.
+            /// [`Error::InvalidRequest`] if they are not in a known image format;
+            /// [`image_data`](Self::image_data) takes any.
             #[inline]
             pub fn image_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
                 Media::new("", bytes.as_ref(), Kind::Image).map(|image| Self::image_url(image.into_data_url()))
             }
 
-            /// An image from a file, which is read at once; its format is recognized.
+            /// Creates an image part from a file, which is read immediately; its format is
+            /// recognized.
             ///
             $(#[$example])*
             ///
             /// # Errors
-            /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known image format.
+            /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known image
+            /// format.
             #[inline]
             pub fn image_path(path: impl AsRef<Path>) -> Result<Self, Error> {
                 Media::read(path.as_ref(), Kind::Image).map(|image| Self::image_url(image.into_data_url()))
             }
 
-            /// Audio from its bytes, whose format is recognized.
+            /// Creates an audio part from its bytes, whose format is recognized.
             ///
             /// # Errors
             /// [`Error::InvalidRequest`] if they are not in a known audio format.
@@ -236,16 +247,18 @@ macro_rules! media_parts {
                 Media::new("", bytes.as_ref(), Kind::Audio).map(|audio| Self::input_audio(audio.base64, audio.format))
             }
 
-            /// Audio from a file, which is read at once; its format is recognized.
+            /// Creates an audio part from a file, which is read immediately; its format is
+            /// recognized.
             ///
             /// # Errors
-            /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known audio format.
+            /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known audio
+            /// format.
             #[inline]
             pub fn audio_path(path: impl AsRef<Path>) -> Result<Self, Error> {
                 Media::read(path.as_ref(), Kind::Audio).map(|audio| Self::input_audio(audio.base64, audio.format))
             }
 
-            /// A video from its bytes, whose format is recognized.
+            /// Creates a video part from its bytes, whose format is recognized.
             ///
             /// # Errors
             /// [`Error::InvalidRequest`] if they are not in a known video format.
@@ -254,26 +267,29 @@ macro_rules! media_parts {
                 Media::new("", bytes.as_ref(), Kind::Video).map(|video| Self::video_url(video.into_data_url()))
             }
 
-            /// A video from a file, which is read at once; its format is recognized.
+            /// Creates a video part from a file, which is read immediately; its format is
+            /// recognized.
             ///
             /// # Errors
-            /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known video format.
+            /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known video
+            /// format.
             #[inline]
             pub fn video_path(path: impl AsRef<Path>) -> Result<Self, Error> {
                 Media::read(path.as_ref(), Kind::Video).map(|video| Self::video_url(video.into_data_url()))
             }
 
-            /// A document, such as a PDF, from its name and its bytes. Its format is recognized by its first bytes, or else by
-            /// the extension of the name.
+            /// Creates a document part, such as a PDF, from its name and its bytes. Its format is
+            /// recognized by its first bytes, or else by the extension of the name.
             ///
             /// # Errors
-            /// [`Error::InvalidRequest`] if neither tells a known format.
+            /// [`Error::InvalidRequest`] if neither is of a known format.
             #[inline]
             pub fn file_bytes(filename: impl AsRef<str>, bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
                 Media::new(filename.as_ref(), bytes.as_ref(), Kind::Document).map(Self::document)
             }
 
-            /// A document, such as a PDF, from a file, which is read at once; its format is recognized.
+            /// Creates a document part, such as a PDF, from a file, which is read immediately; its
+            /// format is recognized.
             ///
             /// # Errors
             /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known format.

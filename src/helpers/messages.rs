@@ -37,7 +37,7 @@ impl StreamItem for MessagesStreamEvent {
     fn is_terminal(&self) -> bool {
         match self {
             Self::MessageStop(_) => true,
-            // What does not fit its type ends the stream all the same.
+            // An event that does not match its type still ends the stream.
             Self::Unrecognized(kept) => kept.tag("type") == Some("message_stop"),
             _ => false,
         }
@@ -57,7 +57,7 @@ impl StreamItem for MessagesStreamEvent {
 
     /// A start event with the whole message, and a stop event.
     #[inline]
-    fn from_answer(json: &str) -> Vec<Json> {
+    fn from_response(json: &str) -> Vec<Json> {
         let events = || {
             wire::decode_to(json, |_: &MessagesResult| ())?;
             let start = [("type", "message_start".into()), ("message", Json::parse(json).ok()?)];
@@ -68,8 +68,8 @@ impl StreamItem for MessagesStreamEvent {
     }
 }
 
-/// Converts a block of a response to a block of the next request: the same JSON. Only a tool use without input, which
-/// servers refuse, gets an empty one.
+/// Converts a block of a response to a block of the next request: the same JSON. Only a tool use
+/// without input, which servers reject, gets an empty one.
 impl From<&MessagesContentBlock> for MessagesContentBlockParam {
     #[inline]
     fn from(block: &MessagesContentBlock) -> Self {
@@ -83,7 +83,7 @@ impl From<&MessagesContentBlock> for MessagesContentBlockParam {
     }
 }
 
-/// A block of an answer as a block of the next request: the same JSON, nothing added and nothing left out.
+/// Converts a block of a response to a block of the next request: the same JSON, unchanged.
 impl From<MessagesContentBlock> for MessagesContentBlockParam {
     #[inline]
     fn from(block: MessagesContentBlock) -> Self {
@@ -91,7 +91,7 @@ impl From<MessagesContentBlock> for MessagesContentBlockParam {
     }
 }
 
-/// An answer as the assistant's message of the next request, with every block unchanged.
+/// Converts a response to the assistant's message of the next request, with every block unchanged.
 impl From<&MessagesResult> for MessagesMessageParam {
     #[inline]
     fn from(result: &MessagesResult) -> Self {
@@ -100,7 +100,7 @@ impl From<&MessagesResult> for MessagesMessageParam {
     }
 }
 
-/// An answer as the assistant's message of the next request, with every block unchanged.
+/// Converts a response to the assistant's message of the next request, with every block unchanged.
 impl From<MessagesResult> for MessagesMessageParam {
     #[inline]
     fn from(result: MessagesResult) -> Self {
@@ -109,7 +109,7 @@ impl From<MessagesResult> for MessagesMessageParam {
 }
 
 impl MessagesMessageParam {
-    /// What the user says: text, or blocks ([`MessagesContentBlockParam`]).
+    /// Creates a user message: text, or blocks ([`MessagesContentBlockParam`]).
     ///
     /// ```
     /// use openrouter_kit::models::{MessagesContentBlockParam, MessagesMessageParam, MessagesRequest};
@@ -127,15 +127,15 @@ impl MessagesMessageParam {
         Self::new(content, MessagesMessageParamRole::User)
     }
 
-    /// What the model said, as written by the program. An answer that came is sent back whole with
-    /// `MessagesMessageParam::from(&result)`.
+    /// Creates a message of the assistant that the program has written. A response is sent back
+    /// with `MessagesMessageParam::from(&result)`, which keeps all of it.
     #[inline]
     pub fn assistant(content: impl Into<MessagesMessageParamContent>) -> Self {
         Self::new(content, MessagesMessageParamRole::Assistant)
     }
 }
 
-/// A message of the user.
+/// Creates a user message.
 impl<T: IntoText> From<T> for MessagesMessageParam {
     #[inline]
     fn from(text: T) -> Self {
@@ -144,40 +144,41 @@ impl<T: IntoText> From<T> for MessagesMessageParam {
 }
 
 impl MessagesContentBlockParam {
-    /// Text beside other blocks.
+    /// Creates a text block.
     #[inline]
     pub fn text(text: impl Into<String>) -> Self {
         AnthropicTextBlockParam::new(text).into()
     }
 
-    /// An image by its URL.
+    /// Creates an image block by URL.
     #[inline]
     pub fn image_url(url: impl Into<String>) -> Self {
         AnthropicImageBlockParam::new(UrlSource::new(url)).into()
     }
 
-    /// An image inline: its bytes in base64 and their media type, such as `image/png`.
+    /// Creates an image block from base64 and its media type, such as `image/png`.
     #[inline]
     pub fn image(base64: impl Into<String>, media_type: impl Into<AnthropicImageMimeType>) -> Self {
         AnthropicImageBlockParam::new(AnthropicBase64ImageSource::new(base64, media_type)).into()
     }
 
-    /// An image from its bytes and their media type, such as `image/png`.
+    /// Creates an image block from its bytes and their media type, such as `image/png`.
     #[inline]
     pub fn image_data(media_type: impl Into<AnthropicImageMimeType>, bytes: impl AsRef<[u8]>) -> Self {
         Self::image(base64::encode(bytes.as_ref()), media_type)
     }
 
-    /// An image from its bytes, whose format is recognized.
+    /// Creates an image block from its bytes, whose format is recognized.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] if they are not in a known image format; [`image_data`](Self::image_data) takes any.
+    /// [`Error::InvalidRequest`] if they are not in a known image format;
+    /// [`image_data`](Self::image_data) takes any.
     #[inline]
     pub fn image_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
         Media::new("", bytes.as_ref(), Kind::Image).map(|image| Self::image(image.base64, image.media_type))
     }
 
-    /// An image from a file, which is read at once; its format is recognized.
+    /// Creates an image block from a file, which is read immediately; its format is recognized.
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known image format.
@@ -186,25 +187,25 @@ impl MessagesContentBlockParam {
         Media::read(path.as_ref(), Kind::Image).map(|image| Self::image(image.base64, image.media_type))
     }
 
-    /// A PDF by its URL.
+    /// Creates a PDF block by URL.
     #[inline]
     pub fn pdf_url(url: impl Into<String>) -> Self {
         AnthropicDocumentBlockParam::new(UrlSource::new(url)).into()
     }
 
-    /// A PDF inline: its bytes in base64.
+    /// Creates a PDF block from base64.
     #[inline]
     pub fn pdf(base64: impl Into<String>) -> Self {
         AnthropicDocumentBlockParam::new(AnthropicBase64PdfSource::new(base64)).into()
     }
 
-    /// A PDF from its bytes.
+    /// Creates a PDF block from its bytes.
     #[inline]
     pub fn pdf_bytes(bytes: impl AsRef<[u8]>) -> Self {
         Self::pdf(base64::encode(bytes.as_ref()))
     }
 
-    /// A PDF from a file, which is read at once.
+    /// Creates a PDF block from a file, which is read immediately.
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] if the file cannot be read or is not a PDF.
@@ -213,7 +214,7 @@ impl MessagesContentBlockParam {
         Media::read(path.as_ref(), Kind::Pdf).map(|pdf| Self::pdf(pdf.base64))
     }
 
-    /// What the tool use with this id answers: text, or blocks.
+    /// Creates the result of the tool use with this id: text, or blocks.
     #[inline]
     pub fn tool_result(tool_use_id: impl Into<String>, content: impl Into<MessagesToolResultContent>) -> Self {
         MessagesToolResultBlockParam::new(tool_use_id).content(content).into()
@@ -229,7 +230,7 @@ impl MessagesRequestToolChoice {
 }
 
 impl MessagesStreamEvent {
-    /// Returns the text that this event adds to the answer; `None` if it adds none.
+    /// Returns the text that this event adds to the response; `None` if it adds none.
     #[inline]
     pub fn text(&self) -> Option<&str> {
         match self {
@@ -243,7 +244,7 @@ impl MessagesStreamEvent {
 }
 
 impl MessagesRequestTool {
-    /// A tool of the program that the model may use, with the JSON schema of its input.
+    /// Creates a tool of the program that the model may use, with the JSON schema of its input.
     ///
     /// ```
     /// use openrouter_kit::models::{MessagesMessageParam, MessagesRequest, MessagesRequestTool};
@@ -272,7 +273,7 @@ impl MessagesRequestTool {
     }
 }
 
-/// The tool with a schema that does not fit its type.
+/// Returns the tool with a schema that does not match its type.
 #[inline]
 fn tool_with(tool: MessagesRequestToolCustom, schema: &Json) -> MessagesRequestToolCustom {
     let mut fitted = MessagesRequestToolCustom::missing();
@@ -283,7 +284,8 @@ fn tool_with(tool: MessagesRequestToolCustom, schema: &Json) -> MessagesRequestT
 }
 
 impl MessagesResult {
-    /// What the model says: the texts of all text blocks, joined. Empty where it says nothing, as when it only uses tools.
+    /// Returns the text of the response: that of all text blocks, joined. Empty if it has none,
+    /// such as when the model only uses tools.
     #[inline]
     pub fn text(&self) -> String {
         let texts = self.content.iter().filter_map(|block| match block {
@@ -293,7 +295,7 @@ impl MessagesResult {
         texts.collect()
     }
 
-    /// The tools of the program that the model wants run.
+    /// Returns the tool uses that the program must answer.
     #[inline]
     pub fn tool_uses(&self) -> impl Iterator<Item = &AnthropicToolUseBlock> {
         self.content.iter().filter_map(|block| match block {
@@ -302,7 +304,7 @@ impl MessagesResult {
         })
     }
 
-    /// The thinking, as far as it is readable. Empty where there is none.
+    /// Returns the readable thinking; empty if there is none.
     #[inline]
     pub fn reasoning_text(&self) -> String {
         let texts = self.content.iter().filter_map(|block| match block {
@@ -312,19 +314,20 @@ impl MessagesResult {
         texts.collect()
     }
 
-    /// What OpenRouter charged for the call, in US dollars, where the answer tells it.
+    /// Returns what OpenRouter charged for the call, in US dollars, if the response has it.
     #[inline]
     pub fn cost(&self) -> Option<f64> {
         self.usage.cost
     }
 
-    /// Reads what the model says as a value, for answers that were asked for by a schema.
+    /// Deserializes the text of the response, for responses that were requested with a schema.
     ///
     /// # Errors
-    /// [`ParseError`] with the text if it is not such a value. A stop reason such as `max_tokens` or `refusal` explains why.
+    /// [`ParseError`] with the text if it is not such a value. A stop reason such as `max_tokens`
+    /// or `refusal` explains why.
     #[inline]
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
-        parse(&self.text(), || "the answer".to_owned())
+        parse(&self.text(), || "the response".to_owned())
     }
 }
 
@@ -347,7 +350,7 @@ impl AnthropicToolUseBlock {
         &self.id
     }
 
-    /// Reads the input as a value. None counts as `{}`.
+    /// Deserializes the input. A missing one counts as `{}`.
     ///
     /// # Errors
     /// [`ParseError`] with the raw input if it is not such a value.

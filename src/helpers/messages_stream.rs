@@ -1,4 +1,4 @@
-//! Puts the events of a streamed message together.
+//! Joins the events of a streamed message.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ impl TextEvent for MessagesStreamEvent {
     }
 }
 
-/// Joins the events of a streamed message into one [`MessagesResult`], for programs that want the events and the answer.
+/// Joins the events of a streamed message into one [`MessagesResult`], for programs that use both.
 ///
 /// ```no_run
 /// # use openrouter_kit::{EventStream, Error, helpers::MessagesAccumulator, models::MessagesStreamEvent};
@@ -64,19 +64,20 @@ impl TextEvent for MessagesStreamEvent {
 /// # }
 /// ```
 ///
-/// Blocks grow by their deltas: text, thinking and its signature, citations, summaries, and the input of tools, which
-/// is read when the block ends. Input that is not JSON stays text. The events that start the message or a block may be
-/// missing. Null and empty values at the end do not replace earlier ones, nor does 0 in the usage, except for the
-/// output tokens. If one stream contains several messages, their content is joined. Events and deltas that this version
-/// does not know, or that fit no block, are kept whole, in order, in the member `unrecognized_events` of the result's
-/// `extra`.
+/// Blocks grow by their deltas: text, thinking and its signature, citations, summaries, and the
+/// input of tools, which is parsed when the block ends. Input that is not JSON stays text. The
+/// events that start the message or a block may be missing. Null and empty values at the end do not
+/// replace earlier ones, nor does 0 in the usage, except for the output tokens. If one stream
+/// contains several messages, their content is joined. Events and deltas that this version does not
+/// know, or that match no block, are kept whole, in order, in the field `unrecognized_events` of
+/// the result's `extra`.
 #[derive(Clone, Debug, Default)]
 pub struct MessagesAccumulator {
     message: Option<Box<MessagesResult>>,
     blocks: Vec<Block>,
     /// The last block of each index.
     by_index: BTreeMap<i64, usize>,
-    /// What the end of the message contains: its members, and those of its usage.
+    /// What the end of the message contains: its fields, and those of its usage.
     end: BTreeMap<String, Json>,
     usage: BTreeMap<String, Json>,
     unrecognized: Vec<Json>,
@@ -94,7 +95,7 @@ struct Block {
 }
 
 impl MessagesAccumulator {
-    /// Without any event.
+    /// Creates an accumulator without events.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -166,7 +167,7 @@ impl MessagesAccumulator {
         Some(message)
     }
 
-    /// The blocks so far, which grow no more.
+    /// Returns the blocks so far, which no longer grow.
     #[inline]
     fn end_blocks(&mut self) -> impl Iterator<Item = MessagesContentBlock> + use<> {
         self.by_index.clear();
@@ -183,7 +184,7 @@ impl MessagesAccumulator {
         at
     }
 
-    /// Adds a delta to its block; false where it fits none.
+    /// Adds a delta to its block. Returns `false` if it matches none.
     #[inline]
     fn push_delta(&mut self, event: &MessagesContentBlockDeltaEvent) -> bool {
         let known = self.by_index.get(&event.index).copied();
@@ -244,7 +245,7 @@ impl MessagesAccumulator {
     }
 }
 
-/// An empty block of the kind that a delta extends.
+/// Returns an empty block of the kind that a delta extends.
 #[inline]
 fn block_of(delta: &MessagesDelta) -> Option<MessagesContentBlock> {
     Some(match delta {
@@ -259,7 +260,7 @@ fn block_of(delta: &MessagesDelta) -> Option<MessagesContentBlock> {
     })
 }
 
-/// Whether a delta extends this kind of block.
+/// Returns whether a delta extends this kind of block.
 #[inline]
 fn takes(block: &MessagesContentBlock, delta: &MessagesDelta) -> bool {
     block_of(delta).is_none_or(|other| std::mem::discriminant(block) == std::mem::discriminant(&other))

@@ -1,8 +1,9 @@
-//! What the generator cannot know: how streams end, how responses report errors, and the convenience methods that users of an
-//! SDK expect. Everything here is written by hand, on top of the generated types.
+//! What the generator cannot know: how streams end, how responses report errors, and the
+//! convenience methods that users of an SDK expect. Everything here is handwritten, on top of the
+//! generated types.
 //!
-//! Functions are `#[inline]` although some are long: only then is their code, and that of the types they handle, made for
-//! the programs that use them alone, and not with the crate for all.
+//! Functions are `#[inline]` although some are long: only then is their code, and that of the types
+//! they handle, compiled into just the programs that use them, and not with the crate for all.
 
 #![cfg_attr(
     not(feature = "full"),
@@ -92,14 +93,15 @@ use crate::models::Extra;
 
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 impl crate::models::CacheControl {
-    /// Returns the mark for the cache that is kept for five minutes; `ttl("1h")` keeps it for an hour.
+    /// Returns the mark for the cache that is kept for five minutes; `ttl("1h")` keeps it for an
+    /// hour.
     #[inline]
     pub fn ephemeral() -> Self {
         Self::new()
     }
 }
 
-/// Whether the members beyond the typed ones hold an error, as those of an error body do.
+/// Returns whether the untyped fields contain an error, as those of an error body do.
 #[inline]
 fn holds_error(extra: &Extra) -> bool {
     extra.reports_error()
@@ -110,10 +112,11 @@ fn holds(extra: &Extra, name: &str) -> bool {
     extra.get(name).is_some_and(|value| !value.is_null())
 }
 
-/// Converts a value to another type of the API by its JSON, for what arrives as one type and is sent back as another.
+/// Converts a value to another type of the API by its JSON, for values that are received as one
+/// type and sent back as another.
 ///
-/// Nothing is lost: every union keeps whole what fits none of its types. Only a number that is not finite, which never
-/// arrives, becomes null.
+/// The conversion is lossless: every union keeps whole what matches none of its types. Only a
+/// number that is not finite, which is never received, becomes null.
 #[cfg(any(feature = "messages", feature = "responses"))]
 #[inline]
 fn retyped<T: Wire, U: Wire + From<crate::models::Unrecognized>>(value: &T) -> U {
@@ -123,7 +126,7 @@ fn retyped<T: Wire, U: Wire + From<crate::models::Unrecognized>>(value: &T) -> U
     crate::core::wire::decode(&json).unwrap_or_else(|_| U::from(Json::checked(&json).into()))
 }
 
-/// Reads the JSON of a value as another type, which keeps whatever does not fit.
+/// Reads the JSON of a value as another type, which keeps whatever does not match.
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 #[inline]
 fn read_as<T: Wire, U: Wire>(value: &T) -> Option<U> {
@@ -131,14 +134,14 @@ fn read_as<T: Wire, U: Wire>(value: &T) -> Option<U> {
     crate::core::wire::decode_event(&text).ok()
 }
 
-/// Returns the members of an object; none if it is not one.
+/// Returns the fields of an object; none if it is not one.
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 #[inline]
 fn members_of<T: Wire>(value: &T) -> BTreeMap<String, Json> {
     read_as(value).unwrap_or_default()
 }
 
-/// Takes over a newer value, unless it says nothing; what is missing takes an empty value too.
+/// Takes over a newer value, unless it is empty; a missing value takes an empty one too.
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 #[inline]
 fn update<T: Wire>(known: &mut T, newer: &T) {
@@ -147,7 +150,7 @@ fn update<T: Wire>(known: &mut T, newer: &T) {
     }
 }
 
-/// Overwrites the known members with those of `newer`. Null and empty values replace nothing.
+/// Overwrites the known fields with those of `newer`. Null and empty values replace nothing.
 #[cfg(any(feature = "messages", feature = "responses"))]
 #[inline]
 fn overlay(known: &mut BTreeMap<String, Json>, newer: BTreeMap<String, Json>) {
@@ -158,7 +161,7 @@ fn overlay(known: &mut BTreeMap<String, Json>, newer: BTreeMap<String, Json>) {
     }
 }
 
-/// The objects of a list, by their members.
+/// Returns the objects of a list, by their fields.
 #[cfg(any(feature = "chat", feature = "images"))]
 fn objects(list: &Json) -> Vec<BTreeMap<String, Json>> {
     let elements: Vec<Json> = crate::core::wire::decode(list.as_text()).unwrap_or_default();

@@ -7,17 +7,19 @@ use serde_json::{Map, Value};
 
 use crate::core::wire::Json;
 
-/// The depth that the rest of the crate reads too.
+/// The maximum nesting depth, as in the rest of the crate.
 const MAX_DEPTH: usize = 127;
 
 /// The value of a JSON text of which only the beginning has arrived.
 ///
-/// Give it the text piece by piece; [`value`](Self::value) is what has arrived so far, as if all strings, lists and
-/// objects ended there. Each value is the beginning of the next: strings and lists grow, objects gain fields. What may
-/// still turn out to be something else is left out: a field without a value, half of an escape, a literal that is not
-/// complete, and a number until the character after it.
+/// Push the text piece by piece; [`value`](Self::value) is what has arrived so far, as if all
+/// strings, lists and objects ended there. Each value is the beginning of the next: strings and
+/// lists grow, objects gain fields. What may still turn out to be something else is left out: a
+/// field without a value, half of an escape, a literal that is not complete, and a number until the
+/// character after it.
 ///
-/// It takes the texts of [`TextStream`](super::TextStream) as well as the arguments of a tool call that arrive in pieces.
+/// It takes the texts of [`TextStream`](super::TextStream) as well as the arguments of a tool call
+/// that arrive in pieces.
 ///
 /// ```
 /// use openrouter_kit::helpers::PartialJson;
@@ -33,17 +35,18 @@ const MAX_DEPTH: usize = 127;
 /// assert!(partial.is_complete());
 /// ```
 ///
-/// A code fence around the text is skipped. Text that is not JSON adds nothing, and after it the value does not change any
-/// more; parse the whole text to learn what is wrong with it. The work is proportional to the length of the text, plus
-/// the depth of the value for each piece.
+/// A code fence around the text is skipped. Text that is not JSON adds nothing, and after it the
+/// value no longer changes; parse the whole text to find out what is wrong with it. The work is
+/// proportional to the length of the text, plus the depth of the value for each piece.
 #[derive(Clone, Default)]
 pub struct PartialJson {
     state: State,
     /// The value, which has all of the open containers between two pieces.
     root: Option<Value>,
-    /// The containers that have not ended, outermost first. During a push each has its own value here.
+    /// The containers that have not ended, outermost first. During a push each has its own value
+    /// here.
     open: Vec<Open>,
-    /// The string under way without its escapes, or the letters of a number or literal.
+    /// The current string without its escapes, or the characters of a number or literal.
     text: String,
     escape: Escape,
     /// The first half of a surrogate pair.
@@ -53,7 +56,7 @@ pub struct PartialJson {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
-    /// Nothing but whitespace and the start of a code fence has arrived.
+    /// Only whitespace and the start of a code fence have arrived.
     #[default]
     Start,
     /// In the name of the language after the start of a code fence.
@@ -84,12 +87,12 @@ enum Escape {
 struct Open {
     /// An object or a list.
     container: Value,
-    /// The key of the last member of an object.
+    /// The key of the last field of an object.
     key: String,
 }
 
 impl Open {
-    /// Adds a member or an element, in place of an earlier member of the same name.
+    /// Adds a field or an element, replacing an earlier field of the same name.
     fn put(&mut self, value: Value) {
         match &mut self.container {
             Value::Object(members) => drop(members.insert(self.key.clone(), value)),
@@ -98,7 +101,7 @@ impl Open {
         }
     }
 
-    /// The last member or element.
+    /// Returns the last field or element.
     fn last(&mut self) -> Option<&mut Value> {
         match &mut self.container {
             Value::Object(members) => members.get_mut(&self.key),
@@ -109,7 +112,7 @@ impl Open {
 }
 
 impl PartialJson {
-    /// Creates the beginning of a text, with no value yet.
+    /// Creates an empty `PartialJson`, with no value yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -140,18 +143,18 @@ impl PartialJson {
         self.root.as_ref()
     }
 
-    /// Returns the value so far as a type of the caller; `None` if it does not fit, or not yet. Fields that may be
+    /// Deserializes the value so far; `None` if it does not match, or not yet. Fields that may be
     /// missing must be an `Option` or have `#[serde(default)]`.
     pub fn parse<T: DeserializeOwned>(&self) -> Option<T> {
         T::deserialize(self.value()?).ok()
     }
 
-    /// Returns `true` once the end of the value has arrived. A number on its own has no end.
+    /// Returns `true` once the end of the value has arrived. A top-level number has no end.
     pub fn is_complete(&self) -> bool {
         self.state == State::Complete
     }
 
-    /// Moves each open container, and the string under way, out of the one around it.
+    /// Moves each open container, and the current string, out of the one around it.
     fn take_apart(&mut self) {
         let Some(mut inner) = self.root.take() else { return };
         for at in 0..self.open.len() {
@@ -169,7 +172,7 @@ impl PartialJson {
         }
     }
 
-    /// Moves each open container, and the string under way, back into the one around it.
+    /// Moves each open container, and the current string, back into the one around it.
     fn put_together(&mut self) {
         let mut inner = match self.state {
             State::InString => Some(Value::String(std::mem::take(&mut self.text))),
@@ -186,7 +189,8 @@ impl PartialJson {
         }
     }
 
-    /// Reads a character outside of strings, numbers and literals. Returns its length, or 0 if it is to be read again.
+    /// Reads a character outside of strings, numbers and literals. Returns its length, or 0 if it
+    /// must be read again.
     fn read_structure(&mut self, letter: char) -> usize {
         let state = match (self.state, letter) {
             // A fence is at least three of the same marks.
@@ -256,7 +260,7 @@ impl PartialJson {
         }
     }
 
-    /// The state after a value.
+    /// Returns the state after a value.
     const fn after_value(&self) -> State {
         if self.open.is_empty() { State::Complete } else { State::CommaOrEnd }
     }
@@ -365,7 +369,8 @@ impl PartialJson {
         }
     }
 
-    /// Reads a character of a number or a literal, or the one after it. Returns its length if it belongs to it.
+    /// Reads a character of a number or a literal, or the one after it. Returns its length if it
+    /// belongs to it.
     fn read_word(&mut self, letter: char) -> usize {
         let belongs = letter.is_ascii_alphanumeric() || matches!(letter, '+' | '-' | '.');
         if belongs {

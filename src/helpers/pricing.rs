@@ -1,4 +1,4 @@
-//! Prices as exact numbers: what a call costs, what it would cost, and which model is the cheapest.
+//! Prices as exact numbers: what a call costs, what it would cost, and which model is cheapest.
 
 use std::error::Error;
 use std::fmt;
@@ -10,13 +10,14 @@ use crate::models::PublicEndpoint;
 use crate::models::model_info::PricingOverride;
 use crate::models::{InputModality, Model, OutputModality, PublicPricing, SupportedParameter};
 
-/// A price that a calculation needs and that is not a fixed amount.
+/// The error of a price that a calculation needs and that is not a fixed amount.
 ///
-/// Routers such as `openrouter/auto` have the price `-1`: what a call costs depends on the model they choose.
+/// Routers such as `openrouter/auto` have the price `-1`: what a call costs depends on the model
+/// they choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PriceError {
-    /// The price, by its name in [`PublicPricing`].
+    /// The name of the price in [`PublicPricing`].
     pub name: &'static str,
     /// What the API sent.
     pub value: String,
@@ -34,13 +35,13 @@ impl fmt::Display for PriceError {
 
 impl Error for PriceError {}
 
-/// What a call consumes: tokens, images and searches, as expected before it or as counted after it.
+/// What a call consumes: tokens, images and searches, expected or counted.
 ///
 /// The usage of a chat, Responses or Messages response converts into it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Consumption {
-    /// All tokens of the prompt, those read from and written to the cache included.
+    /// All tokens of the prompt, including those read from and written to the cache.
     pub prompt_tokens: u64,
     /// Prompt tokens that are read from the cache.
     pub cache_read_tokens: u64,
@@ -48,7 +49,7 @@ pub struct Consumption {
     pub cache_write_tokens: u64,
     /// Prompt tokens that are audio.
     pub audio_tokens: u64,
-    /// All generated tokens, reasoning included.
+    /// All generated tokens, including reasoning.
     pub completion_tokens: u64,
     /// Generated tokens that are reasoning.
     pub reasoning_tokens: u64,
@@ -59,14 +60,15 @@ pub struct Consumption {
 }
 
 impl Consumption {
-    /// Creates the consumption of a call without cache, reasoning, images and searches; the fields add those.
+    /// Creates the consumption of a call without cache, reasoning, images and searches; the fields
+    /// add those.
     #[must_use]
     pub fn new(prompt_tokens: u64, completion_tokens: u64) -> Self {
         Self { prompt_tokens, completion_tokens, ..Self::default() }
     }
 }
 
-/// Counts never are negative; what a server sends may be.
+/// Converts a count, which a server may send as a negative number.
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 fn count(tokens: Option<i64>) -> u64 {
     tokens.and_then(|tokens| u64::try_from(tokens).ok()).unwrap_or_default()
@@ -103,7 +105,7 @@ impl From<&crate::models::ResponsesUsage> for Consumption {
     }
 }
 
-/// The Messages API counts cached tokens beside `input_tokens`, not among them.
+/// The Messages API counts cached tokens separately from `input_tokens`.
 #[cfg(feature = "messages")]
 impl From<&crate::models::MessagesUsage> for Consumption {
     fn from(usage: &crate::models::MessagesUsage) -> Self {
@@ -118,7 +120,7 @@ impl From<&crate::models::MessagesUsage> for Consumption {
     }
 }
 
-/// What a program needs of a model, to choose among those that the API lists.
+/// What a program needs of a model, to choose among the models that the API lists.
 ///
 /// ```
 /// # async fn choose(client: openrouter_kit::OpenRouter) -> Result<(), Box<dyn std::error::Error>> {
@@ -148,7 +150,8 @@ impl ModelNeeds {
         Self::default()
     }
 
-    /// Adds a parameter that the model must support, such as `tools`, `structured_outputs` or `reasoning`.
+    /// Adds a parameter that the model must support, such as `tools`, `structured_outputs` or
+    /// `reasoning`.
     #[must_use]
     pub fn parameter(mut self, parameter: impl Into<SupportedParameter>) -> Self {
         self.parameters.push(parameter.into());
@@ -169,15 +172,16 @@ impl ModelNeeds {
         self
     }
 
-    /// Sets the least context length, in tokens. A model that does not state its length does not meet it.
+    /// Sets the minimum context length, in tokens. A model that does not state its length does not
+    /// meet it.
     #[must_use]
     pub const fn context_length(mut self, tokens: i64) -> Self {
         self.context_length = tokens;
         self
     }
 
-    /// Sets the least number of tokens that the model must be able to generate in one response. A model that states no
-    /// limit meets it.
+    /// Sets the minimum number of tokens that the model must be able to generate in one response. A
+    /// model that states no limit meets it.
     #[must_use]
     pub const fn completion_tokens(mut self, tokens: i64) -> Self {
         self.completion_tokens = tokens;
@@ -195,8 +199,9 @@ impl ModelNeeds {
             && model.top_provider.max_completion_tokens.is_none_or(|most| self.completion_tokens <= most)
     }
 
-    /// Returns the models that meet the needs with what a call would cost, the cheapest first; equal prices stay in
-    /// order. Models without fixed prices (routers) are left out.
+    /// Returns the models that meet the needs with what a call would cost, the cheapest first;
+    /// models with equal prices keep their order. Models without fixed prices (routers) are left
+    /// out.
     #[must_use]
     pub fn cheapest<'a>(
         &self,
@@ -207,8 +212,8 @@ impl ModelNeeds {
         by_price(suitable.map(|model| (&model.pricing, model)), consumption.into())
     }
 
-    /// Returns the endpoints of a model that meet the needs, like [`cheapest`](Self::cheapest). What the model accepts
-    /// and produces is not compared: endpoints do not state it.
+    /// Returns the endpoints of a model that meet the needs, like [`cheapest`](Self::cheapest).
+    /// What the model accepts and produces is not compared: endpoints do not state it.
     #[cfg(feature = "endpoints")]
     #[must_use]
     pub fn cheapest_endpoints<'a>(
@@ -225,7 +230,7 @@ impl ModelNeeds {
     }
 }
 
-/// Sorts by cost. What has no fixed price is left out.
+/// Sorts by cost. Anything without a fixed price is left out.
 fn by_price<'a, T>(
     priced: impl Iterator<Item = (&'a PublicPricing, &'a T)>,
     consumption: Consumption,
@@ -237,9 +242,9 @@ fn by_price<'a, T>(
 }
 
 impl PublicPricing {
-    /// Returns what a call costs by these prices now, or would cost.
+    /// Returns what a call costs, or would cost, by these prices now.
     ///
-    /// The same as [`cost_at`](Self::cost_at) with the time of now.
+    /// Same as [`cost_at`](Self::cost_at) with the current time.
     ///
     /// ```
     /// # async fn estimate(client: openrouter_kit::OpenRouter) -> Result<(), Box<dyn std::error::Error>> {
@@ -258,12 +263,12 @@ impl PublicPricing {
         self.cost_at(consumption, crate::core::time::now())
     }
 
-    /// Returns what a call costs by these prices at a time: each unit at its own price, special rates
-    /// ([`overrides`](Self::overrides)) and the discount included.
+    /// Returns what a call costs by these prices at a time: each unit at its own price, special
+    /// rates ([`overrides`](Self::overrides)) and the discount included.
     ///
-    /// Cached and audio tokens without a price of their own cost as much as other prompt tokens, and reasoning as much
-    /// as other generated tokens. What OpenRouter charged for a call is in its response (`cost()`); this calculation is
-    /// for calls that are still to come, and for comparing.
+    /// Cached and audio tokens without a price of their own cost as much as other prompt tokens,
+    /// and reasoning as much as other generated tokens. What OpenRouter charged for a call is in
+    /// its response (`cost()`); this calculation is for estimates and comparisons.
     ///
     /// # Errors
     /// [`PriceError`] if a price that is needed is not a fixed amount.
@@ -301,14 +306,14 @@ fn discounted(total: Usd, discount: Option<f64>) -> Usd {
     total.less(share)
 }
 
-/// The prices that hold for one call.
+/// The prices that apply to one call.
 struct Rates<'a> {
     pricing: &'a PublicPricing,
     prompt_tokens: u64,
     time: UtcTime,
 }
 
-/// One price, which may be absent.
+/// One price, which may be missing.
 #[derive(Clone, Copy)]
 struct Rate<'a> {
     name: &'static str,
@@ -345,7 +350,7 @@ impl Rate<'_> {
         if self.text.is_some() { self } else { other }
     }
 
-    /// Zero stands for "not billed apart" here.
+    /// Zero means "not billed separately" here.
     fn unless_zero(self) -> Self {
         let is_zero = |text: &&String| text.parse() == Ok(Usd::ZERO);
         Self { text: self.text.filter(|text| !is_zero(text)), ..self }
@@ -362,7 +367,7 @@ impl Rate<'_> {
     }
 }
 
-/// A moment as the special rates name it: an HHMM clock number, and the day of the week.
+/// A moment in the form that special rates use: an HHMM clock number, and the day of the week.
 #[derive(Clone, Copy)]
 struct UtcTime {
     clock: f64,

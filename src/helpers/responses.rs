@@ -39,7 +39,7 @@ impl StreamItem for ResponsesStreamEvent {
     fn is_terminal(&self) -> bool {
         match self {
             Self::Completed(_) | Self::Incomplete(_) | Self::Failed(_) => true,
-            // What does not fit its type ends the stream all the same.
+            // An event that does not match its type still ends the stream.
             Self::Unrecognized(kept) => {
                 matches!(kept.tag("type"), Some("response.completed" | "response.incomplete" | "response.failed"))
             }
@@ -61,7 +61,7 @@ impl StreamItem for ResponsesStreamEvent {
 
     /// The event that ends a stream has the whole response.
     #[inline]
-    fn from_answer(json: &str) -> Vec<Json> {
+    fn from_response(json: &str) -> Vec<Json> {
         let event = || {
             let is_cut =
                 wire::decode_to(json, |response: &ResponsesResult| response.status == ResponsesStatus::Incomplete)?;
@@ -74,35 +74,40 @@ impl StreamItem for ResponsesStreamEvent {
     }
 }
 
-/// Converts the model's output to input of the next request: the same JSON. Only the arguments of a function call, if
-/// missing or sent as JSON instead of a string, which servers refuse, become a string: `{}` or that JSON.
+/// Converts the model's output to input of the next request: the same JSON. Only the arguments of a
+/// function call, if missing or sent as JSON instead of a string, which servers reject, become a
+/// string: `{}` or that JSON.
 impl From<&OutputItem> for InputItem {
     #[inline]
     fn from(item: &OutputItem) -> Self {
-        let OutputItem::FunctionCall(call) = item else { return retyped(item) };
-        let is_missing = !wire::is_present(&**call, "arguments") && !call.name.is_empty();
-        if !is_missing && call.extra.exact("arguments").is_none() {
-            return retyped(item);
+        match item {
+            OutputItem::FunctionCall(_) | OutputItem::Reasoning(_) => Self::from(item.clone()),
+            item => retyped(item),
         }
-        let mut call = call.clone();
-        if is_missing {
-            "{}".clone_into(&mut call.arguments);
-        }
-        call.extra.remove("arguments");
-        retyped(&OutputItem::FunctionCall(call))
     }
 }
 
-/// What the model put out, as input of the next request: the same JSON, nothing added and nothing left out.
+/// Converts the model's output to input of the next request, like the conversion of a reference: the same JSON, unchanged.
+/// Items whose types are the same are not copied.
 impl From<OutputItem> for InputItem {
     #[inline]
     fn from(item: OutputItem) -> Self {
-        Self::from(&item)
+        match item {
+            OutputItem::FunctionCall(mut call) => {
+                if !wire::is_present(&*call, "arguments") && !call.name.is_empty() {
+                    "{}".clone_into(&mut call.arguments);
+                }
+                call.extra.remove("arguments");
+                Self::FunctionCall(call)
+            }
+            OutputItem::Reasoning(item) => Self::Reasoning(item),
+            item => retyped(&item),
+        }
     }
 }
 
 impl InputItem {
-    /// What the user says: text, or parts ([`InputContentPart`]).
+    /// Creates a user message: text, or parts ([`InputContentPart`]).
     ///
     /// ```
     /// use openrouter_kit::models::{InputContentPart, InputItem, ResponsesRequest};
@@ -121,33 +126,33 @@ impl InputItem {
         EasyInputMessage::new(MessageRole::User).content(content).into()
     }
 
-    /// A system message: instructions that take precedence over the user's.
+    /// Creates a system message: instructions that take precedence over the user's.
     #[inline]
     pub fn system(content: impl Into<EasyInputMessageContent>) -> Self {
         EasyInputMessage::new(MessageRole::System).content(content).into()
     }
 
-    /// A developer message: a system message by the name that newer models use.
+    /// Creates a developer message: a system message by the name that newer models use.
     #[inline]
     pub fn developer(content: impl Into<EasyInputMessageContent>) -> Self {
         EasyInputMessage::new(MessageRole::Developer).content(content).into()
     }
 
-    /// What the model said, as written by the program. Output that came is sent back whole with
-    /// [`ResponsesResult::to_input`].
+    /// Creates a message of the assistant that the program has written. A response is sent back
+    /// with [`ResponsesResult::to_input`], which keeps all of it.
     #[inline]
     pub fn assistant(content: impl Into<EasyInputMessageContent>) -> Self {
         EasyInputMessage::new(MessageRole::Assistant).content(content).into()
     }
 
-    /// What the function call with this `call_id` answers: text (mostly JSON), or parts.
+    /// Creates the result of the function call with this `call_id`: text (usually JSON), or parts.
     #[inline]
     pub fn function_call_output(call_id: impl Into<String>, output: impl Into<ToolCallOutput>) -> Self {
         FunctionCallOutputItem::new(call_id, output).into()
     }
 }
 
-/// A message of the user.
+/// Creates a user message.
 impl<T: IntoText> From<T> for InputItem {
     #[inline]
     fn from(text: T) -> Self {
@@ -156,37 +161,38 @@ impl<T: IntoText> From<T> for InputItem {
 }
 
 impl InputContentPart {
-    /// Text beside other parts.
+    /// Creates a text part.
     #[inline]
     pub fn text(text: impl Into<String>) -> Self {
         InputText::new(text).into()
     }
 
-    /// A picture by its address, or in itself as a `data:` URL; how closely the model looks is left to it.
+    /// Creates an image part by URL, or inline as a `data:` URL. The model decides how much detail
+    /// it looks at.
     #[inline]
     pub fn image_url(url: impl Into<String>) -> Self {
         InputImage::new(ImageDetail::Auto).image_url(url).into()
     }
 
-    /// Audio: its bytes in base64 and their format, `mp3` or `wav`.
+    /// Creates an audio part from base64 and its format, `mp3` or `wav`.
     #[inline]
     pub fn input_audio(base64: impl Into<String>, format: impl Into<InputAudioInputAudioFormat>) -> Self {
         InputAudio::new(InputAudioInputAudio::new(base64, format)).into()
     }
 
-    /// A video by its URL, or inline as a `data:` URL.
+    /// Creates a video part by URL, or inline as a `data:` URL.
     #[inline]
     pub fn video_url(url: impl Into<String>) -> Self {
         InputVideo::new(url).into()
     }
 
-    /// A document: its name and its content as a `data:` URL.
+    /// Creates a document part from its name and its content as a `data:` URL.
     #[inline]
     pub fn file(filename: impl Into<String>, data: impl Into<String>) -> Self {
         InputFile::new().filename(filename).file_data(data).into()
     }
 
-    /// A document by its URL.
+    /// Creates a document part by URL.
     #[inline]
     pub fn file_url(url: impl Into<String>) -> Self {
         InputFile::new().file_url(url).into()
@@ -217,14 +223,15 @@ media_parts! {
 }
 
 impl ResponsesTextFormat {
-    /// Makes the model answer with JSON that follows this schema, which has a name for the model.
+    /// Requires the model to respond with JSON that matches this schema, which has a name for the
+    /// model.
     #[inline]
     pub fn json_schema(name: impl Into<String>, schema: impl Into<JsonObject>) -> Self {
         FormatJsonSchemaConfig::new(name, schema).into()
     }
 }
 
-/// A form of the answer as the settings of its text.
+/// Converts a format to text settings.
 impl From<ResponsesTextFormat> for TextExtendedConfig {
     #[inline]
     fn from(format: ResponsesTextFormat) -> Self {
@@ -233,7 +240,7 @@ impl From<ResponsesTextFormat> for TextExtendedConfig {
 }
 
 impl ResponsesStreamEvent {
-    /// Returns the text that this event adds to the answer; `None` if it adds none.
+    /// Returns the text that this event adds to the response; `None` if it adds none.
     ///
     /// ```no_run
     /// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
@@ -257,7 +264,7 @@ impl ResponsesStreamEvent {
 }
 
 impl ResponsesTool {
-    /// A function that the model may call, with the JSON schema of its parameters.
+    /// Creates a function that the model may call, with the JSON schema of its parameters.
     ///
     /// ```
     /// use openrouter_kit::models::{ResponsesRequest, ResponsesTool};
@@ -283,14 +290,15 @@ impl ResponsesTool {
 }
 
 impl ResponsesResult {
-    /// The whole output as input of the next request, unchanged: messages, reasoning with its signatures, calls.
+    /// Returns the whole output as input of the next request, unchanged: messages, reasoning with
+    /// its signatures, calls.
     #[inline]
     pub fn to_input(&self) -> Vec<InputItem> {
         self.output.iter().map(InputItem::from).collect()
     }
 
-    /// What the model says: the texts of all messages, joined. Empty where it says nothing, as when it only calls
-    /// functions.
+    /// Returns the text of the response: that of all messages, joined. Empty if it has none, such
+    /// as when the model only calls functions.
     #[inline]
     pub fn output_text(&self) -> String {
         let contents = self.output.iter().filter_map(|item| match item {
@@ -304,7 +312,7 @@ impl ResponsesResult {
         texts.collect()
     }
 
-    /// The functions that the model wants run.
+    /// Returns the function calls that the program must answer.
     #[inline]
     pub fn function_calls(&self) -> impl Iterator<Item = &OutputFunctionCallItem> {
         self.output.iter().filter_map(|item| match item {
@@ -313,8 +321,8 @@ impl ResponsesResult {
         })
     }
 
-    /// The thinking, as far as it is readable: the texts of the reasoning items, or their summaries if there is no text.
-    /// Empty where there is none.
+    /// Returns the readable reasoning: the texts of the reasoning items, or their summaries if
+    /// there is no text. Empty if there is none.
     #[inline]
     pub fn reasoning_text(&self) -> String {
         let mut text = String::new();
@@ -337,23 +345,24 @@ impl ResponsesResult {
         })
     }
 
-    /// What OpenRouter charged for the call, in US dollars, where the answer tells it.
+    /// Returns what OpenRouter charged for the call, in US dollars, if the response has it.
     #[inline]
     pub fn cost(&self) -> Option<f64> {
         self.usage.as_ref()?.cost
     }
 
-    /// Reads what the model says as a value, for answers that were asked for by a schema.
+    /// Deserializes the text of the response, for responses that were requested with a schema.
     ///
     /// # Errors
-    /// [`ParseError`] with the text if it is not such a value. A refusal and `incomplete_details` explain why.
+    /// [`ParseError`] with the text if it is not such a value. A refusal and `incomplete_details`
+    /// explain why.
     #[inline]
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         let mut text = self.output_text();
         if text.is_empty() {
             text = self.refusal();
         }
-        parse(&text, || "the answer".to_owned())
+        parse(&text, || "the response".to_owned())
     }
 
     #[inline]
@@ -389,10 +398,11 @@ impl OutputFunctionCallItem {
         &self.call_id
     }
 
-    /// Reads the arguments as a value. Empty ones count as `{}`.
+    /// Deserializes the arguments. Empty ones count as `{}`.
     ///
     /// # Errors
-    /// [`ParseError`] with the arguments as the model wrote them, when they are no JSON or no such value.
+    /// [`ParseError`] with the arguments as the model wrote them, if they are not JSON or do not
+    /// match.
     #[inline]
     pub fn parse_arguments<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         parse_arguments(&self.arguments, &self.name)
@@ -403,16 +413,18 @@ impl OutputImageGenerationCallItem {
     /// Returns the bytes of the image.
     ///
     /// # Errors
-    /// [`Error::Unexpected`] if the item has no image yet, or not as valid base64.
+    /// [`Error::Unexpected`] if the item has no image yet, or no valid base64.
     #[inline]
     pub fn bytes(&self) -> Result<Vec<u8>, Error> {
         bytes_of(self.result.as_deref().unwrap_or_default())
     }
 
-    /// Writes the image to a file, as [`Download::save_to`](crate::core::Download::save_to) does, and returns its size.
+    /// Writes the image to a file, as [`Download::save_to`](crate::core::Download::save_to) does,
+    /// and returns its size.
     ///
     /// # Errors
-    /// As [`bytes`](Self::bytes), and [`Error::Unexpected`] if the file cannot be written.
+    /// The errors of [`bytes`](Self::bytes), and [`Error::Unexpected`] if the file cannot be
+    /// written.
     #[inline]
     pub async fn save_to(&self, path: impl AsRef<Path>) -> Result<u64, Error> {
         save(self.result.as_deref().unwrap_or_default(), path.as_ref()).await

@@ -1,4 +1,4 @@
-//! Puts the events of a streamed response together.
+//! Joins the events of a streamed response.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ impl TextEvent for ResponsesStreamEvent {
         accumulator.finish()
     }
 
-    /// Text without pieces is returned once it arrives whole.
+    /// Text without deltas is returned once it arrives whole.
     #[inline]
     fn text(&self, source: &mut Option<u8>) -> Option<Piece> {
         let (own, text) = match self {
@@ -55,7 +55,7 @@ impl TextEvent for ResponsesStreamEvent {
     }
 }
 
-/// The text of a message.
+/// Returns the text of a message.
 #[inline]
 fn text_of(message: &OutputMessage) -> String {
     let texts = message.content.iter().filter_map(|part| match part {
@@ -65,7 +65,8 @@ fn text_of(message: &OutputMessage) -> String {
     texts.collect()
 }
 
-/// Puts the events of a streamed response together, for programs that want the events and the response.
+/// Joins the events of a streamed response into one [`ResponsesResult`], for programs that use
+/// both.
 ///
 /// ```no_run
 /// # use openrouter_kit::{EventStream, Error, helpers::ResponsesAccumulator, models::ResponsesStreamEvent};
@@ -81,13 +82,14 @@ fn text_of(message: &OutputMessage) -> String {
 /// # }
 /// ```
 ///
-/// Items grow by their deltas, even without the event that starts them, and by the events that contain a whole text or
-/// part. The members of the response are the last ones received. Null and empty values at the end, such as the output
-/// in the last event of some providers, do not replace earlier ones. Events that this version does not know, and deltas
-/// that fit no item, are kept whole, in order, in the member `unrecognized_events` of the response's `extra`.
+/// Items grow by their deltas, even without the event that starts them, and by the events that
+/// contain a whole text or part. The fields of the response are the last ones received. Null and
+/// empty values at the end, such as the output in the last event of some providers, do not replace
+/// earlier ones. Events that this version does not know, and deltas that match no item, are kept
+/// whole, in order, in the field `unrecognized_events` of the response's `extra`.
 #[derive(Clone, Debug, Default)]
 pub struct ResponsesAccumulator {
-    /// The members of the response, without its output.
+    /// The fields of the response, without its output.
     response: Option<BTreeMap<String, Json>>,
     /// The output of the last response that had one.
     output: Vec<OutputItem>,
@@ -148,7 +150,7 @@ impl Kind {
         }
     }
 
-    /// An empty item; `None` for kinds without deltas.
+    /// Returns an empty item; `None` for kinds without deltas.
     #[inline]
     fn item(self, id: &str) -> Option<OutputItem> {
         let own_id = Some(id.to_owned()).filter(|id| !id.is_empty());
@@ -171,7 +173,7 @@ impl Kind {
 }
 
 impl ResponsesAccumulator {
-    /// Without any event.
+    /// Creates an accumulator without events.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -340,8 +342,8 @@ impl ResponsesAccumulator {
         true
     }
 
-    /// The output: that of the last response, with empty parts filled from the streamed items, plus streamed items of
-    /// kinds that it lacks.
+    /// Returns the output: that of the last response, with empty parts filled from the streamed
+    /// items, plus streamed items of kinds that it lacks.
     #[inline]
     fn output(&mut self) -> Vec<OutputItem> {
         let last = std::mem::take(&mut self.output);
@@ -389,14 +391,16 @@ impl ResponsesAccumulator {
         all
     }
 
-    /// Puts an item in its place. Items are told apart by their id too, since some providers count them all as the first.
+    /// Puts an item in its place. Items are also distinguished by their id, since some providers
+    /// give all of them the first index.
     #[inline]
     fn set_item(&mut self, index: i64, item: &OutputItem, state: State) -> bool {
         let (kind, id) = (Kind::of(item), id_of(item));
         let is_same = |known: &Item| {
             known.state == State::Found
                 || known.state == State::Begun
-                    // Some servers give an item another id in each event, so that the end of one goes by its place.
+                    // Some servers give an item another id in each event, so its end is matched by
+                    // its place.
                     && (known.id == id || known.id.is_empty() || id.is_empty() || state == State::Done)
         };
         let is_kind = |known: &Item| Kind::of(&known.item) == kind;
@@ -423,7 +427,8 @@ impl ResponsesAccumulator {
         true
     }
 
-    /// Adds a delta to the item it belongs to, by its id or else by its position. Returns `false` if it fits none.
+    /// Adds a delta to the item it belongs to, by its id or else by its position. Returns `false`
+    /// if it matches none.
     #[inline]
     fn grow(&mut self, kind: Kind, index: i64, id: &str, add: impl FnOnce(&mut Item) -> Option<()>) -> bool {
         let at = self.place(kind, index, id);
@@ -431,14 +436,14 @@ impl ResponsesAccumulator {
         item.and_then(add).is_some()
     }
 
-    /// Sets the whole value in an item. Returns `false` if it fits none.
+    /// Sets the whole value in an item. Returns `false` if it matches none.
     #[inline]
     fn end(&mut self, kind: Kind, index: i64, id: &str, set: impl FnOnce(&mut Item) -> Option<()>) -> bool {
         let at = self.place(kind, index, id);
         at.and_then(|at| self.items.get_mut(at)).and_then(set).is_some()
     }
 
-    /// Sets a whole part. Returns `false` if it fits no item.
+    /// Sets a whole part. Returns `false` if it matches no item.
     #[inline]
     fn set_part(&mut self, index: i64, id: &str, content_index: i64, part: &OutputContentPart) -> bool {
         if let OutputContentPart::ReasoningText(part) = part {
@@ -457,7 +462,8 @@ impl ResponsesAccumulator {
         })
     }
 
-    /// The position of an item that grows. Some providers omit the event that starts it, so it is created here.
+    /// Returns the position of an item that grows. Some providers omit the event that starts it, so
+    /// it is created here.
     #[inline]
     fn place(&mut self, kind: Kind, index: i64, id: &str) -> Option<usize> {
         let is_kind = |item: &Item| Kind::of(&item.item) == kind;
@@ -487,7 +493,7 @@ impl Item {
     }
 }
 
-/// The text part at this position, created if missing.
+/// Returns the text part at this position, created if missing.
 #[inline]
 fn text_part(item: &mut Item, index: i64) -> Option<(&mut ResponseOutputText, &mut Half)> {
     let OutputItem::Message(message) = &mut item.item else { return None };
@@ -527,7 +533,7 @@ fn summary_part(item: &mut Item, index: i64) -> Option<(&mut String, &mut Half)>
     Some((&mut part.text, &mut item.half))
 }
 
-/// The element at the server's index, created if missing. Indexes may have gaps.
+/// Returns the element at the server's index, created if missing. Indexes may have gaps.
 #[inline]
 fn element<'a, T>(
     list: &'a mut Vec<T>,
@@ -546,7 +552,7 @@ fn element<'a, T>(
     list.get_mut(at)
 }
 
-/// The id of an item; empty if it has none.
+/// Returns the id of an item; empty if it has none.
 #[inline]
 fn id_of(item: &OutputItem) -> String {
     match item {
@@ -616,7 +622,8 @@ fn keep<T: Wire>(value: &mut T, before: &mut T) {
     }
 }
 
-/// Fills a list of parts from the earlier one. The longer list is kept, so the work is proportional to the newer one.
+/// Fills a list of parts from the earlier one. The longer list is kept, so the work is proportional
+/// to the newer one.
 #[inline]
 fn keep_parts<T>(parts: &mut Vec<T>, before: &mut Vec<T>, fill: fn(&mut T, &mut T)) {
     for (part, before) in parts.iter_mut().zip(&mut *before) {

@@ -1,12 +1,14 @@
-//! Schemas for the strict mode of providers, in which what the model writes always fits.
+//! Schemas for the strict mode of providers, which guarantees that the model follows them.
 
 use serde_json::{Map, Value};
 
-/// What OpenAI's strict mode does not take, and what only says more than the type does: left out, the answer still fits.
+/// Keywords that OpenAI's strict mode does not accept, and that only restrict the type further:
+/// without them, a response still matches.
 const LEFT_OUT: [&str; 8] =
     ["default", "examples", "uniqueItems", "minLength", "maxLength", "minProperties", "maxProperties", "deprecated"];
 
-/// What OpenAI's strict mode cannot express. A type that needs it is sent with its plain schema.
+/// Keywords that OpenAI's strict mode cannot express. A type that needs them is sent with its plain
+/// schema.
 const NOT_STRICT: [&str; 11] = [
     "allOf",
     "patternProperties",
@@ -21,10 +23,11 @@ const NOT_STRICT: [&str; 11] = [
     "dependentSchemas",
 ];
 
-/// Makes a schema one for strict mode: every object names all its members, requires them and allows no other.
+/// Converts a schema for strict mode: every object names all its properties, requires them and
+/// allows no other.
 ///
 /// # Errors
-/// Which part of the schema, after `path`, makes that impossible, as for maps.
+/// The part of the schema, after `path`, that makes this impossible, such as a map.
 pub(crate) fn make_strict(schema: &mut Value, path: &str) -> Result<(), String> {
     let place = if path.is_empty() { "the schema" } else { path };
     let Value::Object(members) = schema else { return Err(format!("{place} is not an object")) };
@@ -83,7 +86,7 @@ fn joined(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-/// Removes a member; the others keep their order.
+/// Removes a field; the others keep their order.
 fn take(members: &mut Map<String, Value>, name: &str) -> Option<Value> {
     let value = members.get_mut(name)?.take();
     members.retain(|other, _| other != name);

@@ -1,4 +1,4 @@
-//! Schemas of answers and tools from Rust types.
+//! Schemas of responses and tools from Rust types.
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -12,7 +12,7 @@ use crate::models::messages::{MessagesOutputConfig, MessagesOutputConfigFormat, 
 #[allow(clippy::wildcard_imports, unused_imports, reason = "a build without these namespaces has no use for them")]
 use crate::models::*;
 
-/// The schema of a type, as a model is asked for it.
+/// The schema of a type, in the form in which a model is asked for it.
 struct Asked {
     name: String,
     description: Option<String>,
@@ -23,7 +23,7 @@ struct Asked {
 impl Asked {
     #[inline]
     fn of<T: JsonSchema>() -> Self {
-        // Many providers do not resolve references; those that remain are of types which hold themselves.
+        // Many providers do not resolve references; those that remain are of recursive types.
         let settings = SchemaSettings::draft2020_12().with(|settings| {
             settings.inline_subschemas = true;
             settings.meta_schema = None;
@@ -43,11 +43,13 @@ impl Asked {
 
 #[cfg(feature = "chat")]
 impl ChatRequest {
-    /// Asks for an answer that is a `T`: sets `response_format` to its JSON schema, strict where a strict schema can say it.
+    /// Requests a response that is a `T`: sets `response_format` to its JSON schema, in strict mode
+    /// if the type allows it.
     ///
-    /// A strict schema requires every field, in the order of the type; a field that may be absent is an `Option` and comes
-    /// as null. Maps and untyped values cannot be strict; providers then follow the schema as well as they can. `T` should
-    /// be a struct: most providers want an object. Read the answer with [`ChatResult::parse`].
+    /// A strict schema requires every field, in the order of the type; a field that may be missing
+    /// is an `Option` and arrives as null. Maps and untyped values cannot be strict; providers then
+    /// follow the schema as well as they can. `T` should be a struct: most providers require an
+    /// object. Read the response with [`ChatResult::parse`].
     ///
     /// ```
     /// use openrouter_kit::models::{ChatMessage, ChatRequest};
@@ -75,8 +77,9 @@ impl ChatRequest {
 
 #[cfg(feature = "chat")]
 impl ChatFunctionTool {
-    /// A function whose parameters are the fields of `T`. It is described by the doc comment of the type; a struct that
-    /// needs no map is strict. Read the arguments with [`ChatToolCall::parse_arguments`].
+    /// Creates a function whose parameters are the fields of `T`. Its description is the doc
+    /// comment of the type; it is strict unless the type needs a map. Read the arguments with
+    /// [`ChatToolCall::parse_arguments`].
     #[inline]
     pub fn from_type<T: JsonSchema>(name: impl Into<String>) -> ChatFunctionToolFunction {
         let asked = Asked::of::<T>();
@@ -88,12 +91,13 @@ impl ChatFunctionTool {
 
 #[cfg(feature = "responses")]
 impl ResponsesRequest {
-    /// Asks for an answer that is a `T`: sets the format of `text` to its JSON schema, strict where a strict schema can say
-    /// it.
+    /// Requests a response that is a `T`: sets the format of `text` to its JSON schema, in strict
+    /// mode if the type allows it.
     ///
-    /// A strict schema requires every field, in the order of the type; a field that may be absent is an `Option` and comes
-    /// as null. Maps and untyped values cannot be strict; providers then follow the schema as well as they can. `T` should
-    /// be a struct: most providers want an object. Read the answer with [`ResponsesResult::parse`].
+    /// A strict schema requires every field, in the order of the type; a field that may be missing
+    /// is an `Option` and arrives as null. Maps and untyped values cannot be strict; providers then
+    /// follow the schema as well as they can. `T` should be a struct: most providers require an
+    /// object. Read the response with [`ResponsesResult::parse`].
     ///
     /// ```
     /// use openrouter_kit::models::ResponsesRequest;
@@ -123,8 +127,9 @@ impl ResponsesRequest {
 
 #[cfg(feature = "responses")]
 impl ResponsesTool {
-    /// A function whose parameters are the fields of `T`. It is described by the doc comment of the type; a struct that
-    /// needs no map is strict. Read the arguments with [`OutputFunctionCallItem::parse_arguments`].
+    /// Creates a function whose parameters are the fields of `T`. Its description is the doc
+    /// comment of the type; it is strict unless the type needs a map. Read the arguments with
+    /// [`OutputFunctionCallItem::parse_arguments`].
     #[inline]
     pub fn from_type<T: JsonSchema>(name: impl Into<String>) -> ResponsesFunctionTool {
         let asked = Asked::of::<T>();
@@ -136,10 +141,10 @@ impl ResponsesTool {
 
 #[cfg(feature = "messages")]
 impl MessagesRequest {
-    /// Asks for an answer that is a `T`: sets the format of `output_config` to its JSON schema.
+    /// Requests a response that is a `T`: sets the format of `output_config` to its JSON schema.
     ///
-    /// Every field is required; a field that may be absent is an `Option` and comes as null. `T` should be a struct. Read
-    /// the answer with [`MessagesResult::parse`].
+    /// Every field is required; a field that may be missing is an `Option` and arrives as null. `T`
+    /// should be a struct. Read the response with [`MessagesResult::parse`].
     #[must_use]
     #[inline]
     pub fn json_schema_of<T: JsonSchema>(mut self) -> Self {
@@ -151,8 +156,8 @@ impl MessagesRequest {
 
 #[cfg(feature = "messages")]
 impl MessagesRequestTool {
-    /// A tool whose input has the fields of `T`. It is described by the doc comment of the type. Read the input with
-    /// [`AnthropicToolUseBlock::parse_input`].
+    /// Creates a tool whose input has the fields of `T`. Its description is the doc comment of the
+    /// type. Read the input with [`AnthropicToolUseBlock::parse_input`].
     #[inline]
     pub fn from_type<T: JsonSchema>(name: impl Into<String>) -> MessagesRequestToolCustom {
         let asked = Asked::of::<T>();

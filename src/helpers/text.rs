@@ -1,4 +1,4 @@
-//! The text of responses: in pieces, and as values of the program.
+//! The text of responses: in pieces, and deserialized.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -18,11 +18,11 @@ use crate::errors::{Chain, LONGEST_WORD, OneLine};
 /// Replaces half of a surrogate pair in a text.
 const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
-/// An event of a stream in which a model responds: a chunk of chat, an event of responses or of messages.
+/// An event of a stream in which a model responds: of chat, Responses or Messages.
 ///
-/// It cannot be implemented outside of this crate.
+/// This trait is sealed: it cannot be implemented outside of this crate.
 pub trait TextEvent: StreamItem + sealed::Sealed {
-    /// The whole response, as it would have arrived without a stream.
+    /// The whole response, as it would be without streaming.
     type Output;
 
     #[doc(hidden)]
@@ -31,12 +31,12 @@ pub trait TextEvent: StreamItem + sealed::Sealed {
     #[doc(hidden)]
     fn accumulate(&self, accumulator: &mut Self::Accumulator);
 
-    /// The response; `None` if the events contained none.
+    /// Returns the response; `None` if the events contained none.
     #[doc(hidden)]
     fn output(accumulator: Self::Accumulator) -> Option<Self::Output>;
 
-    /// The text of the event. `source` is the source of the first text: deltas, or something with the whole text. Other
-    /// sources repeat it.
+    /// Returns the text of the event. `source` is the source of the first text: deltas, or
+    /// something with the whole text. Other sources repeat it.
     #[doc(hidden)]
     fn text(&self, source: &mut Option<u8>) -> Option<Piece>;
 }
@@ -52,7 +52,7 @@ pub(super) mod sealed {
 }
 
 impl<E: TextEvent> EventStream<E> {
-    /// Turns the stream into one of text, which keeps the whole response too.
+    /// Converts the stream into one of text, which also keeps the whole response.
     #[inline]
     pub fn text_deltas(self) -> TextStream<E> {
         TextStream {
@@ -65,7 +65,8 @@ impl<E: TextEvent> EventStream<E> {
         }
     }
 
-    /// Turns the stream into one of values, for a model that writes JSON: each is what has arrived so far.
+    /// Converts the stream into one of values, for a model that writes JSON: each is what has
+    /// arrived so far.
     #[inline]
     pub fn json_values<T: DeserializeOwned>(self) -> JsonStream<E, T> {
         JsonStream {
@@ -78,11 +79,12 @@ impl<E: TextEvent> EventStream<E> {
         }
     }
 
-    /// Reads the stream to its end and returns the response as it would have arrived without a stream.
+    /// Reads the stream to its end and returns the response as it would be without streaming.
     ///
     /// # Errors
-    /// Returns the first error of the stream; [`Error::Connection`] if it ended cleanly but contained no response. To keep
-    /// what had arrived by then, use [`text_deltas`](Self::text_deltas) or an accumulator.
+    /// Returns the first error of the stream; [`Error::Connection`] if it ended cleanly but
+    /// contained no response. To keep what had arrived by then, use
+    /// [`text_deltas`](Self::text_deltas) or an accumulator.
     #[inline]
     pub async fn collect(self) -> Result<E::Output, Error> {
         let mut texts = self.text_deltas();
@@ -93,8 +95,8 @@ impl<E: TextEvent> EventStream<E> {
 
 /// The text of a streamed response, piece by piece, and the whole response at its end.
 ///
-/// [`next`](Self::next) returns the text, [`finish`](Self::finish) the response with usage, cost, tool calls, reasoning
-/// and the message for the history. It is also a [`futures_core::Stream`].
+/// [`next`](Self::next) returns the text, [`finish`](Self::finish) the response with usage, cost,
+/// tool calls, reasoning and the message for the history. It is also a [`futures_core::Stream`].
 ///
 /// ```no_run
 /// # use openrouter_kit::models::ChatRequest;
@@ -112,13 +114,13 @@ impl<E: TextEvent> EventStream<E> {
 /// # }
 /// ```
 ///
-/// **The text** is what the model says, of the first choice if there are several; reasoning, refusals and tool calls are
-/// not in it. To show those as they arrive, read the events with [`next_event`](Self::next_event), with or without the
-/// text.
+/// **The text** is that of the first choice if there are several; reasoning, refusals and tool
+/// calls are not part of it. To show those as they arrive, read the events with
+/// [`next_event`](Self::next_event), with or without the text.
 ///
-/// **Early ends and errors.** A program may stop reading at any time: [`snapshot`](Self::snapshot) is the response as far
-/// as it has arrived, after an error too. Dropping the stream closes its connection, so that many providers stop
-/// generating.
+/// **Early ends and errors.** A program may stop reading at any time: [`snapshot`](Self::snapshot)
+/// is the response as far as it has arrived, after an error too. Dropping the stream closes its
+/// connection, so that many providers stop generating.
 #[must_use = "dropping a stream closes its connection"]
 pub struct TextStream<E: TextEvent> {
     events: EventStream<E>,
@@ -134,7 +136,7 @@ pub struct TextStream<E: TextEvent> {
 /// Why a stream that ended cleanly is incomplete.
 const NO_RESPONSE: &str = "the stream contained no response";
 
-/// The text of one of several equivalent sources, if it is the one that had text first.
+/// Returns the text of one of several equivalent sources, if it is the one that had text first.
 #[inline]
 pub(super) fn tell(source: &mut Option<u8>, own: u8, text: String) -> Option<String> {
     if text.is_empty() || source.is_some_and(|source| source != own) {
@@ -148,15 +150,15 @@ pub(super) fn tell(source: &mut Option<u8>, own: u8, text: String) -> Option<Str
 impl<E: TextEvent> Unpin for TextStream<E> {}
 
 impl<E: TextEvent> TextStream<E> {
-    /// Returns the next piece of text, which is never empty; `None` at the end of the stream. It is cancel safe, like
-    /// [`EventStream::next`].
+    /// Returns the next piece of text, which is never empty; `None` at the end of the stream. It is
+    /// cancel safe, like [`EventStream::next`].
     #[inline]
     pub async fn next(&mut self) -> Option<Result<String, Error>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// Returns the next event, whose text [`next`](Self::next) then does not return; `None` at the end of the stream. It
-    /// is cancel safe, like [`EventStream::next`].
+    /// Returns the next event, whose text [`next`](Self::next) then does not return; `None` at the
+    /// end of the stream. It is cancel safe, like [`EventStream::next`].
     #[inline]
     pub async fn next_event(&mut self) -> Option<Result<E, Error>> {
         poll_fn(|cx| self.poll_event(cx)).await.map(|event| Ok(event?.0))
@@ -165,8 +167,9 @@ impl<E: TextEvent> TextStream<E> {
     /// Reads the rest of the stream and returns the whole response.
     ///
     /// # Errors
-    /// Returns the next error of the stream; [`Error::Connection`] if the stream has already returned an error, or if it
-    /// ended cleanly but contained no response. [`snapshot`](Self::snapshot) still has what arrived.
+    /// Returns the next error of the stream; [`Error::Connection`] if the stream has already
+    /// returned an error, or if it ended cleanly but contained no response.
+    /// [`snapshot`](Self::snapshot) still has what arrived.
     #[inline]
     pub async fn finish(&mut self) -> Result<E::Output, Error> {
         self.drain().await?;
@@ -191,14 +194,14 @@ impl<E: TextEvent> TextStream<E> {
         E::output(self.accumulator.clone())
     }
 
-    /// Returns the stream of events that the text is read from, which has the status, the headers and the id of the
-    /// generation.
+    /// Returns the stream of events that the text is read from, which has the status, the headers
+    /// and the id of the generation.
     #[inline]
     pub const fn events(&self) -> &EventStream<E> {
         &self.events
     }
 
-    /// The next event, which is accumulated, and its text.
+    /// Returns the next event, which is accumulated, and its text.
     #[inline]
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Polled<(E, Option<Piece>)> {
         Poll::Ready(ready!(Pin::new(&mut self.events).poll_next(cx)).map(|event| match event {
@@ -231,7 +234,8 @@ impl<E: TextEvent> TextStream<E> {
         E::output(std::mem::take(&mut self.accumulator)).ok_or_else(|| self.events.incomplete(NO_RESPONSE))
     }
 
-    /// The text that a piece completes; a character split in two is returned only once its second half has arrived.
+    /// Returns the text that a piece completes; a character split in two is returned only once its
+    /// second half has arrived.
     fn whole(&mut self, text: String, exact: Option<&Json>) -> String {
         if exact.is_none() && self.held.is_empty() {
             return text;
@@ -274,11 +278,11 @@ impl<E: TextEvent> fmt::Debug for TextStream<E> {
     }
 }
 
-/// The value of a JSON text as a model writes it, from [`EventStream::json_values`].
+/// The value of JSON text that a model is writing, from [`EventStream::json_values`].
 ///
-/// `T` is a type whose fields may be missing (`Option`, or `#[serde(default)]`), or [`serde_json::Value`]. Each item is
-/// the value of what has arrived, as [`PartialJson`] describes it; the last one is the whole value. The checked type is
-/// in the response:
+/// `T` is a type whose fields may be missing (`Option`, or `#[serde(default)]`), or
+/// [`serde_json::Value`]. Each item is the value of what has arrived, as [`PartialJson`] describes
+/// it; the last one is the whole value. The checked type is in the response:
 ///
 /// ```no_run
 /// # use openrouter_kit::models::ChatRequest;
@@ -307,13 +311,14 @@ impl<E: TextEvent> fmt::Debug for TextStream<E> {
 /// # }
 /// ```
 ///
-/// A value that does not fit `T` yet, such as an enum whose name is not complete, is left out. An item is made only when
-/// the value has changed, and once the text is more than 100 bytes long only when it has grown by 1 %, so that all
-/// items together cost a time proportional to the length of the text.
+/// A value that does not match `T` yet, such as an enum whose name is incomplete, is left out. An
+/// item is returned only when the value has changed, and once the text is more than 100 bytes long
+/// only when it has grown by 1 %, so that the time for all items together is proportional to the
+/// length of the text.
 pub struct JsonStream<E: TextEvent, T> {
     texts: TextStream<E>,
     json: PartialJson,
-    /// The length of the text, now and when an item was last made of it.
+    /// The length of the text, now and when the last item was made of it.
     length: usize,
     tried: usize,
     /// The value has changed since.
@@ -322,7 +327,8 @@ pub struct JsonStream<E: TextEvent, T> {
 }
 
 impl<E: TextEvent, T: DeserializeOwned> JsonStream<E, T> {
-    /// Returns the next value; `None` at the end of the stream. It is cancel safe, like [`EventStream::next`].
+    /// Returns the next value; `None` at the end of the stream. It is cancel safe, like
+    /// [`EventStream::next`].
     #[inline]
     pub async fn next(&mut self) -> Option<Result<T, Error>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
@@ -343,10 +349,10 @@ impl<E: TextEvent, T: DeserializeOwned> JsonStream<E, T> {
         self.texts.snapshot()
     }
 
-    /// The value so far, if it is worth an item.
+    /// Returns the value so far, if it is worth an item.
     #[inline]
     fn take_value(&mut self, is_end: bool) -> Option<T> {
-        /// What part of the text an item has to add.
+        /// The part of the text by which it must grow for another item.
         const GROWTH: usize = 100;
         if !self.has_changed || !is_end && self.length - self.tried < self.tried / GROWTH {
             return None;
@@ -383,8 +389,8 @@ impl<E: TextEvent, T> fmt::Debug for JsonStream<E, T> {
     }
 }
 
-/// The first half of a character split in two, at the end of a text that arrives in pieces. The text has U+FFFD instead
-/// until the second half arrives.
+/// The first half of a character split in two, at the end of a text that arrives in pieces. The
+/// text has U+FFFD instead until the second half arrives.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Half(Option<u16>);
 
@@ -397,7 +403,8 @@ impl Half {
         self.0.is_some()
     }
 
-    /// Appends a piece to the text. `exact` is the original JSON string, if the piece only approximates it.
+    /// Appends a piece to the text. `exact` is the original JSON string, if the piece only
+    /// approximates it.
     #[inline]
     pub(super) fn push(&mut self, text: &mut String, piece: &str, exact: Option<&Json>) {
         match exact {
@@ -432,15 +439,32 @@ impl Half {
     }
 }
 
-/// The UTF-16 code unit of an escape of the form `\uXXXX`.
+/// Returns the UTF-16 code unit of an escape of the form `\uXXXX`.
 fn code_unit(escape: &str) -> Option<u16> {
     u16::from_str_radix(escape.strip_prefix("\\u")?, 16).ok()
 }
 
-/// A text of the model that is not the value that was wanted.
+/// The error of model output that is not the requested value.
 ///
-/// The message says what does not fit and where, and shows the start of the text, so that it can be returned to the model
-/// as the result of its tool call. The whole text is in [`text`](Self::text).
+/// The message says what does not match and where, and shows the start of the text, so it can be
+/// returned to the model as the result of its tool call. The whole text is in [`text`](Self::text).
+///
+/// ```
+/// # #[cfg(feature = "chat")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use openrouter_kit::models::ChatResult;
+///
+/// let result: ChatResult = serde_json::from_str(
+///     r#"{"id":"gen-1","object":"chat.completion","created":1,"model":"m","choices":[
+///         {"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"[1, \"two\"]"}}]}"#,
+/// )?;
+/// let error = result.parse::<Vec<u8>>().unwrap_err();
+/// assert_eq!((error.path().as_str(), error.text()), ("[1]", "[1, \"two\"]"));
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "chat"))]
+/// # fn main() {}
+/// ```
 pub struct ParseError {
     what: String,
     text: String,
@@ -450,14 +474,14 @@ pub struct ParseError {
 }
 
 impl ParseError {
-    /// What the model wrote, whole.
+    /// Returns what the model wrote, whole.
     #[inline]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Returns where in the JSON the text does not fit, as in `steps[0].title`; empty for the whole text. For a missing
-    /// field, this is where it was expected.
+    /// Returns the path of the mismatch in the JSON, such as `steps[0].title`; empty for the whole
+    /// text. For a missing field, this is where it was expected.
     #[inline]
     pub fn path(&self) -> String {
         let mut path = self.path.clone();
@@ -468,7 +492,7 @@ impl ParseError {
         path
     }
 
-    /// The field that the type requires but the text lacks.
+    /// Returns the field that the type requires but the text lacks.
     #[inline]
     fn missing_field(&self) -> Option<String> {
         let message = self.source.to_string();
@@ -486,7 +510,7 @@ impl fmt::Display for ParseError {
         f.write_str(match self.source.classify() {
             serde_json::error::Category::Eof => " ends before its JSON is complete",
             serde_json::error::Category::Syntax => " is not JSON",
-            _ => " does not fit the requested type",
+            _ => " does not match the requested type",
         })?;
         let path = self.path();
         if !path.is_empty() {
@@ -497,30 +521,32 @@ impl fmt::Display for ParseError {
             let reason = reason.rsplit_once(" at line ").map_or(reason.as_str(), |(reason, _)| reason);
             write!(f, ": {}", OneLine::new(&hidden::text(reason), LONGEST_WORD, ""))?;
         }
-        write!(f, "; it starts: {}", OneLine::new(&hidden::text(&self.text), 2 * LONGEST_WORD, "text()"))
+        write!(f, "; it starts with {}", OneLine::new(&hidden::text(&self.text), 2 * LONGEST_WORD, "text()"))
     }
 }
 
 impl fmt::Debug for ParseError {
-    /// The message and its cause, on one line.
+    /// Prints the message and its cause, on one line.
     #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&Chain(self), f)
     }
 }
 
-/// The path of the value at a position in a JSON text, given as line from 1 and byte in the line.
+/// Returns the path of the value at a position in a JSON text, given as line from 1 and byte in the
+/// line.
 #[inline]
 fn path_at(text: &str, line: usize, column: usize) -> String {
     let lines: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let before = text.as_bytes().get(..lines + column).unwrap_or(text.as_bytes());
-    // A bracket itself belongs to the value around it. A missing field is reported at the end of its object.
+    // A bracket itself belongs to the value around it. A missing field is reported at the end of
+    // its object.
     let (before, closed) = match before {
         [before @ .., b'{' | b'['] => (before, false),
         [before @ .., b'}' | b']'] => (before, true),
         _ => (before, false),
     };
-    /// The open brackets, with the member or element being read in each.
+    /// The open brackets, with the field or element being read in each.
     enum Open<'a> {
         Object(&'a str),
         Array(usize),
@@ -577,7 +603,8 @@ impl std::error::Error for ParseError {
     }
 }
 
-/// Parses model output as a value; `what` names it in the error. A code fence around the whole text is removed.
+/// Parses model output as a value; `what` names it in the error. A code fence around the whole text
+/// is removed.
 #[inline]
 pub(crate) fn parse<T: DeserializeOwned>(text: &str, what: impl FnOnce() -> String) -> Result<T, ParseError> {
     let read =
@@ -587,7 +614,7 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str, what: impl FnOnce() -> Stri
     outcome.map_err(|(path, source)| ParseError { what: what(), text: text.to_owned(), path, source })
 }
 
-/// The content of a code fence around the whole text, without its language name.
+/// Returns the content of a code fence around the whole text, without its language name.
 fn in_fence(text: &str) -> Option<&str> {
     let text = text.trim_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}');
     let fence = ["```", "~~~"].into_iter().find(|fence| text.starts_with(fence))?;
@@ -596,8 +623,8 @@ fn in_fence(text: &str) -> Option<&str> {
     Some(inner.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric() || "+-_.".contains(letter)))
 }
 
-/// Parses the arguments of a call. A model may leave them empty for a tool without parameters, which counts as `{}`;
-/// some servers send an empty list.
+/// Parses the arguments of a call. A model may leave them empty for a tool without parameters,
+/// which counts as `{}`; some servers send an empty list.
 #[inline]
 pub(crate) fn parse_arguments<T: DeserializeOwned>(arguments: &str, tool: &str) -> Result<T, ParseError> {
     let text = if matches!(arguments.trim_ascii(), "" | "[]") { "{}" } else { arguments };
@@ -629,7 +656,7 @@ mod tests {
             (
                 r#"{"steps": []}"#,
                 "title",
-                "does not fit the requested type, at `title`: missing field `title`; it starts",
+                "does not match the requested type, at `title`: missing field `title`; it starts with",
             ),
             (
                 r#"{"title": "a", "steps": [{"name": "b", "minutes": 1}, {"minutes": 2}]}"#,
@@ -641,15 +668,15 @@ mod tests {
                 "steps[0].minutes",
                 "at `steps[0].minutes`: invalid type: string \"3\", expected u32;",
             ),
-            (r#"{"title": "a", "steps": {}}"#, "steps", "does not fit the requested type, at `steps`"),
+            (r#"{"title": "a", "steps": {}}"#, "steps", "does not match the requested type, at `steps`"),
             (r#"{"title": ["#, "title", "at `title`"),
             (r#"{"title": "a", "steps": [{"name": "b", "#, "steps[0].name", "ends before its JSON is complete"),
-            ("I cannot do that.", "", "is not JSON; it starts: I cannot do that."),
-            ("[]", "", "the answer"),
-            ("", "", "the answer is empty"),
+            ("I cannot do that.", "", "is not JSON; it starts with I cannot do that."),
+            ("[]", "", "the response"),
+            ("", "", "the response is empty"),
             ("{\"a\\\"b\": {\"c\": x", "a\\\"b.c", "is not JSON"),
         ] {
-            let error = parse::<Plan>(text, || "the answer".to_owned()).unwrap_err();
+            let error = parse::<Plan>(text, || "the response".to_owned()).unwrap_err();
             assert_eq!(error.path(), path, "{text}: {error:?}");
             assert!(error.to_string().contains(message), "{error}");
             assert!(std::error::Error::source(&error).is_some());
@@ -659,7 +686,7 @@ mod tests {
     #[test]
     fn what_the_model_wrote_is_shown_on_one_bounded_line() {
         let text = format!("no\u{1b}[31m\n{}", "x".repeat(10_000));
-        let error = parse::<Plan>(&text, || "the answer".to_owned()).unwrap_err();
+        let error = parse::<Plan>(&text, || "the response".to_owned()).unwrap_err();
         for shown in [error.to_string(), format!("{error:?}")] {
             assert!(shown.len() < 600 && !shown.contains(['\u{1b}', '\n']) && shown.contains("`text()`"), "{shown}");
         }

@@ -1,4 +1,4 @@
-//! Waiting for jobs that the server works on: videos, batches, directory syncs.
+//! Waiting for jobs that the server processes: videos, batches, directory syncs.
 
 use std::fmt;
 use std::future::Future;
@@ -21,7 +21,7 @@ use crate::models::scim::{ScimSyncJobResponse, ScimSyncJobStatus};
 #[cfg(feature = "video-generation")]
 use crate::models::{VideoGenerationResponse, VideoGenerationResponseStatus};
 
-/// The state of a job that the server works on. Like [`Root`], it cannot be implemented elsewhere.
+/// The state of a job that the server processes. Like [`Root`], this trait is sealed.
 pub trait Job: Root {
     /// The pause between two requests, unless the program sets another.
     #[doc(hidden)]
@@ -35,22 +35,22 @@ pub trait Job: Root {
     #[doc(hidden)]
     const METHOD: &'static str;
 
-    /// Returns `true` if the job is over, whether it succeeded or not. A status that this version of the crate does not
-    /// know counts as one of a job that is still going on.
+    /// Returns `true` if the job is over, whether it succeeded or not. An unknown status counts as
+    /// one of a job in progress.
     fn is_final(&self) -> bool;
 
-    /// Returns `true` if the job is over and did what was asked.
+    /// Returns `true` if the job is over and succeeded.
     fn is_successful(&self) -> bool;
 
-    /// The status as the server names it, and its explanation of a failure.
+    /// Returns the status as the server names it, and its explanation of a failure.
     #[doc(hidden)]
     fn outcome(&self) -> (&str, Option<&str>);
 }
 
 #[cfg(feature = "video-generation")]
 impl VideoGenerationResponseStatus {
-    /// Returns `true` if the job is over, with or without a video. A status that this version of the crate does not
-    /// know counts as one of a job that is still going on.
+    /// Returns `true` if the job is over, with or without a video. An unknown status counts as one
+    /// of a job in progress.
     #[inline]
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled | Self::Expired)
@@ -79,15 +79,16 @@ impl Job for VideoGenerationResponse {
 
 #[cfg(feature = "batch")]
 impl BatchStatus {
-    /// Returns `true` if the batch is over: completed, failed, expired or cancelled. A status that this version of the
-    /// crate does not know counts as one of a batch that is still going on.
+    /// Returns `true` if the batch is over: completed, failed, expired or canceled. An unknown
+    /// status counts as one of a batch in progress.
     #[inline]
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Expired | Self::Cancelled)
     }
 }
 
-/// A batch is successful if it completed, even if some or all of its requests failed: its results tell which.
+/// A batch is successful if it completed, even if some or all of its requests failed: its results
+/// say which.
 #[cfg(feature = "batch")]
 impl Job for BatchObject {
     const POLL_INTERVAL: Duration = Duration::from_secs(60);
@@ -115,8 +116,8 @@ impl Job for BatchObject {
 
 #[cfg(feature = "scim")]
 impl ScimSyncJobStatus {
-    /// Returns `true` if the sync is over, whether it succeeded or not. A status that this version of the crate does
-    /// not know counts as one of a sync that is still going on.
+    /// Returns `true` if the sync is over, whether it succeeded or not. An unknown status counts as
+    /// one of a sync in progress.
     #[inline]
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed)
@@ -144,16 +145,17 @@ impl Job for ScimSyncJobResponse {
 }
 
 impl<J: Job> Call<J> {
-    /// Requests the state of the job again and again until it is over. Must be the last option of the call.
+    /// Polls the state of the job until it is over. Must be the last option of the call.
     ///
-    /// It belongs to the call that returns the state of a job: `video_generation().get_generation`,
-    /// `batch().get_batches` or `scim().get_sync_job`. On a call that starts a job it is [`Error::InvalidRequest`], so
-    /// that the program knows the id of a job that it pays for before it waits. Every request is a call of its own with
-    /// all options of this one.
+    /// It is a method of the call that returns the state of a job:
+    /// `video_generation().get_generation`, `batch().get_batches` or `scim().get_sync_job`. On a
+    /// call that starts a job it is [`Error::InvalidRequest`], so that the program knows the id of
+    /// a job that it pays for before it waits. Every request is a separate call with all options of
+    /// this one.
     ///
     /// ```no_run
     /// # #[cfg(feature = "video-generation")]
-    /// # async fn film(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// # async fn video(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
     /// use openrouter_kit::models::VideoGenerationRequest;
     ///
     /// let request = VideoGenerationRequest::new("google/veo-3.1").prompt("A lighthouse in a storm");
@@ -177,18 +179,18 @@ impl<J: Job> Call<J> {
     }
 }
 
-/// A wait for the end of a job; see [`Call::until_done`].
+/// Waits for the end of a job; see [`Call::until_done`].
 ///
-/// `.await` waits for the end and returns the last state. A job that does not succeed (failed, cancelled, expired) is
-/// [`Error::Api`] with the state as its [`body`](ApiError::body). A batch that completed is a success, even if some of
-/// its requests failed: its results tell which.
+/// `.await` waits for the end and returns the last state. A job that does not succeed (failed,
+/// canceled, expired) is [`Error::Api`] with the state as its [`body`](ApiError::body). A batch
+/// that completed is a success, even if some of its requests failed: its results say which.
 ///
-/// To show progress, read the states as they arrive with [`next`](Self::next) or as a [`futures_core::Stream`]: it
-/// yields every state, ending with the final one, whatever that is.
+/// To show progress, read the states as they arrive with [`next`](Self::next) or as a
+/// [`futures_core::Stream`]: it yields every state, ending with the final one, whatever that is.
 ///
 /// ```no_run
 /// # #[cfg(feature = "video-generation")]
-/// # async fn film(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+/// # async fn video(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
 /// let mut states = client.video_generation().get_generation("the id of the job").until_done();
 /// while let Some(state) = states.next().await {
 ///     println!("{}", state?.status);
@@ -197,8 +199,8 @@ impl<J: Job> Call<J> {
 /// # }
 /// ```
 ///
-/// An error of a request ends the wait, after the retries that the call allows; the job goes on, and can be waited for
-/// again.
+/// An error of a request ends the wait, after the retries that the call allows; the job continues,
+/// and can be waited for again.
 #[must_use = "nothing is sent before it is awaited or read"]
 pub struct JobWait<J> {
     draft: Box<Draft>,
@@ -221,16 +223,17 @@ enum Step<J> {
 impl<J> Unpin for JobWait<J> {}
 
 impl<J: Job> JobWait<J> {
-    /// Sets the pause between a response and the next request, which must be more than zero. Default: 5 s; one minute
-    /// for a batch.
+    /// Sets the pause between a response and the next request, which must be more than zero.
+    /// Default: 5 s; one minute for a batch.
     #[inline]
     pub fn poll_interval(mut self, poll_interval: Duration) -> Self {
         self.poll_interval = poll_interval;
         self
     }
 
-    /// Sets the limit for the whole wait, after which it ends with [`Error::Timeout`]; `None` for no limit. Default:
-    /// one hour; five days for a batch. The time limits of the call hold for each of its requests.
+    /// Sets the limit for the whole wait, after which it ends with [`Error::Timeout`]; `None` means
+    /// no limit. Default: one hour; five days for a batch. The time limits of the call apply to
+    /// each of its requests.
     #[inline]
     pub fn time_limit(mut self, time_limit: impl Into<Option<Duration>>) -> Self {
         self.time_limit = time_limit.into();
@@ -299,7 +302,7 @@ impl<J: Job> JobWait<J> {
         }
     }
 
-    /// Ready with the limit once it has run out.
+    /// Returns the limit once it has expired.
     #[inline]
     fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
         match (&mut self.limit, self.time_limit) {
@@ -329,7 +332,7 @@ impl<J: Job> JobWait<J> {
         state.map(|state| state.map(|state| state.map_err(|error| error.of_operation(id))))
     }
 
-    /// Returns the final state, if it is the one that was waited for.
+    /// Returns the final state of the job.
     #[inline]
     async fn finish(mut self) -> Result<J, Error> {
         while let Some(state) = std::future::poll_fn(|cx| self.poll_progress(cx)).await {
@@ -343,7 +346,9 @@ impl<J: Job> JobWait<J> {
                 let (status, message) = last.value.outcome();
                 Err(ApiError::of_job(head, last.body, time::now(), status, message).into())
             }
-            _ => Err(Error::invalid("until_done", "ended with an error before; make a new one").of_operation(id)),
+            _ => {
+                Err(Error::invalid("until_done", "has already ended with an error; create a new one").of_operation(id))
+            }
         }
     }
 }

@@ -18,15 +18,16 @@ use crate::core::body::Body;
 use crate::core::transport::TransportError;
 use crate::errors::Error;
 
-/// What the hooks of a client share during a call. Whatever may still add to it, such as the body of the response, holds
-/// it; if the last of them is dropped before the end of the call was told, the call was dropped.
+/// What the hooks of a client share during a call. Everything that may still report something, such
+/// as the body of the response, holds it; if the last of them is dropped before the end of the call
+/// was reported, the call was dropped.
 pub(crate) struct ObservedCall {
     pub(super) hooks: Arc<[Arc<dyn Hook>]>,
     pub(super) context: HookContext,
     /// Whether any hook has an observer.
     is_observed: bool,
     has_ended: AtomicBool,
-    /// Without the lock of the record, since there may be many pieces.
+    /// Outside the lock of the record, since there may be many chunks.
     bytes_received: AtomicU64,
     /// The first byte of the last response was read.
     has_first_byte: AtomicBool,
@@ -43,7 +44,7 @@ struct Record {
     bytes_sent: u64,
     generation_id: Option<String>,
     report: Report,
-    /// The first error of a stream that went on after it.
+    /// The first error of a stream that continued after it.
     error: Option<Error>,
     is_complete: bool,
 }
@@ -97,7 +98,7 @@ impl ObservedCall {
         self.observers().for_each(|observer| observer.request(&self.context, request));
     }
 
-    /// Notes the head of a response, and sees what is read of its body from here on.
+    /// Records the head of a response, and observes its body as it is read.
     pub(super) fn response(self: &Arc<Self>, response: Response<Body>) -> Response<Body> {
         if !self.is_observed {
             return response;
@@ -131,7 +132,7 @@ impl ObservedCall {
         self.observers().for_each(|observer| observer.attempt_failed(&self.context, error, retry));
     }
 
-    /// Notes an event of a stream.
+    /// Records an event of a stream.
     pub(crate) fn event(&self, data: &str) {
         if !self.is_observed {
             return;
@@ -150,21 +151,21 @@ impl ObservedCall {
         if self.is_observed { self.record().report.read_last(reports_error) } else { None }
     }
 
-    /// Notes the whole body of a response that is not a stream.
+    /// Records the whole body of a response that is not a stream.
     pub(crate) fn body(&self, json: &str) {
         if self.is_observed {
             self.record().report.value(json, true);
         }
     }
 
-    /// Notes an error after which the stream goes on.
+    /// Records an error after which the stream continues.
     pub(crate) fn error(&self, error: impl FnOnce() -> Error) {
         if self.is_observed {
             self.record().error.get_or_insert_with(error);
         }
     }
 
-    /// Notes that nothing of the response is missing any more, though the program may read on.
+    /// Records that the response is complete, though the program may continue to read.
     pub(crate) fn is_complete(&self) {
         self.record().is_complete = true;
     }
@@ -221,7 +222,7 @@ impl Drop for ObservedCall {
     }
 }
 
-/// A body that is seen as it is read.
+/// A body that is observed as it is read.
 struct ObservedBody {
     body: Body,
     call: Arc<ObservedCall>,

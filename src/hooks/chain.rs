@@ -14,16 +14,16 @@ use crate::core::hidden::hide_values;
 use crate::core::within::within;
 use crate::errors::{Error, TimeoutError, TimeoutPhase};
 
-/// All hooks of a client during a call. Without hooks every point does nothing.
+/// All hooks of a client during a call. Without hooks, every point does nothing.
 pub(crate) struct Hooks {
     /// `None` if the client has no hooks.
     call: Option<Arc<ObservedCall>>,
     /// The time limit of each hook at each point.
     limit: Option<Duration>,
-    /// How many hooks were asked at the first point of the attempt under way.
+    /// How many hooks were called at the first point of the current attempt.
     begun: usize,
-    /// How many of them were asked at its last point.
-    told: usize,
+    /// How many of them were called at its last point.
+    notified: usize,
 }
 
 impl Hooks {
@@ -33,10 +33,10 @@ impl Hooks {
         context: impl FnOnce() -> HookContext,
     ) -> Self {
         let call = (!hooks.is_empty()).then(|| Arc::new(ObservedCall::new(hooks, context())));
-        Self { call, limit, begun: 0, told: 0 }
+        Self { call, limit, begun: 0, notified: 0 }
     }
 
-    /// The call as hooks see it, for what outlives the exchange.
+    /// Returns the call as hooks see it, for what outlives the exchange.
     pub(crate) fn call(&self) -> Option<&Arc<ObservedCall>> {
         self.call.as_ref()
     }
@@ -45,18 +45,18 @@ impl Hooks {
     pub(crate) fn begin(&mut self, attempt: u32, retry: Option<Retry>) {
         if let Some(call) = &self.call {
             call.context.begin(attempt, retry);
-            self.told = 0;
+            self.notified = 0;
         }
     }
 
-    /// Ends an attempt: no hook is called for it after this.
+    /// Ends an attempt: no hook is called for it afterwards.
     pub(crate) fn over(&mut self) {
         self.begun = 0;
     }
 
-    /// Whether there are hooks that wait for the end of an attempt.
+    /// Returns whether there are hooks that wait for the end of an attempt.
     pub(crate) const fn is_under_way(&self) -> bool {
-        self.told < self.begun
+        self.notified < self.begun
     }
 
     pub(crate) async fn before_create_request(&mut self, input: &mut RequestInput) -> Result<(), Error> {
@@ -87,15 +87,15 @@ impl Hooks {
         Ok(response)
     }
 
-    /// Asks each hook that has seen the attempt begin, once. Those after one that turns the failure into a success are asked
-    /// about a success.
+    /// Calls each hook that has seen the attempt begin, once. Those after one that turns the
+    /// failure into a success are called for a success.
     pub(crate) async fn after_error(
         &mut self,
         mut outcome: Result<Response<Body>, Error>,
     ) -> Result<Response<Body>, Error> {
         let Some(call) = &self.call else { return outcome };
-        for hook in call.hooks.iter().take(self.begun).skip(self.told) {
-            self.told += 1;
+        for hook in call.hooks.iter().take(self.begun).skip(self.notified) {
+            self.notified += 1;
             outcome = match outcome {
                 Ok(response) if response.status().is_success() => {
                     limited(call, self.limit, hook.after_success(&call.context, response)).await

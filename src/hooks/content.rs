@@ -1,4 +1,5 @@
-//! What is sent to a model and what it returns, as the OpenTelemetry conventions write messages: a role with parts.
+//! What is sent to a model and what it returns, in the form of messages of the OpenTelemetry
+//! conventions: a role with parts.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use crate::core::sse::SseDecoder;
 /// The messages of a larger response are not recorded.
 pub(super) const LARGEST_RESPONSE: usize = 16 * 1024 * 1024;
 
-/// The messages of a request, and the instructions that are not among them.
+/// Returns the messages of a request, and the instructions that are not among them.
 pub(super) fn of_request(body: &[u8]) -> (Option<String>, Option<String>) {
     let Ok(request) = serde_json::from_slice::<Value>(body) else { return (None, None) };
     let either = |names: [&str; 2]| names.iter().find_map(|name| request.get(name)).filter(|value| !value.is_null());
@@ -22,7 +23,7 @@ pub(super) fn of_request(body: &[u8]) -> (Option<String>, Option<String>) {
     (messages.and_then(written), either(["instructions", "system"]).map(parts).and_then(written))
 }
 
-/// The messages of a response, whole or a stream.
+/// Returns the messages of a response, whole or streamed.
 pub(super) fn of_response(body: &[u8]) -> Option<String> {
     let response = serde_json::from_slice(body).unwrap_or_else(|_| streamed(body));
     let list = |name| response.get(name).and_then(Value::as_array);
@@ -45,7 +46,7 @@ fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name)?.as_str().filter(|text| !text.is_empty())
 }
 
-/// A message, or an item of the Responses protocol that stands for one.
+/// Converts a message, or an item of the Responses protocol that takes the role of one.
 fn message(item: &Value) -> Value {
     let Some(role) = text(item, "role") else {
         let is_result = text(item, "type").is_some_and(|kind| kind.ends_with("_output"));
@@ -72,7 +73,7 @@ fn parts(content: &Value) -> Vec<Value> {
     }
 }
 
-/// A part of a message. One that the conventions do not know stays as it is.
+/// Converts a part of a message. One that the conventions do not know stays unchanged.
 fn part(part: &Value) -> Value {
     let of = |name| part.get(name);
     match text(part, "type").unwrap_or_default() {
@@ -102,7 +103,8 @@ fn tool_result(id: Option<&Value>, result: &Value) -> Value {
     json!({"type": "tool_call_response", "id": id, "response": result})
 }
 
-/// The response that the events of a stream make together, as far as its messages are concerned.
+/// Returns the response that the events of a stream make together, as far as its messages are
+/// concerned.
 fn streamed(body: &[u8]) -> Value {
     let (mut messages, mut blocks) = (BTreeMap::<u64, Map<String, Value>>::new(), BTreeMap::<u64, Value>::new());
     let mut items = Vec::new();
@@ -154,8 +156,8 @@ fn index(value: &Value) -> u64 {
     value.get("index").and_then(Value::as_u64).unwrap_or_default()
 }
 
-/// Adds a delta to what came before it: texts that grow are joined, lists by the index of their elements, and the rest is
-/// replaced.
+/// Adds a delta to what was received before: texts that grow are joined, lists by the index of
+/// their elements, and the rest is replaced.
 fn append(whole: &mut Map<String, Value>, delta: &Map<String, Value>) {
     for (name, more) in delta {
         let grows =

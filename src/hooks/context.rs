@@ -1,4 +1,4 @@
-//! Which attempt of which call a hook runs for.
+//! The attempt and the call that a hook runs for.
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::core::operation::OperationRef;
 use crate::core::time::Instant;
 use crate::core::{Operation, RetryConfig, Timeouts};
 
-/// Which attempt of which call a hook runs for. All points of a call are given the same one.
+/// The attempt and the call that a hook runs for. All points of a call receive the same one.
 pub struct HookContext {
     call_id: u64,
     operation: OperationRef,
@@ -74,17 +74,18 @@ impl HookContext {
     /// Drops what hooks keep for this call.
     pub(crate) fn clear(&self) {
         let state = std::mem::take(&mut *lock(&self.state));
-        // Outside of the lock: dropping it may run code of the program.
+        // Outside the lock: dropping it may run code of the program.
         drop(state);
     }
 
-    /// Returns a number that no other call of the process has, the same for all attempts of this one.
+    /// Returns a number that no other call of the process has, the same for all attempts of this
+    /// one.
     pub const fn call_id(&self) -> u64 {
         self.call_id
     }
 
-    /// Returns the name of the operation in the API document (`createResponses`), or `request` for a request made with
-    /// [`OpenRouter::request`](crate::OpenRouter::request).
+    /// Returns the name of the operation in the API document (`createResponses`), or `request` for
+    /// a request made with [`OpenRouter::request`](crate::OpenRouter::request).
     pub fn operation_id(&self) -> &'static str {
         self.operation.id()
     }
@@ -99,7 +100,8 @@ impl HookContext {
         self.attempt.load(Ordering::Relaxed)
     }
 
-    /// Returns how long the call waited before this attempt and why, or `None` in the first attempt.
+    /// Returns how long the call waited before this attempt and why, or `None` in the first
+    /// attempt.
     pub fn retry(&self) -> Option<Retry> {
         lock(&self.begun).retry
     }
@@ -145,8 +147,8 @@ impl HookContext {
         self.extensions.get()
     }
 
-    /// Returns the value of type `T` that hooks keep for this call. The first use creates it, and it is dropped once the
-    /// call has ended, however it ends. Use a type that no other hook knows.
+    /// Returns the value of type `T` that hooks keep for this call. The first use creates it, and
+    /// it is dropped once the call has ended, however it ends. Use a type that no other hook knows.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU32, Ordering};

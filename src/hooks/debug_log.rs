@@ -1,4 +1,4 @@
-//! The lines of `OPENROUTER_DEBUG`.
+//! The log lines of `OPENROUTER_DEBUG`.
 
 use std::fmt;
 use std::future::ready;
@@ -14,13 +14,15 @@ use crate::core::body::Body;
 use crate::core::hidden;
 use crate::errors::{Chain, Error, LONGEST, OneLine};
 
-/// Writes a line to standard error for each attempt: method, URL, status, time. Never a header, a key or a body.
+/// Writes a line to standard error for each attempt: method, URL, status, time. Never a header, a
+/// key or a body.
 ///
-/// It is the first hook of a client, so that it sees every attempt begin, and what the server responded.
+/// It is the first hook of a client, so that it sees every attempt begin, and what the server
+/// responded.
 #[derive(Debug)]
 pub(crate) struct DebugLog;
 
-/// Whether an attempt is under way whose line is not written yet.
+/// Whether the log line of the current attempt is still to be written.
 #[derive(Default)]
 struct UnderWay(AtomicBool);
 
@@ -32,8 +34,8 @@ impl DebugLog {
         let (method, path) = (operation.method(), operation.path());
         let name = operation.function().unwrap_or(operation.id());
         let line = format!("openrouter: {name} attempt {attempt}: {method} {url}{path}: {outcome} after {elapsed:?}");
-        // A failed log write must not affect the call. Error causes also come from hooks and transports, and may
-        // contain anything.
+        // A failed log write must not affect the call. Error causes also come from hooks and
+        // transports, and may contain anything.
         let _ = writeln!(std::io::stderr(), "{}", OneLine::new(&hidden::text(&line), 4 * LONGEST, ""));
     }
 }

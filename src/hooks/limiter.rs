@@ -1,4 +1,4 @@
-//! A ready-made hook that keeps a client within limits.
+//! A hook that rate-limits a client.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,17 +14,18 @@ use crate::core::time::{self, Instant, sleep};
 use crate::core::usd::Usd;
 use crate::errors::HookError;
 
-/// Over which time requests and tokens are counted.
+/// The time over which requests and tokens are counted.
 const WINDOW: Duration = Duration::from_secs(60);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A hook that keeps a client within limits: calls at once, requests and tokens a minute, and dollars a day.
+/// A hook that limits a client: concurrent calls, requests and tokens per minute, and dollars per
+/// day.
 ///
-/// Calls wait for their turn in the order in which they came, none overtakes another. A call that is dropped while it waits
-/// leaves the queue, and one that is dropped later gives its place to the next. A wait counts toward the time limit of the
-/// whole call and toward [`Timeouts::hook`](crate::core::Timeouts::hook), which ends waits of more than 10 minutes by
-/// default.
+/// Calls wait in the order in which they were made. A call that is dropped while it waits leaves
+/// the queue, and one that is dropped later frees its slot. Waiting counts toward the time limit of
+/// the whole call and toward [`Timeouts::hook`](crate::core::Timeouts::hook), which ends waits of
+/// more than 10 minutes by default.
 ///
 /// Clones share the limits, so that several clients can stay within them together.
 ///
@@ -52,31 +53,31 @@ pub struct Limiter {
 }
 
 struct Shared {
-    /// Who holds it waits until one more request is allowed; the others queue behind.
+    /// Its holder waits until one more request is allowed; the others queue for it.
     turn: FairMutex<()>,
     spent: Mutex<Spent>,
     /// The same moment on the clock that timers follow and as the time since 1970.
     began: (Instant, Duration),
 }
 
-/// What was used so far.
+/// What has been used so far.
 #[derive(Default)]
 struct Spent {
-    /// When requests of the last minute began.
+    /// When the requests of the last minute began.
     requests: VecDeque<Instant>,
     /// When calls of the last minute ended, and how many tokens they took.
     tokens: VecDeque<(Instant, u64)>,
-    /// The day since 1970, in UTC, and what it cost.
+    /// The day since 1970, in UTC, and its cost.
     day: u64,
     dollars: Usd,
 }
 
-/// The places that a call holds, until it has ended.
+/// The slots that a call holds until it has ended.
 #[derive(Default)]
 struct Places(Mutex<Vec<OwnedSemaphorePermit>>);
 
 impl Limiter {
-    /// A limiter without limits.
+    /// Creates a limiter without limits.
     #[must_use]
     pub fn new() -> Self {
         let since_1970 = time::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -84,45 +85,47 @@ impl Limiter {
         Self { calls: None, requests: None, tokens: None, dollars: None, shared: Arc::new(shared) }
     }
 
-    /// Sets how many calls may be under way at once, at least one. A call is under way until its response was read: a stream
-    /// until it ends or is dropped.
+    /// Sets how many calls may be in progress at once, at least one. A call is in progress until
+    /// its response was read: a stream until it ends or is dropped.
     #[must_use]
     pub fn calls(mut self, calls: usize) -> Self {
         self.calls = Some(Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS))));
         self
     }
 
-    /// Sets how many requests may begin within any 60 seconds, at least one. Retries count.
+    /// Sets how many requests may start within any 60 seconds, at least one. Retries count.
     #[must_use]
     pub fn requests_per_minute(mut self, requests: usize) -> Self {
         self.requests = Some(requests.max(1));
         self
     }
 
-    /// Sets after how many tokens, of input and output together, no more requests begin within 60 seconds. Tokens are known
-    /// only when a call has ended, so that calls that are under way may exceed the limit.
+    /// Sets the number of tokens, input and output together, after which no more requests start
+    /// within 60 seconds. Tokens are known only when a call has ended, so calls in progress may
+    /// exceed the limit.
     #[must_use]
     pub fn tokens_per_minute(mut self, tokens: u64) -> Self {
         self.tokens = Some(tokens.max(1));
         self
     }
 
-    /// Sets after how many dollars a day requests are refused with [`Error::Hook`](crate::Error::Hook), until midnight UTC. What a call costs is
-    /// known only when it has ended, so that calls that are under way may exceed the limit; nothing is known of the cost of a
-    /// stream that is dropped before its end. The count starts at zero with the program.
+    /// Sets the number of dollars per day after which requests fail with
+    /// [`Error::Hook`](crate::Error::Hook), until midnight UTC. The cost of a call is known only
+    /// when it has ended, so calls in progress may exceed the limit; the cost of a stream that is
+    /// dropped before its end is never known. The count starts at zero with the program.
     #[must_use]
     pub const fn dollars_per_day(mut self, dollars: Usd) -> Self {
         self.dollars = Some(dollars);
         self
     }
 
-    /// Returns what the calls that ended today cost.
+    /// Returns the cost of the calls that ended today.
     #[must_use]
     pub fn spent_today(&self) -> Usd {
         self.spent_on(self.today()).dollars
     }
 
-    /// The day since 1970, by the clock that timers follow.
+    /// Returns the day since 1970, by the clock that timers follow.
     fn today(&self) -> u64 {
         let (began, since_1970) = self.shared.began;
         since_1970.saturating_add(began.elapsed()).as_secs() / DAY.as_secs()
@@ -136,7 +139,7 @@ impl Limiter {
         spent
     }
 
-    /// Waits until a request may begin, and counts it.
+    /// Waits until a request may start, and counts it.
     async fn admit(&self, context: &HookContext) -> Result<(), HookError> {
         if let Some(calls) = self.calls.as_ref().filter(|_| context.attempt() == 1) {
             let place = Arc::clone(calls).acquire_owned().await.map_err(HookError::new)?;
@@ -147,7 +150,7 @@ impl Limiter {
             let spent = self.spent_on(self.today()).dollars;
             if let Some(limit) = self.dollars.filter(|limit| spent >= *limit) {
                 return Err(HookError::new(format!(
-                    "the calls of today cost {spent} dollars, and the limit is {limit}; raise it or wait until midnight UTC"
+                    "the calls of today cost {spent} dollars, which reaches the limit of {limit}; raise it or wait until midnight UTC"
                 )));
             }
             let Some(wait) = self.wait(Instant::now()) else { return Ok(()) };
@@ -155,7 +158,8 @@ impl Limiter {
         }
     }
 
-    /// How long until another request may begin; `None` if it begins now, and is counted.
+    /// Returns how long it takes until another request may start; `None` if it starts now, and is
+    /// counted.
     fn wait(&self, now: Instant) -> Option<Duration> {
         let mut spent = lock(&self.shared.spent);
         let is_old = |at: Instant| now.saturating_duration_since(at) >= WINDOW;

@@ -1,7 +1,8 @@
-//! Code of the program that runs around every attempt to send a request, and code that sees how calls end.
+//! Code of the program that runs around every attempt to send a request, and code that observes how
+//! calls end.
 //!
-//! A [`Hook`] is added to a client with [`hook`](crate::core::ClientBuilder::hook); several run in the order in
-//! which they were added. A client without hooks pays nothing for them.
+//! A [`Hook`] is added to a client with [`hook`](crate::core::ClientBuilder::hook); several run in
+//! the order in which they were added. Without hooks, a client has no overhead for them.
 //!
 //! # When each point is reached
 //!
@@ -16,24 +17,28 @@
 //!
 //! # What holds for all points
 //!
-//! - They are reached **on every attempt** of every call, retries included; [`HookContext::attempt`] counts them from 1.
-//! - They run one after the other in the order in which the hooks were added, and each sees what the one before it left.
-//! - **Every attempt that a hook saw begin, it sees end**: a hook that was asked in
-//!   [`before_create_request`](Hook::before_create_request) is asked in [`after_success`](Hook::after_success) or
-//!   [`after_error`](Hook::after_error), also if the API key source, another hook or the time limit of the whole call
-//!   ends the attempt. Only a call that the program drops ends without them; an [`Observer`] sees that too.
-//! - **A hook that fails** (`Err` of [`HookError`]) ends the call with [`Error::Hook`]: the call is not retried, and if the
-//!   request was not sent yet, it never is. The hooks after it are not asked at this point.
+//! - They are reached **on every attempt** of every call, retries included;
+//!   [`HookContext::attempt`] counts them from 1.
+//! - They run one after the other in the order in which the hooks were added, and each sees the
+//!   changes of those before it.
+//! - **A hook that saw an attempt begin also sees it end**: if it was called in
+//!   [`before_create_request`](Hook::before_create_request), it is called in
+//!   [`after_success`](Hook::after_success) or [`after_error`](Hook::after_error), even if the API
+//!   key source, another hook or the time limit of the whole call ends the attempt. Only a call
+//!   that the program drops ends without them; an [`Observer`] sees that too.
+//! - **A hook that fails** (returns [`HookError`]) ends the call with [`Error::Hook`]: the call is
+//!   not retried, and if the request was not sent yet, it never is. The hooks after it are not
+//!   called at this point.
 //! - **A hook that takes too long** ends the call with [`Error::Timeout`], as if it had failed
 //!   ([`Timeouts::hook`](crate::core::Timeouts::hook), 10 minutes by default).
-//! - Errors in the arguments of a call are found before the first hook, and no hook is asked.
-//! - A response with a success status whose body turns out to be an error or not to fit its type has passed
-//!   [`after_success`](Hook::after_success); [`after_error`](Hook::after_error) does not see it, but
-//!   [`call_end`](Observer::call_end) does.
-//! - The time limit of the whole call includes the hooks; those for connecting, the response and its body do not. Once it
-//!   has expired, hooks have one more second to end what they began.
-//! - Values of headers that may hold a secret are marked as sensitive, whichever hook set them, so that `Debug` of a request
-//!   or response does not print them.
+//! - Errors in the arguments of a call are reported before the first hook, and no hook is called.
+//! - A response with a success status whose body turns out to be an error or does not match its
+//!   type has passed [`after_success`](Hook::after_success); [`after_error`](Hook::after_error) is
+//!   not called for it, but [`call_end`](Observer::call_end) is.
+//! - The time limit of the whole call includes the hooks; those for connecting, the response and
+//!   its body do not. Once it has expired, hooks have one more second to finish.
+//! - Values of headers that may hold a secret are marked as sensitive, whichever hook set them, so
+//!   that `Debug` of a request or response does not print them.
 
 mod call;
 mod chain;
@@ -75,9 +80,10 @@ use crate::errors::{Error, HookError};
 /// The boxed future that the methods of a [`Hook`] return.
 pub type HookFuture<'a, T, E = HookError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
-/// Code that runs around every attempt to send a request. Every method has a default that does nothing.
+/// Code that runs around every attempt to send a request. Every method has a default that does
+/// nothing.
 ///
-/// See the [module](self) for the order of the points and what holds for all of them.
+/// See the [module](self) for the order of the points and the rules for all of them.
 ///
 /// Add a header:
 ///
@@ -123,7 +129,7 @@ pub type HookFuture<'a, T, E = HookError> = Pin<Box<dyn Future<Output = Result<T
 /// }
 /// ```
 ///
-/// Refuse by policy:
+/// Reject by policy:
 ///
 /// ```
 /// use openrouter_kit::errors::HookError;
@@ -178,24 +184,26 @@ pub type HookFuture<'a, T, E = HookError> = Pin<Box<dyn Future<Output = Result<T
 /// }
 /// ```
 pub trait Hook: Send + Sync + fmt::Debug + 'static {
-    /// **When:** once, in `build()`, once the options are valid.
-    /// **May:** change the configuration of the client, wrap its transport. What it sets is checked afterwards.
-    /// **On failure:** `build()` fails with [`Error::Hook`].
+    /// - **When:** once, in `build()`, once the options are valid.
+    /// - **May:** change the configuration of the client, wrap its transport. Its changes are
+    ///   validated afterwards.
+    /// - **On failure:** `build()` fails with [`Error::Hook`].
     ///
     /// # Errors
-    /// Whatever the hook refuses.
+    /// Any error rejects the configuration.
     fn sdk_init(&self, config: &mut ClientConfig) -> Result<(), HookError> {
         let _ = config;
         Ok(())
     }
 
-    /// **When:** on every attempt, before the HTTP request is made and before the API key is added.
-    /// **May:** change URL, headers and body. If the URL then has another origin (scheme, host, port) than the server
-    /// URL, the API key is not added.
-    /// **On failure:** nothing is sent, the call fails with [`Error::Hook`].
+    /// - **When:** on every attempt, before the HTTP request is made and before the API key is
+    ///   added.
+    /// - **May:** change URL, headers and body. If the URL then has another origin (scheme, host,
+    ///   port) than the server URL, the API key is not added.
+    /// - **On failure:** nothing is sent, the call fails with [`Error::Hook`].
     ///
     /// # Errors
-    /// Whatever the hook refuses.
+    /// Any error stops the call.
     fn before_create_request<'a>(
         &'a self,
         context: &'a HookContext,
@@ -205,27 +213,29 @@ pub trait Hook: Send + Sync + fmt::Debug + 'static {
         Box::pin(ready(Ok(())))
     }
 
-    /// **When:** on every attempt, last before sending; the request is complete, with the API key.
-    /// **May:** change everything, sign it. If the URL then has another origin than before, the API key of the client is
-    /// removed again.
-    /// **On failure:** nothing is sent, the call fails with [`Error::Hook`].
+    /// - **When:** on every attempt, last before sending; the request is complete, with the API
+    ///   key.
+    /// - **May:** change everything, sign it. If the URL then has another origin than before, the
+    ///   API key of the client is removed again.
+    /// - **On failure:** nothing is sent, the call fails with [`Error::Hook`].
     ///
     /// # Errors
-    /// Whatever the hook refuses.
+    /// Any error stops the call.
     fn before_request<'a>(&'a self, context: &'a HookContext, request: &'a mut Request<Body>) -> HookFuture<'a, ()> {
         let _ = (context, request);
         Box::pin(ready(Ok(())))
     }
 
-    /// **When:** on every attempt whose response has a success status (2xx), before the body is read. The response may also
-    /// be one that a hook before this one made of a failure.
-    /// **May:** replace the response, wrap its body ([`Body::wrap`]), or refuse it. A response that is replaced by one with
-    /// another status counts as that failure: the retry configuration applies, [`after_error`](Self::after_error) is not
-    /// called.
-    /// **On failure:** the call fails with [`Error::Hook`]; the connection is closed.
+    /// - **When:** on every attempt whose response has a success status (2xx), before the body is
+    ///   read. The response may also be one that a hook before this one returned instead of a
+    ///   failure.
+    /// - **May:** replace the response, wrap its body ([`Body::wrap`]), or reject it. A response
+    ///   that is replaced by one with another status counts as that failure: the retry
+    ///   configuration applies, [`after_error`](Self::after_error) is not called.
+    /// - **On failure:** the call fails with [`Error::Hook`]; the connection is closed.
     ///
     /// # Errors
-    /// Whatever the hook refuses.
+    /// Any error stops the call.
     fn after_success<'a>(
         &'a self,
         context: &'a HookContext,
@@ -235,18 +245,19 @@ pub trait Hook: Send + Sync + fmt::Debug + 'static {
         Box::pin(ready(Ok(response)))
     }
 
-    /// **When:** on every attempt that fails after this hook saw it begin. `Ok` holds a response with another status than
-    /// success, its body read up to the limit for error bodies and at hand ([`Body::as_bytes`]). `Err` holds the error if
-    /// there was no response, the body of a unary response broke off, a time limit expired, or the API key source or
-    /// another hook failed.
-    /// **May:** return the same, another response or another error. A response with a success status makes the attempt
-    /// succeed, and the hooks after it are asked in [`after_success`](Self::after_success). Whether to try again is then
-    /// decided by what the last hook returned: by the status, or by the error.
-    /// **On failure:** with [`Error::Hook`] (a [`HookError`] becomes one with `?`) the call fails with it, unless a hook after
-    /// it returns something else.
+    /// - **When:** on every attempt that fails after this hook saw it begin. `Ok` has a response
+    ///   without a success status, its body read into memory up to the limit for error bodies
+    ///   ([`Body::as_bytes`]). `Err` has the error if there was no response, the body of a unary
+    ///   response was cut off, a time limit expired, or the API key source or another hook failed.
+    /// - **May:** return the same, another response or another error. A response with a success
+    ///   status makes the attempt succeed, and the hooks after it are called in
+    ///   [`after_success`](Self::after_success). Whether to retry is then decided by what the last
+    ///   hook returned: by the status, or by the error.
+    /// - **On failure:** with [`Error::Hook`] (`?` converts a [`HookError`]) the call fails with
+    ///   it, unless a hook after it returns something else.
     ///
     /// # Errors
-    /// The error it was given, or another.
+    /// The error of the attempt, or another one.
     fn after_error<'a>(
         &'a self,
         context: &'a HookContext,
@@ -256,14 +267,15 @@ pub trait Hook: Send + Sync + fmt::Debug + 'static {
         Box::pin(ready(failure))
     }
 
-    /// Returns the observer of this hook, which sees how calls go on and end: usually `Some(self)`. Called for each call,
-    /// several times. A client none of whose hooks has an observer does not look into responses for them.
+    /// Returns the observer of this hook, which sees how calls progress and end: usually
+    /// `Some(self)`. Called several times for each call. If no hook has an observer, the client
+    /// does not inspect responses for them.
     fn observer(&self) -> Option<&dyn Observer> {
         None
     }
 }
 
-/// What a request will be made from; see [`Hook::before_create_request`].
+/// What a request is made from; see [`Hook::before_create_request`].
 #[non_exhaustive]
 pub struct RequestInput {
     /// The whole URL with its query.
@@ -281,7 +293,8 @@ impl RequestInput {
 }
 
 impl fmt::Debug for RequestInput {
-    /// Prints neither the query of the URL, nor the values of headers that may hold a secret, nor the body.
+    /// Prints neither the query of the URL, nor the values of headers that may hold a secret, nor
+    /// the body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestInput")
             .field("url", &format_args!("{}", hidden::url(&self.url.to_string())))

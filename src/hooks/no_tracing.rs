@@ -1,4 +1,4 @@
-//! A build without the feature `tracing` has no spans.
+//! Replaces `tracing` when the feature of that name is not enabled.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! What an observer learns about a call.
+//! Observers of calls, and what they receive.
 
 use std::time::Duration;
 
@@ -11,19 +11,20 @@ use crate::core::transport::TransportErrorKind;
 use crate::core::usd::Usd;
 use crate::errors::{Error, TimeoutPhase};
 
-/// Code that sees how calls go on and end, and changes nothing. A hook returns one from
+/// Code that sees how calls progress and end, and changes nothing. A hook returns one from
 /// [`Hook::observer`](super::Hook::observer). Every method has a default that does nothing.
 ///
-/// The methods run inside the call, between two reads: they must not block. The order of a call with a retry:
+/// The methods run inside the call, between two reads: they must not block. The order of a call
+/// with a retry:
 ///
 /// ```text
 /// request → response → chunk …       → attempt_failed (the wait begins)
 /// request → response → chunk → chunk → … → call_end
 /// ```
 ///
-/// A call whose response is followed to its end by the program ends when the program has read it: a stream with its last
-/// event, a download with its last byte. [`call_end`](Self::call_end) is called exactly once for every call that reached
-/// a hook, also if the call or its stream is dropped.
+/// A call whose response the program reads to its end ends when the program has read it: a stream
+/// with its last event, a download with its last byte. [`call_end`](Self::call_end) is called
+/// exactly once for every call that reached a hook, even if the call or its stream is dropped.
 ///
 /// ```
 /// use openrouter_kit::hooks::{CallEnd, Hook, HookContext, Observer};
@@ -44,23 +45,26 @@ use crate::errors::{Error, TimeoutPhase};
 /// }
 /// ```
 pub trait Observer: Send + Sync {
-    /// Called on every attempt when the request is handed to the transport, after all hooks. It carries the API key.
+    /// Called on every attempt when the request is handed to the transport, after all hooks. It
+    /// carries the API key.
     fn request(&self, context: &HookContext, request: &Request<Body>) {
         let _ = (context, request);
     }
 
-    /// Called on every attempt when the head of a response has arrived, whatever its status, before any hook.
+    /// Called on every attempt when the head of a response has arrived, whatever its status, before
+    /// any hook.
     fn response(&self, context: &HookContext, response: &Response<Body>) {
         let _ = (context, response);
     }
 
-    /// Called for each piece of a response body, of errors too, when it is read from the transport. Pieces end anywhere.
+    /// Called for each chunk of a response body, including errors, when it is read from the
+    /// transport. Chunks end anywhere.
     fn chunk(&self, context: &HookContext, chunk: &Bytes) {
         let _ = (context, chunk);
     }
 
-    /// Called when an attempt has failed, after all hooks. `retry` says how long the call waits until the next attempt
-    /// and why; `None` if there is none.
+    /// Called when an attempt has failed, after all hooks. `retry` says how long the call waits
+    /// until the next attempt and why; `None` if there is none.
     fn attempt_failed(&self, context: &HookContext, error: &Error, retry: Option<Retry>) {
         let _ = (context, error, retry);
     }
@@ -71,13 +75,13 @@ pub trait Observer: Send + Sync {
     }
 }
 
-/// Why a request is sent again, and how long the call waits before.
+/// Why a request is retried, and how long the call waits before that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retry {
     /// The wait before the attempt.
     pub wait: Duration,
-    /// What ended the attempt before.
+    /// What ended the attempt before it.
     pub reason: RetryReason,
 }
 
@@ -89,7 +93,7 @@ pub enum RetryReason {
     Status(StatusCode),
     /// The connection failed.
     Connection(TransportErrorKind),
-    /// A time limit ran out.
+    /// A time limit expired.
     Timeout(TimeoutPhase),
 }
 
@@ -111,7 +115,7 @@ impl RetryReason {
 pub enum Outcome<'a> {
     /// The response is complete and was decoded, or its last event or byte was read.
     Completed,
-    /// The call returned this error, or its stream did. A stream may have gone on after it.
+    /// The call or its stream returned this error. A stream may have continued after it.
     Failed(&'a Error),
     /// The program dropped the call, its stream or its download before the end.
     Dropped,
@@ -119,8 +123,8 @@ pub enum Outcome<'a> {
 
 /// The end of a call: how it ended, how long it took, and what the server reported about it.
 ///
-/// Model, provider, usage and cost are read from the JSON of the response or its events, whatever the operation is, as far
-/// as the server sends them.
+/// Model, provider, usage and cost are read from the JSON of the response or its events, whatever
+/// the operation is, as far as the server sends them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CallEnd<'a> {
@@ -134,13 +138,14 @@ pub struct CallEnd<'a> {
     pub elapsed: Duration,
     /// From the start of the call to the head of the last response.
     pub time_to_head: Option<Duration>,
-    /// From the start of the call to the first event of a stream, or to the first byte of another body.
+    /// From the start of the call to the first event of a stream, or to the first byte of another
+    /// body.
     pub time_to_first_event: Option<Duration>,
     /// The number of events of a stream.
     pub events: u64,
-    /// The size of the request bodies of all attempts, as far as it is known before they are sent.
+    /// The size of the request bodies of all attempts, if it is known before they are sent.
     pub bytes_sent: u64,
-    /// The size of what was read of all response bodies.
+    /// The number of bytes that were read from all response bodies.
     pub bytes_received: u64,
     /// The id of the generation, from the header `X-Generation-Id` or the response.
     pub generation_id: Option<&'a str>,
@@ -148,7 +153,7 @@ pub struct CallEnd<'a> {
     pub model: Option<&'a str>,
     /// The provider that responded, such as `OpenAI`.
     pub provider: Option<&'a str>,
-    /// Why the model stopped, one for each choice, as the server wrote it.
+    /// Why the model stopped, for each choice, as the server sent it.
     pub finish_reasons: &'a [String],
     /// Tokens and cost.
     pub usage: CallUsage,
@@ -158,9 +163,9 @@ pub struct CallEnd<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallUsage {
-    /// All tokens of the input, those read from a cache and written to it included.
+    /// All input tokens, including those read from and written to a cache.
     pub input_tokens: Option<u64>,
-    /// All tokens of the output, those of reasoning included.
+    /// All output tokens, including those of reasoning.
     pub output_tokens: Option<u64>,
     /// The tokens of the input that were read from a cache.
     pub cache_read_tokens: Option<u64>,

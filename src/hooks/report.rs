@@ -1,4 +1,5 @@
-//! What a response reports about itself, found by the names of its members: the types of the responses are not known here.
+//! What a response reports about itself, found by the names of its fields: its type is not known
+//! here.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,14 +7,14 @@ use super::observer::CallUsage;
 use crate::core::usd::Usd;
 use crate::core::wire::Reader;
 
-/// How many events at the end of a stream are read. They have the usage and the reasons to stop; to read all events would cost
-/// as much as to decode them.
+/// How many events at the end of a stream are read. They have the usage and the finish reasons;
+/// reading all events would cost as much as decoding them.
 const LAST: usize = 8;
 
 /// Longer events are not kept: they have content.
 const LONGEST_EVENT: usize = 1024 * 1024;
 
-/// What was found so far. What comes later in a stream replaces what came before, member by member.
+/// What has been found so far. Later values of a stream replace earlier ones, field by field.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) id: Option<String>,
@@ -27,7 +28,7 @@ pub(super) struct Report {
     last: VecDeque<String>,
 }
 
-/// The members of a usage object, by the names that the protocols use.
+/// The fields of a usage object, by the names that the protocols use.
 #[derive(Debug, Default)]
 struct Tokens {
     input: Option<u64>,
@@ -72,7 +73,8 @@ impl Report {
         let mut id = None;
         let mut status = None;
         let mut is_response = false;
-        // What is not an object reports nothing; of one that breaks off, what came before counts.
+        // A value that is not an object reports nothing; if an object is cut off, the fields before
+        // that count.
         let _ = Reader::new(json).object(&mut |key, reader| {
             let value = reader.raw()?;
             match &*key {

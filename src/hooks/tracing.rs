@@ -1,5 +1,5 @@
-//! Spans and events of calls, by the OpenTelemetry conventions for generative AI. All their names are in this file, and
-//! nowhere else.
+//! Spans and events of calls, by the OpenTelemetry conventions for generative AI. Only this file
+//! contains their names.
 
 use std::fmt;
 #[cfg(feature = "agent")]
@@ -31,10 +31,11 @@ use crate::errors::Error;
 /// Options for the spans of a client (feature `tracing`), which
 /// [`ClientBuilder::tracing`](crate::core::ClientBuilder::tracing) turns on.
 ///
-/// Every call is a span of the target `openrouter_kit`, as the child of the span that is current when the call is first
-/// polled, and lasts until its response was read, retries included. Its fields have the names of the OpenTelemetry
-/// conventions for generative AI, so that the layer of `tracing-opentelemetry` makes the spans of these conventions of them.
-/// Messages are recorded only with [`content`](Self::content); headers and keys never are.
+/// Every call is a span of the target `openrouter_kit`, a child of the span that is current when
+/// the call is first polled, and lasts until its response was read, including retries. Its fields
+/// have the names of the OpenTelemetry conventions for generative AI, so the layer of
+/// `tracing-opentelemetry` exports spans that follow them. Messages are recorded only with
+/// [`content`](Self::content); headers and keys never are.
 ///
 /// ```no_run
 /// # #[cfg(feature = "_tls")]
@@ -55,38 +56,41 @@ pub struct Tracing {
     content: bool,
 }
 
-/// Returns the id of the trace and of the current span.
+/// A function that returns the ids of the trace and of the current span.
 type TraceIds = dyn Fn() -> Option<(String, String)> + Send + Sync;
 
 impl Tracing {
     /// The version of the OpenTelemetry conventions for generative AI whose names are used.
     pub const CONVENTIONS: &str = "0.1.0";
 
-    /// Spans without options.
+    /// Creates spans with the default options.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets a function that returns the ids of the trace and of the current span in hexadecimal. It is called inside the span
-    /// of the call, and the ids are sent in the member `trace` of the request (`trace_id`, `parent_span_id`), so that what
-    /// OpenRouter itself reports (Broadcast) joins the trace. A request that has a trace id of its own keeps it.
+    /// Sets a function that returns the ids of the trace and of the current span in hexadecimal. It
+    /// is called inside the span of the call, and the ids are sent in the field `trace` of the
+    /// request (`trace_id`, `parent_span_id`), so that what OpenRouter itself reports (Broadcast)
+    /// joins the trace. A request that already has a trace id keeps it.
     #[must_use]
     pub fn trace_ids(mut self, ids: impl Fn() -> Option<(String, String)> + Send + Sync + 'static) -> Self {
         self.trace_ids = Some(Arc::new(ids));
         self
     }
 
-    /// Sets whether the messages that are sent to a model and that it returns are recorded, as JSON in the fields
-    /// `gen_ai.input.messages`, `gen_ai.system_instructions` and `gen_ai.output.messages` of chat, Responses and Messages.
-    /// Default: `false`. Messages may hold personal data, and pictures and files in them make them large.
+    /// Sets whether the messages that are sent to a model and that it returns are recorded, as JSON
+    /// in the fields `gen_ai.input.messages`, `gen_ai.system_instructions` and
+    /// `gen_ai.output.messages` of chat, Responses and Messages. Default: `false`. Messages may
+    /// contain personal data, and images and files make them large.
     #[must_use]
     pub const fn content(mut self, is_recorded: bool) -> Self {
         self.content = is_recorded;
         self
     }
 
-    /// Whether anything wants the span of a call. Without a subscriber this is one comparison.
+    /// Returns whether any subscriber is interested in the span of a call. Without a subscriber
+    /// this is one comparison.
     pub(crate) fn is_enabled() -> bool {
         tracing::enabled!(target: "openrouter_kit", Level::INFO)
     }
@@ -98,7 +102,7 @@ impl fmt::Debug for Tracing {
     }
 }
 
-/// What is kept of a call.
+/// The data kept for a call.
 #[derive(Default)]
 struct CallSpan {
     open: Mutex<Option<Open>>,
@@ -130,7 +134,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a generating operation is in the conventions.
+/// The kind of a generating operation in the conventions.
 #[derive(Clone, Copy)]
 struct Kind {
     /// `gen_ai.operation.name`.
@@ -142,7 +146,7 @@ struct Kind {
 }
 
 impl Kind {
-    /// `None` for an operation that generates nothing.
+    /// Returns the kind of an operation; `None` for one that generates nothing.
     fn of(method: &Method, path: &str) -> Option<Self> {
         let kind = |operation, output, is_inference| Some(Self { operation, output, is_inference });
         let path = path.strip_prefix("/presets/{slug}").unwrap_or(path);
@@ -161,7 +165,7 @@ impl Kind {
     }
 }
 
-/// The members of a request that are attributes of its span.
+/// The fields of a request that are attributes of its span.
 #[derive(Default)]
 struct Asked<'a> {
     model: Option<String>,
@@ -184,7 +188,7 @@ impl Asked<'_> {
     fn read(body: Option<&Bytes>) -> Self {
         let mut asked = Self::default();
         let Some(text) = body.and_then(|body| str::from_utf8(body).ok()) else { return asked };
-        // A body that is not an object asks for nothing.
+        // A body that is not an object has none of them.
         let _ = Reader::new(text).object(&mut |key, reader| {
             let value = reader.raw()?;
             match &*key {
@@ -224,7 +228,7 @@ fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     Reader::new(object).find(name).ok().flatten()
 }
 
-/// Strings as JSON, since a field cannot be a list. One alone stands for itself.
+/// Returns strings as JSON, since a field cannot be a list, and a single one unchanged.
 fn strings(json: &str) -> Option<String> {
     let strings = match serde_json::from_str(json).ok()? {
         serde_json::Value::String(one) => vec![one],
@@ -237,7 +241,7 @@ fn strings(json: &str) -> Option<String> {
 /// Longer values are not recorded.
 const LONGEST: usize = 256;
 
-/// A string that may be a name or an id.
+/// Returns a string that may be a name or an id.
 fn string(json: &str) -> Option<String> {
     let text = Reader::new(json).string().ok()?;
     (text.len() <= LONGEST && !text.is_empty()).then(|| crate::core::hidden::text(&text).into_owned())
@@ -355,7 +359,8 @@ impl Open {
         self.measure(*kind, end, first_chunk, error.as_deref());
     }
 
-    /// Writes the metrics of the conventions, as the metrics layer of `tracing-opentelemetry` reads them.
+    /// Writes the metrics of the conventions, in the form that the metrics layer of
+    /// `tracing-opentelemetry` reads.
     fn measure(&self, kind: Kind, end: &CallEnd<'_>, first_chunk: Option<f64>, error: Option<&str>) {
         macro_rules! metrics {
             ($($metric:tt)*) => {
@@ -394,12 +399,12 @@ impl Open {
     }
 }
 
-/// A count as attributes take it: OpenTelemetry has no unsigned integers.
+/// Converts a count for attributes: OpenTelemetry has no unsigned integers.
 fn signed(count: Option<u64>) -> Option<i64> {
     count.map(|count| i64::try_from(count).unwrap_or(i64::MAX))
 }
 
-/// The value of `error.type`: the status of an error response, or the kind of the error.
+/// Returns the value of `error.type`: the status of an error response, or the kind of the error.
 fn error_type(error: &Error) -> String {
     match error {
         Error::Api(error) if error.status().is_success() => format!("{:?}", error.kind()).to_ascii_lowercase(),
@@ -414,14 +419,15 @@ fn error_type(error: &Error) -> String {
     }
 }
 
-/// The host and the port of a server URL.
+/// Returns the host and the port of a server URL.
 fn address(url: &str) -> (String, u16) {
     let uri = url.parse::<http::Uri>().unwrap_or_default();
     let port = if uri.scheme_str() == Some("http") { 80 } else { 443 };
     (uri.host().unwrap_or_default().to_owned(), uri.port_u16().unwrap_or(port))
 }
 
-/// The JSON of a request with the ids of a trace in it; `None` if it already has a trace id or is not an object.
+/// Returns the JSON of a request with the ids of a trace added; `None` if it already has a trace id
+/// or is not an object.
 fn with_trace(body: &Bytes, (trace_id, span_id): &(String, String)) -> Option<String> {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let object = |members: &[(String, &str)], added: &[(&str, String)]| {
@@ -441,7 +447,8 @@ fn with_trace(body: &Bytes, (trace_id, span_id): &(String, String)) -> Option<St
     Some(object(&request, &[("trace", object(&trace, &ids))]))
 }
 
-/// Runs an agent inside its span, if its client has spans. `counts` returns how many model calls and tool calls it made.
+/// Runs an agent inside its span, if its client has spans. `counts` returns how many model calls
+/// and tool calls it made.
 #[cfg(feature = "agent")]
 pub(crate) async fn in_agent_span<T, E>(
     core: &OpenRouterCore,
@@ -518,7 +525,7 @@ pub(crate) fn in_tool_span<T: 'static, E: 'static>(
     })
 }
 
-/// Notes that what a span is about failed. The errors of a program may contain anything.
+/// Records that the work of a span failed. The errors of a program may contain anything.
 #[cfg(feature = "agent")]
 fn failed<T, E>(span: &Span, result: &Result<T, E>) -> Option<&'static str> {
     let error = result.is_err().then_some("_OTHER");

@@ -2,7 +2,7 @@
 
 //! The types of `analytics`.
 //!
-//! What your account used: figures by day, model, key or any other dimension, for reports and dashboards.
+//! Usage of your account by day, model, key or any other dimension, for reports and dashboards.
 
 use crate::core::wire::{Extra, JsonObject, Unrecognized};
 use crate::core::wire::{IntoList, Root, wire_enum, wire_setters, wire_struct, wire_union};
@@ -25,7 +25,7 @@ wire_enum!(GetUserActivityGroupBy {
     Workspace = "workspace",
 });
 
-/// The optional parameters of `analytics_get_user_activity`. Left out, the server's defaults hold.
+/// The optional parameters of `analytics_get_user_activity`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AnalyticsGetUserActivityParams {
@@ -42,7 +42,7 @@ pub struct AnalyticsGetUserActivityParams {
 }
 
 impl AnalyticsGetUserActivityParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -115,7 +115,7 @@ impl AnalyticsGetUserActivityParams {
 pub struct ActivityResponse {
     /// Aggregated usage rows, each covering a single day and model endpoint.
     pub data: Vec<ActivityItem>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -161,7 +161,7 @@ pub struct ActivityItem {
     pub variant: Option<String>,
     /// Prompt tokens that were read from the cache.
     pub cache_read_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -191,7 +191,7 @@ wire_struct!(ActivityItem {
 pub struct GetAnalyticsMetaResponse {
     /// The building blocks of a query, grouped by kind.
     pub data: AnalyticsMeta,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -213,7 +213,7 @@ pub struct AnalyticsMeta {
     pub metrics: Vec<AnalyticsMetric>,
     /// Comparisons that the filters of a query may use.
     pub operators: Vec<AnalyticsOperator>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -232,9 +232,9 @@ wire_struct!(AnalyticsMeta {
 pub struct AnalyticsDimension {
     /// Name of the dimension, fit for display.
     pub display_label: String,
-    /// Word that stands for the dimension in a query.
+    /// Word that represents the dimension in a query.
     pub name: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -248,15 +248,15 @@ wire_struct!(AnalyticsDimension { display_label: Required = 0, name: Required = 
 pub struct AnalyticsGranularity {
     /// Name of the granularity, fit for display.
     pub display_label: String,
-    /// Word that stands for the granularity in a query.
+    /// Word that represents the granularity in a query.
     pub name: AnalyticsGranularityName,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(AnalyticsGranularity { display_label: Required = 0, name: Required = 1 });
 
-/// Word that stands for the granularity in a query.
+/// Word that represents the granularity in a query.
 ///
 /// At `getAnalyticsMeta.response.data.granularities[].name` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -296,9 +296,9 @@ pub struct AnalyticsMetric {
     pub display_label: String,
     /// Whether values must be averaged rather than summed when you combine them.
     pub is_rate: bool,
-    /// Word that stands for the metric in a query.
+    /// Word that represents the metric in a query.
     pub name: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -348,7 +348,7 @@ pub struct AnalyticsOperator {
     pub name: AnalyticsOperatorName,
     /// Whether a filter with this comparison takes one value or a list.
     pub value_type: AnalyticsOperatorValueType,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -418,7 +418,7 @@ wire_enum!(AnalyticsOperatorValueType {
 pub struct QueryAnalyticsResponse {
     /// Outcome of the query: result rows, execution metadata and any warnings.
     pub data: AnalyticsQueryResult,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -438,12 +438,12 @@ pub struct AnalyticsQueryResult {
     pub metadata: AnalyticsQueryResultMetadata,
     /// Numeric time at which the result was cached by the server.
     ///
-    /// On the wire `cachedAt`.
+    /// `cachedAt` in JSON.
     pub cached_at: Option<f64>,
     /// Notes about filter values the server could not resolve, such as unknown key hashes; the query ran all the
     /// same.
     pub warnings: Option<Vec<String>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -466,7 +466,7 @@ pub struct AnalyticsQueryResultMetadata {
     pub row_count: i64,
     /// True when a limit cut rows off, so the result is incomplete.
     pub truncated: bool,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -508,7 +508,7 @@ pub struct QueryAnalyticsRequest {
     pub order_by: Option<AnalyticsOrderBy>,
     /// Period the query covers, given by its two ends.
     pub time_range: Option<AnalyticsTimeRange>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -526,7 +526,7 @@ wire_struct!(QueryAnalyticsRequest {
 });
 
 impl QueryAnalyticsRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<Metrics>(metrics: impl IntoList<String, Metrics>) -> Self {
         Self {
@@ -587,7 +587,7 @@ pub struct AnalyticsClassifierDimensions {
     pub dimension_names: Option<Vec<String>>,
     /// Set to true to keep generations this classifier never tagged; otherwise only classified ones are counted.
     pub include_nulls: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -598,7 +598,7 @@ wire_struct!(AnalyticsClassifierDimensions {
 });
 
 impl AnalyticsClassifierDimensions {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(classifier_id: impl Into<String>) -> Self {
         Self { classifier_id: classifier_id.into(), dimension_names: None, include_nulls: None, extra: Extra::new() }
@@ -630,14 +630,14 @@ pub struct AnalyticsClassifierFilters {
     ///
     /// From 1 to 10 elements.
     pub filters: Vec<AnalyticsClassifierFilter>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(AnalyticsClassifierFilters { classifier_id: Required = 0, filters: Required = 1 });
 
 impl AnalyticsClassifierFilters {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<Filters>(
         classifier_id: impl Into<String>,
@@ -664,14 +664,14 @@ pub struct AnalyticsClassifierScalarFilter {
     pub operator: AnalyticsClassifierScalarFilterOperator,
     /// Value to compare the tag with.
     pub value: FilterValue,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(AnalyticsClassifierScalarFilter { field: Required = 0, operator: Required = 1, value: Required = 2 });
 
 impl AnalyticsClassifierScalarFilter {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(
         field: impl Into<String>,
@@ -719,14 +719,14 @@ pub struct AnalyticsClassifierSetFilter {
     pub operator: AnalyticsSetFilterOperator,
     /// Values to look for the tag in.
     pub value: Vec<FilterValue>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(AnalyticsClassifierSetFilter { field: Required = 0, operator: Required = 1, value: Required = 2 });
 
 impl AnalyticsClassifierSetFilter {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<Value>(
         field: impl Into<String>,
@@ -771,7 +771,7 @@ pub enum AnalyticsClassifierFilter {
     ScalarFilter(AnalyticsClassifierScalarFilter),
     /// Condition that looks for a classifier tag in a list of values.
     SetFilter(AnalyticsClassifierSetFilter),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -816,14 +816,14 @@ pub struct AnalyticsScalarFilter {
     /// Value to compare with: an ID, a key hash or a model permaslug, rather than the readable label that results
     /// show.
     pub value: FilterValue,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(AnalyticsScalarFilter { field: Required = 0, operator: Required = 1, value: Required = 2 });
 
 impl AnalyticsScalarFilter {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(
         field: impl Into<String>,
@@ -883,7 +883,7 @@ pub struct AnalyticsSetFilter {
     pub value: Vec<FilterValue>,
     /// True also matches rows that lack a value for the dimension, if the dimension keeps track of such rows.
     pub include_unset: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -895,7 +895,7 @@ wire_struct!(AnalyticsSetFilter {
 });
 
 impl AnalyticsSetFilter {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<Value>(
         field: impl Into<String>,
@@ -929,7 +929,7 @@ pub enum AnalyticsFilter {
     ScalarFilter(AnalyticsScalarFilter),
     /// Condition that looks for a dimension in a list of values.
     SetFilter(AnalyticsSetFilter),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -974,14 +974,14 @@ pub struct AnalyticsOrderBy {
     pub direction: SortDirection,
     /// Sort column: a requested metric or dimension, `date`, or `request_count` even when it was not requested.
     pub field: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(AnalyticsOrderBy { direction: Required = 0, field: Required = 1 });
 
 impl AnalyticsOrderBy {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(direction: impl Into<SortDirection>, field: impl Into<String>) -> Self {
         Self { direction: direction.into(), field: field.into(), extra: Extra::new() }
@@ -1004,14 +1004,14 @@ pub struct AnalyticsTimeRange {
     ///
     /// Format `date-time`.
     pub start: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(AnalyticsTimeRange { end: Required = 0, start: Required = 1 });
 
 impl AnalyticsTimeRange {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(end: impl Into<String>, start: impl Into<String>) -> Self {
         Self { end: end.into(), start: start.into(), extra: Extra::new() }

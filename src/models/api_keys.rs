@@ -2,7 +2,7 @@
 
 //! The types of `api-keys`.
 //!
-//! Create, look at, change and delete the API keys of your account. Most of it needs a management key.
+//! Create, read, update and delete the API keys of your account. Most operations need a management key.
 
 use crate::core::wire::{Extra, Patch, Secret};
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
@@ -17,7 +17,7 @@ use crate::models::shared::{DataRegion, ResetInterval};
 pub struct GetCurrentKeyResponse {
     /// Limits, spending and settings of the calling key.
     pub data: GetCurrentKeyResponseData,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -52,7 +52,7 @@ pub struct GetCurrentKeyResponseData {
     pub effective_budget: Option<KeyBudget>,
     /// How much of the daily quota for `:free` models the owner of the key has used.
     pub free_model_daily_requests: FreeModelDailyRequests,
-    /// True when spend over your own provider credentials counts towards the cap.
+    /// True when spend over your own provider credentials counts toward the cap.
     pub include_byok_in_limit: bool,
     /// True when the key belongs to the free tier.
     pub is_free_tier: bool,
@@ -91,7 +91,7 @@ pub struct GetCurrentKeyResponseData {
     ///
     /// Format `date-time`.
     pub expires_at: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -135,7 +135,7 @@ pub struct KeyBudget {
     pub guardrail_id: Option<String>,
     /// True when inference paid through your own provider keys counts toward this limit as well.
     pub include_byok: bool,
-    /// Most that may be spent in the current period, in USD.
+    /// Maximum amount that may be spent in the current period, in USD.
     pub limit_usd: f64,
     /// What is left to spend in the current period, in USD; at zero or below, requests are refused until the reset.
     pub remaining_usd: f64,
@@ -150,7 +150,7 @@ pub struct KeyBudget {
     /// Spend in USD counted against this limit in the current period, by the member, the key or the workspace as the
     /// scope says.
     pub spend_usd: f64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -210,7 +210,7 @@ pub struct FreeModelDailyRequests {
     pub remaining: i64,
     /// Requests to free models counted since midnight UTC.
     pub used: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -230,13 +230,13 @@ pub struct GetCurrentKeyResponseDataRateLimit {
     pub note: String,
     /// Leftover request allowance per period; ignore it.
     pub requests: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(GetCurrentKeyResponseDataRateLimit { interval: Required = 0, note: Required = 1, requests: Required = 2 });
 
-/// The optional parameters of `api_keys_list`. Left out, the server's defaults hold.
+/// The optional parameters of `api_keys_list`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ApiKeysListParams {
@@ -255,7 +255,7 @@ pub struct ApiKeysListParams {
 }
 
 impl ApiKeysListParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -315,7 +315,7 @@ impl ApiKeysListParams {
 pub struct ListKeysResponse {
     /// Records of the API keys found, without their secrets.
     pub data: Vec<ApiKey>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -359,7 +359,7 @@ pub struct ApiKey {
     pub external_user: Option<String>,
     /// Public identifier of the key; use it to fetch, change or delete the key.
     pub hash: String,
-    /// True when spend over your own provider credentials counts towards the cap.
+    /// True when spend over your own provider credentials counts toward the cap.
     pub include_byok_in_limit: bool,
     /// Readable label of the key, in the form of the shortened secret.
     pub label: String,
@@ -391,7 +391,7 @@ pub struct ApiKey {
     ///
     /// Format `date-time`.
     pub expires_at: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -431,7 +431,7 @@ pub struct CreateKeyResponse {
     pub data: ApiKey,
     /// Secret of the new key; save it now, since it cannot be read again.
     pub key: Secret,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -457,7 +457,7 @@ pub struct CreateKeyRequest {
     pub expires_at: Option<String>,
     /// Ties the new key to one of your own end users; for partners that issue keys on behalf of others.
     pub external: Option<CreateKeyRequestExternal>,
-    /// Set to true to count spend over your own provider credentials towards the cap.
+    /// Set to true to count spend over your own provider credentials toward the cap.
     pub include_byok_in_limit: Option<bool>,
     /// Spending cap in USD; null leaves the key uncapped.
     ///
@@ -470,7 +470,7 @@ pub struct CreateKeyRequest {
     ///
     /// Format `uuid`.
     pub workspace_id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -486,7 +486,7 @@ wire_struct!(CreateKeyRequest {
 });
 
 impl CreateKeyRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(name: impl Into<String>) -> Self {
         Self {
@@ -512,7 +512,7 @@ wire_setters!(CreateKeyRequest {
     /// Sets `external`. Ties the new key to one of your own end users; for partners that issue keys on behalf of
     /// others.
     external: into CreateKeyRequestExternal,
-    /// Sets `include_byok_in_limit`. Set to true to count spend over your own provider credentials towards the cap.
+    /// Sets `include_byok_in_limit`. Set to true to count spend over your own provider credentials toward the cap.
     include_byok_in_limit: exact bool,
     /// Sets `limit`. Spending cap in USD; null leaves the key uncapped.
     limit: number f64,
@@ -539,14 +539,14 @@ pub struct CreateKeyRequestExternal {
     ///
     /// From 32 to 512 characters.
     pub api_key: Option<Secret>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(CreateKeyRequestExternal { user: Required = 0, api_key: Optional = 1 });
 
 impl CreateKeyRequestExternal {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(user: impl Into<String>) -> Self {
         Self { user: user.into(), api_key: None, extra: Extra::new() }
@@ -568,7 +568,7 @@ wire_setters!(CreateKeyRequestExternal {
 pub struct ApiKeyResponse {
     /// Limits, spending and settings of the requested key.
     pub data: ApiKey,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -582,7 +582,7 @@ impl Root for ApiKeyResponse {}
 pub struct UpdateKeyRequest {
     /// Set to true to switch the key off, false to switch it on again.
     pub disabled: Option<bool>,
-    /// Set to true to count spend over your own provider credentials towards the cap.
+    /// Set to true to count spend over your own provider credentials toward the cap.
     pub include_byok_in_limit: Option<bool>,
     /// Replacement spending cap in USD; null lifts the cap.
     ///
@@ -599,7 +599,7 @@ pub struct UpdateKeyRequest {
     ///
     /// Format `uuid`.
     pub workspace_id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -613,7 +613,7 @@ wire_struct!(UpdateKeyRequest {
 });
 
 impl UpdateKeyRequest {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -623,12 +623,12 @@ impl UpdateKeyRequest {
 wire_setters!(UpdateKeyRequest {
     /// Sets `disabled`. Set to true to switch the key off, false to switch it on again.
     disabled: exact bool,
-    /// Sets `include_byok_in_limit`. Set to true to count spend over your own provider credentials towards the cap.
+    /// Sets `include_byok_in_limit`. Set to true to count spend over your own provider credentials toward the cap.
     include_byok_in_limit: exact bool,
-    /// Changes `limit`; a plain value sets it, `Patch::Clear` empties it. Replacement spending cap in USD; null lifts
+    /// Changes `limit`; a plain value sets it, `Patch::Clear` clears it. Replacement spending cap in USD; null lifts
     /// the cap.
     limit: patch f64,
-    /// Changes `limit_reset`; a plain value sets it, `Patch::Clear` empties it. How often the cap resets, always at
+    /// Changes `limit_reset`; a plain value sets it, `Patch::Clear` clears it. How often the cap resets, always at
     /// midnight UTC with weeks from Monday; null stops the resets.
     limit_reset: patch ResetInterval,
     /// Sets `name`. Replacement name by which you will recognize the key.

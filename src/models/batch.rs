@@ -2,7 +2,7 @@
 
 //! The types of `batch`.
 //!
-//! Many requests at once that need no response right away: hand them in, ask how far they are, read the results by your own ids.
+//! Many requests that need no immediate response: submit them as a batch, poll its progress, read the results by your own ids.
 
 use crate::core::wire::{Extra, JsonObject, Unrecognized};
 use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct, wire_union};
@@ -14,7 +14,7 @@ use crate::models::responses::ResponsesResult;
 use crate::models::routing::ApiErrorType;
 use crate::models::shared::TokenUsage;
 
-/// Batch status to filter a listing by; the transient states of finalizing and cancelling count as `in_progress`.
+/// Batch status to filter a listing by; the transient states of finalizing and canceling count as `in_progress`.
 ///
 /// Schema `BatchListStatus` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +22,7 @@ use crate::models::shared::TokenUsage;
 pub enum BatchListStatus {
     /// The submitted requests are being checked.
     Validating,
-    /// The batch is running, or is about to finish or to be cancelled.
+    /// The batch is running, or is about to finish or to be canceled.
     InProgress,
     /// The batch has finished and its results are ready.
     Completed,
@@ -45,7 +45,7 @@ wire_enum!(BatchListStatus {
     Cancelled = "cancelled",
 });
 
-/// The optional parameters of `batch_list`. Left out, the server's defaults hold.
+/// The optional parameters of `batch_list`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct BatchListParams {
@@ -64,7 +64,7 @@ pub struct BatchListParams {
 }
 
 impl BatchListParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -141,7 +141,7 @@ pub struct BatchListResponse {
     pub has_more: bool,
     /// Identifier of the last batch on the page, null when empty; pass it as `after` to continue.
     pub last_id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -210,7 +210,7 @@ pub struct BatchObject {
     pub status: BatchStatus,
     /// Tokens and cost of the whole batch; null while they are not known.
     pub usage: Option<TokenUsage>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -239,7 +239,7 @@ impl Root for BatchObject {}
 pub struct BatchError {
     /// Readable reason for the failure of the batch.
     pub message: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -257,7 +257,7 @@ pub struct BatchRequestCounts {
     pub failed: i64,
     /// Requests that the batch consists of.
     pub total: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -277,7 +277,7 @@ pub struct BatchResult {
     pub id: String,
     /// Response to this request; null when it failed without one.
     pub response: Option<BatchResultResponse>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -297,7 +297,7 @@ pub struct BatchResultError {
     pub r#type: String,
     /// Kind of error in OpenRouter's own classification, the same for every endpoint; match on it in code.
     pub error_type: Option<ApiErrorType>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -320,7 +320,7 @@ pub struct BatchResultResponse {
     pub request_id: Option<String>,
     /// HTTP status that the request ended with.
     pub status_code: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -346,7 +346,7 @@ pub enum BatchResultBody {
     ///
     /// `object` is `list`.
     List(Box<CreateEmbeddingsResponse>),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -396,7 +396,7 @@ impl From<CreateEmbeddingsResponse> for BatchResultBody {
 }
 
 impl BatchResultBody {
-    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `id`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn id(&self) -> Option<&str> {
         match self {
@@ -408,7 +408,7 @@ impl BatchResultBody {
         }
     }
 
-    /// Returns the field `model`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `model`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn model(&self) -> Option<&str> {
         match self {
@@ -486,7 +486,7 @@ pub struct CreateBatchRequest {
     pub completion_window: Option<BatchCompletionWindow>,
     /// Limits which providers may run the batch.
     pub provider: Option<BatchProviderPreferences>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -500,7 +500,7 @@ wire_struct!(CreateBatchRequest {
 });
 
 impl CreateBatchRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<Requests>(
         endpoint: impl Into<BatchEndpoint>,
@@ -581,14 +581,14 @@ pub struct BatchProviderPreferences {
     pub allow_fallbacks: Option<bool>,
     /// Slugs of the providers that may run the batch, combined with those your account allows.
     pub only: Option<Vec<String>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(BatchProviderPreferences { allow_fallbacks: Optional = 0, only: Optional = 1 });
 
 impl BatchProviderPreferences {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -616,14 +616,14 @@ pub struct BatchRequest {
     ///
     /// At least 1 character.
     pub custom_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(BatchRequest { body: Required = 0, custom_id: Required = 1 });
 
 impl BatchRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(body: impl Into<JsonObject>, custom_id: impl Into<String>) -> Self {
         Self { body: body.into(), custom_id: custom_id.into(), extra: Extra::new() }
@@ -644,7 +644,7 @@ pub struct BatchDeletedObject {
     pub deletion: BatchDeletionTargets,
     /// Identifier of the batch that was removed.
     pub id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -663,7 +663,7 @@ impl Root for BatchDeletedObject {}
 pub struct BatchDeletionTargets {
     /// How the removal went at the provider; absent when the batch was never handed to one.
     pub upstream: Option<BatchDeletionTargetsUpstream>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -683,7 +683,7 @@ pub struct BatchDeletionTargetsUpstream {
     pub provider: String,
     /// How the removal went at this provider.
     pub status: BatchDeletionOutcome,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 

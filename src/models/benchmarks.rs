@@ -2,7 +2,7 @@
 
 //! The types of `benchmarks`.
 //!
-//! Public scores of models in benchmarks.
+//! Public benchmark scores of models.
 
 use crate::core::wire::{Extra, Unrecognized};
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct, wire_union};
@@ -129,7 +129,7 @@ wire_enum!(GetBenchmarksArena {
     Agents = "agents",
 });
 
-/// The optional parameters of `benchmarks_get_benchmarks`. Left out, the server's defaults hold.
+/// The optional parameters of `benchmarks_get_benchmarks`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct BenchmarksGetBenchmarksParams {
@@ -161,7 +161,7 @@ pub struct BenchmarksGetBenchmarksParams {
 }
 
 impl BenchmarksGetBenchmarksParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -275,7 +275,7 @@ pub struct UnifiedBenchmarksResponse {
     pub data: Vec<UnifiedBenchmark>,
     /// Origin, filters, age and credit line of the listing.
     pub meta: UnifiedBenchmarksMeta,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -302,7 +302,7 @@ pub struct ArtificialAnalysisBenchmark {
     pub model_permaslug: String,
     /// Token prices of the model at OpenRouter, for weighing score against cost.
     pub pricing: Option<UnifiedBenchmarkPricing>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -325,7 +325,7 @@ pub struct UnifiedBenchmarkPricing {
     pub completion: String,
     /// Price of one input token in US dollars, as a decimal string to avoid rounding.
     pub prompt: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -356,7 +356,7 @@ pub struct DesignArenaBenchmark {
     pub tournament_stats: DesignArenaBenchmarkTournamentStats,
     /// Portion of its matches that the model won, in percent from 0 to 100.
     pub win_rate: f64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -388,7 +388,7 @@ pub struct DesignArenaBenchmarkTournamentStats {
     pub third_place: Option<i64>,
     /// Total behind the placement counts; null when not reported.
     pub total: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -423,7 +423,7 @@ pub struct OpenRouterBenchmark {
     pub model_permaslug: String,
     /// How many tasks the model was given, all runs counted.
     pub total_tasks: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -472,11 +472,11 @@ pub struct SearchBenchmark {
     pub benchmark_type: SearchBenchmarkType,
     /// Name of the evaluated model, fit for display.
     pub display_name: String,
-    /// When the latest run that counts towards the published configuration took place.
+    /// When the latest run that counts toward the published configuration took place.
     pub last_run_timestamp: String,
     /// Permanent OpenRouter slug of the evaluated model.
     pub model_permaslug: String,
-    /// Tells how to read `primary_score`: strict accuracy, or F1 over items for WideSearch.
+    /// How to read `primary_score`: strict accuracy, or F1 over items for WideSearch.
     pub primary_metric: SearchBenchmarkPrimaryMetric,
     /// Main result between 0 and 1, more being better; see `primary_metric` for what it measures.
     pub primary_score: f64,
@@ -488,7 +488,7 @@ pub struct SearchBenchmark {
     pub total_tasks: i64,
     /// Settings behind the result; present only if you asked for them with `include_run_config`.
     pub run_config: Option<UnifiedBenchmarksSearchRunConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -532,7 +532,7 @@ wire_enum!(SearchBenchmarkType {
     SearchWidesearch = "search_widesearch",
 });
 
-/// Tells how to read `primary_score`: strict accuracy, or F1 over items for WideSearch.
+/// How to read `primary_score`: strict accuracy, or F1 over items for WideSearch.
 ///
 /// At `UnifiedBenchmarksSearchItem.primary_metric` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -559,11 +559,11 @@ wire_enum!(SearchBenchmarkPrimaryMetric {
 pub struct UnifiedBenchmarksSearchRunConfig {
     /// Number of agent turns set for the evaluation; null when search ran as a plugin.
     pub max_agent_turns: Option<i64>,
-    /// How hard the model was told to think; null when nothing was set.
+    /// How hard the model was asked to think; null when nothing was set.
     pub reasoning_effort: Option<String>,
     /// Randomness the model ran with; null when nothing was set.
     pub temperature: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -573,7 +573,7 @@ wire_struct!(UnifiedBenchmarksSearchRunConfig {
     temperature: Nullable = 2,
 });
 
-/// What `UnifiedBenchmarksResponse.data[]` may be.
+/// The forms of `UnifiedBenchmarksResponse.data[]`.
 ///
 /// At `UnifiedBenchmarksResponse.data[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -595,7 +595,7 @@ pub enum UnifiedBenchmark {
     ///
     /// `source` is `openrouter`.
     SearchBenchmark(Box<SearchBenchmark>),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -643,7 +643,7 @@ impl From<SearchBenchmark> for UnifiedBenchmark {
 }
 
 impl UnifiedBenchmark {
-    /// Returns the field `display_name`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `display_name`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn display_name(&self) -> Option<&str> {
         match self {
@@ -655,7 +655,7 @@ impl UnifiedBenchmark {
         }
     }
 
-    /// Returns the field `model_permaslug`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `model_permaslug`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn model_permaslug(&self) -> Option<&str> {
         match self {
@@ -687,7 +687,7 @@ pub struct UnifiedBenchmarksMeta {
     pub source_url: Option<String>,
     /// Task type to which the listing was narrowed; null when it was not.
     pub task_type: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 

@@ -2,7 +2,7 @@
 
 //! The types of `byok`.
 //!
-//! Your own keys for providers, with which OpenRouter calls them on your account there.
+//! Your own keys for providers, which OpenRouter uses to call them on your account there.
 
 use crate::core::wire::{Extra, Patch, Secret};
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
@@ -380,7 +380,7 @@ wire_enum!(ByokProviderSlug {
     ZAi = "z-ai",
 });
 
-/// The optional parameters of `byok_list`. Left out, the server's defaults hold.
+/// The optional parameters of `byok_list`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ByokListParams {
@@ -402,7 +402,7 @@ pub struct ByokListParams {
 }
 
 impl ByokListParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -468,7 +468,7 @@ pub struct ListByokKeysResponse {
     pub data: Vec<ByokKey>,
     /// How many credentials match the filters altogether, across all pages.
     pub total_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -529,7 +529,7 @@ pub struct ByokKey {
     /// True when the models that this credential covers run only on your keys at this provider; models outside
     /// `allowed_models` can still use shared capacity.
     pub is_required: bool,
-    /// Masked excerpt of the secret, enough to recognise the key without revealing it.
+    /// Masked excerpt of the secret, enough to recognize the key without revealing it.
     pub label: String,
     /// Upstream provider that accepts the credential.
     pub provider: ByokProviderSlug,
@@ -542,7 +542,7 @@ pub struct ByokKey {
     pub workspace_id: Option<String>,
     /// Free-form name that helps people tell credentials apart; `null` when none was given.
     pub name: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -580,7 +580,7 @@ wire_struct!(ByokKey {
 pub struct ByokKeyResponse {
     /// The stored credential, without its secret.
     pub data: ByokKey,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -639,7 +639,7 @@ pub struct CreateByokKeyRequest {
     ///
     /// Format `uuid`.
     pub workspace_id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -660,7 +660,7 @@ wire_struct!(CreateByokKeyRequest {
 });
 
 impl CreateByokKeyRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(key: impl Into<Secret>, provider: impl Into<ByokProviderSlug>) -> Self {
         Self {
@@ -757,11 +757,11 @@ pub struct UpdateByokKeyRequest {
     ///
     /// At least 1 character.
     pub key: Option<Secret>,
-    /// Label by which people recognise the credential.
+    /// Label by which people recognize the credential.
     ///
     /// At most 255 characters.
     pub name: Patch<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -780,7 +780,7 @@ wire_struct!(UpdateByokKeyRequest {
 });
 
 impl UpdateByokKeyRequest {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -788,19 +788,19 @@ impl UpdateByokKeyRequest {
 }
 
 wire_setters!(UpdateByokKeyRequest {
-    /// Changes `allowed_api_key_hashes`; a plain value sets it, `Patch::Clear` empties it. Limits the credential to
+    /// Changes `allowed_api_key_hashes`; a plain value sets it, `Patch::Clear` clears it. Limits the credential to
     /// these OpenRouter keys, given by hash; null lifts the limit, and foreign hashes fail with 400.
     allowed_api_key_hashes: patch Vec<String>,
-    /// Changes `allowed_models`; a plain value sets it, `Patch::Clear` empties it. Limits the credential to these
+    /// Changes `allowed_models`; a plain value sets it, `Patch::Clear` clears it. Limits the credential to these
     /// model slugs; null opens it to all models.
     allowed_models: patch Vec<String>,
-    /// Changes `allowed_user_ids`; a plain value sets it, `Patch::Clear` empties it. Limits the credential to these
+    /// Changes `allowed_user_ids`; a plain value sets it, `Patch::Clear` clears it. Limits the credential to these
     /// users; null opens it to everyone.
     allowed_user_ids: patch Vec<String>,
-    /// Changes `declared_region`; a plain value sets it, `Patch::Clear` empties it. Region in which your provider
+    /// Changes `declared_region`; a plain value sets it, `Patch::Clear` clears it. Region in which your provider
     /// account processes requests, which OpenRouter takes on trust; null withdraws the declaration.
     declared_region: patch DataRegion,
-    /// Changes `declared_zdr`; a plain value sets it, `Patch::Clear` empties it. Whether your provider account keeps
+    /// Changes `declared_zdr`; a plain value sets it, `Patch::Clear` clears it. Whether your provider account keeps
     /// no data, which OpenRouter takes on trust; null withdraws the declaration.
     declared_zdr: patch bool,
     /// Sets `disabled`. Set it to take the credential out of use without deleting it.
@@ -817,7 +817,7 @@ wire_setters!(UpdateByokKeyRequest {
     /// Sets `key`. Replacement provider key that overwrites the old one; stored encrypted, and no response ever shows
     /// it.
     key: into Secret,
-    /// Changes `name`; a plain value sets it, `Patch::Clear` empties it. Label by which people recognise the
+    /// Changes `name`; a plain value sets it, `Patch::Clear` clears it. Label by which people recognize the
     /// credential.
     name: patch String,
 });

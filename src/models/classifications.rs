@@ -2,7 +2,7 @@
 
 //! The types of `classifications`.
 //!
-//! What people use models for: shares of tasks among models.
+//! What models are used for: the shares of tasks.
 
 use crate::core::wire::Extra;
 use crate::core::wire::{Root, wire_enum, wire_struct};
@@ -24,7 +24,8 @@ wire_enum!(GetTaskClassificationsWindow {
     V7d = "7d",
 });
 
-/// The optional parameters of `classifications_get_task_classifications`. Left out, the server's defaults hold.
+/// The optional parameters of `classifications_get_task_classifications`. The server's defaults apply to those that
+/// are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct TaskClassificationsParams {
@@ -35,7 +36,7 @@ pub struct TaskClassificationsParams {
 }
 
 impl TaskClassificationsParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -69,7 +70,7 @@ impl TaskClassificationsParams {
 pub struct TaskClassificationResponse {
     /// The snapshot: its window, the tasks and the groups.
     pub data: TaskClassificationResponseData,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -91,7 +92,7 @@ pub struct TaskClassificationResponseData {
     pub macro_categories: Vec<TaskClassificationMacroCategory>,
     /// How many days back the snapshot reaches.
     pub window_days: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -123,10 +124,9 @@ pub struct TaskClassificationItem {
     /// Part of all classified sampled tokens, from 0 to 1, that fall to this task; unclassified traffic does not
     /// count.
     pub token_share: f64,
-    /// Part of all classified sampled requests, from 0 to 1, that fall to this task; unclassified traffic does not
-    /// count.
+    /// Share of all classified sampled requests, from 0 to 1, for this task; unclassified traffic does not count.
     pub usage_share: f64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -154,7 +154,7 @@ pub struct TaskClassificationModel {
     pub tag_token_share: f64,
     /// Part of the requests sampled for the task that this model served; the listed models may add up to less than 1.
     pub tag_usage_share: f64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -178,7 +178,7 @@ pub struct TaskClassificationMacroCategory {
     pub token_share: f64,
     /// Part of the classified requests, from 0 to 1, that the tasks of the group take together.
     pub usage_share: f64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 

@@ -2,13 +2,14 @@
 
 //! The types of `containers`.
 //!
-//! Files that a model made in its container while it ran commands: list them, download them, or keep one as a file of the workspace.
+//! Files that a model created in its container while it ran commands: list and download them, or keep one as a file of the workspace.
 
 use crate::core::wire::Extra;
 use crate::core::wire::{IntoNumber, Root, wire_struct};
 use crate::core::{Page, Parameters, Parts};
 
-/// The optional parameters of `containers_list_container_files`. Left out, the server's defaults hold.
+/// The optional parameters of `containers_list_container_files`. The server's defaults apply to those that are
+/// omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ContainersListContainerFilesParams {
@@ -21,7 +22,7 @@ pub struct ContainersListContainerFilesParams {
 }
 
 impl ContainersListContainerFilesParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -71,7 +72,7 @@ pub struct ContainerFileListResponse {
     /// Position to continue from, passed as `after`, usually the last file on the page but possibly one that is not
     /// listed; null when the listing is empty and complete.
     pub last_id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -122,7 +123,7 @@ pub struct ContainerFile {
     pub id: String,
     /// Location of the file in the container.
     pub path: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 

@@ -2,7 +2,7 @@
 
 //! The types of `credits`.
 //!
-//! What your account has paid for and what it has used.
+//! The credits that your account has bought and used.
 
 use crate::core::wire::Extra;
 use crate::core::wire::{Root, wire_struct};
@@ -15,7 +15,7 @@ use crate::core::wire::{Root, wire_struct};
 pub struct GetCreditsResponse {
     /// Credits bought and credits spent; their difference is the balance.
     pub data: GetCreditsResponseData,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -33,7 +33,7 @@ pub struct GetCreditsResponseData {
     pub total_credits: f64,
     /// All credits spent so far; subtract from `total_credits` for the balance.
     pub total_usage: f64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 

@@ -2,7 +2,7 @@
 
 //! The types of `datasets`.
 //!
-//! Public figures about the use of models and apps on OpenRouter.
+//! Public statistics about the use of models and apps on OpenRouter.
 
 use crate::core::wire::Extra;
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
@@ -99,7 +99,7 @@ wire_enum!(GetAppRankingsSubcategory {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GetAppRankingsSort {
-    /// Most tokens in the window first.
+    /// Highest number of tokens in the window first.
     Popular,
     /// Largest token growth first.
     Trending,
@@ -112,7 +112,7 @@ wire_enum!(GetAppRankingsSort {
     Trending = "trending",
 });
 
-/// The optional parameters of `datasets_get_app_rankings`. Left out, the server's defaults hold.
+/// The optional parameters of `datasets_get_app_rankings`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DatasetsGetAppRankingsParams {
@@ -145,7 +145,7 @@ pub struct DatasetsGetAppRankingsParams {
 }
 
 impl DatasetsGetAppRankingsParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -241,7 +241,7 @@ pub struct AppRankingsResponse {
     pub data: Vec<AppRanking>,
     /// Date range, dataset version and generation time of the leaderboard.
     pub meta: RankingsDailyMeta,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -278,7 +278,7 @@ pub struct AppRanking {
     pub total_requests: i64,
     /// Prompt plus completion tokens of the app in the chosen period, as a decimal string to preserve large values.
     pub total_tokens: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -296,13 +296,13 @@ wire_struct!(AppRanking {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RankingsDailyMeta {
-    /// ISO 8601 moment the answer was computed, which tells how fresh the figures are.
+    /// ISO 8601 moment the answer was computed, which shows how fresh the figures are.
     pub as_of: String,
     /// Last UTC day covered by the result, itself included.
     pub end_date: String,
     /// First UTC day covered by the result, itself included.
     pub start_date: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -412,7 +412,7 @@ wire_enum!(GetRankingsDailyLanguageType {
     Programming = "programming",
 });
 
-/// The optional parameters of `datasets_get_rankings_daily`. Left out, the server's defaults hold.
+/// The optional parameters of `datasets_get_rankings_daily`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DatasetsGetRankingsDailyParams {
@@ -443,7 +443,7 @@ pub struct DatasetsGetRankingsDailyParams {
 }
 
 impl DatasetsGetRankingsDailyParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -541,7 +541,7 @@ pub struct RankingsDailyResponse {
     pub data: Vec<DailyRanking>,
     /// Covered period, freshness and dataset version of the rows.
     pub meta: RankingsDailyMeta,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -563,7 +563,7 @@ pub struct DailyRanking {
     pub model_permaslug: String,
     /// Prompt and completion tokens of the day added up, as a decimal string that holds large counts safely.
     pub total_tokens: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -594,7 +594,7 @@ wire_enum!(SessionTurnRange {
     V50PlusTurns = "50-plus-turns",
 });
 
-/// The optional parameters of `datasets_get_session_cost`. Left out, the server's defaults hold.
+/// The optional parameters of `datasets_get_session_cost`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DatasetsGetSessionCostParams {
@@ -615,7 +615,7 @@ pub struct DatasetsGetSessionCostParams {
 }
 
 impl DatasetsGetSessionCostParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -688,7 +688,7 @@ pub struct SessionCostResponse {
     pub data: Vec<SessionCostItem>,
     /// Version, window and timestamp of the snapshot the rows come from.
     pub meta: SessionCostMeta,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -724,7 +724,7 @@ pub struct SessionCostItem {
     pub model_permaslug: String,
     /// Band of session lengths, counted in turns with both ends included, that the row covers.
     pub turn_range: SessionTurnRange,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -748,7 +748,7 @@ pub struct SessionCostMeta {
     pub window_days: Option<i64>,
     /// Last UTC day that the sample covers; null while no snapshot is out.
     pub window_end_date: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 

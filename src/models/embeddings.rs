@@ -2,7 +2,7 @@
 
 //! The types of `embeddings`.
 //!
-//! Texts (and, for some models, images) as vectors that tell how near they are in meaning.
+//! Text (and, for some models, images) as vectors for comparing meaning.
 
 use crate::core::wire::{Extra, Unrecognized};
 use crate::core::wire::{
@@ -30,7 +30,7 @@ pub struct CreateEmbeddingsResponse {
     pub usage: Option<EmbeddingUsage>,
     /// Provider that served the request.
     pub provider: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -54,7 +54,7 @@ pub struct Embedding {
     pub embedding: EmbeddingVector,
     /// Zero-based position of the matching input in the request.
     pub index: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -73,7 +73,7 @@ pub enum EmbeddingVector {
     Text(String),
     /// A list.
     Numbers(Vec<f64>),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -119,7 +119,7 @@ impl From<f64> for EmbeddingVector {
 pub struct EmbeddingUsage {
     /// Tokens counted across all the inputs together.
     pub prompt_tokens: i64,
-    /// All tokens counted towards the request.
+    /// All tokens counted toward the request.
     pub total_tokens: i64,
     /// Price charged for the request, in credits.
     pub cost: Option<f64>,
@@ -130,7 +130,7 @@ pub struct EmbeddingUsage {
     /// Splits input tokens by modality; appears only for mixed input whose provider reports such counts, zeros left
     /// out.
     pub prompt_tokens_details: Option<EmbeddingUsagePromptTokensDetails>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -159,7 +159,7 @@ pub struct EmbeddingUsagePromptTokensDetails {
     pub text_tokens: Option<i64>,
     /// Input tokens that came from video.
     pub video_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -198,7 +198,7 @@ pub struct CreateEmbeddingsRequest {
     pub trace: Option<TraceConfig>,
     /// Stable ID of your end user, which lets you tell their requests apart.
     pub user: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -215,7 +215,7 @@ wire_struct!(CreateEmbeddingsRequest {
 });
 
 impl CreateEmbeddingsRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(input: impl Into<EmbeddingInput>, model: impl Into<String>) -> Self {
         Self {
@@ -281,14 +281,14 @@ pub struct EmbeddingInputItem {
     ///
     /// At least 1 element.
     pub content: Vec<EmbeddingContentPart>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(EmbeddingInputItem { content: Required = 0 });
 
 impl EmbeddingInputItem {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<Content>(content: impl IntoList<EmbeddingContentPart, Content>) -> Self {
         Self { content: content.into_list(), extra: Extra::new() }
@@ -305,7 +305,7 @@ wire_setters!(EmbeddingInputItem {});
 pub struct ContentPartInputAudio {
     /// The sound and how it is encoded.
     pub input_audio: MultimodalMedia,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -314,7 +314,7 @@ wire_struct!(ContentPartInputAudio ["type" = "input_audio"] {
 });
 
 impl ContentPartInputAudio {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(input_audio: impl Into<MultimodalMedia>) -> Self {
         Self { input_audio: input_audio.into(), extra: Extra::new() }
@@ -333,14 +333,14 @@ pub struct MultimodalMedia {
     pub data: String,
     /// Format of the encoded bytes, so the receiver can decode them.
     pub format: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(MultimodalMedia { data: Required = 0, format: Optional = 1 });
 
 impl MultimodalMedia {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(data: impl Into<String>) -> Self {
         Self { data: data.into(), format: None, extra: Extra::new() }
@@ -352,7 +352,7 @@ wire_setters!(MultimodalMedia {
     format: into String,
 });
 
-/// Film clip supplied as a media object within multimodal input.
+/// Video supplied as a media object within multimodal input.
 ///
 /// Schema `ContentPartInputVideo` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -360,7 +360,7 @@ wire_setters!(MultimodalMedia {
 pub struct ContentPartInputVideo {
     /// The clip and how it is encoded.
     pub input_video: MultimodalMedia,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -369,7 +369,7 @@ wire_struct!(ContentPartInputVideo ["type" = "input_video"] {
 });
 
 impl ContentPartInputVideo {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(input_video: impl Into<MultimodalMedia>) -> Self {
         Self { input_video: input_video.into(), extra: Extra::new() }
@@ -386,7 +386,7 @@ wire_setters!(ContentPartInputVideo {});
 pub struct ContentPartInputFile {
     /// The file and how it is encoded.
     pub input_file: MultimodalMedia,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -395,7 +395,7 @@ wire_struct!(ContentPartInputFile ["type" = "input_file"] {
 });
 
 impl ContentPartInputFile {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(input_file: impl Into<MultimodalMedia>) -> Self {
         Self { input_file: input_file.into(), extra: Extra::new() }
@@ -404,7 +404,7 @@ impl ContentPartInputFile {
 
 wire_setters!(ContentPartInputFile {});
 
-/// What `createEmbeddings.request.input[].content[]` may be.
+/// The forms of `createEmbeddings.request.input[].content[]`.
 ///
 /// At `createEmbeddings.request.input[].content[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -423,7 +423,7 @@ pub enum EmbeddingContentPart {
     ///
     /// `type` is `input_audio`.
     InputAudio(ContentPartInputAudio),
-    /// Film clip supplied as a media object within multimodal input.
+    /// Video supplied as a media object within multimodal input.
     ///
     /// `type` is `input_video`.
     InputVideo(ContentPartInputVideo),
@@ -431,7 +431,7 @@ pub enum EmbeddingContentPart {
     ///
     /// `type` is `input_file`.
     InputFile(ContentPartInputFile),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -505,7 +505,7 @@ pub enum EmbeddingInput {
     Lists(Vec<Vec<f64>>),
     /// A list.
     Objects(Vec<EmbeddingInputItem>),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -572,7 +572,7 @@ impl<const N: usize> From<[EmbeddingInputItem; N]> for EmbeddingInput {
     }
 }
 
-/// The optional parameters of `embeddings_list_models`. Left out, the server's defaults hold.
+/// The optional parameters of `embeddings_list_models`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct EmbeddingsListModelsParams {
@@ -587,7 +587,7 @@ pub struct EmbeddingsListModelsParams {
 }
 
 impl EmbeddingsListModelsParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()

@@ -2,7 +2,7 @@
 
 //! The types of `endpoints`.
 //!
-//! Which providers serve a model, at what price and with what limits.
+//! The providers that serve a model, with their prices and limits.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::models::shared::{PublicServiceTier, SupportedParameter, ToolChoiceSup
 pub struct ListEndpointsZdrResponse {
     /// Endpoints you could still use under a zero-data-retention policy.
     pub data: Vec<PublicEndpoint>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -38,9 +38,9 @@ pub struct PublicEndpoint {
     pub context_length: i64,
     /// Time to first token over the past half hour, in milliseconds by percentile.
     pub latency_last_30m: Option<PercentileStats>,
-    /// Most tokens the endpoint generates per answer; null when it states no limit.
+    /// Maximum number of tokens the endpoint generates per answer; null when it states no limit.
     pub max_completion_tokens: Option<i64>,
-    /// Most input tokens the endpoint accepts; null when it states no limit.
+    /// Maximum number of input tokens the endpoint accepts; null when it states no limit.
     pub max_prompt_tokens: Option<i64>,
     /// Permanent slug identifying the model that this endpoint serves.
     pub model_id: String,
@@ -59,7 +59,7 @@ pub struct PublicEndpoint {
     pub quantization: Option<Quantization>,
     /// Processing tier that this endpoint sells, however the provider itself spells it; null for the standard tier.
     pub service_tier: Option<PublicServiceTier>,
-    /// Request parameters that the endpoint honours; others may be ignored.
+    /// Request parameters that the endpoint honors; others may be ignored.
     pub supported_parameters: Vec<SupportedParameter>,
     /// True when this speech-to-text endpoint can tell speakers apart; false also when the provider has not said so.
     pub supports_diarization: bool,
@@ -67,7 +67,7 @@ pub struct PublicEndpoint {
     pub supports_implicit_caching: bool,
     /// Which values of `tool_choice` proved to work, beyond the parameter merely being accepted.
     pub supports_tool_choice: ToolChoiceSupport,
-    /// Short label that tells this endpoint apart from others of the same model.
+    /// Short label that distinguishes this endpoint from others of the same model.
     pub tag: String,
     /// Generation speed over the past half hour, in tokens per second by percentile.
     pub throughput_last_30m: Option<PercentileStats>,
@@ -98,7 +98,7 @@ pub struct PublicEndpoint {
     ///
     /// Default `false`.
     pub supports_voice_cloning: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -146,7 +146,7 @@ pub struct PercentileStats {
     pub p90: f64,
     /// Value that all but one percent of measurements do not exceed.
     pub p99: f64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -158,9 +158,9 @@ wire_struct!(PercentileStats { p50: Required = 0, p75: Required = 1, p90: Requir
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PublicEndpointNativeTool {
-    /// Provider's own tool type that stands in for the server tool, such as `google_search` for Gemini.
+    /// Provider's own tool type that replaces the server tool, such as `google_search` for Gemini.
     pub r#type: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -192,7 +192,7 @@ pub struct WorkloadPerformances {
     pub unknown: Option<WorkloadPerformance>,
     /// Performance on video generation.
     pub video_generation: Option<WorkloadPerformance>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -220,7 +220,7 @@ pub struct WorkloadPerformance {
     pub request_count: Option<i64>,
     /// Generation speed by percentile, in tokens per second.
     pub throughput: Option<PercentileStats>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -234,7 +234,7 @@ wire_struct!(WorkloadPerformance { latency: Nullable = 0, request_count: Nullabl
 pub struct ListModelEndpointsResponse {
     /// The model together with every endpoint that serves it.
     pub data: ListEndpointsResponse,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -260,7 +260,7 @@ pub struct ListEndpointsResponse {
     pub id: String,
     /// Model name, written the way users should see it.
     pub name: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -289,7 +289,7 @@ pub struct ListEndpointsResponseArchitecture {
     pub output_modalities: Vec<OutputModality>,
     /// Tokenizer family with which the model counts text; null when not known.
     pub tokenizer: Option<ModelGroup>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 

@@ -2,13 +2,13 @@
 
 //! The types of `external-users`.
 //!
-//! The users of your own product, to tell their use and their limits apart.
+//! The users of your own product, with separate usage and limits.
 
 use crate::core::wire::Extra;
 use crate::core::wire::{IntoNumber, Root, wire_setters, wire_struct};
 use crate::core::{Page, Parameters, Parts};
 
-/// The optional parameters of `external_users_list`. Left out, the server's defaults hold.
+/// The optional parameters of `external_users_list`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ExternalUsersListParams {
@@ -31,7 +31,7 @@ pub struct ExternalUsersListParams {
 }
 
 impl ExternalUsersListParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -95,7 +95,7 @@ pub struct ListExternalUsersResponse {
     pub data: Vec<ExternalUser>,
     /// How many registered end users match the filters altogether, across all pages.
     pub total_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -136,7 +136,7 @@ pub struct ExternalUser {
     ///
     /// From 1 to 512 characters. Matches `^(?!\s)(?![\s\S]*\s$)[^\u0000]+$`.
     pub user: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -159,7 +159,7 @@ wire_struct!(ExternalUser {
 pub struct ExternalUserResponse {
     /// The end user that the call was about, in its current state.
     pub data: ExternalUser,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -178,14 +178,14 @@ pub struct CreateExternalUserRequest {
     ///
     /// From 1 to 512 characters. Matches `^(?!\s)(?![\s\S]*\s$)[^\u0000]+$`.
     pub user: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(CreateExternalUserRequest { user: Required = 0 });
 
 impl CreateExternalUserRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(user: impl Into<String>) -> Self {
         Self { user: user.into(), extra: Extra::new() }
@@ -202,14 +202,14 @@ wire_setters!(CreateExternalUserRequest {});
 pub struct UpdateExternalUserRequest {
     /// Set to false to retire the registration, true to bring it back; neither blocks nor permits requests.
     pub is_active: bool,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(UpdateExternalUserRequest { is_active: Required = 0 });
 
 impl UpdateExternalUserRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(is_active: bool) -> Self {
         Self { is_active, extra: Extra::new() }

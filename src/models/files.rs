@@ -28,7 +28,7 @@ pub struct OpenRouterFile {
     pub mime_type: String,
     /// Size of the content in bytes.
     pub size_bytes: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -58,7 +58,7 @@ pub struct OpenAiFile {
     pub id: String,
     /// What the file is meant to be used for.
     pub purpose: OpenAiFilePurpose,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -118,7 +118,7 @@ wire_enum!(OpenAiFilePurpose {
 pub struct AnthropicFile {
     /// When the file was uploaded, as a timestamp string.
     pub created_at: String,
-    /// Tells whether the content can be fetched back through the API.
+    /// Whether the content can be fetched back through the API.
     pub downloadable: bool,
     /// Original name of the file, as given at upload.
     pub filename: String,
@@ -128,7 +128,7 @@ pub struct AnthropicFile {
     pub mime_type: String,
     /// Length of the content, in bytes.
     pub size_bytes: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -163,7 +163,7 @@ pub enum FileResponse {
     ///
     /// `_shape` is `anthropic`.
     Anthropic(AnthropicFile),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -206,7 +206,7 @@ impl From<AnthropicFile> for FileResponse {
 }
 
 impl FileResponse {
-    /// Returns the field `filename`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `filename`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn filename(&self) -> Option<&str> {
         match self {
@@ -217,7 +217,7 @@ impl FileResponse {
         }
     }
 
-    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `id`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn id(&self) -> Option<&str> {
         match self {
@@ -231,7 +231,7 @@ impl FileResponse {
 
 impl Root for FileResponse {}
 
-/// Keeps the file with a provider, under your own key there, in place of the storage of OpenRouter.
+/// Keeps the file with a provider, under your own key there, instead of the storage of OpenRouter.
 ///
 /// Schema `FileProvider` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -250,7 +250,7 @@ wire_enum!(FileProvider {
     Anthropic = "anthropic",
 });
 
-/// The optional parameters of `files_list`. Left out, the server's defaults hold.
+/// The optional parameters of `files_list`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct FilesListParams {
@@ -277,7 +277,7 @@ pub struct FilesListParams {
 }
 
 impl FilesListParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -383,7 +383,7 @@ pub struct OpenRouterFileList {
     pub has_more: bool,
     /// Identifier of the last file on the page; null when the page is empty.
     pub last_id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -410,7 +410,7 @@ pub struct OpenAiFileList {
     pub has_more: bool,
     /// Identifier of the last file on the page, null when empty; continue the listing from it.
     pub last_id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -431,11 +431,11 @@ pub struct AnthropicFileList {
     pub data: Vec<AnthropicFile>,
     /// Identifier of the first file on the page, for paging backwards; null on an empty page.
     pub first_id: Option<String>,
-    /// Tells whether further files follow beyond this page.
+    /// Whether further files follow beyond this page.
     pub has_more: bool,
     /// Identifier of the last file on the page, for paging forwards; null on an empty page.
     pub last_id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -466,7 +466,7 @@ pub enum FileListResponse {
     ///
     /// `_shape` is `anthropic`.
     Anthropic(AnthropicFileList),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -509,7 +509,7 @@ impl From<AnthropicFileList> for FileListResponse {
 }
 
 impl FileListResponse {
-    /// Returns the field `first_id`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `first_id`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn first_id(&self) -> Option<&str> {
         match self {
@@ -520,7 +520,7 @@ impl FileListResponse {
         }
     }
 
-    /// Returns the field `has_more`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `has_more`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn has_more(&self) -> Option<bool> {
         match self {
@@ -531,7 +531,7 @@ impl FileListResponse {
         }
     }
 
-    /// Returns the field `last_id`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `last_id`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn last_id(&self) -> Option<&str> {
         match self {
@@ -545,7 +545,7 @@ impl FileListResponse {
 
 impl Root for FileListResponse {}
 
-/// The optional parameters of `files_upload`. Left out, the server's defaults hold.
+/// The optional parameters of `files_upload`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct FilesUploadParams {
@@ -558,7 +558,7 @@ pub struct FilesUploadParams {
 }
 
 impl FilesUploadParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -602,14 +602,14 @@ pub struct UploadFileRequest {
 }
 
 impl UploadFileRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(file: impl Into<FilePart>) -> Self {
         Self { file: file.into() }
     }
 }
 
-/// A form with this file.
+/// Creates a form with this file.
 impl<T: Into<FilePart>> From<T> for UploadFileRequest {
     #[inline]
     fn from(file: T) -> Self {
@@ -624,7 +624,7 @@ impl UploadFileRequest {
     }
 }
 
-/// The optional parameters of `files_delete`. Left out, the server's defaults hold.
+/// The optional parameters of `files_delete`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct FilesDeleteParams {
@@ -637,7 +637,7 @@ pub struct FilesDeleteParams {
 }
 
 impl FilesDeleteParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -680,7 +680,7 @@ impl FilesDeleteParams {
 pub struct OpenRouterFileDeleted {
     /// Identifier of the file that was removed.
     pub id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -699,7 +699,7 @@ pub struct OpenAiFileDeleted {
     pub deleted: bool,
     /// Identifier of the file that was removed.
     pub id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -716,7 +716,7 @@ wire_struct!(OpenAiFileDeleted ["_shape" = "openai", "object" = "file"] {
 pub struct AnthropicFileDeleted {
     /// Identifier of the file that no longer exists.
     pub id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -744,7 +744,7 @@ pub enum FileDeleteResponse {
     ///
     /// `_shape` is `anthropic`.
     Anthropic(AnthropicFileDeleted),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -787,7 +787,7 @@ impl From<AnthropicFileDeleted> for FileDeleteResponse {
 }
 
 impl FileDeleteResponse {
-    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `id`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn id(&self) -> Option<&str> {
         match self {
@@ -801,7 +801,7 @@ impl FileDeleteResponse {
 
 impl Root for FileDeleteResponse {}
 
-/// The optional parameters of `files_retrieve`. Left out, the server's defaults hold.
+/// The optional parameters of `files_retrieve`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct FilesRetrieveParams {
@@ -814,7 +814,7 @@ pub struct FilesRetrieveParams {
 }
 
 impl FilesRetrieveParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -848,7 +848,7 @@ impl FilesRetrieveParams {
     }
 }
 
-/// The optional parameters of `files_download`. Left out, the server's defaults hold.
+/// The optional parameters of `files_download`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct FilesDownloadParams {
@@ -861,7 +861,7 @@ pub struct FilesDownloadParams {
 }
 
 impl FilesDownloadParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()

@@ -2,7 +2,7 @@
 
 //! The types of `generations`.
 //!
-//! What became of one generation: its tokens, its cost, its provider, and what was said.
+//! Details of a generation: its tokens, cost, provider and content.
 
 use crate::core::wire::{Extra, Json, Unrecognized};
 use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
@@ -19,7 +19,7 @@ use crate::models::shared::{DataRegion, PublicServiceTier};
 pub struct GenerationResponse {
     /// Accounting record for one generation: cost, tokens, latencies, provider and origin.
     pub data: GenerationResponseData,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -124,7 +124,7 @@ pub struct GenerationResponseData {
     pub response_cache_source_id: Option<String>,
     /// Session to which the request was assigned, for grouping related generations; null when it had none.
     pub session_id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -235,7 +235,7 @@ pub struct ProviderResponse {
     pub provider_name: Option<ProviderName>,
     /// Tier the attempt was sent to; the one really applied and charged may differ, as the provider decides.
     pub routed_service_tier: Option<PublicServiceTier>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -260,7 +260,7 @@ wire_struct!(ProviderResponse {
 pub struct GenerationContentResponse {
     /// Stored input, output and any failure for the requested generation.
     pub data: GenerationContentData,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -280,7 +280,7 @@ pub struct GenerationContentData {
     pub input: GenerationContentDataInput,
     /// What the model produced: its visible completion and, where available, its reasoning.
     pub output: GenerationContentDataOutput,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -302,7 +302,7 @@ pub struct GenerationContentError {
     pub raw: Option<String>,
     /// HTTP status code that the client received; null when none was stored.
     pub status: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -328,7 +328,7 @@ pub struct GenerationContentErrorAttempt {
     pub provider_name: Option<String>,
     /// Unprocessed error body from the provider; null when it was not stored.
     pub raw: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -347,7 +347,7 @@ wire_struct!(GenerationContentErrorAttempt {
 pub struct GenerationContentDataInputPrompt {
     /// Prompt text as it was submitted.
     pub prompt: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -361,7 +361,7 @@ wire_struct!(GenerationContentDataInputPrompt { prompt: Required = 0 });
 pub struct GenerationContentDataInputMessages {
     /// Conversation messages as submitted, kept as untyped JSON because their shape depends on the protocol.
     pub messages: Vec<Json>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -377,7 +377,7 @@ pub enum GenerationContentDataInput {
     Prompt(GenerationContentDataInputPrompt),
     /// Input of a generation that was requested with a conversation.
     Messages(GenerationContentDataInputMessages),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -416,13 +416,13 @@ pub struct GenerationContentDataOutput {
     pub completion: Option<String>,
     /// Thinking text produced before the answer; null when the model gave none.
     pub reasoning: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(GenerationContentDataOutput { completion: Nullable = 0, reasoning: Nullable = 1 });
 
-/// Tells whether the submitted feedback was stored.
+/// Whether the submitted feedback was stored.
 ///
 /// Schema `SubmitGenerationFeedbackResponse` of the API document.
 ///
@@ -432,7 +432,7 @@ wire_struct!(GenerationContentDataOutput { completion: Nullable = 0, reasoning: 
 pub struct SubmitGenerationFeedbackResponse {
     /// Wrapper around the outcome of the submission.
     pub data: SubmitGenerationFeedbackResponseData,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -448,7 +448,7 @@ impl Root for SubmitGenerationFeedbackResponse {}
 pub struct SubmitGenerationFeedbackResponseData {
     /// True when the report has been saved.
     pub success: bool,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -470,7 +470,7 @@ pub struct SubmitGenerationFeedbackRequest {
     ///
     /// At most 1000 characters.
     pub comment: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -481,7 +481,7 @@ wire_struct!(SubmitGenerationFeedbackRequest {
 });
 
 impl SubmitGenerationFeedbackRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(category: impl Into<SubmitGenerationFeedbackRequestCategory>, generation_id: impl Into<String>) -> Self {
         Self { category: category.into(), generation_id: generation_id.into(), comment: None, extra: Extra::new() }

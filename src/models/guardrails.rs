@@ -2,14 +2,14 @@
 
 //! The types of `guardrails`.
 //!
-//! Rules for what keys and members may send and spend: which models, which providers, which limits.
+//! Rules for what keys and members may send and spend: models, providers, limits.
 
 use crate::core::wire::{Extra, Patch};
 use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parameters, Parts};
 use crate::models::shared::{DataRegion, ResetInterval};
 
-/// The optional parameters of `guardrails_list`. Left out, the server's defaults hold.
+/// The optional parameters of `guardrails_list`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct GuardrailsListParams {
@@ -28,7 +28,7 @@ pub struct GuardrailsListParams {
 }
 
 impl GuardrailsListParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -83,7 +83,7 @@ pub struct ListGuardrailsResponse {
     pub data: Vec<Guardrail>,
     /// How many guardrails there are altogether, across all pages.
     pub total_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -170,13 +170,13 @@ pub struct Guardrail {
     pub ignored_models: Option<Vec<String>>,
     /// Identifiers of providers that routing must never choose.
     pub ignored_providers: Option<Vec<String>>,
-    /// Most that may be spent, in US dollars, within each reset interval; null means no spending limit.
+    /// Maximum amount that may be spent, in US dollars, within each reset interval; null means no spending limit.
     pub limit_usd: Option<f64>,
     /// How often the spending limit starts afresh; null means it never does.
     pub reset_interval: Option<ResetInterval>,
     /// Moment of the latest change, in ISO 8601 format; null when never changed.
     pub updated_at: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -222,13 +222,13 @@ pub struct ContentFilterBuiltinEntry {
     pub action: ContentFilterAction,
     /// Which ready-made detector is in use.
     pub slug: ContentFilterBuiltinSlug,
-    /// Placeholder, such as `[EMAIL]`, put in place of redacted text; OpenRouter picks it from the slug.
+    /// Placeholder, such as `[EMAIL]`, that replaces redacted text; OpenRouter picks it from the slug.
     ///
     /// At most 100 characters.
     pub label: Option<String>,
     /// Which messages the prompt injection detector reads.
     pub scan_scope: Option<PromptInjectionScanScope>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -240,7 +240,7 @@ wire_struct!(ContentFilterBuiltinEntry {
 });
 
 impl ContentFilterBuiltinEntry {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(action: impl Into<ContentFilterAction>, slug: impl Into<ContentFilterBuiltinSlug>) -> Self {
         Self { action: action.into(), slug: slug.into(), label: None, scan_scope: None, extra: Extra::new() }
@@ -248,8 +248,7 @@ impl ContentFilterBuiltinEntry {
 }
 
 wire_setters!(ContentFilterBuiltinEntry {
-    /// Sets `label`. Placeholder, such as `[EMAIL]`, put in place of redacted text; OpenRouter picks it from the
-    /// slug.
+    /// Sets `label`. Placeholder, such as `[EMAIL]`, that replaces redacted text; OpenRouter picks it from the slug.
     label: into String,
     /// Sets `scan_scope`. Which messages the prompt injection detector reads.
     scan_scope: into PromptInjectionScanScope,
@@ -353,14 +352,14 @@ pub struct ContentFilterEntry {
     ///
     /// At most 100 characters.
     pub label: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ContentFilterEntry { action: Required = 0, pattern: Required = 1, label: Optional = 2 });
 
 impl ContentFilterEntry {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(action: impl Into<ContentFilterAction>, pattern: impl Into<String>) -> Self {
         Self { action: action.into(), pattern: pattern.into(), label: None, extra: Extra::new() }
@@ -387,7 +386,7 @@ wire_setters!(ContentFilterEntry {
 pub struct GuardrailResponse {
     /// The new guardrail as it was stored.
     pub data: Guardrail,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -464,7 +463,7 @@ pub struct CreateGuardrailRequest {
     ///
     /// At least 1 element.
     pub ignored_providers: Option<Vec<String>>,
-    /// True counts spending on your own provider keys towards the budget as well as OpenRouter credits.
+    /// True counts spending on your own provider keys toward the budget as well as OpenRouter credits.
     pub include_byok_in_budgets: Option<bool>,
     /// Budget in US dollars for each reset interval; `null` sets none.
     pub limit_usd: Option<f64>,
@@ -474,7 +473,7 @@ pub struct CreateGuardrailRequest {
     ///
     /// Format `uuid`.
     pub workspace_id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -507,7 +506,7 @@ wire_struct!(CreateGuardrailRequest {
 });
 
 impl CreateGuardrailRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(name: impl Into<String>) -> Self {
         Self {
@@ -597,7 +596,7 @@ wire_setters!(CreateGuardrailRequest {
     ignored_models: list String,
     /// Sets `ignored_providers`, from one element or a list. Providers that routing must avoid, by identifier.
     ignored_providers: list String,
-    /// Sets `include_byok_in_budgets`. True counts spending on your own provider keys towards the budget as well as
+    /// Sets `include_byok_in_budgets`. True counts spending on your own provider keys toward the budget as well as
     /// OpenRouter credits.
     include_byok_in_budgets: exact bool,
     /// Sets `limit_usd`. Budget in US dollars for each reset interval; `null` sets none.
@@ -609,7 +608,8 @@ wire_setters!(CreateGuardrailRequest {
     workspace_id: into String,
 });
 
-/// The optional parameters of `guardrails_list_key_assignments`. Left out, the server's defaults hold.
+/// The optional parameters of `guardrails_list_key_assignments`. The server's defaults apply to those that are
+/// omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct GuardrailsListKeyAssignmentsParams {
@@ -624,7 +624,7 @@ pub struct GuardrailsListKeyAssignmentsParams {
 }
 
 impl GuardrailsListKeyAssignmentsParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -669,7 +669,7 @@ pub struct ListKeyAssignmentsResponse {
     pub data: Vec<KeyAssignment>,
     /// How many key assignments there are altogether, across all pages.
     pub total_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -713,7 +713,7 @@ pub struct KeyAssignment {
     pub key_label: String,
     /// Name given to the key by its owner.
     pub key_name: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -727,7 +727,8 @@ wire_struct!(KeyAssignment {
     key_name: Required = 6,
 });
 
-/// The optional parameters of `guardrails_list_member_assignments`. Left out, the server's defaults hold.
+/// The optional parameters of `guardrails_list_member_assignments`. The server's defaults apply to those that are
+/// omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct GuardrailsListMemberAssignmentsParams {
@@ -742,7 +743,7 @@ pub struct GuardrailsListMemberAssignmentsParams {
 }
 
 impl GuardrailsListMemberAssignmentsParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -787,7 +788,7 @@ pub struct ListMemberAssignmentsResponse {
     pub data: Vec<MemberAssignment>,
     /// How many member assignments there are altogether, across all pages.
     pub total_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -829,7 +830,7 @@ pub struct MemberAssignment {
     pub organization_id: String,
     /// Clerk identifier of the member under the guardrail.
     pub user_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -918,7 +919,7 @@ pub struct UpdateGuardrailRequest {
     pub name: Option<String>,
     /// How often the spend counted against the limit starts afresh.
     pub reset_interval: Patch<ResetInterval>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -950,7 +951,7 @@ wire_struct!(UpdateGuardrailRequest {
 });
 
 impl UpdateGuardrailRequest {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -958,84 +959,85 @@ impl UpdateGuardrailRequest {
 }
 
 wire_setters!(UpdateGuardrailRequest {
-    /// Changes `allow_safety_retention_google`; a plain value sets it, `Patch::Clear` empties it. True opens
-    /// endpoints that keep prompts for safety checks to zero-retention requests for Google models, if the account
-    /// permits it too; inherits the account setting when unset.
+    /// Changes `allow_safety_retention_google`; a plain value sets it, `Patch::Clear` clears it. True opens endpoints
+    /// that keep prompts for safety checks to zero-retention requests for Google models, if the account permits it
+    /// too; inherits the account setting when unset.
     allow_safety_retention_google: patch bool,
-    /// Changes `allow_safety_retention_other`; a plain value sets it, `Patch::Clear` empties it. True opens endpoints
+    /// Changes `allow_safety_retention_other`; a plain value sets it, `Patch::Clear` clears it. True opens endpoints
     /// that keep prompts for safety checks to zero-retention requests for models of the remaining vendors, if the
     /// account permits it too; inherits the account setting when unset.
     allow_safety_retention_other: patch bool,
-    /// Changes `allowed_data_regions`; a plain value sets it, `Patch::Clear` empties it. Data regions whose host a
+    /// Changes `allowed_data_regions`; a plain value sets it, `Patch::Clear` clears it. Data regions whose host a
     /// request must be sent to, or it is rejected; null permits all, and with several guardrails only regions common
     /// to all remain.
     allowed_data_regions: patch Vec<DataRegion>,
-    /// Changes `allowed_models`; a plain value sets it, `Patch::Clear` empties it. Only these models may be used,
-    /// each named by its slug or canonical slug.
+    /// Changes `allowed_models`; a plain value sets it, `Patch::Clear` clears it. Only these models may be used, each
+    /// named by its slug or canonical slug.
     allowed_models: patch Vec<String>,
-    /// Changes `allowed_providers`; a plain value sets it, `Patch::Clear` empties it. Only these providers may be
+    /// Changes `allowed_providers`; a plain value sets it, `Patch::Clear` clears it. Only these providers may be
     /// used; replaces the previous list.
     allowed_providers: patch Vec<String>,
-    /// Changes `content_filter_builtins`; a plain value sets it, `Patch::Clear` empties it. Ready-made content
-    /// filters with the action each takes (block, redact or merely flag); null removes them.
+    /// Changes `content_filter_builtins`; a plain value sets it, `Patch::Clear` clears it. Ready-made content filters
+    /// with the action each takes (block, redact or merely flag); null removes them.
     content_filter_builtins: patch Vec<ContentFilterBuiltinEntry>,
-    /// Changes `content_filters`; a plain value sets it, `Patch::Clear` empties it. Content filters of your own,
+    /// Changes `content_filters`; a plain value sets it, `Patch::Clear` clears it. Content filters of your own,
     /// written as regular expressions; null removes them.
     content_filters: patch Vec<ContentFilterEntry>,
-    /// Changes `description`; a plain value sets it, `Patch::Clear` empties it. Replacement text on what the
-    /// guardrail is for.
+    /// Changes `description`; a plain value sets it, `Patch::Clear` clears it. Replacement text on what the guardrail
+    /// is for.
     description: patch String,
-    /// Changes `enable_free_model_publication`; a plain value sets it, `Patch::Clear` empties it. Permits routing to
+    /// Changes `enable_free_model_publication`; a plain value sets it, `Patch::Clear` clears it. Permits routing to
     /// free endpoints that may publish the prompts they get.
     enable_free_model_publication: patch bool,
-    /// Changes `enable_free_model_training`; a plain value sets it, `Patch::Clear` empties it. Permits routing to
-    /// free endpoints that may use request data for training.
+    /// Changes `enable_free_model_training`; a plain value sets it, `Patch::Clear` clears it. Permits routing to free
+    /// endpoints that may use request data for training.
     enable_free_model_training: patch bool,
-    /// Changes `enable_paid_model_training`; a plain value sets it, `Patch::Clear` empties it. Permits routing to
-    /// paid endpoints that may use request data for training.
+    /// Changes `enable_paid_model_training`; a plain value sets it, `Patch::Clear` clears it. Permits routing to paid
+    /// endpoints that may use request data for training.
     enable_paid_model_training: patch bool,
-    /// Changes `enforce_first_party_harness_models`; a plain value sets it, `Patch::Clear` empties it. True shows
+    /// Changes `enforce_first_party_harness_models`; a plain value sets it, `Patch::Clear` clears it. True shows
     /// coding harnesses such as Codex and Claude Code only models of their own vendor; it trims the list and does not
     /// block requests to other models.
     enforce_first_party_harness_models: patch bool,
-    /// Changes `enforce_zdr`; a plain value sets it, `Patch::Clear` empties it. Old switch for zero data retention;
+    /// Changes `enforce_zdr`; a plain value sets it, `Patch::Clear` clears it. Old switch for zero data retention;
     /// fills in any per-provider switch you did not set, so prefer those.
     enforce_zdr: patch bool,
-    /// Changes `enforce_zdr_anthropic`; a plain value sets it, `Patch::Clear` empties it. Requires Anthropic models
-    /// to retain no data (ZDR); takes the value of `enforce_zdr` when left out.
+    /// Changes `enforce_zdr_anthropic`; a plain value sets it, `Patch::Clear` clears it. Requires Anthropic models to
+    /// retain no data (ZDR); takes the value of `enforce_zdr` when left out.
     enforce_zdr_anthropic: patch bool,
-    /// Changes `enforce_zdr_google`; a plain value sets it, `Patch::Clear` empties it. Requires Google models to
+    /// Changes `enforce_zdr_google`; a plain value sets it, `Patch::Clear` clears it. Requires Google models to
     /// retain no data (ZDR); takes the value of `enforce_zdr` when left out.
     enforce_zdr_google: patch bool,
-    /// Changes `enforce_zdr_openai`; a plain value sets it, `Patch::Clear` empties it. Requires OpenAI models to
+    /// Changes `enforce_zdr_openai`; a plain value sets it, `Patch::Clear` clears it. Requires OpenAI models to
     /// retain no data (ZDR); takes the value of `enforce_zdr` when left out.
     enforce_zdr_openai: patch bool,
-    /// Changes `enforce_zdr_other`; a plain value sets it, `Patch::Clear` empties it. Requires models of all vendors
+    /// Changes `enforce_zdr_other`; a plain value sets it, `Patch::Clear` clears it. Requires models of all vendors
     /// without their own switch to retain no data (ZDR); takes the value of `enforce_zdr` when left out.
     enforce_zdr_other: patch bool,
-    /// Changes `enforce_zdr_xai`; a plain value sets it, `Patch::Clear` empties it. Requires xAI models to retain no
+    /// Changes `enforce_zdr_xai`; a plain value sets it, `Patch::Clear` clears it. Requires xAI models to retain no
     /// data (ZDR); takes the value of `enforce_zdr` when left out.
     enforce_zdr_xai: patch bool,
-    /// Changes `ignored_models`; a plain value sets it, `Patch::Clear` empties it. Models never to route to, each
+    /// Changes `ignored_models`; a plain value sets it, `Patch::Clear` clears it. Models never to route to, each
     /// named by its slug or canonical slug.
     ignored_models: patch Vec<String>,
-    /// Changes `ignored_providers`; a plain value sets it, `Patch::Clear` empties it. Providers never to route to,
+    /// Changes `ignored_providers`; a plain value sets it, `Patch::Clear` clears it. Providers never to route to,
     /// given by identifier.
     ignored_providers: patch Vec<String>,
     /// Sets `include_byok_in_budgets`. Counts spend on your own provider keys against `limit_usd` as well as credits;
     /// leave it out to keep the setting.
     include_byok_in_budgets: exact bool,
-    /// Changes `limit_usd`; a plain value sets it, `Patch::Clear` empties it. Replacement cap on spend, in US
-    /// dollars, per reset interval.
+    /// Changes `limit_usd`; a plain value sets it, `Patch::Clear` clears it. Replacement cap on spend, in US dollars,
+    /// per reset interval.
     limit_usd: patch f64,
     /// Sets `name`. Replacement name under which the guardrail is listed.
     name: into String,
-    /// Changes `reset_interval`; a plain value sets it, `Patch::Clear` empties it. How often the spend counted
-    /// against the limit starts afresh.
+    /// Changes `reset_interval`; a plain value sets it, `Patch::Clear` clears it. How often the spend counted against
+    /// the limit starts afresh.
     reset_interval: patch ResetInterval,
 });
 
-/// The optional parameters of `guardrails_list_guardrail_key_assignments`. Left out, the server's defaults hold.
+/// The optional parameters of `guardrails_list_guardrail_key_assignments`. The server's defaults apply to those that
+/// are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct GuardrailKeyAssignmentsParams {
@@ -1050,7 +1052,7 @@ pub struct GuardrailKeyAssignmentsParams {
 }
 
 impl GuardrailKeyAssignmentsParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1095,7 +1097,7 @@ impl GuardrailKeyAssignmentsParams {
 pub struct BulkAssignResponse {
     /// Count of API keys that the guardrail was attached to by this call.
     pub assigned_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1115,14 +1117,14 @@ pub struct BulkKeysRequest {
     ///
     /// From 1 to 500 elements.
     pub key_hashes: Vec<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(BulkKeysRequest { key_hashes: Required = 0 });
 
 impl BulkKeysRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<KeyHashes>(key_hashes: impl IntoList<String, KeyHashes>) -> Self {
         Self { key_hashes: key_hashes.into_list(), extra: Extra::new() }
@@ -1144,7 +1146,7 @@ wire_setters!(BulkKeysRequest {});
 pub struct BulkUnassignResponse {
     /// Count of API keys detached from the guardrail by this call.
     pub unassigned_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1152,7 +1154,8 @@ wire_struct!(BulkUnassignResponse { unassigned_count: Required = 0 });
 
 impl Root for BulkUnassignResponse {}
 
-/// The optional parameters of `guardrails_list_guardrail_member_assignments`. Left out, the server's defaults hold.
+/// The optional parameters of `guardrails_list_guardrail_member_assignments`. The server's defaults apply to those
+/// that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct GuardrailMemberAssignmentsParams {
@@ -1167,7 +1170,7 @@ pub struct GuardrailMemberAssignmentsParams {
 }
 
 impl GuardrailMemberAssignmentsParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1211,14 +1214,14 @@ pub struct BulkMembersRequest {
     ///
     /// From 1 to 500 elements.
     pub member_user_ids: Vec<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(BulkMembersRequest { member_user_ids: Required = 0 });
 
 impl BulkMembersRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<MemberUserIds>(member_user_ids: impl IntoList<String, MemberUserIds>) -> Self {
         Self { member_user_ids: member_user_ids.into_list(), extra: Extra::new() }

@@ -2,7 +2,7 @@
 
 //! The types of `images`.
 //!
-//! Make pictures with a model, whole or as they take shape.
+//! Generate images with a model, whole or streamed as they take shape.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub struct ImageGenPartialImageEvent {
     pub b64_json: String,
     /// Position of this preview among the previews, counted from zero.
     pub partial_image_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -41,7 +41,7 @@ pub struct ImageGenTextChunkEvent {
     pub phase: ImageGenTextChunkEventPhase,
     /// Piece of text to append to the earlier pieces of the same phase.
     pub text: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -82,11 +82,11 @@ pub struct ImageGenCompletedEvent {
     pub b64_json: String,
     /// Creation time of the image in Unix seconds.
     pub created: i64,
-    /// MIME type of the decoded bytes, such as `image/png`; absent if the format was not recognised.
+    /// MIME type of the decoded bytes, such as `image/png`; absent if the format was not recognized.
     pub media_type: Option<String>,
     /// Tokens and cost spent on the generation, when the provider supplies them.
     pub usage: Option<TokenUsage>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -105,7 +105,7 @@ wire_struct!(ImageGenCompletedEvent ["type" = "image_generation.completed"] {
 pub struct ImageGenStreamErrorEvent {
     /// What the provider said about the failure.
     pub error: ImageGenStreamErrorEventError,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -127,7 +127,7 @@ pub struct ImageGenStreamErrorEventError {
     pub param: Option<String>,
     /// Category that the provider assigns to the failure; null when it sent none.
     pub r#type: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -160,7 +160,7 @@ pub enum ImageStreamEvent {
     ///
     /// `type` is `error`.
     Error(ImageGenStreamErrorEvent),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -221,7 +221,7 @@ pub struct ImageGenerationResponse {
     pub data: Vec<ImageGenerationResponseData>,
     /// Tokens and cost spent on the request, when the provider supplies them.
     pub usage: Option<TokenUsage>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -235,13 +235,13 @@ wire_struct!(ImageGenerationResponse { created: Required = 0, data: Required = 1
 pub struct ImageGenerationResponseData {
     /// Bytes of this image, encoded as Base64; decode them before saving.
     pub b64_json: String,
-    /// MIME type of the decoded bytes, such as `image/webp`; absent if the format was not recognised.
+    /// MIME type of the decoded bytes, such as `image/webp`; absent if the format was not recognized.
     pub media_type: Option<String>,
-    /// Where to fetch the picture, if the provider sends an address in place of the data.
+    /// Where to fetch the picture, if the provider sends an address instead of the data.
     pub url: Option<String>,
     /// Prompt that the model was given, if the provider changed yours.
     pub revised_prompt: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -273,7 +273,7 @@ pub struct ImageGenerationRequest {
     ///
     /// At most 16 elements.
     pub input_references: Option<Vec<ContentPartImage>>,
-    /// Most images you want; fewer may arrive, and single-image providers reject more than one.
+    /// Maximum number of images; fewer may arrive, and single-image providers reject more than one.
     pub n: Option<i64>,
     /// Compression level for `webp` and `jpeg` output; has no effect on `png` or where the provider offers no
     /// control.
@@ -305,7 +305,7 @@ pub struct ImageGenerationRequest {
     ///
     /// At most 256 characters.
     pub user: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -329,7 +329,7 @@ wire_struct!(ImageGenerationRequest {
 });
 
 impl ImageGenerationRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(model: impl Into<String>, prompt: impl Into<String>) -> Self {
         Self {
@@ -363,7 +363,7 @@ wire_setters!(ImageGenerationRequest {
     /// Sets `input_references`, from one element or a list. Pictures to start from or imitate, each given as a web
     /// address or a Base64 data URL.
     input_references: list ContentPartImage,
-    /// Sets `n`. Most images you want; fewer may arrive, and single-image providers reject more than one.
+    /// Sets `n`. Maximum number of images; fewer may arrive, and single-image providers reject more than one.
     n: number i64,
     /// Sets `output_compression`. Compression level for `webp` and `jpeg` output; has no effect on `png` or where the
     /// provider offers no control.
@@ -529,7 +529,7 @@ pub struct ImageGenerationProviderPreferences {
     pub order: Option<Vec<String>>,
     /// Criterion for ranking providers when `order` is absent; setting it turns load balancing off.
     pub sort: Option<ProviderPreferencesSort>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -543,7 +543,7 @@ wire_struct!(ImageGenerationProviderPreferences {
 });
 
 impl ImageGenerationProviderPreferences {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -642,7 +642,7 @@ wire_enum!(ImageGenerationRequestResolution {
 pub struct ImageModelsListResponse {
     /// Image models found, with one entry for each.
     pub data: Vec<ImageModelListItem>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -668,11 +668,11 @@ pub struct ImageModelListItem {
     pub id: String,
     /// Model name, written the way users should see it.
     pub name: String,
-    /// Request parameters the model honours, with the values it accepts.
+    /// Request parameters the model honors, with the values it accepts.
     pub supported_parameters: BTreeMap<String, CapabilityDescriptor>,
     /// True when at least one endpoint can stream images natively through the Image API.
     pub supports_streaming: bool,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -697,7 +697,7 @@ pub struct ImageModelArchitecture {
     pub input_modalities: Vec<InputModality>,
     /// Kinds of content the model can return.
     pub output_modalities: Vec<OutputModality>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -711,7 +711,7 @@ wire_struct!(ImageModelArchitecture { input_modalities: Required = 0, output_mod
 pub struct EnumCapability {
     /// Strings that the model takes for this parameter.
     pub values: Vec<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -729,7 +729,7 @@ pub struct RangeCapability {
     pub max: f64,
     /// Smallest number that the parameter accepts.
     pub min: f64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -744,7 +744,7 @@ wire_struct!(RangeCapability ["type" = "range"] {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BooleanCapability {
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -768,7 +768,7 @@ pub enum CapabilityDescriptor {
     ///
     /// `type` is `boolean`.
     Boolean(BooleanCapability),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -818,7 +818,7 @@ pub struct ImageModelEndpointsResponse {
     pub endpoints: Vec<ImageEndpoint>,
     /// Slug of the image model to which the endpoints belong.
     pub id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -842,11 +842,11 @@ pub struct ImageEndpoint {
     pub provider_slug: String,
     /// Tag by which a request can select exactly this endpoint; null when it has none.
     pub provider_tag: Option<String>,
-    /// Request parameters this endpoint honours, with the values it accepts.
+    /// Request parameters this endpoint honors, with the values it accepts.
     pub supported_parameters: BTreeMap<String, CapabilityDescriptor>,
     /// True when the endpoint can stream images by server-sent events if the request sets `stream`.
     pub supports_streaming: bool,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -874,7 +874,7 @@ pub struct ImagePricingEntry {
     pub unit: ImagePricingEntryUnit,
     /// Names the case to which the price applies, when one endpoint has several prices for the same thing.
     pub variant: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 

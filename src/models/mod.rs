@@ -2,10 +2,10 @@
 
 //! Every type of the API: plain data, one type for one thing.
 //!
-//! Each namespace is a module. The types that most programs write stand here too.
+//! Each namespace is a module. The types that most programs use are also here.
 //!
-//! Requests are made with `new` (what the API requires) and setters named like the fields. Everything that arrives keeps what
-//! this version does not know: open enums and unions have a variant `Unrecognized`, objects a field `extra`.
+//! Requests are created with `new` (with the required fields) and setters named like the other fields. Responses keep what
+//! this version does not know: enums and unions have a variant `Unrecognized`, objects a field `extra`.
 
 pub use crate::core::FilePart;
 pub use crate::core::wire::{Extra, Json, JsonObject, Patch, Secret, Unrecognized};

@@ -2,7 +2,7 @@
 
 //! The types of `model-info`.
 //!
-//! What is known about a model: what it takes and returns, its limits and its price.
+//! Descriptions of models: inputs and outputs, limits, prices.
 
 use crate::core::Page;
 use crate::core::wire::{Extra, Json};
@@ -58,7 +58,7 @@ wire_enum!(ModelCategory {
     Academia = "academia",
 });
 
-/// One page of the model catalogue with paging information.
+/// One page of the model catalog with paging information.
 ///
 /// Schema `ModelsListResponse` of the API document.
 ///
@@ -68,13 +68,13 @@ wire_enum!(ModelCategory {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ModelsListResponse {
-    /// Models on this page of the catalogue.
+    /// Models on this page of the catalog.
     pub data: Vec<Model>,
-    /// Where to find the neighbouring page of results.
+    /// Where to find the neighboring page of results.
     pub links: PageLinks,
     /// How many models match the query over all pages.
     pub total_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -94,7 +94,7 @@ impl Page for ModelsListResponse {
     }
 }
 
-/// Catalogue entry of one model: identity, modalities, context size, prices and supported parameters.
+/// Catalog entry of one model: identity, modalities, context size, prices and supported parameters.
 ///
 /// Schema `Model` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,7 +116,7 @@ pub struct Model {
     pub links: ModelLinks,
     /// Human-readable model name for lists and menus.
     pub name: String,
-    /// Token limits that apply to each single request, where there are any.
+    /// Token limits that apply to each single request, if there are any.
     pub per_request_limits: Option<PerRequestLimits>,
     /// What the model costs per unit, such as per prompt or completion token.
     pub pricing: PublicPricing,
@@ -125,7 +125,7 @@ pub struct Model {
     pub supported_parameters: Vec<SupportedParameter>,
     /// Voices a text-to-speech model can speak with; null for every other kind of model.
     pub supported_voices: Option<Vec<String>>,
-    /// Limits and moderation behaviour of the leading provider for this model.
+    /// Limits and moderation behavior of the leading provider for this model.
     pub top_provider: TopProviderInfo,
     /// Concrete model that a moving "latest" alias currently stands for; absent on ordinary models.
     pub alias_target: Option<ModelAliasTarget>,
@@ -141,7 +141,7 @@ pub struct Model {
     pub knowledge_cutoff: Option<String>,
     /// How reasoning can be controlled on this model; absent where reasoning does not apply.
     pub reasoning: Option<ModelReasoning>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -176,9 +176,9 @@ wire_struct!(Model {
 pub struct ModelAliasTarget {
     /// Display name of the model behind the alias.
     pub name: String,
-    /// Slug of the model behind the alias, equal to its own catalogue `id` and usable in requests.
+    /// Slug of the model behind the alias, equal to its own catalog `id` and usable in requests.
     pub slug: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -200,7 +200,7 @@ pub struct ModelArchitecture {
     pub instruct_type: Option<InstructType>,
     /// Tokenizer family, useful for estimating token counts.
     pub tokenizer: Option<ModelGroup>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -434,7 +434,7 @@ wire_enum!(ModelGroup {
     Qwen3 = "Qwen3",
 });
 
-/// Standings of the model in independent benchmarks, grouped by the organisation that runs them.
+/// Standings of the model in independent benchmarks, grouped by the organization that runs them.
 ///
 /// Schema `ModelBenchmarks` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -444,7 +444,7 @@ pub struct ModelBenchmarks {
     pub design_arena: Vec<DaBenchmarkEntry>,
     /// Index scores published by Artificial Analysis.
     pub artificial_analysis: Option<AaBenchmarkEntry>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -463,7 +463,7 @@ pub struct AaBenchmarkEntry {
     pub coding_index: Option<f64>,
     /// Result on the composite for general capability; null when the model has not been scored.
     pub intelligence_index: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -490,7 +490,7 @@ pub struct DaBenchmarkEntry {
     pub rank: i64,
     /// Share of comparisons the model won, in per cent.
     pub win_rate: f64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -520,7 +520,7 @@ pub struct DefaultParameters {
     pub top_k: Option<i64>,
     /// Nucleus sampling share used when a request sets none; `null` when the model has no preset.
     pub top_p: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -541,7 +541,7 @@ wire_struct!(DefaultParameters {
 pub struct ModelLinks {
     /// Path of the call that lists the endpoints serving this model.
     pub details: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -557,7 +557,7 @@ pub struct PerRequestLimits {
     pub completion_tokens: f64,
     /// Largest number of input tokens one request may carry.
     pub prompt_tokens: f64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -601,7 +601,7 @@ pub struct PublicPricing {
     pub request: Option<String>,
     /// Charge in USD for one web search.
     pub web_search: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -655,7 +655,7 @@ pub struct PricingOverride {
     pub utc_end: Option<f64>,
     /// UTC time of day from which these rates hold, as an `HHMM` number; a start later than the end spans midnight.
     pub utc_start: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -687,10 +687,10 @@ pub struct ModelReasoning {
     pub default_enabled: Option<bool>,
     /// Effort levels the model accepts, strongest first; null means every level OpenRouter knows is allowed.
     pub supported_efforts: Option<Vec<Json>>,
-    /// True when a token budget in `reasoning.max_tokens` works here, beside or in place of an effort level;
+    /// True when a token budget in `reasoning.max_tokens` works here, in addition to or instead of an effort level;
     /// otherwise left out.
     pub supports_max_tokens: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -714,7 +714,7 @@ pub struct TopProviderInfo {
     pub context_length: Option<i64>,
     /// Longest answer, in tokens, that the leading provider gives; null when it states none.
     pub max_completion_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 

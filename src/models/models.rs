@@ -2,14 +2,14 @@
 
 //! The types of `models`.
 //!
-//! All models: names, prices, limits and abilities.
+//! All models with their names, prices, limits and capabilities.
 
 use crate::core::wire::Extra;
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
 use crate::core::{Parameters, Parts};
 use crate::models::model_info::{Model, ModelCategory};
 
-/// Envelope around one entry of the model catalogue.
+/// Envelope around one entry of the model catalog.
 ///
 /// Schema `ModelResponse` of the API document.
 ///
@@ -19,7 +19,7 @@ use crate::models::model_info::{Model, ModelCategory};
 pub struct ModelResponse {
     /// The requested model with its prices, modalities and limits.
     pub data: Model,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -37,11 +37,11 @@ pub enum ModelSort {
     MostPopular,
     /// Most recently created models first.
     Newest,
-    /// Most tokens in the past week first.
+    /// Highest number of tokens in the past week first.
     TopWeekly,
     /// Cheapest average price first.
     PricingLowToHigh,
-    /// Dearest average price first.
+    /// Highest average price first.
     PricingHighToLow,
     /// Longest context window first.
     ContextHighToLow,
@@ -111,7 +111,7 @@ wire_enum!(GetModelsRegion {
     Us = "us",
 });
 
-/// The optional parameters of `models_list`. Left out, the server's defaults hold.
+/// The optional parameters of `models_list`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ModelsListParams {
@@ -211,7 +211,7 @@ pub struct ModelsListParams {
 }
 
 impl ModelsListParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -492,7 +492,7 @@ impl ModelsListParams {
     }
 }
 
-/// The optional parameters of `models_count`. Left out, the server's defaults hold.
+/// The optional parameters of `models_count`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ModelsCountParams {
@@ -502,7 +502,7 @@ pub struct ModelsCountParams {
 }
 
 impl ModelsCountParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -527,7 +527,7 @@ impl ModelsCountParams {
     }
 }
 
-/// Envelope around the number of models in the catalogue.
+/// Envelope around the number of models in the catalog.
 ///
 /// Schema `ModelsCountResponse` of the API document.
 ///
@@ -537,7 +537,7 @@ impl ModelsCountParams {
 pub struct ModelsCountResponse {
     /// Inner object that holds the count itself.
     pub data: ModelsCountResponseData,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -553,7 +553,7 @@ impl Root for ModelsCountResponse {}
 pub struct ModelsCountResponseData {
     /// How many models are available in total.
     pub count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -582,7 +582,7 @@ wire_enum!(ListModelsUserClient {
     Codex = "codex",
 });
 
-/// The optional parameters of `models_list_for_user`. Left out, the server's defaults hold.
+/// The optional parameters of `models_list_for_user`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ModelsListForUserParams {
@@ -605,7 +605,7 @@ pub struct ModelsListForUserParams {
 }
 
 impl ModelsListForUserParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()

@@ -2,7 +2,7 @@
 
 //! The types of `oauth`.
 //!
-//! Let users sign in with their OpenRouter account and get a key of theirs (OAuth with PKCE).
+//! Let users sign in with their OpenRouter account, and get a key for it (OAuth with PKCE).
 
 use crate::core::wire::{Extra, Secret};
 use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
@@ -18,7 +18,7 @@ pub struct ExchangeAuthCodeForApiKeyResponse {
     pub key: Secret,
     /// ID of the user behind the key; null when none is linked.
     pub user_id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -36,7 +36,7 @@ pub struct ExchangeAuthCodeForApiKeyRequest {
     pub code_challenge_method: Option<CodeChallengeMethod>,
     /// Secret PKCE string behind the earlier challenge; needed only when the authorization step sent one.
     pub code_verifier: Option<Secret>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -47,7 +47,7 @@ wire_struct!(ExchangeAuthCodeForApiKeyRequest {
 });
 
 impl ExchangeAuthCodeForApiKeyRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(code: impl Into<Secret>) -> Self {
         Self { code: code.into(), code_challenge_method: None, code_verifier: None, extra: Extra::new() }
@@ -90,7 +90,7 @@ wire_enum!(CodeChallengeMethod {
 pub struct CreateAuthKeysCodeResponse {
     /// The code itself, with its app and creation time.
     pub data: CreateAuthKeysCodeResponseData,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -110,7 +110,7 @@ pub struct CreateAuthKeysCodeResponseData {
     pub created_at: String,
     /// Code to send as `code` when you exchange it for a key.
     pub id: Secret,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -148,7 +148,7 @@ pub struct CreateAuthKeysCodeRequest {
     ///
     /// Format `uuid`.
     pub workspace_id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -166,7 +166,7 @@ wire_struct!(CreateAuthKeysCodeRequest {
 });
 
 impl CreateAuthKeysCodeRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(callback_url: impl Into<String>) -> Self {
         Self {
@@ -219,7 +219,7 @@ pub struct OAuthJwks {
     ///
     /// At least 1 element.
     pub keys: Vec<OAuthJwksKey>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -245,7 +245,7 @@ pub struct OAuthJwksKey {
     ///
     /// Matches `^[A-Za-z0-9_-]+$`.
     pub y: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -263,13 +263,13 @@ wire_struct!(OAuthJwksKey ["alg" = "ES256", "crv" = "P-256", "kty" = "EC", "use"
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TokenExchangeResponse {
-    /// Token to use in place of an API key, as a bearer credential, until it expires.
+    /// Token to use instead of an API key, as a bearer credential, until it expires.
     pub access_token: Secret,
     /// Remaining lifetime of the token in seconds; obtain another one before it is over.
     pub expires_in: i64,
     /// What the token can be used for, `inference` or `management`, as determined by the key behind the policy.
     pub scope: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -300,7 +300,7 @@ pub struct TokenExchangeRequest {
     pub requested_token_type: Option<TokenExchangeRequestRequestedTokenType>,
     /// Capability that the token should have; if sent, it must match the kind of API key behind the policy.
     pub scope: Option<TokenExchangeRequestScope>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -312,7 +312,7 @@ wire_struct!(TokenExchangeRequest ["grant_type" = "urn:ietf:params:oauth:grant-t
 });
 
 impl TokenExchangeRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(federation_policy_id: impl Into<String>, subject_token: impl Into<Secret>) -> Self {
         Self {

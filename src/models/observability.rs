@@ -2,7 +2,7 @@
 
 //! The types of `observability`.
 //!
-//! Where traces of requests are sent for monitoring.
+//! Destinations that traces of requests are sent to for monitoring.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wir
 use crate::core::{Page, Parameters, Parts};
 use crate::models::shared::{DataRegion, FilterLogic, FilterValue};
 
-/// The optional parameters of `observability_list`. Left out, the server's defaults hold.
+/// The optional parameters of `observability_list`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ObservabilityListParams {
@@ -30,7 +30,7 @@ pub struct ObservabilityListParams {
 }
 
 impl ObservabilityListParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -85,7 +85,7 @@ pub struct ListObservabilityDestinationsResponse {
     pub data: Vec<ObservabilityDestination>,
     /// How many destinations match the filters altogether, across all pages.
     pub total_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -150,7 +150,7 @@ pub struct ObservabilityArizeDestination {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -179,25 +179,25 @@ wire_struct!(ObservabilityArizeDestination ["type" = "arize"] {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ObservabilityArizeDestinationConfig {
-    /// Arize API key that authorises sending traces; treat it as a secret.
+    /// Arize API key that authorizes sending traces; treat it as a secret.
     ///
-    /// At least 1 character. On the wire `apiKey`.
+    /// At least 1 character. `apiKey` in JSON.
     pub api_key: Secret,
     /// Arize AX tracing project under which the traces appear.
     ///
-    /// At least 1 character. On the wire `modelId`.
+    /// At least 1 character. `modelId` in JSON.
     pub model_id: String,
     /// Key of the Arize space that receives the traces.
     ///
-    /// At least 1 character. On the wire `spaceKey`.
+    /// At least 1 character. `spaceKey` in JSON.
     pub space_key: Secret,
     /// Address of the Arize OTLP endpoint that receives the traces.
     ///
-    /// Default `https://otlp.arize.com`. On the wire `baseUrl`.
+    /// Default `https://otlp.arize.com`. `baseUrl` in JSON.
     pub base_url: Option<String>,
     /// Extra HTTP headers sent along with every delivery to Arize.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -222,14 +222,14 @@ pub struct ObservabilityFilterRulesConfig {
     ///
     /// Default `true`.
     pub enabled: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ObservabilityFilterRulesConfig { groups: Required = 0, enabled: Optional = 1 });
 
 impl ObservabilityFilterRulesConfig {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<Groups>(groups: impl IntoList<ObservabilityFilterRuleGroup, Groups>) -> Self {
         Self { groups: groups.into_list(), enabled: None, extra: Extra::new() }
@@ -253,14 +253,14 @@ pub struct ObservabilityFilterRuleGroup {
     ///
     /// Default `and`.
     pub logic: Option<FilterLogic>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ObservabilityFilterRuleGroup { rules: Required = 0, logic: Optional = 1 });
 
 impl ObservabilityFilterRuleGroup {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<Rules>(rules: impl IntoList<ObservabilityFilterRuleGroupRule, Rules>) -> Self {
         Self { rules: rules.into_list(), logic: None, extra: Extra::new() }
@@ -284,14 +284,14 @@ pub struct ObservabilityFilterRuleGroupRule {
     pub operator: ObservabilityFilterRuleGroupRuleOperator,
     /// Text or number to compare with; has no use for the existence operators.
     pub value: Option<FilterValue>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ObservabilityFilterRuleGroupRule { field: Required = 0, operator: Required = 1, value: Optional = 2 });
 
 impl ObservabilityFilterRuleGroupRule {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(
         field: impl Into<ObservabilityFilterRuleGroupRuleField>,
@@ -452,7 +452,7 @@ pub struct ObservabilityBraintrustDestination {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -481,21 +481,21 @@ wire_struct!(ObservabilityBraintrustDestination ["type" = "braintrust"] {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ObservabilityBraintrustDestinationConfig {
-    /// Braintrust API key that authorises sending traces; treat it as a secret.
+    /// Braintrust API key that authorizes sending traces; treat it as a secret.
     ///
-    /// At least 1 character. On the wire `apiKey`.
+    /// At least 1 character. `apiKey` in JSON.
     pub api_key: Secret,
     /// Braintrust project under which the traces are filed.
     ///
-    /// At least 1 character. On the wire `projectId`.
+    /// At least 1 character. `projectId` in JSON.
     pub project_id: String,
     /// Address of the Braintrust API that receives the traces.
     ///
-    /// Default `https://api.braintrust.dev`. On the wire `baseUrl`.
+    /// Default `https://api.braintrust.dev`. `baseUrl` in JSON.
     pub base_url: Option<String>,
     /// Extra HTTP headers sent along with every delivery to Braintrust.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -552,7 +552,7 @@ pub struct ObservabilityClickHouseDestination {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -601,13 +601,13 @@ pub struct ObservabilityClickHouseDestinationConfig {
     pub headers: Option<Secret<BTreeMap<String, String>>>,
     /// Whether to fill the `cache_write_tokens` column; add the column to the table first.
     ///
-    /// Default `false`. On the wire `shouldIncludeCacheWriteTokens`.
+    /// Default `false`. `shouldIncludeCacheWriteTokens` in JSON.
     pub should_include_cache_write_tokens: Option<bool>,
     /// Table inside the database into which traces are inserted.
     ///
     /// Default `OPENROUTER_TRACES`.
     pub table: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -666,7 +666,7 @@ pub struct ObservabilityDatadogDestination {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -697,11 +697,11 @@ wire_struct!(ObservabilityDatadogDestination ["type" = "datadog"] {
 pub struct ObservabilityDatadogDestinationConfig {
     /// Datadog API key; it needs the LLM Observability permission and is a secret.
     ///
-    /// At least 1 character. On the wire `apiKey`.
+    /// At least 1 character. `apiKey` in JSON.
     pub api_key: Secret,
     /// Application name under which the traces show up in Datadog LLM Observability.
     ///
-    /// At least 1 character. On the wire `mlApp`.
+    /// At least 1 character. `mlApp` in JSON.
     pub ml_app: String,
     /// Extra HTTP headers sent along with every delivery to Datadog.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
@@ -709,7 +709,7 @@ pub struct ObservabilityDatadogDestinationConfig {
     ///
     /// Default `https://api.datadoghq.com`.
     pub url: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -765,7 +765,7 @@ pub struct ObservabilityGrafanaDestination {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -794,21 +794,21 @@ wire_struct!(ObservabilityGrafanaDestination ["type" = "grafana"] {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ObservabilityGrafanaDestinationConfig {
-    /// Grafana Cloud token that authorises sending traces; treat it as a secret.
+    /// Grafana Cloud token that authorizes sending traces; treat it as a secret.
     ///
-    /// At least 1 character. On the wire `apiKey`.
+    /// At least 1 character. `apiKey` in JSON.
     pub api_key: Secret,
     /// Identifier of the Grafana Cloud instance that receives the traces.
     ///
-    /// At least 1 character. On the wire `instanceId`.
+    /// At least 1 character. `instanceId` in JSON.
     pub instance_id: String,
     /// Address of the Grafana Cloud OTLP gateway for your region.
     ///
-    /// Default `https://otlp-gateway-prod-us-west-0.grafana.net`. On the wire `baseUrl`.
+    /// Default `https://otlp-gateway-prod-us-west-0.grafana.net`. `baseUrl` in JSON.
     pub base_url: Option<String>,
     /// Extra HTTP headers sent along with every delivery to Grafana.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -864,7 +864,7 @@ pub struct ObservabilityLangfuseDestination {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -895,19 +895,19 @@ wire_struct!(ObservabilityLangfuseDestination ["type" = "langfuse"] {
 pub struct ObservabilityLangfuseDestinationConfig {
     /// Public half of the Langfuse project key pair.
     ///
-    /// At least 1 character. On the wire `publicKey`.
+    /// At least 1 character. `publicKey` in JSON.
     pub public_key: String,
     /// Secret half of the Langfuse project key pair; keep it confidential.
     ///
-    /// At least 1 character. On the wire `secretKey`.
+    /// At least 1 character. `secretKey` in JSON.
     pub secret_key: Secret,
     /// Address of the Langfuse server, whether a cloud region or your own installation.
     ///
-    /// Default `https://us.cloud.langfuse.com`. On the wire `baseUrl`.
+    /// Default `https://us.cloud.langfuse.com`. `baseUrl` in JSON.
     pub base_url: Option<String>,
     /// Extra HTTP headers sent along with every delivery to Langfuse.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -964,7 +964,7 @@ pub struct ObservabilityLangSmithDestination {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -993,9 +993,9 @@ wire_struct!(ObservabilityLangSmithDestination ["type" = "langsmith"] {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ObservabilityLangSmithDestinationConfig {
-    /// LangSmith API key that authorises sending traces; organisation keys also need a workspace.
+    /// LangSmith API key that authorizes sending traces; organization keys also need a workspace.
     ///
-    /// At least 1 character. On the wire `apiKey`.
+    /// At least 1 character. `apiKey` in JSON.
     pub api_key: Secret,
     /// Address of the LangSmith API that receives the traces.
     ///
@@ -1007,11 +1007,11 @@ pub struct ObservabilityLangSmithDestinationConfig {
     ///
     /// At least 1 character. Default `main`.
     pub project: Option<String>,
-    /// LangSmith workspace to write to, shown in its settings; needed with keys that span an organisation.
+    /// LangSmith workspace to write to, shown in its settings; needed with keys that span an organization.
     ///
-    /// On the wire `workspaceId`.
+    /// `workspaceId` in JSON.
     pub workspace_id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1069,7 +1069,7 @@ pub struct ObservabilityNewRelicDestination {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1098,17 +1098,17 @@ wire_struct!(ObservabilityNewRelicDestination ["type" = "newrelic"] {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ObservabilityNewRelicDestinationConfig {
-    /// New Relic licence key that authorises sending traces; treat it as a secret.
+    /// New Relic license key that authorizes sending traces; treat it as a secret.
     ///
-    /// At least 1 character. On the wire `licenseKey`.
+    /// At least 1 character. `licenseKey` in JSON.
     pub license_key: Secret,
     /// Extra HTTP headers sent along with every delivery to New Relic.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
-    /// New Relic data centre that hosts your account.
+    /// New Relic data center that hosts your account.
     ///
     /// Default `us`.
     pub region: Option<ObservabilityNewRelicRegion>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1118,7 +1118,7 @@ wire_struct!(ObservabilityNewRelicDestinationConfig {
     region: Optional = 2,
 });
 
-/// New Relic data centre that hosts your account.
+/// New Relic data center that hosts your account.
 ///
 /// At `ObservabilityNewrelicDestination.config.region` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -1182,7 +1182,7 @@ pub struct ObservabilityOpikDestination {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1211,13 +1211,13 @@ wire_struct!(ObservabilityOpikDestination ["type" = "opik"] {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ObservabilityOpikDestinationConfig {
-    /// Opik API key that authorises sending traces; treat it as a secret.
+    /// Opik API key that authorizes sending traces; treat it as a secret.
     ///
-    /// At least 1 character. On the wire `apiKey`.
+    /// At least 1 character. `apiKey` in JSON.
     pub api_key: Secret,
     /// Opik project under which the traces are filed.
     ///
-    /// At least 1 character. On the wire `projectName`.
+    /// At least 1 character. `projectName` in JSON.
     pub project_name: String,
     /// Opik workspace that contains the project.
     ///
@@ -1225,7 +1225,7 @@ pub struct ObservabilityOpikDestinationConfig {
     pub workspace: String,
     /// Extra HTTP headers sent along with every delivery to Opik.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1281,7 +1281,7 @@ pub struct ObservabilityOtelCollectorDestination {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1315,7 +1315,7 @@ pub struct ObservabilityOtelCollectorConfig {
     /// Extra HTTP headers for the collector, typically authentication; Axiom expects `Authorization` and
     /// `X-Axiom-Dataset`.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1367,7 +1367,7 @@ pub struct ObservabilityPostHogDestination {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1398,7 +1398,7 @@ wire_struct!(ObservabilityPostHogDestination ["type" = "posthog"] {
 pub struct ObservabilityPostHogDestinationConfig {
     /// PostHog API key of the project that receives the events.
     ///
-    /// At least 1 character. On the wire `apiKey`.
+    /// At least 1 character. `apiKey` in JSON.
     pub api_key: Secret,
     /// Address of the PostHog ingestion host for your region or installation.
     ///
@@ -1406,7 +1406,7 @@ pub struct ObservabilityPostHogDestinationConfig {
     pub endpoint: Option<String>,
     /// Extra HTTP headers sent along with every delivery to PostHog.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1461,7 +1461,7 @@ pub struct ObservabilityRampDestination {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1492,15 +1492,15 @@ wire_struct!(ObservabilityRampDestination ["type" = "ramp"] {
 pub struct ObservabilityRampDestinationConfig {
     /// Ramp API key, created in the integration settings there; treat it as a secret.
     ///
-    /// At least 1 character. On the wire `apiKey`.
+    /// At least 1 character. `apiKey` in JSON.
     pub api_key: Secret,
     /// Address of the Ramp endpoint that takes in usage data.
     ///
-    /// Default `https://api.ramp.com/developer/v1/ai-usage/openrouter`. On the wire `baseUrl`.
+    /// Default `https://api.ramp.com/developer/v1/ai-usage/openrouter`. `baseUrl` in JSON.
     pub base_url: Option<String>,
     /// Extra HTTP headers sent along with every delivery to Ramp.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1555,7 +1555,7 @@ pub struct ObservabilityS3Destination {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1586,15 +1586,15 @@ wire_struct!(ObservabilityS3Destination ["type" = "s3"] {
 pub struct ObservabilityS3DestinationConfig {
     /// Bucket into which the trace objects are written.
     ///
-    /// At least 1 character. On the wire `bucketName`.
+    /// At least 1 character. `bucketName` in JSON.
     pub bucket_name: String,
     /// Identifier of the access key used to write to the bucket.
     ///
-    /// At least 1 character. On the wire `accessKeyId`.
+    /// At least 1 character. `accessKeyId` in JSON.
     pub access_key_id: Option<Secret>,
     /// How OpenRouter authenticates to the bucket: with access keys, or by assuming an IAM role in your AWS account.
     ///
-    /// Default `access_keys`. On the wire `authMode`.
+    /// Default `access_keys`. `authMode` in JSON.
     pub auth_mode: Option<ObservabilityS3DestinationConfigAuthMode>,
     /// Address of an S3-compatible store such as Cloudflare R2 or MinIO; omit it for Amazon S3 itself.
     ///
@@ -1603,14 +1603,14 @@ pub struct ObservabilityS3DestinationConfig {
     /// External ID that OpenRouter issues for the destination; make the trust policy of the IAM role check it as
     /// `sts:ExternalId`.
     ///
-    /// On the wire `externalId`.
+    /// `externalId` in JSON.
     pub external_id: Option<String>,
     /// Extra HTTP headers sent along with every upload.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
     /// Folder pattern for objects, built from `{prefix}`, `{date}`, `{year}`, `{month}`, `{day}` and `{apiKeyName}`;
     /// OpenRouter adds the file name.
     ///
-    /// Default `{prefix}/{date}`. On the wire `pathTemplate`.
+    /// Default `{prefix}/{date}`. `pathTemplate` in JSON.
     pub path_template: Option<String>,
     /// Text that replaces `{prefix}` in the path template.
     ///
@@ -1623,17 +1623,17 @@ pub struct ObservabilityS3DestinationConfig {
     /// ARN of the IAM role that OpenRouter assumes; the role must trust OpenRouter and grant `s3:PutObject` on the
     /// bucket.
     ///
-    /// Matches `^arn:aws:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$`. On the wire `roleArn`.
+    /// Matches `^arn:aws:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$`. `roleArn` in JSON.
     pub role_arn: Option<String>,
     /// Secret part of the access key pair; keep it confidential.
     ///
-    /// At least 1 character. On the wire `secretAccessKey`.
+    /// At least 1 character. `secretAccessKey` in JSON.
     pub secret_access_key: Option<Secret>,
     /// Session token that accompanies temporary credentials; unnecessary with permanent keys.
     ///
-    /// On the wire `sessionToken`.
+    /// `sessionToken` in JSON.
     pub session_token: Option<Secret>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1742,7 +1742,7 @@ pub struct ObservabilitySentryDestination {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1777,11 +1777,11 @@ pub struct ObservabilitySentryDestinationConfig {
     pub dsn: Secret,
     /// Address at which the Sentry project accepts OTLP traces.
     ///
-    /// On the wire `otlpEndpoint`.
+    /// `otlpEndpoint` in JSON.
     pub otlp_endpoint: String,
     /// Extra HTTP headers sent along with every delivery to Sentry.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1836,7 +1836,7 @@ pub struct ObservabilitySnowflakeDestination {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1885,7 +1885,7 @@ pub struct ObservabilitySnowflakeDestinationConfig {
     pub schema: Option<String>,
     /// Whether to fill the `cache_write_tokens` column; add the column to the table first.
     ///
-    /// Default `false`. On the wire `shouldIncludeCacheWriteTokens`.
+    /// Default `false`. `shouldIncludeCacheWriteTokens` in JSON.
     pub should_include_cache_write_tokens: Option<bool>,
     /// Table into which traces are inserted.
     ///
@@ -1895,7 +1895,7 @@ pub struct ObservabilitySnowflakeDestinationConfig {
     ///
     /// Default `COMPUTE_WH`.
     pub warehouse: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1955,7 +1955,7 @@ pub struct ObservabilityWeaveDestination {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1984,9 +1984,9 @@ wire_struct!(ObservabilityWeaveDestination ["type" = "weave"] {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ObservabilityWeaveDestinationConfig {
-    /// W&B API key that authorises sending traces; treat it as a secret.
+    /// W&B API key that authorizes sending traces; treat it as a secret.
     ///
-    /// At least 1 character. On the wire `apiKey`.
+    /// At least 1 character. `apiKey` in JSON.
     pub api_key: Secret,
     /// W&B entity, a user or team, that owns the project.
     ///
@@ -1998,11 +1998,11 @@ pub struct ObservabilityWeaveDestinationConfig {
     pub project: String,
     /// Address of the Weave trace server that receives the traces.
     ///
-    /// Default `https://trace.wandb.ai`. On the wire `baseUrl`.
+    /// Default `https://trace.wandb.ai`. `baseUrl` in JSON.
     pub base_url: Option<String>,
     /// Extra HTTP headers sent along with every delivery to Weave.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -2059,7 +2059,7 @@ pub struct ObservabilityWebhookDestination {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -2090,13 +2090,13 @@ wire_struct!(ObservabilityWebhookDestination ["type" = "webhook"] {
 pub struct ObservabilityWebhookDestinationConfig {
     /// Address of your endpoint that receives the traces.
     pub url: Secret,
-    /// Extra HTTP headers for the webhook call, for example an authorisation your endpoint expects.
+    /// Extra HTTP headers for the webhook call, for example an authorization your endpoint expects.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
     /// HTTP method used when calling the webhook.
     ///
     /// Default `POST`.
     pub method: Option<ObservabilityWebhookMethod>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -2121,7 +2121,7 @@ wire_enum!(ObservabilityWebhookMethod {
     Put = "PUT",
 });
 
-/// Any broadcast destination for traces, told apart by its `type`.
+/// Any broadcast destination for traces, distinguished by its `type`.
 ///
 /// Schema `ObservabilityDestination` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -2195,7 +2195,7 @@ pub enum ObservabilityDestination {
     ///
     /// `type` is `webhook`.
     Webhook(Box<ObservabilityWebhookDestination>),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -2360,7 +2360,7 @@ impl From<ObservabilityWebhookDestination> for ObservabilityDestination {
 }
 
 impl ObservabilityDestination {
-    /// Returns the field `api_key_hashes`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `api_key_hashes`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn api_key_hashes(&self) -> Option<&[String]> {
         match self {
@@ -2385,7 +2385,7 @@ impl ObservabilityDestination {
         }
     }
 
-    /// Returns the field `broadcast_generation_cost`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `broadcast_generation_cost`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn broadcast_generation_cost(&self) -> Option<bool> {
         match self {
@@ -2410,7 +2410,7 @@ impl ObservabilityDestination {
         }
     }
 
-    /// Returns the field `broadcast_generation_cost_allocation`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `broadcast_generation_cost_allocation`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn broadcast_generation_cost_allocation(&self) -> Option<bool> {
         match self {
@@ -2435,7 +2435,7 @@ impl ObservabilityDestination {
         }
     }
 
-    /// Returns the field `broadcast_generation_identity`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `broadcast_generation_identity`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn broadcast_generation_identity(&self) -> Option<bool> {
         match self {
@@ -2460,7 +2460,7 @@ impl ObservabilityDestination {
         }
     }
 
-    /// Returns the field `broadcast_generation_request_context`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `broadcast_generation_request_context`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn broadcast_generation_request_context(&self) -> Option<bool> {
         match self {
@@ -2485,7 +2485,7 @@ impl ObservabilityDestination {
         }
     }
 
-    /// Returns the field `created_at`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `created_at`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn created_at(&self) -> Option<&str> {
         match self {
@@ -2510,7 +2510,7 @@ impl ObservabilityDestination {
         }
     }
 
-    /// Returns the field `enabled`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `enabled`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn enabled(&self) -> Option<bool> {
         match self {
@@ -2535,7 +2535,7 @@ impl ObservabilityDestination {
         }
     }
 
-    /// Returns the field `filter_rules`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `filter_rules`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn filter_rules(&self) -> Option<&ObservabilityFilterRulesConfig> {
         match self {
@@ -2560,7 +2560,7 @@ impl ObservabilityDestination {
         }
     }
 
-    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `id`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn id(&self) -> Option<&str> {
         match self {
@@ -2585,7 +2585,7 @@ impl ObservabilityDestination {
         }
     }
 
-    /// Returns the field `name`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `name`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn name(&self) -> Option<&str> {
         match self {
@@ -2610,7 +2610,7 @@ impl ObservabilityDestination {
         }
     }
 
-    /// Returns the field `privacy_mode`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `privacy_mode`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn privacy_mode(&self) -> Option<bool> {
         match self {
@@ -2635,7 +2635,7 @@ impl ObservabilityDestination {
         }
     }
 
-    /// Returns the field `regions`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `regions`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn regions(&self) -> Option<&[DataRegion]> {
         match self {
@@ -2660,7 +2660,7 @@ impl ObservabilityDestination {
         }
     }
 
-    /// Returns the field `sampling_rate`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `sampling_rate`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn sampling_rate(&self) -> Option<f64> {
         match self {
@@ -2685,7 +2685,7 @@ impl ObservabilityDestination {
         }
     }
 
-    /// Returns the field `updated_at`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `updated_at`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn updated_at(&self) -> Option<&str> {
         match self {
@@ -2710,7 +2710,7 @@ impl ObservabilityDestination {
         }
     }
 
-    /// Returns the field `workspace_id`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `workspace_id`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn workspace_id(&self) -> Option<&str> {
         match self {
@@ -2751,7 +2751,7 @@ impl ObservabilityDestination {
 pub struct ObservabilityDestinationResponse {
     /// The new destination as it was stored.
     pub data: ObservabilityDestination,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -2812,7 +2812,7 @@ pub struct CreateObservabilityDestinationRequest {
     ///
     /// Format `uuid`.
     pub workspace_id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -2834,7 +2834,7 @@ wire_struct!(CreateObservabilityDestinationRequest {
 });
 
 impl CreateObservabilityDestinationRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(
         config: impl Into<Secret<JsonObject>>,
@@ -3004,7 +3004,7 @@ pub struct UpdateObservabilityDestinationRequest {
     pub enabled: Option<bool>,
     /// Rules that select which generations are forwarded; null drops the rules.
     pub filter_rules: Patch<ObservabilityFilterRulesConfig>,
-    /// Label by which people recognise the destination.
+    /// Label by which people recognize the destination.
     pub name: Option<String>,
     /// Forwards metadata alone and withholds the bodies of requests and responses.
     pub privacy_mode: Option<bool>,
@@ -3014,7 +3014,7 @@ pub struct UpdateObservabilityDestinationRequest {
     pub regions: Option<Vec<ObservabilityDataRegionInput>>,
     /// Fraction of traffic to forward, where 1 forwards everything.
     pub sampling_rate: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -3034,7 +3034,7 @@ wire_struct!(UpdateObservabilityDestinationRequest {
 });
 
 impl UpdateObservabilityDestinationRequest {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -3042,7 +3042,7 @@ impl UpdateObservabilityDestinationRequest {
 }
 
 wire_setters!(UpdateObservabilityDestinationRequest {
-    /// Changes `api_key_hashes`; a plain value sets it, `Patch::Clear` empties it. Forwards only traffic of these API
+    /// Changes `api_key_hashes`; a plain value sets it, `Patch::Clear` clears it. Forwards only traffic of these API
     /// keys, given by hash; null forwards all keys, and an empty list is refused.
     api_key_hashes: patch Vec<String>,
     /// Sets `broadcast_generation_cost`. Adds price and billing facts about each generation to what is forwarded.
@@ -3059,10 +3059,10 @@ wire_setters!(UpdateObservabilityDestinationRequest {
     config: into Secret<JsonObject>,
     /// Sets `enabled`. Turns forwarding to the destination on or off.
     enabled: exact bool,
-    /// Changes `filter_rules`; a plain value sets it, `Patch::Clear` empties it. Rules that select which generations
+    /// Changes `filter_rules`; a plain value sets it, `Patch::Clear` clears it. Rules that select which generations
     /// are forwarded; null drops the rules.
     filter_rules: patch ObservabilityFilterRulesConfig,
-    /// Sets `name`. Label by which people recognise the destination.
+    /// Sets `name`. Label by which people recognize the destination.
     name: into String,
     /// Sets `privacy_mode`. Forwards metadata alone and withholds the bodies of requests and responses.
     privacy_mode: exact bool,

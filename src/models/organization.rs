@@ -2,13 +2,13 @@
 
 //! The types of `organization`.
 //!
-//! Who belongs to your organization.
+//! The members of your organization.
 
 use crate::core::wire::Extra;
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parameters, Parts};
 
-/// The optional parameters of `organization_list_members`. Left out, the server's defaults hold.
+/// The optional parameters of `organization_list_members`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct OrganizationListMembersParams {
@@ -23,7 +23,7 @@ pub struct OrganizationListMembersParams {
 }
 
 impl OrganizationListMembersParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -65,7 +65,7 @@ pub struct ListOrganizationMembersResponse {
     pub data: Vec<ListOrganizationMembersResponseData>,
     /// Members in the whole organization, not only on this page.
     pub total_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -101,7 +101,7 @@ pub struct ListOrganizationMembersResponseData {
     pub last_name: Option<String>,
     /// What the member may do in the organization.
     pub role: ListOrganizationMembersResponseDataRole,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -141,7 +141,7 @@ wire_enum!(ListOrganizationMembersResponseDataRole {
 pub struct OrganizationSettingsResponse {
     /// Current settings of the organization.
     pub data: OrganizationSettings,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -159,7 +159,7 @@ pub struct OrganizationSettings {
     pub id: String,
     /// True when members see only usable models in the dashboard; model listings by API are not affected.
     pub is_filtered_model_catalog_enabled: bool,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -173,14 +173,14 @@ wire_struct!(OrganizationSettings { id: Required = 0, is_filtered_model_catalog_
 pub struct UpdateOrganizationSettingsRequest {
     /// True hides models that the organization cannot use from the dashboard; model listings by API are not affected.
     pub is_filtered_model_catalog_enabled: bool,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(UpdateOrganizationSettingsRequest { is_filtered_model_catalog_enabled: Required = 0 });
 
 impl UpdateOrganizationSettingsRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(is_filtered_model_catalog_enabled: bool) -> Self {
         Self { is_filtered_model_catalog_enabled, extra: Extra::new() }

@@ -2,7 +2,7 @@
 
 //! The types of `plugins`.
 //!
-//! What OpenRouter does around a request: web search, file parsing, routing, safeguards.
+//! Plugins that OpenRouter runs around a request: web search, file parsing, routing, safeguards.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub struct Alignment {
     /// Evaluation records, one per assistant message that was checked, oldest first; empty when none had content to
     /// check.
     pub calls: Vec<AlignmentCallRecord>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -40,7 +40,7 @@ pub struct AlignmentAllowedCallRecord {
     ///
     /// From 1 to 128 elements.
     pub rules: Vec<AlignmentRuleRecord>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -61,7 +61,7 @@ pub struct AlignmentRuleRecord {
     pub broken: bool,
     /// How likely it is, by the judgment of the evaluator, that the rule was broken; null if it was not checked.
     pub probability: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -79,7 +79,7 @@ pub struct AlignmentBlockedCallRecord {
     ///
     /// From 1 to 128 elements.
     pub rules: Vec<AlignmentRuleRecord>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -98,7 +98,7 @@ pub struct AlignmentUnavailableCallRecord {
     pub call: i64,
     /// What kept the message from being evaluated.
     pub reason: AlignmentUnavailableCallRecordReason,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -150,7 +150,7 @@ pub enum AlignmentCallRecord {
     ///
     /// `outcome` is `unavailable`.
     Unavailable(AlignmentUnavailableCallRecord),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -189,7 +189,7 @@ impl From<AlignmentUnavailableCallRecord> for AlignmentCallRecord {
 }
 
 impl AlignmentCallRecord {
-    /// Returns the field `call`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `call`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn call(&self) -> Option<i64> {
         match self {
@@ -209,7 +209,7 @@ impl AlignmentCallRecord {
 pub struct ArmorSafeguardResult {
     /// Holds the verdicts.
     pub status: ArmorSafeguardResultStatus,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -225,7 +225,7 @@ wire_struct!(ArmorSafeguardResult ["type" = "dangerous_tool_use"] {
 pub struct ArmorSafeguardResultStatus {
     /// Verdict on each call, by the ID of the call.
     pub tool_uses: BTreeMap<String, ArmorToolUseVerdict>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -243,7 +243,7 @@ pub struct ArmorToolUseVerdictEvaluated {
     pub outcome: ArmorToolUseVerdictEvaluatedOutcome,
     /// Why the call was flagged, such as the name of the rule.
     pub explanation: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -277,7 +277,7 @@ wire_enum!(ArmorToolUseVerdictEvaluatedOutcome {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ArmorToolUseVerdictSkipped {
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -291,7 +291,7 @@ wire_struct!(ArmorToolUseVerdictSkipped ["type" = "skipped"] {});
 pub struct ArmorToolUseVerdictUnavailable {
     /// Why the call could not be judged.
     pub reason: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -317,7 +317,7 @@ pub enum ArmorToolUseVerdict {
     ///
     /// `type` is `unavailable`.
     Unavailable(ArmorToolUseVerdictUnavailable),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -366,8 +366,7 @@ pub struct AutoRouterPlugin {
     ///
     /// At most 1024 elements.
     pub allowed_models: Option<Vec<String>>,
-    /// Numeric balance between price and quality, where higher numbers favour cheaper models; `cost_tier` replaces
-    /// it.
+    /// Numeric balance between price and quality, where higher numbers favor cheaper models; `cost_tier` replaces it.
     ///
     /// From 0 to 10. Deprecated by the API.
     pub cost_quality_tradeoff: Option<i64>,
@@ -382,7 +381,7 @@ pub struct AutoRouterPlugin {
     pub excluded_models: Option<Vec<String>>,
     /// Set to `true` to stay with the model named in the latest assistant message instead of choosing anew each turn.
     pub pin_model: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -396,7 +395,7 @@ wire_struct!(AutoRouterPlugin ["id" = "auto-router"] {
 });
 
 impl AutoRouterPlugin {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -407,7 +406,7 @@ wire_setters!(AutoRouterPlugin {
     /// Sets `allowed_models`, from one element or a list. Restricts the choice to models matching these patterns,
     /// with `*` as wildcard; without it all models ranked for the task compete.
     allowed_models: list String,
-    /// Sets `cost_quality_tradeoff`. Numeric balance between price and quality, where higher numbers favour cheaper
+    /// Sets `cost_quality_tradeoff`. Numeric balance between price and quality, where higher numbers favor cheaper
     /// models; `cost_tier` replaces it.
     cost_quality_tradeoff: number i64,
     /// Sets `cost_tier`. Price band to pick from, as a range of cost percentiles; overrides `cost_quality_tradeoff`
@@ -434,8 +433,7 @@ pub struct AutoBetaRouterPlugin {
     ///
     /// At most 1024 elements.
     pub allowed_models: Option<Vec<String>>,
-    /// Numeric balance between price and quality, where higher numbers favour cheaper models; `cost_tier` replaces
-    /// it.
+    /// Numeric balance between price and quality, where higher numbers favor cheaper models; `cost_tier` replaces it.
     ///
     /// From 0 to 10. Deprecated by the API.
     pub cost_quality_tradeoff: Option<i64>,
@@ -448,7 +446,7 @@ pub struct AutoBetaRouterPlugin {
     ///
     /// At most 1024 elements.
     pub excluded_models: Option<Vec<String>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -461,7 +459,7 @@ wire_struct!(AutoBetaRouterPlugin ["id" = "auto-beta-router"] {
 });
 
 impl AutoBetaRouterPlugin {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -472,7 +470,7 @@ wire_setters!(AutoBetaRouterPlugin {
     /// Sets `allowed_models`, from one element or a list. Restricts the choice to models matching these patterns,
     /// with `*` as wildcard; without it all models ranked for the task compete.
     allowed_models: list String,
-    /// Sets `cost_quality_tradeoff`. Numeric balance between price and quality, where higher numbers favour cheaper
+    /// Sets `cost_quality_tradeoff`. Numeric balance between price and quality, where higher numbers favor cheaper
     /// models; `cost_tier` replaces it.
     cost_quality_tradeoff: number i64,
     /// Sets `cost_tier`. Price band to pick from, as a range of cost percentiles; overrides `cost_quality_tradeoff`
@@ -491,14 +489,14 @@ wire_setters!(AutoBetaRouterPlugin {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ModerationPlugin {
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ModerationPlugin ["id" = "moderation"] {});
 
 impl ModerationPlugin {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -531,12 +529,12 @@ pub struct WebSearchPlugin {
     pub mode: Option<WebSearchMode>,
     /// Text that introduces the search results to the model.
     pub search_prompt: Option<String>,
-    /// Rough whereabouts of the user, to favour local hits.
+    /// Rough whereabouts of the user, to favor local hits.
     pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts from X to the native web search of SpaceXAI, which charges for them separately; omit it to search
     /// only the web.
     pub x_search: Option<XSearchOptions>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -554,7 +552,7 @@ wire_struct!(WebSearchPlugin ["id" = "web"] {
 });
 
 impl WebSearchPlugin {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -581,7 +579,7 @@ wire_setters!(WebSearchPlugin {
     mode: into WebSearchMode,
     /// Sets `search_prompt`. Text that introduces the search results to the model.
     search_prompt: into String,
-    /// Sets `user_location`. Rough whereabouts of the user, to favour local hits.
+    /// Sets `user_location`. Rough whereabouts of the user, to favor local hits.
     user_location: into WebSearchUserLocation,
     /// Sets `x_search`. Adds posts from X to the native web search of SpaceXAI, which charges for them separately;
     /// omit it to search only the web.
@@ -602,7 +600,7 @@ pub struct WebFetchPlugin {
     pub max_content_tokens: Option<i64>,
     /// How many pages one request may fetch; further attempts give the model an error.
     pub max_uses: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -614,7 +612,7 @@ wire_struct!(WebFetchPlugin ["id" = "web-fetch"] {
 });
 
 impl WebFetchPlugin {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -642,7 +640,7 @@ pub struct FileParserPlugin {
     pub enabled: Option<bool>,
     /// Settings for the parsing of PDF documents.
     pub pdf: Option<PdfParserOptions>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -652,7 +650,7 @@ wire_struct!(FileParserPlugin ["id" = "file-parser"] {
 });
 
 impl FileParserPlugin {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -675,14 +673,14 @@ wire_setters!(FileParserPlugin {
 pub struct PdfParserOptions {
     /// Engine to read PDF files with; omit it to let OpenRouter choose.
     pub engine: Option<PdfParserEngine>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(PdfParserOptions { engine: Optional = 0 });
 
 impl PdfParserOptions {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -728,7 +726,7 @@ wire_enum!(PdfParserEngine {
 pub struct ResponseHealingPlugin {
     /// Turn off with `false` to receive this answer without any repair.
     pub enabled: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -737,7 +735,7 @@ wire_struct!(ResponseHealingPlugin ["id" = "response-healing"] {
 });
 
 impl ResponseHealingPlugin {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -759,7 +757,7 @@ pub struct ContextCompressionPlugin {
     pub enabled: Option<bool>,
     /// Which shortening method to apply to the prompt.
     pub engine: Option<ContextCompressionEngine>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -769,7 +767,7 @@ wire_struct!(ContextCompressionPlugin ["id" = "context-compression"] {
 });
 
 impl ContextCompressionPlugin {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -819,7 +817,7 @@ pub struct ParetoRouterPlugin {
     pub min_coding_score: Option<f64>,
     /// Which input price the router compares and checks against `max_price`.
     pub price_source: Option<ParetoRouterPluginPriceSource>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -831,7 +829,7 @@ wire_struct!(ParetoRouterPlugin ["id" = "pareto-router"] {
 });
 
 impl ParetoRouterPlugin {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -894,7 +892,7 @@ pub struct FusionPlugin {
     ///
     /// At most 8 elements.
     pub tools: Option<Vec<DynamicServerTool>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -908,7 +906,7 @@ wire_struct!(FusionPlugin ["id" = "fusion"] {
 });
 
 impl FusionPlugin {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -968,7 +966,7 @@ pub struct SwitchyardRouterPlugin {
     ///
     /// At least 1 character.
     pub judge_model: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -978,7 +976,7 @@ wire_struct!(SwitchyardRouterPlugin ["id" = "switchyard-router"] {
 });
 
 impl SwitchyardRouterPlugin {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1034,7 +1032,7 @@ pub struct JevRouterPlugin {
     ///
     /// At most 1024 elements.
     pub allowed_models: Option<Vec<String>>,
-    /// Price level to choose within, such as `low`, in place of the one that OpenRouter has set for everyone.
+    /// Price level to choose within, such as `low`, instead of the one that OpenRouter has set for everyone.
     ///
     /// Matches `^[a-z][a-z0-9_-]{0,31}$`.
     pub cost_tier: Option<String>,
@@ -1047,7 +1045,7 @@ pub struct JevRouterPlugin {
     ///
     /// At most 1024 elements.
     pub models: Option<Vec<String>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1059,7 +1057,7 @@ wire_struct!(JevRouterPlugin ["id" = "jev-router"] {
 });
 
 impl JevRouterPlugin {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1070,7 +1068,7 @@ wire_setters!(JevRouterPlugin {
     /// Sets `allowed_models`, from one element or a list. Works like `models`, under the name that the auto router
     /// uses; the two lists are merged.
     allowed_models: list String,
-    /// Sets `cost_tier`. Price level to choose within, such as `low`, in place of the one that OpenRouter has set for
+    /// Sets `cost_tier`. Price level to choose within, such as `low`, instead of the one that OpenRouter has set for
     /// everyone.
     cost_tier: into String,
     /// Sets `excluded_models`, from one element or a list. Bars models matching these slugs or patterns, with `*` as
@@ -1100,7 +1098,7 @@ pub struct AlignmentPlugin {
     pub mode: Option<PluginMode>,
     /// Probability from which a rule counts as broken; lower it to be stricter.
     pub threshold: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1113,7 +1111,7 @@ wire_struct!(AlignmentPlugin ["id" = "alignment"] {
 });
 
 impl AlignmentPlugin {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<Rules>(rules: impl IntoList<AlignmentRule, Rules>) -> Self {
         Self {
@@ -1172,14 +1170,14 @@ pub struct AlignmentRule {
     ///
     /// From 1 to 5 elements.
     pub watch: Vec<AlignmentRuleWatchItem>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(AlignmentRule { rule: Required = 0, watch: Required = 1 });
 
 impl AlignmentRule {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<Watch>(rule: impl Into<String>, watch: impl IntoList<AlignmentRuleWatchItem, Watch>) -> Self {
         Self { rule: rule.into(), watch: watch.into_list(), extra: Extra::new() }
@@ -1238,7 +1236,7 @@ pub struct ArmorPlugin {
     pub output_mode: Option<ArmorPluginOutputMode>,
     /// Whether to start with the rules that Claude Code has built in and add yours after them.
     pub use_cc_style_default_rules: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1253,7 +1251,7 @@ wire_struct!(ArmorPlugin ["id" = "armor"] {
 });
 
 impl ArmorPlugin {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1291,14 +1289,14 @@ pub struct ArmorContext {
     pub v: i64,
     /// The rules, grouped by effect, and the facts about the environment.
     pub auto_mode: Option<ArmorAutoMode>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ArmorContext { v: Required = 0, auto_mode: Optional = 1 });
 
 impl ArmorContext {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(v: impl IntoNumber<i64>) -> Self {
         Self { v: v.into_number(), auto_mode: None, extra: Extra::new() }
@@ -1324,7 +1322,7 @@ pub struct ArmorAutoMode {
     pub hard_deny: Option<Vec<ArmorAutoModeRule>>,
     /// Rules whose match blocks a call unless an allow rule matches as well.
     pub soft_deny: Option<Vec<ArmorAutoModeRule>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1336,7 +1334,7 @@ wire_struct!(ArmorAutoMode {
 });
 
 impl ArmorAutoMode {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1376,14 +1374,14 @@ pub struct ArmorRule {
     pub name: Option<String>,
     /// Probability from which the rule counts as a match; lower it to match more calls.
     pub threshold: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ArmorRule { id: Required = 0, instructions: Required = 1, name: Optional = 2, threshold: Optional = 3 });
 
 impl ArmorRule {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(id: impl Into<String>, instructions: impl Into<String>) -> Self {
         Self { id: id.into(), instructions: instructions.into(), name: None, threshold: None, extra: Extra::new() }
@@ -1407,7 +1405,7 @@ pub enum ArmorAutoModeRule {
     Text(String),
     /// Rule by which Armor judges tool calls.
     Rule(ArmorRule),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -1447,14 +1445,14 @@ pub struct ArmorEnvironmentEntry {
     ///
     /// At most 4000 characters.
     pub value: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ArmorEnvironmentEntry { name: Required = 0, value: Required = 1 });
 
 impl ArmorEnvironmentEntry {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { name: name.into(), value: value.into(), extra: Extra::new() }
@@ -1473,7 +1471,7 @@ pub enum ArmorAutoModeEnvironmentItem {
     Text(String),
     /// Fact about the setting in which tool calls are made.
     EnvironmentEntry(ArmorEnvironmentEntry),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -1524,9 +1522,9 @@ wire_enum!(ArmorPluginOnError {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ArmorPluginOutputMode {
-    /// Puts a marker into the text in place of the call.
+    /// Puts a marker into the text instead of the call.
     Text,
-    /// Puts an `openrouter:armor_blocked` item in place of the call; Responses API only.
+    /// Puts an `openrouter:armor_blocked` item instead of the call; Responses API only.
     CustomItem,
     /// Leaves the call in place and flags it for the client to hold back; Messages API only.
     ClaudeCodeCompatibility,
@@ -1540,7 +1538,7 @@ wire_enum!(ArmorPluginOutputMode {
     ClaudeCodeCompatibility = "claude_code_compatibility",
 });
 
-/// What `ChatRequest.plugins[]` may be.
+/// The forms of `ChatRequest.plugins[]`.
 ///
 /// At `ChatRequest.plugins[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -1605,7 +1603,7 @@ pub enum Plugin {
     ///
     /// `id` is `armor`.
     Armor(Box<ArmorPlugin>),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -1745,79 +1743,79 @@ impl From<ArmorPlugin> for Plugin {
 }
 
 impl Plugin {
-    /// Returns the object whose `id` is `armor`, without further settings; [`ArmorPlugin`] has those.
+    /// Creates the object whose `id` is `armor`, without further settings; [`ArmorPlugin`] has those.
     #[inline]
     pub fn armor() -> Self {
         Self::Armor(Box::new(ArmorPlugin::new()))
     }
 
-    /// Returns the object whose `id` is `auto-beta-router`, without further settings; [`AutoBetaRouterPlugin`] has those.
+    /// Creates the object whose `id` is `auto-beta-router`, without further settings; [`AutoBetaRouterPlugin`] has those.
     #[inline]
     pub fn auto_beta_router() -> Self {
         Self::AutoBetaRouter(AutoBetaRouterPlugin::new())
     }
 
-    /// Returns the object whose `id` is `auto-router`, without further settings; [`AutoRouterPlugin`] has those.
+    /// Creates the object whose `id` is `auto-router`, without further settings; [`AutoRouterPlugin`] has those.
     #[inline]
     pub fn auto_router() -> Self {
         Self::AutoRouter(AutoRouterPlugin::new())
     }
 
-    /// Returns the object whose `id` is `context-compression`, without further settings; [`ContextCompressionPlugin`] has those.
+    /// Creates the object whose `id` is `context-compression`, without further settings; [`ContextCompressionPlugin`] has those.
     #[inline]
     pub fn context_compression() -> Self {
         Self::ContextCompression(ContextCompressionPlugin::new())
     }
 
-    /// Returns the object whose `id` is `file-parser`, without further settings; [`FileParserPlugin`] has those.
+    /// Creates the object whose `id` is `file-parser`, without further settings; [`FileParserPlugin`] has those.
     #[inline]
     pub fn file_parser() -> Self {
         Self::FileParser(FileParserPlugin::new())
     }
 
-    /// Returns the object whose `id` is `fusion`, without further settings; [`FusionPlugin`] has those.
+    /// Creates the object whose `id` is `fusion`, without further settings; [`FusionPlugin`] has those.
     #[inline]
     pub fn fusion() -> Self {
         Self::Fusion(FusionPlugin::new())
     }
 
-    /// Returns the object whose `id` is `jev-router`, without further settings; [`JevRouterPlugin`] has those.
+    /// Creates the object whose `id` is `jev-router`, without further settings; [`JevRouterPlugin`] has those.
     #[inline]
     pub fn jev_router() -> Self {
         Self::JevRouter(JevRouterPlugin::new())
     }
 
-    /// Returns the object whose `id` is `moderation`, without further settings; [`ModerationPlugin`] has those.
+    /// Creates the object whose `id` is `moderation`, without further settings; [`ModerationPlugin`] has those.
     #[inline]
     pub fn moderation() -> Self {
         Self::Moderation(ModerationPlugin::new())
     }
 
-    /// Returns the object whose `id` is `pareto-router`, without further settings; [`ParetoRouterPlugin`] has those.
+    /// Creates the object whose `id` is `pareto-router`, without further settings; [`ParetoRouterPlugin`] has those.
     #[inline]
     pub fn pareto_router() -> Self {
         Self::ParetoRouter(ParetoRouterPlugin::new())
     }
 
-    /// Returns the object whose `id` is `response-healing`, without further settings; [`ResponseHealingPlugin`] has those.
+    /// Creates the object whose `id` is `response-healing`, without further settings; [`ResponseHealingPlugin`] has those.
     #[inline]
     pub fn response_healing() -> Self {
         Self::ResponseHealing(ResponseHealingPlugin::new())
     }
 
-    /// Returns the object whose `id` is `switchyard-router`, without further settings; [`SwitchyardRouterPlugin`] has those.
+    /// Creates the object whose `id` is `switchyard-router`, without further settings; [`SwitchyardRouterPlugin`] has those.
     #[inline]
     pub fn switchyard_router() -> Self {
         Self::SwitchyardRouter(SwitchyardRouterPlugin::new())
     }
 
-    /// Returns the object whose `id` is `web`, without further settings; [`WebSearchPlugin`] has those.
+    /// Creates the object whose `id` is `web`, without further settings; [`WebSearchPlugin`] has those.
     #[inline]
     pub fn web() -> Self {
         Self::Web(Box::new(WebSearchPlugin::new()))
     }
 
-    /// Returns the object whose `id` is `web-fetch`, without further settings; [`WebFetchPlugin`] has those.
+    /// Creates the object whose `id` is `web-fetch`, without further settings; [`WebFetchPlugin`] has those.
     #[inline]
     pub fn web_fetch() -> Self {
         Self::WebFetch(WebFetchPlugin::new())

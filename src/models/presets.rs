@@ -2,13 +2,13 @@
 
 //! The types of `presets`.
 //!
-//! Stored settings for requests: keep a request's settings under a name and use them by it.
+//! Stored request settings, saved and used by name.
 
 use crate::core::wire::{Extra, Json, JsonObject};
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
 use crate::core::{Page, Parameters, Parts};
 
-/// The optional parameters of `presets_list`. Left out, the server's defaults hold.
+/// The optional parameters of `presets_list`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PresetsListParams {
@@ -23,7 +23,7 @@ pub struct PresetsListParams {
 }
 
 impl PresetsListParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -67,7 +67,7 @@ pub struct ListPresetsResponse {
     pub data: Vec<Preset>,
     /// How many presets there are altogether, across all pages.
     pub total_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -107,7 +107,7 @@ pub struct Preset {
     pub name: String,
     /// Short readable handle by which requests refer to the preset.
     pub slug: String,
-    /// Tells whether the preset is active, disabled or archived.
+    /// Whether the preset is active, disabled or archived.
     pub status: PresetStatus,
     /// Moment of the last status change; null when the status never changed.
     pub status_updated_at: Option<String>,
@@ -115,7 +115,7 @@ pub struct Preset {
     pub updated_at: String,
     /// Workspace the preset belongs to; null when it is tied to none.
     pub workspace_id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -170,7 +170,7 @@ wire_enum!(PresetStatus {
 pub struct PresetResponse {
     /// The preset that was asked for, together with its designated version.
     pub data: PresetWithDesignatedVersion,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -198,7 +198,7 @@ pub struct PresetWithDesignatedVersion {
     pub name: String,
     /// Short readable handle by which requests refer to the preset.
     pub slug: String,
-    /// Tells whether the preset is active, disabled or archived.
+    /// Whether the preset is active, disabled or archived.
     pub status: PresetStatus,
     /// Moment of the last status change; null when the status never changed.
     pub status_updated_at: Option<String>,
@@ -208,7 +208,7 @@ pub struct PresetWithDesignatedVersion {
     pub workspace_id: Option<String>,
     /// Settings and system prompt that using the preset applies now.
     pub designated_version: Option<PresetDesignatedVersion>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -249,7 +249,7 @@ pub struct PresetDesignatedVersion {
     pub updated_at: String,
     /// Revision number of this version within its preset.
     pub version: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -264,7 +264,7 @@ wire_struct!(PresetDesignatedVersion {
     version: Required = 7,
 });
 
-/// The optional parameters of `presets_list_versions`. Left out, the server's defaults hold.
+/// The optional parameters of `presets_list_versions`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PresetsListVersionsParams {
@@ -279,7 +279,7 @@ pub struct PresetsListVersionsParams {
 }
 
 impl PresetsListVersionsParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -323,7 +323,7 @@ pub struct ListPresetVersionsResponse {
     pub data: Vec<Json>,
     /// How many versions the preset has altogether, across all pages.
     pub total_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -353,7 +353,7 @@ impl Page for ListPresetVersionsResponse {
 pub struct GetPresetVersionResponse {
     /// The preset version that was asked for.
     pub data: Option<PresetDesignatedVersion>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 

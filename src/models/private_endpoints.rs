@@ -2,7 +2,7 @@
 
 //! The types of `private-endpoints`.
 //!
-//! Endpoints of your own that run models for your organization alone: add one, validate it, turn it on and off.
+//! Endpoints of your own that run models only for your organization: add, validate, enable and disable them.
 
 use crate::core::wire::Extra;
 use crate::core::wire::{IntoList, Root, wire_enum, wire_setters, wire_struct};
@@ -20,7 +20,7 @@ use crate::models::shared::{DataRegion, SupportedParameter, ToolChoiceSupport};
 pub struct ListPrivateEndpointsResponse {
     /// One summary per private endpoint.
     pub data: Vec<PrivateEndpointSummary>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -48,9 +48,9 @@ pub struct PrivateEndpointSummary {
     pub model_slug: Option<String>,
     /// Human-readable name of the provider that hosts the deployment.
     pub provider_name: String,
-    /// Tells whether requests are routed here, and if not, why.
+    /// Whether requests are routed here, and if not, why.
     pub status: PrivateEndpointStatus,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -99,7 +99,7 @@ wire_enum!(PrivateEndpointStatus {
 pub struct ManagedPrivateEndpointResponse {
     /// The private endpoint after the change.
     pub data: ManagedPrivateEndpoint,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -128,7 +128,7 @@ pub struct ManagedPrivateEndpoint {
     pub model_slug: Option<String>,
     /// Human-readable name of the provider that hosts the deployment.
     pub provider_name: String,
-    /// Tells whether requests are routed here, and if not, why.
+    /// Whether requests are routed here, and if not, why.
     pub status: PrivateEndpointStatus,
     /// Region you declared for the handling of data; null if you declared none.
     pub declared_region: Option<DataRegion>,
@@ -136,7 +136,7 @@ pub struct ManagedPrivateEndpoint {
     pub declared_zdr: Option<bool>,
     /// Output limit per request, in tokens; null if only the context length of the model bounds the output.
     pub max_completion_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -197,7 +197,7 @@ pub struct CreatePrivateEndpointRequest {
     /// Capabilities and limits in which the deployment differs from the matching public endpoint; whatever you omit
     /// is taken from there.
     pub settings: Option<UpdatePrivateEndpointSettings>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -216,7 +216,7 @@ wire_struct!(CreatePrivateEndpointRequest {
 });
 
 impl CreatePrivateEndpointRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(
         model_permaslug: impl Into<String>,
@@ -275,14 +275,14 @@ pub struct PrivateEndpointActivation {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(PrivateEndpointActivation { workspace_id: Required = 0 });
 
 impl PrivateEndpointActivation {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(workspace_id: impl Into<String>) -> Self {
         Self { workspace_id: workspace_id.into(), extra: Extra::new() }
@@ -403,7 +403,7 @@ pub struct PrivateEndpointPricing {
     ///
     /// Matches `^\d+(\.\d+)?$`.
     pub cache_write: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -415,7 +415,7 @@ wire_struct!(PrivateEndpointPricing {
 });
 
 impl PrivateEndpointPricing {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(completion: impl Into<String>, prompt: impl Into<String>) -> Self {
         Self {
@@ -469,7 +469,7 @@ pub struct UpdatePrivateEndpointSettings {
     pub reasoning: Option<UpdatePrivateEndpointSettingsReasoning>,
     /// Sets which forms of the `tool_choice` parameter the deployment takes.
     pub tool_choice: Option<UpdatePrivateEndpointSettingsToolChoice>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -486,7 +486,7 @@ wire_struct!(UpdatePrivateEndpointSettings {
 });
 
 impl UpdatePrivateEndpointSettings {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -526,14 +526,14 @@ pub struct UpdatePrivateEndpointSettingsCompletions {
     pub chat: Option<bool>,
     /// Whether to route plain text completion requests here; null restores the provider's default.
     pub text: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(UpdatePrivateEndpointSettingsCompletions { chat: Optional = 0, text: Optional = 1 });
 
 impl UpdatePrivateEndpointSettingsCompletions {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -563,7 +563,7 @@ pub struct UpdatePrivateEndpointSettingsInputs {
     pub file_urls: Option<bool>,
     /// Whether images may be given by URL; null restores the provider's default.
     pub image_urls: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -576,7 +576,7 @@ wire_struct!(UpdatePrivateEndpointSettingsInputs {
 });
 
 impl UpdatePrivateEndpointSettingsInputs {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -608,14 +608,14 @@ pub struct UpdatePrivateEndpointSettingsReasoning {
     pub return_mechanism: Option<PrivateEndpointReasoningReturnMechanism>,
     /// Whether to route requests that set `reasoning` here.
     pub supported: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(UpdatePrivateEndpointSettingsReasoning { return_mechanism: Optional = 0, supported: Optional = 1 });
 
 impl UpdatePrivateEndpointSettingsReasoning {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -669,7 +669,7 @@ pub struct UpdatePrivateEndpointSettingsToolChoice {
     pub none: Option<bool>,
     /// Whether a request may demand a call of some tool, with `required`.
     pub required: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -681,7 +681,7 @@ wire_struct!(UpdatePrivateEndpointSettingsToolChoice {
 });
 
 impl UpdatePrivateEndpointSettingsToolChoice {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -699,7 +699,7 @@ wire_setters!(UpdatePrivateEndpointSettingsToolChoice {
     required: exact bool,
 });
 
-/// The optional parameters of `private_endpoints_delete`. Left out, the server's defaults hold.
+/// The optional parameters of `private_endpoints_delete`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpointsDeleteParams {
@@ -708,7 +708,7 @@ pub struct PrivateEndpointsDeleteParams {
 }
 
 impl PrivateEndpointsDeleteParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -743,7 +743,7 @@ impl PrivateEndpointsDeleteParams {
 pub struct DeletePrivateEndpointResponse {
     /// Identifies the deleted private endpoint.
     pub data: DeletePrivateEndpointResponseData,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -761,7 +761,7 @@ pub struct DeletePrivateEndpointResponseData {
     ///
     /// Format `uuid`.
     pub id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -780,7 +780,7 @@ wire_struct!(DeletePrivateEndpointResponseData { id: Required = 0 });
 pub struct PrivateEndpointResponse {
     /// The private endpoint that the call is about.
     pub data: PrivateEndpoint,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -822,7 +822,7 @@ pub struct PrivateEndpoint {
     /// Capabilities and limits that decide which requests are routed here; they start as a copy of the matching
     /// public endpoint.
     pub settings: PrivateEndpointSettings,
-    /// Tells whether requests are routed here, and if not, why.
+    /// Whether requests are routed here, and if not, why.
     pub status: PrivateEndpointStatus,
     /// Request parameters that a validation found to work; changing the upstream configuration empties the list.
     pub tested_parameters: Vec<String>,
@@ -830,7 +830,7 @@ pub struct PrivateEndpoint {
     pub upstream_model_id: String,
     /// Output limit per request, in tokens; null if only the context length of the model bounds the output.
     pub max_completion_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -861,7 +861,7 @@ wire_struct!(PrivateEndpoint {
 pub struct PrivateEndpointSettings {
     /// Which of the two completion APIs the deployment offers.
     pub completions: PrivateEndpointSettingsCompletions,
-    /// Tokens that prompt and completion may take together; null stands for the context length of the model.
+    /// Tokens that prompt and completion may take together; null means the context length of the model.
     ///
     /// At least 1.
     pub context_length: Option<i64>,
@@ -870,7 +870,7 @@ pub struct PrivateEndpointSettings {
     pub excluded_parameters: Vec<SupportedParameter>,
     /// Which kinds of media the deployment takes, and in which form.
     pub inputs: PrivateEndpointSettingsInputs,
-    /// Tokens that a completion may take; null stands for the limit of the model.
+    /// Tokens that a completion may take; null means the limit of the model.
     ///
     /// At least 1.
     pub max_completion_tokens: Option<i64>,
@@ -884,7 +884,7 @@ pub struct PrivateEndpointSettings {
     pub reasoning: PrivateEndpointSettingsReasoning,
     /// Which forms of the `tool_choice` parameter the deployment takes.
     pub tool_choice: ToolChoiceSupport,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -910,7 +910,7 @@ pub struct PrivateEndpointSettingsCompletions {
     pub chat: Option<bool>,
     /// True if plain text completion requests can be routed here; null falls back to the provider's default.
     pub text: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -932,7 +932,7 @@ pub struct PrivateEndpointSettingsInputs {
     pub file_urls: Option<bool>,
     /// True if images may be given by URL; null falls back to the provider's default.
     pub image_urls: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -954,7 +954,7 @@ pub struct PrivateEndpointSettingsReasoning {
     pub return_mechanism: Option<PrivateEndpointReasoningReturnMechanism>,
     /// True if requests that set `reasoning` can be routed here.
     pub supported: bool,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -988,7 +988,7 @@ pub struct UpdatePrivateEndpointRequest {
     ///
     /// At least 1 character.
     pub upstream_model_id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1003,7 +1003,7 @@ wire_struct!(UpdatePrivateEndpointRequest {
 });
 
 impl UpdatePrivateEndpointRequest {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1043,14 +1043,14 @@ pub struct UpdatePrivateEndpointParametersRequest {
     ///
     /// At most 25 elements.
     pub declared_parameters: Vec<PrivateEndpointDeclaredParameter>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(UpdatePrivateEndpointParametersRequest { declared_parameters: Required = 0 });
 
 impl UpdatePrivateEndpointParametersRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<DeclaredParameters>(
         declared_parameters: impl IntoList<PrivateEndpointDeclaredParameter, DeclaredParameters>,
@@ -1069,14 +1069,14 @@ wire_setters!(UpdatePrivateEndpointParametersRequest {});
 pub struct UpdatePrivateEndpointPricingRequest {
     /// Complete new set of rates; a cache rate that you omit falls back to the one derived for the provider.
     pub pricing: PrivateEndpointPricing,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(UpdatePrivateEndpointPricingRequest { pricing: Required = 0 });
 
 impl UpdatePrivateEndpointPricingRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(pricing: impl Into<PrivateEndpointPricing>) -> Self {
         Self { pricing: pricing.into(), extra: Extra::new() }
@@ -1095,7 +1095,7 @@ wire_setters!(UpdatePrivateEndpointPricingRequest {});
 pub struct PrivateEndpointValidationResponse {
     /// The outcome, check by check.
     pub data: PrivateEndpointValidation,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1116,7 +1116,7 @@ pub struct PrivateEndpointValidation {
     /// Request parameters that were tried once all checks had passed; absent after a failure or if the provider is
     /// not probed, and empty if all of them were known to work.
     pub parameters: Option<Vec<PrivateEndpointParameterCheck>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1142,7 +1142,7 @@ pub struct PrivateEndpointCheck {
     ///
     /// From 400 to 599.
     pub upstream_status: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1226,7 +1226,7 @@ pub struct PrivateEndpointParameterCheck {
     pub parameter: String,
     /// True if the deployment acted on the parameter.
     pub supported: bool,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1242,14 +1242,14 @@ pub struct ValidatePrivateEndpointRequest {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ValidatePrivateEndpointRequest { workspace_id: Required = 0 });
 
 impl ValidatePrivateEndpointRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(workspace_id: impl Into<String>) -> Self {
         Self { workspace_id: workspace_id.into(), extra: Extra::new() }

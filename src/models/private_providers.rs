@@ -2,7 +2,7 @@
 
 //! The types of `private-providers`.
 //!
-//! Providers of your own, behind private endpoints: their address and their data policy.
+//! Providers of your own, behind private endpoints: their URL and their data policy.
 
 use crate::core::wire::Extra;
 use crate::core::wire::{Root, wire_setters, wire_struct};
@@ -15,7 +15,7 @@ use crate::core::wire::{Root, wire_setters, wire_struct};
 pub struct ListPrivateProvidersResponse {
     /// Private providers of the organization, one entry each.
     pub data: Vec<PrivateProvider>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -44,7 +44,7 @@ pub struct PrivateProvider {
     pub name: String,
     /// Permanent short name by which endpoints, BYOK keys and routing preferences refer to the provider.
     pub slug: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -72,7 +72,7 @@ pub struct PrivateProviderDataPolicy {
     pub retains_prompts: bool,
     /// Whether the provider uses prompts to train models.
     pub training: bool,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -83,7 +83,7 @@ wire_struct!(PrivateProviderDataPolicy {
 });
 
 impl PrivateProviderDataPolicy {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(retains_prompts: bool, training: bool) -> Self {
         Self { prompt_retention_days: None, retains_prompts, training, extra: Extra::new() }
@@ -106,7 +106,7 @@ wire_setters!(PrivateProviderDataPolicy {
 pub struct PrivateProviderResponse {
     /// The new provider as it was stored.
     pub data: PrivateProvider,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -140,7 +140,7 @@ pub struct CreatePrivateProviderRequest {
     ///
     /// From 2 to 64 characters. Matches `^[a-z0-9]+(?:-[a-z0-9]+)*$`.
     pub slug: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -153,7 +153,7 @@ wire_struct!(CreatePrivateProviderRequest {
 });
 
 impl CreatePrivateProviderRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(name: impl Into<String>) -> Self {
         Self {
@@ -188,7 +188,7 @@ wire_setters!(CreatePrivateProviderRequest {
 pub struct DeletePrivateProviderResponse {
     /// Names the provider that was deleted.
     pub data: DeletePrivateProviderResponseData,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -204,7 +204,7 @@ impl Root for DeletePrivateProviderResponse {}
 pub struct DeletePrivateProviderResponseData {
     /// Slug of the deleted provider.
     pub slug: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -227,7 +227,7 @@ pub struct UpdatePrivateProviderRequest {
     ///
     /// From 1 to 80 characters.
     pub display_name: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -238,7 +238,7 @@ wire_struct!(UpdatePrivateProviderRequest {
 });
 
 impl UpdatePrivateProviderRequest {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -269,7 +269,7 @@ pub struct UpdatePrivateProviderRequestDataPolicy {
     pub retains_prompts: Option<bool>,
     /// Whether the provider uses prompts to train models.
     pub training: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -280,7 +280,7 @@ wire_struct!(UpdatePrivateProviderRequestDataPolicy {
 });
 
 impl UpdatePrivateProviderRequestDataPolicy {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()

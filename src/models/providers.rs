@@ -2,7 +2,7 @@
 
 //! The types of `providers`.
 //!
-//! The providers behind the models, with their policies.
+//! The providers of the models, with their policies.
 
 use crate::core::wire::Extra;
 use crate::core::wire::{Root, wire_struct};
@@ -15,7 +15,7 @@ use crate::core::wire::{Root, wire_struct};
 pub struct ListProvidersResponse {
     /// Providers known to OpenRouter, one entry each.
     pub data: Vec<ListProvidersResponseData>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -43,7 +43,7 @@ pub struct ListProvidersResponseData {
     pub status_page_url: Option<String>,
     /// Where to read the contract terms of the provider; null when unknown.
     pub terms_of_service_url: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 

@@ -2,7 +2,7 @@
 
 //! The types of `rerank`.
 //!
-//! Sort documents by how well they answer a question.
+//! Rank documents by their relevance to a query.
 
 use crate::core::wire::{Extra, Unrecognized};
 use crate::core::wire::{IntoList, Root, wire_setters, wire_struct, wire_text, wire_union};
@@ -27,7 +27,7 @@ pub struct CreateRerankResponse {
     pub usage: Option<CreateRerankResponseUsage>,
     /// Total charge for the call, in USD.
     pub cost: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -54,7 +54,7 @@ pub struct CreateRerankResponseResult {
     pub index: i64,
     /// How well the document fits the query; higher fits better.
     pub relevance_score: f64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -70,14 +70,14 @@ pub struct RerankDocument {
     pub image: Option<String>,
     /// Text you sent with the document.
     pub text: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(RerankDocument { image: Optional = 0, text: Optional = 1 });
 
 impl RerankDocument {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -101,9 +101,9 @@ pub struct CreateRerankResponseUsage {
     pub cost: Option<f64>,
     /// Search units billed, the measure that Cohere charges by.
     pub search_units: Option<i64>,
-    /// All tokens counted towards the request.
+    /// All tokens counted toward the request.
     pub total_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -140,7 +140,7 @@ pub struct CreateRerankRequest {
     pub user: Option<String>,
     /// Whether each result repeats its document.
     pub return_documents: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -157,7 +157,7 @@ wire_struct!(CreateRerankRequest {
 });
 
 impl CreateRerankRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<Documents>(
         documents: impl IntoList<CreateRerankRequestDocument, Documents>,
@@ -195,7 +195,7 @@ wire_setters!(CreateRerankRequest {
     return_documents: exact bool,
 });
 
-/// What `createRerank.request.documents[]` may be.
+/// The forms of `createRerank.request.documents[]`.
 ///
 /// At `createRerank.request.documents[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -205,7 +205,7 @@ pub enum CreateRerankRequestDocument {
     Text(String),
     /// Copy of the document you sent, with its text, image or both.
     Image(RerankDocument),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 

@@ -2,7 +2,7 @@
 
 //! The types of `routing`.
 //!
-//! Which provider answers a request, and what was decided on the way.
+//! The choice of the provider for a request, and how it was made.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ pub struct ProviderPreferences {
     pub sort: Option<ProviderPreferencesSort>,
     /// With `true`, admits solely endpoints under zero data retention, which keep no prompts.
     pub zdr: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -70,7 +70,7 @@ wire_struct!(ProviderPreferences {
 });
 
 impl ProviderPreferences {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -136,7 +136,7 @@ pub struct ProviderPreferencesMaxPrice {
     pub prompt: Option<PriceLimit>,
     /// Highest acceptable flat fee for one request, in USD.
     pub request: Option<PriceLimit>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -149,7 +149,7 @@ wire_struct!(ProviderPreferencesMaxPrice {
 });
 
 impl ProviderPreferencesMaxPrice {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -185,14 +185,14 @@ pub struct PercentileCutoffs {
     pub p90: Option<f64>,
     /// Ceiling for 99th percentile latency, in seconds; null sets no ceiling.
     pub p99: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(PercentileCutoffs { p50: Optional = 0, p75: Optional = 1, p90: Optional = 2, p99: Optional = 3 });
 
 impl PercentileCutoffs {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -220,9 +220,9 @@ wire_setters!(PercentileCutoffs {
 pub enum PreferredCutoff {
     /// A number.
     Number(f64),
-    /// Latency ceilings per percentile; an endpoint is favoured only if it stays within each one you set.
+    /// Latency ceilings per percentile; an endpoint is favored only if it stays within each one you set.
     PercentileCutoffs(PercentileCutoffs),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -333,14 +333,14 @@ pub struct ProviderSortConfig {
     pub by: Option<ProviderSort>,
     /// Decides whether ranking stays within each model or spans all requested models at once.
     pub partition: Option<ProviderSortConfigPartition>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ProviderSortConfig { by: Optional = 0, partition: Optional = 1 });
 
 impl ProviderSortConfig {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -383,7 +383,7 @@ pub enum ProviderPreferencesSort {
     Mode(ProviderSort),
     /// Provider ranking with control over how endpoints of different models are compared.
     SortConfig(ProviderSortConfig),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -417,19 +417,19 @@ impl From<ProviderSortConfig> for ProviderPreferencesSort {
 }
 
 impl ProviderPreferencesSort {
-    /// [`ProviderSort::Price`] as a value of this type.
+    /// Converted from [`ProviderSort::Price`].
     #[allow(non_upper_case_globals, reason = "it is used like a variant")]
     pub const Price: Self = Self::Mode(ProviderSort::Price);
 
-    /// [`ProviderSort::Throughput`] as a value of this type.
+    /// Converted from [`ProviderSort::Throughput`].
     #[allow(non_upper_case_globals, reason = "it is used like a variant")]
     pub const Throughput: Self = Self::Mode(ProviderSort::Throughput);
 
-    /// [`ProviderSort::Latency`] as a value of this type.
+    /// Converted from [`ProviderSort::Latency`].
     #[allow(non_upper_case_globals, reason = "it is used like a variant")]
     pub const Latency: Self = Self::Mode(ProviderSort::Latency);
 
-    /// [`ProviderSort::Exacto`] as a value of this type.
+    /// Converted from [`ProviderSort::Exacto`].
     #[allow(non_upper_case_globals, reason = "it is used like a variant")]
     pub const Exacto: Self = Self::Mode(ProviderSort::Exacto);
 }
@@ -558,7 +558,7 @@ pub struct OpenRouterMetadata {
     pub params: Option<RouterParams>,
     /// Processing stages the call went through, such as plugins and guardrails.
     pub pipeline: Option<Vec<PipelineStage>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -588,7 +588,7 @@ pub struct RouterAttempt {
     pub provider: String,
     /// HTTP status that the try ended with.
     pub status: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -604,7 +604,7 @@ pub struct EndpointsMetadata {
     pub available: Vec<EndpointInfo>,
     /// Number of endpoints counted for the request.
     pub total: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -622,7 +622,7 @@ pub struct EndpointInfo {
     pub provider: String,
     /// Whether routing chose this endpoint.
     pub selected: bool,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -640,7 +640,7 @@ pub struct RouterParams {
     pub throughput_floor: Option<f64>,
     /// Group of model versions among which the router chooses.
     pub version_group: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -652,7 +652,7 @@ wire_struct!(RouterParams { quality_floor: Optional = 0, throughput_floor: Optio
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PipelineStage {
-    /// Name of the plugin or feature that recorded the step; tells apart steps of equal `type`.
+    /// Name of the plugin or feature that recorded the step; distinguishes steps of equal `type`.
     pub name: String,
     /// Broad category of the step; combine with `name` to identify its origin.
     pub r#type: PipelineStageType,
@@ -666,7 +666,7 @@ pub struct PipelineStage {
     pub guardrail_scope: Option<String>,
     /// Short readable account of what the step did.
     pub summary: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 

@@ -2,14 +2,14 @@
 
 //! The types of `scim`.
 //!
-//! Groups of your identity provider, and the workspaces and roles that they lead to.
+//! Groups of your identity provider, and the workspaces and roles that they map to.
 
 use crate::core::wire::Extra;
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parameters, Parts};
 use crate::models::shared::MemberRole;
 
-/// The optional parameters of `scim_list_mappings`. Left out, the server's defaults hold.
+/// The optional parameters of `scim_list_mappings`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ScimListMappingsParams {
@@ -24,7 +24,7 @@ pub struct ScimListMappingsParams {
 }
 
 impl ScimListMappingsParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -68,7 +68,7 @@ pub struct ListScimGroupMappingsResponse {
     pub data: Vec<ScimGroupMapping>,
     /// How many SCIM group mappings there are altogether, across all pages.
     pub total_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -114,7 +114,7 @@ pub struct ScimGroupMapping {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -143,7 +143,7 @@ wire_struct!(ScimGroupMapping {
 pub struct ScimGroupMappingResponse {
     /// The new link as it was stored.
     pub data: ScimGroupMapping,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -167,7 +167,7 @@ pub struct CreateScimGroupMappingRequest {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -178,7 +178,7 @@ wire_struct!(CreateScimGroupMappingRequest {
 });
 
 impl CreateScimGroupMappingRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(role: impl Into<MemberRole>, scim_group_id: impl Into<String>, workspace_id: impl Into<String>) -> Self {
         Self {
@@ -200,14 +200,14 @@ wire_setters!(CreateScimGroupMappingRequest {});
 pub struct UpdateScimGroupMappingRequest {
     /// Workspace role that people in the group have from now on.
     pub role: MemberRole,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(UpdateScimGroupMappingRequest { role: Required = 0 });
 
 impl UpdateScimGroupMappingRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(role: impl Into<MemberRole>) -> Self {
         Self { role: role.into(), extra: Extra::new() }
@@ -216,7 +216,7 @@ impl UpdateScimGroupMappingRequest {
 
 wire_setters!(UpdateScimGroupMappingRequest {});
 
-/// The optional parameters of `scim_list_groups`. Left out, the server's defaults hold.
+/// The optional parameters of `scim_list_groups`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ScimListGroupsParams {
@@ -235,7 +235,7 @@ pub struct ScimListGroupsParams {
 }
 
 impl ScimListGroupsParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -299,7 +299,7 @@ pub struct ListScimGroupsResponse {
     pub data: Vec<ScimGroup>,
     /// How many SCIM groups there are altogether, across all pages.
     pub total_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -339,7 +339,7 @@ pub struct ScimGroup {
     pub organization_id: String,
     /// Moment at which the group was last modified.
     pub updated_at: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -365,7 +365,7 @@ wire_struct!(ScimGroup {
 pub struct ScimSyncJobResponse {
     /// The sync job that was started; look it up again to follow its progress.
     pub data: ScimSyncJob,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -397,7 +397,7 @@ pub struct ScimSyncJob {
     pub status: ScimSyncJobStatus,
     /// How many groups the job brought up to date; null until it succeeds.
     pub synced_groups: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 

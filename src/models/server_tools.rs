@@ -20,7 +20,7 @@ pub struct ServerToolUseDetails {
     pub tool_calls_requested: Option<i64>,
     /// Web searches run on the server; may overlap with `tool_calls_requested`, so never add the two together.
     pub web_search_requests: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -102,7 +102,7 @@ wire_enum!(WebSearchMode {
     Advanced = "advanced",
 });
 
-/// Rough whereabouts of the user, with which web search favours local hits; null when not given.
+/// Rough whereabouts of the user, with which web search favors local hits; null when not given.
 ///
 /// Schema `Preview_WebSearchUserLocation` of the API document.
 #[doc(alias = "AnthropicWebSearchToolUserLocation")]
@@ -119,7 +119,7 @@ pub struct WebSearchUserLocation {
     pub region: Option<String>,
     /// Time zone of the user as an IANA name, such as `Europe/Berlin`; null when not given.
     pub timezone: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -131,7 +131,7 @@ wire_struct!(WebSearchUserLocation ["type" = "approximate"] {
 });
 
 impl WebSearchUserLocation {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -176,7 +176,7 @@ pub struct XSearchOptions {
     ///
     /// Format `date`.
     pub to_date: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -190,7 +190,7 @@ wire_struct!(XSearchOptions {
 });
 
 impl XSearchOptions {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -223,9 +223,9 @@ wire_setters!(XSearchOptions {
 #[non_exhaustive]
 pub struct AdvisorServerToolOpenRouter {
     /// Settings of this advisor, such as its model, instructions and sampling; leave out to use the standard
-    /// behaviour.
+    /// behavior.
     pub parameters: Option<AdvisorServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -234,7 +234,7 @@ wire_struct!(AdvisorServerToolOpenRouter ["type" = "openrouter:advisor"] {
 });
 
 impl AdvisorServerToolOpenRouter {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -243,7 +243,7 @@ impl AdvisorServerToolOpenRouter {
 
 wire_setters!(AdvisorServerToolOpenRouter {
     /// Sets `parameters`. Settings of this advisor, such as its model, instructions and sampling; leave out to use
-    /// the standard behaviour.
+    /// the standard behavior.
     parameters: into AdvisorServerToolConfig,
 });
 
@@ -275,7 +275,7 @@ pub struct AdvisorServerToolConfig {
     pub stream: Option<bool>,
     /// Randomness of the advisor's sampling; without it the provider picks its own value.
     pub temperature: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -291,7 +291,7 @@ wire_struct!(AdvisorServerToolConfig {
 });
 
 impl AdvisorServerToolConfig {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -334,14 +334,14 @@ pub struct ServerToolReasoning {
     pub effort: Option<ReasoningEffort>,
     /// Token budget for the thinking of the advisor, separate from the text of its advice.
     pub max_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ServerToolReasoning { effort: Optional = 0, max_tokens: Optional = 1 });
 
 impl ServerToolReasoning {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -366,7 +366,7 @@ wire_setters!(ServerToolReasoning {
 pub struct SubagentServerToolOpenRouter {
     /// Settings of the worker: its model, instructions, tools and limits.
     pub parameters: Option<SubagentServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -375,7 +375,7 @@ wire_struct!(SubagentServerToolOpenRouter ["type" = "openrouter:subagent"] {
 });
 
 impl SubagentServerToolOpenRouter {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -409,7 +409,7 @@ pub struct SubagentServerToolConfig {
     pub max_tool_calls: Option<i64>,
     /// Model that does the delegated work, usually a small one; unset reuses the model of the outer request.
     pub model: Option<String>,
-    /// Tells several workers apart, each shown to the model as its own tool; must be unique, with letters, digits,
+    /// Distinguishes several workers, each shown to the model as its own tool; must be unique, with letters, digits,
     /// spaces, `_` or `-`.
     ///
     /// From 1 to 64 characters. Matches `^[a-zA-Z0-9 _-]+$`.
@@ -421,7 +421,7 @@ pub struct SubagentServerToolConfig {
     /// OpenRouter server tools that the worker may use in a loop of its own; client functions and the subagent tool
     /// are refused.
     pub tools: Option<Vec<DynamicServerTool>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -439,7 +439,7 @@ wire_struct!(SubagentServerToolConfig {
 });
 
 impl SubagentServerToolConfig {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -463,7 +463,7 @@ wire_setters!(SubagentServerToolConfig {
     /// Sets `model`. Model that does the delegated work, usually a small one; unset reuses the model of the outer
     /// request.
     model: into String,
-    /// Sets `name`. Tells several workers apart, each shown to the model as its own tool; must be unique, with
+    /// Sets `name`. Distinguishes several workers, each shown to the model as its own tool; must be unique, with
     /// letters, digits, spaces, `_` or `-`.
     name: into String,
     /// Sets `reasoning`. Thinking effort and budget for the worker, where its model can reason.
@@ -487,7 +487,7 @@ pub struct DynamicServerTool {
     pub r#type: String,
     /// Settings for the nested tool; their shape depends on its type.
     pub parameters: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -497,7 +497,7 @@ wire_struct!(DynamicServerTool {
 });
 
 impl DynamicServerTool {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(r#type: impl Into<String>) -> Self {
         Self { r#type: r#type.into(), parameters: None, extra: Extra::new() }
@@ -517,7 +517,7 @@ wire_setters!(DynamicServerTool {
 pub struct DatetimeServerTool {
     /// Settings for the clock, such as its time zone.
     pub parameters: Option<DatetimeServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -526,7 +526,7 @@ wire_struct!(DatetimeServerTool ["type" = "openrouter:datetime"] {
 });
 
 impl DatetimeServerTool {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -546,14 +546,14 @@ wire_setters!(DatetimeServerTool {
 pub struct DatetimeServerToolConfig {
     /// IANA name of the zone to tell the time in, such as `America/New_York`.
     pub timezone: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(DatetimeServerToolConfig { timezone: Optional = 0 });
 
 impl DatetimeServerToolConfig {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -573,7 +573,7 @@ wire_setters!(DatetimeServerToolConfig {
 pub struct FilesServerTool {
     /// Settings of the workspace files tool.
     pub parameters: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -582,7 +582,7 @@ wire_struct!(FilesServerTool ["type" = "openrouter:files"] {
 });
 
 impl FilesServerTool {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -603,9 +603,9 @@ wire_setters!(FilesServerTool {
 #[non_exhaustive]
 pub struct FusionServerToolOpenRouter {
     /// Settings of the fusion run, such as panel models, analyst, token budgets and tools; leave it out for standard
-    /// behaviour.
+    /// behavior.
     pub parameters: Option<FusionServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -614,7 +614,7 @@ wire_struct!(FusionServerToolOpenRouter ["type" = "openrouter:fusion"] {
 });
 
 impl FusionServerToolOpenRouter {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -623,7 +623,7 @@ impl FusionServerToolOpenRouter {
 
 wire_setters!(FusionServerToolOpenRouter {
     /// Sets `parameters`. Settings of the fusion run, such as panel models, analyst, token budgets and tools; leave
-    /// it out for standard behaviour.
+    /// it out for standard behavior.
     parameters: into FusionServerToolConfig,
 });
 
@@ -660,7 +660,7 @@ pub struct FusionServerToolConfig {
     ///
     /// At most 8 elements.
     pub tools: Option<Vec<DynamicServerTool>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -676,7 +676,7 @@ wire_struct!(FusionServerToolConfig {
 });
 
 impl FusionServerToolConfig {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -717,9 +717,9 @@ wire_setters!(FusionServerToolConfig {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ImageGenerationServerToolOpenRouter {
-    /// Image model and drawing options; leave it out for standard behaviour.
+    /// Image model and drawing options; leave it out for standard behavior.
     pub parameters: Option<ImageGenerationServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -728,7 +728,7 @@ wire_struct!(ImageGenerationServerToolOpenRouter ["type" = "openrouter:image_gen
 });
 
 impl ImageGenerationServerToolOpenRouter {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -736,7 +736,7 @@ impl ImageGenerationServerToolOpenRouter {
 }
 
 wire_setters!(ImageGenerationServerToolOpenRouter {
-    /// Sets `parameters`. Image model and drawing options; leave it out for standard behaviour.
+    /// Sets `parameters`. Image model and drawing options; leave it out for standard behavior.
     parameters: into ImageGenerationServerToolConfig,
 });
 
@@ -748,14 +748,14 @@ wire_setters!(ImageGenerationServerToolOpenRouter {
 pub struct ImageGenerationServerToolConfig {
     /// Slug of the image model that draws.
     pub model: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ImageGenerationServerToolConfig { model: Optional = 0 });
 
 impl ImageGenerationServerToolConfig {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -767,7 +767,7 @@ wire_setters!(ImageGenerationServerToolConfig {
     model: into String,
 });
 
-/// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
+/// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalog.
 ///
 /// Schema `SearchModelsServerTool_OpenRouter` of the API document.
 #[doc(alias = "ChatSearchModelsServerTool")]
@@ -778,7 +778,7 @@ wire_setters!(ImageGenerationServerToolConfig {
 pub struct SearchModelsServerTool {
     /// Optional settings for the model search, such as how many hits come back.
     pub parameters: Option<SearchModelsServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -787,7 +787,7 @@ wire_struct!(SearchModelsServerTool ["type" = "openrouter:experimental__search_m
 });
 
 impl SearchModelsServerTool {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -807,14 +807,14 @@ wire_setters!(SearchModelsServerTool {
 pub struct SearchModelsServerToolConfig {
     /// How many models one lookup may list; five when omitted, never more than twenty.
     pub max_results: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(SearchModelsServerToolConfig { max_results: Optional = 0 });
 
 impl SearchModelsServerToolConfig {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -834,7 +834,7 @@ wire_setters!(SearchModelsServerToolConfig {
 pub struct WebFetchServerTool {
     /// Optional settings: the engine, permitted domains and limits on use and length.
     pub parameters: Option<WebFetchServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -843,7 +843,7 @@ wire_struct!(WebFetchServerTool ["type" = "openrouter:web_fetch"] {
 });
 
 impl WebFetchServerTool {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -871,7 +871,7 @@ pub struct WebFetchServerToolConfig {
     pub max_content_tokens: Option<i64>,
     /// How many pages one request may fetch; further attempts give the model an error.
     pub max_uses: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -884,7 +884,7 @@ wire_struct!(WebFetchServerToolConfig {
 });
 
 impl WebFetchServerToolConfig {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -943,9 +943,9 @@ wire_enum!(WebFetchEngine {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct OpenRouterWebSearchServerTool {
-    /// Settings of the web search; leave out to use its standard behaviour.
+    /// Settings of the web search; leave out to use its standard behavior.
     pub parameters: Option<WebSearchConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -954,7 +954,7 @@ wire_struct!(OpenRouterWebSearchServerTool ["type" = "openrouter:web_search"] {
 });
 
 impl OpenRouterWebSearchServerTool {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -962,7 +962,7 @@ impl OpenRouterWebSearchServerTool {
 }
 
 wire_setters!(OpenRouterWebSearchServerTool {
-    /// Sets `parameters`. Settings of the web search; leave out to use its standard behaviour.
+    /// Sets `parameters`. Settings of the web search; leave out to use its standard behavior.
     parameters: into WebSearchConfig,
 });
 
@@ -995,12 +995,12 @@ pub struct WebSearchConfig {
     pub mode: Option<WebSearchMode>,
     /// How much text to keep from the hits; see `max_characters` for a precise cap.
     pub search_context_size: Option<SearchQualityLevel>,
-    /// Rough whereabouts of the user, to favour local hits.
+    /// Rough whereabouts of the user, to favor local hits.
     pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts on X to the search, optionally filtered; works with native search on SpaceXAI endpoints, which
     /// charge extra for it.
     pub x_search: Option<XSearchOptions>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1019,7 +1019,7 @@ wire_struct!(WebSearchConfig {
 });
 
 impl WebSearchConfig {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1051,7 +1051,7 @@ wire_setters!(WebSearchConfig {
     mode: into WebSearchMode,
     /// Sets `search_context_size`. How much text to keep from the hits; see `max_characters` for a precise cap.
     search_context_size: into SearchQualityLevel,
-    /// Sets `user_location`. Rough whereabouts of the user, to favour local hits.
+    /// Sets `user_location`. Rough whereabouts of the user, to favor local hits.
     user_location: into WebSearchUserLocation,
     /// Sets `x_search`. Adds posts on X to the search, optionally filtered; works with native search on SpaceXAI
     /// endpoints, which charge extra for it.
@@ -1087,9 +1087,9 @@ wire_enum!(SearchQualityLevel {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct BashServerTool {
-    /// Settings of the shell tool, such as engine and container; leave out to use the standard behaviour.
+    /// Settings of the shell tool, such as engine and container; leave out to use the standard behavior.
     pub parameters: Option<BashServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1098,7 +1098,7 @@ wire_struct!(BashServerTool ["type" = "openrouter:bash"] {
 });
 
 impl BashServerTool {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1107,7 +1107,7 @@ impl BashServerTool {
 
 wire_setters!(BashServerTool {
     /// Sets `parameters`. Settings of the shell tool, such as engine and container; leave out to use the standard
-    /// behaviour.
+    /// behavior.
     parameters: into BashServerToolConfig,
 });
 
@@ -1121,14 +1121,14 @@ pub struct BashServerToolConfig {
     pub engine: Option<ToolEngine>,
     /// Container to run in: a fresh one or an existing one to reuse.
     pub environment: Option<ContainerEnvironment>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(BashServerToolConfig { engine: Optional = 0, environment: Optional = 1 });
 
 impl BashServerToolConfig {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1153,7 +1153,7 @@ pub struct ContainerAutoEnvironment {
     pub file_ids: Option<Vec<String>>,
     /// Which internet hosts the container may reach; a running container cannot change it.
     pub network_policy: Option<ContainerNetworkPolicy>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1163,7 +1163,7 @@ wire_struct!(ContainerAutoEnvironment ["type" = "container_auto"] {
 });
 
 impl ContainerAutoEnvironment {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1185,14 +1185,14 @@ wire_setters!(ContainerAutoEnvironment {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ContainerNetworkPolicyDisabled {
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ContainerNetworkPolicyDisabled ["type" = "disabled"] {});
 
 impl ContainerNetworkPolicyDisabled {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1212,7 +1212,7 @@ pub struct ContainerNetworkPolicyAllowlist {
     ///
     /// From 1 to 50 elements.
     pub allowed_domains: Vec<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1221,7 +1221,7 @@ wire_struct!(ContainerNetworkPolicyAllowlist ["type" = "allowlist"] {
 });
 
 impl ContainerNetworkPolicyAllowlist {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<AllowedDomains>(allowed_domains: impl IntoList<String, AllowedDomains>) -> Self {
         Self { allowed_domains: allowed_domains.into_list(), extra: Extra::new() }
@@ -1244,7 +1244,7 @@ pub enum ContainerNetworkPolicy {
     ///
     /// `type` is `allowlist`.
     Allowlist(ContainerNetworkPolicyAllowlist),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -1274,7 +1274,7 @@ impl From<ContainerNetworkPolicyAllowlist> for ContainerNetworkPolicy {
 }
 
 impl ContainerNetworkPolicy {
-    /// Returns the object whose `type` is `disabled`, without further settings; [`ContainerNetworkPolicyDisabled`] has those.
+    /// Creates the object whose `type` is `disabled`, without further settings; [`ContainerNetworkPolicyDisabled`] has those.
     #[inline]
     pub fn disabled() -> Self {
         Self::Disabled(ContainerNetworkPolicyDisabled::new())
@@ -1297,7 +1297,7 @@ pub struct ContainerReferenceEnvironment {
     /// Which internet hosts the container may reach; it must agree with the policy that a running container was
     /// started with.
     pub network_policy: Option<ContainerNetworkPolicy>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1308,7 +1308,7 @@ wire_struct!(ContainerReferenceEnvironment ["type" = "container_reference"] {
 });
 
 impl ContainerReferenceEnvironment {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(container_id: impl Into<String>) -> Self {
         Self { container_id: container_id.into(), file_ids: None, network_policy: None, extra: Extra::new() }
@@ -1341,7 +1341,7 @@ pub enum ContainerEnvironment {
     ///
     /// `type` is `container_reference`.
     ContainerReference(ContainerReferenceEnvironment),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -1371,7 +1371,7 @@ impl From<ContainerReferenceEnvironment> for ContainerEnvironment {
 }
 
 impl ContainerEnvironment {
-    /// Returns the object whose `type` is `container_auto`, without further settings; [`ContainerAutoEnvironment`] has those.
+    /// Creates the object whose `type` is `container_auto`, without further settings; [`ContainerAutoEnvironment`] has those.
     #[inline]
     pub fn container_auto() -> Self {
         Self::ContainerAuto(ContainerAutoEnvironment::new())
@@ -1379,7 +1379,7 @@ impl ContainerEnvironment {
 }
 
 impl ContainerEnvironment {
-    /// Returns the field `file_ids`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `file_ids`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn file_ids(&self) -> Option<&[String]> {
         match self {
@@ -1389,7 +1389,7 @@ impl ContainerEnvironment {
         }
     }
 
-    /// Returns the field `network_policy`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `network_policy`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn network_policy(&self) -> Option<&ContainerNetworkPolicy> {
         match self {
@@ -1400,7 +1400,7 @@ impl ContainerEnvironment {
     }
 }
 
-/// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of
+/// Server tool that gives the model a shell in an isolated container at OpenRouter, modeled on the hosted shell of
 /// OpenAI.
 ///
 /// Schema `ShellServerTool_OpenRouter` of the API document.
@@ -1410,7 +1410,7 @@ impl ContainerEnvironment {
 pub struct ShellServerToolOpenRouter {
     /// Optional settings: the engine, the container environment and how long the sandbox stays awake.
     pub parameters: Option<ShellServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1419,7 +1419,7 @@ wire_struct!(ShellServerToolOpenRouter ["type" = "openrouter:shell"] {
 });
 
 impl ShellServerToolOpenRouter {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1438,18 +1438,18 @@ wire_setters!(ShellServerToolOpenRouter {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ShellServerToolConfig {
-    /// Picks who runs the commands: the provider where it can, or always the OpenRouter sandbox.
+    /// Picks who runs the commands: the provider if it can, or always the OpenRouter sandbox.
     pub engine: Option<ShellServerToolEngine>,
     /// Container to run in: a fresh automatic one or an existing one named by reference.
     pub environment: Option<ContainerEnvironment>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ShellServerToolConfig { engine: Optional = 0, environment: Optional = 1 });
 
 impl ShellServerToolConfig {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1457,7 +1457,7 @@ impl ShellServerToolConfig {
 }
 
 wire_setters!(ShellServerToolConfig {
-    /// Sets `engine`. Picks who runs the commands: the provider where it can, or always the OpenRouter sandbox.
+    /// Sets `engine`. Picks who runs the commands: the provider if it can, or always the OpenRouter sandbox.
     engine: into ShellServerToolEngine,
     /// Sets `environment`. Container to run in: a fresh automatic one or an existing one named by reference.
     environment: into ContainerEnvironment,
@@ -1490,7 +1490,7 @@ wire_enum!(ShellServerToolEngine {
 pub struct ToolSearchServerTool {
     /// Optional settings of the tool search, such as how many hits it gives.
     pub parameters: Option<ToolSearchServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1499,7 +1499,7 @@ wire_struct!(ToolSearchServerTool ["type" = "openrouter:tool_search"] {
 });
 
 impl ToolSearchServerTool {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1519,14 +1519,14 @@ wire_setters!(ToolSearchServerTool {
 pub struct ToolSearchServerToolConfig {
     /// How many tools a single lookup may load; five when omitted.
     pub max_results: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ToolSearchServerToolConfig { max_results: Optional = 0 });
 
 impl ToolSearchServerToolConfig {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1547,7 +1547,7 @@ wire_setters!(ToolSearchServerToolConfig {
 pub struct DeferredToolsControl {
     /// How deferred tools are found when the model needs them.
     pub search: DeferredToolsSearchStrategy,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1556,7 +1556,7 @@ wire_struct!(DeferredToolsControl ["profile" = "portable", "protocol" = "v1", "v
 });
 
 impl DeferredToolsControl {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(search: impl Into<DeferredToolsSearchStrategy>) -> Self {
         Self { search: search.into(), extra: Extra::new() }
@@ -1571,9 +1571,9 @@ wire_setters!(DeferredToolsControl {});
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DeferredRegexSearch {
-    /// Most tools that one search may load.
+    /// Maximum number of tools that one search may load.
     pub max_results: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1582,7 +1582,7 @@ wire_struct!(DeferredRegexSearch ["type" = "regex"] {
 });
 
 impl DeferredRegexSearch {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1590,7 +1590,7 @@ impl DeferredRegexSearch {
 }
 
 wire_setters!(DeferredRegexSearch {
-    /// Sets `max_results`. Most tools that one search may load.
+    /// Sets `max_results`. Maximum number of tools that one search may load.
     max_results: number i64,
 });
 
@@ -1600,9 +1600,9 @@ wire_setters!(DeferredRegexSearch {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DeferredBm25Search {
-    /// Most tools that one search may load.
+    /// Maximum number of tools that one search may load.
     pub max_results: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1611,7 +1611,7 @@ wire_struct!(DeferredBm25Search ["type" = "bm25"] {
 });
 
 impl DeferredBm25Search {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1619,7 +1619,7 @@ impl DeferredBm25Search {
 }
 
 wire_setters!(DeferredBm25Search {
-    /// Sets `max_results`. Most tools that one search may load.
+    /// Sets `max_results`. Maximum number of tools that one search may load.
     max_results: number i64,
 });
 
@@ -1637,9 +1637,9 @@ pub struct DeferredCustomSearch {
     ///
     /// At least 1 character.
     pub tool_id: String,
-    /// Most tools that one search may load.
+    /// Maximum number of tools that one search may load.
     pub max_results: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1650,7 +1650,7 @@ wire_struct!(DeferredCustomSearch ["type" = "custom"] {
 });
 
 impl DeferredCustomSearch {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(result_key: impl Into<String>, tool_id: impl Into<String>) -> Self {
         Self { result_key: result_key.into(), tool_id: tool_id.into(), max_results: None, extra: Extra::new() }
@@ -1658,7 +1658,7 @@ impl DeferredCustomSearch {
 }
 
 wire_setters!(DeferredCustomSearch {
-    /// Sets `max_results`. Most tools that one search may load.
+    /// Sets `max_results`. Maximum number of tools that one search may load.
     max_results: number i64,
 });
 
@@ -1681,7 +1681,7 @@ pub enum DeferredToolsSearchStrategy {
     ///
     /// `type` is `custom`.
     Custom(DeferredCustomSearch),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -1722,13 +1722,13 @@ impl From<DeferredCustomSearch> for DeferredToolsSearchStrategy {
 }
 
 impl DeferredToolsSearchStrategy {
-    /// Returns the object whose `type` is `bm25`, without further settings; [`DeferredBm25Search`] has those.
+    /// Creates the object whose `type` is `bm25`, without further settings; [`DeferredBm25Search`] has those.
     #[inline]
     pub fn bm25() -> Self {
         Self::Bm25(DeferredBm25Search::new())
     }
 
-    /// Returns the object whose `type` is `regex`, without further settings; [`DeferredRegexSearch`] has those.
+    /// Creates the object whose `type` is `regex`, without further settings; [`DeferredRegexSearch`] has those.
     #[inline]
     pub fn regex() -> Self {
         Self::Regex(DeferredRegexSearch::new())
@@ -1771,7 +1771,7 @@ wire_enum!(WebSearchEngine {
 pub struct StopServerToolsWhenStepCountIs {
     /// Number of steps after which the loop ends.
     pub step_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1780,7 +1780,7 @@ wire_struct!(StopServerToolsWhenStepCountIs ["type" = "step_count_is"] {
 });
 
 impl StopServerToolsWhenStepCountIs {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(step_count: impl IntoNumber<i64>) -> Self {
         Self { step_count: step_count.into_number(), extra: Extra::new() }
@@ -1799,7 +1799,7 @@ pub struct StopServerToolsWhenHasToolCall {
     ///
     /// At least 1 character.
     pub tool_name: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1808,7 +1808,7 @@ wire_struct!(StopServerToolsWhenHasToolCall ["type" = "has_tool_call"] {
 });
 
 impl StopServerToolsWhenHasToolCall {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(tool_name: impl Into<String>) -> Self {
         Self { tool_name: tool_name.into(), extra: Extra::new() }
@@ -1825,7 +1825,7 @@ wire_setters!(StopServerToolsWhenHasToolCall {});
 pub struct StopServerToolsWhenMaxTokensUsed {
     /// Token allowance for the whole loop, summed over its steps.
     pub max_tokens: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1834,7 +1834,7 @@ wire_struct!(StopServerToolsWhenMaxTokensUsed ["type" = "max_tokens_used"] {
 });
 
 impl StopServerToolsWhenMaxTokensUsed {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(max_tokens: impl IntoNumber<i64>) -> Self {
         Self { max_tokens: max_tokens.into_number(), extra: Extra::new() }
@@ -1851,7 +1851,7 @@ wire_setters!(StopServerToolsWhenMaxTokensUsed {});
 pub struct StopServerToolsWhenMaxCost {
     /// Budget for the whole loop, in US dollars.
     pub max_cost_in_dollars: f64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1860,7 +1860,7 @@ wire_struct!(StopServerToolsWhenMaxCost ["type" = "max_cost"] {
 });
 
 impl StopServerToolsWhenMaxCost {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(max_cost_in_dollars: impl IntoNumber<f64>) -> Self {
         Self { max_cost_in_dollars: max_cost_in_dollars.into_number(), extra: Extra::new() }
@@ -1879,7 +1879,7 @@ pub struct StopServerToolsWhenFinishReasonIs {
     ///
     /// At least 1 character.
     pub reason: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1888,7 +1888,7 @@ wire_struct!(StopServerToolsWhenFinishReasonIs ["type" = "finish_reason_is"] {
 });
 
 impl StopServerToolsWhenFinishReasonIs {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), extra: Extra::new() }
@@ -1923,7 +1923,7 @@ pub enum StopServerToolsWhenCondition {
     ///
     /// `type` is `finish_reason_is`.
     FinishReasonIs(StopServerToolsWhenFinishReasonIs),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 

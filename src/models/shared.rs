@@ -2,7 +2,7 @@
 
 //! The types of `shared`.
 //!
-//! Types that requests and responses of several namespaces hold.
+//! Types that requests and responses of several namespaces have in common.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub enum FilterValue {
     Text(String),
     /// A number.
     Number(f64),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -89,7 +89,7 @@ pub enum PriceLimit {
     Text(String),
     /// A number.
     Number(f64),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -125,7 +125,7 @@ pub struct TraceConfig {
     pub trace_id: Option<String>,
     /// Name of the trace as a whole, for display in your observability tool.
     pub trace_name: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -138,7 +138,7 @@ wire_struct!(TraceConfig {
 });
 
 impl TraceConfig {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -168,7 +168,7 @@ wire_setters!(TraceConfig {
 pub struct ContentPartText {
     /// Words spoken in the recording that this part goes with.
     pub text: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -177,7 +177,7 @@ wire_struct!(ContentPartText ["type" = "text"] {
 });
 
 impl ContentPartText {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), extra: Extra::new() }
@@ -198,7 +198,7 @@ wire_setters!(ContentPartText {});
 pub struct ContentPartImage {
     /// Wrapper around the location of the picture.
     pub image_url: MediaUrl,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -207,7 +207,7 @@ wire_struct!(ContentPartImage ["type" = "image_url"] {
 });
 
 impl ContentPartImage {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(image_url: impl Into<MediaUrl>) -> Self {
         Self { image_url: image_url.into(), extra: Extra::new() }
@@ -226,14 +226,14 @@ pub struct MediaUrl {
     /// The picture as a base64 data URI, or its public address, from which OpenRouter downloads it and sends on the
     /// bytes; JPEG, PNG and WebP work.
     pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(MediaUrl { url: Required = 0 });
 
 impl MediaUrl {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), extra: Extra::new() }
@@ -254,14 +254,14 @@ pub struct AudioProviderPreferences {
     pub options: Option<BTreeMap<String, JsonObject>>,
     /// With `true`, admits only endpoints under zero data retention, which keep nothing you send.
     pub zdr: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(AudioProviderPreferences { data_collection: Optional = 0, options: Optional = 1, zdr: Optional = 2 });
 
 impl AudioProviderPreferences {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -291,14 +291,14 @@ pub struct InlineAudio {
     /// Audio format of the bytes, for example `wav` or `mp3`, as far as the provider supports it; `pcm` means raw 16-bit
     /// mono samples at 16 kHz.
     pub format: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(InlineAudio { data: Required = 0, format: Required = 1 });
 
 impl InlineAudio {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(data: impl Into<String>, format: impl Into<String>) -> Self {
         Self { data: data.into(), format: format.into(), extra: Extra::new() }
@@ -341,7 +341,7 @@ wire_enum!(ResetInterval {
 pub struct CacheControl {
     /// How long the cached prefix stays usable after it is written.
     pub ttl: Option<CacheControlTtl>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -350,7 +350,7 @@ wire_struct!(CacheControl ["type" = "ephemeral"] {
 });
 
 impl CacheControl {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -392,7 +392,7 @@ pub struct PromptCacheBreakpoint {
     /// How long the prompt up to this marker should stay cached, `30m` or the costlier `12h`; overrides the request's
     /// `prompt_cache_options`.
     pub ttl: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -401,7 +401,7 @@ wire_struct!(PromptCacheBreakpoint ["mode" = "explicit"] {
 });
 
 impl PromptCacheBreakpoint {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -504,18 +504,18 @@ wire_enum!(ReasoningFormat {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ChatToolCallFunction {
-    /// Arguments as JSON text; parse and validate them, since the model may produce mistakes.
+    /// Arguments as JSON text; parse and validate them, since the model may produce invalid ones.
     pub arguments: String,
     /// Name of the declared function to run.
     pub name: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ChatToolCallFunction { arguments: Required = 0, name: Required = 1 });
 
 impl ChatToolCallFunction {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(arguments: impl Into<String>, name: impl Into<String>) -> Self {
         Self { arguments: arguments.into(), name: name.into(), extra: Extra::new() }
@@ -540,7 +540,7 @@ pub struct CostDetails {
     pub upstream_inference_cost: Option<f64>,
     /// What caching saved, in USD; negative if writing to the cache cost more than it saved.
     pub cache_discount: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -563,7 +563,7 @@ wire_struct!(CostDetails {
 pub struct UrlSource {
     /// Address of the page that was drawn on.
     pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -572,7 +572,7 @@ wire_struct!(UrlSource ["type" = "url"] {
 });
 
 impl UrlSource {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), extra: Extra::new() }
@@ -589,14 +589,14 @@ wire_setters!(UrlSource {});
 pub struct ConfigurationUpdateReasoning {
     /// How hard the model should think on the turns that follow.
     pub effort: ReasoningEffort,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ConfigurationUpdateReasoning { effort: Required = 0 });
 
 impl ConfigurationUpdateReasoning {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(effort: impl Into<ReasoningEffort>) -> Self {
         Self { effort: effort.into(), extra: Extra::new() }
@@ -619,7 +619,7 @@ pub enum ReasoningEffort {
     High,
     /// Balance between depth and speed.
     Medium,
-    /// Brief thinking that favours speed.
+    /// Brief thinking that favors speed.
     Low,
     /// As little thinking as possible.
     Minimal,
@@ -655,7 +655,7 @@ pub struct ToolOutputFile {
     pub filename: String,
     /// Index in the text at which the citation of the file begins.
     pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -668,7 +668,7 @@ wire_struct!(ToolOutputFile ["type" = "container_file_citation"] {
 });
 
 impl ToolOutputFile {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(
         container_id: impl Into<String>,
@@ -738,14 +738,14 @@ wire_enum!(ImageBackground {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct FormatTextConfig {
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(FormatTextConfig ["type" = "text"] {});
 
 impl FormatTextConfig {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -786,7 +786,7 @@ wire_enum!(ToolEngine {
 pub struct PromptCacheOptions {
     /// How long cached prompt content should live; null leaves it to the provider.
     pub ttl: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -795,7 +795,7 @@ wire_struct!(PromptCacheOptions ["mode" = "explicit"] {
 });
 
 impl PromptCacheOptions {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -830,21 +830,21 @@ wire_enum!(ReasoningSummaryVerbosity {
     Detailed = "detailed",
 });
 
-/// Makes the model answer with some valid JSON object, without fixing its shape.
+/// Makes the model respond with some valid JSON object, without fixing its shape.
 ///
 /// Schema `FormatJsonObjectConfig` of the API document.
 #[doc(alias = "ChatFormatJsonObjectConfig")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct FormatJsonObjectConfig {
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(FormatJsonObjectConfig ["type" = "json_object"] {});
 
 impl FormatJsonObjectConfig {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -913,7 +913,7 @@ pub struct AnthropicCacheCreation {
     pub ephemeral_1h_input_tokens: i64,
     /// Input tokens written to cache entries that live five minutes.
     pub ephemeral_5m_input_tokens: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -938,7 +938,7 @@ pub struct AnthropicCompactionUsageIteration {
     pub input_tokens: Option<i64>,
     /// Tokens the model generated during this pass.
     pub output_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -960,7 +960,7 @@ pub struct AnthropicIterationCacheCreation {
     pub ephemeral_1h_input_tokens: Option<i64>,
     /// Input tokens this pass wrote to cache entries that live five minutes.
     pub ephemeral_5m_input_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -987,7 +987,7 @@ pub struct AnthropicMessageUsageIteration {
     pub output_tokens: Option<i64>,
     /// Slug or name of the model that ran this pass.
     pub model: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1018,7 +1018,7 @@ pub struct AnthropicAdvisorMessageUsageIteration {
     pub input_tokens: Option<i64>,
     /// Tokens the model generated during this pass.
     pub output_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1049,7 +1049,7 @@ pub struct AnthropicUnknownUsageIteration {
     pub input_tokens: Option<i64>,
     /// Tokens the model generated during this pass.
     pub output_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1062,7 +1062,7 @@ wire_struct!(AnthropicUnknownUsageIteration {
     output_tokens: Optional = 5,
 });
 
-/// Token usage of one of the passes a request took; the variant tells whether it answered, compacted or consulted an
+/// Token usage of one of the passes a request took; the variant says whether it answered, compacted or consulted an
 /// advisor.
 ///
 /// Schema `AnthropicUsageIteration` of the API document.
@@ -1083,7 +1083,7 @@ pub enum AnthropicUsageIteration {
     AdvisorMessage(AnthropicAdvisorMessageUsageIteration),
     /// Token usage of a pass whose kind this schema does not know; keeps clients working when new kinds appear.
     UnknownUsageIteration(AnthropicUnknownUsageIteration),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -1133,7 +1133,7 @@ impl From<AnthropicUnknownUsageIteration> for AnthropicUsageIteration {
 }
 
 impl AnthropicUsageIteration {
-    /// Returns the field `cache_creation`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `cache_creation`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn cache_creation(&self) -> Option<&AnthropicIterationCacheCreation> {
         match self {
@@ -1145,7 +1145,7 @@ impl AnthropicUsageIteration {
         }
     }
 
-    /// Returns the field `cache_creation_input_tokens`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `cache_creation_input_tokens`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn cache_creation_input_tokens(&self) -> Option<i64> {
         match self {
@@ -1157,7 +1157,7 @@ impl AnthropicUsageIteration {
         }
     }
 
-    /// Returns the field `cache_read_input_tokens`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `cache_read_input_tokens`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn cache_read_input_tokens(&self) -> Option<i64> {
         match self {
@@ -1169,7 +1169,7 @@ impl AnthropicUsageIteration {
         }
     }
 
-    /// Returns the field `input_tokens`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `input_tokens`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn input_tokens(&self) -> Option<i64> {
         match self {
@@ -1181,7 +1181,7 @@ impl AnthropicUsageIteration {
         }
     }
 
-    /// Returns the field `output_tokens`, which all variants have; `None` where it is absent or the variant is unknown.
+    /// Returns the field `output_tokens`, which all variants have; `None` if it is missing or the variant is unknown.
     #[inline]
     pub fn output_tokens(&self) -> Option<i64> {
         match self {
@@ -1246,7 +1246,7 @@ pub struct TokenUsage {
     pub service_tier: Option<String>,
     /// Speed mode in which Anthropic served the request.
     pub speed: Option<AnthropicSpeed>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1278,7 +1278,7 @@ pub struct TokenUsageCompletionTokensDetails {
     pub image_tokens: Option<i64>,
     /// Output tokens spent on thinking; null when not reported.
     pub reasoning_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1304,7 +1304,7 @@ pub struct TokenUsagePromptTokensDetails {
     pub file_tokens: Option<i64>,
     /// Input tokens that encode video; null when not reported.
     pub video_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1360,7 +1360,7 @@ wire_enum!(DataRegion {
 pub struct DeletedResponse {
     /// Confirms the deletion.
     pub deleted: bool,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1376,14 +1376,14 @@ impl Root for DeletedResponse {}
 pub struct ChatDebugOptions {
     /// Opens the stream with a debug chunk showing the body that was sent to the provider.
     pub echo_upstream_body: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ChatDebugOptions { echo_upstream_body: Optional = 0 });
 
 impl ChatDebugOptions {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -1395,7 +1395,7 @@ wire_setters!(ChatDebugOptions {
     echo_upstream_body: exact bool,
 });
 
-/// What `ImageConfig{}` may be.
+/// The forms of `ImageConfig{}`.
 ///
 /// At `ImageConfig{}` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -1407,7 +1407,7 @@ pub enum ImageConfigValue {
     Number(f64),
     /// A list.
     List(Vec<Json>),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -1536,7 +1536,7 @@ pub enum StopSequences {
     Text(String),
     /// A list.
     List(Vec<String>),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -1689,7 +1689,7 @@ wire_enum!(SupportedParameter {
 pub struct PageLinks {
     /// Path of the following page; null once you have reached the end.
     pub next: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -1731,7 +1731,7 @@ pub struct ToolChoiceSupport {
     pub none: bool,
     /// True when `required` works, which forces a tool call.
     pub required: bool,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 

@@ -2,7 +2,7 @@
 
 //! The types of `stt`.
 //!
-//! Speech to text: transcripts of audio.
+//! Speech to text: transcribe audio.
 
 use crate::core::FilePart;
 use crate::core::Multipart;
@@ -29,7 +29,7 @@ pub struct SttResponse {
     pub duration: Option<f64>,
     /// Names and other notable items found in the transcript; present only if the provider looks for them.
     pub entities: Option<Vec<SttEntity>>,
-    /// Language that was recognised or requested; comes with `verbose_json` only.
+    /// Language that was recognized or requested; comes with `verbose_json` only.
     pub language: Option<String>,
     /// How sure the provider is of the language it recognized; comes with `verbose_json` only, if the provider rates
     /// it.
@@ -42,7 +42,7 @@ pub struct SttResponse {
     pub usage: Option<SttUsage>,
     /// Transcript word by word with times; only when the provider supplies them.
     pub words: Option<Vec<SttWord>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -76,7 +76,7 @@ pub struct SttEntity {
     pub text: String,
     /// What kind of item it is, in the terms of the provider.
     pub r#type: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -112,7 +112,7 @@ pub struct SttSegment {
     pub no_speech_prob: Option<f64>,
     /// Offset in the audio from which the model decoded the segment.
     pub seek: Option<i64>,
-    /// Index of the person speaking; only when the provider tells speakers apart.
+    /// Index of the person speaking; only when the provider distinguishes speakers.
     pub speaker: Option<i64>,
     /// Name the provider gives the person speaking; only when it labels speakers with text.
     pub speaker_label: Option<String>,
@@ -120,7 +120,7 @@ pub struct SttSegment {
     pub temperature: Option<f64>,
     /// Token identifiers, in the vocabulary of the model, that make up the segment.
     pub tokens: Option<Vec<i64>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -157,7 +157,7 @@ pub struct SttUsage {
     pub seconds: Option<f64>,
     /// Sum of the input and output tokens.
     pub total_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -186,13 +186,13 @@ pub struct SttWord {
     pub channel: Option<i64>,
     /// How sure the provider is of the word; only when it rates single words.
     pub confidence: Option<f64>,
-    /// Index of the person who says the word; only when the provider tells speakers apart.
+    /// Index of the person who says the word; only when the provider distinguishes speakers.
     pub speaker: Option<i64>,
     /// Name the provider gives the person who says the word; only when it labels speakers with text.
     pub speaker_label: Option<String>,
     /// Whether the entry is a spoken word or another sound; a word when absent.
     pub r#type: Option<SttWordType>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -266,7 +266,7 @@ pub struct SttRequest {
     ///
     /// At most 256 characters.
     pub user: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -286,7 +286,7 @@ wire_struct!(SttRequest {
 });
 
 impl SttRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(input_audio: impl Into<SttInputAudio>, model: impl Into<String>) -> Self {
         Self {
@@ -350,14 +350,14 @@ pub struct SttUrlInputAudio {
     ///
     /// Matches `^[a-zA-Z0-9][a-zA-Z0-9+._-]{0,15}$`.
     pub format: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(SttUrlInputAudio { url: Required = 0, format: Optional = 1 });
 
 impl SttUrlInputAudio {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), format: None, extra: Extra::new() }
@@ -380,7 +380,7 @@ pub enum SttInputAudio {
     InlineAudio(InlineAudio),
     /// Recording to transcribe, which the provider downloads from a web address.
     UrlInputAudio(SttUrlInputAudio),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -462,7 +462,7 @@ pub struct SttMultipartRequest {
     pub file: Option<FilePart>,
     /// Names and special terms to listen for, for models that accept such hints; may cost extra.
     ///
-    /// At most 1000 elements. On the wire `keyterms[]`.
+    /// At most 1000 elements. `keyterms[]` in JSON.
     pub keyterms: Option<Vec<String>>,
     /// Language spoken in the recording, as an ISO 639-1 code such as `en`.
     pub language: Option<String>,
@@ -477,7 +477,7 @@ pub struct SttMultipartRequest {
     /// At most 256 characters.
     pub session_id: Option<String>,
     /// Public web address to transcribe from instead of an uploaded `file`, for providers that download by
-    /// themselves; its file extension tells the format.
+    /// themselves; its file extension determines the format.
     ///
     /// At most 8000 characters. Format `uri`.
     pub source_url: Option<String>,
@@ -487,7 +487,7 @@ pub struct SttMultipartRequest {
     pub temperature: Option<f64>,
     /// Which timing detail a `verbose_json` reply carries; request `word` to fill its `words` array.
     ///
-    /// On the wire `timestamp_granularities[]`.
+    /// `timestamp_granularities[]` in JSON.
     pub timestamp_granularities: Option<Vec<SttTimestampGranularity>>,
     /// Tracing labels for your observability destinations, as JSON text of an object.
     pub trace: Option<String>,
@@ -498,7 +498,7 @@ pub struct SttMultipartRequest {
 }
 
 impl SttMultipartRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(model: impl Into<String>) -> Self {
         Self {
@@ -582,7 +582,7 @@ impl SttMultipartRequest {
     }
 
     /// Sets `source_url`. Public web address to transcribe from instead of an uploaded `file`, for providers that
-    /// download by themselves; its file extension tells the format.
+    /// download by themselves; its file extension determines the format.
     #[must_use]
     #[inline]
     pub fn source_url(mut self, source_url: impl Into<String>) -> Self {

@@ -2,7 +2,7 @@
 
 //! The types of `system-one`.
 //!
-//! Decisions by a small, fast model: questions about a state in, answers with probabilities out.
+//! Decisions by a small, fast model: a state and questions about it in, probabilities of their answers out.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub struct DecisionsResponse {
     pub id: Option<String>,
     /// Provider that handled the request, by name.
     pub provider: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -52,7 +52,7 @@ impl Root for DecisionsResponse {}
 pub struct DecisionsNoulAnswer {
     /// Degree to which the answer is yes; compare it with a threshold of your own to get a boolean.
     pub noul: f64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -72,7 +72,7 @@ pub struct DecisionsChoiceAnswer {
     pub confidence: Option<f64>,
     /// Probability of each option, by the key of the option.
     pub probabilities: Option<BTreeMap<String, f64>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -96,7 +96,7 @@ pub struct DecisionsScoreAnswer {
     pub legend: Option<BTreeMap<String, DecisionsContent>>,
     /// Probability of each level, by the number of the level.
     pub probabilities: Option<BTreeMap<String, f64>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -117,9 +117,9 @@ pub enum DecisionsContent {
     Text(String),
     /// A list.
     List(Vec<Json>),
-    /// One of the forms this value may have.
+    /// One of the forms of this value.
     Object(JsonObject),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -171,7 +171,7 @@ pub struct DecisionsBoxAnswer {
     pub r#box: DecisionsBoxAnswerBox,
     /// How sure the model is of the rectangle; higher values are surer.
     pub confidence: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -194,7 +194,7 @@ pub struct DecisionsBoxAnswerBox {
     pub right: f64,
     /// Vertical coordinate of the upper edge.
     pub top: f64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -205,7 +205,7 @@ wire_struct!(DecisionsBoxAnswerBox {
     top: Required = 3,
 });
 
-/// What `DecisionsResponse.answers{}` may be.
+/// The forms of `DecisionsResponse.answers{}`.
 ///
 /// At `DecisionsResponse.answers{}` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -227,7 +227,7 @@ pub enum DecisionsResponseAnswer {
     ///
     /// `type` is `box`.
     Box(DecisionsBoxAnswer),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -286,7 +286,7 @@ pub struct DecisionsResponseUsage {
     pub output_tokens: i64,
     /// What OpenRouter charged for the request, in USD.
     pub cost: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -319,7 +319,7 @@ pub struct DecisionsRequest {
     ///
     /// At most 256 characters.
     pub user: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -335,7 +335,7 @@ wire_struct!(DecisionsRequest {
 });
 
 impl DecisionsRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(
         model: impl Into<String>,
@@ -383,7 +383,7 @@ pub struct DecisionsImageAsset {
     pub data_base64: String,
     /// File format of the image; it must match the actual bytes.
     pub format: DecisionsImageAssetFormat,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -393,7 +393,7 @@ wire_struct!(DecisionsImageAsset ["type" = "image"] {
 });
 
 impl DecisionsImageAsset {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(data_base64: impl Into<String>, format: impl Into<DecisionsImageAssetFormat>) -> Self {
         Self { data_base64: data_base64.into(), format: format.into(), extra: Extra::new() }
@@ -424,7 +424,7 @@ wire_enum!(DecisionsImageAssetFormat {
     Jpeg = "jpeg",
 });
 
-/// Question that the model answers with a degree between no and yes.
+/// Question that the model answers by a degree between no and yes.
 ///
 /// Schema `DecisionsNoulQuestion` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -434,7 +434,7 @@ pub struct DecisionsNoulQuestion {
     pub instructions: DecisionsContent,
     /// What speaks for yes and what speaks for no.
     pub criteria: Option<DecisionsNoulQuestionCriteria>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -444,7 +444,7 @@ wire_struct!(DecisionsNoulQuestion ["type" = "noul"] {
 });
 
 impl DecisionsNoulQuestion {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(instructions: impl Into<DecisionsContent>) -> Self {
         Self { instructions: instructions.into(), criteria: None, extra: Extra::new() }
@@ -466,7 +466,7 @@ pub struct DecisionsNoulQuestionCriteria {
     pub r#false: DecisionsContent,
     /// When the answer is yes, as text or as structured JSON.
     pub r#true: DecisionsContent,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -476,7 +476,7 @@ wire_struct!(DecisionsNoulQuestionCriteria {
 });
 
 impl DecisionsNoulQuestionCriteria {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(r#false: impl Into<DecisionsContent>, r#true: impl Into<DecisionsContent>) -> Self {
         Self { r#false: r#false.into(), r#true: r#true.into(), extra: Extra::new() }
@@ -495,7 +495,7 @@ pub struct DecisionsChoiceQuestion {
     pub criteria: JsonObject,
     /// What to decide, as text or as structured JSON.
     pub instructions: DecisionsContent,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -505,7 +505,7 @@ wire_struct!(DecisionsChoiceQuestion ["type" = "choice"] {
 });
 
 impl DecisionsChoiceQuestion {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(criteria: impl Into<JsonObject>, instructions: impl Into<DecisionsContent>) -> Self {
         Self { criteria: criteria.into(), instructions: instructions.into(), extra: Extra::new() }
@@ -526,7 +526,7 @@ pub struct DecisionsScoreQuestion {
     pub criteria: Vec<DecisionsContent>,
     /// What to rate, as text or as structured JSON.
     pub instructions: DecisionsContent,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -536,7 +536,7 @@ wire_struct!(DecisionsScoreQuestion ["type" = "score"] {
 });
 
 impl DecisionsScoreQuestion {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<Criteria>(
         criteria: impl IntoList<DecisionsContent, Criteria>,
@@ -556,7 +556,7 @@ wire_setters!(DecisionsScoreQuestion {});
 pub struct DecisionsBoxQuestion {
     /// What to locate, as text or as structured JSON.
     pub instructions: DecisionsContent,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -565,7 +565,7 @@ wire_struct!(DecisionsBoxQuestion ["type" = "box"] {
 });
 
 impl DecisionsBoxQuestion {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(instructions: impl Into<DecisionsContent>) -> Self {
         Self { instructions: instructions.into(), extra: Extra::new() }
@@ -574,13 +574,13 @@ impl DecisionsBoxQuestion {
 
 wire_setters!(DecisionsBoxQuestion {});
 
-/// What `DecisionsRequest.questions{}` may be.
+/// The forms of `DecisionsRequest.questions{}`.
 ///
 /// At `DecisionsRequest.questions{}` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum DecisionsRequestQuestion {
-    /// Question that the model answers with a degree between no and yes.
+    /// Question that the model answers by a degree between no and yes.
     ///
     /// `type` is `noul`.
     Noul(DecisionsNoulQuestion),
@@ -596,7 +596,7 @@ pub enum DecisionsRequestQuestion {
     ///
     /// `type` is `box`.
     Box(DecisionsBoxQuestion),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 

@@ -2,7 +2,7 @@
 
 //! The types of `tools`.
 //!
-//! The tools that OpenRouter runs on its servers: what they cost, and which models run them natively.
+//! The tools that OpenRouter runs on its servers: their prices, and the models that support them natively.
 
 use crate::core::wire::{Extra, JsonObject};
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
@@ -31,7 +31,7 @@ wire_enum!(ToolApiFormat {
     AnthropicMessages = "anthropic-messages",
 });
 
-/// The optional parameters of `tools_list_tools`. Left out, the server's defaults hold.
+/// The optional parameters of `tools_list_tools`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ToolsListToolsParams {
@@ -48,7 +48,7 @@ pub struct ToolsListToolsParams {
 }
 
 impl ToolsListToolsParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -106,7 +106,7 @@ pub struct ListToolsResponse {
     pub links: PageLinks,
     /// How many server tools there are altogether, across all pages.
     pub total_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -135,7 +135,7 @@ impl Page for ListToolsResponse {
 pub struct ServerTool {
     /// All names under which a request can ask for the tool, with the names its calls then have in the response.
     pub aliases: Vec<ServerToolInputName>,
-    /// Engine used if the request does not choose one; `native` means the provider where it has the tool, else
+    /// Engine used if the request does not choose one; `native` means the provider if it has the tool, else
     /// `fallback_engine`; null if the tool offers no choice.
     pub default_engine: Option<String>,
     /// Web page that documents the tool.
@@ -144,7 +144,7 @@ pub struct ServerTool {
     pub docs_url: String,
     /// Engines that can run the tool, with their prices.
     pub engines: Vec<ServerToolEngine>,
-    /// Engine that stands in if `native` is the default but the provider lacks the tool; null if nothing does.
+    /// Engine used if `native` is the default but the provider lacks the tool; null if nothing does.
     pub fallback_engine: Option<String>,
     /// Main name of the tool, such as `openrouter:web_search`, which works in all the API formats it supports.
     pub id: String,
@@ -166,7 +166,7 @@ pub struct ServerTool {
     pub supported_api_formats: Vec<ToolApiFormat>,
     /// Description from which the model learns what the tool does.
     pub tool_description: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -200,7 +200,7 @@ pub struct ServerToolInputName {
     pub output_names: Vec<ServerToolOutputName>,
     /// The name itself, as the `type` of a tool, such as `web_search_20250305`.
     pub r#type: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -223,7 +223,7 @@ pub struct ServerToolOutputName {
     pub r#type: String,
     /// Tool name inside the content block; present only if a Messages response shows the call as `server_tool_use`.
     pub name: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -258,7 +258,7 @@ pub struct ServerToolEngine {
     pub pricing_doc_url: Option<String>,
     /// Party that charges for calls of the tool, on top of the tokens of the model.
     pub pricing_source: ServerToolEnginePricingSource,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -332,7 +332,7 @@ pub struct ServerToolPrice {
     pub price: String,
     /// What is counted, such as `request`.
     pub unit: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -378,7 +378,7 @@ pub struct ServerToolNativeSupport {
     pub endpoint_count: i64,
     /// How many models have at least one such endpoint.
     pub model_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -413,7 +413,7 @@ wire_enum!(ServerToolStatus {
 pub struct GetToolResponse {
     /// The server tool that you asked for.
     pub data: ServerToolDetails,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -429,7 +429,7 @@ impl Root for GetToolResponse {}
 pub struct ServerToolDetails {
     /// All names under which a request can ask for the tool, with the names its calls then have in the response.
     pub aliases: Vec<ServerToolInputName>,
-    /// Engine used if the request does not choose one; `native` means the provider where it has the tool, else
+    /// Engine used if the request does not choose one; `native` means the provider if it has the tool, else
     /// `fallback_engine`; null if the tool offers no choice.
     pub default_engine: Option<String>,
     /// Web page that documents the tool.
@@ -438,7 +438,7 @@ pub struct ServerToolDetails {
     pub docs_url: String,
     /// Engines that can run the tool, with their prices.
     pub engines: Vec<ServerToolEngine>,
-    /// Engine that stands in if `native` is the default but the provider lacks the tool; null if nothing does.
+    /// Engine used if `native` is the default but the provider lacks the tool; null if nothing does.
     pub fallback_engine: Option<String>,
     /// Main name of the tool, such as `openrouter:web_search`, which works in all the API formats it supports.
     pub id: String,
@@ -460,7 +460,7 @@ pub struct ServerToolDetails {
     pub supported_api_formats: Vec<ToolApiFormat>,
     /// Description from which the model learns what the tool does.
     pub tool_description: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -494,7 +494,7 @@ pub struct ServerToolDetailsNativeSupport {
     pub model_count: i64,
     /// Models whose providers run the tool themselves.
     pub models: Vec<ServerToolNativeModel>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -514,7 +514,7 @@ pub struct ServerToolNativeModel {
     pub providers: Vec<String>,
     /// Slug by which requests name the model.
     pub slug: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 

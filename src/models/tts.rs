@@ -2,7 +2,7 @@
 
 //! The types of `tts`.
 //!
-//! Text to speech: audio of a text.
+//! Text to speech: generate audio from text.
 
 use crate::core::wire::{Extra, Unrecognized};
 use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_text, wire_union};
@@ -46,7 +46,7 @@ pub struct SpeechRequest {
     ///
     /// At least 1 character.
     pub voice: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -65,7 +65,7 @@ wire_struct!(SpeechRequest {
 });
 
 impl SpeechRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(input: impl Into<SpeechInput>, model: impl Into<String>) -> Self {
         Self {
@@ -118,20 +118,20 @@ wire_setters!(SpeechRequest {
 pub struct SpeechTurn {
     /// Text to speak in this turn.
     pub text: String,
-    /// How to speak this turn, in place of the instructions for the whole request.
+    /// How to speak this turn, instead of the instructions for the whole request.
     pub instructions: Option<String>,
-    /// Voice that speaks this turn, in place of the voice for the whole request.
+    /// Voice that speaks this turn, instead of the voice for the whole request.
     ///
     /// At least 1 character.
     pub voice: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(SpeechTurn { text: Required = 0, instructions: Optional = 1, voice: Optional = 2 });
 
 impl SpeechTurn {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), instructions: None, voice: None, extra: Extra::new() }
@@ -141,9 +141,9 @@ impl SpeechTurn {
 wire_text!(SpeechTurn, text => Self::new(text));
 
 wire_setters!(SpeechTurn {
-    /// Sets `instructions`. How to speak this turn, in place of the instructions for the whole request.
+    /// Sets `instructions`. How to speak this turn, instead of the instructions for the whole request.
     instructions: into String,
-    /// Sets `voice`. Voice that speaks this turn, in place of the voice for the whole request.
+    /// Sets `voice`. Voice that speaks this turn, instead of the voice for the whole request.
     voice: into String,
 });
 
@@ -157,7 +157,7 @@ pub enum SpeechInput {
     Text(String),
     /// A list.
     List(Vec<SpeechTurn>),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -203,7 +203,7 @@ impl From<SpeechTurn> for SpeechInput {
 pub struct SpeechInputReferenceAudio {
     /// The recording itself, encoded, with an optional hint of its format.
     pub input_audio: SpeechInputReferenceAudioInput,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -212,7 +212,7 @@ wire_struct!(SpeechInputReferenceAudio ["type" = "input_audio"] {
 });
 
 impl SpeechInputReferenceAudio {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(input_audio: impl Into<SpeechInputReferenceAudioInput>) -> Self {
         Self { input_audio: input_audio.into(), extra: Extra::new() }
@@ -231,20 +231,20 @@ pub struct SpeechInputReferenceAudioInput {
     ///
     /// From 1 to 20971520 characters.
     pub data: Option<String>,
-    /// Hint such as `wav` or `mp3`; usually unnecessary, since most providers recognise the format from the bytes.
+    /// Hint such as `wav` or `mp3`; usually unnecessary, since most providers recognize the format from the bytes.
     pub format: Option<String>,
     /// Public address of the recording, which OpenRouter downloads and sends on as bytes; give either this or `data`.
     ///
     /// At most 2048 characters. Format `uri`.
     pub url: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(SpeechInputReferenceAudioInput { data: Optional = 0, format: Optional = 1, url: Optional = 2 });
 
 impl SpeechInputReferenceAudioInput {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -255,7 +255,7 @@ wire_setters!(SpeechInputReferenceAudioInput {
     /// Sets `data`. Recording in base64, bare or as a data URI, up to 20 MiB encoded; accepted formats vary by
     /// provider.
     data: into String,
-    /// Sets `format`. Hint such as `wav` or `mp3`; usually unnecessary, since most providers recognise the format
+    /// Sets `format`. Hint such as `wav` or `mp3`; usually unnecessary, since most providers recognize the format
     /// from the bytes.
     format: into String,
     /// Sets `url`. Public address of the recording, which OpenRouter downloads and sends on as bytes; give either
@@ -282,7 +282,7 @@ pub enum SpeechInputReference {
     ///
     /// `type` is `image_url`.
     ImageUrl(ContentPartImage),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 

@@ -2,7 +2,7 @@
 
 //! The types of `vault`.
 //!
-//! Secrets that interns, the hosted agents, use without seeing them: store, list, copy and delete.
+//! Secrets that interns, the hosted agents, use without seeing them: store, list, copy and delete them.
 
 use crate::core::wire::{Extra, Secret};
 use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
@@ -21,7 +21,7 @@ pub struct ListInternConnectionsResponse {
     /// The same credentials as text for the prompt of the intern, or a note that they could not be obtained; null
     /// unless the intern itself asks.
     pub routing_text: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -38,14 +38,14 @@ pub struct ListInternConnectionsResponseData {
     /// Name of the connection: a service such as `github`, a known MCP server such as `linear`, or `mcp:` with the
     /// host of any other MCP server.
     pub key: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ListInternConnectionsResponseData { key: Required = 0 });
 
-/// Tells which credentials the vault would add to the requests of an intern, for which destinations; given only to
-/// the key of that intern.
+/// Which credentials the vault would add to the requests of an intern, for which destinations; given only to the key
+/// of that intern.
 ///
 /// Schema `VaultRoutingTable` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +71,7 @@ pub struct VaultRoutingTable {
     pub secrets: Vec<VaultRoutingTableSecret>,
     /// Credentials for requests to Slack.
     pub slack: VaultSlack,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -99,7 +99,7 @@ pub struct VaultCustomOrigin {
     pub path_prefix: Option<String>,
     /// Whether requests to the destination would get a credential when the table was read.
     pub status: VaultOriginStatus,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -115,7 +115,7 @@ pub struct VaultOriginStatus {
     pub failure: Option<String>,
     /// Whether the vault has a credential for the destination and can use it.
     pub state: VaultOriginState,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -153,7 +153,7 @@ pub struct VaultGitHub {
     pub apps: Vec<VaultGitHubApp>,
     /// GitHub tokens that are stored apart from any App.
     pub tokens: Vec<VaultGitHubToken>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -176,7 +176,7 @@ pub struct VaultGitHubApp {
     pub member_links: Vec<VaultGitHubAppMemberLink>,
     /// Whether the App serves the whole workspace or only this intern.
     pub scope: VaultScope,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -211,7 +211,7 @@ pub struct VaultGitHubInstallation {
     /// What takes precedence over the installation for requests to the account; null if the installation itself is
     /// used.
     pub shadowed_by: Option<VaultGitHubInstallationShadowedBy>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -259,7 +259,7 @@ pub struct VaultGitHubInstallationCoverage {
     pub repository_count: Option<i64>,
     /// Whether the App was given the whole account or chosen repositories.
     pub selection: VaultGitHubInstallationCoverageSelection,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -319,7 +319,7 @@ pub struct VaultGitHubAppMemberLink {
     pub login: String,
     /// Which of the links of a member was chosen for the App.
     pub via: VaultGitHubAppMemberLinkVia,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -382,7 +382,7 @@ pub struct VaultGitHubToken {
     pub repository_count: Option<i64>,
     /// Whether the token serves the whole workspace or only this intern.
     pub scope: VaultScope,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -402,7 +402,7 @@ wire_struct!(VaultGitHubToken {
 pub struct VaultGoogle {
     /// Google accounts that are connected.
     pub accounts: Vec<VaultGoogleAccount>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -424,7 +424,7 @@ pub struct VaultGoogleAccount {
     pub is_delegated_to_intern: bool,
     /// Whether the account serves the whole workspace or only this intern.
     pub scope: VaultScope,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -448,7 +448,7 @@ pub struct VaultHostRule {
     pub host: String,
     /// Name the secret must be stored under, such as `openai_api_key`.
     pub secret_name: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -460,7 +460,7 @@ wire_struct!(VaultHostRule { holds_secret: Required = 0, host: Required = 1, sec
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultMcpOrigin {
-    /// Tells apart several accounts on the same server; null if there is nothing to tell apart.
+    /// Distinguishes several accounts on the same server; null if there is nothing to distinguish.
     pub account_key: Option<String>,
     /// Hostname of the MCP server.
     pub host: String,
@@ -471,7 +471,7 @@ pub struct VaultMcpOrigin {
     /// Whether requests to the server would get a credential; null for personal accounts, since that depends on the
     /// member.
     pub status: Option<VaultOriginStatus>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -493,7 +493,7 @@ pub struct VaultMcpOriginRoute {
     pub host: String,
     /// Start of the URL path that the route matches; null if it matches all paths.
     pub path_prefix: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -513,7 +513,7 @@ pub struct VaultRoutingTableSecret {
     pub name: String,
     /// Kind of vault that the secret comes from.
     pub scope: VaultSecretScope,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -555,7 +555,7 @@ pub struct VaultSlack {
     /// Workspace members in whose name requests to Slack can be made; the Slack app of the intern itself is not
     /// covered.
     pub member_links: Vec<VaultSlackMemberLink>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -571,13 +571,14 @@ pub struct VaultSlackMemberLink {
     pub holds_token: bool,
     /// ID that the member has in Slack.
     pub slack_user_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(VaultSlackMemberLink { holds_token: Required = 0, slack_user_id: Required = 1 });
 
-/// The optional parameters of `vault_list_intern_effective_vault_secrets`. Left out, the server's defaults hold.
+/// The optional parameters of `vault_list_intern_effective_vault_secrets`. The server's defaults apply to those that
+/// are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct VaultEffectiveSecretsParams {
@@ -592,7 +593,7 @@ pub struct VaultEffectiveSecretsParams {
 }
 
 impl VaultEffectiveSecretsParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -638,7 +639,7 @@ pub struct VaultEffectiveSecretListResponse {
     pub data: Vec<VaultEffectiveSecret>,
     /// True if another page follows, which starts after the entries of this one.
     pub has_more: bool,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -688,7 +689,7 @@ pub struct VaultEffectiveSecret {
     pub name: String,
     /// Kind of vault that the secret comes from.
     pub scope: VaultSecretScope,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -700,7 +701,8 @@ wire_struct!(VaultEffectiveSecret {
     scope: Required = 4,
 });
 
-/// The optional parameters of `vault_list_intern_vault_secrets`. Left out, the server's defaults hold.
+/// The optional parameters of `vault_list_intern_vault_secrets`. The server's defaults apply to those that are
+/// omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct VaultListInternVaultSecretsParams {
@@ -715,7 +717,7 @@ pub struct VaultListInternVaultSecretsParams {
 }
 
 impl VaultListInternVaultSecretsParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -762,7 +764,7 @@ pub struct VaultSecretListResponse {
     pub data: Vec<VaultSecret>,
     /// True if another page follows, which starts after the entries of this one.
     pub has_more: bool,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -809,7 +811,7 @@ pub struct VaultSecret {
     ///
     /// From 1 to 255 characters. Matches `^(?!.*__)[a-z]([a-z0-9_]*[a-z0-9])?$`.
     pub name: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -832,7 +834,7 @@ pub struct VaultSecretCopyResponse {
     ///
     /// At most 100 elements.
     pub data: Vec<VaultSecret>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -850,14 +852,14 @@ pub struct VaultSecretCopyRequest {
     ///
     /// From 1 to 100 elements.
     pub names: Vec<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(VaultSecretCopyRequest { names: Required = 0 });
 
 impl VaultSecretCopyRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<Names>(names: impl IntoList<String, Names>) -> Self {
         Self { names: names.into_list(), extra: Extra::new() }
@@ -877,7 +879,7 @@ wire_setters!(VaultSecretCopyRequest {});
 pub struct VaultSecretResponse {
     /// The secret as the vault now has it, without its value.
     pub data: VaultSecret,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -901,14 +903,14 @@ pub struct VaultSecretWriteRequest {
     ///
     /// From 1 to 985721 characters.
     pub value: Secret,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(VaultSecretWriteRequest { hosts: Required = 0, value: Required = 1 });
 
 impl VaultSecretWriteRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<Hosts>(hosts: impl IntoList<String, Hosts>, value: impl Into<Secret>) -> Self {
         Self { hosts: hosts.into_list(), value: value.into(), extra: Extra::new() }
@@ -917,7 +919,7 @@ impl VaultSecretWriteRequest {
 
 wire_setters!(VaultSecretWriteRequest {});
 
-/// The optional parameters of `vault_list_vault_secrets`. Left out, the server's defaults hold.
+/// The optional parameters of `vault_list_vault_secrets`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct VaultListVaultSecretsParams {
@@ -932,7 +934,7 @@ pub struct VaultListVaultSecretsParams {
 }
 
 impl VaultListVaultSecretsParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()

@@ -2,7 +2,7 @@
 
 //! The types of `video-generation`.
 //!
-//! Make videos with a model: start one, ask how far it is, fetch it.
+//! Generate videos with a model: start a job, poll its progress, download the result.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ pub struct VideoGenerationResponse {
     pub urls: Option<Vec<String>>,
     /// What the job cost; known once it is done.
     pub usage: Option<VideoGenerationUsage>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -98,7 +98,7 @@ pub struct VideoGenerationUsage {
     pub cost: Option<f64>,
     /// True when the job ran on a provider key of your own.
     pub is_byok: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -160,7 +160,7 @@ pub struct VideoGenerationRequest {
     ///
     /// At most 256 characters.
     pub user: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -186,7 +186,7 @@ wire_struct!(VideoGenerationRequest {
 });
 
 impl VideoGenerationRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(model: impl Into<String>) -> Self {
         Self {
@@ -308,7 +308,7 @@ pub struct FrameImage {
     pub image_url: MediaUrl,
     /// Which end of the video the picture fixes.
     pub frame_type: FrameType,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -318,7 +318,7 @@ wire_struct!(FrameImage ["type" = "image_url"] {
 });
 
 impl FrameImage {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(image_url: impl Into<MediaUrl>, frame_type: impl Into<FrameType>) -> Self {
         Self { image_url: image_url.into(), frame_type: frame_type.into(), extra: Extra::new() }
@@ -354,7 +354,7 @@ wire_enum!(FrameType {
 pub struct ContentPartAudio {
     /// Wrapper around the location of the sound.
     pub audio_url: MediaUrl,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -363,7 +363,7 @@ wire_struct!(ContentPartAudio ["type" = "audio_url"] {
 });
 
 impl ContentPartAudio {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(audio_url: impl Into<MediaUrl>) -> Self {
         Self { audio_url: audio_url.into(), extra: Extra::new() }
@@ -372,7 +372,7 @@ impl ContentPartAudio {
 
 wire_setters!(ContentPartAudio {});
 
-/// Film clip referenced by URL within multimodal input.
+/// Video referenced by URL within multimodal input.
 ///
 /// Schema `ContentPartVideo` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -380,7 +380,7 @@ wire_setters!(ContentPartAudio {});
 pub struct ContentPartVideo {
     /// Wrapper around the location of the clip.
     pub video_url: MediaUrl,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -389,7 +389,7 @@ wire_struct!(ContentPartVideo ["type" = "video_url"] {
 });
 
 impl ContentPartVideo {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(video_url: impl Into<MediaUrl>) -> Self {
         Self { video_url: video_url.into(), extra: Extra::new() }
@@ -413,11 +413,11 @@ pub enum InputReference {
     ///
     /// `type` is `audio_url`.
     AudioUrl(ContentPartAudio),
-    /// Film clip referenced by URL within multimodal input.
+    /// Video referenced by URL within multimodal input.
     ///
     /// `type` is `video_url`.
     VideoUrl(ContentPartVideo),
-    /// A value that fits none of these types, kept whole.
+    /// A value that matches none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
@@ -463,14 +463,14 @@ impl From<ContentPartVideo> for InputReference {
 pub struct VideoGenerationRequestProvider {
     /// Raw options keyed by provider; only the provider that serves the request sees its own.
     pub options: Option<BTreeMap<String, JsonObject>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(VideoGenerationRequestProvider { options: Optional = 0 });
 
 impl VideoGenerationRequestProvider {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -520,7 +520,7 @@ wire_enum!(VideoResolution {
     V4K = "4K",
 });
 
-/// Catalogue of the models that work with video.
+/// Catalog of the models that work with video.
 ///
 /// Schema `VideoModelsListResponse` of the API document.
 ///
@@ -530,7 +530,7 @@ wire_enum!(VideoResolution {
 pub struct VideoModelsListResponse {
     /// Video models, each with its supported settings and prices.
     pub data: Vec<VideoModel>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -578,7 +578,7 @@ pub struct VideoModel {
     pub hugging_face_id: Option<String>,
     /// Prices as strings, keyed by billing unit without the provider prefix; null when not listed.
     pub pricing_skus: Option<BTreeMap<String, String>>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -612,13 +612,14 @@ pub struct VideoModelUpscaleFactor {
     pub max: Option<f64>,
     /// Smallest enlargement on offer; null when no lower end is given.
     pub min: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(VideoModelUpscaleFactor { max: Optional = 0, min: Optional = 1 });
 
-/// The optional parameters of `video_generation_get_video_content`. Left out, the server's defaults hold.
+/// The optional parameters of `video_generation_get_video_content`. The server's defaults apply to those that are
+/// omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct VideoGenerationGetVideoContentParams {
@@ -629,7 +630,7 @@ pub struct VideoGenerationGetVideoContentParams {
 }
 
 impl VideoGenerationGetVideoContentParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()

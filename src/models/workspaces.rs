@@ -2,14 +2,14 @@
 
 //! The types of `workspaces`.
 //!
-//! Workspaces divide an account: each has keys, members and a budget of its own.
+//! Workspaces divide an account: each has its own keys, members and budget.
 
 use crate::core::wire::{Extra, Patch};
 use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parameters, Parts};
 use crate::models::shared::{MemberRole, ResetInterval};
 
-/// The optional parameters of `workspaces_list`. Left out, the server's defaults hold.
+/// The optional parameters of `workspaces_list`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct WorkspacesListParams {
@@ -24,7 +24,7 @@ pub struct WorkspacesListParams {
 }
 
 impl WorkspacesListParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -68,7 +68,7 @@ pub struct ListWorkspacesResponse {
     pub data: Vec<Workspace>,
     /// How many workspaces there are altogether, across all pages.
     pub total_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -137,7 +137,7 @@ pub struct Workspace {
     pub disabled_server_tools: Option<Vec<String>>,
     /// Whether spend on your own provider keys counts against the budgets; change it through the budget endpoints.
     pub include_byok_in_budgets: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -177,7 +177,7 @@ wire_struct!(Workspace {
 pub struct WorkspaceResponse {
     /// The new workspace as it was stored.
     pub data: Workspace,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -201,7 +201,7 @@ pub struct CreateWorkspaceRequest {
     pub slug: String,
     /// Slug of the model that generates images when a request names none.
     pub default_image_model: Option<String>,
-    /// What routing favours unless a request says otherwise: `price`, `throughput`, `latency` or `exacto`.
+    /// What routing favors unless a request says otherwise: `price`, `throughput`, `latency` or `exacto`.
     pub default_provider_sort: Option<String>,
     /// Slug of the model that generates text when a request names none.
     pub default_text_model: Option<String>,
@@ -222,7 +222,7 @@ pub struct CreateWorkspaceRequest {
     pub is_observability_broadcast_enabled: Option<bool>,
     /// True keeps a private log of prompts and answers.
     pub is_observability_io_logging_enabled: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -242,7 +242,7 @@ wire_struct!(CreateWorkspaceRequest {
 });
 
 impl CreateWorkspaceRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(name: impl Into<String>, slug: impl Into<String>) -> Self {
         Self {
@@ -266,7 +266,7 @@ impl CreateWorkspaceRequest {
 wire_setters!(CreateWorkspaceRequest {
     /// Sets `default_image_model`. Slug of the model that generates images when a request names none.
     default_image_model: into String,
-    /// Sets `default_provider_sort`. What routing favours unless a request says otherwise: `price`, `throughput`,
+    /// Sets `default_provider_sort`. What routing favors unless a request says otherwise: `price`, `throughput`,
     /// `latency` or `exacto`.
     default_provider_sort: into String,
     /// Sets `default_text_model`. Slug of the model that generates text when a request names none.
@@ -340,7 +340,7 @@ wire_enum!(DisabledServerTool {
     OpenRouterWebSearch = "openrouter:web_search",
 });
 
-/// The optional parameters of `workspaces_delete`. Left out, the server's defaults hold.
+/// The optional parameters of `workspaces_delete`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct WorkspacesDeleteParams {
@@ -350,7 +350,7 @@ pub struct WorkspacesDeleteParams {
 }
 
 impl WorkspacesDeleteParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -413,7 +413,7 @@ pub struct UpdateWorkspaceRequest {
     ///
     /// From 1 to 50 characters. Matches `^[a-z0-9]+(?:-[a-z0-9]+)*$`.
     pub slug: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -433,7 +433,7 @@ wire_struct!(UpdateWorkspaceRequest {
 });
 
 impl UpdateWorkspaceRequest {
-    /// Without members.
+    /// Creates a value without fields.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -441,22 +441,22 @@ impl UpdateWorkspaceRequest {
 }
 
 wire_setters!(UpdateWorkspaceRequest {
-    /// Changes `default_image_model`; a plain value sets it, `Patch::Clear` empties it. Model to use for images in
+    /// Changes `default_image_model`; a plain value sets it, `Patch::Clear` clears it. Model to use for images in
     /// this workspace unless another is chosen.
     default_image_model: patch String,
-    /// Changes `default_provider_sort`; a plain value sets it, `Patch::Clear` empties it. How providers are ranked
+    /// Changes `default_provider_sort`; a plain value sets it, `Patch::Clear` clears it. How providers are ranked
     /// unless a request says otherwise: `price`, `throughput`, `latency` or `exacto`.
     default_provider_sort: patch String,
-    /// Changes `default_text_model`; a plain value sets it, `Patch::Clear` empties it. Model to use for text in this
+    /// Changes `default_text_model`; a plain value sets it, `Patch::Clear` clears it. Model to use for text in this
     /// workspace unless another is chosen.
     default_text_model: patch String,
-    /// Changes `description`; a plain value sets it, `Patch::Clear` empties it. Replacement text on what the
-    /// workspace is for.
+    /// Changes `description`; a plain value sets it, `Patch::Clear` clears it. Replacement text on what the workspace
+    /// is for.
     description: patch String,
-    /// Changes `disabled_server_tools`; a plain value sets it, `Patch::Clear` empties it. OpenRouter server tools to
+    /// Changes `disabled_server_tools`; a plain value sets it, `Patch::Clear` clears it. OpenRouter server tools to
     /// forbid in the workspace, where requests that name one are refused; null or an empty list forbids none.
     disabled_server_tools: patch Vec<DisabledServerTool>,
-    /// Changes `io_logging_api_key_ids`; a plain value sets it, `Patch::Clear` empties it. Logs input and output only
+    /// Changes `io_logging_api_key_ids`; a plain value sets it, `Patch::Clear` clears it. Logs input and output only
     /// for these API keys, given by numeric identifier.
     io_logging_api_key_ids: patch Vec<i64>,
     /// Sets `io_logging_sampling_rate`. Fraction of requests whose input and output are logged, where 1 logs them
@@ -476,7 +476,7 @@ wire_setters!(UpdateWorkspaceRequest {
     slug: into String,
 });
 
-/// The optional parameters of `workspaces_list_members`. Left out, the server's defaults hold.
+/// The optional parameters of `workspaces_list_members`. The server's defaults apply to those that are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct WorkspacesListMembersParams {
@@ -491,7 +491,7 @@ pub struct WorkspacesListMembersParams {
 }
 
 impl WorkspacesListMembersParams {
-    /// Without parameters.
+    /// Creates a set of parameters with none of them set.
     #[inline]
     pub fn new() -> Self {
         Self::default()
@@ -535,7 +535,7 @@ pub struct ListWorkspaceMembersResponse {
     pub data: Vec<WorkspaceMember>,
     /// How many members the workspace has altogether, across all pages.
     pub total_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -575,7 +575,7 @@ pub struct WorkspaceMember {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -599,7 +599,7 @@ pub struct BulkAddWorkspaceMembersResponse {
     pub added_count: i64,
     /// The memberships that the call put in place, one entry per user.
     pub data: Vec<WorkspaceMember>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -619,14 +619,14 @@ pub struct BulkWorkspaceMembersRequest {
     ///
     /// From 1 to 100 elements.
     pub user_ids: Vec<String>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(BulkWorkspaceMembersRequest { user_ids: Required = 0 });
 
 impl BulkWorkspaceMembersRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new<UserIds>(user_ids: impl IntoList<String, UserIds>) -> Self {
         Self { user_ids: user_ids.into_list(), extra: Extra::new() }
@@ -635,7 +635,7 @@ impl BulkWorkspaceMembersRequest {
 
 wire_setters!(BulkWorkspaceMembersRequest {});
 
-/// Tells how many memberships a bulk removal ended.
+/// The number of memberships that a bulk removal ended.
 ///
 /// Schema `BulkRemoveWorkspaceMembersResponse` of the API document.
 ///
@@ -645,7 +645,7 @@ wire_setters!(BulkWorkspaceMembersRequest {});
 pub struct BulkRemoveWorkspaceMembersResponse {
     /// How many users actually left the workspace through this call.
     pub removed_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -665,7 +665,7 @@ pub struct ListWorkspaceBudgetsResponse {
     pub data: Vec<WorkspaceBudget>,
     /// True when spend on your own provider keys counts against every budget interval of the workspace.
     pub include_byok_in_budgets: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -685,7 +685,7 @@ pub struct WorkspaceBudget {
     ///
     /// Format `uuid`.
     pub id: String,
-    /// Most that may be spent within one interval, in US dollars.
+    /// Maximum amount that may be spent within one interval, in US dollars.
     pub limit_usd: f64,
     /// How often the counted spend starts afresh; null for a budget that never starts afresh.
     pub reset_interval: Option<ResetInterval>,
@@ -695,7 +695,7 @@ pub struct WorkspaceBudget {
     ///
     /// Format `uuid`.
     pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -748,7 +748,7 @@ pub struct WorkspaceBudgetResponse {
     pub data: WorkspaceBudget,
     /// True when spend on your own provider keys counts against every budget interval of the workspace.
     pub include_byok_in_budgets: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
@@ -767,14 +767,14 @@ pub struct UpsertWorkspaceBudgetRequest {
     /// Counts spend on your own provider keys against all budgets of the workspace, not only this one; leave it out
     /// to keep the setting.
     pub include_byok_in_budgets: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
+    /// Fields that this type does not know; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(UpsertWorkspaceBudgetRequest { limit_usd: Required = 0, include_byok_in_budgets: Optional = 1 });
 
 impl UpsertWorkspaceBudgetRequest {
-    /// With what the API requires.
+    /// Creates a value with the required fields.
     #[inline]
     pub fn new(limit_usd: impl IntoNumber<f64>) -> Self {
         Self { limit_usd: limit_usd.into_number(), include_byok_in_budgets: None, extra: Extra::new() }

@@ -7,8 +7,8 @@ use crate::funcs;
 use crate::models::system_one::{DecisionsRequest, DecisionsResponse};
 use std::borrow::Borrow;
 
-/// Decisions by a small, fast model, at the address of the alpha version: questions about a state in, answers with
-/// probabilities out.
+/// Decisions by a small, fast model, under the path of the alpha version: a state and questions about it in,
+/// probabilities of their answers out.
 ///
 /// Returned by [`OpenRouter::alpha_decisions`](crate::OpenRouter::alpha_decisions).
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ impl<'a> AlphaDecisions<'a> {
     ///
     /// `POST /api/alpha/decisions`, operation `createApiAlphaDecisions`.
     ///
-    /// The same as [`funcs::alpha_decisions_create`].
+    /// Same as [`funcs::alpha_decisions_create`].
     #[inline]
     pub fn create(self, request: impl Borrow<DecisionsRequest>) -> Call<DecisionsResponse> {
         funcs::alpha_decisions_create(self.core, request)

@@ -10,7 +10,7 @@ use crate::models::analytics::{
 };
 use std::borrow::Borrow;
 
-/// What your account used: figures by day, model, key or any other dimension, for reports and dashboards.
+/// Usage of your account by day, model, key or any other dimension, for reports and dashboards.
 ///
 /// Returned by [`OpenRouter::analytics`](crate::OpenRouter::analytics).
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +29,7 @@ impl<'a> Analytics<'a> {
     /// `GET /activity`, operation `getUserActivity`. Optional parameters:
     /// `.params(AnalyticsGetUserActivityParams::new()…)` on the call.
     ///
-    /// The same as [`funcs::analytics_get_user_activity`].
+    /// Same as [`funcs::analytics_get_user_activity`].
     #[inline]
     pub fn get_user_activity(self) -> Call<ActivityResponse, AnalyticsGetUserActivityParams> {
         funcs::analytics_get_user_activity(self.core)
@@ -40,7 +40,7 @@ impl<'a> Analytics<'a> {
     ///
     /// `GET /analytics/meta`, operation `getAnalyticsMeta`.
     ///
-    /// The same as [`funcs::analytics_get_analytics_meta`].
+    /// Same as [`funcs::analytics_get_analytics_meta`].
     #[inline]
     pub fn get_analytics_meta(self) -> Call<GetAnalyticsMetaResponse> {
         funcs::analytics_get_analytics_meta(self.core)
@@ -51,7 +51,7 @@ impl<'a> Analytics<'a> {
     ///
     /// `POST /analytics/query`, operation `queryAnalytics`.
     ///
-    /// The same as [`funcs::analytics_query_analytics`].
+    /// Same as [`funcs::analytics_query_analytics`].
     #[inline]
     pub fn query_analytics(self, request: impl Borrow<QueryAnalyticsRequest>) -> Call<QueryAnalyticsResponse> {
         funcs::analytics_query_analytics(self.core, request)

@@ -11,7 +11,7 @@ use crate::models::api_keys::{
 use crate::models::shared::DeletedResponse;
 use std::borrow::Borrow;
 
-/// Create, look at, change and delete the API keys of your account. Most of it needs a management key.
+/// Create, read, update and delete the API keys of your account. Most operations need a management key.
 ///
 /// Returned by [`OpenRouter::api_keys`](crate::OpenRouter::api_keys).
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// `GET /key`, operation `getCurrentKey`.
     ///
-    /// The same as [`funcs::api_keys_get_current_key_metadata`].
+    /// Same as [`funcs::api_keys_get_current_key_metadata`].
     #[inline]
     pub fn get_current_key_metadata(self) -> Call<GetCurrentKeyResponse> {
         funcs::api_keys_get_current_key_metadata(self.core)
@@ -36,10 +36,10 @@ impl<'a> ApiKeys<'a> {
 
     /// Lists the API keys of your account in one workspace, without their secrets; needs a management key.
     ///
-    /// `GET /keys`, operation `list`. Optional parameters: `.params(ApiKeysListParams::new()…)` on the call. Pages:
-    /// `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /keys`, operation `list`. Optional parameters: `.params(ApiKeysListParams::new()…)` on the call.
+    /// Paginated: `.pages()` and `.items()` on the call request the following pages.
     ///
-    /// The same as [`funcs::api_keys_list`].
+    /// Same as [`funcs::api_keys_list`].
     #[inline]
     pub fn list(self) -> Call<ListKeysResponse, ApiKeysListParams> {
         funcs::api_keys_list(self.core)
@@ -49,7 +49,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// `POST /keys`, operation `createKeys`.
     ///
-    /// The same as [`funcs::api_keys_create`].
+    /// Same as [`funcs::api_keys_create`].
     #[inline]
     pub fn create(self, request: impl Borrow<CreateKeyRequest>) -> Call<CreateKeyResponse> {
         funcs::api_keys_create(self.core, request)
@@ -59,7 +59,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// `DELETE /keys/{hash}`, operation `deleteKeys`.
     ///
-    /// The same as [`funcs::api_keys_delete`].
+    /// Same as [`funcs::api_keys_delete`].
     #[inline]
     pub fn delete(self, hash: impl AsRef<str>) -> Call<DeletedResponse> {
         funcs::api_keys_delete(self.core, hash)
@@ -69,7 +69,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// `GET /keys/{hash}`, operation `getKey`.
     ///
-    /// The same as [`funcs::api_keys_get`].
+    /// Same as [`funcs::api_keys_get`].
     #[inline]
     pub fn get(self, hash: impl AsRef<str>) -> Call<ApiKeyResponse> {
         funcs::api_keys_get(self.core, hash)
@@ -79,7 +79,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// `PATCH /keys/{hash}`, operation `updateKeys`.
     ///
-    /// The same as [`funcs::api_keys_update`].
+    /// Same as [`funcs::api_keys_update`].
     #[inline]
     pub fn update(self, hash: impl AsRef<str>, request: impl Borrow<UpdateKeyRequest>) -> Call<ApiKeyResponse> {
         funcs::api_keys_update(self.core, hash, request)

@@ -7,8 +7,8 @@ use crate::funcs;
 use crate::models::batch::{BatchDeletedObject, BatchListParams, BatchListResponse, BatchObject, CreateBatchRequest};
 use std::borrow::Borrow;
 
-/// Many requests at once that need no response right away: hand them in, ask how far they are, read the results by
-/// your own ids.
+/// Many requests that need no immediate response: submit them as a batch, poll its progress, read the results by your
+/// own ids.
 ///
 /// Returned by [`OpenRouter::batch`](crate::OpenRouter::batch).
 #[derive(Clone, Copy, Debug)]
@@ -24,9 +24,9 @@ impl<'a> Batch<'a> {
     /// Lists the batches of the API key's workspace, newest first and without their results, one page at a time.
     ///
     /// `GET /batches`, operation `listBatches`. Optional parameters: `.params(BatchListParams::new()…)` on the call.
-    /// Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// Paginated: `.pages()` and `.items()` on the call request the following pages.
     ///
-    /// The same as [`funcs::batch_list`].
+    /// Same as [`funcs::batch_list`].
     #[inline]
     pub fn list(self) -> Call<BatchListResponse, BatchListParams> {
         funcs::batch_list(self.core)
@@ -37,7 +37,7 @@ impl<'a> Batch<'a> {
     ///
     /// `POST /batches`, operation `createBatches`.
     ///
-    /// The same as [`funcs::batch_create_batches`].
+    /// Same as [`funcs::batch_create_batches`].
     #[inline]
     pub fn create_batches(self, request: impl Borrow<CreateBatchRequest>) -> Call<BatchObject> {
         funcs::batch_create_batches(self.core, request)
@@ -47,7 +47,7 @@ impl<'a> Batch<'a> {
     ///
     /// `DELETE /batches/{id}`, operation `deleteBatch`.
     ///
-    /// The same as [`funcs::batch_delete`].
+    /// Same as [`funcs::batch_delete`].
     #[inline]
     pub fn delete(self, id: impl AsRef<str>) -> Call<BatchDeletedObject> {
         funcs::batch_delete(self.core, id)
@@ -57,7 +57,7 @@ impl<'a> Batch<'a> {
     ///
     /// `GET /batches/{id}`, operation `getBatches`.
     ///
-    /// The same as [`funcs::batch_get_batches`].
+    /// Same as [`funcs::batch_get_batches`].
     #[inline]
     pub fn get_batches(self, id: impl AsRef<str>) -> Call<BatchObject> {
         funcs::batch_get_batches(self.core, id)

@@ -6,7 +6,7 @@ use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::benchmarks::{BenchmarksGetBenchmarksParams, UnifiedBenchmarksResponse};
 
-/// Public scores of models in benchmarks.
+/// Public benchmark scores of models.
 ///
 /// Returned by [`OpenRouter::benchmarks`](crate::OpenRouter::benchmarks).
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ impl<'a> Benchmarks<'a> {
     /// `GET /benchmarks`, operation `getBenchmarks`. Optional parameters:
     /// `.params(BenchmarksGetBenchmarksParams::new()…)` on the call.
     ///
-    /// The same as [`funcs::benchmarks_get_benchmarks`].
+    /// Same as [`funcs::benchmarks_get_benchmarks`].
     #[inline]
     pub fn get_benchmarks(self) -> Call<UnifiedBenchmarksResponse, BenchmarksGetBenchmarksParams> {
         funcs::benchmarks_get_benchmarks(self.core)

@@ -4,7 +4,7 @@
 
 use crate::core::OpenRouterCore;
 
-/// The namespaces that the official SDKs have under `beta`.
+/// The namespaces under `beta` in the official SDKs.
 ///
 /// Returned by [`OpenRouter::beta`](crate::OpenRouter::beta).
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +17,7 @@ impl<'a> Beta<'a> {
         Self { core }
     }
 
-    /// The same as [`OpenRouter::responses`](crate::OpenRouter::responses).
+    /// Same as [`OpenRouter::responses`](crate::OpenRouter::responses).
     #[cfg(feature = "responses")]
     #[inline]
     pub fn responses(self) -> super::Responses<'a> {

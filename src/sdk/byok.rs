@@ -10,7 +10,7 @@ use crate::models::byok::{
 use crate::models::shared::DeletedResponse;
 use std::borrow::Borrow;
 
-/// Your own keys for providers, with which OpenRouter calls them on your account there.
+/// Your own keys for providers, which OpenRouter uses to call them on your account there.
 ///
 /// Returned by [`OpenRouter::byok`](crate::OpenRouter::byok).
 #[derive(Clone, Copy, Debug)]
@@ -23,13 +23,13 @@ impl<'a> Byok<'a> {
         Self { core }
     }
 
-    /// Lists the provider credentials you brought yourself (BYOK) in one workspace, the default unless told
-    /// otherwise; needs a management key.
+    /// Lists the provider credentials you brought yourself (BYOK) in one workspace, the default workspace unless the
+    /// call says otherwise; needs a management key.
     ///
     /// `GET /byok`, operation `listBYOKKeys`. Optional parameters: `.params(ByokListParams::new()…)` on the call.
-    /// Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// Paginated: `.pages()` and `.items()` on the call request the following pages.
     ///
-    /// The same as [`funcs::byok_list`].
+    /// Same as [`funcs::byok_list`].
     #[inline]
     pub fn list(self) -> Call<ListByokKeysResponse, ByokListParams> {
         funcs::byok_list(self.core)
@@ -40,7 +40,7 @@ impl<'a> Byok<'a> {
     ///
     /// `POST /byok`, operation `createBYOKKey`.
     ///
-    /// The same as [`funcs::byok_create`].
+    /// Same as [`funcs::byok_create`].
     #[inline]
     pub fn create(self, request: impl Borrow<CreateByokKeyRequest>) -> Call<ByokKeyResponse> {
         funcs::byok_create(self.core, request)
@@ -51,7 +51,7 @@ impl<'a> Byok<'a> {
     ///
     /// `DELETE /byok/{id}`, operation `deleteBYOKKey`.
     ///
-    /// The same as [`funcs::byok_delete`].
+    /// Same as [`funcs::byok_delete`].
     #[inline]
     pub fn delete(self, id: impl AsRef<str>) -> Call<DeletedResponse> {
         funcs::byok_delete(self.core, id)
@@ -61,7 +61,7 @@ impl<'a> Byok<'a> {
     ///
     /// `GET /byok/{id}`, operation `getBYOKKey`.
     ///
-    /// The same as [`funcs::byok_get`].
+    /// Same as [`funcs::byok_get`].
     #[inline]
     pub fn get(self, id: impl AsRef<str>) -> Call<ByokKeyResponse> {
         funcs::byok_get(self.core, id)
@@ -72,7 +72,7 @@ impl<'a> Byok<'a> {
     ///
     /// `PATCH /byok/{id}`, operation `updateBYOKKey`.
     ///
-    /// The same as [`funcs::byok_update`].
+    /// Same as [`funcs::byok_update`].
     #[inline]
     pub fn update(self, id: impl AsRef<str>, request: impl Borrow<UpdateByokKeyRequest>) -> Call<ByokKeyResponse> {
         funcs::byok_update(self.core, id, request)

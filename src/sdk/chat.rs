@@ -7,7 +7,7 @@ use crate::funcs;
 use crate::models::chat::{ChatRequest, ChatResult, ChatStreamChunk};
 use std::borrow::Borrow;
 
-/// Chat with a model: messages in, a message out. It speaks the protocol that most providers and tools know.
+/// Chat with a model: messages in, a message out. This is the protocol that most providers and tools support.
 ///
 /// Returned by [`OpenRouter::chat`](crate::OpenRouter::chat).
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ impl<'a> Chat<'a> {
     ///
     /// `POST /chat/completions`, operation `sendChatCompletionRequest`.
     ///
-    /// The same as [`funcs::chat_send`].
+    /// Same as [`funcs::chat_send`].
     #[inline]
     pub fn send(self, request: impl Borrow<ChatRequest>) -> Call<ChatResult> {
         funcs::chat_send(self.core, request)
@@ -34,7 +34,7 @@ impl<'a> Chat<'a> {
     ///
     /// The response arrives as a stream of events. `POST /chat/completions`, operation `sendChatCompletionRequest`.
     ///
-    /// The same as [`funcs::chat_stream`].
+    /// Same as [`funcs::chat_stream`].
     #[inline]
     pub fn stream(self, request: impl Borrow<ChatRequest>) -> Call<EventStream<ChatStreamChunk>> {
         funcs::chat_stream(self.core, request)

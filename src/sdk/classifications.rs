@@ -6,7 +6,7 @@ use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::classifications::{TaskClassificationResponse, TaskClassificationsParams};
 
-/// What people use models for: shares of tasks among models.
+/// What models are used for: the shares of tasks.
 ///
 /// Returned by [`OpenRouter::classifications`](crate::OpenRouter::classifications).
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ impl<'a> Classifications<'a> {
     /// `GET /classifications/task`, operation `getTaskClassifications`. Optional parameters:
     /// `.params(TaskClassificationsParams::new()…)` on the call.
     ///
-    /// The same as [`funcs::classifications_get_task_classifications`].
+    /// Same as [`funcs::classifications_get_task_classifications`].
     #[inline]
     pub fn get_task_classifications(self) -> Call<TaskClassificationResponse, TaskClassificationsParams> {
         funcs::classifications_get_task_classifications(self.core)

@@ -7,8 +7,8 @@ use crate::funcs;
 use crate::models::containers::{ContainerFile, ContainerFileListResponse, ContainersListContainerFilesParams};
 use crate::models::files::FileResponse;
 
-/// Files that a model made in its container while it ran commands: list them, download them, or keep one as a file of
-/// the workspace.
+/// Files that a model created in its container while it ran commands: list and download them, or keep one as a file
+/// of the workspace.
 ///
 /// Returned by [`OpenRouter::containers`](crate::OpenRouter::containers).
 #[derive(Clone, Copy, Debug)]
@@ -24,10 +24,10 @@ impl<'a> Containers<'a> {
     /// Lists the files in a container of a shell tool, sorted by path, one page at a time.
     ///
     /// `GET /containers/{container_id}/files`, operation `listContainerFiles`. Optional parameters:
-    /// `.params(ContainersListContainerFilesParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the
-    /// call ask for the following ones.
+    /// `.params(ContainersListContainerFilesParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the
+    /// call request the following pages.
     ///
-    /// The same as [`funcs::containers_list_container_files`].
+    /// Same as [`funcs::containers_list_container_files`].
     #[inline]
     pub fn list_container_files(
         self,
@@ -40,7 +40,7 @@ impl<'a> Containers<'a> {
     ///
     /// `GET /containers/{container_id}/files/{file_id}`, operation `getContainerFile`.
     ///
-    /// The same as [`funcs::containers_get_container_file`].
+    /// Same as [`funcs::containers_get_container_file`].
     #[inline]
     pub fn get_container_file(self, container_id: impl AsRef<str>, file_id: impl AsRef<str>) -> Call<ContainerFile> {
         funcs::containers_get_container_file(self.core, container_id, file_id)
@@ -50,7 +50,7 @@ impl<'a> Containers<'a> {
     ///
     /// `GET /containers/{container_id}/files/{file_id}/content`, operation `downloadContainerFileContent`.
     ///
-    /// The same as [`funcs::containers_download_container_file_content`].
+    /// Same as [`funcs::containers_download_container_file_content`].
     #[inline]
     pub fn download_container_file_content(
         self,
@@ -65,7 +65,7 @@ impl<'a> Containers<'a> {
     ///
     /// `POST /containers/{container_id}/files/{file_id}/promote`, operation `promoteContainerFile`.
     ///
-    /// The same as [`funcs::containers_promote_container_file`].
+    /// Same as [`funcs::containers_promote_container_file`].
     #[inline]
     pub fn promote_container_file(self, container_id: impl AsRef<str>, file_id: impl AsRef<str>) -> Call<FileResponse> {
         funcs::containers_promote_container_file(self.core, container_id, file_id)

@@ -6,7 +6,7 @@ use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::credits::GetCreditsResponse;
 
-/// What your account has paid for and what it has used.
+/// The credits that your account has bought and used.
 ///
 /// Returned by [`OpenRouter::credits`](crate::OpenRouter::credits).
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ impl<'a> Credits<'a> {
     ///
     /// `GET /credits`, operation `getCredits`.
     ///
-    /// The same as [`funcs::credits_get_credits`].
+    /// Same as [`funcs::credits_get_credits`].
     #[inline]
     pub fn get_credits(self) -> Call<GetCreditsResponse> {
         funcs::credits_get_credits(self.core)
@@ -33,7 +33,7 @@ impl<'a> Credits<'a> {
     ///
     /// `POST /credits/coinbase`, operation `createCoinbaseCharge`. No key is sent.
     ///
-    /// The same as [`funcs::credits_create_coinbase_charge`].
+    /// Same as [`funcs::credits_create_coinbase_charge`].
     #[expect(deprecated, reason = "the function is deprecated as well")]
     #[deprecated(note = "use the web credits purchase flow instead")]
     #[inline]

@@ -9,7 +9,7 @@ use crate::models::datasets::{
     RankingsDailyResponse, SessionCostResponse,
 };
 
-/// Public figures about the use of models and apps on OpenRouter.
+/// Public statistics about the use of models and apps on OpenRouter.
 ///
 /// Returned by [`OpenRouter::datasets`](crate::OpenRouter::datasets).
 #[derive(Clone, Copy, Debug)]
@@ -26,10 +26,10 @@ impl<'a> Datasets<'a> {
     /// left out.
     ///
     /// `GET /datasets/app-rankings`, operation `getAppRankings`. Optional parameters:
-    /// `.params(DatasetsGetAppRankingsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
-    /// for the following ones.
+    /// `.params(DatasetsGetAppRankingsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+    /// request the following pages.
     ///
-    /// The same as [`funcs::datasets_get_app_rankings`].
+    /// Same as [`funcs::datasets_get_app_rankings`].
     #[inline]
     pub fn get_app_rankings(self) -> Call<AppRankingsResponse, DatasetsGetAppRankingsParams> {
         funcs::datasets_get_app_rankings(self.core)
@@ -40,7 +40,7 @@ impl<'a> Datasets<'a> {
     /// `GET /datasets/rankings-daily`, operation `getRankingsDaily`. Optional parameters:
     /// `.params(DatasetsGetRankingsDailyParams::new()…)` on the call.
     ///
-    /// The same as [`funcs::datasets_get_rankings_daily`].
+    /// Same as [`funcs::datasets_get_rankings_daily`].
     #[inline]
     pub fn get_rankings_daily(self) -> Call<RankingsDailyResponse, DatasetsGetRankingsDailyParams> {
         funcs::datasets_get_rankings_daily(self.core)
@@ -50,10 +50,10 @@ impl<'a> Datasets<'a> {
     /// data.
     ///
     /// `GET /datasets/session-cost`, operation `getSessionCost`. Optional parameters:
-    /// `.params(DatasetsGetSessionCostParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
-    /// for the following ones.
+    /// `.params(DatasetsGetSessionCostParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+    /// request the following pages.
     ///
-    /// The same as [`funcs::datasets_get_session_cost`].
+    /// Same as [`funcs::datasets_get_session_cost`].
     #[inline]
     pub fn get_session_cost(self) -> Call<SessionCostResponse, DatasetsGetSessionCostParams> {
         funcs::datasets_get_session_cost(self.core)

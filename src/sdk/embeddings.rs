@@ -8,7 +8,7 @@ use crate::models::embeddings::{CreateEmbeddingsRequest, CreateEmbeddingsRespons
 use crate::models::model_info::ModelsListResponse;
 use std::borrow::Borrow;
 
-/// Texts (and, for some models, images) as vectors that tell how near they are in meaning.
+/// Text (and, for some models, images) as vectors for comparing meaning.
 ///
 /// Returned by [`OpenRouter::embeddings`](crate::OpenRouter::embeddings).
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ impl<'a> Embeddings<'a> {
     ///
     /// `POST /embeddings`, operation `createEmbeddings`.
     ///
-    /// The same as [`funcs::embeddings_generate`].
+    /// Same as [`funcs::embeddings_generate`].
     #[inline]
     pub fn generate(self, request: impl Borrow<CreateEmbeddingsRequest>) -> Call<CreateEmbeddingsResponse> {
         funcs::embeddings_generate(self.core, request)
@@ -34,10 +34,10 @@ impl<'a> Embeddings<'a> {
     /// Lists every embedding model on offer and returns its properties, in pages if asked.
     ///
     /// `GET /embeddings/models`, operation `listEmbeddingsModels`. Works without a key. Optional parameters:
-    /// `.params(EmbeddingsListModelsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
-    /// for the following ones.
+    /// `.params(EmbeddingsListModelsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+    /// request the following pages.
     ///
-    /// The same as [`funcs::embeddings_list_models`].
+    /// Same as [`funcs::embeddings_list_models`].
     #[inline]
     pub fn list_models(self) -> Call<ModelsListResponse, EmbeddingsListModelsParams> {
         funcs::embeddings_list_models(self.core)

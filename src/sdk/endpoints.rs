@@ -6,7 +6,7 @@ use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::endpoints::{ListEndpointsZdrResponse, ListModelEndpointsResponse};
 
-/// Which providers serve a model, at what price and with what limits.
+/// The providers that serve a model, with their prices and limits.
 ///
 /// Returned by [`OpenRouter::endpoints`](crate::OpenRouter::endpoints).
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ impl<'a> Endpoints<'a> {
     ///
     /// `GET /endpoints/zdr`, operation `listEndpointsZdr`. Works without a key.
     ///
-    /// The same as [`funcs::endpoints_list_zdr_endpoints`].
+    /// Same as [`funcs::endpoints_list_zdr_endpoints`].
     #[inline]
     pub fn list_zdr_endpoints(self) -> Call<ListEndpointsZdrResponse> {
         funcs::endpoints_list_zdr_endpoints(self.core)
@@ -33,7 +33,7 @@ impl<'a> Endpoints<'a> {
     ///
     /// `GET /models/{author}/{slug}/endpoints`, operation `listEndpoints`. Works without a key.
     ///
-    /// The same as [`funcs::endpoints_list`].
+    /// Same as [`funcs::endpoints_list`].
     #[inline]
     pub fn list(self, author: impl AsRef<str>, slug: impl AsRef<str>) -> Call<ListModelEndpointsResponse> {
         funcs::endpoints_list(self.core, author, slug)

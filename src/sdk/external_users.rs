@@ -10,7 +10,7 @@ use crate::models::external_users::{
 };
 use std::borrow::Borrow;
 
-/// The users of your own product, to tell their use and their limits apart.
+/// The users of your own product, with separate usage and limits.
 ///
 /// Returned by [`OpenRouter::external_users`](crate::OpenRouter::external_users).
 #[derive(Clone, Copy, Debug)]
@@ -26,10 +26,10 @@ impl<'a> ExternalUsers<'a> {
     /// Lists the end users registered with the organization, in pages; needs a management key.
     ///
     /// `GET /external-users`, operation `listExternalUsers`. Optional parameters:
-    /// `.params(ExternalUsersListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
-    /// the following ones.
+    /// `.params(ExternalUsersListParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+    /// request the following pages.
     ///
-    /// The same as [`funcs::external_users_list`].
+    /// Same as [`funcs::external_users_list`].
     #[inline]
     pub fn list(self) -> Call<ListExternalUsersResponse, ExternalUsersListParams> {
         funcs::external_users_list(self.core)
@@ -40,7 +40,7 @@ impl<'a> ExternalUsers<'a> {
     ///
     /// `POST /external-users`, operation `createExternalUser`.
     ///
-    /// The same as [`funcs::external_users_create`].
+    /// Same as [`funcs::external_users_create`].
     #[inline]
     pub fn create(self, request: impl Borrow<CreateExternalUserRequest>) -> Call<ExternalUserResponse> {
         funcs::external_users_create(self.core, request)
@@ -51,7 +51,7 @@ impl<'a> ExternalUsers<'a> {
     ///
     /// `DELETE /external-users/{user}`, operation `deleteExternalUser`.
     ///
-    /// The same as [`funcs::external_users_delete`].
+    /// Same as [`funcs::external_users_delete`].
     #[inline]
     pub fn delete(self, user: impl AsRef<str>) -> Call<()> {
         funcs::external_users_delete(self.core, user)
@@ -61,7 +61,7 @@ impl<'a> ExternalUsers<'a> {
     ///
     /// `GET /external-users/{user}`, operation `getExternalUser`.
     ///
-    /// The same as [`funcs::external_users_get`].
+    /// Same as [`funcs::external_users_get`].
     #[inline]
     pub fn get(self, user: impl AsRef<str>) -> Call<ExternalUserResponse> {
         funcs::external_users_get(self.core, user)
@@ -71,7 +71,7 @@ impl<'a> ExternalUsers<'a> {
     ///
     /// `PATCH /external-users/{user}`, operation `updateExternalUser`.
     ///
-    /// The same as [`funcs::external_users_update`].
+    /// Same as [`funcs::external_users_update`].
     #[inline]
     pub fn update(
         self,

@@ -25,9 +25,9 @@ impl<'a> Files<'a> {
     /// Lists the files stored in the workspace of the calling API key, one page at a time.
     ///
     /// `GET /files`, operation `listFiles`. Optional parameters: `.params(FilesListParams::new()…)` on the call.
-    /// Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// Paginated: `.pages()` and `.items()` on the call request the following pages.
     ///
-    /// The same as [`funcs::files_list`].
+    /// Same as [`funcs::files_list`].
     #[inline]
     pub fn list(self) -> Call<FileListResponse, FilesListParams> {
         funcs::files_list(self.core)
@@ -37,7 +37,7 @@ impl<'a> Files<'a> {
     ///
     /// `POST /files`, operation `uploadFile`. Optional parameters: `.params(FilesUploadParams::new()…)` on the call.
     ///
-    /// The same as [`funcs::files_upload`].
+    /// Same as [`funcs::files_upload`].
     #[inline]
     pub fn upload(self, request: impl Into<UploadFileRequest>) -> Call<FileResponse, FilesUploadParams> {
         funcs::files_upload(self.core, request)
@@ -48,7 +48,7 @@ impl<'a> Files<'a> {
     /// `DELETE /files/{file_id}`, operation `deleteFile`. Optional parameters: `.params(FilesDeleteParams::new()…)`
     /// on the call.
     ///
-    /// The same as [`funcs::files_delete`].
+    /// Same as [`funcs::files_delete`].
     #[inline]
     pub fn delete(self, file_id: impl AsRef<str>) -> Call<FileDeleteResponse, FilesDeleteParams> {
         funcs::files_delete(self.core, file_id)
@@ -59,7 +59,7 @@ impl<'a> Files<'a> {
     /// `GET /files/{file_id}`, operation `getFileMetadata`. Optional parameters:
     /// `.params(FilesRetrieveParams::new()…)` on the call.
     ///
-    /// The same as [`funcs::files_retrieve`].
+    /// Same as [`funcs::files_retrieve`].
     #[inline]
     pub fn retrieve(self, file_id: impl AsRef<str>) -> Call<FileResponse, FilesRetrieveParams> {
         funcs::files_retrieve(self.core, file_id)
@@ -70,7 +70,7 @@ impl<'a> Files<'a> {
     /// `GET /files/{file_id}/content`, operation `downloadFileContent`. Optional parameters:
     /// `.params(FilesDownloadParams::new()…)` on the call.
     ///
-    /// The same as [`funcs::files_download`].
+    /// Same as [`funcs::files_download`].
     #[inline]
     pub fn download(self, file_id: impl AsRef<str>) -> Call<Download, FilesDownloadParams> {
         funcs::files_download(self.core, file_id)

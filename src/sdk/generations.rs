@@ -9,7 +9,7 @@ use crate::models::generations::{
 };
 use std::borrow::Borrow;
 
-/// What became of one generation: its tokens, its cost, its provider, and what was said.
+/// Details of a generation: its tokens, cost, provider and content.
 ///
 /// Returned by [`OpenRouter::generations`](crate::OpenRouter::generations).
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ impl<'a> Generations<'a> {
     ///
     /// `GET /generation`, operation `getGeneration`.
     ///
-    /// The same as [`funcs::generations_get_generation`].
+    /// Same as [`funcs::generations_get_generation`].
     #[inline]
     pub fn get_generation(self, id: impl AsRef<str>) -> Call<GenerationResponse> {
         funcs::generations_get_generation(self.core, id)
@@ -36,7 +36,7 @@ impl<'a> Generations<'a> {
     ///
     /// `GET /generation/content`, operation `listGenerationContent`.
     ///
-    /// The same as [`funcs::generations_list_generation_content`].
+    /// Same as [`funcs::generations_list_generation_content`].
     #[inline]
     pub fn list_generation_content(self, id: impl AsRef<str>) -> Call<GenerationContentResponse> {
         funcs::generations_list_generation_content(self.core, id)
@@ -46,7 +46,7 @@ impl<'a> Generations<'a> {
     ///
     /// `POST /generation/feedback`, operation `submitGenerationFeedback`.
     ///
-    /// The same as [`funcs::generations_submit_feedback`].
+    /// Same as [`funcs::generations_submit_feedback`].
     #[inline]
     pub fn submit_feedback(
         self,

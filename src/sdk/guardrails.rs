@@ -13,7 +13,7 @@ use crate::models::guardrails::{
 use crate::models::shared::DeletedResponse;
 use std::borrow::Borrow;
 
-/// Rules for what keys and members may send and spend: which models, which providers, which limits.
+/// Rules for what keys and members may send and spend: models, providers, limits.
 ///
 /// Returned by [`OpenRouter::guardrails`](crate::OpenRouter::guardrails).
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +29,9 @@ impl<'a> Guardrails<'a> {
     /// Lists your guardrails in one workspace and returns a page of them; needs a management key.
     ///
     /// `GET /guardrails`, operation `listGuardrails`. Optional parameters: `.params(GuardrailsListParams::new()…)` on
-    /// the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// the call. Paginated: `.pages()` and `.items()` on the call request the following pages.
     ///
-    /// The same as [`funcs::guardrails_list`].
+    /// Same as [`funcs::guardrails_list`].
     #[inline]
     pub fn list(self) -> Call<ListGuardrailsResponse, GuardrailsListParams> {
         funcs::guardrails_list(self.core)
@@ -42,7 +42,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// `POST /guardrails`, operation `createGuardrail`.
     ///
-    /// The same as [`funcs::guardrails_create`].
+    /// Same as [`funcs::guardrails_create`].
     #[inline]
     pub fn create(self, request: impl Borrow<CreateGuardrailRequest>) -> Call<GuardrailResponse> {
         funcs::guardrails_create(self.core, request)
@@ -51,10 +51,10 @@ impl<'a> Guardrails<'a> {
     /// Lists which API keys are bound to which guardrails across your account; needs a management key.
     ///
     /// `GET /guardrails/assignments/keys`, operation `listKeyAssignments`. Optional parameters:
-    /// `.params(GuardrailsListKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the
-    /// call ask for the following ones.
+    /// `.params(GuardrailsListKeyAssignmentsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the
+    /// call request the following pages.
     ///
-    /// The same as [`funcs::guardrails_list_key_assignments`].
+    /// Same as [`funcs::guardrails_list_key_assignments`].
     #[inline]
     pub fn list_key_assignments(self) -> Call<ListKeyAssignmentsResponse, GuardrailsListKeyAssignmentsParams> {
         funcs::guardrails_list_key_assignments(self.core)
@@ -63,10 +63,10 @@ impl<'a> Guardrails<'a> {
     /// Lists which organization members are bound to which guardrails across your account; needs a management key.
     ///
     /// `GET /guardrails/assignments/members`, operation `listMemberAssignments`. Optional parameters:
-    /// `.params(GuardrailsListMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the
-    /// call ask for the following ones.
+    /// `.params(GuardrailsListMemberAssignmentsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on
+    /// the call request the following pages.
     ///
-    /// The same as [`funcs::guardrails_list_member_assignments`].
+    /// Same as [`funcs::guardrails_list_member_assignments`].
     #[inline]
     pub fn list_member_assignments(self) -> Call<ListMemberAssignmentsResponse, GuardrailsListMemberAssignmentsParams> {
         funcs::guardrails_list_member_assignments(self.core)
@@ -76,7 +76,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// `DELETE /guardrails/{id}`, operation `deleteGuardrail`.
     ///
-    /// The same as [`funcs::guardrails_delete`].
+    /// Same as [`funcs::guardrails_delete`].
     #[inline]
     pub fn delete(self, id: impl AsRef<str>) -> Call<DeletedResponse> {
         funcs::guardrails_delete(self.core, id)
@@ -86,7 +86,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// `GET /guardrails/{id}`, operation `getGuardrail`.
     ///
-    /// The same as [`funcs::guardrails_get`].
+    /// Same as [`funcs::guardrails_get`].
     #[inline]
     pub fn get(self, id: impl AsRef<str>) -> Call<GuardrailResponse> {
         funcs::guardrails_get(self.core, id)
@@ -97,7 +97,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// `PATCH /guardrails/{id}`, operation `updateGuardrail`.
     ///
-    /// The same as [`funcs::guardrails_update`].
+    /// Same as [`funcs::guardrails_update`].
     #[inline]
     pub fn update(self, id: impl AsRef<str>, request: impl Borrow<UpdateGuardrailRequest>) -> Call<GuardrailResponse> {
         funcs::guardrails_update(self.core, id, request)
@@ -106,10 +106,10 @@ impl<'a> Guardrails<'a> {
     /// Lists the API keys bound to one guardrail, in pages; needs a management key.
     ///
     /// `GET /guardrails/{id}/assignments/keys`, operation `listGuardrailKeyAssignments`. Optional parameters:
-    /// `.params(GuardrailKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
-    /// for the following ones.
+    /// `.params(GuardrailKeyAssignmentsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+    /// request the following pages.
     ///
-    /// The same as [`funcs::guardrails_list_guardrail_key_assignments`].
+    /// Same as [`funcs::guardrails_list_guardrail_key_assignments`].
     #[inline]
     pub fn list_guardrail_key_assignments(
         self,
@@ -123,7 +123,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// `POST /guardrails/{id}/assignments/keys`, operation `bulkAssignKeysToGuardrail`.
     ///
-    /// The same as [`funcs::guardrails_bulk_assign_keys`].
+    /// Same as [`funcs::guardrails_bulk_assign_keys`].
     #[inline]
     pub fn bulk_assign_keys(
         self,
@@ -137,7 +137,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// `POST /guardrails/{id}/assignments/keys/remove`, operation `bulkUnassignKeysFromGuardrail`.
     ///
-    /// The same as [`funcs::guardrails_bulk_unassign_keys`].
+    /// Same as [`funcs::guardrails_bulk_unassign_keys`].
     #[inline]
     pub fn bulk_unassign_keys(
         self,
@@ -150,10 +150,10 @@ impl<'a> Guardrails<'a> {
     /// Lists the organization members bound to one guardrail, in pages; needs a management key.
     ///
     /// `GET /guardrails/{id}/assignments/members`, operation `listGuardrailMemberAssignments`. Optional parameters:
-    /// `.params(GuardrailMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call
-    /// ask for the following ones.
+    /// `.params(GuardrailMemberAssignmentsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the
+    /// call request the following pages.
     ///
-    /// The same as [`funcs::guardrails_list_guardrail_member_assignments`].
+    /// Same as [`funcs::guardrails_list_guardrail_member_assignments`].
     #[inline]
     pub fn list_guardrail_member_assignments(
         self,
@@ -166,7 +166,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// `POST /guardrails/{id}/assignments/members`, operation `bulkAssignMembersToGuardrail`.
     ///
-    /// The same as [`funcs::guardrails_bulk_assign_members`].
+    /// Same as [`funcs::guardrails_bulk_assign_members`].
     #[inline]
     pub fn bulk_assign_members(
         self,
@@ -180,7 +180,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// `POST /guardrails/{id}/assignments/members/remove`, operation `bulkUnassignMembersFromGuardrail`.
     ///
-    /// The same as [`funcs::guardrails_bulk_unassign_members`].
+    /// Same as [`funcs::guardrails_bulk_unassign_members`].
     #[inline]
     pub fn bulk_unassign_members(
         self,

@@ -10,7 +10,7 @@ use crate::models::images::{
 };
 use std::borrow::Borrow;
 
-/// Make pictures with a model, whole or as they take shape.
+/// Generate images with a model, whole or streamed as they take shape.
 ///
 /// Returned by [`OpenRouter::images`](crate::OpenRouter::images).
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ impl<'a> Images<'a> {
     ///
     /// `POST /images`, operation `createImages`.
     ///
-    /// The same as [`funcs::images_generate`].
+    /// Same as [`funcs::images_generate`].
     #[inline]
     pub fn generate(self, request: impl Borrow<ImageGenerationRequest>) -> Call<ImageGenerationResponse> {
         funcs::images_generate(self.core, request)
@@ -37,7 +37,7 @@ impl<'a> Images<'a> {
     ///
     /// The response arrives as a stream of events. `POST /images`, operation `createImages`.
     ///
-    /// The same as [`funcs::images_stream`].
+    /// Same as [`funcs::images_stream`].
     #[inline]
     pub fn stream(self, request: impl Borrow<ImageGenerationRequest>) -> Call<EventStream<ImageStreamEvent>> {
         funcs::images_stream(self.core, request)
@@ -47,7 +47,7 @@ impl<'a> Images<'a> {
     ///
     /// `GET /images/models`, operation `listImageModels`. Works without a key.
     ///
-    /// The same as [`funcs::images_list_models`].
+    /// Same as [`funcs::images_list_models`].
     #[inline]
     pub fn list_models(self) -> Call<ImageModelsListResponse> {
         funcs::images_list_models(self.core)
@@ -58,7 +58,7 @@ impl<'a> Images<'a> {
     ///
     /// `GET /images/models/{author}/{slug}/endpoints`, operation `listImageModelEndpoints`. Works without a key.
     ///
-    /// The same as [`funcs::images_list_model_endpoints`].
+    /// Same as [`funcs::images_list_model_endpoints`].
     #[inline]
     pub fn list_model_endpoints(
         self,

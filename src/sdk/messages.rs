@@ -7,7 +7,7 @@ use crate::funcs;
 use crate::models::messages::{MessagesRequest, MessagesResult, MessagesStreamEvent};
 use std::borrow::Borrow;
 
-/// Chat with a model by Anthropic's Messages protocol: system prompt, blocks of content, tools.
+/// Chat with a model over Anthropic's Messages protocol: system prompt, content blocks, tools.
 ///
 /// Returned by [`OpenRouter::messages`](crate::OpenRouter::messages).
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ impl<'a> Messages<'a> {
     ///
     /// `POST /messages`, operation `createMessages`.
     ///
-    /// The same as [`funcs::messages_create`].
+    /// Same as [`funcs::messages_create`].
     #[inline]
     pub fn create(self, request: impl Borrow<MessagesRequest>) -> Call<MessagesResult> {
         funcs::messages_create(self.core, request)
@@ -36,7 +36,7 @@ impl<'a> Messages<'a> {
     ///
     /// The response arrives as a stream of events. `POST /messages`, operation `createMessages`.
     ///
-    /// The same as [`funcs::messages_stream`].
+    /// Same as [`funcs::messages_stream`].
     #[inline]
     pub fn stream(self, request: impl Borrow<MessagesRequest>) -> Call<EventStream<MessagesStreamEvent>> {
         funcs::messages_stream(self.core, request)

@@ -176,7 +176,7 @@ impl OpenRouter {
     /// Creates a client with this API key and the default options.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] when the key is empty or not a valid header value.
+    /// [`Error::InvalidRequest`] if the key is empty or not a valid header value.
     pub fn new(api_key: impl Into<String>) -> Result<Self, Error> {
         OpenRouterCore::new(api_key).map(Self::from)
     }
@@ -184,12 +184,12 @@ impl OpenRouter {
     /// Creates a client with the options of the environment; see [`OpenRouterCore::from_env`].
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] when a variable holds a value that cannot be used.
+    /// [`Error::InvalidRequest`] if a variable is invalid.
     pub fn from_env() -> Result<Self, Error> {
         OpenRouterCore::from_env().map(Self::from)
     }
 
-    /// Starts building a client with options.
+    /// Starts building a client.
     pub fn builder() -> ClientBuilder<Self> {
         ClientBuilder::default()
     }
@@ -213,99 +213,99 @@ impl OpenRouter {
         &self.core
     }
 
-    /// The Responses protocol: items in, items out, with tools, reasoning and structured text. It is the API with the
-    /// most abilities.
+    /// The Responses protocol: items in, items out, with tools, reasoning and structured output. It is the most
+    /// capable API.
     #[cfg(feature = "responses")]
     #[inline]
     pub fn responses(&self) -> Responses<'_> {
         Responses::new(&self.core)
     }
 
-    /// Chat with a model: messages in, a message out. It speaks the protocol that most providers and tools know.
+    /// Chat with a model: messages in, a message out. This is the protocol that most providers and tools support.
     #[cfg(feature = "chat")]
     #[inline]
     pub fn chat(&self) -> Chat<'_> {
         Chat::new(&self.core)
     }
 
-    /// Chat with a model by Anthropic's Messages protocol: system prompt, blocks of content, tools.
+    /// Chat with a model over Anthropic's Messages protocol: system prompt, content blocks, tools.
     #[cfg(feature = "messages")]
     #[inline]
     pub fn messages(&self) -> Messages<'_> {
         Messages::new(&self.core)
     }
 
-    /// Texts (and, for some models, images) as vectors that tell how near they are in meaning.
+    /// Text (and, for some models, images) as vectors for comparing meaning.
     #[cfg(feature = "embeddings")]
     #[inline]
     pub fn embeddings(&self) -> Embeddings<'_> {
         Embeddings::new(&self.core)
     }
 
-    /// Sort documents by how well they answer a question.
+    /// Rank documents by their relevance to a query.
     #[cfg(feature = "rerank")]
     #[inline]
     pub fn rerank(&self) -> Rerank<'_> {
         Rerank::new(&self.core)
     }
 
-    /// Make pictures with a model, whole or as they take shape.
+    /// Generate images with a model, whole or streamed as they take shape.
     #[cfg(feature = "images")]
     #[inline]
     pub fn images(&self) -> Images<'_> {
         Images::new(&self.core)
     }
 
-    /// Make videos with a model: start one, ask how far it is, fetch it.
+    /// Generate videos with a model: start a job, poll its progress, download the result.
     #[cfg(feature = "video-generation")]
     #[inline]
     pub fn video_generation(&self) -> VideoGeneration<'_> {
         VideoGeneration::new(&self.core)
     }
 
-    /// Speech to text: transcripts of audio.
+    /// Speech to text: transcribe audio.
     #[cfg(feature = "stt")]
     #[inline]
     pub fn stt(&self) -> Stt<'_> {
         Stt::new(&self.core)
     }
 
-    /// Text to speech: audio of a text.
+    /// Text to speech: generate audio from text.
     #[cfg(feature = "tts")]
     #[inline]
     pub fn tts(&self) -> Tts<'_> {
         Tts::new(&self.core)
     }
 
-    /// All models: names, prices, limits and abilities.
+    /// All models with their names, prices, limits and capabilities.
     #[cfg(feature = "models")]
     #[inline]
     pub fn models(&self) -> Models<'_> {
         Models::new(&self.core)
     }
 
-    /// Which providers serve a model, at what price and with what limits.
+    /// The providers that serve a model, with their prices and limits.
     #[cfg(feature = "endpoints")]
     #[inline]
     pub fn endpoints(&self) -> Endpoints<'_> {
         Endpoints::new(&self.core)
     }
 
-    /// The providers behind the models, with their policies.
+    /// The providers of the models, with their policies.
     #[cfg(feature = "providers")]
     #[inline]
     pub fn providers(&self) -> Providers<'_> {
         Providers::new(&self.core)
     }
 
-    /// What became of one generation: its tokens, its cost, its provider, and what was said.
+    /// Details of a generation: its tokens, cost, provider and content.
     #[cfg(feature = "generations")]
     #[inline]
     pub fn generations(&self) -> Generations<'_> {
         Generations::new(&self.core)
     }
 
-    /// What your account has paid for and what it has used.
+    /// The credits that your account has bought and used.
     #[cfg(feature = "credits")]
     #[inline]
     pub fn credits(&self) -> Credits<'_> {
@@ -319,86 +319,86 @@ impl OpenRouter {
         Files::new(&self.core)
     }
 
-    /// Many requests at once that need no response right away: hand them in, ask how far they are, read the results
-    /// by your own ids.
+    /// Many requests that need no immediate response: submit them as a batch, poll its progress, read the results by
+    /// your own ids.
     #[cfg(feature = "batch")]
     #[inline]
     pub fn batch(&self) -> Batch<'_> {
         Batch::new(&self.core)
     }
 
-    /// The tools that OpenRouter runs on its servers: what they cost, and which models run them natively.
+    /// The tools that OpenRouter runs on its servers: their prices, and the models that support them natively.
     #[cfg(feature = "tools")]
     #[inline]
     pub fn tools(&self) -> Tools<'_> {
         Tools::new(&self.core)
     }
 
-    /// Stored settings for requests: keep a request's settings under a name and use them by it.
+    /// Stored request settings, saved and used by name.
     #[cfg(feature = "presets")]
     #[inline]
     pub fn presets(&self) -> Presets<'_> {
         Presets::new(&self.core)
     }
 
-    /// Let users sign in with their OpenRouter account and get a key of theirs (OAuth with PKCE).
+    /// Let users sign in with their OpenRouter account, and get a key for it (OAuth with PKCE).
     #[cfg(feature = "oauth")]
     #[inline]
     pub fn oauth(&self) -> OAuth<'_> {
         OAuth::new(&self.core)
     }
 
-    /// Create, look at, change and delete the API keys of your account. Most of it needs a management key.
+    /// Create, read, update and delete the API keys of your account. Most operations need a management key.
     #[cfg(feature = "api-keys")]
     #[inline]
     pub fn api_keys(&self) -> ApiKeys<'_> {
         ApiKeys::new(&self.core)
     }
 
-    /// Decisions by a small, fast model, at the address of the alpha version: questions about a state in, answers
-    /// with probabilities out.
+    /// Decisions by a small, fast model, under the path of the alpha version: a state and questions about it in,
+    /// probabilities of their answers out.
     #[cfg(feature = "alpha-decisions")]
     #[inline]
     pub fn alpha_decisions(&self) -> AlphaDecisions<'_> {
         AlphaDecisions::new(&self.core)
     }
 
-    /// What your account used: figures by day, model, key or any other dimension, for reports and dashboards.
+    /// Usage of your account by day, model, key or any other dimension, for reports and dashboards.
     #[cfg(feature = "analytics")]
     #[inline]
     pub fn analytics(&self) -> Analytics<'_> {
         Analytics::new(&self.core)
     }
 
-    /// Public scores of models in benchmarks.
+    /// Public benchmark scores of models.
     #[cfg(feature = "benchmarks")]
     #[inline]
     pub fn benchmarks(&self) -> Benchmarks<'_> {
         Benchmarks::new(&self.core)
     }
 
-    /// The namespaces that the official SDKs have under `beta`.
+    /// The namespaces under `beta` in the official SDKs.
     #[cfg(feature = "responses")]
     #[inline]
     pub fn beta(&self) -> Beta<'_> {
         Beta::new(&self.core)
     }
 
-    /// Your own keys for providers, with which OpenRouter calls them on your account there.
+    /// Your own keys for providers, which OpenRouter uses to call them on your account there.
     #[cfg(feature = "byok")]
     #[inline]
     pub fn byok(&self) -> Byok<'_> {
         Byok::new(&self.core)
     }
 
-    /// What people use models for: shares of tasks among models.
+    /// What models are used for: the shares of tasks.
     #[cfg(feature = "classifications")]
     #[inline]
     pub fn classifications(&self) -> Classifications<'_> {
         Classifications::new(&self.core)
     }
 
-    /// Files that a model made in its container while it ran commands: list them, download them, or keep one as a
+    /// Files that a model created in its container while it ran commands: list and download them, or keep one as a
     /// file of the workspace.
     #[cfg(feature = "containers")]
     #[inline]
@@ -406,77 +406,77 @@ impl OpenRouter {
         Containers::new(&self.core)
     }
 
-    /// Public figures about the use of models and apps on OpenRouter.
+    /// Public statistics about the use of models and apps on OpenRouter.
     #[cfg(feature = "datasets")]
     #[inline]
     pub fn datasets(&self) -> Datasets<'_> {
         Datasets::new(&self.core)
     }
 
-    /// The users of your own product, to tell their use and their limits apart.
+    /// The users of your own product, with separate usage and limits.
     #[cfg(feature = "external-users")]
     #[inline]
     pub fn external_users(&self) -> ExternalUsers<'_> {
         ExternalUsers::new(&self.core)
     }
 
-    /// Rules for what keys and members may send and spend: which models, which providers, which limits.
+    /// Rules for what keys and members may send and spend: models, providers, limits.
     #[cfg(feature = "guardrails")]
     #[inline]
     pub fn guardrails(&self) -> Guardrails<'_> {
         Guardrails::new(&self.core)
     }
 
-    /// Where traces of requests are sent for monitoring.
+    /// Destinations that traces of requests are sent to for monitoring.
     #[cfg(feature = "observability")]
     #[inline]
     pub fn observability(&self) -> Observability<'_> {
         Observability::new(&self.core)
     }
 
-    /// Who belongs to your organization.
+    /// The members of your organization.
     #[cfg(feature = "organization")]
     #[inline]
     pub fn organization(&self) -> Organization<'_> {
         Organization::new(&self.core)
     }
 
-    /// Endpoints of your own that run models for your organization alone: add one, validate it, turn it on and off.
+    /// Endpoints of your own that run models only for your organization: add, validate, enable and disable them.
     #[cfg(feature = "private-endpoints")]
     #[inline]
     pub fn private_endpoints(&self) -> PrivateEndpoints<'_> {
         PrivateEndpoints::new(&self.core)
     }
 
-    /// Providers of your own, behind private endpoints: their address and their data policy.
+    /// Providers of your own, behind private endpoints: their URL and their data policy.
     #[cfg(feature = "private-providers")]
     #[inline]
     pub fn private_providers(&self) -> PrivateProviders<'_> {
         PrivateProviders::new(&self.core)
     }
 
-    /// Groups of your identity provider, and the workspaces and roles that they lead to.
+    /// Groups of your identity provider, and the workspaces and roles that they map to.
     #[cfg(feature = "scim")]
     #[inline]
     pub fn scim(&self) -> Scim<'_> {
         Scim::new(&self.core)
     }
 
-    /// Decisions by a small, fast model: questions about a state in, answers with probabilities out.
+    /// Decisions by a small, fast model: a state and questions about it in, probabilities of their answers out.
     #[cfg(feature = "system-one")]
     #[inline]
     pub fn system_one(&self) -> SystemOne<'_> {
         SystemOne::new(&self.core)
     }
 
-    /// Secrets that interns, the hosted agents, use without seeing them: store, list, copy and delete.
+    /// Secrets that interns, the hosted agents, use without seeing them: store, list, copy and delete them.
     #[cfg(feature = "vault")]
     #[inline]
     pub fn vault(&self) -> Vault<'_> {
         Vault::new(&self.core)
     }
 
-    /// Workspaces divide an account: each has keys, members and a budget of its own.
+    /// Workspaces divide an account: each has its own keys, members and budget.
     #[cfg(feature = "workspaces")]
     #[inline]
     pub fn workspaces(&self) -> Workspaces<'_> {

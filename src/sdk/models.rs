@@ -9,7 +9,7 @@ use crate::models::models::{
     ModelResponse, ModelsCountParams, ModelsCountResponse, ModelsListForUserParams, ModelsListParams,
 };
 
-/// All models: names, prices, limits and abilities.
+/// All models with their names, prices, limits and capabilities.
 ///
 /// Returned by [`OpenRouter::models`](crate::OpenRouter::models).
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ impl<'a> Models<'a> {
     ///
     /// `GET /model/{author}/{slug}`, operation `getModel`. Works without a key.
     ///
-    /// The same as [`funcs::models_get`].
+    /// Same as [`funcs::models_get`].
     #[inline]
     pub fn get(self, author: impl AsRef<str>, slug: impl AsRef<str>) -> Call<ModelResponse> {
         funcs::models_get(self.core, author, slug)
@@ -36,9 +36,9 @@ impl<'a> Models<'a> {
     /// Lists the available models with prices, context length and other properties, filtered and sorted as asked.
     ///
     /// `GET /models`, operation `getModels`. Optional parameters: `.params(ModelsListParams::new()…)` on the call.
-    /// Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// Paginated: `.pages()` and `.items()` on the call request the following pages.
     ///
-    /// The same as [`funcs::models_list`].
+    /// Same as [`funcs::models_list`].
     #[inline]
     pub fn list(self) -> Call<ModelsListResponse, ModelsListParams> {
         funcs::models_list(self.core)
@@ -49,7 +49,7 @@ impl<'a> Models<'a> {
     /// `GET /models/count`, operation `listModelsCount`. Works without a key. Optional parameters:
     /// `.params(ModelsCountParams::new()…)` on the call.
     ///
-    /// The same as [`funcs::models_count`].
+    /// Same as [`funcs::models_count`].
     #[inline]
     pub fn count(self) -> Call<ModelsCountResponse, ModelsCountParams> {
         funcs::models_count(self.core)
@@ -59,10 +59,10 @@ impl<'a> Models<'a> {
     /// also restrict to that region.
     ///
     /// `GET /models/user`, operation `listModelsUser`. Optional parameters:
-    /// `.params(ModelsListForUserParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
-    /// the following ones.
+    /// `.params(ModelsListForUserParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+    /// request the following pages.
     ///
-    /// The same as [`funcs::models_list_for_user`].
+    /// Same as [`funcs::models_list_for_user`].
     #[inline]
     pub fn list_for_user(self) -> Call<ModelsListResponse, ModelsListForUserParams> {
         funcs::models_list_for_user(self.core)

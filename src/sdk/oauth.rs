@@ -10,7 +10,7 @@ use crate::models::oauth::{
 };
 use std::borrow::Borrow;
 
-/// Let users sign in with their OpenRouter account and get a key of theirs (OAuth with PKCE).
+/// Let users sign in with their OpenRouter account, and get a key for it (OAuth with PKCE).
 ///
 /// Returned by [`OpenRouter::oauth`](crate::OpenRouter::oauth).
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ impl<'a> OAuth<'a> {
     ///
     /// `POST /auth/keys`, operation `exchangeAuthCodeForAPIKey`. Works without a key.
     ///
-    /// The same as [`funcs::oauth_exchange_auth_code_for_api_key`].
+    /// Same as [`funcs::oauth_exchange_auth_code_for_api_key`].
     #[inline]
     pub fn exchange_auth_code_for_api_key(
         self,
@@ -41,7 +41,7 @@ impl<'a> OAuth<'a> {
     ///
     /// `POST /auth/keys/code`, operation `createAuthKeysCode`.
     ///
-    /// The same as [`funcs::oauth_create_auth_code`].
+    /// Same as [`funcs::oauth_create_auth_code`].
     #[inline]
     pub fn create_auth_code(self, request: impl Borrow<CreateAuthKeysCodeRequest>) -> Call<CreateAuthKeysCodeResponse> {
         funcs::oauth_create_auth_code(self.core, request)
@@ -51,7 +51,7 @@ impl<'a> OAuth<'a> {
     ///
     /// `GET /oauth/jwks`, operation `listOauthJwks`. Works without a key.
     ///
-    /// The same as [`funcs::oauth_list_oauth_jwks`].
+    /// Same as [`funcs::oauth_list_oauth_jwks`].
     #[inline]
     pub fn list_oauth_jwks(self) -> Call<OAuthJwks> {
         funcs::oauth_list_oauth_jwks(self.core)
@@ -62,7 +62,7 @@ impl<'a> OAuth<'a> {
     ///
     /// `POST /oauth/token`, operation `createOauthToken`. Works without a key.
     ///
-    /// The same as [`funcs::oauth_create_oauth_token`].
+    /// Same as [`funcs::oauth_create_oauth_token`].
     #[inline]
     pub fn create_oauth_token(self, request: impl Borrow<TokenExchangeRequest>) -> Call<TokenExchangeResponse> {
         funcs::oauth_create_oauth_token(self.core, request)

@@ -11,7 +11,7 @@ use crate::models::observability::{
 use crate::models::shared::DeletedResponse;
 use std::borrow::Borrow;
 
-/// Where traces of requests are sent for monitoring.
+/// Destinations that traces of requests are sent to for monitoring.
 ///
 /// Returned by [`OpenRouter::observability`](crate::OpenRouter::observability).
 #[derive(Clone, Copy, Debug)]
@@ -27,10 +27,10 @@ impl<'a> Observability<'a> {
     /// Lists the stable-release observability destinations set up in one workspace, in pages; needs a management key.
     ///
     /// `GET /observability/destinations`, operation `listObservabilityDestinations`. Optional parameters:
-    /// `.params(ObservabilityListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
-    /// the following ones.
+    /// `.params(ObservabilityListParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+    /// request the following pages.
     ///
-    /// The same as [`funcs::observability_list`].
+    /// Same as [`funcs::observability_list`].
     #[inline]
     pub fn list(self) -> Call<ListObservabilityDestinationsResponse, ObservabilityListParams> {
         funcs::observability_list(self.core)
@@ -40,7 +40,7 @@ impl<'a> Observability<'a> {
     ///
     /// `POST /observability/destinations`, operation `createObservabilityDestination`.
     ///
-    /// The same as [`funcs::observability_create`].
+    /// Same as [`funcs::observability_create`].
     #[inline]
     pub fn create(
         self,
@@ -53,7 +53,7 @@ impl<'a> Observability<'a> {
     ///
     /// `DELETE /observability/destinations/{id}`, operation `deleteObservabilityDestination`.
     ///
-    /// The same as [`funcs::observability_delete`].
+    /// Same as [`funcs::observability_delete`].
     #[inline]
     pub fn delete(self, id: impl AsRef<str>) -> Call<DeletedResponse> {
         funcs::observability_delete(self.core, id)
@@ -63,7 +63,7 @@ impl<'a> Observability<'a> {
     ///
     /// `GET /observability/destinations/{id}`, operation `getObservabilityDestination`.
     ///
-    /// The same as [`funcs::observability_get`].
+    /// Same as [`funcs::observability_get`].
     #[inline]
     pub fn get(self, id: impl AsRef<str>) -> Call<ObservabilityDestinationResponse> {
         funcs::observability_get(self.core, id)
@@ -73,7 +73,7 @@ impl<'a> Observability<'a> {
     ///
     /// `PATCH /observability/destinations/{id}`, operation `updateObservabilityDestination`.
     ///
-    /// The same as [`funcs::observability_update`].
+    /// Same as [`funcs::observability_update`].
     #[inline]
     pub fn update(
         self,

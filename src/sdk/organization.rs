@@ -10,7 +10,7 @@ use crate::models::organization::{
 };
 use std::borrow::Borrow;
 
-/// Who belongs to your organization.
+/// The members of your organization.
 ///
 /// Returned by [`OpenRouter::organization`](crate::OpenRouter::organization).
 #[derive(Clone, Copy, Debug)]
@@ -26,10 +26,10 @@ impl<'a> Organization<'a> {
     /// Lists the people in the organization behind the management key you authenticate with, in pages.
     ///
     /// `GET /organization/members`, operation `listOrganizationMembers`. Optional parameters:
-    /// `.params(OrganizationListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
-    /// for the following ones.
+    /// `.params(OrganizationListMembersParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+    /// request the following pages.
     ///
-    /// The same as [`funcs::organization_list_members`].
+    /// Same as [`funcs::organization_list_members`].
     #[inline]
     pub fn list_members(self) -> Call<ListOrganizationMembersResponse, OrganizationListMembersParams> {
         funcs::organization_list_members(self.core)
@@ -39,7 +39,7 @@ impl<'a> Organization<'a> {
     ///
     /// `GET /organization/settings`, operation `getOrganizationSettings`.
     ///
-    /// The same as [`funcs::organization_get_settings`].
+    /// Same as [`funcs::organization_get_settings`].
     #[inline]
     pub fn get_settings(self) -> Call<OrganizationSettingsResponse> {
         funcs::organization_get_settings(self.core)
@@ -49,7 +49,7 @@ impl<'a> Organization<'a> {
     ///
     /// `PATCH /organization/settings`, operation `updateOrganizationSettings`.
     ///
-    /// The same as [`funcs::organization_update_settings`].
+    /// Same as [`funcs::organization_update_settings`].
     #[inline]
     pub fn update_settings(
         self,

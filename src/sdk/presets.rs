@@ -13,7 +13,7 @@ use crate::models::presets::{
 use crate::models::responses::ResponsesRequest;
 use std::borrow::Borrow;
 
-/// Stored settings for requests: keep a request's settings under a name and use them by it.
+/// Stored request settings, saved and used by name.
 ///
 /// Returned by [`OpenRouter::presets`](crate::OpenRouter::presets).
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +29,9 @@ impl<'a> Presets<'a> {
     /// Lists your presets, the most recently changed first, and returns one page.
     ///
     /// `GET /presets`, operation `listPresets`. Optional parameters: `.params(PresetsListParams::new()…)` on the
-    /// call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// call. Paginated: `.pages()` and `.items()` on the call request the following pages.
     ///
-    /// The same as [`funcs::presets_list`].
+    /// Same as [`funcs::presets_list`].
     #[inline]
     pub fn list(self) -> Call<ListPresetsResponse, PresetsListParams> {
         funcs::presets_list(self.core)
@@ -41,7 +41,7 @@ impl<'a> Presets<'a> {
     ///
     /// `GET /presets/{slug}`, operation `getPreset`.
     ///
-    /// The same as [`funcs::presets_get`].
+    /// Same as [`funcs::presets_get`].
     #[inline]
     pub fn get(self, slug: impl AsRef<str>) -> Call<PresetResponse> {
         funcs::presets_get(self.core, slug)
@@ -52,7 +52,7 @@ impl<'a> Presets<'a> {
     ///
     /// `POST /presets/{slug}/chat/completions`, operation `createPresetsChatCompletions`.
     ///
-    /// The same as [`funcs::presets_create_presets_chat_completions`].
+    /// Same as [`funcs::presets_create_presets_chat_completions`].
     #[inline]
     pub fn create_presets_chat_completions(
         self,
@@ -66,7 +66,7 @@ impl<'a> Presets<'a> {
     ///
     /// `POST /presets/{slug}/messages`, operation `createPresetsMessages`.
     ///
-    /// The same as [`funcs::presets_create_presets_messages`].
+    /// Same as [`funcs::presets_create_presets_messages`].
     #[inline]
     pub fn create_presets_messages(
         self,
@@ -81,7 +81,7 @@ impl<'a> Presets<'a> {
     ///
     /// `POST /presets/{slug}/responses`, operation `createPresetsResponses`.
     ///
-    /// The same as [`funcs::presets_create_presets_responses`].
+    /// Same as [`funcs::presets_create_presets_responses`].
     #[inline]
     pub fn create_presets_responses(
         self,
@@ -94,10 +94,10 @@ impl<'a> Presets<'a> {
     /// Lists every version of one preset, starting from the first, and returns one page.
     ///
     /// `GET /presets/{slug}/versions`, operation `listPresetVersions`. Optional parameters:
-    /// `.params(PresetsListVersionsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
-    /// the following ones.
+    /// `.params(PresetsListVersionsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+    /// request the following pages.
     ///
-    /// The same as [`funcs::presets_list_versions`].
+    /// Same as [`funcs::presets_list_versions`].
     #[inline]
     pub fn list_versions(self, slug: impl AsRef<str>) -> Call<ListPresetVersionsResponse, PresetsListVersionsParams> {
         funcs::presets_list_versions(self.core, slug)
@@ -107,7 +107,7 @@ impl<'a> Presets<'a> {
     ///
     /// `GET /presets/{slug}/versions/{version}`, operation `getPresetVersion`.
     ///
-    /// The same as [`funcs::presets_get_version`].
+    /// Same as [`funcs::presets_get_version`].
     #[inline]
     pub fn get_version(self, slug: impl AsRef<str>, version: impl AsRef<str>) -> Call<GetPresetVersionResponse> {
         funcs::presets_get_version(self.core, slug, version)

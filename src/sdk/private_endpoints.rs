@@ -12,7 +12,7 @@ use crate::models::private_endpoints::{
 };
 use std::borrow::Borrow;
 
-/// Endpoints of your own that run models for your organization alone: add one, validate it, turn it on and off.
+/// Endpoints of your own that run models only for your organization: add, validate, enable and disable them.
 ///
 /// Returned by [`OpenRouter::private_endpoints`](crate::OpenRouter::private_endpoints).
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +29,7 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// `GET /private-endpoints`, operation `listPrivateEndpoints`.
     ///
-    /// The same as [`funcs::private_endpoints_list`].
+    /// Same as [`funcs::private_endpoints_list`].
     #[inline]
     pub fn list(self) -> Call<ListPrivateEndpointsResponse> {
         funcs::private_endpoints_list(self.core)
@@ -40,7 +40,7 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// `POST /private-endpoints`, operation `createPrivateEndpoint`.
     ///
-    /// The same as [`funcs::private_endpoints_create`].
+    /// Same as [`funcs::private_endpoints_create`].
     #[inline]
     pub fn create(
         self,
@@ -55,7 +55,7 @@ impl<'a> PrivateEndpoints<'a> {
     /// `DELETE /private-endpoints/{id}`, operation `deletePrivateEndpoint`. Optional parameters:
     /// `.params(PrivateEndpointsDeleteParams::new()…)` on the call.
     ///
-    /// The same as [`funcs::private_endpoints_delete`].
+    /// Same as [`funcs::private_endpoints_delete`].
     #[inline]
     pub fn delete(self, id: impl AsRef<str>) -> Call<DeletePrivateEndpointResponse, PrivateEndpointsDeleteParams> {
         funcs::private_endpoints_delete(self.core, id)
@@ -65,7 +65,7 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// `GET /private-endpoints/{id}`, operation `getPrivateEndpoint`.
     ///
-    /// The same as [`funcs::private_endpoints_get`].
+    /// Same as [`funcs::private_endpoints_get`].
     #[inline]
     pub fn get(self, id: impl AsRef<str>) -> Call<PrivateEndpointResponse> {
         funcs::private_endpoints_get(self.core, id)
@@ -76,7 +76,7 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// `PATCH /private-endpoints/{id}`, operation `updatePrivateEndpoint`.
     ///
-    /// The same as [`funcs::private_endpoints_update`].
+    /// Same as [`funcs::private_endpoints_update`].
     #[inline]
     pub fn update(
         self,
@@ -91,7 +91,7 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// `POST /private-endpoints/{id}/activate`, operation `activatePrivateEndpoint`.
     ///
-    /// The same as [`funcs::private_endpoints_activate`].
+    /// Same as [`funcs::private_endpoints_activate`].
     #[inline]
     pub fn activate(self, id: impl AsRef<str>) -> Call<ManagedPrivateEndpointResponse> {
         funcs::private_endpoints_activate(self.core, id)
@@ -102,7 +102,7 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// `POST /private-endpoints/{id}/disable`, operation `disablePrivateEndpoint`.
     ///
-    /// The same as [`funcs::private_endpoints_disable`].
+    /// Same as [`funcs::private_endpoints_disable`].
     #[inline]
     pub fn disable(self, id: impl AsRef<str>) -> Call<ManagedPrivateEndpointResponse> {
         funcs::private_endpoints_disable(self.core, id)
@@ -112,7 +112,7 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// `POST /private-endpoints/{id}/enable`, operation `enablePrivateEndpoint`.
     ///
-    /// The same as [`funcs::private_endpoints_enable`].
+    /// Same as [`funcs::private_endpoints_enable`].
     #[inline]
     pub fn enable(self, id: impl AsRef<str>) -> Call<ManagedPrivateEndpointResponse> {
         funcs::private_endpoints_enable(self.core, id)
@@ -123,7 +123,7 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// `PUT /private-endpoints/{id}/parameters`, operation `updatePrivateEndpointParameters`.
     ///
-    /// The same as [`funcs::private_endpoints_update_parameters`].
+    /// Same as [`funcs::private_endpoints_update_parameters`].
     #[expect(deprecated, reason = "the function is deprecated as well")]
     #[deprecated(note = "use `private_endpoints_update` with `declared_parameters` instead")]
     #[inline]
@@ -140,7 +140,7 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// `PUT /private-endpoints/{id}/pricing`, operation `updatePrivateEndpointPricing`.
     ///
-    /// The same as [`funcs::private_endpoints_update_pricing`].
+    /// Same as [`funcs::private_endpoints_update_pricing`].
     #[expect(deprecated, reason = "the function is deprecated as well")]
     #[deprecated(note = "use `private_endpoints_update` with `pricing` instead")]
     #[inline]
@@ -157,7 +157,7 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// `POST /private-endpoints/{id}/validate`, operation `validatePrivateEndpoint`.
     ///
-    /// The same as [`funcs::private_endpoints_validate`].
+    /// Same as [`funcs::private_endpoints_validate`].
     #[inline]
     pub fn validate(
         self,

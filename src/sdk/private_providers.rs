@@ -10,7 +10,7 @@ use crate::models::private_providers::{
 };
 use std::borrow::Borrow;
 
-/// Providers of your own, behind private endpoints: their address and their data policy.
+/// Providers of your own, behind private endpoints: their URL and their data policy.
 ///
 /// Returned by [`OpenRouter::private_providers`](crate::OpenRouter::private_providers).
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// `GET /private-providers`, operation `listPrivateProviders`.
     ///
-    /// The same as [`funcs::private_providers_list`].
+    /// Same as [`funcs::private_providers_list`].
     #[inline]
     pub fn list(self) -> Call<ListPrivateProvidersResponse> {
         funcs::private_providers_list(self.core)
@@ -37,7 +37,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// `POST /private-providers`, operation `createPrivateProvider`.
     ///
-    /// The same as [`funcs::private_providers_create`].
+    /// Same as [`funcs::private_providers_create`].
     #[inline]
     pub fn create(self, request: impl Borrow<CreatePrivateProviderRequest>) -> Call<PrivateProviderResponse> {
         funcs::private_providers_create(self.core, request)
@@ -48,7 +48,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// `DELETE /private-providers/{slug}`, operation `deletePrivateProvider`.
     ///
-    /// The same as [`funcs::private_providers_delete`].
+    /// Same as [`funcs::private_providers_delete`].
     #[inline]
     pub fn delete(self, slug: impl AsRef<str>) -> Call<DeletePrivateProviderResponse> {
         funcs::private_providers_delete(self.core, slug)
@@ -58,7 +58,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// `GET /private-providers/{slug}`, operation `getPrivateProvider`.
     ///
-    /// The same as [`funcs::private_providers_get`].
+    /// Same as [`funcs::private_providers_get`].
     #[inline]
     pub fn get(self, slug: impl AsRef<str>) -> Call<PrivateProviderResponse> {
         funcs::private_providers_get(self.core, slug)
@@ -68,7 +68,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// `PATCH /private-providers/{slug}`, operation `updatePrivateProvider`.
     ///
-    /// The same as [`funcs::private_providers_update`].
+    /// Same as [`funcs::private_providers_update`].
     #[inline]
     pub fn update(
         self,

@@ -6,7 +6,7 @@ use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::providers::ListProvidersResponse;
 
-/// The providers behind the models, with their policies.
+/// The providers of the models, with their policies.
 ///
 /// Returned by [`OpenRouter::providers`](crate::OpenRouter::providers).
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ impl<'a> Providers<'a> {
     ///
     /// `GET /providers`, operation `listProviders`. Works without a key.
     ///
-    /// The same as [`funcs::providers_list`].
+    /// Same as [`funcs::providers_list`].
     #[inline]
     pub fn list(self) -> Call<ListProvidersResponse> {
         funcs::providers_list(self.core)

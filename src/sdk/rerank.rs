@@ -7,7 +7,7 @@ use crate::funcs;
 use crate::models::rerank::{CreateRerankRequest, CreateRerankResponse};
 use std::borrow::Borrow;
 
-/// Sort documents by how well they answer a question.
+/// Rank documents by their relevance to a query.
 ///
 /// Returned by [`OpenRouter::rerank`](crate::OpenRouter::rerank).
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ impl<'a> Rerank<'a> {
     ///
     /// `POST /rerank`, operation `createRerank`.
     ///
-    /// The same as [`funcs::rerank_rerank`].
+    /// Same as [`funcs::rerank_rerank`].
     #[inline]
     pub fn rerank(self, request: impl Borrow<CreateRerankRequest>) -> Call<CreateRerankResponse> {
         funcs::rerank_rerank(self.core, request)

@@ -7,8 +7,8 @@ use crate::funcs;
 use crate::models::responses::{ResponsesRequest, ResponsesResult, ResponsesStreamEvent};
 use std::borrow::Borrow;
 
-/// The Responses protocol: items in, items out, with tools, reasoning and structured text. It is the API with the
-/// most abilities.
+/// The Responses protocol: items in, items out, with tools, reasoning and structured output. It is the most capable
+/// API.
 ///
 /// Returned by [`OpenRouter::responses`](crate::OpenRouter::responses).
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ impl<'a> Responses<'a> {
     ///
     /// `POST /responses`, operation `createResponses`.
     ///
-    /// The same as [`funcs::responses_send`].
+    /// Same as [`funcs::responses_send`].
     #[inline]
     pub fn send(self, request: impl Borrow<ResponsesRequest>) -> Call<ResponsesResult> {
         funcs::responses_send(self.core, request)
@@ -35,7 +35,7 @@ impl<'a> Responses<'a> {
     ///
     /// The response arrives as a stream of events. `POST /responses`, operation `createResponses`.
     ///
-    /// The same as [`funcs::responses_stream`].
+    /// Same as [`funcs::responses_stream`].
     #[inline]
     pub fn stream(self, request: impl Borrow<ResponsesRequest>) -> Call<EventStream<ResponsesStreamEvent>> {
         funcs::responses_stream(self.core, request)

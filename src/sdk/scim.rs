@@ -11,7 +11,7 @@ use crate::models::scim::{
 use crate::models::shared::DeletedResponse;
 use std::borrow::Borrow;
 
-/// Groups of your identity provider, and the workspaces and roles that they lead to.
+/// Groups of your identity provider, and the workspaces and roles that they map to.
 ///
 /// Returned by [`OpenRouter::scim`](crate::OpenRouter::scim).
 #[derive(Clone, Copy, Debug)]
@@ -27,10 +27,10 @@ impl<'a> Scim<'a> {
     /// Lists which SCIM groups map to which workspaces in your organization, in pages; needs a management key.
     ///
     /// `GET /scim/group-mappings`, operation `listScimGroupMappings`. Optional parameters:
-    /// `.params(ScimListMappingsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for
-    /// the following ones.
+    /// `.params(ScimListMappingsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+    /// request the following pages.
     ///
-    /// The same as [`funcs::scim_list_mappings`].
+    /// Same as [`funcs::scim_list_mappings`].
     #[inline]
     pub fn list_mappings(self) -> Call<ListScimGroupMappingsResponse, ScimListMappingsParams> {
         funcs::scim_list_mappings(self.core)
@@ -40,7 +40,7 @@ impl<'a> Scim<'a> {
     ///
     /// `POST /scim/group-mappings`, operation `createScimGroupMapping`.
     ///
-    /// The same as [`funcs::scim_create`].
+    /// Same as [`funcs::scim_create`].
     #[inline]
     pub fn create(self, request: impl Borrow<CreateScimGroupMappingRequest>) -> Call<ScimGroupMappingResponse> {
         funcs::scim_create(self.core, request)
@@ -50,7 +50,7 @@ impl<'a> Scim<'a> {
     ///
     /// `DELETE /scim/group-mappings/{id}`, operation `deleteScimGroupMapping`.
     ///
-    /// The same as [`funcs::scim_delete`].
+    /// Same as [`funcs::scim_delete`].
     #[inline]
     pub fn delete(self, id: impl AsRef<str>, keep_members: bool) -> Call<DeletedResponse> {
         funcs::scim_delete(self.core, id, keep_members)
@@ -60,7 +60,7 @@ impl<'a> Scim<'a> {
     ///
     /// `GET /scim/group-mappings/{id}`, operation `getScimGroupMapping`.
     ///
-    /// The same as [`funcs::scim_read`].
+    /// Same as [`funcs::scim_read`].
     #[inline]
     pub fn read(self, id: impl AsRef<str>) -> Call<ScimGroupMappingResponse> {
         funcs::scim_read(self.core, id)
@@ -70,7 +70,7 @@ impl<'a> Scim<'a> {
     ///
     /// `PATCH /scim/group-mappings/{id}`, operation `updateScimGroupMapping`.
     ///
-    /// The same as [`funcs::scim_update`].
+    /// Same as [`funcs::scim_update`].
     #[inline]
     pub fn update(
         self,
@@ -83,9 +83,9 @@ impl<'a> Scim<'a> {
     /// Lists the SCIM groups known to your organization, in pages; needs a management key.
     ///
     /// `GET /scim/groups`, operation `listScimGroups`. Optional parameters: `.params(ScimListGroupsParams::new()…)`
-    /// on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// on the call. Paginated: `.pages()` and `.items()` on the call request the following pages.
     ///
-    /// The same as [`funcs::scim_list_groups`].
+    /// Same as [`funcs::scim_list_groups`].
     #[inline]
     pub fn list_groups(self) -> Call<ListScimGroupsResponse, ScimListGroupsParams> {
         funcs::scim_list_groups(self.core)
@@ -95,7 +95,7 @@ impl<'a> Scim<'a> {
     ///
     /// `POST /scim/sync-jobs`, operation `createScimSyncJob`.
     ///
-    /// The same as [`funcs::scim_create_sync_job`].
+    /// Same as [`funcs::scim_create_sync_job`].
     #[inline]
     pub fn create_sync_job(self) -> Call<ScimSyncJobResponse> {
         funcs::scim_create_sync_job(self.core)
@@ -105,7 +105,7 @@ impl<'a> Scim<'a> {
     ///
     /// `GET /scim/sync-jobs/{id}`, operation `getScimSyncJob`.
     ///
-    /// The same as [`funcs::scim_get_sync_job`].
+    /// Same as [`funcs::scim_get_sync_job`].
     #[inline]
     pub fn get_sync_job(self, id: impl AsRef<str>) -> Call<ScimSyncJobResponse> {
         funcs::scim_get_sync_job(self.core, id)

@@ -7,7 +7,7 @@ use crate::funcs;
 use crate::models::stt::{SttMultipartRequest, SttRequest, SttResponse};
 use std::borrow::Borrow;
 
-/// Speech to text: transcripts of audio.
+/// Speech to text: transcribe audio.
 ///
 /// Returned by [`OpenRouter::stt`](crate::OpenRouter::stt).
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ impl<'a> Stt<'a> {
     ///
     /// `POST /audio/transcriptions`, operation `createAudioTranscriptions`.
     ///
-    /// The same as [`funcs::stt_create_transcription`].
+    /// Same as [`funcs::stt_create_transcription`].
     #[inline]
     pub fn create_transcription(self, request: impl Borrow<SttRequest>) -> Call<SttResponse> {
         funcs::stt_create_transcription(self.core, request)
@@ -34,7 +34,7 @@ impl<'a> Stt<'a> {
     ///
     /// `POST /audio/transcriptions`, operation `createAudioTranscriptions`.
     ///
-    /// The same as [`funcs::stt_create_transcription_multipart`].
+    /// Same as [`funcs::stt_create_transcription_multipart`].
     #[inline]
     pub fn create_transcription_multipart(self, request: impl Into<SttMultipartRequest>) -> Call<SttResponse> {
         funcs::stt_create_transcription_multipart(self.core, request)

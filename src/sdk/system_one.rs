@@ -7,7 +7,7 @@ use crate::funcs;
 use crate::models::system_one::{DecisionsRequest, DecisionsResponse};
 use std::borrow::Borrow;
 
-/// Decisions by a small, fast model: questions about a state in, answers with probabilities out.
+/// Decisions by a small, fast model: a state and questions about it in, probabilities of their answers out.
 ///
 /// Returned by [`OpenRouter::system_one`](crate::OpenRouter::system_one).
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ impl<'a> SystemOne<'a> {
     ///
     /// `POST /systemone`, operation `createSystemone`.
     ///
-    /// The same as [`funcs::system_one_create`].
+    /// Same as [`funcs::system_one_create`].
     #[inline]
     pub fn create(self, request: impl Borrow<DecisionsRequest>) -> Call<DecisionsResponse> {
         funcs::system_one_create(self.core, request)

@@ -6,7 +6,7 @@ use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::tools::{GetToolResponse, ListToolsResponse, ToolsListToolsParams};
 
-/// The tools that OpenRouter runs on its servers: what they cost, and which models run them natively.
+/// The tools that OpenRouter runs on its servers: their prices, and the models that support them natively.
 ///
 /// Returned by [`OpenRouter::tools`](crate::OpenRouter::tools).
 #[derive(Clone, Copy, Debug)]
@@ -22,9 +22,9 @@ impl<'a> Tools<'a> {
     /// Lists the server tools that models can use through OpenRouter, with their names, engines and prices.
     ///
     /// `GET /tools`, operation `listTools`. Optional parameters: `.params(ToolsListToolsParams::new()…)` on the call.
-    /// Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// Paginated: `.pages()` and `.items()` on the call request the following pages.
     ///
-    /// The same as [`funcs::tools_list_tools`].
+    /// Same as [`funcs::tools_list_tools`].
     #[inline]
     pub fn list_tools(self) -> Call<ListToolsResponse, ToolsListToolsParams> {
         funcs::tools_list_tools(self.core)
@@ -34,7 +34,7 @@ impl<'a> Tools<'a> {
     ///
     /// `GET /tools/{name}`, operation `getTool`.
     ///
-    /// The same as [`funcs::tools_get_tool`].
+    /// Same as [`funcs::tools_get_tool`].
     #[inline]
     pub fn get_tool(self, name: impl AsRef<str>) -> Call<GetToolResponse> {
         funcs::tools_get_tool(self.core, name)

@@ -7,7 +7,7 @@ use crate::funcs;
 use crate::models::tts::SpeechRequest;
 use std::borrow::Borrow;
 
-/// Text to speech: audio of a text.
+/// Text to speech: generate audio from text.
 ///
 /// Returned by [`OpenRouter::tts`](crate::OpenRouter::tts).
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ impl<'a> Tts<'a> {
     ///
     /// `POST /audio/speech`, operation `createAudioSpeech`.
     ///
-    /// The same as [`funcs::tts_create_speech`].
+    /// Same as [`funcs::tts_create_speech`].
     #[inline]
     pub fn create_speech(self, request: impl Borrow<SpeechRequest>) -> Call<Download> {
         funcs::tts_create_speech(self.core, request)

@@ -11,7 +11,7 @@ use crate::models::vault::{
 };
 use std::borrow::Borrow;
 
-/// Secrets that interns, the hosted agents, use without seeing them: store, list, copy and delete.
+/// Secrets that interns, the hosted agents, use without seeing them: store, list, copy and delete them.
 ///
 /// Returned by [`OpenRouter::vault`](crate::OpenRouter::vault).
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +29,7 @@ impl<'a> Vault<'a> {
     ///
     /// `GET /vault/interns/{internId}/connections`, operation `listInternConnections`.
     ///
-    /// The same as [`funcs::vault_list_intern_connections`].
+    /// Same as [`funcs::vault_list_intern_connections`].
     #[inline]
     pub fn list_intern_connections(self, intern_id: impl AsRef<str>) -> Call<ListInternConnectionsResponse> {
         funcs::vault_list_intern_connections(self.core, intern_id)
@@ -39,10 +39,10 @@ impl<'a> Vault<'a> {
     /// workspace vault are combined in that order of precedence.
     ///
     /// `GET /vault/interns/{internId}/effective-secrets`, operation `listInternEffectiveVaultSecrets`. Optional
-    /// parameters: `.params(VaultEffectiveSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on
-    /// the call ask for the following ones.
+    /// parameters: `.params(VaultEffectiveSecretsParams::new()…)` on the call. Paginated: `.pages()` and `.items()`
+    /// on the call request the following pages.
     ///
-    /// The same as [`funcs::vault_list_intern_effective_vault_secrets`].
+    /// Same as [`funcs::vault_list_intern_effective_vault_secrets`].
     #[inline]
     pub fn list_intern_effective_vault_secrets(
         self,
@@ -55,10 +55,10 @@ impl<'a> Vault<'a> {
     /// included.
     ///
     /// `GET /vault/interns/{internId}/secrets`, operation `listInternVaultSecrets`. Optional parameters:
-    /// `.params(VaultListInternVaultSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call
-    /// ask for the following ones.
+    /// `.params(VaultListInternVaultSecretsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the
+    /// call request the following pages.
     ///
-    /// The same as [`funcs::vault_list_intern_vault_secrets`].
+    /// Same as [`funcs::vault_list_intern_vault_secrets`].
     #[inline]
     pub fn list_intern_vault_secrets(
         self,
@@ -72,7 +72,7 @@ impl<'a> Vault<'a> {
     ///
     /// `POST /vault/interns/{internId}/secrets/copy`, operation `copyVaultSecretsToIntern`.
     ///
-    /// The same as [`funcs::vault_copy_vault_secrets_to_intern`].
+    /// Same as [`funcs::vault_copy_vault_secrets_to_intern`].
     #[inline]
     pub fn copy_vault_secrets_to_intern(
         self,
@@ -86,7 +86,7 @@ impl<'a> Vault<'a> {
     ///
     /// `DELETE /vault/interns/{internId}/secrets/{name}`, operation `deleteInternVaultSecret`.
     ///
-    /// The same as [`funcs::vault_delete_intern_vault_secret`].
+    /// Same as [`funcs::vault_delete_intern_vault_secret`].
     #[inline]
     pub fn delete_intern_vault_secret(self, intern_id: impl AsRef<str>, name: impl AsRef<str>) -> Call<()> {
         funcs::vault_delete_intern_vault_secret(self.core, intern_id, name)
@@ -97,7 +97,7 @@ impl<'a> Vault<'a> {
     ///
     /// `PUT /vault/interns/{internId}/secrets/{name}`, operation `storeInternVaultSecret`.
     ///
-    /// The same as [`funcs::vault_store_intern_vault_secret`].
+    /// Same as [`funcs::vault_store_intern_vault_secret`].
     #[inline]
     pub fn store_intern_vault_secret(
         self,
@@ -112,10 +112,10 @@ impl<'a> Vault<'a> {
     /// from the dashboard are included.
     ///
     /// `GET /vault/secrets`, operation `listVaultSecrets`. Optional parameters:
-    /// `.params(VaultListVaultSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
-    /// for the following ones.
+    /// `.params(VaultListVaultSecretsParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+    /// request the following pages.
     ///
-    /// The same as [`funcs::vault_list_vault_secrets`].
+    /// Same as [`funcs::vault_list_vault_secrets`].
     #[inline]
     pub fn list_vault_secrets(self) -> Call<VaultSecretListResponse, VaultListVaultSecretsParams> {
         funcs::vault_list_vault_secrets(self.core)
@@ -125,7 +125,7 @@ impl<'a> Vault<'a> {
     ///
     /// `DELETE /vault/secrets/{name}`, operation `deleteVaultSecret`.
     ///
-    /// The same as [`funcs::vault_delete_vault_secret`].
+    /// Same as [`funcs::vault_delete_vault_secret`].
     #[inline]
     pub fn delete_vault_secret(self, name: impl AsRef<str>) -> Call<()> {
         funcs::vault_delete_vault_secret(self.core, name)
@@ -136,7 +136,7 @@ impl<'a> Vault<'a> {
     ///
     /// `PUT /vault/secrets/{name}`, operation `storeVaultSecret`.
     ///
-    /// The same as [`funcs::vault_store_vault_secret`].
+    /// Same as [`funcs::vault_store_vault_secret`].
     #[inline]
     pub fn store_vault_secret(
         self,

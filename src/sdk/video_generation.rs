@@ -9,7 +9,7 @@ use crate::models::video_generation::{
 };
 use std::borrow::Borrow;
 
-/// Make videos with a model: start one, ask how far it is, fetch it.
+/// Generate videos with a model: start a job, poll its progress, download the result.
 ///
 /// Returned by [`OpenRouter::video_generation`](crate::OpenRouter::video_generation).
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ impl<'a> VideoGeneration<'a> {
     ///
     /// `POST /videos`, operation `createVideos`.
     ///
-    /// The same as [`funcs::video_generation_generate`].
+    /// Same as [`funcs::video_generation_generate`].
     #[inline]
     pub fn generate(self, request: impl Borrow<VideoGenerationRequest>) -> Call<VideoGenerationResponse> {
         funcs::video_generation_generate(self.core, request)
@@ -36,7 +36,7 @@ impl<'a> VideoGeneration<'a> {
     ///
     /// `GET /videos/models`, operation `listVideosModels`. Works without a key.
     ///
-    /// The same as [`funcs::video_generation_list_videos_models`].
+    /// Same as [`funcs::video_generation_list_videos_models`].
     #[inline]
     pub fn list_videos_models(self) -> Call<VideoModelsListResponse> {
         funcs::video_generation_list_videos_models(self.core)
@@ -46,7 +46,7 @@ impl<'a> VideoGeneration<'a> {
     ///
     /// `GET /videos/{jobId}`, operation `getVideos`.
     ///
-    /// The same as [`funcs::video_generation_get_generation`].
+    /// Same as [`funcs::video_generation_get_generation`].
     #[inline]
     pub fn get_generation(self, job_id: impl AsRef<str>) -> Call<VideoGenerationResponse> {
         funcs::video_generation_get_generation(self.core, job_id)
@@ -57,7 +57,7 @@ impl<'a> VideoGeneration<'a> {
     /// `GET /videos/{jobId}/content`, operation `listVideosContent`. Optional parameters:
     /// `.params(VideoGenerationGetVideoContentParams::new()…)` on the call.
     ///
-    /// The same as [`funcs::video_generation_get_video_content`].
+    /// Same as [`funcs::video_generation_get_video_content`].
     #[inline]
     pub fn get_video_content(self, job_id: impl AsRef<str>) -> Call<Download, VideoGenerationGetVideoContentParams> {
         funcs::video_generation_get_video_content(self.core, job_id)

@@ -13,7 +13,7 @@ use crate::models::workspaces::{
 };
 use std::borrow::Borrow;
 
-/// Workspaces divide an account: each has keys, members and a budget of its own.
+/// Workspaces divide an account: each has its own keys, members and budget.
 ///
 /// Returned by [`OpenRouter::workspaces`](crate::OpenRouter::workspaces).
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +29,9 @@ impl<'a> Workspaces<'a> {
     /// Lists the workspaces of your account and returns one page; needs a management key.
     ///
     /// `GET /workspaces`, operation `listWorkspaces`. Optional parameters: `.params(WorkspacesListParams::new()…)` on
-    /// the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// the call. Paginated: `.pages()` and `.items()` on the call request the following pages.
     ///
-    /// The same as [`funcs::workspaces_list`].
+    /// Same as [`funcs::workspaces_list`].
     #[inline]
     pub fn list(self) -> Call<ListWorkspacesResponse, WorkspacesListParams> {
         funcs::workspaces_list(self.core)
@@ -41,7 +41,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// `POST /workspaces`, operation `createWorkspace`.
     ///
-    /// The same as [`funcs::workspaces_create`].
+    /// Same as [`funcs::workspaces_create`].
     #[inline]
     pub fn create(self, request: impl Borrow<CreateWorkspaceRequest>) -> Call<WorkspaceResponse> {
         funcs::workspaces_create(self.core, request)
@@ -53,7 +53,7 @@ impl<'a> Workspaces<'a> {
     /// `DELETE /workspaces/{id}`, operation `deleteWorkspace`. Optional parameters:
     /// `.params(WorkspacesDeleteParams::new()…)` on the call.
     ///
-    /// The same as [`funcs::workspaces_delete`].
+    /// Same as [`funcs::workspaces_delete`].
     #[inline]
     pub fn delete(self, id: impl AsRef<str>) -> Call<DeletedResponse, WorkspacesDeleteParams> {
         funcs::workspaces_delete(self.core, id)
@@ -63,7 +63,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// `GET /workspaces/{id}`, operation `getWorkspace`.
     ///
-    /// The same as [`funcs::workspaces_get`].
+    /// Same as [`funcs::workspaces_get`].
     #[inline]
     pub fn get(self, id: impl AsRef<str>) -> Call<WorkspaceResponse> {
         funcs::workspaces_get(self.core, id)
@@ -73,7 +73,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// `PATCH /workspaces/{id}`, operation `updateWorkspace`.
     ///
-    /// The same as [`funcs::workspaces_update`].
+    /// Same as [`funcs::workspaces_update`].
     #[inline]
     pub fn update(self, id: impl AsRef<str>, request: impl Borrow<UpdateWorkspaceRequest>) -> Call<WorkspaceResponse> {
         funcs::workspaces_update(self.core, id, request)
@@ -83,10 +83,10 @@ impl<'a> Workspaces<'a> {
     /// management key.
     ///
     /// `GET /workspaces/{id}/members`, operation `listWorkspaceMembers`. Optional parameters:
-    /// `.params(WorkspacesListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask
-    /// for the following ones.
+    /// `.params(WorkspacesListMembersParams::new()…)` on the call. Paginated: `.pages()` and `.items()` on the call
+    /// request the following pages.
     ///
-    /// The same as [`funcs::workspaces_list_members`].
+    /// Same as [`funcs::workspaces_list_members`].
     #[inline]
     pub fn list_members(self, id: impl AsRef<str>) -> Call<ListWorkspaceMembersResponse, WorkspacesListMembersParams> {
         funcs::workspaces_list_members(self.core, id)
@@ -97,7 +97,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// `POST /workspaces/{id}/members/add`, operation `bulkAddWorkspaceMembers`.
     ///
-    /// The same as [`funcs::workspaces_bulk_add_members`].
+    /// Same as [`funcs::workspaces_bulk_add_members`].
     #[inline]
     pub fn bulk_add_members(
         self,
@@ -112,7 +112,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// `POST /workspaces/{id}/members/remove`, operation `bulkRemoveWorkspaceMembers`.
     ///
-    /// The same as [`funcs::workspaces_bulk_remove_members`].
+    /// Same as [`funcs::workspaces_bulk_remove_members`].
     #[inline]
     pub fn bulk_remove_members(
         self,
@@ -126,7 +126,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// `GET /workspaces/{workspace_ref}/budgets`, operation `listWorkspaceBudgets`.
     ///
-    /// The same as [`funcs::workspaces_list_budgets`].
+    /// Same as [`funcs::workspaces_list_budgets`].
     #[inline]
     pub fn list_budgets(self, workspace_ref: impl AsRef<str>) -> Call<ListWorkspaceBudgetsResponse> {
         funcs::workspaces_list_budgets(self.core, workspace_ref)
@@ -136,7 +136,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// `DELETE /workspaces/{workspace_ref}/budgets/{interval}`, operation `deleteWorkspaceBudget`.
     ///
-    /// The same as [`funcs::workspaces_delete_budget`].
+    /// Same as [`funcs::workspaces_delete_budget`].
     #[inline]
     pub fn delete_budget(
         self,
@@ -150,7 +150,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// `GET /workspaces/{workspace_ref}/budgets/{interval}`, operation `getWorkspaceBudget`.
     ///
-    /// The same as [`funcs::workspaces_get_budget`].
+    /// Same as [`funcs::workspaces_get_budget`].
     #[inline]
     pub fn get_budget(
         self,
@@ -165,7 +165,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// `PUT /workspaces/{workspace_ref}/budgets/{interval}`, operation `upsertWorkspaceBudget`.
     ///
-    /// The same as [`funcs::workspaces_set_budget`].
+    /// Same as [`funcs::workspaces_set_budget`].
     #[inline]
     pub fn set_budget(
         self,

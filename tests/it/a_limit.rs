@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_secs(20 * 60);
 /// Tests that send much take less than one GiB.
 const LARGEST: u64 = 6 << 30;
 
-/// The memory of this process in bytes, where the system tells it.
+/// The memory of this process in bytes, if the system reports it.
 fn memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -18,7 +18,7 @@ fn memory() -> u64 {
     kibibytes.unwrap_or_default() * 1024
 }
 
-/// A test that waits for ever would keep the run from failing, and one that grows for ever the machine from working.
+/// A test that waits forever would keep the run from failing, and one that grows forever the machine from working.
 #[test]
 fn a_run_of_the_tests_has_a_limit_of_time_and_of_memory() {
     assert!(memory() > 0 || !cfg!(target_os = "linux"));

@@ -28,8 +28,8 @@ fn core(url: impl AsRef<str>, transport: impl Transport) -> OpenRouterCore {
         .unwrap()
 }
 
-/// Checks what every transport must do: bodies in both directions, streams, retries by status, and an error that says
-/// that nothing was sent.
+/// Checks what every transport must do: bodies in both directions, streams, retries by status, and
+/// an error that says that nothing was sent.
 async fn does_everything(transport: impl Transport + Clone) {
     let server = MockServer::start().await;
     let core = core(server.url(), transport.clone());

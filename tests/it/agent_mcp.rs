@@ -21,11 +21,17 @@ use tokio::process::Command;
 use crate::agent::{calls, outputs, says, scripted};
 use crate::support::{KEY, soon};
 
-/// What a server has: its tools, and what it got.
+/// What a server has: its tools, and what it received.
 #[derive(Debug, Default)]
 struct Small {
     tools: Mutex<Vec<Value>>,
     seen: Mutex<Vec<Value>>,
+    /// It speaks only this version of the protocol, and has no handshake.
+    version: Option<&'static str>,
+    /// It responds to unknown requests with nothing instead of an error.
+    is_sloppy: bool,
+    /// The id of the request that follows the list of tools.
+    follower: Mutex<Option<Value>>,
 }
 
 fn tool(name: &str, annotations: Value) -> Value {
@@ -63,7 +69,13 @@ impl Small {
     }
 
     fn with(tools: impl IntoIterator<Item = Value>) -> Arc<Self> {
-        Arc::new(Self { tools: Mutex::new(tools.into_iter().collect()), seen: Mutex::default() })
+        Arc::new(Self { tools: Mutex::new(tools.into_iter().collect()), ..Self::default() })
+    }
+
+    /// The same without a handshake.
+    fn of_version(version: &'static str) -> Arc<Self> {
+        let tools = Self::new().tools.lock().unwrap().clone();
+        Arc::new(Self { tools: Mutex::new(tools), version: Some(version), ..Self::default() })
     }
 
     fn seen(&self, method: &str) -> Vec<Value> {
@@ -76,7 +88,18 @@ impl Small {
         let params = &message["params"];
         let mut before = Vec::new();
         let answer = match message["method"].as_str().unwrap() {
-            "initialize" => {
+            "server/discover" if self.version.is_some() => {
+                json!({"result": {"resultType": "complete", "supportedVersions": [self.version],
+                "capabilities": {"tools": {"listChanged": true}}, "instructions": "Be gentle.", "ttlMs": 0,
+                "cacheScope": "private", "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "small", "version": "1"}}}})
+            }
+            "subscriptions/listen" if self.version.is_some() => {
+                *self.follower.lock().unwrap() = Some(message["id"].clone());
+                let meta = json!({"io.modelcontextprotocol/subscriptionId": message["id"]});
+                return vec![json!({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged",
+                    "params": {"_meta": meta, "notifications": params["notifications"]}})];
+            }
+            "initialize" if self.version.is_none() => {
                 json!({"result": {"protocolVersion": "2025-06-18", "capabilities": {"tools": {"listChanged": true}},
                 "serverInfo": {"name": "small", "version": "1"}, "instructions": "Be gentle."}})
             }
@@ -91,7 +114,11 @@ impl Small {
                 "pid" => json!({"result": {"content": [text(&std::process::id().to_string())]}}),
                 "grow" => {
                     self.tools.lock().unwrap().push(tool("later", json!({})));
-                    before.push(json!({"method": "notifications/tools/list_changed"}));
+                    before.push(match &*self.follower.lock().unwrap() {
+                        Some(id) => json!({"method": "notifications/tools/list_changed",
+                            "params": {"_meta": {"io.modelcontextprotocol/subscriptionId": id}}}),
+                        None => json!({"method": "notifications/tools/list_changed"}),
+                    });
                     json!({"result": {"content": [text("grown")]}})
                 }
                 "count" => {
@@ -113,6 +140,7 @@ impl Small {
                 other => error(-32602, &format!("Unknown tool: {other}")),
             },
             _ if message.get("id").is_none() => return Vec::new(),
+            _ if self.is_sloppy => json!({"result": {}}),
             _ => error(-32601, "Method not found"),
         };
         let mut answer = answer;
@@ -215,6 +243,63 @@ async fn the_model_calls_the_tools_of_a_server_over_any_streams() {
     let expected = json!({"type": "function", "name": "echo", "description": "Does echo", "strict": false, "parameters":
         {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}});
     assert_eq!(request["tools"][0], expected);
+}
+
+/// Waits until the server got a message.
+async fn got(small: &Arc<Small>, method: &str) -> Value {
+    soon(async {
+        loop {
+            match small.seen(method).pop() {
+                Some(message) => return message,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_server_without_a_handshake_is_asked_for_its_versions() {
+    let small = Small::of_version("2026-07-28");
+    let server = connect(&small).await.unwrap();
+    assert_eq!((server.name(), server.instructions()), ("small", Some("Be gentle.")));
+    let counted = call(&server, "count", "{}").await;
+    assert_eq!((counted.output, counted.progress.len()), (json!("counted"), 20));
+    assert_eq!(small.seen("initialize"), [] as [Value; 0]);
+    // Each request says by itself what the handshake said for all.
+    let meta = &small.seen("tools/call")[0]["params"]["_meta"];
+    assert_eq!(meta["io.modelcontextprotocol/protocolVersion"], "2026-07-28", "{meta}");
+    assert_eq!(meta["io.modelcontextprotocol/clientInfo"]["name"], "openrouter-kit", "{meta}");
+}
+
+#[tokio::test]
+async fn a_server_that_responds_to_unknown_requests_with_nothing_gets_a_handshake() {
+    let small = Small::new();
+    let tools = small.tools.lock().unwrap().clone();
+    let small = Arc::new(Small { tools: Mutex::new(tools), is_sloppy: true, ..Small::default() });
+    let server = connect(&small).await.unwrap();
+    assert_eq!(small.seen("initialize").len(), 1);
+    assert_eq!(call(&server, "echo", r#"{"text": "hello"}"#).await.output, "hello");
+}
+
+#[tokio::test]
+async fn changes_of_the_tools_of_a_server_without_a_handshake_are_followed() {
+    let small = Small::of_version("2026-07-28");
+    let server = connect(&small).await.unwrap();
+    assert_eq!(got(&small, "subscriptions/listen").await["params"]["notifications"], json!({"toolsListChanged": true}));
+    let script = [calls(&[("c1", "grow", "{}")]), calls(&[("c2", "later", r#"{"text": "new"}"#)]), says("done")];
+    let (model, agent) = scripted(script).await;
+    assert_eq!(soon(agent.mcp(&server).run("Hi")).await.unwrap().text(), Ok("done"));
+    assert_eq!(outputs(&model)[1].1, "new");
+}
+
+#[tokio::test]
+async fn a_server_of_an_unknown_version_is_an_error_that_names_the_versions() {
+    let error = connect(&Small::of_version("2031-01-01")).await.unwrap_err();
+    assert_eq!(error.kind(), McpErrorKind::Server);
+    let text = "the MCP server speaks only the protocol versions 2031-01-01, and this client 2026-07-28 and those up to \
+                2025-11-25";
+    assert_eq!(error.to_string(), text);
 }
 
 #[tokio::test]
@@ -325,8 +410,8 @@ async fn a_call_that_is_dropped_is_cancelled_on_the_server() {
         }
     })
     .await;
-    let cancelled = small.seen("notifications/cancelled")[0]["params"]["requestId"].clone();
-    assert_eq!(cancelled, small.seen("tools/call")[0]["id"]);
+    let canceled_id = small.seen("notifications/cancelled")[0]["params"]["requestId"].clone();
+    assert_eq!(canceled_id, small.seen("tools/call")[0]["id"]);
     // The connection goes on.
     assert_eq!(call(&server, "echo", r#"{"text": "still here"}"#).await.output, "still here");
 }
@@ -429,7 +514,8 @@ async fn http_server(small: &Arc<Small>) -> String {
         }
         let mut message: Value = serde_json::from_str(&body).unwrap();
         let is_first = message["method"] == "initialize";
-        if headers.get("mcp-session-id").is_none_or(|id| id != "s1") && !is_first {
+        let has_session = small.version.is_none();
+        if has_session && headers.get("mcp-session-id").is_none_or(|id| id != "s1") && !is_first {
             return StatusCode::BAD_REQUEST.into_response();
         }
         if message["params"]["name"] == "crash" {
@@ -497,6 +583,16 @@ async fn the_model_calls_the_tools_of_a_server_over_http() {
     .await;
     soon(server.close()).await;
     assert_eq!(small.seen("DELETE"), [json!({"method": "DELETE", "session": "s1"})]);
+}
+
+#[tokio::test]
+async fn a_server_without_a_handshake_works_over_http() {
+    let small = Small::of_version("2026-07-28");
+    let url = http_server(&small).await;
+    let server = soon(McpServer::http(&*url).bearer_token(KEY).into_future()).await.unwrap();
+    assert_eq!(call(&server, "echo", r#"{"text": "hello"}"#).await.output, "hello");
+    assert_eq!(small.seen("tools/call")[0]["headers"]["version"], "2026-07-28");
+    soon(server.close()).await;
 }
 
 #[tokio::test]

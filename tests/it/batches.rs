@@ -110,7 +110,7 @@ async fn a_batch_that_does_not_complete_is_an_api_error_with_the_state_as_body()
         let response = error.as_api().unwrap();
         assert_eq!(response.message(), message);
         assert_eq!(response.code(), state["status"].as_str());
-        assert_eq!(response.kind(), ApiErrorKind::Other, "it is the batch that was cancelled, not a request");
+        assert_eq!(response.kind(), ApiErrorKind::Other, "it is the batch that was canceled, not a request");
         assert_eq!(serde_json::from_slice::<Value>(response.body()).unwrap(), state);
         assert!(error.to_string().starts_with("getBatches: "), "{error}");
         assert!(!error.is_retryable());
@@ -186,7 +186,7 @@ fn requests_that_cannot_share_a_batch_are_refused_by_id() {
         (vec![("a", ask()), ("b", ask().model("n"))], "the model \"n\" at id \"b\" and \"m\" before"),
         (vec![("a", ask()), ("b", ChatRequest::new("Hi"))], "no model at id \"b\""),
         (vec![("a", ask()), ("b", ask().extra("stream", true))], "a request for a stream at id \"b\""),
-        (vec![("a", ask().temperature(f64::NAN))], "cannot be written as JSON at id \"a\""),
+        (vec![("a", ask().temperature(f64::NAN))], "cannot be encoded as JSON at id \"a\""),
     ];
     for (requests, expected) in cases {
         let error = CreateBatchRequest::chat(requests).unwrap_err();

@@ -1,4 +1,4 @@
-//! The options of one call, its parameters, and what it answers with.
+//! The options of one call, its parameters, and what it returns.
 
 use std::time::Duration;
 
@@ -23,15 +23,15 @@ async fn sent(parts: Parts) -> crate::support::Sent {
     script.sent().remove(0)
 }
 
-/// The argument that is refused, before anything is sent.
+/// The argument that is rejected, before anything is sent.
 async fn refused(call: impl FnOnce(&openrouter_kit::OpenRouterCore) -> Call<Thing>) -> &'static str {
     let script = Script::new([]);
     let core = script.core();
     let error = call(&core).await.unwrap_err();
-    let Error::InvalidRequest(mistake) = &error else { panic!("{error:?}") };
+    let Error::InvalidRequest(invalid) = &error else { panic!("{error:?}") };
     assert!(error.operation_id().is_some());
     assert!(script.sent().is_empty());
-    mistake.argument()
+    invalid.argument()
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Chat: requests that read well, answers that read well, streams put together, turns sent back.
+//! Chat: requests and responses that are easy to read, streams joined, turns sent back.
 
 use std::collections::BTreeMap;
 
@@ -540,7 +540,7 @@ fn recorded_streams_are_put_together_with_nothing_lost() {
     assert!(!is_there || streams > 100);
 }
 
-/// Compares an answer with what the events say, told here in another way.
+/// Compares a response with what the events say, joined here in another way.
 fn check(name: &str, events: &[Value], answer: &ChatResult) {
     let whole = serde_json::to_value(answer).unwrap();
     for choice in whole["choices"].as_array().unwrap() {

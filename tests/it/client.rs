@@ -1,4 +1,4 @@
-//! The options of a client: what they do, what is refused, and that no secret is shown.
+//! The options of a client: what they do, what is rejected, and that no secret is shown.
 
 use std::ffi::OsStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,13 +13,13 @@ use openrouter_kit::hooks::Hook;
 
 const OK: &str = r#"{"id":"one"}"#;
 
-/// The option that `build` refuses, and the whole message with its causes.
+/// The option that `build` rejects, and the whole message with its causes.
 #[track_caller]
 fn refused(builder: ClientBuilder<OpenRouterCore>) -> (&'static str, String) {
     let error = builder.build().unwrap_err();
-    let Error::InvalidRequest(mistake) = &error else { panic!("{error:?}") };
-    assert!(error.to_string().contains(mistake.argument()), "{error}");
-    (mistake.argument(), format!("{error} {error:?}"))
+    let Error::InvalidRequest(invalid) = &error else { panic!("{error:?}") };
+    assert!(error.to_string().contains(invalid.argument()), "{error}");
+    (invalid.argument(), format!("{error} {error:?}"))
 }
 
 fn builder() -> ClientBuilder<OpenRouterCore> {
@@ -81,7 +81,7 @@ async fn a_missing_key_is_an_error_once_an_operation_needs_it() {
     assert!(script.sent().is_empty());
     let list: Call<Thing> = Call::new(&core, Parts::new(&LIST));
     list.await.unwrap();
-    // A call may bring its own.
+    // A call may set its own.
     post(&core).header("Authorization", "Bearer own").await.unwrap();
     assert_eq!(script.sent()[1].headers["authorization"], "Bearer own");
 }
@@ -306,7 +306,7 @@ async fn the_key_is_marked_as_sensitive() {
     assert!(script.sent()[0].headers["authorization"].is_sensitive());
 }
 
-/// Runs the test `probe` of this program in a process of its own with these variables, and answers with what it prints.
+/// Runs the test `probe` of this program in a process of its own with these variables, and returns what it prints.
 fn with_environment(variables: &[(&str, impl AsRef<OsStr>)]) -> (String, String) {
     let output = child("client::probe").envs(variables.iter().map(|(name, value)| (name, value))).output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -420,7 +420,7 @@ fn a_variable_that_is_not_utf_8_is_refused_by_name() {
         assert!(output.contains(&format!("BUILD `{name}`")), "{output}");
         assert!(!output.contains("gateway"), "{output}");
     }
-    // What the code sets is not read.
+    // Options that the code sets are not read.
     let (output, _) = with_environment(&[("CODE_WINS", OsStr::new("1")), ("OPENROUTER_BASE_URL", bad)]);
     assert!(output.contains("URL https://code.example/things/one"), "{output}");
 }
@@ -458,7 +458,7 @@ async fn an_attempt_that_cannot_be_sent_tells_the_error_of_the_one_before() {
     assert_eq!(error.status().unwrap(), 503);
     assert_eq!(error.attempts(), 1);
     let message = error.to_string();
-    assert!(message.contains("busy") && message.contains("could not be sent again"), "{message}");
+    assert!(message.contains("busy") && message.contains("the request could not be retried"), "{message}");
     assert!(message.contains("`api_key_source`") && message.contains("no vault"), "{message}");
 }
 

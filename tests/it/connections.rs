@@ -693,7 +693,7 @@ mod http2 {
 
     #[test]
     fn http_2_a_connection_closed_while_the_program_blocks_costs_no_call() {
-        // The server closes the TCP connection of a served call when it is told to, without GOAWAY.
+        // The server closes the TCP connection of a served call on demand, without GOAWAY.
         let authority = Authority::new();
         let acceptor = authority.server("localhost", &["h2"], |_| {});
         let close = Arc::new(Notify::new());

@@ -1,7 +1,7 @@
-//! Recorded exchanges, replayed through the local server: nothing is lost and nothing aborts.
+//! Recorded exchanges, replayed through the local server: nothing is lost and nothing fails.
 //!
-//! The recordings in `tests/recordings` were made by hand and show each oddity once. Where a folder with recorded traffic
-//! lies beside the repository, all of it is replayed too.
+//! The recordings in `tests/recordings` were made by hand and show each oddity once. If a folder
+//! with recorded traffic is next to the repository, all of it is replayed too.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -62,7 +62,7 @@ async fn of_a_thousand_events_of_openrouter_999_have_only_members_with_fields() 
     let report = replay::replay(&own).await;
     let Counts { events, .. } = report.counts();
     assert!(events.with_untyped_members * 1000 <= events.count, "{report}");
-    // What fits no type at all is rarer than one in five hundred.
+    // Less than one in five hundred matches no type at all.
     assert!(events.kept * 500 <= events.count, "{report}");
 }
 
@@ -93,7 +93,8 @@ fn a_path_finds_the_function_that_names_it_most_exactly() {
     assert_eq!(find("DELETE", "https://example.com/api/v1/keys/abc", "other"), Some("api_keys_delete"));
     assert_eq!(find("POST", "/deployments/parrot/chat/completions", "chat"), Some("chat_send"));
     assert_eq!(find("POST", "", "rerank"), Some("rerank_rerank"));
-    // What the crate does not have is nothing else, whatever its last part or its body is.
+    // An operation that the crate lacks is not taken for another, whatever its last part or its
+    // body is.
     for (method, path) in [("GET", "/api/v1/else/models"), ("PUT", "/api/v1/models"), ("GET", "/api/v1/"), ("GET", "")]
     {
         assert_eq!(find(method, path, "other"), None, "{method} {path}");
@@ -217,8 +218,8 @@ fn mutated(recording: &Recording, seed: u64) -> Recording {
     recording
 }
 
-/// Changes one value somewhere in `json`. What serde_json's tree cannot hold stands there as a placeholder; the answer
-/// tells what to put in its place.
+/// Changes one value somewhere in `json`. What serde_json's tree cannot represent is a placeholder
+/// there; returns what to put in its place.
 fn change(json: &mut Value, chance: &mut Chance) -> Vec<(String, String)> {
     let mut place = json;
     // Down to a random depth.

@@ -1,5 +1,6 @@
-//! Texts cut into deltas at every UTF-16 code unit, as by servers that count in such units: a character outside the
-//! BMP, such as an emoji, is then cut in two halves, neither of which a string can hold.
+//! Texts cut into deltas at every UTF-16 code unit, as by servers that count in such units: a
+//! character outside the BMP, such as an emoji, is then cut in two halves, neither of which a
+//! string can represent.
 
 use std::fmt::Write as _;
 

@@ -86,42 +86,42 @@ type Notes = Arc<Mutex<Vec<(u64, Option<u64>)>>>;
 
 /// A progress callback that records its calls.
 fn noting() -> (Notes, impl FnMut(TransferProgress) + Send + 'static) {
-    let told = Notes::default();
-    let notes = told.clone();
-    (told, move |progress| notes.lock().unwrap().push((progress.bytes, progress.total)))
+    let reported = Notes::default();
+    let notes = reported.clone();
+    (reported, move |progress| notes.lock().unwrap().push((progress.bytes, progress.total)))
 }
 
 #[tokio::test]
 async fn a_download_tells_how_far_it_has_come_whichever_way_it_is_read() {
     let folder = Folder::new();
     let (_server, core) = server(Answer::bytes(200, vec![1; 300_000]).times(3)).await;
-    let (told, report) = noting();
+    let (reported, report) = noting();
     let mut file = download(&core).await.unwrap().on_progress(report);
     let mut received = Vec::new();
     while let Some(chunk) = file.next().await {
         received.push(received.last().copied().unwrap_or_default() + chunk.unwrap().len() as u64);
     }
-    assert_eq!(*told.lock().unwrap(), received.into_iter().map(|n| (n, Some(300_000))).collect::<Vec<_>>());
+    assert_eq!(*reported.lock().unwrap(), received.into_iter().map(|n| (n, Some(300_000))).collect::<Vec<_>>());
 
-    let (told, report) = noting();
+    let (reported, report) = noting();
     download(&core).await.unwrap().on_progress(report).collect().await.unwrap();
-    assert_eq!(told.lock().unwrap().last(), Some(&(300_000, Some(300_000))));
+    assert_eq!(reported.lock().unwrap().last(), Some(&(300_000, Some(300_000))));
 
     // What was read before counts.
     let mut file = download(&core).await.unwrap();
     let first = file.next().await.unwrap().unwrap().len() as u64;
-    let (told, report) = noting();
+    let (reported, report) = noting();
     assert_eq!(file.on_progress(report).save_to(folder.path()).await.unwrap(), 300_000 - first);
-    assert!(told.lock().unwrap().first().unwrap().0 > first);
-    assert_eq!(told.lock().unwrap().last(), Some(&(300_000, Some(300_000))));
+    assert!(reported.lock().unwrap().first().unwrap().0 > first);
+    assert_eq!(reported.lock().unwrap().last(), Some(&(300_000, Some(300_000))));
 }
 
 #[tokio::test]
 async fn progress_without_a_known_length_has_no_total() {
     let (_server, core) = server(Answer::chunks(vec![Bytes::from("one"), Bytes::from("four")]).chunked()).await;
-    let (told, report) = noting();
+    let (reported, report) = noting();
     download(&core).await.unwrap().on_progress(report).collect().await.unwrap();
-    assert_eq!(told.lock().unwrap().last(), Some(&(7, None)));
+    assert_eq!(reported.lock().unwrap().last(), Some(&(7, None)));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Embedding vectors as numbers, from both forms in which they come.
+//! Embedding vectors as numbers, from both forms in which they are sent.
 
 use openrouter_kit::OpenRouter;
 use openrouter_kit::core::wire::decode;
@@ -6,7 +6,7 @@ use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::{CreateEmbeddingsRequest, CreateEmbeddingsResponse};
 use serde_json::{Value, json};
 
-/// An answer with these values of `embedding`.
+/// A response with these values of `embedding`.
 fn answer(embeddings: &[Value]) -> CreateEmbeddingsResponse {
     let entry = |(at, embedding): (usize, &Value)| json!({"object": "embedding", "index": at, "embedding": embedding});
     let data: Vec<_> = embeddings.iter().enumerate().map(entry).collect();
@@ -61,9 +61,9 @@ fn no_numbers_are_an_empty_vector() {
 fn what_is_no_vector_is_told_with_its_place() {
     let (path, message) = refused(json!("no base64!"));
     assert_eq!(path, "data[1].embedding");
-    assert!(message.starts_with("expected numbers or base64, found another text"), "{message}");
+    assert!(message.starts_with("expected numbers or base64, found text with an invalid byte"), "{message}");
     let (_, message) = refused(json!("AACAPwA="));
-    assert_eq!(message, "expected base64 of numbers of 4 bytes each, found 5 bytes in all");
+    assert_eq!(message, "expected base64 of 4-byte numbers, found 5 bytes in total");
     let (path, message) = refused(json!([0.5, 1e39]));
     assert_eq!(path, "data[1].embedding[1]");
     assert!(message.starts_with("expected a number in the range of `f32`"), "{message}");

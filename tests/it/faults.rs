@@ -30,7 +30,7 @@ fn download(core: &OpenRouterCore) -> Call<Download> {
     Call::new(core, Parts::new(&GET).path("id", "one"))
 }
 
-/// Waits until the client has given the connection up, which it does while it lives on.
+/// Waits until the client has closed the connection, while it is still alive.
 async fn released(server: &MockServer) {
     soon(server.all_closed()).await;
 }
@@ -51,7 +51,7 @@ fn timeout(error: Error) -> Box<TimeoutError> {
     }
 }
 
-/// The error of a POST that gets `answer`. It was sent once, and its connection is given up.
+/// The error of a POST that gets `answer`. It was sent once, and its connection is closed.
 async fn of_post(answer: Answer) -> Error {
     let (server, core) = serve([answer, good()]).await;
     let error = soon(post(&core)).await.unwrap_err();
@@ -60,7 +60,7 @@ async fn of_post(answer: Answer) -> Error {
     error
 }
 
-/// Expects that a GET that gets `answer` is sent again and then succeeds.
+/// Expects that a GET that gets `answer` is retried and then succeeds.
 async fn get_is_repeated(answer: Answer) {
     let (server, core) = serve([answer, good()]).await;
     let answer = soon(get(&core)).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_refused_connection_is_tried_again_and_then_told() {
     assert_eq!(attempts.0.load(Ordering::Relaxed), 3);
 }
 
-/// Linux answers nothing where the queue of a listener is full, as a host behind a firewall.
+/// Linux does not respond if the queue of a listener is full, like a host behind a firewall.
 #[cfg(target_os = "linux")]
 #[tokio::test(start_paused = true)]
 async fn an_address_that_is_silent_ends_with_the_limit_for_connecting() {
@@ -141,7 +141,7 @@ async fn an_address_that_is_silent_ends_with_the_limit_for_connecting() {
     assert_eq!(attempts.0.load(Ordering::Relaxed), 3, "nothing was sent, so it is tried again");
 }
 
-// --- Before the answer begins ----------------------------------------------------------------
+// --- Before the response begins --------------------------------------------------------------
 
 #[tokio::test]
 async fn a_connection_lost_before_the_head_repeats_no_paid_request() {
@@ -226,7 +226,7 @@ async fn interim_responses_without_end_end_with_the_limit_for_the_head() {
     server.join().unwrap();
 }
 
-/// A server that answers each connection with these bytes, and how many connections it took.
+/// A server that responds to each connection with these bytes, and how many connections it took.
 async fn answering(bytes: &'static [u8]) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
@@ -271,7 +271,7 @@ async fn interim_answers_are_passed_over() {
     assert_eq!(server.connections().requests, 1);
 }
 
-// --- Inside a whole answer -------------------------------------------------------------------
+// --- Inside a whole response -----------------------------------------------------------------
 
 #[tokio::test]
 async fn a_connection_lost_after_the_head_is_an_incomplete_answer() {
@@ -606,7 +606,7 @@ async fn a_program_that_was_away_gets_the_event_that_comes_when_it_is_back() {
     assert!(soon(events.next()).await.is_none());
 }
 
-// --- Answers with an error status ------------------------------------------------------------
+// --- Responses with an error status ------------------------------------------------------------
 
 /// The error of a POST that gets `answer` each time, and how often the server saw the request.
 async fn refused(answer: Answer) -> (Error, usize) {
@@ -676,7 +676,7 @@ async fn a_gateway_that_gave_up_waiting_repeats_no_paid_request() {
             let (error, seen) = refused(answer.clone()).await;
             assert!(error.is_transient() && !error.is_retryable(), "{status}");
             assert_eq!(seen, 1, "{status}");
-            assert!(error.to_string().contains("may still have done the work"), "{error}");
+            assert!(error.to_string().contains("may have been processed"), "{error}");
             get_is_repeated(answer.clone()).await;
 
             let (server, core) = serve([answer, good()]).await;
@@ -722,7 +722,7 @@ fn date(from_now: i64) -> String {
     httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(now.checked_add_signed(from_now).unwrap()))
 }
 
-/// How long a request waits that is refused once with this header; `None` where it is not sent again.
+/// How long a request waits that is rejected once with this header; `None` if it is not retried.
 async fn wait_after(name: &str, value: impl Into<Vec<u8>>) -> Option<f64> {
     let refusal = Answer::error(429, "slow down").header(name, value);
     wait_after_answer(refusal).await
@@ -737,7 +737,7 @@ async fn wait_after_answer(refusal: Answer) -> Option<f64> {
         Err(error) => {
             assert!(error.as_api().unwrap().retry_after().is_some_and(|wait| wait > Duration::from_secs(120)));
             assert_eq!(server.connections().requests, 1);
-            assert!(since.elapsed() < Duration::from_millis(10), "it is told at once");
+            assert!(since.elapsed() < Duration::from_millis(10), "it is reported at once");
             None
         }
     }
@@ -813,8 +813,8 @@ fn moment(from_now: i64) -> String {
 fn limited(message: &str, reset: &str) -> [Answer; 2] {
     let headers = json!({"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset});
     let body = json!({"error": {"code": 429, "message": message, "metadata": {"headers": headers}}});
-    let told = Answer::error(429, message).header("x-ratelimit-remaining", "0").header("x-ratelimit-reset", reset);
-    [told, Answer::json(429, body)]
+    let limited = Answer::error(429, message).header("x-ratelimit-remaining", "0").header("x-ratelimit-reset", reset);
+    [limited, Answer::json(429, body)]
 }
 
 #[tokio::test(start_paused = true)]
@@ -871,7 +871,7 @@ async fn a_call_given_up_while_it_waits_gives_its_retry_back() {
     assert_eq!(server.connections().requests, 123);
 }
 
-// --- A success that is none ------------------------------------------------------------------
+// --- A success status that is not a success --------------------------------------------------
 
 #[tokio::test]
 async fn an_error_body_with_status_200_is_the_servers_error() {
@@ -882,7 +882,7 @@ async fn an_error_body_with_status_200_is_the_servers_error() {
 
     let (server, core) = serve([Answer::json(200, body)]).await;
     let error = soon(stream(&core)).await.unwrap_err();
-    assert_eq!(error.as_api().unwrap().message(), "slow down", "in place of a stream too");
+    assert_eq!(error.as_api().unwrap().message(), "slow down", "instead of a stream too");
     assert_eq!(server.connections().requests, 1);
 }
 
@@ -1023,13 +1023,13 @@ async fn a_path_to_save_to_that_is_no_regular_file_is_refused_before_the_body() 
         let file = soon(download(&core)).await.unwrap().on_progress(|_| panic!("the body was read"));
         let error = soon(file.save_to(&path)).await.unwrap_err();
         let Error::Unexpected(error) = &error else { panic!("{error:?}") };
-        let expected = format!("getThing: {path:?} cannot be written: {reason}, not a regular file");
+        let expected = format!("getThing: cannot write {path:?}: {reason}, not a regular file");
         assert!(error.to_string().starts_with(&expected), "{error}");
         released(&server).await;
     }
     for path in ["/", "..", "", "missing/.."].map(Path::new).into_iter().chain([folder.0.join("new/").as_path()]) {
         let error = soon(soon(download(&core)).await.unwrap().save_to(path)).await.unwrap_err();
-        assert!(error.to_string().contains("cannot be written: it "), "{error}");
+        assert!(error.to_string().contains("cannot write "), "{error}");
     }
 }
 
@@ -1040,7 +1040,7 @@ async fn a_path_to_save_to_that_cannot_be_written_is_told_before_the_body() {
     let file = soon(download(&core)).await.unwrap().on_progress(|_| panic!("the body was read"));
     let error = soon(file.save_to(folder.0.join("missing/speech.mp3"))).await.unwrap_err();
     let Error::Unexpected(error) = &error else { panic!("{error:?}") };
-    assert!(error.to_string().contains("missing/speech.mp3\" cannot be written; check the path"), "{error}");
+    assert!(error.to_string().contains("missing/speech.mp3\"; check the path"), "{error}");
     let cause = error.source().unwrap().downcast_ref::<std::io::Error>().unwrap();
     assert_eq!(cause.kind(), std::io::ErrorKind::NotFound);
     released(&server).await;
@@ -1218,14 +1218,15 @@ mod tls {
 
         let error = timeout(outcome.unwrap_err());
         assert_eq!((error.phase(), error.is_unsent()), (TimeoutPhase::Response, true));
-        assert!(error.to_string().contains("no connection was made within 20ms"), "{error}");
+        assert!(error.to_string().contains("the connection was not established within 20ms"), "{error}");
     }
 
     #[tokio::test]
     async fn a_connection_cut_under_tls_is_an_incomplete_answer() {
         let authority = Authority::new();
         let (server, core, _) = secure(&authority, authority.server("localhost", &["http/1.1"], |_| {})).await;
-        // A close that TLS has not announced: whoever can cut the connection cannot shorten the answer.
+        // A close that TLS has not announced: whoever can cut the connection cannot shorten the
+        // response.
         server.answer(numbered().close_delimited().fault(Fault::Reset, Place::InBody));
         let (numbers, errors) = read(&core).await;
         assert_eq!(numbers, ["0", "1"]);
@@ -1315,7 +1316,7 @@ mod http2 {
         }
     }
 
-    /// The head of an answer to the first request, and the first bytes of its body.
+    /// The head of a response to the first request, and the first bytes of its body.
     const BEGINNING: &[u8] = b"\0\0\x01\x01\x04\0\0\0\x01\x88\0\0\x0c\0\0\0\0\0\x01data: {}\n\n{}";
 
     /// `RST_STREAM` without an error code.

@@ -205,7 +205,7 @@ fn settings_are_taken_as_json_and_members_that_do_not_fit_are_sent_too() {
     for value in [json!([]), json!("text"), json!(null)] {
         let request = ChatRequest::new("Hi").provider(value);
         let error = wire::encode(&request).unwrap_err();
-        assert!(error.to_string().contains("a JSON object is needed here"), "{error}");
+        assert!(error.to_string().contains("expected a JSON object"), "{error}");
     }
 }
 
@@ -291,12 +291,12 @@ fn a_file_that_cannot_be_a_part_is_an_error_before_anything_is_sent() {
     for (error, text) in [
         (ChatContentPart::image_path(scratch.0.join("none.png")).unwrap_err(), "cannot be read"),
         (ChatContentPart::image_path(&scratch.0).unwrap_err(), "cannot be read"),
-        (ChatContentPart::image_path(&pdf).unwrap_err(), "application/pdf, which is not an image"),
-        (InputContentPart::audio_path(&pdf).unwrap_err(), "which is not audio"),
-        (MessagesContentBlockParam::image_path(&unknown).unwrap_err(), "no known format of an image"),
-        (MessagesContentBlockParam::pdf_path(&unknown).unwrap_err(), "no known format of a PDF"),
-        (ChatContentPart::file_bytes("data.xyz", b"?").unwrap_err(), "no known format of a document"),
-        (ChatContentPart::image_bytes([]).unwrap_err(), "no known format of an image"),
+        (ChatContentPart::image_path(&pdf).unwrap_err(), "application/pdf, not an image"),
+        (InputContentPart::audio_path(&pdf).unwrap_err(), "not audio"),
+        (MessagesContentBlockParam::image_path(&unknown).unwrap_err(), "not in a known format of an image"),
+        (MessagesContentBlockParam::pdf_path(&unknown).unwrap_err(), "not in a known format of a PDF"),
+        (ChatContentPart::file_bytes("data.xyz", b"?").unwrap_err(), "not in a known format of a document"),
+        (ChatContentPart::image_bytes([]).unwrap_err(), "not in a known format of an image"),
     ] {
         assert!(matches!(error, Error::InvalidRequest(_)), "{error:?}");
         assert!(error.to_string().contains(text), "{error}");
@@ -321,7 +321,7 @@ async fn generated_images_are_bytes_and_files() {
     assert!(error.to_string().contains("not valid base64"), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), PNG, "the file stays as it was");
     let error = result.data[0].save_to(scratch.0.join("none/cat.png")).await.unwrap_err();
-    assert!(error.to_string().contains("cannot be written"), "{error}");
+    assert!(error.to_string().contains("cannot write"), "{error}");
 
     let message = json!({"role": "assistant", "images": [
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgouLi4u"}},

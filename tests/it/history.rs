@@ -77,7 +77,7 @@ fn convert((from, to): (Api, Api), value: &Value) -> Converted {
 
 // --- Equivalent forms ------------------------------------------------------------------------
 
-/// The history with one form in place of those that say the same.
+/// The history with one form instead of those that are equivalent.
 fn plain(api: Api, mut value: Value) -> Value {
     drop_nulls(&mut value);
     match api {
@@ -279,7 +279,7 @@ fn assert_comes_back(pair: (Api, Api), source: &Value, result: &Converted, case:
 
 // --- Generated histories ---------------------------------------------------------------------
 
-/// Makes histories of one protocol; only of what has a place in the target, if there is one.
+/// Makes histories of one protocol; only of what the target can represent, if there is one.
 struct Maker {
     rng: Rng,
     words: usize,
@@ -311,7 +311,8 @@ impl Maker {
         format!("{start}_{}", self.words)
     }
 
-    /// Whether this has a place: always if the target is one of these, sometimes if there is none.
+    /// Whether this can be represented: always if the target is one of these, sometimes if there is
+    /// none.
     fn may(&mut self, targets: &[Api]) -> bool {
         match self.target {
             Some(target) => targets.contains(&target) && self.is(),
@@ -754,7 +755,7 @@ fn what_a_conversion_loses_is_named() {
             let result = convert(pair, &source);
             assert_all_is_named(&source, &result, &case);
             lossy += usize::from(!assert_comes_back(pair, &source, &result, &case));
-            // What is left has a place, and comes back without a further loss.
+            // What is left can be represented, and comes back without a further loss.
             if let Err((history, losses)) = &result {
                 assert!(losses.iter().all(|loss| !loss.path().is_empty() && !loss.reason().is_empty()), "{losses:?}");
                 let back = convert((pair.1, pair.0), history);
@@ -939,8 +940,8 @@ fn the_output_of_a_response_converts_once_its_ids_may_be_dropped() {
     ]);
     let items = read::<Vec<InputItem>>(&items);
     let lossy = history::responses_to_chat(&items).unwrap_err();
-    let text = "the history cannot be converted without loss: input[0].id: the other protocol has no place for it; \
-        input[1].id: the other protocol has no place for it";
+    let text = "the history cannot be converted without loss: input[0].id: the other protocol cannot represent it; \
+        input[1].id: the other protocol cannot represent it";
     assert_eq!(lossy.to_string(), text);
     let chat = lossy.accept(Loss::is_bookkeeping).unwrap();
     assert_eq!(written(&chat)[0]["content"][0]["text"], "Hi");

@@ -16,7 +16,7 @@ const OK: &str = r#"{"id":"one"}"#;
 
 type Log = Arc<Mutex<Vec<String>>>;
 
-/// Notes each point it is asked at, and fails at one if it is told to.
+/// Records each point at which it is called, and fails at one if asked to.
 #[derive(Clone, Debug)]
 struct Note {
     name: &'static str,
@@ -216,7 +216,7 @@ async fn after_error_sees_a_timeout_and_a_body_that_broke_off() {
 
 #[tokio::test]
 async fn after_error_does_not_see_an_error_inside_a_success() {
-    for body in [r#"{"error":{"code":502,"message":"no"}}"#, r#"{"misfit":1}"#] {
+    for body in [r#"{"error":{"code":502,"message":"no"}}"#, r#"{"mismatch":1}"#] {
         let log = Log::default();
         let script = Script::new([answer(200, body)]);
         let core = script.client().hook(Note::new("one", &log)).build().unwrap();
@@ -351,7 +351,7 @@ async fn no_secret_header_of_the_program_goes_to_another_origin() {
     }
 }
 
-/// Answers with another answer.
+/// Returns another response.
 #[derive(Debug)]
 struct Replace {
     success: Option<(u16, &'static str)>,

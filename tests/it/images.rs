@@ -1,4 +1,4 @@
-//! Streams of pictures: how they end, and what their errors are.
+//! Streams of images: how they end, and what their errors are.
 
 use openrouter_kit::mock::{Answer, Event, MockServer};
 use openrouter_kit::models::{ImageGenerationRequest, ImageStreamEvent};

@@ -1,5 +1,5 @@
-//! The tests of the crate, a module for each subject. Tests that measure the whole process are programs of their own beside
-//! this folder.
+//! The tests of the crate, a module for each subject. Tests that measure the whole process are separate
+//! programs next to this folder.
 
 #![allow(
     clippy::expect_used,
@@ -41,6 +41,7 @@ mod downloads;
 #[cfg(all(feature = "mock", feature = "embeddings"))]
 mod embeddings;
 #[cfg(feature = "mock")]
+mod error_texts;
 mod errors;
 #[cfg(feature = "mock")]
 mod faults;

@@ -1,4 +1,4 @@
-//! Messages: requests that read well, answers that read well, streams put together, blocks sent back.
+//! Messages: requests and responses that are easy to read, streams joined, blocks sent back.
 
 use std::collections::BTreeMap;
 
@@ -339,7 +339,7 @@ fn recorded_streams_are_put_together_with_nothing_lost() {
     assert!(!is_there || streams > 30);
 }
 
-/// Compares an answer with what the events say, told here in another way.
+/// Compares a response with what the events say, joined here in another way.
 fn check(name: &str, events: &[Value], answer: &MessagesResult) {
     let whole = serde_json::to_value(answer).unwrap();
     let blocks = whole["content"].as_array().unwrap();

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 const REQUEST: &str = "POST /api/v1/responses HTTP/1.1\r\nhost: mock\r\ncontent-length: 2\r\n\r\n{}";
 const LONG: Duration = Duration::from_secs(3600);
 
-/// A client that knows nothing of HTTP.
+/// A client without an HTTP library.
 struct Client<S> {
     stream: S,
 }
@@ -69,7 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 }
 
-/// An answer, read on a connection of its own.
+/// A response, read on a separate connection.
 #[derive(Debug)]
 struct Reply {
     head: String,
@@ -347,7 +347,7 @@ async fn a_gzipped_body_says_so_and_can_be_unpacked() {
         &[0, 9, 0, !9, 0xFF],
         b"123456789",
         &[1, 0, 0, 0xFF, 0xFF],
-        // The check value that the catalogue of CRCs gives for this text.
+        // The check value that the catalog of CRCs lists for this text.
         &0xCBF4_3926_u32.to_le_bytes(),
         &[9, 0, 0, 0],
     ];
@@ -734,7 +734,7 @@ mod http2 {
         response.await
     }
 
-    /// The body as it comes, and how it ends.
+    /// The body as it arrives, and how it ends.
     async fn read(mut body: RecvStream) -> (String, Result<(), h2::Error>) {
         let mut text = String::new();
         while let Some(data) = body.data().await {

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 /// A secret that must reach nobody but the server.
 pub(crate) const KEY: &str = "sk-or-v1-secret";
 
-/// Fails the test where `future` takes unreasonably long.
+/// Fails the test if `future` takes unreasonably long.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(10), future).await.expect("it takes too long")
 }
@@ -23,14 +23,14 @@ pub(crate) fn post(url: &str) -> http::Request<Body> {
     http::Request::post(url).header("authorization", format!("Bearer {KEY}")).body(Body::from("question")).unwrap()
 }
 
-/// Sends [`post`] and reads the whole answer.
+/// Sends [`post`] and reads the whole response.
 pub(crate) async fn ask(transport: &HyperTransport, url: &str) -> Result<String, TransportError> {
     let response = soon(transport.send(post(url))).await?;
     let bytes = soon(response.into_body().collect()).await?.to_bytes();
     Ok(String::from_utf8(bytes.to_vec()).unwrap())
 }
 
-/// Reads one request: head and body as they came. Empty where the client closed the connection instead.
+/// Reads one request: head and body unchanged. Empty if the client closed the connection instead.
 pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut read = Vec::new();
     loop {
@@ -49,7 +49,7 @@ pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Strin
     }
 }
 
-/// Reads requests and answers each with `text`, until the client closes the connection.
+/// Reads requests and responds to each with `text`, until the client closes the connection.
 pub(crate) async fn answer_all(mut stream: impl AsyncRead + AsyncWrite + Unpin, text: &str) -> Vec<String> {
     let mut requests = Vec::new();
     loop {

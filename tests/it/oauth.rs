@@ -99,7 +99,7 @@ fn arguments_that_cannot_be_right_are_refused() {
         is_mistake(create(request().limit(limit)), "limit");
     }
     is_mistake(create(request().code_challenge_method("S256")), "code_challenge_method");
-    // A verifier in place of its hash would give the secret away; where its length tells, it is refused.
+    // A verifier instead of its hash would reveal the secret; if its length shows it, it is rejected.
     let secret = "secret".repeat(10);
     let message = is_mistake(create(request().code_challenge(secret.as_str())), "code_challenge");
     assert!(!message.contains("secret"), "{message}");

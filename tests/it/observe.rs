@@ -21,7 +21,7 @@ use crate::support::{POST, Script, Step, Thing, answer, body, get, post, respons
 const OK: &str = r#"{"id":"one"}"#;
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What an observer was told at the end of a call.
+/// What an observer received at the end of a call.
 #[derive(Clone, Debug, PartialEq)]
 struct End {
     outcome: String,
@@ -56,7 +56,7 @@ impl Watch {
         std::mem::take(&mut *self.points.lock().unwrap())
     }
 
-    /// The one end that was told.
+    /// The one end that was reported.
     #[track_caller]
     fn end(&self) -> End {
         let mut ends = std::mem::take(&mut *self.ends.lock().unwrap());
@@ -403,8 +403,8 @@ async fn the_wait_before_a_retry_and_its_reason_are_told() {
         [RetryReason::Status(http::StatusCode::SERVICE_UNAVAILABLE), RetryReason::Connection(Kind::Connect),]
     );
     let waits: Vec<_> = seen.iter().flatten().map(|retry| retry.wait).collect();
-    for (told, waited) in waits.iter().zip(script.waits()) {
-        assert!(waited.abs_diff(*told) < Duration::from_millis(2), "{told:?} {waited:?}");
+    for (reported, waited) in waits.iter().zip(script.waits()) {
+        assert!(waited.abs_diff(*reported) < Duration::from_millis(2), "{reported:?} {waited:?}");
     }
 }
 
@@ -442,7 +442,7 @@ async fn every_call_that_fails_ends_once_with_its_error() {
         (Step::Fail(Kind::Exchange), "connection"),
         (Step::Never, "timeout Response"),
         (answer(200, r#"{"error":{"code":402,"message":"no"}}"#), "api 200"),
-        (answer(200, r#"{"misfit":1}"#), "validation"),
+        (answer(200, r#"{"mismatch":1}"#), "validation"),
         (answer(200, "<html>"), "validation"),
         (answer(307, ""), "other"),
     ];
@@ -592,7 +592,7 @@ async fn a_download_ends_when_it_was_read_dropped_or_broken() {
 
 #[tokio::test(start_paused = true)]
 async fn usage_is_found_by_its_names_whatever_the_protocol() {
-    // Responses, Messages, embeddings, transcription; and resources that are no generation.
+    // Responses, Messages, embeddings, transcription; and resources that are not generations.
     let cases = [
         (
             r#"{"id":"r","object":"response","status":"completed","model":"m","usage":{"input_tokens":4,"output_tokens":5,"cost":0.1}}"#,
@@ -625,7 +625,7 @@ async fn usage_is_found_by_its_names_whatever_the_protocol() {
         let end = watch.end();
         assert_eq!((end.usage, end.generation_id, end.model), (CallUsage::default(), None, None), "{body}");
     }
-    // A stream of Messages tells its usage in two events.
+    // A Messages stream reports its usage in two events.
     let chunks = vec![
         (
             SECOND,

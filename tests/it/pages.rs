@@ -1,4 +1,5 @@
-//! How lists are read page by page: by offset and by cursor, how they end, and what their errors are.
+//! How lists are read page by page: by offset and by cursor, how they end, and what their errors
+//! are.
 
 use std::pin::Pin;
 
@@ -261,7 +262,7 @@ async fn pages_of_an_operation_without_pages_are_a_mistake() {
     let pages = all(call(&core, &WHOLE, &[]).pages()).await;
     let error = pages[0].as_ref().unwrap_err();
     assert!(matches!(error, Error::InvalidRequest(_)), "{error:?}");
-    assert!(error.to_string().starts_with("getNumbers: `pages` and `items` are for lists"), "{error}");
+    assert!(error.to_string().starts_with("getNumbers: `pages` and `items` are not available"), "{error}");
     assert!(server.requests().is_empty());
 }
 

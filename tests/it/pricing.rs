@@ -174,9 +174,10 @@ fn the_cheapest_model_is_the_first_that_meets_every_need() {
             "supported_parameters": ["tools"], "max_completion_tokens": null
         }))
     };
-    let endpoints = [endpoint("dear", "0.3", 200_000), endpoint("short", "0.1", 1), endpoint("fair", "0.2", 200_000)];
+    let endpoints =
+        [endpoint("expensive", "0.3", 200_000), endpoint("short", "0.1", 1), endpoint("fair", "0.2", 200_000)];
     let found = needs.cheapest_endpoints(&endpoints, Consumption::new(1, 0));
-    assert_eq!(found.iter().map(|(_, endpoint)| &*endpoint.name).collect::<Vec<_>>(), ["fair", "dear"]);
+    assert_eq!(found.iter().map(|(_, endpoint)| &*endpoint.name).collect::<Vec<_>>(), ["fair", "expensive"]);
     assert!(needs.completion_tokens(5000).cheapest(&models, Consumption::new(1, 1)).is_empty());
     assert!(!ModelNeeds::new().output("image").are_met_by(&models[0]));
 }

@@ -101,7 +101,7 @@ fn every_promise_is_made_in_its_document_and_its_tests_run() {
     }
 }
 
-/// A body that comes in chunks, as from a network, so that its limits apply.
+/// A body that arrives in chunks, like from a network, so that its limits apply.
 fn chunked(body: String) -> http::Response<openrouter_kit::core::body::Body> {
     let chunk: &'static str = body.leak();
     let mut response = response(200, "");
@@ -202,7 +202,7 @@ async fn advice_fits_the_error() {
         (wait(401, "authentication_error"), "check the API key"),
         (wait(400, "invalid_request_error"), "correct the request"),
         (wait(429, "rate_limit_error"), "try again after 9s"),
-        (wait(504, "timeout"), "check before repeating it"),
+        (wait(504, "timeout"), "check before retrying"),
     ] {
         let (_server, core) = serve([answer]).await;
         let call: Call<Thing> = Call::new(&core, Parts::new(&POST).json(&body()));
@@ -216,7 +216,7 @@ async fn advice_fits_the_error() {
         Script::new([Step::Answer(response)]).client().retry_config(RetryConfig::none()).build().unwrap()
     };
     let error = post(&cut()).await.unwrap_err().to_string();
-    assert!(error.contains("may be charged, so check before repeating it"), "{error}");
+    assert!(error.contains("may be charged, so check before retrying"), "{error}");
     let error = get(&cut()).await.unwrap_err().to_string();
     assert!(error.contains("try again"), "{error}");
 }

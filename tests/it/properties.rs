@@ -121,7 +121,7 @@ fn mutated_json_never_panics_and_nothing_is_lost() {
             all += 1;
             match (root.decode_event)(&text) {
                 Ok((_, written)) => nothing_lost(&text, &written, what),
-                // An event is any object; only what is none may be refused.
+                // An event is any object; only what is not an object may be rejected.
                 Err(error) => assert!(!text.trim_start().starts_with('{'), "{}: {error}\n{text}", what()),
             }
         }
@@ -275,7 +275,7 @@ async fn headers_arrive_as_they_were_given_or_are_refused() {
                 assert!(allowed, "{value:?}");
                 let requests = server.requests();
                 let headers = &requests.last().unwrap().headers;
-                // White space around a value is no part of it.
+                // Whitespace around a value is not part of it.
                 assert_eq!(headers[&name].as_bytes(), value.trim_matches([' ', '\t']).as_bytes(), "{value:?}");
                 assert_eq!(headers.keys().filter(|name| name.as_str().starts_with("x-")).count(), 1);
                 sent += 1;
@@ -305,7 +305,7 @@ fn position(text: &[u8], of: &[u8]) -> Option<usize> {
     text.windows(of.len()).position(|window| window == of)
 }
 
-/// Reads a form, by RFC 2046, section 5.1.1: what stands between delimiters at the beginning of lines.
+/// Reads a form, by RFC 2046, section 5.1.1: what is between delimiters at the beginning of lines.
 fn fields(content_type: &str, body: &[u8]) -> Vec<Field> {
     let boundary = content_type.strip_prefix("multipart/form-data; boundary=").unwrap();
     let delimiter = format!("\r\n--{boundary}").into_bytes();
@@ -336,7 +336,8 @@ fn fields(content_type: &str, body: &[u8]) -> Vec<Field> {
     fields
 }
 
-/// The escapes of the WHATWG's forms. A name that holds one of them as text reads as the character it stands for.
+/// The escapes of the WHATWG's forms. A name that contains one of them as text is read as the
+/// character it encodes.
 fn unescaped(text: &str) -> String {
     text.replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n")
 }
@@ -387,14 +388,14 @@ async fn uploads_arrive_as_they_were_given() {
 
 // --- Retry-After -----------------------------------------------------------------------------
 
-/// What a client makes of a header of an answer with status 429.
+/// What a client makes of a header of a response with status 429.
 async fn wait_of(name: &'static str, value: &str) -> Option<Duration> {
     let script = Script::new([with_header(429, name, value)]);
     let core = script.client().retry_config(RetryConfig::none()).build().unwrap();
     post(&core).await.unwrap_err().as_api().unwrap().retry_after()
 }
 
-/// A date of HTTP (RFC 9110, section 5.6.7), with the calendar reckoned by hand.
+/// A date of HTTP (RFC 9110, section 5.6.7), with the calendar computed by hand.
 fn http_date(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let is_leap = |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);

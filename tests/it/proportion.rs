@@ -75,9 +75,9 @@ fn objects_with_many_members_are_read_compared_and_written_in_proportion() {
         in_proportion(what, |parts| object(parts, kind), |text| all_of::<ChatResult>(text));
     }
     // None of it fits, and the reason is long.
-    let misfit =
+    let mismatch =
         |parts| object(parts, member("a", "1")).replace("\"id\":\"x\"", &format!("\"created\":{}", "9".repeat(parts)));
-    in_proportion("a long number among many members", misfit, |text| all_of::<ChatResult>(text));
+    in_proportion("a long number among many members", mismatch, |text| all_of::<ChatResult>(text));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn start(members: &Value) -> Value {
     json!({"type": "message_start", "message": message})
 }
 
-/// An object that is large beside one event.
+/// An object that is large compared with one event.
 fn large(parts: usize) -> Value {
     (0..parts).map(|number| (format!("a{number}"), json!(1))).collect::<serde_json::Map<_, _>>().into()
 }

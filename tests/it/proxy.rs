@@ -9,11 +9,11 @@ use openrouter_kit::core::transport::{HyperTransport, TransportErrorKind};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-/// Credentials as they stand in a URL, and as they stand in the header.
+/// Credentials in the form they have in a URL, and in the header.
 const CREDENTIALS: &str = "us%40er:pass%3Aword";
 const AUTHORIZATION: &str = "Basic dXNAZXI6cGFzczp3b3Jk";
 
-/// A proxy that takes one connection, answers every request itself, and tells the requests.
+/// A proxy that takes one connection, responds to every request itself, and reports the requests.
 async fn answering_proxy() -> (tokio::task::JoinHandle<Vec<String>>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -81,7 +81,7 @@ fn assert_no_secret(printed: &str) {
     }
 }
 
-/// Runs `environment_child` in a process of its own, since variables of this one belong to all tests.
+/// Runs `environment_child` in a separate process, since variables of this one belong to all tests.
 async fn run_child(what: &str, url: &str, address: &str, variables: &[(&str, &str)]) {
     let mut child = Command::from(child("proxy::environment_child"));
     let child = child
@@ -108,7 +108,7 @@ async fn environment_child() {
         "unusable" => {
             let error = ask(&builder.build().unwrap(), &url).await.unwrap_err();
             assert_eq!(error.kind(), TransportErrorKind::Request);
-            assert!(chain(&error).contains("the environment variable HTTP_PROXY is not usable"), "{}", chain(&error));
+            assert!(chain(&error).contains("invalid environment variable HTTP_PROXY"), "{}", chain(&error));
         }
         other => panic!("{other}"),
     }
@@ -160,7 +160,7 @@ mod tunnel {
 
     use super::*;
 
-    /// A proxy that answers CONNECT with `answer` and closes the connection.
+    /// A proxy that responds to CONNECT with `answer` and closes the connection.
     async fn refusing_proxy(answer: &'static str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -271,15 +271,15 @@ mod tunnel {
         for (answer, reason) in [
             (
                 "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
-                "it requires a username and password, or different ones (status 407); set them in its URL",
+                "it requires valid credentials (status 407); set the username and password in the proxy URL",
             ),
             ("HTTP/1.1 403 Forbidden\r\n\r\n", "it responded with the status 403"),
             ("HTTP/1.1 403 Forbidden\nx: y\n\n", "it responded with the status 403"),
             ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 502 Bad Gateway\r\n\r\n", "it responded with the status 502"),
             ("HTTP/1.1 200 OK\r\n\r\nWelcome", "it sent more than the head of its response"),
             ("HTTP/1.1 200 OK\n\nWelcome", "it sent more than the head of its response"),
-            ("what is this\r\n\r\n", "its response is not HTTP"),
-            ("HTTP/1.1 \u{1b}[3\n\n", "its response is not HTTP"),
+            ("what is this\r\n\r\n", "it did not respond with HTTP"),
+            ("HTTP/1.1 \u{1b}[3\n\n", "it did not respond with HTTP"),
             (format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(20_000)).leak(), "the head of its response is too long"),
             ("", "unexpected end of file"),
         ] {

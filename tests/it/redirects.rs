@@ -1,4 +1,5 @@
-//! Redirects are not followed, whatever they look like, so that the API key goes to no place the program did not name.
+//! Redirects are not followed, whatever they look like, so that the API key is sent nowhere that
+//! the program did not name.
 
 use crate::support::{GET, get, post, stream};
 use openrouter_kit::OpenRouterCore;
@@ -20,8 +21,8 @@ async fn redirecting(answer: Answer) -> (MockServer, OpenRouterCore) {
     (server, core)
 }
 
-/// What a redirect to `location` is told as.
-async fn told(location: impl Into<Vec<u8>>) -> String {
+/// Returns the message for a redirect to `location`.
+async fn message_for(location: impl Into<Vec<u8>>) -> String {
     let (server, core) = redirecting(Answer::status(302).header("location", location)).await;
     let error = post(&core).await.unwrap_err();
     assert!(matches!(error, Error::Unexpected(_)), "{error:?}");
@@ -54,7 +55,7 @@ async fn no_redirect_is_followed_by_any_kind_of_call() {
 #[tokio::test]
 async fn a_redirect_within_the_host_is_not_followed_either() {
     for location in ["/elsewhere", "elsewhere", "?page=2", "../v2/things", "/login?next=https://a.example"] {
-        assert!(told(location).await.contains("another path of the same host"), "{location}");
+        assert!(message_for(location).await.contains("another path of the same host"), "{location}");
     }
 }
 
@@ -66,7 +67,7 @@ async fn the_host_is_named_and_nothing_that_may_be_secret() {
         "//evil.example/secret",
         "//name:secret@evil.example",
     ] {
-        let text = told(location).await;
+        let text = message_for(location).await;
         assert!(text.contains("points to evil.example;"), "{text}");
         assert!(!text.contains("secret"), "{text}");
     }
@@ -75,8 +76,8 @@ async fn the_host_is_named_and_nothing_that_may_be_secret() {
 #[tokio::test]
 async fn a_location_that_is_no_url_is_told_as_such() {
     for location in [&b"http://"[..], b"https://[", b"http://a b/", b"\xFF\xFE", b"//"] {
-        let text = told(location).await;
-        assert!(text.contains("an address that is no URL"), "{text}");
+        let text = message_for(location).await;
+        assert!(text.contains("an address that is not a URL"), "{text}");
     }
 }
 
@@ -86,7 +87,7 @@ async fn a_redirect_without_a_location_is_told_too() {
         let (server, core) = redirecting(Answer::status(status)).await;
         let error = post(&core).await.unwrap_err();
         assert_eq!(error.status().unwrap(), status);
-        assert!(error.to_string().contains("no address; check the server URL"), "{error}");
+        assert!(error.to_string().contains("no `Location`; check the server URL"), "{error}");
         assert_eq!(server.connections().requests, 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Responses: requests that read well, answers that read well, streams put together, items sent back.
+//! Responses: requests and responses that are easy to read, streams joined, items sent back.
 
 use std::collections::BTreeMap;
 
@@ -318,7 +318,7 @@ fn recorded_streams_give_the_items_that_the_last_event_holds() {
             }
         }
         let mut whole = whole.finish().unwrap();
-        // Events that are not known are beside the response.
+        // Unknown events are next to the response.
         whole.extra.remove("unrecognized_events");
         let mut expected = last["response"].clone();
         let done = events.iter().filter(|event| event["type"] == "response.output_item.done");

@@ -360,7 +360,7 @@ async fn a_date_is_a_wait_too() {
 }
 
 /// The wait in the error of a request that gets `step`; it is sent once.
-async fn told(step: Step) -> Option<Duration> {
+async fn wait_of(step: Step) -> Option<Duration> {
     let script = Script::new([step]);
     let error = post(&script.core()).retry_config(RetryConfig::none()).await.unwrap_err();
     let text = error.to_string();
@@ -443,20 +443,20 @@ async fn the_end_of_a_limit_is_told_in_all_its_forms_and_places() {
         for wait in [40, 3 * 3600, 20 * 24 * 3600] {
             for text in moments(wait) {
                 for step in in_both_places(429, &[(name, text.as_str().into())]) {
-                    let told = told(step).await;
-                    assert!(near(told, wait.unsigned_abs()), "{name}: {text}: {told:?}");
+                    let wait_of = wait_of(step).await;
+                    assert!(near(wait_of, wait.unsigned_abs()), "{name}: {text}: {wait_of:?}");
                 }
             }
         }
         for text in moments(-90) {
             for step in in_both_places(429, &[(name, text.as_str().into())]) {
-                assert_eq!(told(step).await, Some(Duration::ZERO), "{name}: {text}");
+                assert_eq!(wait_of(step).await, Some(Duration::ZERO), "{name}: {text}");
             }
         }
     }
     let number = u64::try_from(since_1970().as_millis()).unwrap() + 40_000;
     for step in in_both_places(429, &[("X-RateLimit-Reset", number.into())]) {
-        assert!(near(told(step).await, 40), "a number is as good as a text");
+        assert!(near(wait_of(step).await, 40), "a number is as good as a text");
     }
     for (name, text, seconds) in [
         ("x-ratelimit-reset", "40", 40.0),
@@ -469,7 +469,7 @@ async fn the_end_of_a_limit_is_told_in_all_its_forms_and_places() {
         ("retry-after-ms", "40", 0.04),
     ] {
         for step in in_both_places(429, &[(name, text.into())]) {
-            assert_eq!(told(step).await, Some(Duration::from_secs_f64(seconds)), "{name}: {text}");
+            assert_eq!(wait_of(step).await, Some(Duration::from_secs_f64(seconds)), "{name}: {text}");
         }
     }
 }
@@ -498,7 +498,7 @@ async fn an_end_of_a_limit_that_is_nonsense_counts_as_absent() {
     ] {
         for name in ["x-ratelimit-reset", "ratelimit-reset"] {
             for step in in_both_places(429, &[(name, text.into())]) {
-                assert_eq!(told(step).await, None, "{name}: {text}");
+                assert_eq!(wait_of(step).await, None, "{name}: {text}");
             }
         }
     }
@@ -506,10 +506,10 @@ async fn an_end_of_a_limit_that_is_nonsense_counts_as_absent() {
         [serde_json::json!(null), serde_json::json!(["40"]), serde_json::json!({"a": 1}), serde_json::json!(-1)]
     {
         let [_, step] = in_both_places(429, &[("X-RateLimit-Reset", value)]);
-        assert_eq!(told(step).await, None);
+        assert_eq!(wait_of(step).await, None);
     }
     let body = r#"{"error":{"code":429,"message":"","metadata":{"headers":"X-RateLimit-Reset: 40"}}}"#;
-    assert_eq!(told(answer(429, body)).await, None);
+    assert_eq!(wait_of(answer(429, body)).await, None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -543,7 +543,7 @@ async fn a_limit_with_something_left_is_not_the_one_that_was_reached() {
     for (left, expected) in [(["0", "5"], Some(10)), (["5", "0"], Some(90)), (["0", "0"], Some(90)), (["5", "5"], None)]
     {
         for step in in_both_places(429, &fields(left)) {
-            assert_eq!(told(step).await, expected.map(Duration::from_secs), "{left:?}");
+            assert_eq!(wait_of(step).await, expected.map(Duration::from_secs), "{left:?}");
         }
     }
     // An exhausted limit takes precedence over one that does not say what remains.
@@ -553,7 +553,7 @@ async fn a_limit_with_something_left_is_not_the_one_that_was_reached() {
         ("x-ratelimit-reset-tokens", "90".into()),
     ];
     for step in in_both_places(429, &fields) {
-        assert_eq!(told(step).await, Some(Duration::from_secs(10)));
+        assert_eq!(wait_of(step).await, Some(Duration::from_secs(10)));
     }
 }
 
@@ -563,10 +563,10 @@ async fn the_end_of_a_limit_counts_only_for_an_error_of_a_limit() {
         [(429, true), (503, true), (529, true), (400, false), (402, false), (500, false), (504, false)]
     {
         for step in in_both_places(status, &[("X-RateLimit-Reset", "40".into())]) {
-            assert_eq!(told(step).await.is_some(), counts, "{status}");
+            assert_eq!(wait_of(step).await.is_some(), counts, "{status}");
         }
         for step in in_both_places(status, &[("Retry-After", "40".into())]) {
-            assert_eq!(told(step).await, Some(Duration::from_secs(40)), "{status}");
+            assert_eq!(wait_of(step).await, Some(Duration::from_secs(40)), "{status}");
         }
     }
 }
@@ -574,7 +574,7 @@ async fn the_end_of_a_limit_counts_only_for_an_error_of_a_limit() {
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_is_asked_for_comes_before_the_end_of_a_limit() {
     for step in in_both_places(429, &[("Retry-After", "3".into()), ("X-RateLimit-Reset", "40".into())]) {
-        assert_eq!(told(step).await, Some(Duration::from_secs(3)));
+        assert_eq!(wait_of(step).await, Some(Duration::from_secs(3)));
     }
 }
 

@@ -1,6 +1,7 @@
-//! What `SECURITY.md` promises: where the API key goes and where it never shows, what a header may hold, how much memory a
-//! server can make a client use. Redirects have `tests/it/redirects.rs`, proxies `tests/it/proxy.rs`, certificates
-//! `tests/it/tls.rs` and `tests/it/faults.rs`.
+//! What `SECURITY.md` promises: where the API key goes and where it is never shown, what a header
+//! may contain, how much memory a server can make a client use. Redirects are in
+//! `tests/it/redirects.rs`, proxies in `tests/it/proxy.rs`, certificates in `tests/it/tls.rs` and
+//! `tests/it/faults.rs`.
 
 use std::error::Error as StdError;
 use std::fmt::Debug;
@@ -23,7 +24,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// What must stand in no output: the key, and other secrets that the tests use.
+/// What no output may contain: the key, and other secrets that the tests use.
 const SECRETS: [&str; 3] = ["5ec2e7", "5econd", "9assw0rd"];
 
 #[track_caller]
@@ -146,7 +147,7 @@ fn no_code_of_the_transport_can_switch_verification_off() {
     }
 }
 
-// --- Where the key never shows ---------------------------------------------------------------
+// --- Where the key is never shown ------------------------------------------------------------
 
 /// Shows everything that a hook is given.
 #[derive(Debug, Default, Clone)]
@@ -323,12 +324,12 @@ impl Hook for Setter {
 fn leaking_answers() -> Vec<Answer> {
     let key = format!("Incorrect API key provided: {KEY}. You sent 'Bearer 5econd' to https://a:9assw0rd@b/?c=5econd");
     let members = json!({"key": "5econd", "data": [{"headers": {"X": "5econd"}}], "Tokens": ["5econd"], "password": 5});
-    let mut misfit = members.clone();
-    misfit["misfit"] = json!(true);
+    let mut mismatch = members.clone();
+    mismatch["mismatch"] = json!(true);
     let error = json!({"error": {"message": key, "code": KEY, "type": KEY, "metadata": {"raw": key, "more": members}}});
     let answers = vec![
         Answer::json(200, members.clone()),
-        Answer::json(200, misfit),
+        Answer::json(200, mismatch),
         Answer::json(200, error.clone()),
         Answer::json(200, json!({"availability": members, "detail": key})),
         Answer::json(401, error),
@@ -399,7 +400,7 @@ async fn no_answer_of_a_server_shows_a_secret() {
 async fn no_event_of_a_stream_shows_a_secret() {
     let error =
         json!({"error": {"message": format!("no such key: {KEY}"), "code": 401, "metadata": {"key": "5econd"}}});
-    for event in [json!({"key": "5econd", "n": 1}), json!({"misfit": 1, "key": "5econd"}), error] {
+    for event in [json!({"key": "5econd", "n": 1}), json!({"mismatch": 1, "key": "5econd"}), error] {
         let (_server, core) = serve([Answer::stream([event]).header("set-cookie", "5econd")]).await;
         let mut events = soon(stream(&core)).await.unwrap();
         no_secret_in(&events);
@@ -537,7 +538,7 @@ fn no_panic_shows_the_key() {
     no_secret(&message);
 }
 
-// --- What a header may hold ------------------------------------------------------------------
+// --- What a header may contain ---------------------------------------------------------------
 
 #[tokio::test]
 async fn control_characters_in_headers_are_refused_before_anything_is_sent() {

@@ -184,8 +184,8 @@ mod framing {
     // 0xPlaygrounds/rig#534, nashsu/llm_wiki#619
     #[tokio::test]
     async fn what_is_no_event_is_an_error_and_not_an_empty_success() {
-        let beside = format!("data:\n {}\n\ndata:\n {}\n\ndata: [DONE]\n\n", text("Hi"), last());
-        let error = collected(Answer::chunks(vec![beside.into()])).await.unwrap_err();
+        let two = format!("data:\n {}\n\ndata:\n {}\n\ndata: [DONE]\n\n", text("Hi"), last());
+        let error = collected(Answer::chunks(vec![two.into()])).await.unwrap_err();
         let Error::ResponseValidation(error) = error else { panic!("{error:?}") };
         assert!(String::from_utf8_lossy(error.body()).contains("\"Hi\""));
         for nothing in ["data: [DONE]\n\n", ": nothing\n\ndata:\n\ndata: [DONE]\n\n"] {
@@ -644,7 +644,7 @@ mod tools {
             json!({"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": 5}}]});
         let error =
             chat_message(number).await.tool_calls()[0].parse_arguments::<std::collections::BTreeMap<String, i64>>();
-        assert_eq!(error.unwrap_err().text(), "5", "a tool is never called with nothing in place of something");
+        assert_eq!(error.unwrap_err().text(), "5", "a tool is never called with nothing instead of something");
 
         let result = chat_message(json!({"role": "assistant", "content": "Hi", "tool_calls": []})).await;
         assert_eq!(serde_json::to_value(result.to_message().unwrap()).unwrap().get("tool_calls"), None);

@@ -93,7 +93,7 @@ fn decode_with_limit<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, limit: usiz
         }
     }
     outcome.pending = decoder.finish().map(owned);
-    assert_eq!(decoder.finish(), None, "what is pending is told once");
+    assert_eq!(decoder.finish(), None, "what is pending is returned once");
     outcome
 }
 

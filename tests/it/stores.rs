@@ -231,6 +231,7 @@ async fn runs_are_listed_by_their_state_and_whether_they_are_free() {
         assert!(all.iter().all(|run| run.revision == 1 && run.touched > before), "{kind}: {all:?}");
         let of_held = all.iter().find(|run| run.id == held.id()).unwrap();
         assert_eq!((of_held.owner.as_deref(), of_held.state), (Some("worker 7"), RunState::Ready), "{kind}");
+        assert!(of_held.lease_left.is_some_and(|left| left <= LONG && left > LONG / 2), "{kind}: {of_held:?}");
         let query = RunQuery::new().state(RunState::Ready);
         assert_eq!(store.list(&query).await.unwrap().len(), 2, "{kind}");
         assert_eq!(ids(&store.list(&query.free()).await.unwrap()), [ready.id()], "{kind}");
@@ -582,11 +583,7 @@ async fn a_process_of_another_test() {
     // A worker, until it is killed.
     let agent = world.agent(Arc::clone(&store), WORK);
     loop {
-        let Some(run) = agent.claim_next().await.unwrap() else {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            continue;
-        };
-        match run.await {
+        match agent.wait_for_run(Duration::from_millis(20)).await.unwrap().await {
             Ok(Outcome::Paused(paused)) => {
                 let mut run = Run::from(paused);
                 world.decide(&mut run);
@@ -612,13 +609,8 @@ async fn world(folder: &Folder) -> World {
 
 /// Resumes the run that a killed process left, and decides what is asked.
 async fn resume(agent: &Agent, world: &World) -> (Run, usize) {
-    let run = loop {
-        match agent.claim_next().await.unwrap() {
-            Some(run) => break run,
-            // The lease of the killed process has not expired yet.
-            None => tokio::task::yield_now().await,
-        }
-    };
+    // The lease of the killed process may not have expired yet.
+    let run = agent.wait_for_run(LONG).await.unwrap();
     let (mut asked, mut outcome) = (0, run.await.unwrap());
     while let Outcome::Paused(paused) = outcome {
         asked += paused.pending().count();
@@ -741,10 +733,8 @@ async fn a_run_that_another_took_over_stops() {
     let other = Lease::new("other", LONG);
     store.claim(run.id(), &other).await.unwrap();
     let error = agent.claim(run.id()).await.unwrap_err();
-    let text = format!(
-        "the run {:?} is in the hands of \"other\"; wait until it has paused, or its lease has expired",
-        run.id()
-    );
+    let text =
+        format!("the run {:?} is leased by \"other\"; try again when it has paused or the lease has expired", run.id());
     assert_eq!(error.to_string(), text);
     assert!(agent.claim_next().await.unwrap().is_none());
 }
@@ -776,6 +766,34 @@ async fn a_run_is_stopped_when_its_lease_is_lost_while_a_tool_runs() {
 }
 
 #[tokio::test]
+async fn a_stream_that_is_stopped_gives_its_run_back_to_the_store() {
+    let folder = Folder::new();
+    let world = world(&folder).await;
+    let store: Arc<dyn Store> = Arc::new(FileStore::new(folder.path("runs")));
+    let agent = world.agent(Arc::clone(&store), LONG);
+    for read in [0, 1, 4] {
+        let mut events = agent.run("Go").stream();
+        for _ in 0..read {
+            soon(events.next()).await.unwrap().unwrap();
+        }
+        let run = soon(events.stop()).await.unwrap().into_run();
+        assert_eq!(
+            *run.status(),
+            RunStatus::Stopped(openrouter_kit::agent::StopReason::Requested),
+            "after {read} events"
+        );
+        assert_eq!(store.load(run.id()).await.unwrap(), run, "after {read} events");
+        // Nobody holds it, and no worker takes what was stopped.
+        assert!(agent.claim_next().await.unwrap().is_none());
+        let run = soon(agent.claim(run.id())).await.unwrap();
+        // It goes on to its end; the model learns which calls may have had their effects.
+        let ended = soon(run.into_future()).await.unwrap();
+        assert!(ended.text().unwrap().ends_with("noted call_c"), "{:?}", ended.text());
+        assert!(world.effects().values().all(|times| *times == 1), "after {read} events");
+    }
+}
+
+#[tokio::test]
 async fn a_run_that_waits_for_decisions_is_ready_once_they_are_saved() {
     let folder = Folder::new();
     let world = world(&folder).await;
@@ -785,7 +803,7 @@ async fn a_run_that_waits_for_decisions_is_ready_once_they_are_saved() {
     gated.begin_model_call();
     let call = json!({"type": "function_call", "call_id": "call_x", "name": "ask", "arguments": "{}"});
     let response = serde_json::from_value(json!({"id": "gen-1", "status": "completed", "output": [call]})).unwrap();
-    gated.finish_model_call(&response);
+    gated.finish_model_call(response);
     let Outcome::Paused(paused) = agent.resume(gated).await.unwrap() else { panic!("it has to ask") };
     assert!(agent.claim_next().await.unwrap().is_none(), "it waits");
 

@@ -1,4 +1,4 @@
-//! Answers and tools by Rust types: the schema that goes out, the value that comes back.
+//! Responses and tools by Rust types: the schema that is sent, the value that is returned.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

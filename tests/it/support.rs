@@ -19,7 +19,7 @@ use openrouter_kit::core::{
 };
 use tokio::time::Instant;
 
-/// The folders with recorded exchanges: the one of the repository, and recorded traffic if it lies beside the repository.
+/// The folders with recorded exchanges: the one of the repository, and recorded traffic if it is next to the repository.
 pub fn recorded_folders() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folders = ["tests/recordings", "../shared/corpus", "../shared/corpus-extra"].map(|folder| root.join(folder));
@@ -34,7 +34,7 @@ pub fn recorded_folders() -> Vec<PathBuf> {
     present
 }
 
-/// The files of recorded traffic, if it lies beside the repository.
+/// The files of recorded traffic, if it is next to the repository.
 pub fn recorded_traffic() -> Vec<PathBuf> {
     let folders = recorded_folders();
     let folder = folders.iter().find(|folder| folder.ends_with("shared/corpus"));
@@ -64,7 +64,7 @@ impl Wire for Thing {
         let mut json = Json::missing();
         json.read(reader)?;
         // A model with a required member that has the wrong type.
-        if !json.is_object() || json.get("misfit").is_some() {
+        if !json.is_object() || json.get("mismatch").is_some() {
             return openrouter_kit::core::wire::decode::<bool>("0").map(drop);
         }
         self.0 = json;
@@ -231,7 +231,7 @@ impl Transport for Script {
     }
 }
 
-/// A body that gives each chunk after a wait, and then ends or breaks off.
+/// A body that yields each chunk after a wait, and then ends or is cut off.
 pub fn slow_body(chunks: Vec<(Duration, &'static str)>, end: Option<TransportErrorKind>) -> Body {
     Body::wrap(Slow { chunks: chunks.into(), end, timer: None })
 }
@@ -272,8 +272,8 @@ pub fn recorded_events(body: &str) -> Vec<serde_json::Value> {
     data.filter_map(|data| serde_json::from_str(&data).ok()).collect()
 }
 
-/// A run of one ignored test of this program in a process of its own, without the variables that this crate reads. Those of
-/// this process belong to all tests.
+/// Runs one ignored test of this program in a separate process, without the variables that this
+/// crate reads. Those of this process belong to all tests.
 pub fn child(test: &str) -> std::process::Command {
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--ignored", "--nocapture"]);

@@ -159,7 +159,7 @@ async fn time_that_the_program_takes_between_two_events_does_not_count() {
 #[tokio::test(start_paused = true)]
 async fn there_is_no_total_limit_by_default() {
     let script = Script::new([Step::Answer(json(slow_body(vec![(200 * SECOND, " "); 50], None)))]);
-    // The body is no JSON; what counts is that it was read to its end after almost three hours.
+    // The body is not JSON; what counts is that it was read to its end after almost three hours.
     let error = post(&script.core()).await.unwrap_err();
     assert!(matches!(error, Error::ResponseValidation(_)), "{error:?}");
 }

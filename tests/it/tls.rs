@@ -1,4 +1,4 @@
-//! The default transport over TLS: whom it trusts, what it tells about whom it does not, HTTP/2 by agreement.
+//! The default transport over TLS: whom it trusts, what it reports about whom it does not, HTTP/2 by agreement.
 
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ fn transport(authority: &Authority) -> HyperTransport {
     HyperTransport::builder().no_proxy().root_certificate(authority.pem()).build().unwrap()
 }
 
-/// Takes one TLS connection for `serve`; `None` where the handshake failed. The URL names the host `localhost`.
+/// Takes one TLS connection for `serve`; `None` if the handshake failed. The URL names the host
+/// `localhost`.
 async fn serve_one<F, T>(
     acceptor: TlsAcceptor,
     serve: impl FnOnce(TlsStream<TcpStream>) -> F + Send + 'static,
@@ -71,7 +72,7 @@ async fn an_extra_root_may_be_der_and_one_of_several_in_a_pem_text() {
     }
 }
 
-/// Expects that `transport` refuses the server, and answers why.
+/// Expects that `transport` rejects the server, and returns why.
 async fn refusal(transport: &HyperTransport, server: TlsAcceptor) -> String {
     let (server, url) = serve_one(server, |stream| answer_all(stream, "answer")).await;
 
@@ -194,7 +195,7 @@ async fn a_server_that_speaks_no_tls_is_a_connect_error() {
     assert_eq!(error.kind(), TransportErrorKind::Connect, "{}", chain(&error));
 }
 
-/// Asks a server that takes connections and never answers the handshake.
+/// Calls a server that takes connections and never responds to the handshake.
 async fn ask_silence(transport: &HyperTransport, limit: Option<Duration>) -> (Duration, TransportErrorKind) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut request = post(&format!("https://127.0.0.1:{}/", listener.local_addr().unwrap().port()));
@@ -245,7 +246,7 @@ async fn dropping_the_future_while_connecting_closes_the_connection_at_once() {
 
     drop(exchange);
 
-    // What came of the handshake may still be read; then the connection ends.
+    // The outcome of the handshake may still be read; then the connection ends.
     read_request(&mut stream).await;
     assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
 }
@@ -257,7 +258,7 @@ async fn what_is_no_certificate_is_refused_by_the_name_of_the_option() {
     for bad in ["", "a certificate", empty_pem, cut_pem] {
         let error = HyperTransport::builder().root_certificate(bad).build().unwrap_err();
         assert_eq!(error.option(), "root_certificate");
-        assert!(error.to_string().starts_with("the option `root_certificate` is not usable: "), "{error}");
+        assert!(error.to_string().starts_with("invalid option `root_certificate`: "), "{error}");
     }
 }
 
@@ -402,7 +403,7 @@ mod http2 {
         assert!(server.await.unwrap().unwrap()[0].contains(" HTTP/1.1\r\n"));
     }
 
-    /// Sends a request to a server that answers it with these raw frames after its settings.
+    /// Sends a request to a server that responds to it with these raw frames after its settings.
     async fn kind_after(frames: &'static [u8]) -> TransportErrorKind {
         let authority = Authority::new();
         let (_server, url) = serve_one(authority.server("localhost", &["h2"], |_| {}), async move |mut stream| {
@@ -541,7 +542,7 @@ mod http2 {
         soon(has_ended.recv()).await.unwrap();
     }
 
-    /// A body with one chunk that never ends, and tells when it is given up.
+    /// A body with one chunk that never ends, and reports when it is dropped.
     struct Endless {
         begun: bool,
         ended: mpsc::UnboundedSender<()>,

@@ -1,4 +1,5 @@
-//! The default transport over plain TCP: exchanges, reuse of connections, what closes them, what each failure is called.
+//! The default transport over plain TCP: exchanges, reuse of connections, what closes them, what
+//! each failure is called.
 
 use std::future::Future;
 use std::time::Duration;
@@ -21,7 +22,7 @@ async fn listen() -> (TcpListener, String) {
     (listener, url)
 }
 
-/// A server that takes one connection and leaves it to `serve`.
+/// A server that takes one connection and passes it to `serve`.
 async fn serve_one<F, T>(serve: impl FnOnce(TcpStream) -> F + Send + 'static) -> (tokio::task::JoinHandle<T>, String)
 where
     F: Future<Output = T> + Send,
@@ -214,7 +215,7 @@ async fn a_reused_connection_that_was_closed_is_replaced_without_repeating_anyth
         for _ in 0..2 {
             let mut stream = listener.accept().await.unwrap().0;
             requests += usize::from(!read_request(&mut stream).await.is_empty());
-            // Nothing announces that the connection closes after this answer.
+            // Nothing announces that the connection closes after this response.
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
         }
         requests
@@ -376,5 +377,5 @@ async fn https_without_tls_names_the_feature_to_enable() {
 fn a_limit_of_zero_for_connecting_is_refused() {
     let error = HyperTransport::builder().connect_timeout(Duration::ZERO).build().unwrap_err();
     assert_eq!(error.option(), "connect_timeout");
-    assert_eq!(error.to_string(), "the option `connect_timeout` is not usable: it must be longer than zero");
+    assert_eq!(error.to_string(), "invalid option `connect_timeout`: it must be longer than zero");
 }

@@ -1,4 +1,5 @@
-//! Values that programs send and receive have a field for each member: nothing of them is in `extra`.
+//! Values that programs send and receive have a typed field for each JSON field: none of them is in
+//! `extra`.
 
 use std::collections::BTreeSet;
 

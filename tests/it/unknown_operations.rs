@@ -169,7 +169,7 @@ async fn a_path_that_could_lead_elsewhere_is_refused_before_sending() {
         core.request(Method::GET, "/evals/{id}").path("id", value).await.unwrap_err();
     }
     let error = core.request(Method::GET, "/evals/{id}").path("ID", "e1").await.unwrap_err();
-    assert_eq!(error.to_string(), "request: `path` has no `{ID}` to be set; add it to the path of the request");
+    assert_eq!(error.to_string(), "request: `path` has no placeholder `{ID}`; add it to the path of the request");
     assert!(script.sent().is_empty());
 }
 

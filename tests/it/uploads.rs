@@ -34,7 +34,7 @@ fn client(url: &str) -> OpenRouterCore {
     OpenRouterCore::builder().api_key("k").server_url(url).retry_config(soon).build().unwrap()
 }
 
-/// Sends one form to a server that takes it, and answers with what arrived.
+/// Sends one form to a server that takes it, and returns what arrived.
 async fn sent(form: Multipart) -> RecordedRequest {
     let server = MockServer::start().await;
     server.answer(Answer::json(200, json!({"id": "file"})));
@@ -73,8 +73,8 @@ fn parts_of(request: &RecordedRequest) -> Vec<Received> {
     let body = [b"\r\n", &request.body[..]].concat();
     let delimiter = format!("\r\n--{boundary}");
     let mut pieces = split(&body, delimiter.as_bytes());
-    assert_eq!(pieces.remove(0), b"", "nothing stands before the first part");
-    assert_eq!(pieces.pop().unwrap(), b"--\r\n", "nothing stands after the last delimiter");
+    assert_eq!(pieces.remove(0), b"", "nothing is before the first part");
+    assert_eq!(pieces.pop().unwrap(), b"--\r\n", "nothing is after the last delimiter");
     pieces.iter().map(|piece| part_of(piece)).collect()
 }
 
@@ -258,7 +258,7 @@ async fn the_length_is_sent_where_every_part_has_one() {
     };
     let known = form()
         .file("stream", Some(FilePart::from_stream("c", Chunks::with_length(&[b"ab", b"c"]))))
-        .file("told", Some(FilePart::from_stream("d", Chunks::of(&[b"ab", b"c"])).length(3)));
+        .file("stated", Some(FilePart::from_stream("d", Chunks::of(&[b"ab", b"c"])).length(3)));
     let request = sent(known).await;
     assert_eq!(request.header("content-length").unwrap(), request.body.len().to_string());
     assert_eq!(request.header("transfer-encoding"), None);
@@ -332,7 +332,8 @@ async fn hostile_names_stay_names() {
         let form = Multipart::new().file("file", Some(FilePart::from_bytes(name, "content").media_type("text/plain")));
         let parts = parts_of(&sent(form).await);
         let [part] = &parts[..] else { panic!("{name:?} makes other parts: {parts:?}") };
-        // The escape of the form cannot tell an escaped quote from one that the name spells.
+        // The escape of the form does not distinguish an escaped quote from one that is part of the
+        // name.
         assert_eq!(part.file_name.as_deref(), Some(name.replace("%22", "\"").as_str()));
         assert_eq!((part.media_type.as_deref(), part.content.as_slice()), (Some("text/plain"), &b"content"[..]));
     }
@@ -341,7 +342,7 @@ async fn hostile_names_stay_names() {
 #[tokio::test]
 async fn content_that_looks_like_a_form_is_content() {
     let request = sent(Multipart::new().file("file", Some(FilePart::from_bytes("a", "x")))).await;
-    // What an earlier form looked like does not tell what the next one will: each has a boundary of its own.
+    // An earlier form does not reveal what the next one will look like: each has its own boundary.
     let hostile = [&request.body[..], b"\r\n--\r\n\r\n"].concat();
     let form = Multipart::new()
         .file("file", Some(FilePart::from_bytes("a", hostile.clone())))
@@ -373,13 +374,13 @@ async fn a_form_with_a_stream_is_sent_once_and_the_error_says_so() {
     let error = upload(&client(&server.url()), form).await.unwrap_err();
     assert_eq!(server.requests().len(), 1);
     assert_eq!(error.status().unwrap().as_u16(), 503);
-    assert!(error.to_string().contains("it was not sent again, since its body is a stream"), "{error}");
+    assert!(error.to_string().contains("the request was not retried, since its body is a stream"), "{error}");
 
     let script = Script::new([Step::Fail(TransportErrorKind::NotSent)]);
     let form = Multipart::new().file("file", Some(FilePart::from_stream("a", Chunks::of(&[b"abc"]))));
     let error = upload(&script.core(), form).await.unwrap_err();
     assert_eq!(script.sent().len(), 1);
-    assert!(error.to_string().contains("it was not sent again, since its body is a stream"), "{error}");
+    assert!(error.to_string().contains("the request was not retried, since its body is a stream"), "{error}");
 }
 
 #[tokio::test]
@@ -417,9 +418,9 @@ type Notes = Arc<Mutex<Vec<(u64, Option<u64>)>>>;
 
 /// A progress callback that records its calls.
 fn noting() -> (Notes, impl FnMut(TransferProgress) + Send + 'static) {
-    let told = Notes::default();
-    let notes = told.clone();
-    (told, move |progress| notes.lock().unwrap().push((progress.bytes, progress.total)))
+    let reported = Notes::default();
+    let notes = reported.clone();
+    (reported, move |progress| notes.lock().unwrap().push((progress.bytes, progress.total)))
 }
 
 #[tokio::test]
@@ -443,10 +444,10 @@ async fn an_upload_tells_how_far_each_of_its_files_has_come() {
 async fn progress_begins_anew_when_a_form_is_sent_again() {
     let server = MockServer::start().await;
     server.answer(Answer::error(503, "busy")).answer(Answer::json(200, json!({"id": "file"})));
-    let (told, report) = noting();
+    let (reported, report) = noting();
     let form = Multipart::new().file("file", Some(FilePart::from_bytes("a", "abc").on_progress(report)));
     upload(&client(&server.url()), form).await.unwrap();
-    assert_eq!(*told.lock().unwrap(), [(3, Some(3)), (3, Some(3))]);
+    assert_eq!(*reported.lock().unwrap(), [(3, Some(3)), (3, Some(3))]);
 }
 
 #[tokio::test]
@@ -468,7 +469,7 @@ async fn a_wrong_part_is_told_before_anything_is_sent() {
 
 #[tokio::test]
 async fn a_stream_of_another_length_than_told_breaks_the_upload_off() {
-    for (length, expected) in [(2, "longer than the length"), (4, "ended before the length")] {
+    for (length, expected) in [(2, "longer than the length"), (4, "shorter than the length")] {
         let server = MockServer::start().await;
         server.answer(Answer::json(200, json!({})).always());
         let part = FilePart::from_stream("a", Chunks::of(&[b"ab", b"c"])).length(length);

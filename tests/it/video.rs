@@ -1,4 +1,5 @@
-//! Waiting for a video: when it is asked for, what ends the wait, and what the answer is then.
+//! Waiting for a video: when its state is requested, what ends the wait, and what the result is
+//! then.
 
 use std::time::Duration;
 
@@ -126,7 +127,7 @@ async fn the_time_limit_ends_a_request() {
     let mut wait = wait(&core).time_limit(10 * SECOND);
     assert!(wait.next().await.unwrap().unwrap_err().is_timeout());
     assert!(wait.next().await.is_none(), "the error ends it");
-    assert!(matches!(wait.await, Err(Error::InvalidRequest(_))), "an old state is no answer");
+    assert!(matches!(wait.await, Err(Error::InvalidRequest(_))), "an old state is not a result");
 }
 
 #[tokio::test(start_paused = true)]

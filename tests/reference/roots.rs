@@ -2,7 +2,7 @@
 
 //! The types of all responses.
 
-/// Those of the types that stand in modules of their namespaces only.
+/// Those of the types that are only in modules of their namespaces.
 pub(crate) mod types {
     pub(crate) use openrouter_kit::models::{
         analytics::ActivityResponse, analytics::GetAnalyticsMetaResponse, analytics::QueryAnalyticsResponse,

@@ -1,4 +1,4 @@
-//! `devtools`: recorded calls in a browser, in the terminal, and in the forms of other programs.
+//! `devtools`: recorded calls in the browser, in the terminal, and exported for other programs.
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -27,8 +27,8 @@ const USUAL_PORT: u16 = 4984;
 
 /// Look at the calls that programs recorded.
 ///
-/// Programs that use the SDK for Rust with its feature `devtools` record their calls if OPENROUTER_DEVTOOLS=1 is set, and
-/// so does this command line. Without a subcommand, a page on this computer shows them, also while they are recorded.
+/// Programs that use the Rust SDK with its feature `devtools` record their calls if OPENROUTER_DEVTOOLS=1 is set, and
+/// so does this command. Without a subcommand, a local page shows the calls, and new ones as they are recorded.
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct DevtoolsArgs {
@@ -36,7 +36,7 @@ pub(crate) struct DevtoolsArgs {
     command: Option<DevtoolsCommand>,
     #[command(flatten)]
     folder: Folder,
-    /// Port of this computer; 0 is any. Default: 4984, or any if that is in use.
+    /// Port to listen on; 0 for any free one [default: 4984, or any free one].
     #[arg(long)]
     port: Option<u16>,
     /// Open the page in the browser.
@@ -46,43 +46,43 @@ pub(crate) struct DevtoolsArgs {
 
 #[derive(Debug, Subcommand)]
 enum DevtoolsCommand {
-    /// List calls, one on a line.
+    /// List calls, one per line.
     List(ListArgs),
-    /// Show one call: times, attempts, messages, cost.
+    /// Show one call: timing, attempts, messages, cost.
     Show(ShowArgs),
-    /// Write calls as HAR, OTLP, a recording, curl, Rust or tests.
+    /// Export calls as HAR, OTLP, a recording, curl commands, Rust programs or tests.
     Export(ExportArgs),
 }
 
 #[derive(Args, Clone, Debug)]
 struct Folder {
-    /// Folder of the recordings, or one of them.
+    /// Directory of recordings, or a single recording.
     #[arg(value_name = "DIR", env = "OPENROUTER_DEVTOOLS_DIR", default_value = ".openrouter/devtools")]
     path: PathBuf,
 }
 
 #[derive(Args, Clone, Debug)]
 struct FolderOption {
-    /// Folder of the recordings, or one of them.
+    /// Directory of recordings, or a single recording.
     #[arg(long, value_name = "DIR", env = "OPENROUTER_DEVTOOLS_DIR", default_value = ".openrouter/devtools")]
     dir: PathBuf,
 }
 
-/// Which calls.
+/// Which calls to take.
 #[derive(Args, Debug)]
 struct Selection {
     #[command(flatten)]
     folder: FolderOption,
-    /// Filter as in the page, such as `model:gpt is:error -op:models weather`; see the list of names below.
+    /// Words and conditions, such as `weather model:gpt is:error -op:models`; see below.
     #[arg(value_name = "FILTER")]
     filter: Vec<String>,
-    /// Part of the name of the model.
+    /// Only calls whose model contains this text.
     #[arg(long, value_name = "TEXT")]
     model: Option<String>,
-    /// Status, such as 429 or 5xx, or `error` for all from 400.
+    /// Only calls with this status: 429, 5xx, or `error` for 400 and above.
     #[arg(long, value_name = "STATUS")]
     status: Option<String>,
-    /// How long ago at most (30m, 2h, 3d), or since which date (2026-11-26).
+    /// Only calls of this time (30m, 2h, 3d), or since a date (2026-11-26).
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Only calls that cost more than this many US dollars.
@@ -91,12 +91,12 @@ struct Selection {
     /// Only calls that took longer than this.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     slow: Option<std::time::Duration>,
-    /// Text in the last prompt, the beginning of the response, the error or a name.
+    /// Only calls with this text in the last prompt, the beginning of the response, the error or a name.
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
     #[arg(long, value_enum, default_value = "time")]
     sort: Sort,
-    /// Only this many: the first of the order.
+    /// Only the first of that order.
     #[arg(long, short = 'n', value_name = "COUNT")]
     limit: Option<usize>,
 }
@@ -106,21 +106,21 @@ struct Selection {
 struct ListArgs {
     #[command(flatten)]
     selection: Selection,
-    /// Print a line of JSON for each call.
+    /// Print each call as a line of JSON.
     #[arg(long, conflicts_with = "json")]
     jsonl: bool,
 }
 
 #[derive(Args, Debug)]
 struct ShowArgs {
-    /// Id from the list, id of a generation (gen-...), or `last`.
+    /// Id from the list, generation id (gen-...), or `last`.
     id: String,
     #[command(flatten)]
     folder: FolderOption,
-    /// Show the events of streams with their times.
+    /// Show the events of streams and when they arrived.
     #[arg(long)]
     events: bool,
-    /// Show the bodies as they were sent instead of messages.
+    /// Show bodies as sent and received, instead of messages.
     #[arg(long)]
     raw: bool,
 }
@@ -130,12 +130,12 @@ struct ShowArgs {
 struct ExportArgs {
     #[command(flatten)]
     selection: Selection,
-    /// Only this call: id from the list, id of a generation, or `last`. May be repeated.
+    /// Only this call: id from the list, generation id, or `last`. May be repeated.
     #[arg(long, value_name = "ID")]
     id: Vec<String>,
     #[arg(long, value_enum, default_value = "har")]
     format: Format,
-    /// File to write to; standard output without it.
+    /// File to write to, instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -180,12 +180,12 @@ async fn view(args: DevtoolsArgs) -> Result<(), Failure> {
     }
 }
 
-/// Reads the recordings of a folder, which has to be there.
+/// Reads the recordings of a directory, which must exist.
 fn read(folder: &FolderOption) -> Result<Index, Failure> {
     let path = &folder.dir;
     if !path.exists() {
         return Err(Failure::Usage(format!(
-            "{} does not exist; record calls with OPENROUTER_DEVTOOLS=1, or name another folder with --dir",
+            "{} does not exist; record calls with OPENROUTER_DEVTOOLS=1, or name another directory with --dir",
             path.display()
         )));
     }
@@ -250,7 +250,7 @@ fn list(args: &ListArgs, json: bool) -> Result<(), Failure> {
         ("COST", Column::Number),
         ("PROMPT", Column::Text),
     ]);
-    // The newest are next to the prompt of the shell.
+    // The newest last, next to the prompt of the shell.
     let is_by_time = args.selection.sort == Sort::Time;
     let ordered: Vec<_> = if is_by_time { calls.iter().rev().collect() } else { calls.iter().collect() };
     for call in ordered {
@@ -273,7 +273,7 @@ fn list(args: &ListArgs, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The status, or what there is instead of one, and how often it was tried.
+/// Returns the status or, without one, the outcome, and the number of attempts.
 fn status(call: &Call) -> String {
     let status = match call.status {
         0 => call.outcome.name().to_owned(),
@@ -341,7 +341,7 @@ fn show(args: &ShowArgs, json: bool) -> Result<(), Failure> {
     }
 }
 
-/// Writes what may have anything in it: control characters are shown, not sent to the terminal.
+/// Writes recorded text, with control characters replaced.
 fn line(text: impl std::fmt::Display) -> Result<(), Failure> {
     output::line(output::visible(&text.to_string()))
 }

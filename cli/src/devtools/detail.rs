@@ -1,4 +1,4 @@
-//! One call with its content, read from its files when it is asked for.
+//! The content of one call, read from its files on demand.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -12,13 +12,13 @@ use super::json::Raw;
 use super::lines::Lines;
 use super::messages::{self, Message, Streamed};
 
-/// Of a longer body only the beginning is read.
+/// Only this much of a body is read.
 pub(crate) const LONGEST_BODY: usize = 16 * 1024 * 1024;
 
-/// More events than this are not returned.
+/// How many events of an attempt are kept.
 const MOST_EVENTS: usize = 100_000;
 
-/// What was recorded of a call. Times are milliseconds since its first attempt began.
+/// What was recorded of a call. Times are in milliseconds from the start of its first attempt.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Recorded {
     pub(crate) attempts: Vec<Attempt>,
@@ -41,7 +41,7 @@ pub(crate) struct Attempt {
     pub(crate) events: Vec<Event>,
     pub(crate) response: Option<Body>,
     pub(crate) failed: Option<Failed>,
-    /// When its last line was recorded.
+    /// The time of its last line.
     pub(crate) end: f64,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct Head {
 #[derive(Debug, Serialize)]
 pub(crate) struct Event {
     pub(crate) at: f64,
-    /// Its lines, without the empty one that ends it.
+    /// Its lines, without the blank one that ends it.
     pub(crate) text: String,
 }
 
@@ -70,7 +70,7 @@ impl Event {
 pub(crate) struct Failed {
     pub(crate) at: f64,
     pub(crate) error: String,
-    /// How long the call waits before the next attempt.
+    /// The wait before the next attempt.
     pub(crate) wait: Option<f64>,
     pub(crate) reason: Option<String>,
 }
@@ -79,18 +79,18 @@ pub(crate) struct Failed {
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Body {
     pub(crate) text: String,
-    /// The text is base 64, since the body is not text.
+    /// Whether the text is base64, because the body is not UTF-8.
     pub(crate) base64: bool,
-    /// Its length in bytes, if that is known.
+    /// Its length in bytes, if known.
     pub(crate) length: Option<u64>,
-    /// Why there is less of it than was sent.
+    /// Why it is incomplete.
     pub(crate) missing: Option<&'static str>,
 }
 
 const CUT: &str = "cut off";
 
 impl Body {
-    /// Reads the member `body` of a line of a file.
+    /// Reads the member `body` of a line.
     fn of(body: Raw<'_>, recording: &Path) -> Self {
         if let Some(text) = body.string() {
             let length = (!body.is_cut).then_some(text.len() as u64);
@@ -112,22 +112,22 @@ impl Body {
         }
     }
 
-    /// Cuts the text, for someone who does not want all of it.
+    /// Cuts the text to a length.
     fn limit(&mut self, limit: usize) {
         if super::cut(&mut self.text, limit) {
             self.missing = Some(CUT);
         }
     }
 
-    /// Reads the text as JSON.
+    /// Parses the body as JSON.
     pub(crate) fn json(&self) -> Option<Value> {
         if self.base64 { None } else { serde_json::from_str(&self.text).ok() }
     }
 }
 
-/// Reads a large value, or the beginning of it.
+/// Reads a value from its file, or the beginning of it.
 fn read_value(recording: &Path, hash: &str) -> io::Result<(String, bool)> {
-    // The name must not lead to another file, and neither must a link under it.
+    // Neither the name nor a symbolic link may lead to another file.
     let path = recording.parent().unwrap_or(Path::new("")).join("values").join(hash);
     let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_hash || !fs::symlink_metadata(&path)?.is_file() {
@@ -149,11 +149,9 @@ pub(crate) fn read(places: &[(PathBuf, u64, u64)], number: u64) -> io::Result<Re
             if line.offset >= *end {
                 break;
             }
-            if !line.head.starts_with(b"{") {
-                continue;
-            }
-            let fields = Fields::of(line.head);
-            if fields.count("call") == Some(number) {
+            // Lines of concurrent calls are in between.
+            if Raw::new(line.head).member("call").and_then(Raw::count) == Some(number) {
+                let fields = Fields::of(line.head);
                 let at = fields.milliseconds("at").unwrap_or_default();
                 recorded.add(&fields, at - *start.get_or_insert(at), path);
             }
@@ -212,13 +210,13 @@ impl Recorded {
         }
     }
 
-    /// Returns what was sent to the model.
+    /// Returns the messages sent to the model.
     pub(crate) fn input(&self) -> Vec<Message> {
         let body = self.attempts.first().and_then(|attempt| attempt.request.as_ref()?.json());
         body.map(|body| messages::of_request(&body)).unwrap_or_default()
     }
 
-    /// Returns what came back in the last attempt.
+    /// Returns the messages received in the last attempt.
     pub(crate) fn output(&self) -> Vec<Message> {
         let Some(attempt) = self.attempts.last() else { return Vec::new() };
         if let Some(body) = attempt.response.as_ref().and_then(Body::json) {
@@ -229,7 +227,7 @@ impl Recorded {
         streamed.finish()
     }
 
-    /// Cuts the bodies and the events, so that what is left has about this many bytes for each attempt and kind.
+    /// Cuts each body, and the events of each attempt, to about this many bytes.
     pub(crate) fn limit(&mut self, limit: usize) {
         for attempt in &mut self.attempts {
             attempt.request.iter_mut().for_each(|body| body.limit(limit));

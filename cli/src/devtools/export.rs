@@ -1,4 +1,4 @@
-//! Recorded calls in the forms of other programs.
+//! Exports of recorded calls for other programs.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -8,26 +8,27 @@ use std::io::{self, Write};
 use openrouter_kit::serde_json::{self, Value, json};
 
 use super::detail::{self, Attempt, Body, LONGEST_BODY, Recorded};
-use super::index::{Call, Fields, Index, Outcome};
+use super::index::{Call, Index, Outcome};
+use super::json::Raw;
 use super::lines::Lines;
 use super::time;
 
-/// The server that requests are shown with: recordings have the path below the server URL alone.
+/// The server that exported requests name. Recordings only have the path, and must not choose who gets the key.
 const SERVER: &str = "https://openrouter.ai/api/v1";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// HTTP archive 1.2, for the developer tools of browsers.
+    /// HTTP archive (HAR 1.2), for the developer tools of browsers.
     Har,
-    /// Spans of the OpenTelemetry conventions for generative AI, as OTLP in JSON.
+    /// OpenTelemetry spans (OTLP in JSON), by the conventions for generative AI.
     Otlp,
-    /// A recording of these calls alone, as `openrouter replay` takes it.
+    /// A recording of these calls only, for `openrouter replay`.
     Jsonl,
     /// curl commands, with the key as a variable.
     Curl,
-    /// Rust programs that make the same calls.
+    /// Rust programs that repeat the calls.
     Rust,
-    /// Rust tests that make the same calls to a local server, which responds as it was recorded.
+    /// Rust tests that repeat the calls against a local server with the recorded responses.
     Test,
 }
 
@@ -82,7 +83,7 @@ pub(crate) fn export(format: Format, index: &Index, calls: &[&Call], out: &mut d
     out.write_all(end.as_bytes())
 }
 
-/// The lines of a call as they were recorded, below the line of its file.
+/// Writes the recorded lines of a call, after the first line of its file.
 fn lines(index: &Index, call: &Call, out: &mut dyn Write) -> io::Result<()> {
     for (path, begin, end) in index.places(call) {
         if let Some(line) = Lines::new(File::open(&path)?, 0, LONGEST_BODY)?.next()? {
@@ -91,9 +92,9 @@ fn lines(index: &Index, call: &Call, out: &mut dyn Write) -> io::Result<()> {
         }
         let mut lines = Lines::new(File::open(&path)?, begin, LONGEST_BODY)?;
         while let Some(line) = lines.next()?.filter(|line| line.offset < end) {
-            // A line that was cut is not JSON any more.
+            // The rest of a line that was cut off is missing.
             let is_whole = line.head.len() as u64 + 1 == line.length;
-            if is_whole && line.head.starts_with(b"{") && Fields::of(line.head).count("call") == Some(call.number) {
+            if is_whole && Raw::new(line.head).member("call").and_then(Raw::count) == Some(call.number) {
                 out.write_all(line.head)?;
                 out.write_all(b"\n")?;
             }
@@ -102,7 +103,7 @@ fn lines(index: &Index, call: &Call, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// The path and the query of an attempt. A recording could name another server with a path that does not begin as one.
+/// Returns the path and query of an attempt. Without a slash at its start, a path could turn into another host.
 fn target(attempt: &Attempt) -> String {
     let slash = if attempt.path.starts_with('/') { "" } else { "/" };
     let mark = if attempt.query.is_empty() { "" } else { "?" };
@@ -177,7 +178,7 @@ fn har(call: &Call, recorded: &Recorded) -> Vec<String> {
 fn attribute(name: &str, value: Value) -> Value {
     let value = match value {
         Value::Number(number) if number.is_f64() => json!({"doubleValue": number}),
-        // OTLP has 64-bit integers as text in JSON.
+        // Protobuf's JSON writes 64-bit integers as strings.
         Value::Number(number) => json!({"intValue": number.to_string()}),
         Value::Bool(flag) => json!({"boolValue": flag}),
         Value::Array(items) => {
@@ -189,7 +190,7 @@ fn attribute(name: &str, value: Value) -> Value {
     json!({"key": name, "value": value})
 }
 
-/// `gen_ai.operation.name` and `gen_ai.output.type` of an operation, as the spans of the SDK have them.
+/// Returns `gen_ai.operation.name` and `gen_ai.output.type` of an operation, as in the spans of the SDK.
 fn generation(path: &str) -> Option<(&'static str, Option<&'static str>)> {
     match path {
         "/chat/completions" | "/responses" | "/messages" => Some(("chat", None)),
@@ -204,7 +205,7 @@ fn generation(path: &str) -> Option<(&'static str, Option<&'static str>)> {
     }
 }
 
-/// A call as a span, with the names that the spans of the SDK have.
+/// Returns a call as a span, with the attributes of the spans of the SDK.
 fn span(index: &Index, call: &Call, recorded: &Recorded) -> Value {
     let nanoseconds = |at: f64| ((call.at + at) * 1e6).max(0.0).round().to_string();
     let id = index.id(call);
@@ -310,7 +311,7 @@ fn span(index: &Index, call: &Call, recorded: &Recorded) -> Value {
     })
 }
 
-/// A request as a curl command for a POSIX shell.
+/// Returns a request as a curl command for a POSIX shell.
 fn curl(attempt: &Attempt) -> String {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
     let mut command =
@@ -339,7 +340,7 @@ fn curl(attempt: &Attempt) -> String {
     command
 }
 
-/// Text as a string of Rust that shows it as it is, unless there is something in it that is better escaped.
+/// Returns a string literal of Rust: raw if that is more legible, and escaped if there are control characters.
 fn literal(text: &str) -> String {
     if text.chars().any(|letter| letter.is_control() && letter != '\n') || !text.contains(['"', '\\']) {
         return format!("{text:?}");
@@ -349,7 +350,7 @@ fn literal(text: &str) -> String {
     format!("r{hashes}\"{text}\"{hashes}")
 }
 
-/// The request of an attempt as statements of Rust, which call it `call`.
+/// Returns Rust statements that bind the call of an attempt to `call`.
 fn request(attempt: &Attempt) -> String {
     let typed = match (&*attempt.method, &*attempt.path, attempt.is_stream) {
         ("POST", "/chat/completions", false) => Some(("ChatRequest", "chat().send")),
@@ -365,14 +366,14 @@ fn request(attempt: &Attempt) -> String {
     let json = json.and_then(|json| serde_json::to_string_pretty(&json).ok());
     match (typed, json) {
         (Some((name, method)), Some(json)) => format!(
-            "    let request: openrouter_kit::models::{name} = openrouter_kit::serde_json::from_str(\n        {},\n    )?;\n    \
+            "    let request: {name} = serde_json::from_str(\n        {},\n    )?;\n    \
              let call = client.{method}(request);\n",
             literal(&json)
         ),
         (_, json) => {
             let method = literal(&attempt.method);
             let mut call = format!(
-                "    let method = openrouter_kit::http::Method::from_bytes({method}.as_bytes())?;\n    \
+                "    let method = Method::from_bytes({method}.as_bytes())?;\n    \
                  let call = client.request(method, {})",
                 literal(&target(&Attempt { path: attempt.path.clone(), ..Attempt::default() }))
             );
@@ -381,7 +382,7 @@ fn request(attempt: &Attempt) -> String {
                 let _ = write!(call, ".query({}, {})", literal(name), literal(value));
             }
             if let Some(json) = json {
-                let value = "openrouter_kit::serde_json::from_str::<openrouter_kit::serde_json::Value>";
+                let value = "serde_json::from_str::<serde_json::Value>";
                 let _ = write!(call, ".json({value}({})?)", literal(&json));
             }
             call + if attempt.is_stream { ".events();\n" } else { ";\n" }
@@ -398,25 +399,39 @@ const READ_STREAM: &str = "    let mut events = call.await?;
 fn rust(recorded: &Recorded) -> String {
     let Some(attempt) = recorded.attempts.first() else { return String::new() };
     let read = if attempt.is_stream { READ_STREAM } else { "    println!(\"{:#?}\", call.await?);\n" };
-    format!(
-        "#[tokio::main]\nasync fn main() -> Result<(), Box<dyn std::error::Error>> {{\n    \
-         let client = openrouter_kit::OpenRouter::from_env()?;\n{}{read}    Ok(())\n}}\n",
-        request(attempt)
-    )
+    let body = format!("    let client = OpenRouter::from_env()?;\n{}{read}", request(attempt));
+    function("#[tokio::main]\nasync fn main()", &body)
+}
+
+/// Returns a function with these statements and the declarations that they need.
+fn function(head: &str, body: &str) -> String {
+    let mut uses = String::new();
+    for (module, names) in [
+        ("http::", &["Method"][..]),
+        ("mock::", &["Answer", "Event", "Fault", "MockServer", "Place"]),
+        ("models::", &["ChatRequest", "CreateEmbeddingsRequest", "MessagesRequest", "ResponsesRequest"]),
+        ("", &["OpenRouter", "serde_json"]),
+    ] {
+        let is_used = |name: &&&str| body.contains(&format!("{name}::")) || body.contains(&format!(": {name} = "));
+        let used: Vec<&str> = names.iter().filter(is_used).copied().collect();
+        match *used {
+            [] => {}
+            [one] => uses.push_str(&format!("    use openrouter_kit::{module}{one};\n")),
+            _ => uses.push_str(&format!("    use openrouter_kit::{module}{{{}}};\n", used.join(", "))),
+        }
+    }
+    format!("{head} -> Result<(), Box<dyn std::error::Error>> {{\n{uses}\n{body}    Ok(())\n}}\n")
 }
 
 fn test(index: &Index, call: &Call, recorded: &Recorded) -> String {
     let Some(first) = recorded.attempts.first() else { return String::new() };
-    let mut test = format!(
-        "#[tokio::test]\nasync fn call_{}() -> Result<(), Box<dyn std::error::Error>> {{\n    \
-         let server = openrouter_kit::mock::MockServer::start().await;\n",
-        index.id(call).replace(|letter: char| !letter.is_ascii_alphanumeric(), "_")
-    );
+    let name = index.id(call).replace(|letter: char| !letter.is_ascii_alphanumeric(), "_");
+    let mut test = "    let server = MockServer::start().await;\n".to_owned();
     let is_failure = call.outcome == Outcome::Failed;
     for (index, attempt) in recorded.attempts.iter().enumerate() {
         let path = target(&Attempt { path: attempt.path.clone(), ..Attempt::default() });
         let (method, path) = (literal(&attempt.method), literal(&path));
-        // The client of a test may try more often than the program did.
+        // The client of the test may retry more often than the program did.
         let is_last = is_failure && index + 1 == recorded.attempts.len();
         let always = if is_last { ".always()" } else { "" };
         let answer = answer(attempt);
@@ -444,15 +459,14 @@ fn test(index: &Index, call: &Call, recorded: &Recorded) -> String {
     if !is_failure {
         let _ = writeln!(test, "    assert_eq!(server.requests().len(), {});", recorded.attempts.len());
     }
-    test.push_str("    Ok(())\n}\n");
-    test
+    function(&format!("#[tokio::test]\nasync fn call_{name}()"), &test)
 }
 
-/// What the server of a test responds with.
+/// Returns the `Answer` of the server in a test.
 fn answer(attempt: &Attempt) -> String {
-    let broken = "fault(openrouter_kit::mock::Fault::Reset, openrouter_kit::mock::Place";
+    let broken = "fault(Fault::Reset, Place";
     let Some(head) = &attempt.head else {
-        return format!("openrouter_kit::mock::Answer::status(500).{broken}::BeforeHead)");
+        return format!("Answer::status(500).{broken}::BeforeHead)");
     };
     let mut answer = if attempt.response.is_none() && attempt.is_stream && (200..300).contains(&head.status) {
         let events = attempt.events.iter().map(|event| {
@@ -460,12 +474,12 @@ fn answer(attempt: &Attempt) -> String {
                 Some(data) => format!("data({})", literal(data)),
                 None => format!("raw({})", literal(&format!("{}\n\n", event.text))),
             };
-            format!("            openrouter_kit::mock::Event::{event},\n")
+            format!("            Event::{event},\n")
         });
-        format!("openrouter_kit::mock::Answer::events([\n{}        ])", events.collect::<String>())
+        format!("Answer::events([\n{}        ])", events.collect::<String>())
     } else {
         let body = literal(text(attempt.response.as_ref()));
-        format!("openrouter_kit::mock::Answer::bytes({}, {body})", head.status)
+        format!("Answer::bytes({}, {body})", head.status)
     };
     for (name, value) in &head.headers {
         if matches!(&**name, "content-type" | "retry-after" | "retry-after-ms" | "x-generation-id") {

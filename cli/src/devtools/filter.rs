@@ -1,36 +1,38 @@
-//! The language of filters: words, and `name:value`.
+//! Filters (words and `name:value` conditions) and sort orders.
 
 use std::cmp::Ordering;
+
+use memchr::memchr2_iter;
 
 use crate::format::{parse_dollars, parse_duration};
 
 use super::index::{Call, Index, Outcome};
 use super::time;
 
-/// What a filter may name, as help texts list it.
+/// The conditions, as listed in help and error messages.
 pub(crate) const NAMES: &str = "model:, provider:, op:, run:, status: (429, 4xx, error), is: (error, retried, stream, \
                                 tools, dropped, unfinished), cost:, time:, first:, tokens:, attempts: (with > or <), since:";
 
-/// Conditions that all have to hold.
+/// A conjunction of conditions.
 #[derive(Debug, Default)]
 pub(crate) struct Filter(Vec<Condition>);
 
 #[derive(Debug)]
 struct Condition {
     test: Test,
-    /// It must not hold.
+    /// Whether it must not hold.
     is_negated: bool,
 }
 
 #[derive(Debug)]
 enum Test {
-    /// In the text of a call, in small letters.
+    /// Text in lower case.
     Word(String),
     Model(String),
     Provider(String),
     Operation(String),
     Run(String),
-    /// From one status to another.
+    /// A range of statuses, inclusive.
     Status(u16, u16),
     Failed,
     Retried,
@@ -51,11 +53,11 @@ enum Number {
 }
 
 impl Filter {
-    /// Reads a filter. Every word has to be in the text of a call; see [`NAMES`] for what else there is. A minus sign negates,
-    /// and quotes keep words together.
+    /// Parses a filter: words that must occur in the text of a call, and the conditions of [`NAMES`]. A minus sign
+    /// negates, and quotes keep words together.
     ///
     /// # Errors
-    /// With a text that says what is wrong and what there is instead.
+    /// A message that says what is wrong and what to write instead.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let conditions = words(text).into_iter().map(|word| {
             let (is_negated, word) = match word.strip_prefix('-').filter(|rest| !rest.is_empty()) {
@@ -72,7 +74,7 @@ impl Filter {
     }
 }
 
-/// Splits at spaces that are not in quotes. A word that is quoted as a whole keeps its first quote, as a mark.
+/// Splits at spaces outside quotes. A word that begins with a quote keeps it, as a mark that it is plain text.
 fn words(text: &str) -> Vec<String> {
     let (mut words, mut word, mut is_quoted) = (Vec::new(), String::new(), false);
     for letter in text.chars() {
@@ -152,7 +154,7 @@ fn status(value: &str) -> Result<Test, String> {
     Ok(Test::Status(first, last))
 }
 
-/// Reads a point in time: how long ago (`2h`, `3d`), or a date, or a date with a time.
+/// Parses a point in time: how long ago (`2h`, `3d`), or a date with or without a time.
 pub(crate) fn since(value: &str) -> Result<f64, String> {
     let wrong = || format!("{value:?} is not a time; write how long ago (30m, 2h, 3d) or a date (2026-11-26)");
     let days = value.strip_suffix('d').and_then(|days| days.parse::<f64>().ok()).map(|days| days * 86_400_000.0);
@@ -165,13 +167,12 @@ pub(crate) fn since(value: &str) -> Result<f64, String> {
 
 impl Test {
     fn holds(&self, index: &Index, call: &Call) -> bool {
-        let contains = |text: &str, part: &str| text.to_lowercase().contains(part);
         match self {
-            Self::Word(word) => call.searched.contains(&**word),
+            Self::Word(word) => call.texts().into_iter().any(|text| contains(text, word)),
             Self::Model(part) => contains(&call.model, part),
             Self::Provider(part) => contains(&call.provider, part),
             Self::Operation(part) => contains(&call.operation, part) || contains(&call.path, part),
-            Self::Run(part) => index.run_of(call).is_some_and(|run| run.id.contains(&**part)),
+            Self::Run(part) => index.run_of(call).is_some_and(|run| contains(&run.id, part)),
             Self::Status(first, last) => (*first..=*last).contains(&call.status),
             Self::Failed => call.is_error(),
             Self::Retried => call.attempts > 1,
@@ -186,6 +187,18 @@ impl Test {
     }
 }
 
+/// Returns whether a text contains a part in lower case, ignoring the case of the text.
+fn contains(text: &str, part: &str) -> bool {
+    let (text_bytes, part_bytes) = (text.as_bytes(), part.as_bytes());
+    let Some(first) = part_bytes.first().filter(|_| part.is_ascii()) else {
+        return text.to_lowercase().contains(part);
+    };
+    let is_here = |at: usize| {
+        text_bytes.get(at..at + part_bytes.len()).is_some_and(|found| found.eq_ignore_ascii_case(part_bytes))
+    };
+    memchr2_iter(*first, first.to_ascii_uppercase(), text_bytes).any(is_here)
+}
+
 impl Number {
     fn of(self, call: &Call) -> Option<f64> {
         match self {
@@ -198,7 +211,7 @@ impl Number {
     }
 }
 
-/// The order of a list.
+/// The order of calls in a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Sort {
     /// Newest first.
@@ -230,10 +243,30 @@ impl Sort {
             Self::Tokens => Number::Tokens.of(call),
             Self::Retries => Some(call.retrying),
         };
-        // What is unknown comes last.
+        // Unknown values come last.
         calls.sort_by(|one, other| {
             let of = |call| key(call).unwrap_or(f64::NEG_INFINITY);
             of(other).total_cmp(&of(one)).then(other.at.total_cmp(&one.at)).then(other.number.cmp(&one.number))
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_found_whatever_its_case() {
+        for (text, part) in [("Lisbon", "lis"), ("LISBON", "bon"), ("éÉ", "éé"), ("STRASSE", "straße"), ("x", "")]
+        {
+            assert_eq!(contains(text, part), part != "straße", "{text} {part}");
+        }
+        assert!(!contains("", "a") && !contains("aaab", "ab c") && contains("aAaB", "aab"));
+    }
+
+    #[test]
+    fn quotes_keep_words_together() {
+        assert_eq!(words(r#"a  "b c" -"d e" model:"x y" " - "#), ["a", "\"b c", "-\"d e", "model:x y", "\" - "]);
+        assert_eq!(words("\"\" - \"").len(), 0);
     }
 }

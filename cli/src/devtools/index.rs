@@ -1,4 +1,4 @@
-//! What is known of every recorded call without its content, kept in memory and brought up to date from the end of each file.
+//! The index of recorded calls: everything but their content, in memory, extended as files grow.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -14,41 +14,43 @@ use super::json::Raw;
 use super::lines::{Line, Lines};
 use super::{messages, time};
 
-/// Of a longer line only the beginning is read. Bodies in lines have at most 256 KiB.
+/// Only this much of a line is read. Recorders store bodies above 256 KiB elsewhere.
 const LONGEST_LINE: usize = 2 * 1024 * 1024;
 
-/// How many characters of a prompt and a response the list shows and a filter searches.
+/// How many characters of a prompt and of a response are kept for lists and filters.
 const PREVIEW: usize = 200;
 
-/// Names beyond this many are not kept apart: a recording has a few models, not thousands.
+/// How many names are shared between calls: a recording usually has a few models and operations.
 const MOST_NAMES: usize = 10_000;
 
-/// The recordings of a folder, or a single one.
+/// An index of the recordings in a directory, or of a single one.
 pub(crate) struct Index {
     path: PathBuf,
     pub(crate) recordings: Vec<Recording>,
     pub(crate) runs: Vec<Run>,
-    /// In the order in which they were found.
+    /// In the order of their first lines in the files.
     pub(crate) calls: Vec<Call>,
     numbers: HashMap<(u32, u64), u32>,
     names: Names,
-    /// Grows with every change.
+    /// Increases with every change.
     pub(crate) version: u64,
 }
 
 /// A file.
 pub(crate) struct Recording {
     pub(crate) path: PathBuf,
-    /// How much of it was read.
+    /// Its length when it was last read.
     length: u64,
+    /// Where the next line begins. Behind it may be the beginning of a line.
+    next: u64,
     run: Option<u32>,
     /// Why it cannot be read.
     problem: Option<String>,
-    /// Lines that are not JSON of the format.
+    /// The number of lines that are not of the format.
     unreadable: u64,
 }
 
-/// What one recorder of a process wrote, in one file or several.
+/// What one recorder wrote, in one file or several.
 #[derive(Debug, Serialize)]
 pub(crate) struct Run {
     pub(crate) id: String,
@@ -59,9 +61,10 @@ pub(crate) struct Run {
     #[serde(rename = "crate")]
     pub(crate) version: String,
     pub(crate) content: String,
-    /// Messages that did not fit into the queue of the recorder.
+    /// The number of messages that did not fit into the queue of the recorder.
     pub(crate) dropped: u64,
-    /// The name without the number of the part.
+    calls: u64,
+    /// The file name without the number of the part.
     #[serde(skip)]
     stem: String,
 }
@@ -73,7 +76,7 @@ pub(crate) enum Outcome {
     Completed,
     Failed,
     Dropped,
-    /// It still goes on, or its process was killed.
+    /// It is still running, or its process was killed.
     Unfinished,
 }
 
@@ -95,7 +98,8 @@ pub(crate) struct Position {
     pub(crate) offset: u64,
 }
 
-/// One call, with all its attempts. Times are milliseconds; those within a call begin with its first attempt.
+/// A call with all its attempts. Times are in milliseconds, from the start of its first attempt unless stated
+/// otherwise.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) run: u32,
@@ -103,13 +107,13 @@ pub(crate) struct Call {
     pub(crate) number: u64,
     /// Where its first line begins.
     pub(crate) first: Position,
-    /// Where its last line ends, as far as it was read.
+    /// Where its last line that has been read ends.
     pub(crate) last: Position,
     /// Since 1970.
     pub(crate) at: f64,
     pub(crate) operation: Arc<str>,
     pub(crate) path: Arc<str>,
-    /// The model that responded, or that was asked for.
+    /// The model that responded or, until then, the one requested.
     pub(crate) model: Arc<str>,
     pub(crate) provider: Arc<str>,
     pub(crate) finish: Arc<str>,
@@ -121,7 +125,7 @@ pub(crate) struct Call {
     pub(crate) elapsed: Option<f64>,
     pub(crate) to_head: Option<f64>,
     pub(crate) to_first: Option<f64>,
-    /// How long attempts that failed and the waits after them took.
+    /// The time from the first attempt to the last: failed attempts and the waits after them.
     pub(crate) retrying: f64,
     pub(crate) events: u64,
     pub(crate) bytes: u64,
@@ -132,15 +136,13 @@ pub(crate) struct Call {
     pub(crate) reasoning_tokens: Option<u64>,
     pub(crate) cost: Option<Usd>,
     pub(crate) generation: Box<str>,
-    /// The beginnings of the last message that was sent and of what came back.
+    /// The beginnings of the last message sent and of the response.
     pub(crate) prompt: Box<str>,
     pub(crate) response: Box<str>,
     pub(crate) error: Box<str>,
-    /// What of the text above a search looks at, in small letters.
-    pub(crate) searched: Box<str>,
 }
 
-/// A call as it is listed.
+/// A call as lists show it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary<'a> {
     pub(crate) id: String,
@@ -174,7 +176,7 @@ pub(crate) struct Summary<'a> {
     error: &'a str,
 }
 
-/// Texts that many calls share.
+/// Strings that many calls share.
 #[derive(Default)]
 struct Names(HashMap<Box<str>, Arc<str>>);
 
@@ -193,7 +195,7 @@ impl Names {
 }
 
 impl Index {
-    /// An index of the recordings in a folder, or of one recording. They are read by [`update`](Self::update).
+    /// Creates an empty index; [`update`](Self::update) reads the recordings at this path.
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -210,39 +212,48 @@ impl Index {
         &self.path
     }
 
-    /// Reads what was written since the last time, and returns whether there was anything.
+    /// Reads what was written since the last update, and returns whether anything changed.
     ///
     /// # Errors
-    /// If the folder exists but cannot be listed. A file that cannot be read is a [problem](Self::problems).
+    /// If the directory exists but cannot be listed. Files that cannot be read are [problems](Self::problems).
     pub(crate) fn update(&mut self) -> io::Result<bool> {
         let found = self.find()?;
         let length = |path: &Path| found.iter().find(|(known, _)| known == path).map(|(_, length)| *length);
         let is_gone = |known: &Recording| length(&known.path).is_none_or(|length| length < known.length);
         let version = self.version;
         if self.recordings.iter().any(is_gone) {
-            // Rotation deletes the oldest file, which is rare: what is left is read again.
+            // The recorder deletes its oldest files, but rarely: the rest is simply read again.
             *self = Self { version: version + 1, ..Self::new(std::mem::take(&mut self.path)) };
         }
         for (path, length) in found {
             let file = match self.recordings.iter().position(|known| known.path == path) {
                 Some(file) => file,
                 None => {
-                    self.recordings.push(Recording { path, length: 0, run: None, problem: None, unreadable: 0 });
+                    self.recordings.push(Recording {
+                        path,
+                        length: 0,
+                        next: 0,
+                        run: None,
+                        problem: None,
+                        unreadable: 0,
+                    });
                     self.version += 1;
                     self.recordings.len() - 1
                 }
             };
-            if self.recordings.get(file).is_some_and(|known| known.length < length)
-                && let Err(error) = self.read(file)
-                && let Some(known) = self.recordings.get_mut(file)
-            {
-                known.problem = Some(error.to_string());
+            if self.recordings.get(file).is_none_or(|known| known.length == length) {
+                continue;
+            }
+            let read = self.read(file);
+            if let Some(known) = self.recordings.get_mut(file) {
+                known.length = length;
+                known.problem = read.err().map(|error| error.to_string()).or(known.problem.take());
             }
         }
         Ok(self.version != version)
     }
 
-    /// Lists the files with their lengths, oldest first. Links are passed over: they may lead anywhere.
+    /// Lists the files with their lengths, oldest first. Symbolic links are skipped, since they may lead anywhere.
     fn find(&self) -> io::Result<Vec<(PathBuf, u64)>> {
         let paths = if self.path.is_file() {
             vec![self.path.clone()]
@@ -275,11 +286,11 @@ impl Index {
 
     fn read(&mut self, file: usize) -> io::Result<()> {
         let Some(known) = self.recordings.get(file).filter(|known| known.problem.is_none()) else { return Ok(()) };
-        let mut lines = Lines::new(File::open(&known.path)?, known.length, LONGEST_LINE)?;
+        let mut lines = Lines::new(File::open(&known.path)?, known.next, LONGEST_LINE)?;
         while let Some(line) = lines.next()? {
             let is_readable = self.line(file, &line);
             if let Some(known) = self.recordings.get_mut(file) {
-                known.length = line.end();
+                known.next = line.end();
                 known.unreadable += u64::from(!is_readable);
                 if known.problem.is_some() {
                     return Ok(());
@@ -290,7 +301,7 @@ impl Index {
         Ok(())
     }
 
-    /// Adds a line; `false` if it is not one of a recording. Kinds of lines that are not known are passed over.
+    /// Adds a line; `false` if it is not of the format. Unknown kinds of lines are skipped.
     fn line(&mut self, file: usize, line: &Line<'_>) -> bool {
         let fields = Fields::of(line.head);
         let Some(kind) = fields.get("kind").and_then(Raw::string) else { return false };
@@ -313,6 +324,7 @@ impl Index {
         let index = *self.numbers.entry((run, number)).or_insert(new);
         if index == new {
             self.calls.push(Call::new((run, number), begins, at, self.names.get("")));
+            self.runs.get_mut(run as usize).into_iter().for_each(|run| run.calls += 1);
         }
         if let Some(call) = self.calls.get_mut(index as usize) {
             call.last = Position { offset: line.end(), ..begins };
@@ -321,7 +333,7 @@ impl Index {
         true
     }
 
-    /// Reads the first line of a file: which recorder wrote it.
+    /// Reads the first line of a file, which identifies the recorder.
     fn file_line(&mut self, file: usize, fields: &Fields<'_>) {
         let Some(recording) = self.recordings.get_mut(file) else { return };
         let version = fields.count("version");
@@ -337,7 +349,7 @@ impl Index {
         let started = time::parse(&started).unwrap_or_default();
         let known = self.runs.iter().position(|run| run.stem == stem && run.started == started && run.pid == pid);
         let run = known.unwrap_or_else(|| {
-            // The names that recorders give begin with the time, which is too long for an id.
+            // Recorders begin file names with the time, which would make ids long.
             let short = stem.split_once("Z-").map_or(&*stem, |(_, rest)| rest);
             let is_taken = self.runs.iter().any(|run| run.id == short);
             self.runs.push(Run {
@@ -349,6 +361,7 @@ impl Index {
                 version: fields.text("crate"),
                 content: fields.text("content"),
                 dropped: 0,
+                calls: 0,
                 stem,
             });
             self.runs.len() - 1
@@ -356,7 +369,7 @@ impl Index {
         recording.run = u32::try_from(run).ok();
     }
 
-    /// Returns what cannot be read, with the reason.
+    /// Describes what cannot be read or was not recorded.
     pub(crate) fn problems(&self) -> Vec<String> {
         let of_file = |recording: &Recording| {
             let name = recording.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -377,7 +390,7 @@ impl Index {
         format!("{}-{}", self.run_of(call).map_or("", |run| &run.id), call.number)
     }
 
-    /// Finds a call by its id, the id of its generation, or `last`.
+    /// Finds a call by its id, by the id of its generation, or as `last`.
     pub(crate) fn find_call(&self, id: &str) -> Option<&Call> {
         if id == "last" {
             return self.calls.iter().max_by(|one, other| one.at.total_cmp(&other.at));
@@ -425,14 +438,14 @@ impl Index {
         }
     }
 
-    /// Returns the parts of a call's files that have its lines: path, and where to begin and to end.
+    /// Returns where the lines of a call are: each file, with the offsets between which they are.
     pub(crate) fn places(&self, call: &Call) -> Vec<(PathBuf, u64, u64)> {
         let (first, last) = (call.first, call.last);
         let files = self.recordings.iter().enumerate().filter(|(_, known)| known.run == Some(call.run));
         let places = files.filter_map(|(file, known)| {
             let file = u32::try_from(file).ok().filter(|file| (first.file..=last.file).contains(file))?;
             let start = if file == first.file { first.offset } else { 0 };
-            let end = if file == last.file { last.offset } else { known.length };
+            let end = if file == last.file { last.offset } else { known.next };
             Some((known.path.clone(), start, end))
         });
         places.collect()
@@ -498,7 +511,6 @@ impl Call {
             prompt: Box::default(),
             response: Box::default(),
             error: Box::default(),
-            searched: Box::default(),
         }
     }
 
@@ -509,7 +521,7 @@ impl Call {
                 let attempt = fields.count("attempt").and_then(|attempt| u32::try_from(attempt).ok());
                 self.attempts = self.attempts.max(attempt.unwrap_or_default());
                 if self.attempts > 1 {
-                    // What the attempt before got is not the response of the call.
+                    // What an earlier attempt received is not the response of the call.
                     self.response = Box::default();
                     self.to_first = None;
                     self.retrying = at - self.at;
@@ -524,7 +536,6 @@ impl Call {
                     self.has_tools = body.member("tools").is_some_and(|tools| tools.elements().next().is_some());
                     self.prompt = preview(&messages::last_prompt(body));
                 }
-                self.search();
             }
             "response" => {
                 self.status = fields.count("status").and_then(|status| u16::try_from(status).ok()).unwrap_or_default();
@@ -543,7 +554,6 @@ impl Call {
             "body" => self.response = preview(&messages::text_of_response(&body())),
             "failed" => {
                 self.error = preview(&fields.text("error"));
-                self.search();
             }
             "end" => self.end(fields, names),
             _ => {}
@@ -562,8 +572,9 @@ impl Call {
         }
         self.elapsed = fields.milliseconds("elapsed");
         self.to_head = fields.milliseconds("time_to_head").or(self.to_head);
-        self.to_first = fields.milliseconds("time_to_first_event");
         self.events = fields.count("events").unwrap_or(self.events);
+        // For other calls it is the time of the first byte of the body.
+        self.to_first = fields.milliseconds("time_to_first_event").filter(|_| self.events > 0);
         self.bytes = fields.count("bytes_received").unwrap_or_default();
         if let Some(model) = fields.get("model").and_then(Raw::string) {
             self.model = names.get(&model);
@@ -578,24 +589,14 @@ impl Call {
         self.cache_write_tokens = fields.count("cache_write_tokens");
         self.reasoning_tokens = fields.count("reasoning_tokens");
         self.cost = fields.text("cost").parse().ok();
-        // An attempt that failed was mended by the next, unless the call failed, too.
+        // Errors of single attempts do not matter if the call succeeded.
         self.error = preview(&fields.text("error"));
-        self.search();
     }
 
-    /// Gathers what a filter searches.
-    fn search(&mut self) {
-        let texts: [&str; 8] = [
-            &self.prompt,
-            &self.response,
-            &self.error,
-            &self.model,
-            &self.provider,
-            &self.operation,
-            &self.path,
-            &self.generation,
-        ];
-        self.searched = texts.join("\n").to_lowercase().into();
+    /// Returns the texts that a word of a filter may be in.
+    pub(crate) fn texts(&self) -> [&str; 8] {
+        let Self { prompt, response, error, model, provider, operation, path, generation, .. } = self;
+        [prompt, response, error, model, provider, operation, path, generation]
     }
 
     /// Returns whether anything went wrong.
@@ -611,7 +612,7 @@ impl Call {
     }
 }
 
-/// The beginning of a text on one line.
+/// Returns the beginning of a text, on one line.
 fn preview(text: &str) -> Box<str> {
     let mut shown = String::new();
     let mut length = 0;
@@ -628,7 +629,7 @@ fn preview(text: &str) -> Box<str> {
             length += 1;
         }
     }
-    // The pieces of a stream are joined.
+    // More pieces of a stream may follow.
     if text.ends_with(char::is_whitespace) && length > 0 && length < PREVIEW {
         shown.push(' ');
     }

@@ -1,5 +1,4 @@
-//! A look into JSON without reading all of it: the members of an object and the elements of a list as slices of the text,
-//! which may break off at any place.
+//! Lazy access to JSON: members of objects and elements of arrays as slices of the text, which may break off anywhere.
 
 use std::borrow::Cow;
 
@@ -7,11 +6,11 @@ use memchr::memchr2;
 use openrouter_kit::serde_json;
 use serde::de::DeserializeOwned;
 
-/// The text of a value.
+/// The text of a JSON value.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Raw<'a> {
     pub(crate) text: &'a [u8],
-    /// The text broke off in the middle of the value.
+    /// Whether the text ends before the value does.
     pub(crate) is_cut: bool,
 }
 
@@ -20,12 +19,12 @@ impl<'a> Raw<'a> {
         Self { text, is_cut: false }
     }
 
-    /// Returns the members of an object with their names as they are written; none if this is not an object.
+    /// Returns the members of an object, with their names as written; none if this is not an object.
     pub(crate) fn members(self) -> Items<'a> {
         Items::of(self.text, b'{')
     }
 
-    /// Returns the elements of a list, with empty names; none if this is not a list.
+    /// Returns the elements of an array; none if this is not an array.
     pub(crate) fn elements(self) -> impl Iterator<Item = Raw<'a>> {
         Items::of(self.text, b'[').map(|(_, value)| value)
     }
@@ -38,7 +37,7 @@ impl<'a> Raw<'a> {
         self.text.first() == Some(&b'"')
     }
 
-    /// Reads a string, or what there is of it. Bytes that are not UTF-8 are replaced.
+    /// Reads a string, or as much of it as there is. Invalid UTF-8 is replaced.
     pub(crate) fn string(self) -> Option<String> {
         if !self.is_text() {
             return None;
@@ -47,14 +46,14 @@ impl<'a> Raw<'a> {
             return self.read();
         }
         let text = String::from_utf8_lossy(self.text);
-        // The text may have broken off inside a pair of escapes.
+        // The text may end inside a surrogate pair of escapes.
         (0..=12).find_map(|missing| {
             let whole = text.get(..text.len().checked_sub(missing).filter(|length| *length > 0)?)?;
             serde_json::from_str(&format!("{whole}\"")).ok()
         })
     }
 
-    /// Reads a value of a type; `None` if it is not one.
+    /// Deserializes the value; `None` if it is of another type.
     pub(crate) fn read<T: DeserializeOwned>(self) -> Option<T> {
         match String::from_utf8_lossy(self.text) {
             Cow::Borrowed(text) => serde_json::from_str(text).ok(),
@@ -62,7 +61,7 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// Reads a number of milliseconds, of which there are less than 30,000 years.
+    /// Reads a number of milliseconds. More than 30,000 years are not plausible, and would overflow plots.
     pub(crate) fn milliseconds(self) -> Option<f64> {
         str::from_utf8(self.text).ok()?.parse().ok().filter(|number| (0.0..1e15).contains(number))
     }
@@ -72,7 +71,7 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// The members of an object or the elements of a list.
+/// The members of an object, or the elements of an array with empty names.
 pub(crate) struct Items<'a> {
     rest: &'a [u8],
     has_names: bool,
@@ -121,7 +120,7 @@ impl<'a> Iterator for Items<'a> {
     }
 }
 
-/// Returns how long the string at the start of a text is, with its quotes, and whether it broke off; `None` without one.
+/// Returns the length of the string at the start of a text, with its quotes, and whether it is cut off.
 fn length_of_string(text: &[u8]) -> Option<(usize, bool)> {
     if text.first() != Some(&b'"') {
         return None;

@@ -1,4 +1,4 @@
-//! The lines of a file, whatever their length, from any offset.
+//! Reads the lines of a file from any offset, whatever their length.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -8,13 +8,13 @@ use memchr::memchr;
 /// How much is read at once.
 const BLOCK: usize = 256 * 1024;
 
-/// A line that ends with a line feed.
+/// A complete line.
 pub(crate) struct Line<'a> {
     /// Where it begins in the file.
     pub(crate) offset: u64,
-    /// Its length, with the line feed.
+    /// Its length, including the line feed.
     pub(crate) length: u64,
-    /// Its text, or the beginning of it if it is longer than the limit.
+    /// Its text, or the beginning of it if the line exceeds the limit.
     pub(crate) head: &'a [u8],
 }
 
@@ -24,15 +24,15 @@ impl Line<'_> {
     }
 }
 
-/// Reads lines. The memory it takes depends on the limit of a line, and not on the file.
+/// A reader of lines. Its memory is bounded by the limit for a line, not by the file.
 pub(crate) struct Lines {
     file: File,
     /// Where the next line begins.
     offset: u64,
-    /// Of a line only this much is kept.
+    /// How much of a line is kept.
     limit: usize,
     buffer: Vec<u8>,
-    /// What of the buffer has not been returned yet.
+    /// The part of the buffer that has not been returned yet.
     start: usize,
     end: usize,
 }
@@ -43,7 +43,8 @@ impl Lines {
         Ok(Self { file, offset, limit, buffer: Vec::new(), start: 0, end: 0 })
     }
 
-    /// Returns the next line. `None` at the end of the file, also if a line has begun that is not whole yet.
+    /// Returns the next line; `None` at the end of the file, even after the beginning of a line that is still being
+    /// written.
     pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         let mut searched = 0;
         loop {
@@ -65,7 +66,7 @@ impl Lines {
         }
     }
 
-    /// Reads on after the bytes of the buffer; `false` at the end of the file.
+    /// Appends to the buffer; `false` at the end of the file.
     fn fill(&mut self) -> io::Result<bool> {
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
@@ -77,7 +78,7 @@ impl Lines {
         Ok(read > 0)
     }
 
-    /// Returns the beginning of a line that is longer than the limit, and goes on after its end.
+    /// Returns the beginning of a line that exceeds the limit, and skips the rest.
     fn cut(&mut self) -> io::Result<Option<Line<'_>>> {
         let mut length = (self.end - self.start) as u64;
         let mut block = vec![0; BLOCK];

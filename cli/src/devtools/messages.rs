@@ -1,5 +1,5 @@
-//! The messages in requests, responses and streams, in one form for the protocols that have any: chat, Responses and
-//! Messages. For other operations it is their text, if there is one.
+//! The messages of requests, responses and streams in one form for all protocols: chat, Responses and Messages. Other
+//! operations have the text that they send or receive, if any.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub(crate) enum Kind {
     File,
     Audio,
     Refusal,
-    /// JSON of a form that is not known here.
+    /// JSON of an unknown form.
     Other,
 }
 
@@ -66,12 +66,12 @@ impl Part {
     }
 }
 
-/// Text as it is, anything else as JSON.
+/// Returns a string as it is, and any other value as JSON.
 fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// A URL as a person reads it: that of data is too long, and says what it is at its start.
+/// Returns a URL for display; of a data URL, only its type and size.
 fn url(value: &Value) -> String {
     let url = value.as_str().or_else(|| value.get("url")?.as_str()).unwrap_or_default();
     match url.strip_prefix("data:").and_then(|data| data.split_once(',')) {
@@ -80,13 +80,13 @@ fn url(value: &Value) -> String {
     }
 }
 
-/// What can be said of data in base64.
+/// Describes base64 data by type and size.
 fn size(kind: &str, data: &str) -> String {
     let kind = if kind.is_empty() { "data" } else { kind };
     format!("{kind}, {} bytes", data.trim_end_matches('=').len() * 3 / 4)
 }
 
-/// The parts of the `content` of a message.
+/// Adds the parts of the `content` of a message.
 fn content(content: &Value, parts: &mut Vec<Part>) {
     match content {
         Value::Null => {}
@@ -135,7 +135,7 @@ fn content(content: &Value, parts: &mut Vec<Part>) {
     }
 }
 
-/// A message of chat or Messages.
+/// Reads a message of chat or Messages.
 fn message(message: &Value) -> Message {
     let member = |name: &str| message.get(name).unwrap_or(&Value::Null);
     let role = member("role").as_str().unwrap_or("assistant").to_owned();
@@ -164,7 +164,7 @@ fn message(message: &Value) -> Message {
     Message { role, parts }
 }
 
-/// An item of the input or the output of the Responses API.
+/// Reads an item of the input or output of the Responses API.
 fn item(item: &Value) -> Message {
     let member = |name: &str| item.get(name).unwrap_or(&Value::Null);
     let role = |role: &str| role.to_owned();
@@ -193,7 +193,7 @@ fn item(item: &Value) -> Message {
     }
 }
 
-/// Returns what a request sends to a model.
+/// Returns the messages of a request body.
 pub(crate) fn of_request(body: &Value) -> Vec<Message> {
     let mut messages = Vec::new();
     let mut add = |role: &str, value: &Value| {
@@ -220,7 +220,7 @@ pub(crate) fn of_request(body: &Value) -> Vec<Message> {
     messages
 }
 
-/// Returns what a model returned in the body of a response.
+/// Returns the messages of a response body.
 pub(crate) fn of_response(body: &Value) -> Vec<Message> {
     let list = |name: &str| body.get(name).and_then(Value::as_array).into_iter().flatten();
     let mut messages: Vec<Message> = list("choices")
@@ -256,12 +256,12 @@ pub(crate) fn of_response(body: &Value) -> Vec<Message> {
     messages
 }
 
-/// The message that the events of a stream make up.
+/// The message assembled from the events of a stream.
 #[derive(Default)]
 pub(crate) struct Streamed {
-    /// By choice or output, and place in it; text in the order of reasoning, text, tool calls.
+    /// By choice or output item, kind, and index, which is their order.
     parts: BTreeMap<(u64, u8, u64), Part>,
-    /// The whole output, which the last event of the Responses API has.
+    /// The complete output, which the last event of the Responses API contains.
     whole: Option<Vec<Message>>,
 }
 
@@ -342,7 +342,7 @@ impl Streamed {
     }
 }
 
-/// Cuts the texts of messages, for someone who does not want all of them.
+/// Cuts the text of each part to a length.
 pub(crate) fn limit(messages: &mut [Message], limit: usize) {
     for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
         if super::cut(&mut part.text, limit) {
@@ -351,12 +351,12 @@ pub(crate) fn limit(messages: &mut [Message], limit: usize) {
     }
 }
 
-/// Returns the data of the events in a text.
+/// Returns the data lines of server-sent events.
 pub(crate) fn data_of_events(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim_start)
 }
 
-/// Returns the last text that a request asks with, for a list: without reading all of the request.
+/// Returns the last text in the messages of a request, for lists, without parsing the rest.
 pub(crate) fn last_prompt(body: Raw<'_>) -> String {
     let list = |name: &str| body.member(name).and_then(|list| list.elements().last());
     let last = list("messages").or_else(|| list("input"));
@@ -364,7 +364,7 @@ pub(crate) fn last_prompt(body: Raw<'_>) -> String {
     last.map(text_of).filter(|text| !text.is_empty()).or_else(other).unwrap_or_default()
 }
 
-/// The text of a message, or of content.
+/// Returns the text of a message or of its content.
 fn text_of(value: Raw<'_>) -> String {
     if value.is_text() {
         return value.string().unwrap_or_default();
@@ -377,7 +377,7 @@ fn text_of(value: Raw<'_>) -> String {
     texts.join(" ")
 }
 
-/// Returns the text in the body of a response, for a list.
+/// Returns the text in a response body, for lists.
 pub(crate) fn text_of_response(body: &str) -> String {
     let body = Raw::new(body.as_bytes());
     let choice = || body.member("choices")?.elements().next()?.member("message").map(text_of);
@@ -387,7 +387,7 @@ pub(crate) fn text_of_response(body: &str) -> String {
     choice().or_else(output).or_else(content).or_else(error).unwrap_or_default()
 }
 
-/// Returns the text in the events of a stream, for a list.
+/// Returns the text in events of a stream, for lists.
 pub(crate) fn text_of_events(events: &str) -> String {
     let text = |data: &str| {
         let event = Raw::new(data.as_bytes());

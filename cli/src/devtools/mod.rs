@@ -1,5 +1,6 @@
-//! Reading the recordings of the SDK (its feature `devtools`): what the viewer, the commands for terminals and the exports
-//! share. The files are documents from elsewhere: nothing in them is trusted, and no line is too long or too odd.
+//! Reads recordings of the SDK (feature `devtools`) for the viewer, the terminal commands and the exports.
+//!
+//! The files may come from anywhere. Nothing in them is trusted, and a line may have any length and any content.
 
 pub(crate) mod detail;
 pub(crate) mod export;

@@ -1,8 +1,8 @@
-//! The server of the viewer: a page and what it asks for, to nobody but the user of this computer.
+//! The server of the viewer: the page, and the recorded calls as JSON.
 //!
-//! Recordings hold prompts, and any page in any browser can send requests to this computer. So each request has to name this
-//! server as its host and, if it has an origin, as its origin; and what is recorded is only given to those who know the token,
-//! which is in the part of the address that browsers send nowhere. Nothing can be changed.
+//! Recordings contain prompts, and any web page can send requests to servers on the same computer. So the `Host` and,
+//! if there is one, the `Origin` of a request must be this server, and recorded data requires the token, which is in
+//! the fragment of the URL, the part that browsers do not send. Everything is read-only.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -30,23 +30,23 @@ use tokio::sync::{mpsc, watch};
 use super::detail::{self, LONGEST_BODY};
 use super::export::{self, Format};
 use super::filter::{Filter, Sort};
-use super::index::Index;
+use super::index::{Call, Index};
 use super::messages;
 use super::totals::totals;
 
-/// How often the files are looked at.
+/// How often the files are checked for new lines.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// How often a page that hears of nothing new hears that.
+/// How often the stream of events repeats the version if nothing changes, to notice that a page is gone.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// More calls than this are not returned at once.
+/// How many calls are returned at once.
 const MOST_CALLS: usize = 500;
 
-/// Of a body and a message, this much is returned, unless more is asked for.
+/// How much of a body or a message is returned, unless the request sets a limit.
 const SHOWN: usize = 256 * 1024;
 
-/// Nothing from elsewhere, nothing inline, and no text that becomes markup.
+/// Nothing remote, nothing inline, and no strings as markup.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
                       trusted-types 'none'";
@@ -62,20 +62,20 @@ const PAGE: &[(&str, &str, &str)] = &[
     ("/plots.js", "text/javascript; charset=utf-8", include_str!("page/plots.js")),
 ];
 
-/// A viewer of some recordings.
+/// The state of the server.
 pub(crate) struct Viewer {
     index: Mutex<Index>,
     /// The version of the index.
     version: watch::Sender<u64>,
     token: String,
-    /// What requests have to name as their host.
+    /// The accepted values of the header `Host`.
     hosts: [String; 2],
 }
 
 type Answer = Response<Either<Full<Bytes>, Live>>;
 
 impl Viewer {
-    /// A viewer for a server on this port of this computer.
+    /// Creates the viewer for a server on a port, with a new token.
     pub(crate) fn new(index: Index, port: u16) -> io::Result<Arc<Self>> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
@@ -87,19 +87,19 @@ impl Viewer {
         }))
     }
 
-    /// Returns the address that a browser has to open.
+    /// Returns the URL of the page, with the token.
     pub(crate) fn url(&self) -> String {
         let [host, _] = &self.hosts;
         format!("http://{host}/#{}", self.token)
     }
 
-    /// Serves the page until the program ends.
+    /// Serves connections, and follows the files, until accepting fails.
     pub(crate) async fn serve(self: &Arc<Self>, listener: TcpListener) -> io::Result<Infallible> {
         let watching = Arc::clone(self);
         tokio::spawn(async move {
             loop {
                 let viewer = Arc::clone(&watching);
-                // A folder that cannot be read now may be readable later.
+                // A directory that cannot be read now may be readable later.
                 let _ = tokio::task::spawn_blocking(move || viewer.update()).await;
                 tokio::time::sleep(PAUSE).await;
             }
@@ -111,7 +111,7 @@ impl Viewer {
                 let service = service_fn(|request| viewer.answer(request));
                 let mut connection = http1::Builder::new();
                 connection.timer(TokioTimer::new());
-                // A browser that goes away is not an error.
+                // A browser that closes its connection is not an error.
                 let _ = connection.serve_connection(TokioIo::new(stream), service).await;
             });
         }
@@ -148,7 +148,7 @@ impl Viewer {
         Ok(answer)
     }
 
-    /// Refuses what does not come from the page of this server or from a user of this computer.
+    /// Returns the response to a request that does not come from this server's page, or that is not a GET.
     fn refusal(&self, request: &Request<Incoming>) -> Option<Answer> {
         let headers = request.headers();
         let mut hosts = headers.get_all(HOST).iter();
@@ -177,7 +177,7 @@ impl Viewer {
     fn is_known(&self, request: &Request<Incoming>) -> bool {
         let given = request.headers().get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
         let (given, token) = (given.unwrap_or_default(), self.token.as_bytes());
-        // The time does not tell how much of it is right.
+        // In constant time, so that the token cannot be guessed piece by piece.
         given.len() == token.len()
             && given.iter().zip(token).fold(0, |differs, (one, other)| differs | (one ^ other)) == 0
     }
@@ -214,7 +214,7 @@ impl Viewer {
             Err(wrong) => return error(StatusCode::BAD_REQUEST, &wrong),
         };
         let index = self.index();
-        let mut calls: Vec<_> = index.calls.iter().filter(|call| filter.matches(&index, call)).collect();
+        let mut calls = query.select(&index, &filter);
         Sort::parse(query.get("sort")).sort(&mut calls);
         let offset = query.number("offset").unwrap_or_default();
         let limit = query.number("limit").unwrap_or(MOST_CALLS).min(MOST_CALLS);
@@ -223,6 +223,7 @@ impl Viewer {
             "version": index.version,
             "folder": index.path().display().to_string(),
             "problems": index.problems(),
+            "runs": index.runs,
             "total": index.calls.len(),
             "matched": calls.len(),
             "offset": offset,
@@ -236,7 +237,7 @@ impl Viewer {
             Err(wrong) => return error(StatusCode::BAD_REQUEST, &wrong),
         };
         let index = self.index();
-        let calls: Vec<_> = index.calls.iter().filter(|call| filter.matches(&index, call)).collect();
+        let calls = query.select(&index, &filter);
         json(&serde_json::to_value(totals(&calls)).unwrap_or_default())
     }
 
@@ -247,7 +248,7 @@ impl Viewer {
         };
         let (places, number) = (index.places(call), call.number);
         let mut answer = json!({"call": index.summary(call), "run": index.run_of(call)});
-        // The files are read without keeping others waiting.
+        // Other requests need not wait while the files are read.
         drop(index);
         let limit = query.number("limit").unwrap_or(SHOWN).min(LONGEST_BODY);
         let mut recorded = match detail::read(&places, number) {
@@ -283,7 +284,7 @@ impl Viewer {
         }
     }
 
-    /// Events with the version of the index, for as long as the page listens.
+    /// Returns a stream of events with the version of the index.
     fn live(&self) -> Answer {
         let mut version = self.version.subscribe();
         let (events, received) = mpsc::channel(1);
@@ -335,6 +336,13 @@ impl Query {
 
     fn number(&self, name: &str) -> Option<usize> {
         self.get(name).parse().ok()
+    }
+
+    /// Returns the calls that match a filter, of one run if the parameters name one.
+    fn select<'a>(&self, index: &'a Index, filter: &Filter) -> Vec<&'a Call> {
+        let run = self.get("run");
+        let is_of_run = |call: &Call| run.is_empty() || index.run_of(call).is_some_and(|known| known.id == run);
+        index.calls.iter().filter(|call| is_of_run(call) && filter.matches(index, call)).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Sums over calls, by model and by day.
+//! Sums over calls: in total, by model, and by day.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ pub(crate) struct Sum {
     pub(crate) input_tokens: u64,
     pub(crate) output_tokens: u64,
     pub(crate) cost: Usd,
-    /// Milliseconds, of the calls whose time is known.
+    /// In milliseconds, without the calls that have not ended.
     pub(crate) elapsed: f64,
     pub(crate) retrying: f64,
 }
@@ -25,7 +25,7 @@ impl Sum {
     fn add(&mut self, call: &Call) {
         self.calls += 1;
         self.failed += u64::from(call.is_error());
-        // A recording may say anything.
+        // A recording may contain any number.
         self.input_tokens = self.input_tokens.saturating_add(call.input_tokens.unwrap_or_default());
         self.output_tokens = self.output_tokens.saturating_add(call.output_tokens.unwrap_or_default());
         self.cost += call.cost.unwrap_or_default();
@@ -44,7 +44,7 @@ pub(crate) struct Row {
 #[derive(Debug, Serialize)]
 pub(crate) struct Totals {
     pub(crate) all: Sum,
-    /// Most expensive first.
+    /// The most expensive first.
     pub(crate) models: Vec<Row>,
     /// In order, in UTC.
     pub(crate) days: Vec<Row>,

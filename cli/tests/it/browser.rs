@@ -49,7 +49,7 @@ impl Browser {
             .arg(program)
             .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
             .args(["--disable-background-networking", "--disable-extensions", "--disable-component-update"])
-            .args(["--hide-scrollbars", "--remote-debugging-pipe"])
+            .args(["--hide-scrollbars", "--no-proxy-server", "--remote-debugging-pipe"])
             .arg(format!("--user-data-dir={}", home.path().join("profile").display()))
             .env("REQUESTS", &requests)
             .env("RESPONSES", &responses)

@@ -249,6 +249,15 @@ fn what_another_program_recorded_cannot_take_over_the_terminal() {
         assert!(ran.stdout.lines().all(|line| !line.starts_with("rm -rf")), "{args:?} {}", ran.stdout);
     }
     assert!(devtools(&world, &["list"]).stderr.contains("version 9 of the format"));
+    #[cfg(unix)]
+    for args in [&["list"][..], &["show", "last"], &["export", "--format", "curl"], &["export", "--format", "test"]] {
+        let command = world.command(&[&["devtools", args[0], "--dir", "recordings"], &args[1..]].concat());
+        let shown = rexpect::session::spawn_command(command, Some(60_000)).unwrap().exp_eof().unwrap();
+        assert!(shown.contains("owned") || args[0] == "list", "{shown:?}");
+        for sequence in ["\u{1b}]0", "\u{1b}[2J", "\u{7}", "\u{9b}"] {
+            assert!(!shown.contains(sequence), "{args:?} {shown:?}");
+        }
+    }
     let curl = devtools(&world, &["export", "--format", "curl"]).stdout;
     let url = curl.lines().next().unwrap();
     assert!(url.starts_with("curl -X 'POST' 'https://openrouter.ai/api/v1/@evil.example/"), "{url}");

@@ -65,15 +65,21 @@ impl Viewer {
         serde_json::from_str(&body).unwrap()
     }
 
-    /// Asks until the list has this many calls.
-    fn wait_for(&self, calls: usize) -> Value {
-        loop {
-            let list = self.json("/api/calls?limit=500");
-            if list["matched"] == calls {
-                return list;
+    /// Follows the events of the page until a filter matches this many calls, and returns the list.
+    fn wait_for(&self, filter: &str, calls: usize) -> Value {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let (port, token) = (self.port, &self.token);
+        let headers = format!("host: 127.0.0.1:{port}\r\nauthorization: Bearer {token}\r\n");
+        write!(stream, "GET /api/live HTTP/1.1\r\n{headers}\r\n").unwrap();
+        for line in BufReader::new(stream).lines() {
+            if line.unwrap().starts_with("data: ") {
+                let list = self.json(&format!("/api/calls?limit=500&q={filter}"));
+                if list["matched"] == calls {
+                    return list;
+                }
             }
-            std::thread::yield_now();
         }
+        panic!("the stream of events ended");
     }
 }
 
@@ -174,7 +180,7 @@ fn only_the_user_and_the_page_get_what_is_recorded() {
 fn lists_filters_and_calls_are_returned_in_parts() {
     let world = world();
     let viewer = Viewer::start(&world);
-    viewer.wait_for(4);
+    viewer.wait_for("", 4);
     let list = viewer.json("/api/calls?q=is:stream+lisbon&sort=cost");
     assert_eq!(
         (&list["matched"], &list["total"], &list["calls"][0]["id"]),
@@ -183,6 +189,9 @@ fn lists_filters_and_calls_are_returned_in_parts() {
     let page = viewer.json("/api/calls?offset=1&limit=2");
     let ids: Vec<_> = page["calls"].as_array().unwrap().iter().map(|call| call["id"].clone()).collect();
     assert_eq!(ids, ["weather-3", "weather-2"]);
+    assert_eq!((&page["runs"][0]["id"], &page["runs"][0]["calls"]), (&json!("weather"), &json!(4)));
+    assert_eq!(viewer.json("/api/calls?run=weather")["matched"], 4);
+    assert_eq!(viewer.json("/api/calls?run=other")["matched"], 0);
     let totals = viewer.json("/api/totals");
     assert_eq!((&totals["all"]["calls"], &totals["all"]["cost"]), (&json!(4), &json!("0.00000724")));
     assert_eq!(
@@ -200,43 +209,25 @@ fn lists_filters_and_calls_are_returned_in_parts() {
     assert!(code == 200 && curl.starts_with("curl -X 'POST'"), "{curl}");
 }
 
-/// Reads events of the page until the list has this many calls.
-fn listen_until(viewer: &Viewer, calls: usize) -> usize {
-    let mut stream = TcpStream::connect(("127.0.0.1", viewer.port)).unwrap();
-    let (port, token) = (viewer.port, &viewer.token);
-    write!(stream, "GET /api/live HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {token}\r\n\r\n")
-        .unwrap();
-    let mut events = 0;
-    for line in BufReader::new(stream).lines() {
-        if line.unwrap().starts_with("data: ") {
-            events += 1;
-            if viewer.json("/api/calls")["total"] == calls {
-                return events;
-            }
-        }
-    }
-    panic!("the stream of events ended");
-}
-
 #[test]
 fn calls_appear_while_they_are_written() {
     let world = World::new();
     let viewer = Viewer::start(&world);
     // The folder does not exist yet.
-    viewer.wait_for(0);
+    viewer.wait_for("", 0);
     let lines: Vec<&str> = WEATHER.lines().collect();
     let path = world.write("recordings/weather-1.jsonl", format!("{}\n{}\n", lines[0], lines[1]));
-    assert!(listen_until(&viewer, 1) >= 1);
+    viewer.wait_for("", 1);
     let append = |text: &str| OpenOptions::new().append(true).open(&path).unwrap().write_all(text.as_bytes()).unwrap();
     let (half, rest) = lines[7].split_at(40);
     append(half);
     append(&format!("{rest}\n{}\n", lines[8]));
-    listen_until(&viewer, 2);
+    viewer.wait_for("", 2);
     // Rotation deletes the oldest file.
     world.write("recordings/zebra-1.jsonl", WEATHER.replace("4711", "4712"));
-    listen_until(&viewer, 6);
+    viewer.wait_for("", 6);
     fs::remove_file(&path).unwrap();
-    listen_until(&viewer, 4);
+    viewer.wait_for("", 4);
 }
 
 #[cfg(unix)]
@@ -254,14 +245,15 @@ fn processes_that_record_at_once_are_kept_apart_when_one_is_killed() {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
     let mut killed = recorded(&["api", "get", "/models"]);
-    viewer.wait_for(1);
+    viewer.wait_for("", 1);
     let mut others: Vec<_> = (0..4).map(|_| recorded(&["Say hello", "-m", "a/b"])).collect();
     killed.kill().unwrap();
     killed.wait().unwrap();
     for other in &mut others {
         assert!(other.wait().unwrap().success());
     }
-    let list = viewer.wait_for(5);
+    viewer.wait_for("-is:unfinished", 4);
+    let list = viewer.wait_for("", 5);
     let calls = list["calls"].as_array().unwrap();
     let of = |outcome: &str| calls.iter().filter(|call| call["outcome"] == outcome).count();
     assert_eq!((of("unfinished"), of("completed")), (1, 4), "{list}");
@@ -510,7 +502,7 @@ fn a_hundred_thousand_calls_open_in_two_seconds_and_filter_in_a_fifth() {
     println!("100000 calls, {} MB", bytes / 1_000_000);
     let started = Instant::now();
     let viewer = Viewer::start(&world);
-    viewer.wait_for(100_000);
+    viewer.wait_for("", 100_000);
     let opened = started.elapsed();
     println!("open: {} ms", opened.as_millis());
     let mut slowest = std::time::Duration::ZERO;
@@ -519,8 +511,8 @@ fn a_hundred_thousand_calls_open_in_two_seconds_and_filter_in_a_fifth() {
         "q=gemini",
         "q=city+number+4242",
         "q=nothing+here",
-        "q=model:claude+cost:>0.0005&sort=cost",
-        "q=time:>1s+-is:stream&sort=slow",
+        "q=model:claude+cost:%3E0.0005&sort=cost",
+        "q=time:%3E1s+-is:stream&sort=slow",
         "sort=tokens&offset=50000",
     ] {
         let mut times: Vec<_> = (0..5)
@@ -565,35 +557,36 @@ fn a_hundred_thousand_calls_open_in_two_seconds_and_filter_in_a_fifth() {
     assert!(opened.as_secs_f64() < 2.0 && slowest.as_secs_f64() < 0.2, "{opened:?} {slowest:?}");
 }
 
-/// Writes pictures of a viewer of `SCREENSHOTS_OF` into `SCREENSHOTS`; see scripts/screenshots.sh.
+/// Writes pictures of a viewer in the folder `SCREENSHOTS_OF` into the folder `SCREENSHOTS`; see scripts/screenshots.sh.
 #[cfg(unix)]
 #[test]
 #[ignore = "run by scripts/screenshots.sh"]
 fn screenshots() {
     let (folder, recordings) = (std::env::var("SCREENSHOTS").unwrap(), std::env::var("SCREENSHOTS_OF").unwrap());
     let world = World::new();
-    let viewer = Viewer::of(world.command(&["devtools", &recordings, "--port", "0"]));
+    let mut command = world.command(&["devtools", "--port", "0"]);
+    command.current_dir(recordings);
+    let viewer = Viewer::of(command);
     let mut browser = Browser::start().expect("screenshots need a Chromium");
-    let list = viewer.json("/api/calls?limit=500");
-    let find = |query: &str| {
-        let found = viewer.json(&format!("/api/calls?q={query}&sort=slow&limit=500"));
-        found["calls"][0]["id"].as_str().unwrap_or_else(|| panic!("no call for {query}: {list}")).to_owned()
+    // The recording of the tests, and an example.
+    viewer.wait_for("is:retried", 2);
+    let ids = |query: &str| -> Vec<String> {
+        let found = viewer.json(&format!("/api/calls?q={query}&sort=slow"));
+        found["calls"].as_array().unwrap().iter().map(|call| call["id"].as_str().unwrap().to_owned()).collect()
     };
-    let (retried, tools, stream) = (find("is:retried"), find("is:tools"), find("is:stream+-is:error"));
-    let two: Vec<_> = viewer.json("/api/calls?q=is:tools&limit=2")["calls"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|call| call["id"].as_str().unwrap().to_owned())
-        .collect();
+    let find = |query: &str| ids(query)[0].clone();
+    let (retried, tools, stream) =
+        (find("is:retried+is:stream"), find("is:tools"), find("is:stream+op:chat+-is:error"));
+    let two = ids("is:tools+op:responses+oslo");
+    let two = [&ids("is:tools+op:responses+celsius")[0], &two[0]];
     let shown =
         "document.querySelectorAll('.row .model').length > 3 && document.querySelector('.panel')?.children.length > 0";
     let pictures = [
-        ("list-light", 1280, "light", String::new(), "document.querySelectorAll('.row .model').length > 3"),
-        ("waterfall-light", 1280, "light", format!("&call={retried}"), shown),
-        ("messages-dark", 1280, "dark", format!("&call={tools}&tab=messages"), shown),
-        ("events-light", 1280, "light", format!("&call={stream}&tab=events"), shown),
-        ("test-dark", 1280, "dark", format!("&call={retried}&tab=copy"), shown),
+        ("list-light", 1120, "light", String::new(), "document.querySelectorAll('.row .model').length > 3"),
+        ("waterfall-light", 1120, "light", format!("&call={retried}"), shown),
+        ("messages-dark", 1120, "dark", format!("&call={tools}&tab=messages"), shown),
+        ("events-light", 1120, "light", format!("&call={stream}&tab=events"), shown),
+        ("test-dark", 1120, "dark", format!("&call={retried}&tab=copy"), shown),
         (
             "errors-dark",
             1280,
@@ -601,8 +594,8 @@ fn screenshots() {
             format!("&q=is:error&call={}", find("is:error")),
             "document.querySelector('.panel')",
         ),
-        ("totals-light", 1280, "light", "&view=totals".to_owned(), "document.querySelector('#totals table')"),
-        ("totals-dark", 1280, "dark", "&view=totals".to_owned(), "document.querySelector('#totals table')"),
+        ("totals-light", 1120, "light", "&view=totals".to_owned(), "document.querySelector('#totals table')"),
+        ("totals-dark", 1120, "dark", "&view=totals".to_owned(), "document.querySelector('#totals table')"),
         (
             "comparison-light",
             1280,
@@ -614,7 +607,7 @@ fn screenshots() {
         ("call-narrow-dark", 400, "dark", format!("&call={retried}"), "document.querySelector('.panel')"),
     ];
     for (name, width, scheme, more, ready) in pictures {
-        browser.size(width, if width > 500 { 800 } else { 720 });
+        browser.size(width, if width > 500 { 640 } else { 680 });
         browser.send(
             "Emulation.setEmulatedMedia",
             json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]}),

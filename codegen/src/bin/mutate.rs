@@ -1,7 +1,7 @@
-//! Draws mutants of the generated code and tells which of them the tests of the generated code kill.
+//! Draws mutants of the generated code and reports which of them the tests of the generated code kill.
 //!
 //! A mutant changes one thing: a name, a value, a kind, a path, where a setter writes. The tests run in a copy of the
-//! repository, without the API document beside it. They report failures by type or by function. So several mutants
+//! repository, without the API document next to it. They report failures by type or by function. So several mutants
 //! share a run if none can be taken for another: each is in a type or in an operation of its own, and no changed type
 //! holds another one. A mutant is killed by a failure of its own type or operation only.
 
@@ -104,7 +104,7 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Copies the files of the repository to where no API document is beside them.
+/// Copies the files of the repository to a place without the API document next to it.
 fn copy(root: &Path) -> Result<PathBuf, Failure> {
     let tree = root.join("target/mutants/tree");
     let listed = Command::new("git").args(["ls-files"]).current_dir(root).output()?;
@@ -308,7 +308,7 @@ impl Check {
     }
 }
 
-/// Where a line stands.
+/// The place of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Block {
     Outside,

@@ -1,4 +1,4 @@
-//! The facts of the document for the tests of the generated code: what is on the wire, without a word of prose, and before
+//! The facts of the document for the tests of the generated code: what is on the wire, without prose, and before
 //! anything is decided about Rust.
 
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use super::Files;
 use crate::node::Node;
 use crate::references::METHODS;
 
-/// Where the facts stand.
+/// The file of the facts.
 pub const FILE: &str = "codegen/tests/api/facts.json";
 
 /// The longest line.

@@ -1,4 +1,4 @@
-//! The free functions, one an operation.
+//! The free functions, one for each operation.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::{Context, Files, HEADER, doc, feature, gate, imports_of, literal, nam
 use crate::model::{Answer, Body, Field, Operation, Paging, Ty};
 use crate::names::{identifier, pascal, words};
 
-/// One function: how to call it and what it does.
+/// A function: how it is called and what it does.
 #[derive(Debug)]
 pub struct Function {
     /// `responses_send`.
@@ -22,7 +22,7 @@ pub struct Function {
     pub params: Option<String>,
     /// The body.
     body: String,
-    /// It answers a stream of events.
+    /// It returns a stream of events.
     pub stream: bool,
 }
 
@@ -36,7 +36,7 @@ impl Function {
     }
 }
 
-/// The functions of an operation: one, or two where it can stream.
+/// The functions of an operation: one, or two if it can stream.
 pub fn functions(operation: &Operation) -> Vec<Function> {
     let one = |name: &str, answer: String, stream: Option<bool>| function(operation, name, answer, stream);
     let events = |ty: &Ty| format!("EventStream<{}>", ty.rust());
@@ -97,7 +97,7 @@ fn function(operation: &Operation, method: &str, answer: String, stream: Option<
     Function { name, method: identifier(method), arguments, answer, params, body, stream: stream == Some(true) }
 }
 
-/// How a parameter is taken and handed on.
+/// How a parameter is accepted and passed on.
 fn scalar(field: &Field) -> (String, String) {
     match &field.ty {
         Ty::Bool | Ty::Integer | Ty::Number => (field.ty.rust(), field.rust.clone()),
@@ -140,8 +140,7 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
         by_namespace.entry(&operation.namespace).or_default().push(operation);
     }
     let mut root = format!(
-        "{HEADER}//! The operations of the API as free functions, one an operation. What a program does not call is not in its\n\
-         //! binary.\n//!\n//! A function describes its request and returns a [`Call`](crate::Call), which sends it when awaited.\n\n"
+        "{HEADER}//! The operations of the API as free functions. The binary of a program contains only the functions that it calls.\n//!\n//! A function describes its request and returns a [`Call`](crate::Call), which sends it when awaited.\n\n"
     );
     let mut exports = String::new();
     for (namespace, operations) in &by_namespace {
@@ -155,7 +154,7 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
             }
         }
         if operations.iter().any(|operation| operation.deprecated.is_some()) {
-            exports.push_str("#[expect(deprecated, reason = \"each function says what to use in its place\")]\n");
+            exports.push_str("#[expect(deprecated, reason = \"each function says what to use instead\")]\n");
         }
         exports.push_str(&format!("{gate}pub use self::{namespace}::{{{}}};\n", names.join(", ")));
         files.insert(format!("src/funcs/{namespace}.rs"), file(context, namespace, operations));
@@ -269,7 +268,7 @@ pub fn operation_doc(
         facts.push(format!("Optional parameters: `.params({params}::new()…)` on the call."));
     }
     if operation.paging.is_some() {
-        facts.push("Pages: `.pages()` and `.items()` on the call ask for the following ones.".to_owned());
+        facts.push("Paginated: `.pages()` and `.items()` on the call request the following pages.".to_owned());
     }
     doc(out, indent, &sentence, &facts);
 }
@@ -293,7 +292,7 @@ fn write_function(
     out.push('\n');
     if let Some(alias) = alias {
         let name = alias_name(alias, function);
-        out.push_str(&format!("/// The same as [`{}`], under the name of the namespace `{alias}`.\n", function.name));
+        out.push_str(&format!("/// Same as [`{}`], under the name of the namespace `{alias}`.\n", function.name));
         let names: Vec<_> = function.arguments.iter().map(|(name, _)| name.clone()).collect();
         out.push_str(&deprecation(operation, ""));
         out.push_str(&signature(&name, function));
@@ -304,9 +303,9 @@ fn write_function(
     out.push_str("///\n/// # Errors\n");
     let statuses: Vec<_> = operation.errors.iter().map(String::as_str).collect();
     out.push_str(&match statuses.as_slice() {
-        [] => "/// [`Error`](crate::Error), by what went wrong.\n".to_owned(),
+        [] => "/// [`Error`](crate::Error), if the call fails.\n".to_owned(),
         list => format!(
-            "/// [`Error::Api`](crate::Error::Api) with status {}; other variants where no answer came.\n",
+            "/// [`Error::Api`](crate::Error::Api) with status {}; other variants if no response was received.\n",
             list.join(", ")
         ),
     });

@@ -10,8 +10,17 @@ use crate::Failure;
 const BASE: &str = "https://github.com/openrouter-kit/openrouter-kit/blob/main/";
 
 /// Pages of `docs` about the crate itself, which do not help to write programs.
-const OPTIONAL: &[&str] =
-    &["faults", "fuzzing", "lines", "mutants", "performance", "promises", "recorded-traffic", "versions"];
+const OPTIONAL: &[&str] = &[
+    "error-texts",
+    "faults",
+    "fuzzing",
+    "lines",
+    "mutants",
+    "performance",
+    "promises",
+    "recorded-traffic",
+    "versions",
+];
 
 /// Adds both files. `files` has the reference pages; the other documents are read from the tree at `root`.
 pub fn emit(root: &Path, files: &mut Files) -> Result<(), Failure> {

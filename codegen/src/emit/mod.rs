@@ -32,7 +32,7 @@ pub struct Context<'a> {
     pub homes: BTreeMap<&'a str, &'a str>,
     /// A sentence about each module.
     pub about: &'a BTreeMap<String, String>,
-    /// Types that stand in `models` too, besides their module.
+    /// Types that are in `models` too, besides their module.
     pub front: &'a BTreeSet<String>,
     /// Types for which a part is written by hand: `roots`, `streams`, `pages`.
     pub by_hand: &'a BTreeMap<String, Vec<String>>,
@@ -54,7 +54,7 @@ pub fn all(context: &Context<'_>) -> Files {
 }
 
 impl Context<'_> {
-    /// True where this part of the type is written by hand.
+    /// Returns `true` if this part of the type is handwritten.
     pub fn is_by_hand(&self, part: &str, name: &str) -> bool {
         self.by_hand.get(part).is_some_and(|names| names.iter().any(|own| own == name))
     }
@@ -94,7 +94,7 @@ pub fn literal(text: &str) -> String {
     format!("{text:?}")
 }
 
-/// The `use` lines for types: each name from the module that it stands in, so that the compiler can say which feature a
+/// The `use` lines for types: each name from its module, so that the compiler can say which feature a
 /// missing one needs.
 pub fn imports_of<'a>(context: &Context<'_>, names: impl IntoIterator<Item = &'a str>) -> String {
     let mut by_module: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
@@ -117,7 +117,7 @@ pub fn imports_of<'a>(context: &Context<'_>, names: impl IntoIterator<Item = &'a
 
 /// Returns the names in code that consists of types and calls only.
 pub fn names_in(code: &str) -> impl Iterator<Item = &str> {
-    // What stands between quotes is text.
+    // Text is between quotes.
     let code = code.split('"').step_by(2);
     code.flat_map(|part| part.split(|c: char| !c.is_alphanumeric() && c != '_')).filter(|word| !word.is_empty())
 }
@@ -158,7 +158,7 @@ fn paragraph(out: &mut String, indent: &str, text: &str) {
     out.push_str(&format!("{indent}/// {line}\n"));
 }
 
-/// Text that rustdoc would read as a link or as HTML stands as it is.
+/// Escapes text that rustdoc would read as a link or as HTML.
 pub fn escape(text: &str) -> String {
     let mut out = String::new();
     let mut code = false;
@@ -181,15 +181,15 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// What stands above a field or parameter.
+/// Writes the docs of a field or parameter.
 pub fn field_doc(context: &Context<'_>, out: &mut String, indent: &str, field: &Field) {
     let sentence = context
         .prose
         .get(&field.key)
-        .map_or_else(|| format!("Member `{}` of the API document.", field.wire), str::to_owned);
+        .map_or_else(|| format!("Field `{}` of the API document.", field.wire), str::to_owned);
     let mut facts = field.facts.clone();
     if field.rust.trim_start_matches("r#") != field.wire {
-        facts.push(format!("On the wire `{}`.", field.wire));
+        facts.push(format!("`{}` in JSON.", field.wire));
     }
     if field.deprecated {
         facts.push("Deprecated by the API.".to_owned());

@@ -35,9 +35,9 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
 
     let mut root = format!(
         "{HEADER}//! Every type of the API: plain data, one type for one thing.\n//!\n\
-         //! Each namespace is a module. The types that most programs write stand here too.\n//!\n\
-         //! Requests are made with `new` (what the API requires) and setters named like the fields. Everything that arrives \
-         keeps what\n//! this version does not know: open enums and unions have a variant `Unrecognized`, objects a field \
+         //! Each namespace is a module. The types that most programs use are also here.\n//!\n\
+         //! Requests are created with `new` (with the required fields) and setters named like the other fields. Responses \
+         keep what\n//! this version does not know: enums and unions have a variant `Unrecognized`, objects a field \
          `extra`.\n\n\
          pub use crate::core::FilePart;\n\
          pub use crate::core::wire::{{Extra, Json, JsonObject, Patch, Secret, Unrecognized}};\n\n"
@@ -175,10 +175,10 @@ fn plain_names(kind: &Kind) -> BTreeSet<&'static str> {
 
 fn title(home: &str, part: &str) -> String {
     let what = match part {
-        "events" => "What streams of this namespace hold.",
-        "request" => "What is only sent.",
-        "response" => "What is only received.",
-        "content" => "What is sent and received.",
+        "events" => "The events of streams.",
+        "request" => "Types that are only sent.",
+        "response" => "Types that are only received.",
+        "content" => "Types that are sent and received.",
         _ => return format!("Types of `{}`.", feature(home)),
     };
     format!("Types of `{}`. {what}", feature(home))
@@ -272,7 +272,7 @@ fn type_doc(context: &Context<'_>, answers: &Answers, ty: &Type, out: &mut Strin
     let sentence =
         given.or_else(|| operation.map(|operation| of_operation(operation, ty))).unwrap_or_else(|| match &ty.kind {
             Kind::Enum(_) => format!("The values of `{}`.", ty.key),
-            Kind::Union(_) => format!("What `{}` may be.", ty.key),
+            Kind::Union(_) => format!("The forms of `{}`.", ty.key),
             _ => format!("The object at `{}`.", ty.key),
         });
     let component = !ty.key.contains(['.', '[', '{', '|', '(']);
@@ -299,7 +299,7 @@ fn of_operation(operation: &Operation, ty: &Type) -> String {
     let function = operation.function();
     match &ty.kind {
         Kind::Parameters(_) => {
-            format!("The optional parameters of `{function}`. Left out, the server's defaults hold.")
+            format!("The optional parameters of `{function}`. The server's defaults apply to those that are omitted.")
         }
         Kind::Form(_) => format!("The form that `{function}` sends."),
         _ if ty.key.ends_with(".request") => format!("The body of `{function}`."),
@@ -323,7 +323,7 @@ fn structure(context: &Context<'_>, ty: &Type, own: &Struct, out: &mut String) {
         };
         out.push_str(&format!("    pub {}: {of},\n", field.rust));
     }
-    out.push_str("    /// Members beyond the typed ones; see [`Extra`].\n    pub extra: Extra,\n}\n\n");
+    out.push_str("    /// Fields that this type does not know; see [`Extra`].\n    pub extra: Extra,\n}\n\n");
     let constants: Vec<_> = own.constants.iter().map(|(name, value)| format!("{} = {value}", literal(name))).collect();
     let constants = if constants.is_empty() { String::new() } else { format!(" [{}]", constants.join(", ")) };
     if own.fields.is_empty() {
@@ -377,8 +377,11 @@ fn constructor(ty: &Type, fields: &[Field], rest: &str, out: &mut String) {
     let arguments: Vec<_> = required.iter().map(|field| format!("{}: {}", field.rust, argument(field).0)).collect();
     let derives_default = required.is_empty();
     out.push_str(&format!("\nimpl {} {{\n", ty.name));
-    let what =
-        if required.is_empty() { "Without members.".to_owned() } else { "With what the API requires.".to_owned() };
+    let what = if required.is_empty() {
+        "Creates a value without fields.".to_owned()
+    } else {
+        "Creates a value with the required fields.".to_owned()
+    };
     out.push_str(&format!("    /// {what}\n    #[inline]\n"));
     if required.len() > 7 {
         out.push_str("    #[expect(clippy::too_many_arguments, reason = \"the API requires them all\")]\n");
@@ -425,11 +428,11 @@ fn setters(context: &Context<'_>, name: &str, fields: &[Field], out: &mut String
     out.push_str("});\n");
 }
 
-/// What stands above a setter: what it takes, and the sentence of its field.
+/// Writes the docs of a setter: what it accepts, and the sentence of its field.
 fn setter_doc(context: &Context<'_>, field: &Field, out: &mut String) {
     let name = field.rust.trim_start_matches("r#");
     let takes = match (&field.presence, &field.ty) {
-        (Presence::Patched, _) => format!("Changes `{name}`; a plain value sets it, `Patch::Clear` empties it."),
+        (Presence::Patched, _) => format!("Changes `{name}`; a plain value sets it, `Patch::Clear` clears it."),
         (_, Ty::List(_)) => format!("Sets `{name}`, from one element or a list."),
         (_, Ty::Map(_)) => format!("Sets `{name}`, from a map or from pairs of name and value."),
         _ => format!("Sets `{name}`."),
@@ -460,8 +463,8 @@ fn write_union(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
                 Ty::String => "Plain text.".to_owned(),
                 Ty::List(_) => "A list.".to_owned(),
                 Ty::Integer | Ty::Number => "A number.".to_owned(),
-                Ty::Bool => "A truth value.".to_owned(),
-                _ => "One of the forms this value may have.".to_owned(),
+                Ty::Bool => "A boolean.".to_owned(),
+                _ => "One of the forms of this value.".to_owned(),
             });
         let facts: Vec<_> = match variant.tags.as_slice() {
             [] => Vec::new(),
@@ -475,7 +478,9 @@ fn write_union(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
         let inner = if variant.boxed { format!("Box<{}>", variant.ty.rust()) } else { variant.ty.rust() };
         out.push_str(&format!("    {}({inner}),\n", variant.rust));
     }
-    out.push_str("    /// A value that fits none of these types, kept whole.\n    Unrecognized(Unrecognized),\n}\n\n");
+    out.push_str(
+        "    /// A value that matches none of these types, kept whole.\n    Unrecognized(Unrecognized),\n}\n\n",
+    );
     let name = |index: usize| union.variants.get(index).map(|variant| variant.rust.as_str()).unwrap_or_default();
     let block = |out: &mut String, head: &str, lines: Vec<String>| {
         if !lines.is_empty() {
@@ -677,7 +682,7 @@ fn shortcuts(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) 
         let Some(of) = context.api.find(of) else { continue };
         let Kind::Enum(values) = &of.kind else { continue };
         for value in values.iter().filter(|value| union.variants.iter().all(|other| other.rust != value.rust)) {
-            body.push_str(&format!("\n    /// [`{}::{}`] as a value of this type.\n", of.name, value.rust));
+            body.push_str(&format!("\n    /// Converted from [`{}::{}`].\n", of.name, value.rust));
             body.push_str("    #[allow(non_upper_case_globals, reason = \"it is used like a variant\")]\n");
             body.push_str(&format!(
                 "    pub const {}: Self = Self::{}({}::{});\n",
@@ -691,7 +696,7 @@ fn shortcuts(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) 
         let made = format!("{}::new({argument})", of.name);
         let made = if variant.boxed { format!("Box::new({made})") } else { made };
         body.push_str(&format!(
-            "\n    /// Returns the object whose `{}` is `{tag}`, without further settings; [`{}`] has those.\n    #[inline]\n    pub fn {}() -> Self {{\n        Self::{}({made})\n    }}\n",
+            "\n    /// Creates the object whose `{}` is `{tag}`, without further settings; [`{}`] has those.\n    #[inline]\n    pub fn {}() -> Self {{\n        Self::{}({made})\n    }}\n",
             union.tag, of.name, identifier(tag), variant.rust
         ));
         add(&union.tag, tag, &format!("{}::{}()", ty.name, identifier(tag)));
@@ -730,7 +735,7 @@ fn mark(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) -> Op
         })
         .collect();
     out.push_str(&format!(
-        "\nimpl {} {{\n    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a\n    /// part of an unknown type stays as it is.\n    #[must_use]\n    #[inline]\n    pub fn {MARK}(mut self, mark: impl Into<{of}>) -> Self {{\n        let mark = mark.into();\n        match &mut self {{\n{arms}            Self::Unrecognized(_) => {{}}\n        }}\n        self\n    }}\n}}\n",
+        "\nimpl {} {{\n    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra field; a\n    /// part of an unknown type is unchanged.\n    #[must_use]\n    #[inline]\n    pub fn {MARK}(mut self, mark: impl Into<{of}>) -> Self {{\n        let mark = mark.into();\n        match &mut self {{\n{arms}            Self::Unrecognized(_) => {{}}\n        }}\n        self\n    }}\n}}\n",
         ty.name
     ));
     let name = &ty.name;
@@ -774,7 +779,7 @@ fn accessors(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) 
             })
             .collect();
         body.push_str(&format!(
-            "\n    /// Returns the field `{}`, which all variants have; `None` where it is absent or the variant is unknown.\n    #[inline]\n    pub fn {name}(&self) -> Option<{returned}> {{\n        match self {{\n{arms}            Self::Unrecognized(_) => None,\n        }}\n    }}\n",
+            "\n    /// Returns the field `{}`, which all variants have; `None` if it is missing or the variant is unknown.\n    #[inline]\n    pub fn {name}(&self) -> Option<{returned}> {{\n        match self {{\n{arms}            Self::Unrecognized(_) => None,\n        }}\n    }}\n",
             field.wire
         ));
         let [union, member] = [&ty.name, &field.wire].map(|text| literal(text));
@@ -822,7 +827,7 @@ fn parameters(context: &Context<'_>, ty: &Type, fields: &[Field], out: &mut Stri
         out.push_str(&format!("    pub {}: Option<{}>,\n", field.rust, field.ty.rust()));
     }
     out.push_str(&format!(
-        "}}\n\nimpl {} {{\n    /// Without parameters.\n    #[inline]\n    pub fn new() -> Self {{\n        Self::default()\n    }}\n",
+        "}}\n\nimpl {} {{\n    /// Creates a set of parameters with none of them set.\n    #[inline]\n    pub fn new() -> Self {{\n        Self::default()\n    }}\n",
         ty.name
     ));
     out.push_str(&format!(
@@ -860,7 +865,7 @@ fn form(context: &Context<'_>, ty: &Type, fields: &[Field], out: &mut String) {
     let mut required = fields.iter().filter(|field| field.presence == Presence::Required);
     if required.next().is_some_and(|field| field.ty == Ty::Bytes) && required.next().is_none() {
         out.push_str(&format!(
-            "\n/// A form with this file.\nimpl<T: Into<FilePart>> From<T> for {} {{\n    #[inline]\n    fn from(file: T) -> Self {{\n        Self::new(file)\n    }}\n}}\n",
+            "\n/// Creates a form with this file.\nimpl<T: Into<FilePart>> From<T> for {} {{\n    #[inline]\n    fn from(file: T) -> Self {{\n        Self::new(file)\n    }}\n}}\n",
             ty.name
         ));
     }

@@ -1,7 +1,7 @@
 //! The reference pages under `docs/sdks`, one a namespace, in the shape of the official SDKs' pages.
 //!
-//! Examples are whole programs. Their values come from the types; where a better one is known, it stands in
-//! `pages/examples.yaml`. What no document says (situations, operations that send nothing) stands in Markdown files beside
+//! Examples are whole programs. Their values come from the types; if a better one is known, it is in
+//! `pages/examples.yaml`. What no document says (situations, operations that send nothing) is in Markdown files next to
 //! it: `pages/PAGE.METHOD.md` follows the examples of an operation, `pages/PAGE.md` ends a page.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -178,15 +178,15 @@ fn write(context: &Context<'_>, pages: &Pages, page: &Page<'_>, files: &mut File
     }
     let feature = feature(page.namespace);
     out.push_str(&format!("Feature `{feature}`. With the facade: `client.{}`. ", page.access));
-    out.push_str(&format!("As functions: `funcs::{}_…`.", page.prefix));
+    out.push_str(&format!("With functions: `funcs::{}_…`.", page.prefix));
     if page.prefix != page.namespace {
         let other = page.namespace.replace('_', "-");
-        out.push_str(&format!(" The same operations under their other name: [{}]({other}.md).", title(page.namespace)));
+        out.push_str(&format!(" The same operations under another name: [{}]({other}.md).", title(page.namespace)));
     }
     out.push_str("\n\n### Available Operations\n\n");
     for operation in &page.operations {
         for function in functions(operation) {
-            let what = if function.stream { "The same, as a stream of events." } else { sentence(context, operation) };
+            let what = if function.stream { "Streams the response as events." } else { sentence(context, operation) };
             out.push_str(&format!("* [{0}](#{0}) - {what}\n", function.method));
         }
     }
@@ -305,9 +305,9 @@ struct Way<'a> {
     call: String,
 }
 
-/// What an example hands over.
+/// What an example passes.
 struct Arguments {
-    /// The arguments as they stand in the call.
+    /// The arguments in the call.
     names: Vec<String>,
     /// The lines before the call.
     lines: Vec<String>,
@@ -528,7 +528,7 @@ impl Values<'_> {
         }
     }
 
-    /// A struct with what it requires, or with its first plain field where it requires nothing.
+    /// A struct with what it requires, or with its first plain field if it requires nothing.
     fn filled(&self, name: &str) -> String {
         let made = self.named(name, "", 0);
         let fields = match self.context.api.find(name).map(|ty| &ty.kind) {
@@ -596,7 +596,7 @@ impl Values<'_> {
     }
 }
 
-/// A member's name as a text that stands for its value.
+/// A member's name as an example of its text.
 fn wire_or(empty: &str, wire: &str) -> String {
     if wire.is_empty() { empty.to_owned() } else { wire.to_lowercase().replace('_', "-") }
 }
@@ -613,7 +613,7 @@ fn parameters(context: &Context<'_>, pages: &Pages, operation: &Operation, funct
     let values = Values { context, pages, namespace: &operation.namespace };
     out.push_str("\n### Parameters\n\n");
     if function.arguments.is_empty() && function.params.is_none() {
-        out.push_str("None, besides the [options](#options) of every call.\n");
+        out.push_str("None, except the [options](#options) of every call.\n");
         return;
     }
     out.push_str("| Name | Type | Required | Description | Example |\n| --- | --- | --- | --- | --- |\n");
@@ -637,7 +637,7 @@ fn parameters(context: &Context<'_>, pages: &Pages, operation: &Operation, funct
         let of_type = context.api.find(ty);
         let what = of_type.and_then(|ty| context.prose.of_type(ty)).unwrap_or(match name {
             "params" => "The optional parameters, set by `.params(…)` on the call.",
-            _ => "What is sent.",
+            _ => "The request.",
         });
         row(name, ty, name != "params", &what.replace('|', "\\|"), None);
         let fields = match of_type.map(|ty| &ty.kind) {
@@ -666,15 +666,15 @@ fn response(context: &Context<'_>, operation: &Operation, function: &Function, o
     };
     let sentence = ty.and_then(|name| context.api.find(name)).and_then(|ty| context.prose.of_type(ty));
     let sentence = sentence.unwrap_or(match &operation.answer {
-        Answer::Empty => "Nothing but success.",
-        Answer::Bytes => "The bytes of a file: read them as they come, collect them, or save them.",
+        Answer::Empty => "The response has no content.",
+        Answer::Bytes => "The bytes of a file. Read them as they arrive, collect them, or save them to a file.",
         _ => "",
     });
     let sentence = if sentence.is_empty() { String::new() } else { format!(": {sentence}") };
     out.push_str(&format!("\n### Response\n\n**{}**{sentence}\n", linked(context, &function.answer)));
     if operation.paging.is_some() {
         out.push_str(
-            "\nIt is a page: in place of `.await`, `.items()` on the call walks over the items of all pages, and `.pages()` \
+            "\nIt is one page: instead of `.await`, `.items()` on the call iterates over the items of all pages, and `.pages()` \
              over the pages.\n",
         );
     }
@@ -690,7 +690,7 @@ fn errors(context: &Context<'_>, operation: &Operation, out: &mut String) {
     }
     out.push_str("| `ApiErrorKind::Default` | any other 4XX, 5XX | \\*/\\* |\n");
     out.push_str(
-        "\nThese are kinds of `Error::Api`. What else a call may fail with, and what to do: [errors](../errors.md).\n",
+        "\nThese are kinds of `Error::Api`. For all errors of a call and how to handle them, see [errors](../errors.md).\n",
     );
 }
 

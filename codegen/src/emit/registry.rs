@@ -1,6 +1,6 @@
 //! The registry of the generator's own tests: every type by its place in the document, every function by its operation.
 //!
-//! It tells how a value is handed over and nothing else. What has to come out stands in the document; the tests read it
+//! It says how a value is passed and nothing else. The expected result is in the document; the tests read it
 //! there by themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -134,7 +134,7 @@ pub fn emit_roots(context: &Context<'_>, files: &mut Files) {
     let types = match paths.as_str() {
         "" => String::new(),
         paths => format!(
-            "/// Those of the types that stand in modules of their namespaces only.\n\
+            "/// Those of the types that are only in modules of their namespaces.\n\
              pub(crate) mod types {{\n    pub(crate) use openrouter_kit::models::{{{paths}}};\n}}\n\n"
         ),
     };

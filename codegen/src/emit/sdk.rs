@@ -1,4 +1,4 @@
-//! The facade: one struct a namespace, one method an operation.
+//! The facade: one struct for each namespace, one method for each operation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,12 +87,12 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
          #[derive(Clone, Debug)]\npub struct OpenRouter {\n    core: OpenRouterCore,\n}\n\n\
          impl OpenRouter {\n\
          \x20   /// Creates a client with this API key and the default options.\n    ///\n    /// # Errors\n\
-         \x20   /// [`Error::InvalidRequest`] when the key is empty or not a valid header value.\n\
+         \x20   /// [`Error::InvalidRequest`] if the key is empty or not a valid header value.\n\
          \x20   pub fn new(api_key: impl Into<String>) -> Result<Self, Error> {\n        OpenRouterCore::new(api_key).map(Self::from)\n    }\n\n\
          \x20   /// Creates a client with the options of the environment; see [`OpenRouterCore::from_env`].\n    ///\n    /// # Errors\n\
-         \x20   /// [`Error::InvalidRequest`] when a variable holds a value that cannot be used.\n\
+         \x20   /// [`Error::InvalidRequest`] if a variable is invalid.\n\
          \x20   pub fn from_env() -> Result<Self, Error> {\n        OpenRouterCore::from_env().map(Self::from)\n    }\n\n\
-         \x20   /// Starts building a client with options.\n\
+         \x20   /// Starts building a client.\n\
          \x20   pub fn builder() -> ClientBuilder<Self> {\n        ClientBuilder::default()\n    }\n\n\
          \x20   /// Creates a request for an operation that this crate does not know, such as\n\
          \x20   /// one that is newer. See [`OpenRouterCore::request`].\n    #[inline]\n\
@@ -110,7 +110,7 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
 fn about(context: &Context<'_>, namespace: &str) -> String {
     match context.about.get(namespace) {
         Some(sentence) => sentence.clone(),
-        None => format!("The namespaces that the official SDKs have under `{namespace}`."),
+        None => format!("The namespaces under `{namespace}` in the official SDKs."),
     }
 }
 
@@ -142,14 +142,14 @@ fn file(context: &Context<'_>, namespace: &str, operations: &[&Operation]) -> St
 }
 
 fn method(context: &Context<'_>, operation: &Operation, function: &Function, facade: &str, out: &mut String) {
-    // The struct of the namespace stands before a type of the same name.
+    // The struct of the namespace shadows a type of the same name.
     let seen = |ty: &str| match context.homes.get(facade) {
         Some(home) => qualified(ty, facade, home),
         None => ty.to_owned(),
     };
     out.push('\n');
     operation_doc(context, operation, function, out, "    ");
-    out.push_str(&format!("    ///\n    /// The same as [`funcs::{}`].\n", function.name));
+    out.push_str(&format!("    ///\n    /// Same as [`funcs::{}`].\n", function.name));
     let arguments: String = function.arguments.iter().map(|(name, ty)| format!(", {name}: {}", seen(ty))).collect();
     let names: String = function.arguments.iter().map(|(name, _)| format!(", {name}")).collect();
     let deprecation = deprecation(operation, "    ");
@@ -189,7 +189,7 @@ fn group_file(context: &Context<'_>, group: &str, members: &BTreeSet<(String, St
     for (member, namespace) in members {
         let gate = gate([namespace]);
         body.push_str(&format!(
-            "\n    /// The same as [`OpenRouter::{namespace}`](crate::OpenRouter::{namespace}).\n    {}    #[inline]\n    pub fn {member}(self) -> super::{}<'a> {{\n        super::{}::new(self.core)\n    }}\n",
+            "\n    /// Same as [`OpenRouter::{namespace}`](crate::OpenRouter::{namespace}).\n    {}    #[inline]\n    pub fn {member}(self) -> super::{}<'a> {{\n        super::{}::new(self.core)\n    }}\n",
             gate.replace('\n', "\n    ").trim_end_matches(' '),
             facade_name(namespace),
             facade_name(namespace)

@@ -93,7 +93,7 @@ impl Document {
         node["parameters"].as_array().into_iter().flatten().map(|parameter| self.follow(parameter)).collect()
     }
 
-    /// What stands behind references.
+    /// What references lead to.
     pub(crate) fn follow<'a>(&'a self, mut node: &'a Value) -> &'a Value {
         while let Some(reference) = node["$ref"].as_str() {
             node = self.root.pointer(reference.strip_prefix('#').unwrap()).unwrap();

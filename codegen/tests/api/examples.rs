@@ -66,7 +66,7 @@ fn every_example_of_the_document_survives_a_round_trip() {
     for (place, example) in all_examples(&document) {
         let Some(known) = types.get(place.as_str()) else { continue };
         if example.is_null() {
-            // Null is no value of a type but of the members that may hold it.
+            // Null is not a value of a type but of the members that may be null.
             null += 1;
             continue;
         }
@@ -75,7 +75,7 @@ fn every_example_of_the_document_survives_a_round_trip() {
             Err(error) => wrong.push(format!("{place}: {error}")),
             Ok(seen) => match json.difference(&seen.written) {
                 Some(at) => wrong.push(format!("{place}: differs at {at}")),
-                None if seen.shown.contains("Unrecognized(Unrecognized") || seen.misfits > 0 => {
+                None if seen.shown.contains("Unrecognized(Unrecognized") || seen.mismatches > 0 => {
                     wrong.push(format!("{place}: is kept whole"))
                 }
                 None => typed += 1,

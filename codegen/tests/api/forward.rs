@@ -25,7 +25,7 @@ enum Change {
     UnknownMember,
     AbsentMember,
     NullMember,
-    MisfitMember,
+    MismatchMember,
 }
 
 /// A value that differs from what the document says in one place.
@@ -92,7 +92,7 @@ impl<'a> Walk<'a> {
             let mut without = object.clone();
             without.as_object_mut().unwrap().remove(name);
             self.add(Change::AbsentMember, pointer, name, without);
-            for (change, other) in [(Change::NullMember, Value::Null), (Change::MisfitMember, misfit(value))] {
+            for (change, other) in [(Change::NullMember, Value::Null), (Change::MismatchMember, mismatch(value))] {
                 let mut changed = object.clone();
                 changed[name] = other;
                 self.add(change, pointer, name, changed);
@@ -127,7 +127,7 @@ impl<'a> Walk<'a> {
             }
             for name in self.document.required(branch).into_iter().filter(|name| Some(*name) != tag) {
                 let mut broken = value.clone();
-                broken[name] = misfit(&value[name]);
+                broken[name] = mismatch(&value[name]);
                 self.add(Change::BrokenBranch, pointer, name, broken);
             }
             self.schema(branch, pointer);
@@ -151,7 +151,7 @@ fn is_constant(document: &Document, schema: &Value) -> bool {
 }
 
 /// A value of another kind.
-fn misfit(value: &Value) -> Value {
+fn mismatch(value: &Value) -> Value {
     match value {
         Value::Object(_) | Value::Array(_) => json!(TEXT),
         _ => json!({"not": {"what": ["is", "expected"]}}),
@@ -197,7 +197,7 @@ fn whatever_a_later_version_brings_survives_a_round_trip() {
                         wrong.push(format!("{name}{place}: {change:?}: differs at {at}"));
                     }
                     // Where a text is expected and an object comes, only what it consists of is shown.
-                    if must_show && !seen.shown.contains(TEXT) && seen.misfits == 0 {
+                    if must_show && !seen.shown.contains(TEXT) && seen.mismatches == 0 {
                         wrong.push(format!("{name}{place}: {change:?}: is not to be seen in {}", seen.shown));
                     }
                 }

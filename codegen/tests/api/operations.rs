@@ -81,7 +81,7 @@ fn event_schema<'a>(document: &'a Document, stated: &Stated<'a>) -> Option<&'a V
 
 /// An answer and the values that must come out of it.
 fn answer(document: &Document, stated: &Stated<'_>, stream: bool, round: usize) -> (Answer, Vec<Value>) {
-    // A value with an error is no value of the operation.
+    // A value with an error is not a value of the operation.
     let sample = |schema: &Value| {
         let mut value = Sampler::small(document, round).value(schema);
         value.as_object_mut().unwrap().remove("error");

@@ -1,4 +1,4 @@
-//! The `Debug` form of a value beside its JSON. It is derived, so that it has the names of Rust, and tells which field holds
+//! The `Debug` form of a value next to its JSON. It is derived, so that it has the names of Rust, and shows which field holds
 //! what.
 
 use std::collections::BTreeMap;
@@ -120,7 +120,7 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// Reads the fields of an object, each beside the member that it is named for.
+    /// Reads the fields of an object, each with the member that it is named for.
     fn fields(&mut self, of: &str, json: Option<&Value>) -> Result<(), String> {
         let members = json.and_then(Value::as_object).ok_or_else(|| format!("{of} is not an object: {json:?}"))?;
         let mut left: Vec<&str> = members.keys().map(String::as_str).collect();

@@ -29,7 +29,7 @@ pub(crate) struct Seen {
     /// The parts that no type describes.
     pub(crate) untyped: Vec<String>,
     /// The members that do not fit their fields.
-    pub(crate) misfits: usize,
+    pub(crate) mismatches: usize,
 }
 
 impl Known {
@@ -74,7 +74,7 @@ fn look<T: Wire>(json: &str, show: bool) -> Result<Seen, String> {
         written: written(&value)?,
         shown: if show { format!("{value:?}") } else { String::new() },
         untyped: untyped(&value).into_iter().map(|part| format!("{} ({:?})", part.path, part.kind)).collect(),
-        misfits: value.extra().map_or(0, |extra| extra.misfits().count()),
+        mismatches: value.extra().map_or(0, |extra| extra.mismatches().count()),
     })
 }
 

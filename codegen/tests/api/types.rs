@@ -28,7 +28,7 @@ pub(crate) fn places(document: &Document) -> Vec<Place<'_>> {
             let name = format!("{}({})", stated.id, parameter["name"].as_str().unwrap());
             descend(document, name, &parameter["schema"], &mut list);
         }
-        // A multipart form is no JSON; the tests of operations send it.
+        // A multipart form is not JSON; the tests of operations send it.
         let bodies = stated.operation["requestBody"]["content"].as_object().into_iter().flatten();
         for (_, content) in bodies.filter(|(media_type, _)| !media_type.starts_with("multipart/")) {
             descend(document, format!("{}.request", stated.id), &content["schema"], &mut list);

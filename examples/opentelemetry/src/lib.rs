@@ -1,4 +1,4 @@
-//! Exports the spans and metrics of a program that uses `openrouter-kit` by OTLP over HTTP.
+//! Exports the spans and metrics of a program that uses `openrouter-kit` with OTLP over HTTP.
 
 use std::error::Error;
 
@@ -13,17 +13,17 @@ use tracing_opentelemetry::{MetricsLayer, OpenTelemetryLayer, OpenTelemetrySpanE
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::{Layer, layer::SubscriberExt};
 
-/// The target of the events that are metrics; they would only repeat what the spans say.
+/// The target of the events that are metrics; as log events they would only repeat the spans.
 const METRICS: &str = "openrouter_kit::metrics";
 
-/// The exporters, to be shut down at the end of the program, so that nothing is left unsent.
+/// The exporters. Shut them down at the end of the program, so that everything is sent.
 pub struct Exporters {
     spans: SdkTracerProvider,
     metrics: SdkMeterProvider,
 }
 
 impl Exporters {
-    /// Sends what was not sent yet. It blocks.
+    /// Sends everything that has not been sent yet. Blocks.
     pub fn shut_down(self) -> Result<(), Box<dyn Error + Send + Sync>> {
         self.spans.shutdown()?;
         self.metrics.shutdown()?;
@@ -31,7 +31,8 @@ impl Exporters {
     }
 }
 
-/// Makes a subscriber that exports to a collector, such as `http://localhost:4318`. It blocks: call it outside of the runtime.
+/// Creates a subscriber that exports to a collector, such as `http://localhost:4318`. Blocks: call it outside the
+/// runtime.
 pub fn subscriber(collector: &str) -> Result<(impl Subscriber + Send + Sync, Exporters), Box<dyn Error + Send + Sync>> {
     let resource = Resource::builder().with_service_name("openrouter-example").build();
     let spans = SpanExporter::builder()
@@ -61,7 +62,7 @@ pub fn subscriber(collector: &str) -> Result<(impl Subscriber + Send + Sync, Exp
     Ok((subscriber, Exporters { spans, metrics }))
 }
 
-/// The units and buckets that the conventions ask for, which an event of `tracing` cannot carry.
+/// The units and buckets that the conventions require, which an event of `tracing` cannot carry.
 fn units_and_buckets(instrument: &Instrument) -> Option<Stream> {
     let name = instrument.name();
     let calls = || (0..8).map(|power| f64::from(1 << power)).collect();
@@ -82,7 +83,7 @@ fn units_and_buckets(instrument: &Instrument) -> Option<Stream> {
     if is_counter { stream.build().ok() } else { stream.with_aggregation(histogram).build().ok() }
 }
 
-/// Options by which requests carry the ids of their span, so that what OpenRouter reports joins the trace.
+/// Options with which requests carry the ids of their span, which connects OpenRouter's reports to the trace.
 pub fn joining() -> Tracing {
     Tracing::new().trace_ids(|| {
         let context = tracing::Span::current().context();

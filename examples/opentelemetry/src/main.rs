@@ -1,4 +1,4 @@
-//! Makes a call to the local server and exports its span and metrics.
+//! Calls the local server and exports the span and metrics of the call.
 //!
 //! ```text
 //! docker run -p 4318:4318 otel/opentelemetry-collector

@@ -39,7 +39,7 @@ pub(super) async fn call(
     read_result(&serde_json::to_value(result)?)
 }
 
-/// A call that was sent. If it is dropped before its response, the server is told to cancel it.
+/// A call that was sent. Dropping it before its response cancels it on the server.
 struct Pending<'a> {
     connection: &'a Connection,
     handle: Option<RequestHandle<RoleClient>>,

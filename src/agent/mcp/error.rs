@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use http::StatusCode;
-use rmcp::model::ErrorData;
+use rmcp::model::{ErrorData, ProtocolVersion};
 use rmcp::service::{ClientInitializeError, ServiceError};
 use rmcp::transport::DynamicTransportError;
 use rmcp::transport::streamable_http_client::StreamableHttpError;
@@ -96,6 +96,19 @@ impl McpError {
             ClientInitializeError::ConnectionClosed(_) => {
                 Self::new(McpErrorKind::Transport, "the MCP server closed the connection before it was ready")
             }
+            ClientInitializeError::NoCompatibleProtocolVersion { client_supported, server_supported } => {
+                let list = |versions: &[ProtocolVersion]| {
+                    versions.iter().map(ProtocolVersion::as_str).collect::<Vec<_>>().join(", ")
+                };
+                Self::unexpected(format!(
+                    "the MCP server speaks only the protocol versions {}, and this client {} and those up to {}",
+                    list(&server_supported),
+                    list(&client_supported),
+                    ProtocolVersion::LATEST_WITH_INITIALIZE,
+                ))
+            }
+            // What the server said to the handshake that it has to know.
+            ClientInitializeError::LegacyFallbackFailed { fallback, .. } => Self::of_handshake(*fallback),
             error => Self { source: Some(error.into()), ..Self::unexpected("the other side does not speak MCP") },
         }
     }

@@ -15,7 +15,7 @@ use http::header::{
 };
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
-use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, ClientRequest, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::{
     AuthRequiredError, HttpStatusError, SseError, StreamableHttpClient, StreamableHttpClientTransportConfig,
@@ -233,6 +233,7 @@ impl StreamableHttpClient for HttpClient {
     ) -> Result<StreamableHttpPostResponse, HttpError> {
         let is_request = matches!(message, JsonRpcMessage::Request(_));
         let has_session = session.is_some();
+        let discovery = discovery_of(&message).filter(|_| !has_session);
         let body = Body::from(serde_json::to_vec(&message)?);
         let mut more = accepts("application/json, text/event-stream");
         more.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
@@ -243,6 +244,12 @@ impl StreamableHttpClient for HttpClient {
         }
         if status.is_success() && !is_request {
             return Ok(StreamableHttpPostResponse::Accepted);
+        }
+        if let Some(id) = discovery
+            && status.is_client_error()
+            && status != StatusCode::FORBIDDEN
+        {
+            return refused_discovery(id, response, limits).await;
         }
         let session = response.headers().get(SESSION_ID).and_then(|value| value.to_str().ok()).map(str::to_owned);
         if status.is_success() && has_type(&response, EVENTS) {
@@ -312,6 +319,31 @@ impl StreamableHttpClient for HttpClient {
             _ => Ok(read_events(response.into_body(), limit)),
         }
     }
+}
+
+/// The id of a request that asks which versions of the protocol the server speaks.
+fn discovery_of(message: &ClientJsonRpcMessage) -> Option<RequestId> {
+    match message {
+        JsonRpcMessage::Request(request) => {
+            matches!(request.request, ClientRequest::DiscoverRequest(_)).then(|| request.id.clone())
+        }
+        _ => None,
+    }
+}
+
+/// The response of a server that does not know the request for its versions. It may have any form, and no id.
+async fn refused_discovery(
+    id: RequestId,
+    response: Response<Body>,
+    limits: StreamableHttpResponseLimits,
+) -> Result<StreamableHttpPostResponse, HttpError> {
+    let status = response.status();
+    let body = collect(response.into_body(), limits.max_json_response_size).await.unwrap_or_default();
+    let error = match serde_json::from_slice::<ServerJsonRpcMessage>(&body) {
+        Ok(JsonRpcMessage::Error(error)) => error.error,
+        _ => ErrorData::invalid_request(format!("HTTP {}", status.as_u16()), None),
+    };
+    Ok(StreamableHttpPostResponse::Json(ServerJsonRpcMessage::error(error, Some(id)), None))
 }
 
 fn read_events(body: Body, limit: usize) -> Events {

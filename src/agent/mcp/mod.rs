@@ -12,17 +12,18 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rmcp::model::ProtocolVersion;
 use rmcp::service::{Peer, RunningService};
 use rmcp::transport::Transport;
 use rmcp::transport::async_rw::AsyncRwTransport;
-use rmcp::{RoleClient, serve_client};
+use rmcp::{ClientLifecycleMode, RoleClient, serve_client_with_lifecycle};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 
 pub use self::error::{McpError, McpErrorKind};
 pub use self::http::McpHttp;
-use self::session::{Client, Session, Tap};
+use self::session::{Client, Session, Tap, follow, must_be_followed};
 pub use self::tools::{McpApproval, McpTools};
 use crate::core::within::within;
 
@@ -131,8 +132,14 @@ impl McpServer {
     async fn connect<T: Transport<RoleClient> + 'static>(transport: T) -> Result<Connection, McpError> {
         let session = Arc::new(Session::default());
         let transport = Tap::new(transport, Arc::clone(&session));
+        // A server of today answers `server/discover`, an older one refuses it and gets the handshake that it knows.
+        let lifecycle = ClientLifecycleMode::Auto {
+            preferred_versions: vec![ProtocolVersion::LATEST],
+            legacy_version: Some(ProtocolVersion::LATEST_WITH_INITIALIZE),
+        };
         // The future holds all messages of the handshake.
-        let service = Box::pin(serve_client(Client::new(Arc::clone(&session)), transport)).await;
+        let client = Client::new(Arc::clone(&session));
+        let service = Box::pin(serve_client_with_lifecycle(client, transport, lifecycle)).await;
         let service = service.map_err(McpError::of_handshake)?;
         let peer = service.peer().clone();
         let info = peer.peer_info();
@@ -141,6 +148,9 @@ impl McpServer {
         if info.is_some_and(|info| info.capabilities.tools.is_some()) {
             session.mark_stale();
             session.refresh(&peer).await?;
+        }
+        if info.is_some_and(must_be_followed) {
+            tokio::spawn(follow(Arc::clone(&session), peer.clone()));
         }
         Ok(Connection {
             name: name.unwrap_or_default(),

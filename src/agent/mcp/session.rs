@@ -3,12 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rmcp::ClientHandler;
 use rmcp::model::{
-    ClientCapabilities, ClientConfig, ClientJsonRpcMessage, ClientRequest, GetExtensions, GetMeta, Implementation,
-    JsonRpcMessage, PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ProtocolVersion,
-    ServerJsonRpcMessage, ServerNotification,
+    ClientCapabilities, ClientConfig, ClientJsonRpcMessage, ClientRequest, ErrorData, GetExtensions, GetMeta,
+    Implementation, JsonRpcMessage, PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ProtocolVersion,
+    RequestId, ServerJsonRpcMessage, ServerNotification, ServerPeerInfo, ServerResult, SubscriptionFilter,
 };
 use rmcp::service::{NotificationContext, Peer, RoleClient};
 use rmcp::transport::Transport;
@@ -16,9 +17,13 @@ use serde_json::{Map, Value};
 
 use super::error::McpError;
 use crate::agent::context::ToolContext;
+use crate::core::time::sleep;
 
 /// How many pages a list of tools may have.
 const MOST_PAGES: usize = 1000;
+
+/// How long to wait before changes are followed again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct Session {
@@ -112,6 +117,29 @@ async fn list(peer: &Peer<RoleClient>) -> Result<Vec<rmcp::model::Tool>, McpErro
     }
 }
 
+/// Whether a server tells of changes of its tools only to those that ask for it, as it is since version 2026-07-28.
+pub(super) fn must_be_followed(info: &ServerPeerInfo) -> bool {
+    let tells = info.capabilities.tools.as_ref().and_then(|tools| tools.list_changed).unwrap_or_default();
+    tells && !info.protocol_version.has_initialize()
+}
+
+/// Follows the changes of the tools of a server until the connection is closed.
+pub(super) async fn follow(session: Arc<Session>, peer: Peer<RoleClient>) {
+    while let Ok(mut changes) = peer.listen(SubscriptionFilter::builder().tools_list_changed().build()).await {
+        loop {
+            // The list may have changed before the server listened, and another refresh may have got the cached one.
+            session.mark_stale();
+            session.refresh(&peer).await.ok();
+            match changes.next().await {
+                Ok(Some(_)) => {}
+                _ => break,
+            }
+        }
+        // Streams over HTTP do not last.
+        sleep(AGAIN).await;
+    }
+}
+
 /// What the server may ask of this side, which is nothing, and may tell it.
 pub(super) struct Client {
     session: Arc<Session>,
@@ -141,11 +169,13 @@ impl ClientHandler for Client {
 pub(super) struct Tap<T> {
     transport: T,
     session: Arc<Session>,
+    /// The id of the request for the versions of the server.
+    discovery: Option<RequestId>,
 }
 
 impl<T> Tap<T> {
     pub(super) const fn new(transport: T, session: Arc<Session>) -> Self {
-        Self { transport, session }
+        Self { transport, session, discovery: None }
     }
 }
 
@@ -157,13 +187,26 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Tap<T> {
         message: ClientJsonRpcMessage,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
         self.session.sends(&message);
+        if let JsonRpcMessage::Request(request) = &message {
+            self.discovery = matches!(request.request, ClientRequest::DiscoverRequest(_)).then(|| request.id.clone());
+        }
         self.transport.send(message)
     }
 
     async fn receive(&mut self) -> Option<ServerJsonRpcMessage> {
         let message = self.transport.receive().await?;
         self.session.receives(&message);
-        Some(message)
+        match message {
+            // Some old servers respond to what they do not know with an empty result, which means the same as an error.
+            JsonRpcMessage::Response(response)
+                if self.discovery.as_ref() == Some(&response.id)
+                    && !matches!(response.result, ServerResult::DiscoverResult(_)) =>
+            {
+                let error = ErrorData::invalid_request("the server has no `server/discover`", None);
+                Some(ServerJsonRpcMessage::error(error, Some(response.id)))
+            }
+            message => Some(message),
+        }
     }
 
     async fn close(&mut self) -> Result<(), Self::Error> {

@@ -118,10 +118,14 @@ impl Store for FileStore {
                     Err(StoreError::NotFound { .. }) => continue,
                     Err(error) => return Err(error),
                 };
-                let owner = current.live_lease().map(|lease| lease.owner.clone());
+                let lease = current.live_lease();
                 let is_selected = query.state.is_none_or(|state| state == current.head.state);
-                if is_selected && !(query.is_free && owner.is_some()) {
-                    runs.push(RunSummary::new(name, current.revision, current.head.state, owner, current.touched));
+                if is_selected && !(query.is_free && lease.is_some()) {
+                    let summary = RunSummary::new(name, current.revision, current.head.state, current.touched);
+                    runs.push(match lease {
+                        Some((lease, left)) => summary.leased(&lease.owner, left),
+                        None => summary,
+                    });
                 }
             }
             runs.sort_by(|a, b| (a.touched, &a.id).cmp(&(b.touched, &b.id)));
@@ -329,17 +333,19 @@ impl Folder {
 }
 
 impl Current {
-    fn live_lease(&self) -> Option<&StoredLease> {
-        self.head.lease.as_ref().filter(|lease| {
-            let until = self.touched.checked_add(Duration::from_millis(lease.period_ms));
-            until.is_none_or(|until| until > SystemTime::now())
-        })
+    /// The lease that has not expired, and for how much longer it lasts.
+    fn live_lease(&self) -> Option<(&StoredLease, Duration)> {
+        let lease = self.head.lease.as_ref()?;
+        let period = Duration::from_millis(lease.period_ms);
+        // A file from the future has just been touched.
+        let left = period.saturating_sub(self.touched.elapsed().unwrap_or_default());
+        (!left.is_zero()).then_some((lease, left))
     }
 
     /// Checks that nobody but this lease has the run.
     fn check(&self, own: Option<&Lease>) -> Result<(), StoreError> {
-        match self.live_lease().filter(|lease| own.is_none_or(|own| own.token() != lease.token)) {
-            Some(lease) => Err(StoreError::Leased { id: self.id.clone(), owner: lease.owner.clone() }),
+        match self.live_lease().filter(|(lease, _)| own.is_none_or(|own| own.token() != lease.token)) {
+            Some((lease, _)) => Err(StoreError::Leased { id: self.id.clone(), owner: lease.owner.clone() }),
             None => Ok(()),
         }
     }

@@ -1,23 +1,25 @@
 //! Stores of runs: so that a crash at any point loses nothing, and several workers share runs.
 //!
 //! An agent with a store saves each run before it sends a model call, before tools start and after each of them has finished.
-//! Whatever ends the process, the run is resumed from there: a model call under way is made again, and a tool call that had
-//! begun is [interrupted](super::CallState::Interrupted), which means that it is asked about instead of repeated, unless its
+//! Whatever ends the process, the run can be resumed from there: a model call in progress is made again, and a tool call that
+//! had started is [interrupted](super::CallState::Interrupted): it waits for a decision instead of being repeated, unless its
 //! tool is [repeatable](super::Tool::repeatable).
 //!
 //! ```no_run
 //! # async fn run(client: openrouter_kit::OpenRouter, weather: openrouter_kit::agent::Tool)
 //! #     -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//!
 //! use openrouter_kit::agent::store::FileStore;
 //!
 //! let agent = client.agent("openai/gpt-4o-mini").tool(weather).store(FileStore::new("runs"));
 //! println!("{}", agent.run("What is the weather in Rome?").await?.text()?);
 //!
 //! // A worker, on this machine or another: it resumes what others left behind.
-//! while let Some(run) = agent.claim_next().await? {
+//! loop {
+//!     let run = agent.wait_for_run(Duration::from_secs(1)).await?;
 //!     println!("{:?}", run.await?.text());
 //! }
-//! # Ok(())
 //! # }
 //! ```
 //!
@@ -26,13 +28,13 @@
 //! A stored run has a [revision](super::Run::revision), which each save increases. A save of a run that another process has
 //! saved in the meantime fails with [`StoreError::Conflict`], so that nothing is overwritten.
 //!
-//! While an agent works on a run, it holds a [`Lease`], which it renews. Nobody else can claim or save the run until the
-//! lease is released, at the end of the run or when it pauses, or expires, when the worker has died. A worker that was only
-//! thought to be dead cannot save any more, since claiming a run increases its revision, and it stops when it notices.
+//! While an agent works on a run, it holds a [`Lease`] and renews it. Nobody else can claim or save the run until the lease
+//! is released, which happens when the run ends or pauses, or expires because its worker has died. A worker that was wrongly
+//! considered dead can no longer save, since claiming a run increases its revision, and it stops when it notices.
 //!
 //! # Decisions from outside
 //!
-//! A paused run is loaded, decided and saved; it is then ready, and any worker resumes it:
+//! A paused run is loaded, its calls are decided, and it is saved. It is then ready, and any worker resumes it:
 //!
 //! ```no_run
 //! # async fn run(store: openrouter_kit::agent::store::FileStore, id: &str) -> Result<(), Box<dyn std::error::Error>> {
@@ -69,7 +71,7 @@ use super::run::Run;
 use super::status::RunStatus;
 use super::stored::stored_enum;
 
-/// Where runs are kept. Each operation is atomic, also between processes.
+/// A place that keeps runs. Each operation is atomic, also between processes.
 ///
 /// [`FileStore`] needs nothing but a folder, [`SqliteStore`] a file (feature `sqlite`), and [`PostgresStore`] a server
 /// (feature `postgres`), which is what workers on several machines share. Another database is another implementation; the
@@ -89,7 +91,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// [`StoreError::Failed`].
     fn save<'a>(&'a self, run: &'a Run, hold: Hold<'a>) -> StoreFuture<'a, u64>;
 
-    /// Takes the lease of a run and increases its revision, so that whoever worked on it before cannot save any more.
+    /// Takes the lease of a run and increases its revision, so that whoever worked on it before can no longer save it.
     ///
     /// # Errors
     /// [`StoreError::Leased`] while another has it, [`StoreError::NotFound`], or [`StoreError::Failed`].
@@ -314,20 +316,24 @@ pub struct RunSummary {
     pub state: RunState,
     /// Who has the lease; `None` if nobody has, or it has expired.
     pub owner: Option<String>,
+    /// For how much longer the lease lasts unless it is renewed; `None` if nobody has one.
+    pub lease_left: Option<Duration>,
     /// When the run was saved or its lease renewed.
     pub touched: SystemTime,
 }
 
 impl RunSummary {
-    /// Creates a summary, in a store of your own.
-    pub fn new(
-        id: impl Into<String>,
-        revision: u64,
-        state: RunState,
-        owner: Option<String>,
-        touched: SystemTime,
-    ) -> Self {
-        Self { id: id.into(), revision, state, owner, touched }
+    /// Creates a summary of a run without a lease, in a store of your own.
+    pub fn new(id: impl Into<String>, revision: u64, state: RunState, touched: SystemTime) -> Self {
+        Self { id: id.into(), revision, state, owner: None, lease_left: None, touched }
+    }
+
+    /// Sets who has the lease of the run, and for how much longer.
+    #[must_use]
+    pub fn leased(mut self, owner: impl Into<String>, left: Duration) -> Self {
+        self.owner = Some(owner.into());
+        self.lease_left = Some(left);
+        self
     }
 }
 
@@ -369,7 +375,7 @@ impl fmt::Display for StoreError {
             Self::Leased { id, owner } => {
                 write!(
                     f,
-                    "the run {id:?} is in the hands of {owner:?}; wait until it has paused, or its lease has expired"
+                    "the run {id:?} is leased by {owner:?}; try again when it has paused or the lease has expired"
                 )
             }
             Self::LeaseLost { id } => write!(f, "the lease of the run {id:?} has ended; claim the run again"),
@@ -415,4 +421,19 @@ fn state_of(text: &str) -> Result<RunState, StoreError> {
 
     let text: StrDeserializer<'_, ValueError> = text.into_deserializer();
     serde::Deserialize::deserialize(text).map_err(failed)
+}
+
+/// The summary that a row has, with what is left of the lease in milliseconds; nothing is if it has expired.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+fn summary_of(
+    (id, revision, state, touched): (String, i64, &str, SystemTime),
+    owner: Option<String>,
+    left: Option<i64>,
+) -> Result<RunSummary, StoreError> {
+    let summary = RunSummary::new(id, revision.unsigned_abs(), state_of(state)?, touched);
+    let left = left.and_then(|left| u64::try_from(left).ok()).filter(|left| *left > 0);
+    Ok(match left {
+        Some(left) => summary.leased(owner.unwrap_or_default(), Duration::from_millis(left)),
+        None => summary,
+    })
 }

@@ -222,8 +222,8 @@ impl Store for PostgresStore {
 
     fn list<'a>(&'a self, query: &'a RunQuery) -> StoreFuture<'a, Vec<RunSummary>> {
         Box::pin(async move {
-            let sql =
-                "SELECT id, revision, state, CASE WHEN lease_until > clock_timestamp() THEN lease_owner END, touched
+            let sql = "SELECT id, revision, state, lease_owner, touched,
+                    (extract(epoch FROM lease_until - clock_timestamp()) * 1000)::bigint
                 FROM openrouter_kit_runs
                 WHERE ($1::text IS NULL OR state = $1)
                     AND (NOT $2::boolean OR lease_until IS NULL OR lease_until <= clock_timestamp())
@@ -235,8 +235,9 @@ impl Store for PostgresStore {
                 let revision: i64 = row.try_get(1).map_err(failed)?;
                 let state: &str = row.try_get(2).map_err(failed)?;
                 let touched: SystemTime = row.try_get(4).map_err(failed)?;
-                let (id, owner): (String, _) = (row.try_get(0).map_err(failed)?, row.try_get(3).map_err(failed)?);
-                Ok(RunSummary::new(id, revision.unsigned_abs(), super::state_of(state)?, owner, touched))
+                let (id, owner) = (row.try_get(0).map_err(failed)?, row.try_get(3).map_err(failed)?);
+                let left = row.try_get(5).map_err(failed)?;
+                super::summary_of((id, revision, state, touched), owner, left)
             });
             summaries.collect()
         })

@@ -150,8 +150,11 @@ fn columns(lease: Option<&Lease>) -> (Option<&str>, Option<&str>, Option<i64>) {
     (lease.map(Lease::token), lease.map(Lease::owner), lease.map(until))
 }
 
-fn summary(row: &Row<'_>) -> rusqlite::Result<(String, i64, String, Option<String>, i64)> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+/// A row of the list: id, revision, state, owner, when it was touched, what is left of the lease.
+type Listed = (String, i64, String, Option<String>, i64, Option<i64>);
+
+fn listed(row: &Row<'_>) -> rusqlite::Result<Listed> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
 }
 
 impl Store for SqliteStore {
@@ -219,18 +222,18 @@ impl Store for SqliteStore {
     fn list<'a>(&'a self, query: &'a RunQuery) -> StoreFuture<'a, Vec<RunSummary>> {
         let query = query.clone();
         Box::pin(self.with(TransactionBehavior::Deferred, move |transaction| {
-            let sql = "SELECT id, revision, state, CASE WHEN lease_until > ?1 THEN lease_owner END, touched
+            let sql = "SELECT id, revision, state, lease_owner, touched, lease_until - ?1
                 FROM openrouter_kit_runs
                 WHERE (?2 IS NULL OR state = ?2) AND (NOT ?3 OR lease_until IS NULL OR lease_until <= ?1)
                 ORDER BY touched, id LIMIT ?4";
             let mut statement = transaction.prepare(sql).map_err(failed)?;
             let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
             let row = params![now(), query.state.map(RunState::as_str), query.is_free, limit];
-            let rows = statement.query_map(row, summary).map_err(failed)?;
+            let rows = statement.query_map(row, listed).map_err(failed)?;
             let runs = rows.map(|row| {
-                let (id, revision, state, owner, touched) = row.map_err(failed)?;
+                let (id, revision, state, owner, touched, left) = row.map_err(failed)?;
                 let touched = UNIX_EPOCH + Duration::from_millis(touched.unsigned_abs());
-                Ok(RunSummary::new(id, revision.unsigned_abs(), super::state_of(&state)?, owner, touched))
+                super::summary_of((id, revision, &state, touched), owner, left)
             });
             runs.collect()
         }))

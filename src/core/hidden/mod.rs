@@ -1,4 +1,8 @@
-//! What `Debug`, errors and logs do not show: values of headers, queries of URLs, keys inside texts.
+//! What `Debug`, errors and logs do not show: values of headers, queries of URLs, keys inside
+//! texts.
+//!
+//! Headers are hidden unless they are known to be harmless: an unknown header may carry a secret.
+//! Text is redacted by the form of keys, since servers and transports may echo anything.
 
 mod names;
 
@@ -12,7 +16,8 @@ pub(crate) use names::names_secret;
 /// Printed instead of a secret.
 pub(crate) const REDACTED: &str = "[redacted]";
 
-/// Whether a header is known to hold no secret. For every other header, including unknown ones, only the name is shown.
+/// Whether a header is known to hold no secret. For every other header, including unknown ones,
+/// only the name is shown.
 pub(crate) fn is_harmless(name: &HeaderName) -> bool {
     let name = name.as_str();
     matches!(
@@ -58,7 +63,8 @@ pub(crate) fn is_harmless(name: &HeaderName) -> bool {
     ) || name.starts_with("x-ratelimit-")
 }
 
-/// Marks the values of all headers that may hold a secret as sensitive, so that `Debug` never prints them.
+/// Marks the values of all headers that may hold a secret as sensitive, so that `Debug` never
+/// prints them.
 pub(crate) fn hide_values(headers: &mut HeaderMap) {
     for (name, value) in headers {
         if !is_harmless(name) {
@@ -87,7 +93,8 @@ pub(crate) fn url(url: &str) -> String {
     let (scheme, rest) = url.split_at(start);
     let user = rest.rfind('@').filter(|_| !rest.starts_with('/'));
     let query = rest.find(['?', '#']).unwrap_or(rest.len());
-    // Otherwise the `@` comes after the query: in a password with an unencoded delimiter, or in an email address.
+    // Otherwise the `@` comes after the query: in a password with an unencoded delimiter, or in an
+    // email address.
     let Some(shown) = rest.get(user.unwrap_or(0)..query) else { return format!("{scheme}{REDACTED}") };
     let user = if user.is_some() { REDACTED } else { "" };
     let mark = rest.get(query..=query).unwrap_or_default();
@@ -95,8 +102,8 @@ pub(crate) fn url(url: &str) -> String {
     format!("{scheme}{user}{shown}{mark}{query}")
 }
 
-/// Redacts what looks like a key in untrusted text, such as a server's message: `sk-...`, what follows the word
-/// `Bearer`, and what [`url`] hides of the URLs in it.
+/// Redacts what looks like a key in untrusted text, such as a server's message: `sk-...`, what
+/// follows the word `Bearer`, and what [`url`] hides of the URLs in it.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     // Most texts contain nothing of the kind.
     let is_suspicious = text.contains("sk-") || text.contains("://") || finds_bearer(text);

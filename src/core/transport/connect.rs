@@ -1,4 +1,12 @@
-//! How a connection is made: the name, TCP, the proxy, TLS.
+//! How a connection is made: name resolution, TCP, the proxy, TLS.
+//!
+//! A connection is built in layers, each a function from a stream to a stream: TCP to the server or
+//! to its proxy, TLS to the proxy, the tunnel through it, and TLS to the server. A layer that is
+//! not needed is left out.
+//!
+//! Addresses are tried as RFC 8305 describes (happy eyeballs): the two address families alternate,
+//! and a slow address does not delay the next one by more than [`HEAD_START`]. Errors name the
+//! layer that failed, and never the credentials of a proxy.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -26,7 +34,8 @@ use super::stream::{Connected, Link};
 #[cfg(feature = "_tls")]
 use super::tls::{Tls, TlsOptions};
 
-/// How long an address of a name is tried alone, before the next one is tried beside it (RFC 8305, section 5).
+/// How long an address of a name is tried alone, before the next one is tried in parallel (RFC
+/// 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// The maximum size of the head of a proxy's response to CONNECT.
@@ -63,7 +72,7 @@ impl Connector {
         &self.dialer.0.proxies
     }
 
-    /// Makes a connection to the origin of `uri`, or to the proxy that is in charge of it.
+    /// Makes a connection to the origin of `uri`, or to the proxy that applies to it.
     pub(super) async fn connect(&self, uri: &Uri) -> Result<Connected, ConnectError> {
         #[cfg(feature = "_tls")]
         if uri.scheme() == Some(&Scheme::HTTPS) {
@@ -208,7 +217,7 @@ impl Tcp {
     /// Returns the first address of the host of `uri`.
     #[cfg(feature = "socks")]
     async fn address(&self, uri: &Uri) -> Result<SocketAddr, Cause> {
-        Ok(self.addresses(uri).await?.into_iter().next().ok_or("the server name resolved to no address")?)
+        Ok(self.addresses(uri).await?.into_iter().next().ok_or("the server name has no address")?)
     }
 }
 
@@ -236,7 +245,8 @@ fn port_of(uri: &Uri) -> u16 {
     uri.port_u16().unwrap_or(default)
 }
 
-/// Asks the SOCKS5 proxy at the other end of `link` for a connection to `target`, or to `address` instead (RFC 1928).
+/// Asks the SOCKS5 proxy at the other end of `link` for a connection to `target`, or to `address`
+/// instead (RFC 1928).
 #[cfg(feature = "socks")]
 async fn open_socks(link: Link, proxy: &Proxy, target: &Uri, address: Option<SocketAddr>) -> Result<Link, Cause> {
     let authority = address.map_or_else(
@@ -251,7 +261,7 @@ async fn open_socks(link: Link, proxy: &Proxy, target: &Uri, address: Option<Soc
     Ok(socks.call(target).await?)
 }
 
-/// Hands out a stream that already exists.
+/// Returns a stream that already exists.
 #[cfg(feature = "socks")]
 struct Made(Option<Link>);
 
@@ -270,8 +280,8 @@ impl Service<Uri> for Made {
     }
 }
 
-/// The addresses with the families in turns, beginning with that of the first one, which the system prefers (RFC 8305,
-/// section 4).
+/// Returns the addresses with alternating families, beginning with that of the first one, which the
+/// system prefers (RFC 8305, section 4).
 fn interleave_families(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let prefers_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (preferred, others): (Vec<_>, Vec<_>) =
@@ -283,8 +293,9 @@ fn interleave_families(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     turns
 }
 
-/// Tries the addresses in order until one answers. The next one is tried when one has failed, and beside those before it
-/// when they have had their head start, so that an address that is dead costs no more than that.
+/// Tries the addresses in order until one responds. The next one is tried when one has failed, and
+/// in parallel once those before it have had their head start, so an address that is dead costs no
+/// more than that.
 async fn happy_eyeballs(addresses: Vec<SocketAddr>, local: Option<IpAddr>) -> io::Result<TcpStream> {
     let mut waiting = addresses.into_iter();
     let mut attempts: Vec<Attempt> = Vec::new();
@@ -299,7 +310,7 @@ async fn happy_eyeballs(addresses: Vec<SocketAddr>, local: Option<IpAddr>) -> io
                     Poll::Ready(Ok(stream)) => return Poll::Ready(Ok(stream)),
                     Poll::Ready(Err(error)) => {
                         drop(attempts.remove(index));
-                        // What became of the preferred address says most.
+                        // What happened to the preferred address says most.
                         failure.get_or_insert(error);
                         is_next_due = true;
                     }
@@ -313,7 +324,7 @@ async fn happy_eyeballs(addresses: Vec<SocketAddr>, local: Option<IpAddr>) -> io
                     turn.as_mut().reset(Instant::now() + HEAD_START);
                 }
                 None if attempts.is_empty() => {
-                    let unknown = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+                    let unknown = || io::Error::new(io::ErrorKind::NotFound, "the server name has no address");
                     return Poll::Ready(Err(failure.take().unwrap_or_else(unknown)));
                 }
                 None => return Poll::Pending,
@@ -332,7 +343,8 @@ async fn dial(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStrea
     socket.connect(address).await
 }
 
-/// Polls an attempt to connect. Tokio panics if the runtime has no I/O driver and has no other way to check.
+/// Polls an attempt to connect. Tokio panics if the runtime has no I/O driver and has no other way
+/// to check.
 fn poll_connect(attempt: &mut Attempt, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
     catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx))).unwrap_or_else(|_| {
         let error = io::Error::other("the Tokio runtime has I/O disabled: build it with `enable_all`");
@@ -340,7 +352,8 @@ fn poll_connect(attempt: &mut Attempt, cx: &mut Context<'_>) -> Poll<io::Result<
     })
 }
 
-/// Asks the HTTP proxy at the other end of `link` for a tunnel to the origin of `target` (RFC 9110, section 9.3.6).
+/// Asks the HTTP proxy at the other end of `link` for a tunnel to the origin of `target` (RFC 9110,
+/// section 9.3.6).
 async fn open_tunnel(link: &mut Link, proxy: &Proxy, target: &Uri) -> Result<(), Cause> {
     let authority = format!("{}:{}", target.host().unwrap_or_default(), port_of(target));
     let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();
@@ -369,13 +382,13 @@ async fn open_tunnel(link: &mut Link, proxy: &Proxy, target: &Uri) -> Result<(),
                 Some([b'2', ..]) => return Ok(()),
                 Some(b"407") => {
                     let reason =
-                        "it requires a username and password, or different ones (status 407); set them in its URL";
+                        "it requires valid credentials (status 407); set the username and password in the proxy URL";
                     return Err(reason.into());
                 }
                 Some(status) => {
                     return Err(format!("it responded with the status {}", status.escape_ascii()).into());
                 }
-                None => return Err("its response is not HTTP".into()),
+                None => return Err("it did not respond with HTTP".into()),
             }
         }
         if response.len() > LONGEST_PROXY_RESPONSE {
@@ -390,7 +403,7 @@ async fn open_tunnel(link: &mut Link, proxy: &Proxy, target: &Uri) -> Result<(),
     }
 }
 
-/// Where the head of a response ends: after an empty line, with either line ending.
+/// Returns where the head of a response ends: after an empty line, with either line ending.
 fn head_end(response: &[u8]) -> Option<usize> {
     let ends = memchr::memchr_iter(b'\n', response).map(|at| at + 1);
     let mut starts = std::iter::once(0).chain(ends.clone());
@@ -400,7 +413,7 @@ fn head_end(response: &[u8]) -> Option<usize> {
     })
 }
 
-/// The status of an HTTP/1 response.
+/// Returns the status of an HTTP/1 response.
 fn status(response: &[u8]) -> Option<&[u8]> {
     let rest = response.strip_prefix(b"HTTP/1.1 ").or_else(|| response.strip_prefix(b"HTTP/1.0 "))?;
     rest.get(..3).filter(|status| status.iter().all(u8::is_ascii_digit))
@@ -440,7 +453,7 @@ mod tests {
         }
     }
 
-    /// An address that nobody listens at, for as long as the socket is there.
+    /// Returns an address that nothing listens at, for as long as the socket exists.
     fn refusing() -> (TcpSocket, SocketAddr) {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -469,10 +482,10 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         let error = happy_eyeballs(vec![unusable, first], None).await.unwrap_err();
         assert_ne!(error.kind(), io::ErrorKind::ConnectionRefused);
-        assert_eq!(happy_eyeballs(Vec::new(), None).await.unwrap_err().to_string(), "the name has no address");
+        assert_eq!(happy_eyeballs(Vec::new(), None).await.unwrap_err().to_string(), "the server name has no address");
     }
 
-    /// Linux answers nothing where the queue of a listener is full.
+    /// Linux does not respond if the queue of a listener is full.
     #[cfg(target_os = "linux")]
     #[tokio::test(start_paused = true)]
     async fn beside_an_address_that_is_silent_the_next_is_tried_after_a_head_start() {

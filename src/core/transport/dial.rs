@@ -9,11 +9,12 @@ use tokio::task::AbortHandle;
 
 use super::error::{Cause, ConnectError};
 
-/// An attempt to make a connection, for all calls that could share it. A server may allow many calls on one HTTP/2
-/// connection, so a burst of first calls needs one TLS handshake instead of one each.
+/// An attempt to make a connection, for all calls that could share it. A server may allow many
+/// calls on one HTTP/2 connection, so a burst of first calls needs one TLS handshake instead of one
+/// each.
 ///
-/// A task makes the connection, so that dropping one call does not affect the others. The task ends when no call is
-/// waiting anymore.
+/// A task makes the connection, so that dropping one call does not affect the others. The task ends
+/// when no call is waiting anymore.
 pub(super) struct Dial {
     progress: watch::Receiver<Progress>,
     task: AbortHandle,
@@ -43,7 +44,8 @@ impl Dial {
         matches!(*self.progress.borrow(), Progress::Done(_)) || self.progress.has_changed().is_err()
     }
 
-    /// Waits for what `take` returns once there is a connection. Returns `None` if other calls were faster.
+    /// Waits for what `take` returns once there is a connection. Returns `None` if other calls were
+    /// faster.
     pub(super) async fn wait<T>(&self, mut take: impl FnMut() -> Option<T>) -> Result<Option<T>, Cause> {
         let mut progress = self.progress.clone();
         loop {

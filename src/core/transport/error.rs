@@ -11,27 +11,39 @@ use crate::core::body::Body;
 /// A cause of any type.
 pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
 
-/// How far an exchange had come when it failed.
+/// How far an exchange had progressed when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
-    /// No connection was made (name resolution, refused, TLS, proxy). The server has not received the request.
+    /// No connection was made (name resolution, refused, TLS, proxy). The server has not received
+    /// the request.
     Connect,
-    /// No connection was made within the limit for connecting. The server has not received the request.
+    /// No connection was made within the limit for connecting. The server has not received the
+    /// request.
     ConnectTimeout,
-    /// The connection was closed before any byte of the request was processed, as when a server closes an idle
-    /// connection. The server has not processed the request.
+    /// The connection was closed before any byte of the request was processed, such as an idle
+    /// connection that the server closed. The server has not processed the request.
     NotSent,
-    /// The connection failed after the request began to be sent and before the head of the response was complete. The
-    /// server may have received the request.
+    /// The connection failed after the request began to be sent and before the head of the response
+    /// was complete. The server may have received the request.
     Exchange,
-    /// The body of the response broke off.
+    /// The body of the response was cut off.
     Body,
-    /// The request cannot be sent by this transport, whatever the network does (a scheme that is not supported, say).
+    /// This transport cannot send the request, regardless of the network (an unsupported scheme,
+    /// for example).
     Request,
 }
 
-/// Why a transport could not carry a request or a body. Its [`source`](StdError::source) is the cause.
+/// The error of a transport that could not carry a request or a body. Its
+/// [`source`](StdError::source) is the cause.
+///
+/// ```
+/// use openrouter_kit::core::transport::{TransportError, TransportErrorKind};
+///
+/// let error = TransportError::new(TransportErrorKind::Connect, "the port is closed");
+/// assert!(error.is_unsent());
+/// assert_eq!(error.to_string(), "the connection could not be established");
+/// ```
 #[derive(Debug)]
 pub struct TransportError {
     kind: TransportErrorKind,
@@ -39,7 +51,7 @@ pub struct TransportError {
 }
 
 impl TransportError {
-    /// An error of the given kind with its cause. A text is a cause too.
+    /// Creates an error of this kind with its cause, which may be text.
     pub fn new(kind: TransportErrorKind, source: impl Into<Cause>) -> Self {
         Self { kind, source: source.into() }
     }
@@ -48,12 +60,12 @@ impl TransportError {
         Self::new(TransportErrorKind::Body, source)
     }
 
-    /// How far the exchange had come.
+    /// Returns how far the exchange had progressed.
     pub const fn kind(&self) -> TransportErrorKind {
         self.kind
     }
 
-    /// True where the server has not processed the request, so that sending it again repeats nothing.
+    /// Returns `true` if the server has not processed the request, so retrying is safe.
     pub const fn is_unsent(&self) -> bool {
         matches!(
             self.kind,
@@ -65,11 +77,11 @@ impl TransportError {
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            TransportErrorKind::Connect => "no connection could be made",
-            TransportErrorKind::ConnectTimeout => "no connection was made in time",
+            TransportErrorKind::Connect => "the connection could not be established",
+            TransportErrorKind::ConnectTimeout => "the connection was not established in time",
             TransportErrorKind::NotSent => "the connection closed before the request was sent",
             TransportErrorKind::Exchange => "the connection failed before the response arrived",
-            TransportErrorKind::Body => "the body broke off",
+            TransportErrorKind::Body => "the body was cut off",
             TransportErrorKind::Request => "the request cannot be sent",
         })
     }
@@ -101,7 +113,7 @@ pub(crate) const fn advice(_error: &TransportError) -> Option<&'static str> {
     None
 }
 
-/// Why an exchange failed before the head of its response.
+/// The error of an exchange that failed before the head of its response.
 #[cfg(feature = "transport")]
 pub(super) struct Failed {
     pub(super) error: ::hyper::client::conn::TrySendError<http::Request<Body>>,
@@ -115,7 +127,7 @@ pub(super) fn sources<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<
     std::iter::successors(Some(error), |error| (*error).source())
 }
 
-/// Why there is no connection.
+/// The error of a failed attempt to connect.
 #[cfg(feature = "transport")]
 #[derive(Debug)]
 pub(super) struct ConnectError {
@@ -140,7 +152,8 @@ impl ConnectError {
         self
     }
 
-    /// Advice, if there is something better than to check the network, the proxy and the server URL.
+    /// Returns advice, if there is something better than to check the network, the proxy and the
+    /// server URL.
     pub(super) const fn advice(&self) -> Option<&'static str> {
         self.advice
     }
@@ -160,7 +173,20 @@ impl StdError for ConnectError {
     }
 }
 
-/// Why a [`HyperTransport`](super::HyperTransport) could not be built.
+/// The error of a [`HyperTransport`](super::HyperTransport) that could not be built.
+///
+/// ```
+/// # #[cfg(feature = "tls")]
+/// # {
+/// use std::time::Duration;
+///
+/// use openrouter_kit::core::transport::HyperTransport;
+///
+/// let error = HyperTransport::builder().connect_timeout(Duration::ZERO).build().unwrap_err();
+/// assert_eq!(error.option(), "connect_timeout");
+/// assert_eq!(error.to_string(), "invalid option `connect_timeout`: it must be longer than zero");
+/// # }
+/// ```
 #[cfg(feature = "transport")]
 #[derive(Debug)]
 pub struct TransportBuildError {
@@ -181,7 +207,7 @@ impl TransportBuildError {
         self
     }
 
-    /// The option that is not usable.
+    /// Returns the name of the option that is not usable.
     pub const fn option(&self) -> &'static str {
         self.option
     }
@@ -190,7 +216,7 @@ impl TransportBuildError {
 #[cfg(feature = "transport")]
 impl fmt::Display for TransportBuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the option `{}` is not usable: {}", self.option, self.reason)
+        write!(f, "invalid option `{}`: {}", self.option, self.reason)
     }
 }
 

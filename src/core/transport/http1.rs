@@ -1,4 +1,4 @@
-//! A connection of HTTP/1.1, and the body of an answer that comes over it.
+//! An HTTP/1.1 connection and the response bodies it carries.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -21,15 +21,16 @@ use super::socket::SocketState;
 use super::stream::{Connected, Stream};
 use crate::core::body::Body;
 
-/// The maximum size of a connection's buffers, and so of a response head. An idle connection keeps its buffers, and
-/// larger ones do not speed up downloads.
+/// The maximum size of a connection's buffers, and so of a response head. An idle connection keeps
+/// its buffers, and larger ones do not speed up downloads.
 const BUFFER: usize = 64 * 1024;
 
 /// A connection that carries one exchange after the other.
 ///
-/// It is driven by its current user: first the call, then the response body. No background task runs between the socket
-/// and the reader, and dropping either closes the connection at once. An idle connection is not driven;
-/// [`is_open`](Self::is_open) finds out what happened to it in the meantime.
+/// It is driven by its current user: first the call, then the response body. No background task
+/// runs between the socket and the reader, and dropping either closes the connection at once. An
+/// idle connection is not driven; [`is_open`](Self::is_open) finds out what happened to it in the
+/// meantime.
 pub(super) struct Http1 {
     sender: SendRequest<Body>,
     connection: Connection<Stream, Body>,
@@ -43,7 +44,7 @@ pub(super) struct Http1 {
 }
 
 impl Http1 {
-    /// Begins HTTP on a new connection to the origin of `uri`.
+    /// Starts HTTP on a new connection to the origin of `uri`.
     pub(super) async fn new(connected: Connected, uri: &Uri, runtime: Id) -> hyper::Result<Box<Self>> {
         let Connected { stream, socket, is_proxied, .. } = connected;
         let (sender, connection) = http1::Builder::new().max_buf_size(BUFFER).handshake(stream).await?;
@@ -67,26 +68,27 @@ impl Http1 {
         self.keep_alive
     }
 
-    /// Returns whether an idle connection can carry a request: the server has neither closed it nor written to it.
+    /// Returns whether an idle connection can carry a request: the server has neither closed it nor
+    /// written to it.
     pub(super) fn is_open(&mut self) -> bool {
         let socket = self.socket.clone();
         let driven = socket.look(|| self.drive(&mut Context::from_waker(Waker::noop())));
         driven.is_pending() && self.sender.is_ready()
     }
 
-    /// Ends an idle connection in good order, as far as that can be done at once.
+    /// Closes an idle connection cleanly, as far as that can be done without waiting.
     pub(super) fn close(mut self: Box<Self>) {
         drop(self.sender);
         let _ = Pin::new(&mut self.connection).poll(&mut Context::from_waker(Waker::noop()));
     }
 
-    /// Does what can be done now. Ready when the connection has ended.
+    /// Does what can be done without waiting. Ready when the connection has ended.
     fn drive(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
         Pin::new(&mut self.connection).poll(cx)
     }
 
-    /// Sends `request` for `uri` and waits for the head of the answer. When the end of the body was read, the connection
-    /// goes to `pool`.
+    /// Sends `request` for `uri` and waits for the head of the response. When the end of the body
+    /// was read, the connection goes to `pool`.
     pub(super) async fn send(
         mut self: Box<Self>,
         mut request: Request<Body>,
@@ -118,8 +120,8 @@ impl Http1 {
     }
 }
 
-/// Returns how long a connection may be idle according to the header `Keep-Alive: timeout=SECONDS`, minus a second for
-/// the latency of the next request.
+/// Returns how long a connection may be idle according to the header `Keep-Alive: timeout=SECONDS`,
+/// minus a second for the latency of the next request.
 fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
     const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
     let value = headers.get(KEEP_ALIVE)?.to_str().ok()?;
@@ -127,7 +129,7 @@ fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(timeout.trim().parse::<u64>().ok()?.saturating_sub(1)))
 }
 
-/// The value of the header `Host`: the port is left out where it goes without saying.
+/// Returns the value of the header `Host`, without the default port of the scheme.
 fn host_of(uri: &Uri) -> HeaderValue {
     let default_port = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
     let host = uri.host().unwrap_or_default();
@@ -138,21 +140,22 @@ fn host_of(uri: &Uri) -> HeaderValue {
     value.unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// What the server itself wants to see of a URL (RFC 9112, section 3.2.1).
+/// Returns the form of a URL that the server itself expects (RFC 9112, section 3.2.1).
 fn path_of(uri: &Uri) -> Uri {
     uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")).into()
 }
 
-/// A connection while it is used.
+/// A connection while it is in use.
 struct Driven {
-    /// `None` when it has ended, or was given back.
+    /// `None` when it has ended, or was returned to the pool.
     connection: Option<Box<Http1>>,
-    /// Why it ended, where hyper tells it nobody else.
+    /// Why it ended, if hyper reports that to no one else.
     failure: Option<hyper::Error>,
 }
 
 impl Driven {
-    /// Does what can be done now. A connection that has ended is let go of, so that hyper tells who waits for it.
+    /// Does what can be done without waiting. A connection that has ended is dropped, so that hyper
+    /// notifies those waiting for it.
     fn drive(&mut self, cx: &mut Context<'_>) {
         if let Some(connection) = &mut self.connection
             && let Poll::Ready(end) = connection.drive(cx)
@@ -163,7 +166,7 @@ impl Driven {
     }
 }
 
-/// The body of an answer, which drives its connection as it is read.
+/// The body of a response, which drives its connection as it is read.
 struct Http1Body {
     body: Incoming,
     exchange: Driven,

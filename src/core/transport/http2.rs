@@ -1,4 +1,11 @@
 //! An HTTP/2 connection and the response bodies it carries.
+//!
+//! hyper's connection is a future that someone has to poll. A task of the runtime does that, and so
+//! does a call that is about to use the connection: it drives the connection once first, so that a
+//! connection that the server has closed in the meantime is noticed before a request is sent on it.
+//!
+//! A server limits the streams of a connection. The pool counts them and opens another connection
+//! at the limit, so a request never waits inside hyper, which does not say whether it was sent.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -27,8 +34,8 @@ use crate::core::body::Body;
 /// The stream limit until the server announces its own: a number that no server can announce.
 const UNKNOWN_LIMIT: usize = usize::MAX - 1;
 
-/// The connection-level window, as large as possible (RFC 9113, section 6.9.1), so that unread responses do not block
-/// others. Each stream has its own window, which bounds its memory.
+/// The connection-level window, as large as possible (RFC 9113, section 6.9.1), so that unread
+/// responses do not block others. Each stream has its own window, which bounds its memory.
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
 /// How many requests may be canceled at once before their streams are old.
@@ -40,8 +47,8 @@ const YOUNG_RESET_INTERVAL: Duration = Duration::from_millis(100);
 /// The age at which a server has certainly accepted a stream.
 const OLD: Duration = Duration::from_secs(1);
 
-/// A connection that carries many exchanges at once. Tasks of the runtime drive it until the pool has dropped it and
-/// the last response was read.
+/// A connection that carries many exchanges at once. Tasks of the runtime drive it until the pool
+/// has dropped it and the last response was read.
 pub(super) struct Http2 {
     sender: SendRequest<Body>,
     driver: Arc<Driver>,
@@ -58,7 +65,7 @@ struct Usage {
 }
 
 impl Http2 {
-    /// Begins HTTP on a new connection.
+    /// Starts HTTP/2 on a new connection.
     pub(super) async fn new(connected: Connected, runtime: Id) -> hyper::Result<Self> {
         let driver = Arc::new(Driver::new(connected.socket));
         let (sender, mut dispatch) = http2::Builder::new(Spawn(driver.clone()))
@@ -94,7 +101,8 @@ impl Http2 {
         self.runtime
     }
 
-    /// Returns whether it is not known to have ended and was not unused for longer than `idle_timeout`.
+    /// Returns whether it is open as far as known and was not unused for longer than
+    /// `idle_timeout`.
     pub(super) fn is_usable(&self, idle_timeout: Duration) -> bool {
         let is_unused = || {
             self.usage.exchanges.load(Ordering::Acquire) == 0 && lock(&self.usage.last_used).elapsed() >= idle_timeout
@@ -102,8 +110,9 @@ impl Http2 {
         !self.sender.is_closed() && !self.driver.has_ended.load(Ordering::Acquire) && !is_unused()
     }
 
-    /// Returns an exchange on it, unless it already carries as many as the server allows. If the server currently
-    /// allows none, one exchange waits; if it has not announced its limit, one is allowed.
+    /// Returns an exchange on it, unless it already carries as many as the server allows. If the
+    /// server currently allows none, one exchange waits; if it has not announced its limit, one is
+    /// allowed.
     pub(super) fn exchange(&self) -> Option<Http2Exchange> {
         let limit = match self.driver.limit.load(Ordering::Relaxed) {
             UNKNOWN_LIMIT => 1,
@@ -161,7 +170,8 @@ impl Http2Exchange {
         }
     }
 
-    /// Returns whether the stream of a request may be reset now although the server may not have accepted it yet.
+    /// Returns whether the stream of a request may be reset now although the server may not have
+    /// accepted it yet.
     fn may_reset_young(&self) -> bool {
         let now = Instant::now();
         let mut next = lock(&self.usage.next_reset);
@@ -206,9 +216,9 @@ impl Waiting {
 impl Drop for Waiting {
     /// Resets the stream of a canceled request.
     ///
-    /// Servers close a connection on which many streams are reset before they were accepted (CVE-2023-44487), which
-    /// fails its other calls. So when many are canceled, some streams stay open until they are old or their response
-    /// starts.
+    /// Servers close a connection on which many streams are reset before they were accepted
+    /// (CVE-2023-44487), which fails its other calls. So when many are canceled, some streams stay
+    /// open until they are old or their response starts.
     fn drop(&mut self) {
         let Some((head, exchange)) = self.pending.take() else { return };
         let old = self.since + OLD;
@@ -241,10 +251,10 @@ impl HttpBody for Http2Body {
     ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
         match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             Some(frame) => Poll::Ready(Some(frame.map_err(TransportError::body))),
-            // hyper treats a reset or GOAWAY without an error code as the end of the body. Only the END_STREAM flag
-            // means that an HTTP/2 stream is complete.
+            // hyper treats a reset or GOAWAY without an error code as the end of the body. Only the
+            // END_STREAM flag means that an HTTP/2 stream is complete.
             None if !self.body.is_end_stream() => {
-                Poll::Ready(Some(Err(TransportError::body("the server gave the stream up before its end"))))
+                Poll::Ready(Some(Err(TransportError::body("the server reset the stream before its end"))))
             }
             None => Poll::Ready(None),
         }
@@ -259,8 +269,9 @@ impl HttpBody for Http2Body {
     }
 }
 
-/// Returns whether the server promised that it has not processed the request: it refused the stream (RFC 9113, section
-/// 8.7), or the stream is above the last one it processes before a graceful shutdown (section 6.8).
+/// Returns whether the server promised that it has not processed the request: it refused the stream
+/// (RFC 9113, section 8.7), or the stream is above the last one it processes before a graceful
+/// shutdown (section 6.8).
 fn was_refused(error: &hyper::Error) -> bool {
     sources(error).filter_map(|source| source.downcast_ref::<h2::Error>()).any(|error| {
         let reason = error.reason();
@@ -270,7 +281,8 @@ fn was_refused(error: &hyper::Error) -> bool {
     })
 }
 
-/// Drives a connection: used by a task of the runtime and by calls that check whether the connection is alive.
+/// Drives a connection: used by a task of the runtime and by calls that check whether the
+/// connection is alive.
 struct Driver {
     socket: Arc<SocketState>,
     has_started: AtomicBool,

@@ -1,4 +1,11 @@
 //! Connections that wait for their next request.
+//!
+//! HTTP/1.1 connections are in the pool only while they are idle; a call takes one out and its
+//! response body puts it back. HTTP/2 connections stay in the pool, and calls take one of their
+//! slots. Both are kept per origin and per Tokio runtime.
+//!
+//! One task per runtime, the sweeper, closes connections that were idle for too long. It ends when
+//! nothing is left to close, and starts again with the next connection.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -22,10 +29,10 @@ pub(super) enum Connection {
     Http2(Http2Exchange),
 }
 
-/// The connections of a transport that carry nothing, and those that can carry more.
+/// The connections of a transport that carry no request, and those that can carry more.
 ///
-/// A connection is used only in the runtime that drives its socket: in another one, a call would wait for events that
-/// nobody polls for. So connections are kept per runtime, and end with it.
+/// A connection is used only in the runtime that drives its socket: in another one, a call would
+/// wait for events that nobody polls for. So connections are kept per runtime, and end with it.
 pub(super) struct Pool {
     idle_timeout: Duration,
     max_idle_per_host: usize,
@@ -45,7 +52,7 @@ struct Host {
     runtime: Id,
     /// A URI of its origin.
     origin: Uri,
-    /// The one that was used last is the last one.
+    /// The most recently used one is the last one.
     idle: Vec<Idle>,
     #[cfg(feature = "http2")]
     http2: Vec<Http2>,
@@ -70,12 +77,14 @@ impl Idle {
 
 impl Pool {
     pub(super) fn new(idle_timeout: Duration, max_idle_per_host: usize) -> Self {
-        // A connection with no idle time left is not kept, so the sweeper always has something to wait for.
+        // A connection with no idle time left is not kept, so the sweeper always has something to
+        // wait for.
         let max_idle_per_host = if idle_timeout.is_zero() { 0 } else { max_idle_per_host };
         Self { idle_timeout, max_idle_per_host, state: Mutex::default() }
     }
 
-    /// Returns a connection to the origin of `uri` that `runtime` drives and that is open as far as known.
+    /// Returns a connection to the origin of `uri` that `runtime` drives and that is open as far as
+    /// known.
     pub(super) fn take(&self, uri: &Uri, runtime: Id) -> Option<Connection> {
         loop {
             let mut state = self.state();
@@ -100,8 +109,8 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection for the next request, if there is room for it. It is closed if it ends up in a different
-    /// runtime: nothing there could close it in time.
+    /// Keeps a connection for the next request, if there is room for it. It is closed if it ends up
+    /// in a different runtime: nothing there could close it in time.
     pub(super) fn put(self: &Arc<Self>, connection: Box<Http1>) {
         let runtime = connection.runtime();
         let Some(handle) = Handle::try_current().ok().filter(|handle| handle.id() == runtime) else {
@@ -134,9 +143,9 @@ impl Pool {
         self.sweep(state, handle);
     }
 
-    /// Returns the dial to the origin of `uri` that is in progress, or else a new one from `start`, which gets a
-    /// connection whose stream limit is not known yet, if there is one. Returns `None` if a connection serves one call
-    /// at a time, so that each call makes its own.
+    /// Returns the dial to the origin of `uri` that is in progress, or else a new one from `start`,
+    /// which gets a connection whose stream limit is not known yet, if there is one. Returns `None`
+    /// if a connection serves one call at a time, so that each call makes its own.
     #[cfg(feature = "http2")]
     pub(super) fn dial(
         self: &Arc<Self>,
@@ -177,7 +186,8 @@ impl Pool {
         }
     }
 
-    /// Closes connections of `runtime` that were idle for too long, and returns whether any is left.
+    /// Closes connections of `runtime` that were idle for too long, and returns whether any is
+    /// left.
     fn close_expired(&self, runtime: Id) -> bool {
         let mut expired = Vec::new();
         let mut state = self.state();
@@ -211,8 +221,8 @@ impl Pool {
     }
 }
 
-/// The task of a runtime that closes idle connections. When the runtime shuts down, it drops the task, and its connections
-/// with it.
+/// The task of a runtime that closes idle connections. When the runtime shuts down, it drops the
+/// task, and its connections with it.
 struct Sweeper {
     pool: Weak<Pool>,
     runtime: Id,
@@ -223,7 +233,8 @@ impl Sweeper {
         while self.pool.upgrade().is_some() {
             sleep(idle_timeout).await;
             if self.pool.upgrade().is_some_and(|pool| !pool.close_expired(self.runtime)) {
-                // The next connection may start a new sweeper at any time, so this one must not touch the pool anymore.
+                // The next connection may start a new sweeper at any time, so this one must not
+                // touch the pool anymore.
                 self.pool = Weak::new();
             }
         }
@@ -273,13 +284,15 @@ impl State {
 
 impl Host {
     fn is_of(&self, uri: &Uri, runtime: Id) -> bool {
-        // Compared as text, which is faster: an authority in different case gets its own connections.
+        // Compared as text, which is faster: an authority in different case gets its own
+        // connections.
         self.runtime == runtime
             && self.origin.authority().map(Authority::as_str) == uri.authority().map(Authority::as_str)
             && self.origin.scheme() == uri.scheme()
     }
 
-    /// Returns a slot on the first HTTP/2 connection that has one, so that the last ones become idle.
+    /// Returns a slot on the first HTTP/2 connection that has one, so that the last ones become
+    /// idle.
     #[cfg(feature = "http2")]
     fn http2_exchange(&mut self, idle_timeout: Duration) -> Option<Http2Exchange> {
         self.http2.retain(|http2| http2.is_usable(idle_timeout));

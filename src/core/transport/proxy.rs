@@ -15,7 +15,8 @@ use percent_encoding::percent_decode_str;
 
 use crate::core::base64;
 
-/// Hosts that the proxies of the environment are never used for: a proxy could not reach this machine's own servers.
+/// Hosts that the proxies of the environment are never used for: a proxy could not reach this
+/// machine's own servers.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
 /// What to do with requests of one scheme.
@@ -24,12 +25,13 @@ enum Route {
     #[default]
     Direct,
     Proxy(Proxy),
-    /// A variable of the environment names a proxy that cannot be used. It is an error once a request needs it: going
-    /// past a proxy silently is worse than failing, and a program that never needs it must not fail.
+    /// An environment variable names a proxy that cannot be used. It is an error once a request
+    /// needs it: bypassing a proxy silently is worse than failing, and a program that never needs
+    /// it must not fail.
     Unusable(String),
 }
 
-/// The proxy of each scheme, and the hosts that need none.
+/// The proxy of each scheme, and the hosts that are reached without one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Proxies {
     http: Route,
@@ -41,17 +43,18 @@ pub(super) struct Proxies {
 }
 
 impl Proxies {
-    /// No proxy for anything.
+    /// Returns proxies that apply to nothing.
     pub(super) fn none() -> Self {
         Self::default()
     }
 
-    /// `proxy` for everything.
+    /// Returns proxies that send everything through `proxy`.
     pub(super) fn all(proxy: Proxy) -> Self {
         Self { http: Route::Proxy(proxy.clone()), https: Route::Proxy(proxy), ..Self::default() }
     }
 
-    /// As the environment of this process says, or else the system if `system` is set.
+    /// Returns the proxies of this process's environment, or else of the operating system if
+    /// `system` is set.
     #[cfg_attr(not(feature = "proxy-system"), expect(unused_variables, reason = "the builder refuses it"))]
     pub(super) fn from_environment(system: bool) -> Self {
         let proxies = Self::from_variables(env::var_os);
@@ -65,7 +68,7 @@ impl Proxies {
         proxies
     }
 
-    /// As the variables say that `read` gives. An empty variable is as good as none.
+    /// Returns the proxies of the variables that `read` returns. An empty variable counts as unset.
     fn from_variables(read: impl Fn(&'static str) -> Option<OsString>) -> Self {
         let first = |names: &[&'static str]| {
             names.iter().find_map(|name| {
@@ -75,13 +78,14 @@ impl Proxies {
         };
         let route = |names: &[&'static str]| match first(names) {
             None => Route::Direct,
-            Some((name, url)) => match url.to_str().ok_or("it is not UTF-8").and_then(Proxy::parse) {
+            Some((name, url)) => match url.to_str().ok_or("it is not valid UTF-8").and_then(Proxy::parse) {
                 Ok(proxy) => Route::Proxy(proxy),
-                Err(reason) => Route::Unusable(format!("the environment variable {name} is not usable: {reason}")),
+                Err(reason) => Route::Unusable(format!("invalid environment variable {name}: {reason}")),
             },
         };
-        // A web server hands the header `Proxy` of a request to a CGI program as `HTTP_PROXY`, so there a stranger
-        // could choose the proxy. Variables are not case-sensitive everywhere, so neither form is read.
+        // A web server passes the header `Proxy` of a request to a CGI program as `HTTP_PROXY`, so
+        // anyone could choose the proxy. Variables are not case-sensitive everywhere, so neither
+        // form is read.
         let is_cgi = read("REQUEST_METHOD").is_some();
         let http: &[&str] =
             if is_cgi { &["ALL_PROXY", "all_proxy"] } else { &["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] };
@@ -141,7 +145,7 @@ pub(super) enum ProxyKind {
 pub(super) struct Proxy {
     kind: ProxyKind,
     uri: Uri,
-    /// Name and password.
+    /// Username and password.
     #[cfg(feature = "socks")]
     credentials: Option<(String, String)>,
     authorization: Option<HeaderValue>,
@@ -150,7 +154,7 @@ pub(super) struct Proxy {
 impl Proxy {
     /// Parses `scheme://name:password@host:port`. The scheme may be omitted for `http`.
     ///
-    /// The reason of a refusal never repeats the URL, since it may hold a password.
+    /// The error never repeats the URL, since it may contain a password.
     pub(super) fn parse(url: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = url.trim().split_once("://").unwrap_or(("http", url.trim()));
         let scheme = scheme.to_ascii_lowercase();
@@ -222,13 +226,13 @@ impl Proxy {
         &self.uri
     }
 
-    /// Returns the name and the password.
+    /// Returns the username and the password.
     #[cfg(feature = "socks")]
     pub(super) fn credentials(&self) -> Option<(&str, &str)> {
         self.credentials.as_ref().map(|(name, password)| (name.as_str(), password.as_str()))
     }
 
-    /// Returns the value of the header `Proxy-Authorization`, if it reads headers.
+    /// Returns the value of the header `Proxy-Authorization`, if the protocol has headers.
     pub(super) fn authorization(&self) -> Option<&HeaderValue> {
         let reads_headers = match self.kind {
             #[cfg(feature = "socks")]
@@ -252,7 +256,7 @@ impl fmt::Display for Proxy {
     }
 }
 
-/// `name:password` of a URL, as a header value of the scheme Basic (RFC 7617).
+/// Returns `name:password` of a URL as a header value of the Basic scheme (RFC 7617).
 fn basic_authorization(credentials: &str) -> Result<HeaderValue, ()> {
     let (name, password) = credentials.split_once(':').unwrap_or((credentials, ""));
     let mut plain: Vec<u8> = percent_decode_str(name).collect();
@@ -263,7 +267,7 @@ fn basic_authorization(credentials: &str) -> Result<HeaderValue, ()> {
     Ok(value)
 }
 
-/// One entry of `NO_PROXY`: whom it names, and the port where it names one.
+/// One entry of `NO_PROXY`: what it names, and the port if it names one.
 #[derive(Clone, Debug, PartialEq)]
 struct Bypass {
     hosts: Hosts,
@@ -276,12 +280,12 @@ enum Hosts {
     All,
     /// An address, or the network of all addresses with the same first bits.
     Network { address: IpAddr, bits: u32 },
-    /// A name and all names under it, in lower case, without a dot in front.
+    /// A name and all names under it, in lowercase, without a leading dot.
     Domain(String),
 }
 
 impl Bypass {
-    /// Reads a list divided by commas or white space. An entry that says nothing is passed over.
+    /// Parses a list separated by commas or whitespace. An empty entry is skipped.
     fn parse_list(list: &str) -> Vec<Self> {
         list.split(|c: char| c == ',' || c.is_whitespace()).filter_map(Self::parse).collect()
     }
@@ -335,7 +339,7 @@ impl Bypass {
     }
 }
 
-/// Reads an address, `[address]`, or `address/bits`.
+/// Parses an address, `[address]`, or `address/bits`.
 fn parse_network(text: &str) -> Option<Hosts> {
     let (address, bits) = match text.split_once('/') {
         Some((address, bits)) => (address, Some(bits)),
@@ -359,7 +363,7 @@ fn in_network(host: IpAddr, network: IpAddr, bits: u32) -> bool {
     }
 }
 
-/// The host without the brackets that an IPv6 address has in a URL.
+/// Returns the host without the brackets that an IPv6 address has in a URL.
 pub(super) fn bare_host(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
@@ -372,7 +376,7 @@ mod tests {
         Proxies::from_variables(|name| variables.iter().find(|(own, _)| *own == name).map(|(_, value)| value.into()))
     }
 
-    /// The proxy for `url` as `host:port`, or what is wrong with it; empty for none.
+    /// Returns the proxy for `url` as `host:port`, or its error; empty for none.
     fn route(proxies: &Proxies, url: &'static str) -> String {
         match proxies.of(&Uri::from_static(url)) {
             Ok(Some(proxy)) => proxy.to_string(),
@@ -419,7 +423,7 @@ mod tests {
         assert_eq!(route(&proxies, "https://near/"), "");
         assert_eq!(
             route(&proxies, "https://a/"),
-            "the environment variable ALL_PROXY is not usable: the scheme of a proxy must be http, https, socks5 or socks5h"
+            "invalid environment variable ALL_PROXY: the scheme of a proxy must be http, https, socks5 or socks5h"
         );
     }
 
@@ -466,7 +470,7 @@ mod tests {
             assert_eq!(route(&proxies, "https://localhost.example/"), "proxy:1");
         }
         let all = Proxies::all(Proxy::parse("proxy:1").unwrap());
-        assert_eq!(route(&all, "http://127.0.0.1/"), "proxy:1", "an option is for everything");
+        assert_eq!(route(&all, "http://127.0.0.1/"), "proxy:1", "an option applies to everything");
     }
 
     #[cfg(unix)]
@@ -476,7 +480,9 @@ mod tests {
         let value =
             |name| (name == "HTTPS_PROXY").then(|| std::ffi::OsStr::from_bytes(b"http://a:\xFF@proxy:1").into());
         let proxies = Proxies::from_variables(value);
-        assert!(route(&proxies, "https://a/").contains("HTTPS_PROXY is not usable: it is not UTF-8"));
+        assert!(
+            route(&proxies, "https://a/").contains("invalid environment variable HTTPS_PROXY: it is not valid UTF-8")
+        );
         assert_eq!(route(&proxies, "http://a/"), "");
     }
 

@@ -8,8 +8,9 @@ use crate::core::body::Body;
 
 /// A [`reqwest::Client`] as a [`Transport`], for programs that already configure one.
 ///
-/// Build it with `redirect(reqwest::redirect::Policy::none())` and `retry(reqwest::retry::never())`: the layers above
-/// decide what is retried and where the API key may go. Connections follow the rules of reqwest, not those of
+/// Build it with `redirect(reqwest::redirect::Policy::none())` and
+/// `retry(reqwest::retry::never())`: the layers above decide what is retried and where the API key
+/// may go. Connections follow the rules of reqwest, not those of
 /// [`HyperTransport`](super::HyperTransport).
 ///
 /// ```
@@ -40,8 +41,8 @@ impl Transport for ReqwestTransport {
         })
     }
 
-    /// In a browser the request is sent with `fetch`. Its body is collected first, since not every `fetch` accepts a
-    /// stream.
+    /// In a browser the request is sent with `fetch`. Its body is collected first, since not every
+    /// `fetch` accepts a stream.
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     fn send(&self, request: Request<Body>) -> TransportFuture<'_> {
         use http_body_util::{BodyExt, StreamBody};

@@ -14,11 +14,13 @@ use super::{Transport, TransportFuture};
 use crate::core::body::Body;
 use crate::errors::Cause;
 
-/// A [`tower_service::Service`] for HTTP requests as a [`Transport`], so that a program can keep its stack of layers.
+/// A [`tower_service::Service`] for HTTP requests as a [`Transport`], so that a program can keep
+/// its stack of layers.
 ///
-/// The service is cloned for each request. It must neither retry nor follow redirects: the layers above decide that and
-/// know what must not be charged twice. If the error of the service is a [`TransportError`], its kind is kept; any
-/// other error counts as [`TransportErrorKind::Exchange`], after which the server may have received the request.
+/// The service is cloned for each request. It must neither retry nor follow redirects: the layers
+/// above decide that and know what must not be charged twice. If the error of the service is a
+/// [`TransportError`], its kind is kept; any other error counts as
+/// [`TransportErrorKind::Exchange`], after which the server may have received the request.
 ///
 /// ```
 /// use openrouter_kit::OpenRouterCore;

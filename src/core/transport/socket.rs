@@ -1,5 +1,5 @@
-//! The TCP stream below TLS and HTTP: it can be checked while idle, and what arrived before a failed write can still be
-//! read.
+//! The TCP stream below TLS and HTTP: it can be checked while idle, and what arrived before a
+//! failed write can still be read.
 
 use std::io::{self, IoSlice, Read};
 use std::pin::Pin;
@@ -11,11 +11,12 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// How many bytes are read before the reader gets a turn. A server that sends faster than hyper reads could otherwise
-/// keep one poll busy past any time limit.
+/// How many bytes are read before the reader gets a turn. A server that sends faster than hyper
+/// reads could otherwise keep one poll busy past any time limit.
 const READ_BUDGET: usize = 1024 * 1024;
 
-/// How many bytes one check of the socket reads at most: enough for a TLS session ticket or an HTTP/2 frame.
+/// How many bytes one check of the socket reads at most: enough for a TLS session ticket or an
+/// HTTP/2 frame.
 const LOOK: usize = 512;
 
 /// State shared by a [`Socket`] and the connection on top of it.
@@ -26,11 +27,12 @@ pub(super) struct SocketState {
 }
 
 impl SocketState {
-    /// Drives a connection with reads that go to the socket itself if Tokio reports nothing to read.
+    /// Drives a connection with reads that go to the socket itself if Tokio reports nothing to
+    /// read.
     ///
-    /// Tokio learns from its driver what happened to a socket, and the driver runs only between polls. After a program has
-    /// blocked the thread, a connection that was closed or written to in the meantime still looks idle. The system call
-    /// always knows.
+    /// Tokio learns from its driver what happened to a socket, and the driver runs only between
+    /// polls. After a program has blocked the thread, a connection that was closed or written to in
+    /// the meantime still looks idle. The system call always knows.
     pub(super) fn look<T>(&self, drive: impl FnOnce() -> T) -> T {
         self.is_looked_at.store(true, Ordering::Relaxed);
         let output = drive();
@@ -46,9 +48,10 @@ impl SocketState {
 
 /// A TCP stream whose write errors are reported by its reads.
 ///
-/// A server may respond before it has read the whole request (413, 401) and close the connection. The next write then
-/// fails although the response has already arrived. So a failed write is treated as successful, the response is read,
-/// and the error is returned once nothing is left to read.
+/// A server may respond before it has read the whole request (413, 401) and close the connection.
+/// The next write then fails although the response has already arrived. So a failed write is
+/// treated as successful, the response is read, and the error is returned once nothing is left to
+/// read.
 pub(super) struct Socket {
     stream: TcpStream,
     state: Arc<SocketState>,

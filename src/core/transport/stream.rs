@@ -11,8 +11,9 @@ use hyper_util::rt::TokioIo;
 
 use super::socket::{Socket, SocketState};
 
-/// A stream of bytes in both directions, with or without TLS. It is one type for both, so that hyper's state machine is
-/// compiled once; the virtual call is small beside the system call behind it.
+/// A stream of bytes in both directions, with or without TLS. It is one type for both, so that
+/// hyper's state machine is compiled once; the virtual call costs little compared to the system
+/// call behind it.
 pub(super) type Stream = Box<dyn Duplex>;
 
 pub(super) trait Duplex: Read + Write + Send + Unpin {}
@@ -24,10 +25,10 @@ pub(super) struct Connected {
     pub(super) stream: Stream,
     /// The state of the socket below `stream`.
     pub(super) socket: Arc<SocketState>,
-    /// HTTP/2 was agreed on.
+    /// HTTP/2 was negotiated.
     #[cfg_attr(not(feature = "http2"), expect(dead_code, reason = "it is never agreed on"))]
     pub(super) is_http2: bool,
-    /// A proxy reads the requests, and needs the whole URL in them.
+    /// A proxy reads the requests, which must contain the whole URL.
     pub(super) is_proxied: bool,
 }
 

@@ -1,4 +1,8 @@
 //! TLS for `https://`: the cryptography, the trusted roots, the handshake.
+//!
+//! All choices are made once, when the transport is built, so that an invalid certificate is an
+//! error of the option and not of the first call. Certificates are always verified; there is no
+//! option to disable that.
 
 use std::io;
 use std::sync::Arc;
@@ -49,8 +53,7 @@ impl TlsOptions {
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| {
-                TransportBuildError::new("cryptography", "the process default of rustls cannot be used")
-                    .caused_by(error)
+                TransportBuildError::new("cryptography", "the process default of rustls is not usable").caused_by(error)
             })?
             .with_root_certificates(self.trusted()?);
         let Some(pem) = &self.client_certificate else { return Ok(config.with_no_client_auth()) };
@@ -70,7 +73,8 @@ impl TlsOptions {
 }
 
 impl TlsOptions {
-    /// Returns the trusted roots. Features do not change the choice: another crate may have enabled them.
+    /// Returns the trusted roots. Features do not change the choice: another crate may have enabled
+    /// them.
     fn trusted(&self) -> Result<RootCertStore, TransportBuildError> {
         let mut trusted = RootCertStore::empty();
         for certificate in &self.extra_roots {
@@ -109,7 +113,8 @@ impl TlsOptions {
     }
 }
 
-/// Makes TLS connections over those of `C`. Certificates are always verified; this cannot be disabled.
+/// Makes TLS connections over those of `C`. Certificates are always verified; this cannot be
+/// disabled.
 pub(super) struct Tls<C>(HttpsConnector<C>);
 
 impl<C> Tls<C>
@@ -152,7 +157,8 @@ fn connect_error(host: &str, error: Cause) -> ConnectError {
     }
 }
 
-/// Unwraps a TLS error from I/O errors that only wrap it, so that a program finds it in the chain of sources.
+/// Unwraps a TLS error from I/O errors that only wrap it, so that a program finds it in the chain
+/// of sources.
 fn innermost(mut error: Cause) -> Cause {
     loop {
         error = match error.downcast::<io::Error>() {
@@ -181,7 +187,7 @@ const fn advice(error: &rustls::Error) -> Option<&'static str> {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => Some("the certificate belongs to another server; check the server URL"),
         rustls::Error::InvalidCertificate(_) => Some(
-            "the certificate of the server is not trusted. If a company signed it, trust what the operating \
+            "the certificate of the server is not trusted; if a company signed it, trust what the operating \
              system trusts (`roots`, with the feature `roots-platform`), or set `root_certificate` of `HyperTransport`",
         ),
         rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)
@@ -196,8 +202,8 @@ const fn advice(error: &rustls::Error) -> Option<&'static str> {
     }
 }
 
-/// The chosen cryptography; by default that of the process if the program installed one, or else ring. Features do not
-/// change the choice: another crate may have enabled them.
+/// The chosen cryptography; by default that of the process if the program installed one, or else
+/// ring. Features do not change the choice: another crate may have enabled them.
 fn provider(chosen: Option<Cryptography>) -> Result<Arc<CryptoProvider>, TransportBuildError> {
     let default = CryptoProvider::get_default().filter(|_| chosen.is_none());
     let built_in = || match chosen.unwrap_or(Cryptography::Ring) {
@@ -237,13 +243,13 @@ fn add_extra(roots: &mut RootCertStore, certificate: &[u8]) -> Result<(), Transp
     for certificate in found {
         roots
             .add(certificate)
-            .map_err(|error| invalid("it is not a certificate in PEM or DER form").caused_by(error))?;
+            .map_err(|error| invalid("the certificate is in neither PEM nor DER form").caused_by(error))?;
     }
     Ok(())
 }
 
-/// Adds the roots of the operating system. A certificate that cannot be read is passed over as long as another one can:
-/// old systems carry some.
+/// Adds the roots of the operating system. A certificate that cannot be read is skipped as long as
+/// another one can be read: old systems carry some.
 #[cfg(feature = "roots-platform")]
 fn add_platform(roots: &mut RootCertStore) -> Result<(), TransportBuildError> {
     let mut loaded = rustls_native_certs::load_native_certs();
@@ -251,7 +257,7 @@ fn add_platform(roots: &mut RootCertStore) -> Result<(), TransportBuildError> {
     if added == 0 {
         let error = TransportBuildError::new(
             "roots",
-            "the operating system gave no root certificate: install its package of CA certificates, or choose the bundled \
+            "the operating system has no root certificates: install its package of CA certificates, or choose the bundled \
              ones",
         );
         return Err(match loaded.errors.pop() {

@@ -1,11 +1,11 @@
-//! What setters and constructors take where a field holds text, numbers or a list.
+//! The types that setters accept for fields that hold text, numbers or a list.
 //!
-//! `Into` alone does not cover these: a list also accepts one element and references to texts, and an `f32` must keep
-//! the digits that the program wrote.
+//! `Into` alone does not cover these: a list also accepts a single element and references to
+//! strings, and an `f32` must keep the digits that the program wrote.
 
 use std::borrow::Cow;
 
-/// Text, owned or borrowed: what unions accept wherever one of their branches is text or a set of words.
+/// Text, owned or borrowed: accepted by unions in which one branch is text or an enum of words.
 pub trait IntoText: sealed::Text {
     /// Returns the text, owned.
     fn into_text(self) -> String;
@@ -21,8 +21,9 @@ pub trait IntoNumber<T>: sealed::Number {
     fn into_number(self) -> T;
 }
 
-/// One or many values of a list of `T`: a single value that converts into `T`, or an array, a slice, a vector or any
-/// other iterator of such values. `M` tells the forms apart and is always inferred.
+/// One or many values of a list of `T`: a single value that converts into `T`, or an array, a
+/// slice, a vector or any other iterator of such values. `M` distinguishes these forms and is
+/// always inferred.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a `{T}` nor a list of them",
     note = "pass a value that converts into `{T}`, or an array, a vector or an iterator of such values"
@@ -39,11 +40,11 @@ pub mod form {
     #[derive(Debug)]
     pub enum One {}
 
-    /// Something that yields elements.
+    /// An iterator of elements.
     #[derive(Debug)]
     pub enum Many {}
 
-    /// Something that yields references to texts, as a slice of literals does.
+    /// An iterator of string references, such as a slice of literals.
     #[derive(Debug)]
     pub enum Borrowed {}
 }
@@ -99,8 +100,8 @@ numbers!(i64: i8, i16, i32, i64, u8, u16, u32);
 numbers!(f64: i8, i16, i32, u8, u16, u32, f64);
 
 impl IntoNumber<f64> for f32 {
-    /// The digits that are written for an `f32` are those of the program: 0.7 stays 0.7, where the exact value of the
-    /// `f32` would be 0.699999988079071.
+    /// An `f32` is written with the digits that the program used: 0.7 stays 0.7, although the exact
+    /// value of the `f32` is 0.699999988079071.
     #[inline]
     fn into_number(self) -> f64 {
         widened(self)
@@ -152,7 +153,8 @@ macro_rules! wire_numbers {
     };
 }
 
-/// Implements the conversions from vectors, arrays and slices of texts into a branch of a union that is a list of texts.
+/// Implements the conversions from vectors, arrays and slices of texts into a branch of a union
+/// that is a list of texts.
 #[allow(unused_macros, reason = "a build without models has no use for it")]
 macro_rules! wire_texts {
     ($type:ident, $variant:ident) => {

@@ -1,14 +1,25 @@
-//! Why a text could not be read, or a value not be written.
+//! Decode and encode errors.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::core::hidden;
 
-/// Why a JSON text could not be read as the type that was asked for.
+/// The error of a JSON text that cannot be read as the requested type.
+///
+/// ```
+/// # #[cfg(feature = "chat")]
+/// # {
+/// use openrouter_kit::core::wire;
+/// use openrouter_kit::models::ChatRequest;
+///
+/// let error = wire::decode::<ChatRequest>("[]").unwrap_err();
+/// assert_eq!(error.to_string(), "expected an object, found an array");
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct DecodeError(
-    /// Shared: all members of an object that does not fit have the same error.
+    /// Shared: all fields of an object that does not match have the same error.
     Arc<Inner>,
 );
 
@@ -24,30 +35,43 @@ impl DecodeError {
         Self(Arc::new(Inner { path: String::new(), message: message.into() }))
     }
 
-    /// The same error, one step further out.
+    /// Returns the same error, one step further out.
     pub(crate) fn inside(mut self, step: &str) -> Self {
         let inner = Arc::make_mut(&mut self.0);
         inner.path = join(step, &inner.path);
         self
     }
 
-    /// The same error, inside element `index` of an array.
+    /// Returns the same error, inside element `index` of an array.
     pub(crate) fn inside_element(self, index: usize) -> Self {
         self.inside(&format!("[{index}]"))
     }
 
-    /// Where the value stands that does not fit, as in `choices[0].message.content`; empty for the whole text.
+    /// Returns the path of the value that does not match, such as `choices[0].message.content`;
+    /// empty for the whole text.
     pub fn path(&self) -> &str {
         &self.0.path
     }
 
-    /// What was expected and what was found.
+    /// Returns what was expected and what was found.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 }
 
-/// Why a value could not be written as JSON.
+/// The error of a value that cannot be written as JSON.
+///
+/// ```
+/// # #[cfg(feature = "chat")]
+/// # {
+/// use openrouter_kit::core::wire;
+/// use openrouter_kit::models::{ChatMessage, ChatRequest};
+///
+/// let request = ChatRequest::new([ChatMessage::user("Hello")]).temperature(f64::NAN);
+/// let error = wire::encode(&request).unwrap_err();
+/// assert_eq!(error.path(), "temperature");
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct EncodeError(Box<Inner>);
 
@@ -60,18 +84,18 @@ impl EncodeError {
         self.0.path = join(step, &self.0.path);
     }
 
-    /// Where the value stands, as in `tools[0].parameters`; empty for the whole value.
+    /// Returns the path of the value, such as `tools[0].parameters`; empty for the whole value.
     pub fn path(&self) -> &str {
         &self.0.path
     }
 
-    /// What is wrong with it and what to put there instead.
+    /// Returns what is wrong with the value and what to use instead.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 }
 
-/// The start of a server's text, short enough for a message.
+/// Returns the start of a server's text, short enough for a message.
 pub(super) fn shortened(text: &str) -> &str {
     text.char_indices().nth(100).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }

@@ -1,4 +1,4 @@
-//! The members of an object beyond the typed ones.
+//! The fields of a JSON object that its Rust type has no field for.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,16 +7,18 @@ use super::json::{Hide, Shown};
 use super::{DecodeError, Json};
 use crate::core::hidden;
 
-/// Beyond this many members, a table replaces the linear search.
+/// With more fields than this, a table replaces the linear search.
 const FEW: usize = 16;
 
-/// What an object holds beyond its typed fields.
+/// The fields of a JSON object beyond the typed ones.
 ///
-/// - From the server: members that this version of the crate does not know, and members whose value did not fit their
-///   type (see [`misfits`](Self::misfits)). They are written back when the object is.
-/// - To the server: members that the API document does not know yet. Put them in with [`insert`](Self::insert).
+/// - From the server: fields that this version of the crate does not know, and fields whose value
+///   does not match their type (see [`mismatches`](Self::mismatches)). They are written back with
+///   the object.
+/// - To the server: fields that the API document does not list yet. Add them with
+///   [`insert`](Self::insert).
 ///
-/// A member that has a typed field is written from that field when it holds a value.
+/// A typed field that has a value takes precedence over an entry of the same name.
 ///
 /// ```
 /// # #[cfg(feature = "chat")]
@@ -32,13 +34,13 @@ const FEW: usize = 16;
 /// ```
 #[derive(Clone, Default)]
 pub struct Extra {
-    /// Which constant or required members did not arrive; see `Layout` for the bits.
+    /// Which constant or required fields were missing; see `Layout` for the bits.
     absent: u64,
-    /// Boxed, since every model has an `Extra`, and few of them hold anything.
+    /// Boxed, since every model has an `Extra`, and few of them are not empty.
     members: Option<Box<Members>>,
 }
 
-/// The members in the order received, each name once.
+/// The fields in the order received, each name once.
 #[derive(Clone, Default)]
 struct Members {
     list: Vec<ExtraMember>,
@@ -50,24 +52,24 @@ struct Members {
 struct ExtraMember {
     name: Box<str>,
     value: Json,
-    misfit: Option<Misfit>,
+    mismatch: Option<Mismatch>,
 }
 
 #[derive(Clone)]
-struct Misfit {
+struct Mismatch {
     error: DecodeError,
-    kind: MisfitKind,
+    kind: MismatchKind,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-enum MisfitKind {
-    /// The field of a required member is empty.
+enum MismatchKind {
+    /// The typed field is required and empty.
     Required,
-    /// The field of any other member is empty.
+    /// The typed field is optional and empty.
     Optional,
-    /// The field holds the nearest value that fits, which is written as this JSON.
+    /// The typed field has the nearest value that fits, which is written as this JSON.
     Exact(Box<[u8]>),
-    /// The program gave this value in place of the whole object, and it is not an object.
+    /// The program passed this value for the whole object, and it is not an object.
     Whole,
 }
 
@@ -79,7 +81,7 @@ impl Members {
         }
     }
 
-    /// Adds a member, replacing one of the same name, which it returns.
+    /// Adds a field, replacing one of the same name, which it returns.
     fn put(&mut self, member: ExtraMember) -> Option<ExtraMember> {
         if let Some(known) = self.find(&member.name).and_then(|at| self.list.get_mut(at)) {
             return Some(std::mem::replace(known, member));
@@ -103,12 +105,12 @@ impl Members {
 }
 
 impl Extra {
-    /// Without members.
+    /// Creates an `Extra` without fields.
     pub const fn new() -> Self {
         Self { absent: 0, members: None }
     }
 
-    /// Every constant and required member is absent.
+    /// Creates an `Extra` that records every constant and required field as missing.
     pub(crate) const fn all_absent() -> Self {
         Self { absent: u64::MAX, members: None }
     }
@@ -121,35 +123,45 @@ impl Extra {
         self.absent & bit != 0
     }
 
-    /// Whether all of these members are absent.
+    /// Returns whether all of these fields are missing.
     pub(crate) const fn are_absent(&self, bits: u64) -> bool {
         self.absent & bits == bits
     }
 
-    /// Returns `true` if there are no members.
+    /// Returns `true` if there are no extra fields.
     pub fn is_empty(&self) -> bool {
         self.members.is_none()
     }
 
-    /// Returns the value of member `name`.
+    /// Returns the value of the field `name`.
+    ///
+    /// ```
+    /// use openrouter_kit::models::{Extra, Json};
+    ///
+    /// let mut extra = Extra::new();
+    /// assert_eq!(extra.get("seed"), None);
+    /// extra.insert("seed", 7);
+    /// assert_eq!(extra.get("seed").and_then(Json::as_i64), Some(7));
+    /// ```
     pub fn get(&self, name: &str) -> Option<&Json> {
         self.find(name).map(|member| &member.value)
     }
 
-    /// Returns the original of a member whose field holds only the nearest value.
+    /// Returns the original of a field that is typed with only the nearest value.
     #[inline]
     pub(crate) fn exact(&self, name: &str) -> Option<&Json> {
         self.exact_and_nearest(name).map(|(exact, _)| exact)
     }
 
-    /// The same with how the field was written when it was read.
+    /// Returns the same with how the typed field was written when it was read.
     #[inline]
     pub(super) fn exact_and_nearest(&self, name: &str) -> Option<(&Json, &[u8])> {
         let member = self.find(name)?;
         member.nearest().map(|nearest| (&member.value, nearest))
     }
 
-    /// Removes the original of a member whose field holds only the nearest value, once the field has grown.
+    /// Removes the original of a field that is typed with only the nearest value, once that value
+    /// has grown.
     #[inline]
     pub(crate) fn forget_exact(&mut self, name: &str) {
         if self.exact(name).is_some() {
@@ -157,12 +169,20 @@ impl Extra {
         }
     }
 
-    /// Sets a member and returns the value it had.
+    /// Sets a field and returns the value it had.
+    ///
+    /// ```
+    /// use openrouter_kit::models::{Extra, Json};
+    ///
+    /// let mut extra = Extra::new();
+    /// assert_eq!(extra.insert("seed", 7), None);
+    /// assert_eq!(extra.insert("seed", 8), Some(Json::from(7)));
+    /// ```
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Json>) -> Option<Json> {
         self.push(name.into().into(), value.into(), None)
     }
 
-    /// Removes a member and returns its value.
+    /// Removes a field and returns its value.
     pub fn remove(&mut self, name: &str) -> Option<Json> {
         let members = self.members.as_mut()?;
         let at = members.find(name)?;
@@ -174,67 +194,97 @@ impl Extra {
         Some(member.value)
     }
 
-    /// Adds the non-empty members of `newer`, except one. The original of a field that holds only the nearest value
-    /// belongs to that field's value and is added only for numbers, which are never joined.
+    /// Adds the non-empty fields of `newer`, except one. The original of a field that is typed with
+    /// only the nearest value belongs to that value and is added only for numbers, which are never
+    /// joined.
     pub(crate) fn merge(&mut self, newer: &Self, except: &str) {
         let said = newer.list().iter().filter(|member| *member.name != *except && !member.value.is_null());
         for member in
             said.filter(|member| member.nearest().is_none() || !member.value.as_text().starts_with(['"', '[', '{']))
         {
-            self.push(member.name.clone(), member.value.clone(), member.misfit.clone());
+            self.push(member.name.clone(), member.value.clone(), member.mismatch.clone());
         }
     }
 
-    /// Names and values, in the order they came.
+    /// Returns names and values, in the order received.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Extra;
+    ///
+    /// let mut extra = Extra::new();
+    /// extra.insert("b", true);
+    /// extra.insert("a", "x");
+    /// let names: Vec<&str> = extra.iter().map(|(name, _)| name).collect();
+    /// assert_eq!(names, ["b", "a"]);
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Json)> {
         self.list().iter().map(|member| (&*member.name, &member.value))
     }
 
-    /// Moves the members of `older` that are missing here.
+    /// Moves the fields of `older` that are missing here.
     pub(crate) fn fill(&mut self, older: &mut Self) {
         if older.members.is_some() {
             std::mem::swap(&mut self.members, &mut older.members);
             for member in older.members.take().into_iter().flat_map(|members| members.list) {
-                self.push(member.name, member.value, member.misfit);
+                self.push(member.name, member.value, member.mismatch);
             }
         }
     }
 
-    /// Returns the members that have a typed field but whose value did not fit its type, with the reason. The typed
-    /// field is then empty, or holds the nearest value that fits: the integer part of a number, text with U+FFFD for
-    /// half of a surrogate pair, a list without the elements of another type.
-    pub fn misfits(&self) -> impl Iterator<Item = (&str, &DecodeError)> {
-        self.members().filter_map(|(name, misfit)| Some((name, misfit?)))
+    /// Returns the fields whose value does not match their type, with the reason. The typed field
+    /// is then empty, or has the nearest value that matches: the integer part of a number, text
+    /// with U+FFFD for half of a surrogate pair, a list without the elements of another type.
+    ///
+    /// ```
+    /// # #[cfg(feature = "chat")]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use openrouter_kit::models::ChatResult;
+    ///
+    /// let result: ChatResult = serde_json::from_str(
+    ///     r#"{"id":"gen-1","object":"chat.completion","created":"today","model":"m","choices":[]}"#,
+    /// )?;
+    /// let (name, error) = result.extra.mismatches().next().unwrap();
+    /// assert_eq!((name, error.message()), ("created", "expected a number, found a string"));
+    /// // The original is written back.
+    /// assert!(serde_json::to_string(&result)?.contains(r#""created":"today""#));
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "chat"))]
+    /// # fn main() {}
+    /// ```
+    pub fn mismatches(&self) -> impl Iterator<Item = (&str, &DecodeError)> {
+        self.members().filter_map(|(name, mismatch)| Some((name, mismatch?)))
     }
 
-    /// The names of all members, each with the reason if its value did not fit.
+    /// Returns the names of all fields, each with the reason if its value does not match.
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, Option<&DecodeError>)> {
-        self.list().iter().map(|member| (&*member.name, member.misfit.as_ref().map(|misfit| &misfit.error)))
+        self.list().iter().map(|member| (&*member.name, member.mismatch.as_ref().map(|mismatch| &mismatch.error)))
     }
 
-    /// True where the members say that the object around them is an error and not what was asked for: `error` is set, or
-    /// `type` or `object` is `"error"`.
+    /// Returns `true` if the fields show that the object around them is an error and not what was
+    /// requested: `error` is set, or `type` or `object` is `"error"`.
     pub(crate) fn reports_error(&self) -> bool {
         self.get("error").is_some_and(|error| !error.is_null())
             || ["type", "object"].iter().any(|name| self.get(name).is_some_and(|kind| kind.as_text() == "\"error\""))
     }
 
-    /// What was wrong with the first required member that did not fit.
-    pub(crate) fn required_misfit(&self) -> Option<&DecodeError> {
-        let misfits = self.list().iter().filter_map(|member| member.misfit.as_ref());
-        misfits.filter(|misfit| misfit.kind == MisfitKind::Required).map(|misfit| &misfit.error).next()
+    /// Returns what is wrong with the first required field that does not match.
+    pub(crate) fn required_mismatch(&self) -> Option<&DecodeError> {
+        let mismatches = self.list().iter().filter_map(|member| member.mismatch.as_ref());
+        mismatches.filter(|mismatch| mismatch.kind == MismatchKind::Required).map(|mismatch| &mismatch.error).next()
     }
 
-    /// Empties a member of an object that is being read, since another of the same name follows. Returns whether there is
-    /// one; then [`remove_forgotten`](Self::remove_forgotten) must follow, once for all, as each removal moves the others.
+    /// Empties a field of an object that is being read, since another of the same name follows.
+    /// Returns whether there is one; then [`remove_forgotten`](Self::remove_forgotten) must follow,
+    /// once for all, as each removal moves the others.
     pub(crate) fn forget(&mut self, name: &str) -> bool {
         let Some(members) = &mut self.members else { return false };
         let Some(member) = members.find(name).and_then(|at| members.list.get_mut(at)) else { return false };
-        (member.value, member.misfit) = (Json::null(), None);
+        (member.value, member.mismatch) = (Json::null(), None);
         true
     }
 
-    /// Removes the members that were forgotten and did not come again.
+    /// Removes the fields that were emptied and did not appear again.
     #[cold]
     pub(crate) fn remove_forgotten(&mut self) {
         let Some(members) = &mut self.members else { return };
@@ -245,39 +295,41 @@ impl Extra {
         }
     }
 
-    /// The members of an object that was given as a value that is not an object. It cannot be written.
+    /// Creates the fields of an object that was passed as a value that is not an object. It cannot
+    /// be written.
     pub(crate) fn not_an_object(value: Json) -> Self {
-        let error = DecodeError::new(format!("a JSON object is needed here, this is {}", value.kind()));
+        let error = DecodeError::new(format!("expected a JSON object, found {}", value.kind()));
         let mut extra = Self::new();
-        extra.push("".into(), value, Some(Misfit { error, kind: MisfitKind::Whole }));
+        extra.push("".into(), value, Some(Mismatch { error, kind: MismatchKind::Whole }));
         extra
     }
 
     /// Returns why the object cannot be written, if it was given as a value that is not an object.
-    pub(crate) fn whole_misfit(&self) -> Option<&DecodeError> {
-        let misfits = self.list().iter().filter_map(|member| member.misfit.as_ref());
-        misfits.filter(|misfit| misfit.kind == MisfitKind::Whole).map(|misfit| &misfit.error).next()
+    pub(crate) fn whole_mismatch(&self) -> Option<&DecodeError> {
+        let mismatches = self.list().iter().filter_map(|member| member.mismatch.as_ref());
+        mismatches.filter(|mismatch| mismatch.kind == MismatchKind::Whole).map(|mismatch| &mismatch.error).next()
     }
 
     pub(crate) fn push_unknown(&mut self, name: &str, value: Json) {
         self.push(name.into(), value, None);
     }
 
-    pub(crate) fn push_misfit(&mut self, name: &str, value: Json, error: DecodeError, required: bool) {
-        let kind = if required { MisfitKind::Required } else { MisfitKind::Optional };
-        self.push(name.into(), value, Some(Misfit { error, kind }));
+    pub(crate) fn push_mismatch(&mut self, name: &str, value: Json, error: DecodeError, required: bool) {
+        let kind = if required { MismatchKind::Required } else { MismatchKind::Optional };
+        self.push(name.into(), value, Some(Mismatch { error, kind }));
     }
 
-    /// Adds the original of a member whose field holds only the nearest value, and how that value is written.
+    /// Adds the original of a field that is typed with only the nearest value, and how that value
+    /// is written.
     #[cold]
     pub(crate) fn push_exact(&mut self, name: &str, value: Json, nearest: Vec<u8>) {
         let error =
-            DecodeError::new("does not fit its type exactly; the field holds the nearest value that does").inside(name);
-        self.push(name.into(), value, Some(Misfit { error, kind: MisfitKind::Exact(nearest.into()) }));
+            DecodeError::new("does not match its type exactly; the field has the nearest value that does").inside(name);
+        self.push(name.into(), value, Some(Mismatch { error, kind: MismatchKind::Exact(nearest.into()) }));
     }
 
-    fn push(&mut self, name: Box<str>, value: Json, misfit: Option<Misfit>) -> Option<Json> {
-        let before = self.members.get_or_insert_default().put(ExtraMember { name, value, misfit });
+    fn push(&mut self, name: Box<str>, value: Json, mismatch: Option<Mismatch>) -> Option<Json> {
+        let before = self.members.get_or_insert_default().put(ExtraMember { name, value, mismatch });
         before.map(|member| member.value)
     }
 
@@ -293,10 +345,10 @@ impl Extra {
 }
 
 impl ExtraMember {
-    /// How the field of a member is written that holds only the nearest value.
+    /// Returns how the typed field is written if it has only the nearest value.
     fn nearest(&self) -> Option<&[u8]> {
-        match &self.misfit.as_ref()?.kind {
-            MisfitKind::Exact(nearest) => Some(nearest),
+        match &self.mismatch.as_ref()?.kind {
+            MismatchKind::Exact(nearest) => Some(nearest),
             _ => None,
         }
     }
@@ -310,12 +362,12 @@ impl PartialEq for Extra {
 }
 
 impl fmt::Debug for Extra {
-    /// Hides the values of members that did not fit their type, which may be secrets under any name, and prints the
-    /// others like [`Json`].
+    /// Hides the values of fields that do not match their type, which may be secrets under any
+    /// name, and prints the others like [`Json`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
-        for ExtraMember { name, value, misfit } in self.list() {
-            let hide = if misfit.is_some() { Hide::Values } else { Hide::of(name) };
+        for ExtraMember { name, value, mismatch } in self.list() {
+            let hide = if mismatch.is_some() { Hide::Values } else { Hide::of(name) };
             map.entry(&hidden::text(name), &Shown(value.as_text(), hide));
         }
         map.finish()

@@ -1,4 +1,4 @@
-//! Any JSON value, kept as the text it came as.
+//! JSON values kept as text.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -20,10 +20,11 @@ use crate::core::hidden;
 
 /// Any JSON value, kept as text.
 ///
-/// Text loses nothing: numbers keep every digit, members keep their order. Look inside as into a
-/// [`serde_json::Value`](Value): with [`get`](Self::get), an index, [`as_str`](Self::as_str) and its like, and `==`. The
-/// first look takes the value apart, one level at a time; a value that nobody looks into costs its text alone. Two values
-/// are equal when they mean the same: members in any order, numbers by value.
+/// The text is kept exactly: numbers keep every digit, fields keep their order. Access the value
+/// like a [`serde_json::Value`](Value): with [`get`](Self::get), an index, [`as_str`](Self::as_str)
+/// and similar methods, and `==`. The first access parses the value, one level at a time; a value
+/// that is never accessed costs only its text. Two values are equal if they mean the same: fields
+/// in any order, numbers by value.
 ///
 /// ```
 /// use openrouter_kit::models::Json;
@@ -36,36 +37,46 @@ use crate::core::hidden;
 /// # Ok::<(), openrouter_kit::core::wire::DecodeError>(())
 /// ```
 ///
-/// `Debug` prints `[redacted]` instead of what may be a secret: strings and numbers at any depth below names that
-/// suggest one (`key`, `token`, `password`, `headers` and so on), and anything that looks like a key inside other
-/// strings. `Display` and [`as_text`](Self::as_text) return the whole text verbatim.
+/// `Debug` prints `[redacted]` instead of what may be a secret: strings and numbers at any depth
+/// below names that suggest one (`key`, `token`, `password`, `headers` and so on), and anything
+/// that looks like a key inside other strings. `Display` and [`as_text`](Self::as_text) return the
+/// whole text verbatim.
 pub struct Json {
-    /// `None` for `null`, so that what is absent takes no memory.
+    /// `None` for `null`, so that a missing value takes no memory.
     text: Option<Box<str>>,
     parsed: OnceLock<Box<Parsed>>,
 }
 
-/// One level of a value, taken apart.
+/// One level of a value, parsed.
 enum Parsed {
     /// A string with escapes, decoded.
     Text(Box<str>),
     Array(Vec<Json>),
     Object(Vec<(Box<str>, Json)>),
-    /// There is nothing inside.
+    /// A value without parts.
     Scalar,
 }
 
 impl Json {
-    /// What stands for a value that is not there.
+    /// The value of what is missing.
     pub(crate) const NULL: &'static Self = {
         static NULL: Json = Json::null();
         &NULL
     };
 
-    /// Parses a JSON text. To make a JSON *string* from text, use `Json::from`.
+    /// Parses JSON text. To create a JSON *string*, use `Json::from`.
     ///
     /// # Errors
     /// [`DecodeError`] if `text` is not exactly one JSON value, or nested deeper than 127.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Json;
+    ///
+    /// let json = Json::parse(r#"{"price": 0.10}"#).unwrap();
+    /// assert_eq!(json.as_text(), r#"{"price": 0.10}"#);
+    /// let error = Json::parse("{").unwrap_err();
+    /// assert_eq!(error.message(), "expected the name of a field, found the end of the text");
+    /// ```
     pub fn parse(text: impl Into<String>) -> Result<Self, DecodeError> {
         let text = text.into();
         let mut reader = Reader::new(&text);
@@ -74,10 +85,16 @@ impl Json {
         Ok(if value == text.len() { Self::of_text(text.into()) } else { Self::of_text(text.trim().into()) })
     }
 
-    /// Converts anything that serde can write.
+    /// Converts anything that implements serde's `Serialize`.
     ///
     /// # Errors
     /// [`EncodeError`] if it cannot be written as JSON.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Json;
+    ///
+    /// assert_eq!(Json::of(&[1, 2]).unwrap().as_text(), "[1,2]");
+    /// ```
     pub fn of(value: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
         let text = serde_json::to_string(value).map_err(|error| EncodeError::new(error.to_string()))?;
         Ok(Self::of_text(text.into()))
@@ -87,7 +104,7 @@ impl Json {
         Self { text: Some(text), parsed: OnceLock::new() }
     }
 
-    /// Text that a [`Reader`] has checked.
+    /// Keeps text that a [`Reader`] has checked.
     pub(crate) fn checked(text: &str) -> Self {
         if text == "null" { Self::null() } else { Self::of_text(text.into()) }
     }
@@ -96,29 +113,48 @@ impl Json {
         Self { text: None, parsed: OnceLock::new() }
     }
 
-    /// The JSON text.
+    /// Returns the JSON text.
     pub fn as_text(&self) -> &str {
         self.text.as_deref().unwrap_or("null")
     }
 
-    /// The value as serde_json's tree. Integers beyond 64 bits become `f64` there.
+    /// Converts to serde_json's tree. Integers beyond 64 bits become `f64` there.
     ///
-    /// What has no place in such a tree is replaced: half of a surrogate pair by U+FFFD, a number beyond the range of
-    /// `f64` by null. [`as_text`](Self::as_text) has it.
+    /// What such a tree cannot represent is replaced: half of a surrogate pair by U+FFFD, a number
+    /// beyond the range of `f64` by null. [`as_text`](Self::as_text) keeps both.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Json;
+    /// use serde_json::json;
+    ///
+    /// assert_eq!(Json::parse("[1, null]").unwrap().to_value(), json!([1, null]));
+    /// ```
     pub fn to_value(&self) -> Value {
         self.deserialize().unwrap_or_else(|_| tree(self.as_text()))
     }
 
-    /// Reads the value as a type of your own.
+    /// Deserializes the value into a type of your own.
     ///
     /// # Errors
-    /// Whatever serde_json reports if the value does not fit.
+    /// The error of serde_json if the value does not match.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Json;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Point {
+    ///     x: i32,
+    /// }
+    ///
+    /// let point: Point = Json::parse(r#"{"x": 1, "y": 2}"#).unwrap().deserialize().unwrap();
+    /// assert_eq!(point.x, 1);
+    /// ```
     pub fn deserialize<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.as_text())
     }
 
-    /// Returns the text of a JSON string, without quotes and escapes; `None` for everything else. Half of a surrogate pair
-    /// is replaced by U+FFFD.
+    /// Returns the text of a JSON string, without quotes and escapes; `None` for everything else.
+    /// Half of a surrogate pair is replaced by U+FFFD.
     pub fn as_str(&self) -> Option<&str> {
         let inner = self.as_text().strip_prefix('"')?;
         match inner.contains('\\') {
@@ -130,7 +166,7 @@ impl Json {
         }
     }
 
-    /// Returns the text without white space between its parts.
+    /// Returns the text without whitespace between its parts.
     pub(crate) fn to_compact(&self) -> String {
         let (mut in_string, mut is_escaped) = (false, false);
         let is_part = |letter: &char| {
@@ -141,24 +177,25 @@ impl Json {
         self.as_text().chars().filter(is_part).collect()
     }
 
-    /// Returns the value of `true` and `false`.
+    /// Returns the value of a boolean.
     pub fn as_bool(&self) -> Option<bool> {
         self.as_text().parse().ok()
     }
 
-    /// Returns a number that is an integer and fits `i64`.
+    /// Returns the value of an integer that fits `i64`.
     pub fn as_i64(&self) -> Option<i64> {
         self.as_text().parse().ok()
     }
 
-    /// Returns a number that is an integer and fits `u64`.
+    /// Returns the value of an integer that fits `u64`.
     pub fn as_u64(&self) -> Option<u64> {
         self.as_text().parse().ok()
     }
 
-    /// Returns a number, rounded to the nearest `f64`; [`as_text`](Self::as_text) has all of its digits.
+    /// Returns the value of a number, rounded to the nearest `f64`; [`as_text`](Self::as_text) has
+    /// all of its digits.
     pub fn as_f64(&self) -> Option<f64> {
-        // Only a number beyond the range of `f64` reads as infinite here.
+        // Only a number beyond the range of `f64` is read as infinite here.
         self.as_text().parse().ok().filter(|number: &f64| number.is_finite())
     }
 
@@ -170,7 +207,15 @@ impl Json {
         }
     }
 
-    /// Returns the members of an object, in the order of the text.
+    /// Returns the fields of an object, in the order of the text.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Json;
+    ///
+    /// let json = Json::parse(r#"{"b": 1, "a": 2}"#).unwrap();
+    /// let names: Vec<&str> = json.as_object().unwrap().map(|(name, _)| name).collect();
+    /// assert_eq!(names, ["b", "a"]);
+    /// ```
     pub fn as_object(&self) -> Option<impl ExactSizeIterator<Item = (&str, &Self)>> {
         match self.parsed() {
             Parsed::Object(members) => Some(members.iter().map(|(name, value)| (&**name, value))),
@@ -178,13 +223,21 @@ impl Json {
         }
     }
 
-    /// Returns a member of an object by its name, or an element of an array by its position. Of several members with the
-    /// same name the last counts, as in every JSON parser.
+    /// Returns a field of an object by name, or an element of an array by index. Of several fields
+    /// with the same name the last one counts, as in most JSON parsers.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Json;
+    ///
+    /// let json = Json::parse(r#"{"list": [1, 2]}"#).unwrap();
+    /// assert_eq!(json.get("list").and_then(|list| list.get(1)), Some(&Json::from(2)));
+    /// assert_eq!(json.get("other"), None);
+    /// ```
     pub fn get(&self, index: impl JsonIndex) -> Option<&Self> {
         index.get(self)
     }
 
-    /// Returns a copy of the member `name` without taking the others apart.
+    /// Returns a copy of the field `name` without parsing the others.
     pub(crate) fn find(&self, name: &str) -> Option<Self> {
         let mut found = None;
         let read = Reader::new(self.as_text()).object(&mut |key, reader| {
@@ -226,8 +279,16 @@ impl Json {
         self.as_text().starts_with('"')
     }
 
-    /// Where this value first differs from `other`; members that are null and members that are absent count as equal,
-    /// numbers count by value.
+    /// Returns where this value first differs from `other`. Null and missing fields are equal, and
+    /// numbers are compared by value.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Json;
+    ///
+    /// let one = Json::parse(r#"{"a": [{"b": 1.0}], "c": null}"#).unwrap();
+    /// let two = Json::parse(r#"{"a": [{"b": 2}]}"#).unwrap();
+    /// assert_eq!(one.difference(&two).unwrap().to_string(), ".a[0].b");
+    /// ```
     pub fn difference(&self, other: &Self) -> Option<Difference> {
         differ(self.as_text(), other.as_text(), true).map(Difference)
     }
@@ -263,7 +324,7 @@ impl Parsed {
     }
 }
 
-/// The name of a member or the position of an element; see [`Json::get`].
+/// The name of a field or the index of an element; see [`Json::get`].
 pub trait JsonIndex: index::Sealed {
     #[doc(hidden)]
     fn get(self, json: &Json) -> Option<&Json>;
@@ -301,7 +362,7 @@ impl JsonIndex for &String {
 impl<I: JsonIndex> Index<I> for Json {
     type Output = Self;
 
-    /// Returns the member or element, or `null` if there is none.
+    /// Returns the field or element, or `null` if there is none.
     fn index(&self, index: I) -> &Self {
         self.get(index).unwrap_or(Self::NULL)
     }
@@ -322,7 +383,7 @@ impl FromStr for Json {
     }
 }
 
-/// Where two JSON values differ.
+/// The place where two JSON values differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference(String);
 
@@ -332,7 +393,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The path of the first difference.
+/// Returns the path of the first difference.
 fn differ(left: &str, right: &str, null_is_absent: bool) -> Option<String> {
     if left == right {
         return None;
@@ -381,11 +442,11 @@ fn differ(left: &str, right: &str, null_is_absent: bool) -> Option<String> {
     }
 }
 
-/// The tree of a text that serde_json cannot hold as it is.
+/// Converts a text that serde_json cannot represent exactly.
 fn tree(text: &str) -> Value {
     match Reader::new(text).shape() {
         Some(Shape::Object) => {
-            // One by one: to collect them is to sort them first, and the code for that is large.
+            // One by one: collecting them means sorting them first, which takes much code.
             let mut object = Map::new();
             for (name, value) in members(text).unwrap_or_default() {
                 object.insert(name, tree(value));
@@ -401,8 +462,8 @@ fn tree(text: &str) -> Value {
     }
 }
 
-/// The members of an object in order, their values as they stand; of members with the same name the last counts, as in
-/// every JSON parser.
+/// Returns the fields of an object in order, with the text of their values; of fields with the same
+/// name the last one counts, as in most JSON parsers.
 pub(crate) fn members(text: &str) -> Result<Vec<(String, &str)>, DecodeError> {
     let mut list = Vec::new();
     let mut reader = Reader::new(text);
@@ -414,7 +475,7 @@ pub(crate) fn members(text: &str) -> Result<Vec<(String, &str)>, DecodeError> {
     Ok(list)
 }
 
-/// The last position of each name.
+/// Returns the last position of each name.
 fn last_places<'a>(members: &'a [(String, &str)]) -> HashMap<&'a str, usize> {
     members.iter().enumerate().map(|(at, (name, _))| (&**name, at)).collect()
 }
@@ -429,8 +490,8 @@ fn elements(text: &str) -> Option<Vec<&str>> {
     read.ok().map(|()| list)
 }
 
-/// Whether two JSON numbers have the same value: integers exactly, others as `f64`, which is what RFC 8259 section 6
-/// lets a reader expect.
+/// Returns whether two JSON numbers have the same value: integers exactly, others as `f64`, the
+/// precision that RFC 8259, section 6, lets a reader expect.
 pub(super) fn is_same_number(one: &str, two: &str) -> bool {
     let integer = |text: &str| !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
     if integer(one) && integer(two) {
@@ -521,11 +582,11 @@ pub(super) enum Hide {
 }
 
 impl Hide {
-    /// What is hidden of a member, by its name.
+    /// Returns what is hidden of a field, by its name.
     pub(super) fn of(name: &str) -> Self {
         match hidden::names_secret(name) {
             false => Self::Keys,
-            // Such names nearly always hold counts, not tokens themselves.
+            // Such names nearly always mean counts, not tokens themselves.
             true if name.to_lowercase().contains("tokens") => Self::Texts,
             true => Self::Values,
         }
@@ -579,7 +640,7 @@ impl From<Value> for Json {
 }
 
 impl From<&str> for Json {
-    /// A JSON string with this text. For text that is JSON already, see [`Json::parse`].
+    /// Creates a JSON string with this text. For text that is already JSON, see [`Json::parse`].
     fn from(text: &str) -> Self {
         let mut writer = Writer::new();
         writer.string(text);
@@ -588,7 +649,7 @@ impl From<&str> for Json {
 }
 
 impl From<String> for Json {
-    /// A JSON string with this text. For text that is JSON already, see [`Json::parse`].
+    /// Creates a JSON string with this text. For text that is already JSON, see [`Json::parse`].
     fn from(text: String) -> Self {
         Self::from(text.as_str())
     }
@@ -612,20 +673,21 @@ macro_rules! integers {
 integers!(i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
 
 impl From<f64> for Json {
-    /// The number; `null` where it is not finite, as in serde_json.
+    /// Converts the number; `null` if it is not finite, as in serde_json.
     fn from(value: f64) -> Self {
         Self::from(Value::from(value))
     }
 }
 
 impl From<f32> for Json {
-    /// The number with the digits that an `f32` is printed with; `null` where it is not finite.
+    /// Converts the number with the digits that an `f32` is printed with; `null` if it is not
+    /// finite.
     fn from(value: f32) -> Self {
         Self::from(IntoNumber::<f64>::into_number(value))
     }
 }
 
-/// An object with these members. Of those with the same name the last counts.
+/// Creates an object with these fields. Of fields with the same name the last one counts.
 impl<K: Into<String>, V: Into<Self>, const N: usize> From<[(K, V); N]> for Json {
     fn from(members: [(K, V); N]) -> Self {
         object(members.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
@@ -661,15 +723,16 @@ impl Serialize for Json {
 }
 
 impl<'de> Deserialize<'de> for Json {
-    /// Reads any value. From JSON text nothing is lost; inside serde's `flatten` and `untagged`, where the text is gone
-    /// already, the value is rebuilt.
+    /// Reads any value. JSON text is kept exactly; inside serde's `flatten` and `untagged`, which
+    /// do not keep the text, the value is rebuilt.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_newtype_struct(RAW_VALUE, JsonVisitor)
     }
 }
 
-/// The name by which serde_json hands out the text of a value: as a map with this one key. A deserializer that does not
-/// know it calls `visit_newtype_struct` or hands out the value itself; the tests of this module hold all three ways.
+/// The name by which serde_json passes the text of a value: as a map with this one key. A
+/// deserializer that does not know it calls `visit_newtype_struct` or passes the value itself; the
+/// tests of this module cover all three ways.
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
 struct JsonVisitor;
@@ -697,10 +760,17 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 }
 
-/// A JSON object of any content, as a JSON schema is one.
+/// A JSON object with any content, such as a JSON schema.
 ///
-/// It can be made from any [`Value`] so that `json!({...})` can be handed over as it is; a value that is not an object is
-/// refused when the request is built, before anything is sent.
+/// It converts from any [`Value`], so `json!({...})` can be passed directly; a value that is not an
+/// object is an error when the request is built, before anything is sent.
+///
+/// ```
+/// use openrouter_kit::models::JsonObject;
+/// use serde_json::json;
+///
+/// let schema = JsonObject::from(json!({"type": "object", "properties": {}}));
+/// ```
 #[derive(Clone, PartialEq)]
 pub struct JsonObject(Json);
 
@@ -713,7 +783,7 @@ impl Deref for JsonObject {
 }
 
 impl Default for JsonObject {
-    /// An object without members.
+    /// Creates an object without fields.
     fn default() -> Self {
         Self(Json::checked("{}"))
     }
@@ -759,7 +829,7 @@ impl Wire for JsonObject {
         if self.0.is_object() {
             writer.raw(self.0.as_text());
         } else {
-            writer.fail(format!("a JSON object is needed here, this is {}", self.0.kind()));
+            writer.fail(format!("expected a JSON object, found {}", self.0.kind()));
         }
     }
 

@@ -1,19 +1,20 @@
-//! The table of an object's members, made at compile time.
+//! The table of an object's fields, made at compile time.
 
 use super::Extra;
 use super::reader::{ONES, zero_bytes};
 
-/// What is known about the members of an object: the table behind `wire_struct!`.
+/// What is known about the fields of an object: the table that `wire_struct!` creates.
 ///
-/// It is made for little space: one text holds all names, and a member finds its own by place and length.
+/// It is compact: one text has all names, and a member finds its name by position and length.
 #[derive(Debug)]
 pub(crate) struct Layout {
-    /// The names of the members, one behind the other; behind the name of a constant its value as JSON text. The name of
-    /// the type comes last.
+    /// The names of the members, one after the other; the name of a constant is followed by its
+    /// value as JSON text. The name of the type comes last.
     texts: &'static str,
     /// Constants first, then the members that have a field, in the order of their indices.
     members: &'static [Member],
-    /// A hash of one byte for each of the first 64 names, eight in a word, so that eight names are compared in one step.
+    /// A one-byte hash for each of the first 64 names, eight in a word, so that eight names are
+    /// compared in one step.
     hashes: [u64; 8],
     constants: usize,
     /// Bits of the members that identify an object as one of this type.
@@ -25,8 +26,8 @@ pub(crate) struct Layout {
 /// One member of an object.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Member {
-    /// The first eight bytes of the name and the quote behind it as a number: names mostly differ in this one
-    /// comparison. See [`start_of_key`].
+    /// The first eight bytes of the name and the quote after it as a number: names mostly differ in
+    /// this one comparison. See [`start_of_key`].
     start: u64,
     /// Where the name begins in the texts of the layout.
     at: u16,
@@ -39,20 +40,20 @@ pub(crate) struct Member {
 /// How a member may be absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Always there and always the same. It has no field.
+    /// Always present and always the same. It has no field.
     Constant,
-    /// Always there.
+    /// Always present.
     Required,
-    /// Always there, but perhaps null.
+    /// Always present, but may be null.
     Nullable,
-    /// Perhaps not there.
+    /// May be missing.
     Optional,
-    /// Absent and null mean different things.
+    /// May be missing, which differs from null.
     Patched,
 }
 
 impl Member {
-    /// Makes a member that has a field.
+    /// Creates a member that has a field.
     ///
     /// # Panics
     /// At compile time, if the name needs escapes in JSON or is longer than 255 bytes.
@@ -60,10 +61,10 @@ impl Member {
         Self { kind, ..Self::named(name) }
     }
 
-    /// Makes a member that always has this value, given as JSON text.
+    /// Creates a member that always has this value, passed as JSON text.
     ///
     /// # Panics
-    /// As [`new`](Self::new).
+    /// See [`new`](Self::new).
     pub(crate) const fn constant(name: &str, value: &str) -> Self {
         Self { value: byte(value.len()), ..Self::named(name) }
     }
@@ -87,7 +88,7 @@ impl Member {
         Self { start, at: 0, length, value: 0, kind: Kind::Constant }
     }
 
-    /// How long the name is, in bytes.
+    /// Returns the length of the name, in bytes.
     #[inline]
     pub(super) const fn length(&self) -> usize {
         self.length as usize
@@ -98,7 +99,8 @@ impl Member {
         self.kind
     }
 
-    /// Whether this name and a quote stand at the start of `bytes`, of which [`start_of_key`] made `start`.
+    /// Returns whether this name and a quote are at the start of `bytes`, of which [`start_of_key`]
+    /// made `start`.
     #[inline]
     fn is_at(&self, texts: &'static str, bytes: &[u8], start: u64) -> bool {
         self.start == start && (self.length < 8 || self.ends_at(texts, bytes))
@@ -110,7 +112,8 @@ impl Member {
         let length = self.length();
         let name = texts.as_bytes().get(self.at.into()..).and_then(|texts| texts.get(..length)).unwrap_or_default();
         let Some((key, [b'"', ..])) = bytes.split_at_checked(length) else { return false };
-        // Two looks of eight bytes cover a name of sixteen, and cost less than a call of `memcmp`.
+        // Two comparisons of eight bytes cover a name of sixteen, and cost less than a call of
+        // `memcmp`.
         key.last_chunk::<8>() == name.last_chunk::<8>() && (length <= 16 || key == name)
     }
 
@@ -121,16 +124,17 @@ impl Member {
     }
 }
 
-/// The first eight bytes of a key as a number, up to the quote behind its name. `None` at the very end of a text.
+/// Returns the first eight bytes of a key as a number, up to the quote after its name. `None` at
+/// the very end of a text.
 #[inline]
 fn start_of_key(bytes: &[u8]) -> Option<u64> {
     let word = u64::from_le_bytes(*bytes.first_chunk()?);
     let quotes = zero_bytes(word ^ u64::from_le_bytes([b'"'; 8]));
-    // What follows the first quote does not count. Without any this shifts by nothing.
+    // What follows the first quote does not count. Without a quote this shifts by nothing.
     Some(word & u64::MAX.wrapping_shr(u64::BITS - 1 - quotes.trailing_zeros().min(u64::BITS - 1)))
 }
 
-/// The hash of a key by its beginning.
+/// Returns the hash of a key by its beginning.
 #[inline]
 const fn hash_of(start: u64) -> u8 {
     (start.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8
@@ -141,7 +145,7 @@ const fn byte(length: usize) -> u8 {
     length as u8
 }
 
-/// The name of a member, not yet looked up: that of an absent one never is.
+/// The name of a member, looked up only if it is needed: that of a missing member never is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Name {
     texts: &'static str,
@@ -155,14 +159,14 @@ impl Name {
     }
 }
 
-/// The bit of a member in the masks. Beyond the 64th member there is none: such members count as neither required nor
-/// absent. Required members come first.
+/// Returns the bit of a member in the masks. Members after the 64th have none: they count as
+/// neither required nor missing. Required members come first.
 #[inline]
 pub(super) const fn bit(index: usize) -> u64 {
     if index < 64 { 1 << index } else { 0 }
 }
 
-/// Gives members their places in the texts of their layout.
+/// Assigns members their places in the texts of their layout.
 ///
 /// # Panics
 /// At compile time, if the texts are longer than 65,535 bytes.
@@ -180,7 +184,7 @@ pub(crate) const fn placed<const N: usize>(mut members: [Member; N]) -> [Member;
 }
 
 impl Layout {
-    /// Makes the table for these members, which are [`placed`] in `texts`; constants first.
+    /// Creates the table for these members, which are [`placed`] in `texts`; constants first.
     pub(crate) const fn new(texts: &'static str, members: &'static [Member]) -> Self {
         let (mut constants, mut identifying, mut required, mut index) = (0, 0, 0, 0);
         let mut hashes = [0; 8];
@@ -205,14 +209,14 @@ impl Layout {
             }
             index += 1;
         }
-        // If nothing is required, a constant need not be there either.
+        // If nothing is required, constants are not either.
         if identifying != 0 {
             identifying |= required & (bit(constants).wrapping_sub(1));
         }
         Self { texts, members, hashes, constants, identifying, required }
     }
 
-    /// The members by name, each with its kind or with its constant value.
+    /// Returns the members by name, each with its kind or with its constant value.
     pub(crate) fn described(&self) -> Vec<(&'static str, String)> {
         let kind = |member: &Member| match member.kind {
             Kind::Constant => self.value(member).to_owned(),
@@ -221,7 +225,7 @@ impl Layout {
         self.members.iter().map(|member| (member.name(self.texts), kind(member))).collect()
     }
 
-    /// The name of the type.
+    /// Returns the name of the type.
     pub(super) fn type_name(&self) -> &'static str {
         let end = |last: &Member| usize::from(last.at) + last.length() + usize::from(last.value);
         self.texts.get(self.members.last().map_or(0, end)..).unwrap_or_default()
@@ -232,25 +236,26 @@ impl Layout {
         self.members
     }
 
-    /// How many members are constants. They come before the members that have a field.
+    /// Returns how many members are constants. They come before the members that have a field.
     #[inline]
     pub(super) const fn constants(&self) -> usize {
         self.constants
     }
 
-    /// How many members have a field.
+    /// Returns how many members have a field.
     #[inline]
     pub(super) const fn fields(&self) -> usize {
         self.members.len() - self.constants
     }
 
-    /// The bits of the members that identify an object as one of this type; none if every object may be one.
+    /// Returns the bits of the members that identify an object as one of this type; none if every
+    /// object may be one.
     #[inline]
     pub(super) const fn identifying(&self) -> u64 {
         self.identifying
     }
 
-    /// The bits of the members that are written even when empty.
+    /// Returns the bits of the members that are written even when empty.
     #[inline]
     pub(super) const fn required(&self) -> u64 {
         self.required
@@ -261,15 +266,15 @@ impl Layout {
         Name { texts: self.texts, member }
     }
 
-    /// The value of a constant, as JSON text.
+    /// Returns the value of a constant, as JSON text.
     #[inline]
     pub(super) fn value(&self, constant: &Member) -> &'static str {
         let at = usize::from(constant.at) + constant.length();
         self.texts.get(at..at + usize::from(constant.value)).unwrap_or_default()
     }
 
-    /// The member whose name and a quote stand at the start of `bytes`. `hint` is looked at first: members often come in
-    /// order.
+    /// Returns the member whose name and a quote are at the start of `bytes`. `hint` is checked
+    /// first: members often arrive in order.
     #[inline]
     pub(super) fn find(&self, bytes: &[u8], hint: usize) -> Option<(usize, &'static Member)> {
         let start = start_of_key(bytes)?;
@@ -295,12 +300,12 @@ impl Layout {
         self.members.get(index).map(|member| (index, member))
     }
 
-    /// Whether no member that identifies an object of this type is present, although there are some.
+    /// Returns whether members are present, but none that identifies an object of this type.
     pub(super) const fn is_unidentified_by(&self, extra: &Extra) -> bool {
         self.identifying != 0 && extra.are_absent(self.identifying)
     }
 
-    /// Whether every member that identifies an object of this type is present.
+    /// Returns whether every member that identifies an object of this type is present.
     pub(crate) const fn is_identified_by(&self, extra: &Extra) -> bool {
         self.identifying != 0 && !extra.is_absent(self.identifying)
     }

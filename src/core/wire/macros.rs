@@ -9,14 +9,14 @@
 /// });
 /// ```
 ///
-/// Required fields come first, so that the 64 bits of the masks hold them all.
+/// Required fields come first, so that they are all within the 64 bits of the masks.
 macro_rules! wire_struct {
     ($type:ident $([$($constant:literal = $value:literal),+])? {
         $($field:ident $(as $name:literal)?: $kind:ident = $index:literal),* $(,)?
     }) => {
         impl $crate::core::wire::Struct for $type {
             const LAYOUT: &'static $crate::core::wire::Layout = {
-                // A static stands in the program once, a constant in each of the units that it is compiled in.
+                // A static exists once in the program, a constant once in each compilation unit.
                 static LAYOUT: $crate::core::wire::Layout = $crate::core::wire::Layout::new(
                     concat!(
                         $($($constant, "\"", $value, "\"",)+)?
@@ -134,7 +134,7 @@ macro_rules! wire_struct {
     };
 }
 
-/// The name of a member: that of its field, unless it is given.
+/// The JSON name of a field: that of the Rust field, unless it is given.
 macro_rules! wire_name {
     ($field:ident) => {
         stringify!($field)
@@ -144,16 +144,18 @@ macro_rules! wire_name {
     };
 }
 
-/// Writes a setter for each optional field. The word before its type says what the setter takes: `exact` the type itself,
-/// `number` any number that fits, `into` what converts into it, `boxed` the same for a field in a box, `list` one or many
-/// elements, `map` pairs, `patch` what converts into a [`Patch`].
+/// Defines a setter for each optional field. The word before its type is what the setter accepts:
+/// `exact` the type itself, `number` any number that fits, `into` what converts into it, `boxed`
+/// the same for a boxed field, `list` one or many elements, `map` pairs, `patch` what converts into
+/// a [`Patch`].
 ///
 /// [`Patch`]: super::Patch
 macro_rules! wire_setters {
     ($type:ident { $($(#[$doc:meta])* $field:ident: $kind:ident $value:ty,)* }) => {
         impl From<::serde_json::Value> for $type {
-            /// Reads the object that `json!({…})` makes. Members that this type does not know or that do not fit are sent
-            /// as given; a value that is not an object is an error of the call.
+            /// Reads the object that `json!({…})` makes. Fields that this type does not know, or
+            /// whose value does not match, are sent unchanged; a value that is not an object is an
+            /// error of the call.
             #[inline]
             fn from(value: ::serde_json::Value) -> Self {
                 $crate::core::wire::from_value(value)
@@ -163,7 +165,7 @@ macro_rules! wire_setters {
         impl $type {
             $($crate::core::wire::wire_setters!(@ $(#[$doc])* $field $kind $value);)*
 
-            /// Adds a member that this version of the crate has no field for.
+            /// Adds a field that this version of the crate does not know.
             #[must_use]
             #[inline]
             pub fn extra(mut self, name: impl Into<String>, value: impl Into<$crate::core::wire::Json>) -> Self {

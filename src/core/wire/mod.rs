@@ -1,30 +1,38 @@
-//! How models become JSON and JSON becomes models, with nothing lost on the way.
+//! How models are converted to JSON and JSON to models, without loss.
 //!
-//! Every model type implements [`Wire`] through one of the macros of this module (`wire_struct!`, `wire_enum!`,
-//! `wire_union!`) instead of a derive. The rules are the same for all types:
+//! Every model type implements [`Wire`] through one of the macros of this module (`wire_struct!`,
+//! `wire_enum!`, `wire_union!`) instead of a derive. The rules are the same for all types:
 //!
-//! - **Unknown members** of an object stay in its [`Extra`] and are written back; null ones count as absent.
-//! - **Unknown values** of an enum stay as text, **unknown variants** of a union stay whole, as [`Unrecognized`].
-//! - **A member whose value does not fit its type** stays in [`Extra`], with the reason
-//!   ([`Extra::misfits`]); the typed field is empty. In a union, a variant with such a required member is kept whole,
-//!   and [`Unrecognized::error`] tells it apart from an unknown tag.
-//! - **A member whose value almost fits its type** is read as the nearest value that does, and the original is kept in
-//!   [`Extra`] and written back: an integer with a fraction or in quotes, text with half of a surrogate pair, a list or
-//!   map with elements of another type, such as null (but not a list of numbers, where positions matter), and arguments
-//!   sent as JSON instead of a string of JSON.
-//! - **A required member that is missing or null** reads as the empty value of its type and is not written back.
-//! - An object that holds something, but *none* of the members of its type with a value that fits, is not that object,
-//!   nor is an error (`error`, `"type": "error"`), or one whose constants have other values, if no required member says
-//!   otherwise: reading it fails. The body of a response must have a constant or a required member. In a list or a map it is kept whole in its place ([`Wire::keep_object`]), without harm to its
-//!   neighbours; elsewhere it is a member whose value does not fit.
-//! - **A constant with another text** is an unknown value, like one that an enum does not know: it stays in [`Extra`].
-//! - **Of members with the same name** the last counts, as in every JSON parser.
-//! - **Numbers** keep their value: one that `i64` or `f64` cannot hold counts as a value that does not fit.
+//! - **Unknown fields** of an object are kept in its [`Extra`] and written back; null ones count as
+//!   missing.
+//! - **Unknown values** of an enum are kept as text, **unknown variants** of a union are kept
+//!   whole, as [`Unrecognized`].
+//! - **A field whose value does not match its type** is kept in [`Extra`], with the reason
+//!   ([`Extra::mismatches`]); the typed field is empty. In a union, a variant with such a required
+//!   field is kept whole, and [`Unrecognized::error`] distinguishes it from an unknown tag.
+//! - **A field whose value nearly matches its type** is read as the nearest value that does, and
+//!   the original is kept in [`Extra`] and written back: an integer with a fraction or in quotes,
+//!   text with half of a surrogate pair, a list or map with elements of another type, such as null
+//!   (but not a list of numbers, where positions matter), and arguments sent as JSON instead of a
+//!   string of JSON.
+//! - **A required field that is missing or null** is read as the empty value of its type and is not
+//!   written back.
+//! - **An object that is not of its type** cannot be read. This is an object that is not empty, but
+//!   has *none* of the fields of its type with a value that matches; and, unless a required field
+//!   is present, an error (`error`, `"type": "error"`) or an object whose constants have other
+//!   values. The body of a response must have a constant or a required field. In a list or a map,
+//!   such an object is kept whole in its place ([`Wire::keep_object`]) without affecting its
+//!   neighbors; elsewhere it is a field whose value does not match.
+//! - **A constant with another text** is an unknown value, like one that an enum does not know: it
+//!   is kept in [`Extra`].
+//! - **Of fields with the same name** the last one counts, as in most JSON parsers.
+//! - **Numbers** keep their value: one that `i64` or `f64` cannot represent counts as a value that
+//!   does not match.
 //!
 //! # How types are erased
 //!
-//! A program holds hundreds of models, so the code for a type must be small: what is the same for all types is compiled
-//! once and knows no types. Reading goes to and fro between the two:
+//! A program contains hundreds of models, so the code for a type must be small: what is the same
+//! for all types is compiled once and knows no types. Reading alternates between the two:
 //!
 //! ```text
 //! decode::<ChatResult>      for each type   makes an empty value and lends it: ReadInto(&mut value)
@@ -40,15 +48,15 @@
 //! read_any                  once            chooses the branch of a union: a &mut dyn ReadBranches
 //! ```
 //!
-//! Writing goes the same way with `WriteFrom` and `dyn WriteFields`. `ReadInto` and `WriteFrom` are what implements
-//! these traits, not the types themselves: they only borrow, so that the tables of the trait objects hold no code to drop
-//! a value. As values are read into their place, nothing needs to be cleared up on the way either: a place holds an empty
-//! value before, and again after an error.
+//! Writing works the same way with `WriteFrom` and `dyn WriteFields`. `ReadInto` and `WriteFrom`
+//! implement these traits, not the types themselves: they only borrow, so the vtables contain no
+//! code to drop a value. As values are read into their place, nothing needs to be cleaned up on the
+//! way either: a place has an empty value before, and again after an error.
 //!
-//! Reading works on a concrete reader over the text rather than through serde's generic machinery, because only a
-//! reader that can step back to the start of a value can keep that value whole after its type turned out wrong. It
-//! also keeps the code of a type small: each one is compiled once, and only if the program uses it. All models
-//! implement serde's traits on top, so they work wherever serde does.
+//! Reading uses a concrete reader over the text rather than serde's generic machinery: only a
+//! reader that can step back to the start of a value can keep that value whole when its type turns
+//! out to be wrong. It also keeps the code of a type small: each one is compiled once, and only if
+//! the program uses it. All models also implement serde's traits, so they work wherever serde does.
 
 #![cfg_attr(
     not(feature = "full"),
@@ -91,21 +99,24 @@ pub(crate) use tagged::{Arm, Arms, Condition, Shape, Tagged, Union, read_union, 
 
 /// A type that can be read from JSON and written as JSON.
 ///
-/// It is implemented for the types of the API and what they are made of, and cannot be implemented elsewhere. For types
-/// of your own, serde's traits are the way: [`Json::deserialize`] and [`Json::of`], and every model implements them too.
+/// This trait is sealed. It is implemented for the types of the API and their parts. For types of
+/// your own, use serde's traits with [`Json::deserialize`] and [`Json::of`]; every model implements
+/// them too.
 pub trait Wire: Sealed + Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
-    /// Whether the value is a number. The position of a number in a list matters, so such lists have no gaps.
+    /// Whether the type is a number. The position of a number in a list matters, so such lists have
+    /// no gaps.
     const IS_NUMBER: bool = false;
 
     /// Reads one value into this place.
     ///
     /// # Errors
-    /// [`DecodeError`] when the text is no JSON or the value is of another type. The place is empty then, whatever it
-    /// held, as [`missing`](Self::missing) makes it, and the reader stands anywhere inside the value.
+    /// [`DecodeError`] if the text is not JSON or the value is of another type. The place is then
+    /// [`missing`](Self::missing), whatever it was before, and the reader is anywhere inside the
+    /// value.
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
 
-    /// Writes the value; nothing where it is absent (`None`, [`Patch::Keep`]). A value that JSON cannot hold is noted in
-    /// the writer, see [`Writer::finish`].
+    /// Writes the value; nothing if it is missing (`None`, [`Patch::Keep`]). A value that JSON
+    /// cannot represent is recorded in the writer, see [`Writer::finish`].
     fn write(&self, writer: &mut Writer);
 
     /// Returns the value of a required field that was missing from the JSON.
@@ -114,46 +125,47 @@ pub trait Wire: Sealed + Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 
     /// Returns `true` if the value is what [`missing`](Self::missing) makes.
     fn is_missing(&self) -> bool;
 
-    /// Returns `true` if the value says nothing: it is null, or empty text, or an empty list or object.
+    /// Returns `true` if the value is null, empty text, or an empty list or object.
     fn is_blank(&self) -> bool {
         self.is_missing()
     }
 
-    /// The members beyond the typed ones, for objects and for unions that hold one.
+    /// Returns the fields beyond the typed ones, for objects and for unions that contain one.
     fn extra(&self) -> Option<&Extra> {
         None
     }
 
-    /// Whether this is an object with something in it, but with no member that identifies its type.
+    /// Returns whether this is an object that is not empty, but has no field that identifies its
+    /// type.
     #[doc(hidden)]
     fn is_foreign(&self) -> bool {
         false
     }
 
-    /// Whether all members that identify the type of an object are present.
+    /// Returns whether all fields that identify the type of an object are present.
     #[doc(hidden)]
     fn is_identified(&self) -> bool {
         false
     }
 
-    /// Returns the members of an object by name, each with how it may be absent or with its constant value. The tests
-    /// compare them with the API document.
+    /// Returns the fields of an object by JSON name, each with how it may be missing or with its
+    /// constant value. The tests compare them with the API document.
     #[doc(hidden)]
     fn members() -> Vec<(&'static str, String)> {
         Vec::new()
     }
 
-    /// Keeps an object whole in this empty place although it does not fit, for types that have room for it.
+    /// Keeps an object whole in this empty place although it does not match, for types that can.
     ///
     /// # Errors
-    /// The given one, for types that have none.
+    /// The `error` that was passed, for types that cannot.
     fn keep_object(&mut self, json: Json, error: DecodeError) -> Result<(), DecodeError> {
         let _ = json;
         Err(error)
     }
 }
 
-/// What keeps [`Wire`] to this crate. The crate's own tests have models too, so it is hidden rather than private.
+/// Seals [`Wire`]. The crate's own tests have models too, so it is hidden rather than private.
 #[doc(hidden)]
 pub trait Sealed {}
 
@@ -166,8 +178,8 @@ trait ReadValue {
 
 /// A place to read a value into; see [how types are erased](self#how-types-are-erased).
 ///
-/// What there is for each type is a method of this, not of `Vec` or `Option`: the compiler puts methods together by the
-/// type they belong to, and what stands together shares the code that drops a value.
+/// What exists for each type is a method of this, not of `Vec` or `Option`: the compiler groups
+/// methods by the type they belong to, and methods in one group share the code that drops a value.
 struct ReadInto<'a, T>(&'a mut T);
 
 /// A value to be written.
@@ -183,20 +195,21 @@ impl<T: Wire> ReadValue for ReadInto<'_, T> {
     }
 }
 
-/// Puts a value into a place. The code to drop what was there stands here, once for each type.
+/// Puts a value into a place. The code to drop the old value is here, once for each type.
 fn assign<T>(place: &mut T, value: T) {
     *place = value;
 }
 
-/// The response of an operation that is one JSON value. Like [`Wire`], it cannot be implemented elsewhere.
+/// The response of an operation that is one JSON value. Like [`Wire`], this trait is sealed.
 pub trait Root: Wire {
-    /// True when the server reports an error in a body that came with a success status.
+    /// Returns `true` if the server reports an error in a body that has a success status.
     fn reports_error(&self) -> bool {
         self.extra().is_some_and(Extra::reports_error)
     }
 
-    /// Assembles a response from the events of a stream, for operations that a server may stream unrequested. Takes the
-    /// data of each event, including the end mark; returns `None` if the response is not complete.
+    /// Assembles a response from the events of a stream, for operations that a server may stream
+    /// unrequested. Takes the data of each event, including the end mark; returns `None` if the
+    /// response is not complete.
     #[doc(hidden)]
     fn from_events(events: &[&str]) -> Option<Self> {
         let _ = events;
@@ -204,27 +217,41 @@ pub trait Root: Wire {
     }
 }
 
-/// Reads `json` as a `T`. White space around the value is allowed.
+/// Reads `json` as a `T`. Whitespace around the value is allowed.
 ///
 /// # Errors
-/// [`DecodeError`] when the text is no JSON, holds more than one value, or the value is no `T`.
+/// [`DecodeError`] if the text is not JSON, has more than one value, or the value is not a `T`.
+///
+/// ```
+/// # #[cfg(feature = "chat")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use openrouter_kit::core::wire;
+/// use openrouter_kit::models::ChatMessage;
+///
+/// let message: ChatMessage = wire::decode(r#"{"role": "user", "content": "Hello"}"#)?;
+/// assert_eq!(wire::encode(&message)?, br#"{"role":"user","content":"Hello"}"#);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "chat"))]
+/// # fn main() {}
+/// ```
 pub fn decode<T: Wire>(json: &str) -> Result<T, DecodeError> {
     let mut value = T::missing();
     read_whole(json, &mut ReadInto(&mut value))?;
     Ok(value)
 }
 
-/// Reads the body of a response. An object that has optional fields of the type, but none that identifies it, is likely
-/// to be an error in a form of its own.
+/// Reads the body of a response. An object that has optional fields of the type, but none that
+/// identifies it, is likely to be an error in an unknown format.
 ///
 /// # Errors
-/// As [`decode`].
+/// See [`decode`].
 pub(crate) fn decode_root<T: Root>(json: &str) -> Result<T, DecodeError> {
-    // Not by `decode`, as large values would be moved once more.
+    // Not by `decode`, which would move large values once more.
     let mut value = T::missing();
     read_whole(json, &mut ReadInto(&mut value))?;
     if value.is_foreign() {
-        return Err(DecodeError::new("none of the fields that identify it"));
+        return Err(DecodeError::new("has none of the fields that identify it"));
     }
     Ok(value)
 }
@@ -233,28 +260,46 @@ fn read_whole(json: &str, place: &mut dyn ReadValue) -> Result<(), DecodeError> 
     let mut reader = Reader::new(json);
     place.read(&mut reader)?;
     reader.end()?;
-    // No object surrounds the value in which the original could be kept.
+    // No object surrounds the value that could keep the original.
     if reader.is_inexact() {
         drop(place.read(&mut Reader::new("")));
-        return Err(DecodeError::new("does not fit its type exactly"));
+        return Err(DecodeError::new("does not match its type exactly"));
     }
     Ok(())
 }
 
-/// Reads `json` as a `T` like [`decode`], but takes any JSON object: one that does not fit is kept whole in the value.
+/// Reads `json` as a `T` like [`decode`], but accepts any JSON object: one that does not match is
+/// kept whole in the value.
 ///
-/// Streams are read this way, so that an object that is new to this version of the crate does not end them.
+/// Streams are read this way, so that an object that is new to this version of the crate does not
+/// end them.
 ///
 /// # Errors
-/// [`DecodeError`] when the text is no JSON, or no object while `T` is one.
+/// [`DecodeError`] if the text is not JSON, or not an object while `T` is one.
+///
+/// ```
+/// # #[cfg(feature = "chat")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use openrouter_kit::core::wire;
+/// use openrouter_kit::models::ChatStreamChunk;
+///
+/// // An object of an unknown form is kept, so it does not end a stream.
+/// let chunk: ChatStreamChunk = wire::decode_event(r#"{"heartbeat": 7}"#)?;
+/// assert_eq!(wire::encode(&chunk)?, br#"{"heartbeat":7}"#);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "chat"))]
+/// # fn main() {}
+/// ```
 pub fn decode_event<T: Wire>(json: &str) -> Result<T, DecodeError> {
     let mut value = T::missing();
     read_event(json, &mut ReadInto(&mut value))?;
     Ok(value)
 }
 
-/// Reads an event like [`decode_event`], and looks at it; `None` where that gives nothing. What it gives goes with the value,
-/// so that the caller, which has nothing to do with it but to hand it on, holds no code to drop it.
+/// Reads an event like [`decode_event`], and passes it to a function; `None` if that returns
+/// nothing. Its result is returned together with the value, so the caller, which only passes the
+/// value on, contains no code to drop it.
 pub(crate) fn decode_event_if<T: Wire, R>(
     json: &str,
     look: fn(&T) -> Option<R>,
@@ -270,12 +315,13 @@ fn read_event(json: &str, place: &mut dyn ReadValue) -> Result<(), DecodeError> 
     })
 }
 
-/// Reads a value only to look at it. As in [`decode_event_if`], the caller holds no code to drop it.
+/// Reads a value only to look at it. As in [`decode_event_if`], the caller contains no code to drop
+/// it.
 pub(crate) fn decode_to<T: Wire, R>(json: &str, look: fn(&T) -> R) -> Option<R> {
     decode(json).ok().map(|value| look(&value))
 }
 
-/// Finds a `T` that a server has wrapped in a member of another object.
+/// Finds a `T` that a server has wrapped in a field of another object.
 pub(crate) fn decode_inside<T: Wire>(json: &str) -> Option<T> {
     let members = members(json).ok()?;
     let mut values = members.iter().filter_map(|(_, value)| decode::<T>(value).ok());
@@ -285,14 +331,29 @@ pub(crate) fn decode_inside<T: Wire>(json: &str) -> Option<T> {
 /// Writes `value` as JSON.
 ///
 /// # Errors
-/// [`EncodeError`] if JSON cannot represent a value (a number that is not finite, a schema that is not an object).
+/// [`EncodeError`] if JSON cannot represent a value (a number that is not finite, a schema that is
+/// not an object).
+///
+/// ```
+/// # #[cfg(feature = "chat")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use openrouter_kit::core::wire;
+/// use openrouter_kit::models::ChatMessage;
+///
+/// assert_eq!(wire::encode(&ChatMessage::system("Be brief."))?, br#"{"role":"system","content":"Be brief."}"#);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "chat"))]
+/// # fn main() {}
+/// ```
 pub fn encode<T: Wire>(value: &T) -> Result<Vec<u8>, EncodeError> {
     let mut writer = Writer::new();
     scalars::write_or_null(value, &mut writer);
     writer.finish()
 }
 
-/// The JSON of a value, as an extra member holds it. A number that is not finite becomes null.
+/// Returns the JSON of a value, in the form of an extra field. A number that is not finite becomes
+/// null.
 #[allow(dead_code, reason = "a build without models has no use for it")]
 pub(crate) fn json<T: Wire>(value: &T) -> Json {
     let mut writer = Writer::new();
@@ -300,17 +361,35 @@ pub(crate) fn json<T: Wire>(value: &T) -> Json {
     Json::checked(&writer.finish_with_nulls())
 }
 
-/// The object of a union that has nothing but a tag.
+/// Returns the object of a union that has only a tag.
 #[allow(dead_code, reason = "a build without models has no use for it")]
 pub(crate) fn of_tag<T: Wire + From<Unrecognized>>(tag: &str, value: String) -> T {
     let json = Json::from([(tag, value)]);
     decode(json.as_text()).unwrap_or_else(|_| Unrecognized::new(json).into())
 }
 
-/// Returns the parts of `value` that no type describes: unknown variants, values of another type than their field, and
-/// members without a field. Empty for a value that is typed throughout.
+/// Returns the parts of `value` that no type describes: unknown variants, values of another type
+/// than their field, and unknown fields. Empty for a value that is typed throughout.
 ///
-/// An unknown text of an enum is typed, and so is everything inside maps and [`Json`], which take any name and value.
+/// An unknown text of an enum is typed, and so is everything inside maps and [`Json`], which accept
+/// any name and value.
+///
+/// ```
+/// # #[cfg(feature = "chat")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use openrouter_kit::core::wire;
+/// use openrouter_kit::models::ChatResult;
+///
+/// let result: ChatResult = serde_json::from_str(
+///     r#"{"id":"gen-1","object":"chat.completion","created":1,"model":"m","choices":[],"mood":"good"}"#,
+/// )?;
+/// let untyped = wire::untyped(&result);
+/// assert_eq!((untyped.len(), untyped[0].path.as_str()), (1, "mood"));
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "chat"))]
+/// # fn main() {}
+/// ```
 pub fn untyped<T: Wire>(value: &T) -> Vec<Untyped> {
     let mut writer = Writer::surveying();
     value.write(&mut writer);
@@ -333,14 +412,14 @@ pub struct Untyped {
 pub enum UntypedKind {
     /// A variant of a union that this version of the crate does not know.
     Variant,
-    /// A value that does not fit its type, with the reason.
-    Misfit(DecodeError),
-    /// A member that its object has no field for. It is in `extra`, and its object is typed.
+    /// A value that does not match its type, with the reason.
+    Mismatch(DecodeError),
+    /// A field that the type of its object lacks. It is in `extra`, and its object is typed.
     #[non_exhaustive]
     Member {
         /// The name of the object's type, such as `ChatUsage`.
         type_name: &'static str,
-        /// The name of the member, the last part of the path.
+        /// The JSON name of the field, the last part of the path.
         name: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Enums of text that stay readable when the server knows more values than this crate.
+//! Enums of text that stay readable if the server sends values that this crate does not know.
 
 use super::{DecodeError, Reader, assign};
 
@@ -9,15 +9,15 @@ pub(crate) fn read_text<T: for<'a> From<&'a str>>(place: &mut T, reader: &mut Re
     read
 }
 
-/// Implements conversions, [`Wire`](super::Wire) and serde's traits for an enum of texts with a variant
-/// `Unrecognized(Box<str>)`.
+/// Implements conversions, [`Wire`](super::Wire) and serde's traits for an enum of texts with a
+/// variant `Unrecognized(Box<str>)`.
 macro_rules! wire_enum {
     ($type:ident { $($variant:ident = $text:literal,)* }) => {
         impl $type {
-            /// All values this version of the crate knows.
+            /// All values that this version of the crate knows.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The text on the wire.
+            /// Returns the value as it is written in JSON.
             #[inline]
             pub fn as_str(&self) -> &str {
                 match self {

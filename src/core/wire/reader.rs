@@ -1,4 +1,11 @@
 //! A reader over one JSON text (RFC 8259) that can step back.
+//!
+//! It works on the text itself and allocates only for strings with escapes. Reading a value whose
+//! type turns out to be wrong is cheap to undo: a [`Mark`] is a position, and [`Reader::reset`]
+//! returns to it.
+//!
+//! Limits hold for any input: the nesting depth, the number of fields that are kept as text, and
+//! the memory of decoded values in proportion to their text ([`Reader::allocate`]).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,40 +14,40 @@ use super::error::DecodeError;
 use super::json::Json;
 use super::tagged::Shape;
 
-/// Containers may be nested this deep, as in serde_json, so that every text that is kept can be turned into a
-/// `serde_json::Value` later.
+/// The maximum nesting depth, as in serde_json, so that every text that is kept can be turned into
+/// a `serde_json::Value` later.
 const MAX_DEPTH: usize = 127;
 
-/// The memory that decoded values may take per byte of their text. Recorded responses of more than 10 kB take at most
-/// 1.2.
+/// The memory that decoded values may take per byte of their text. Recorded responses of more than
+/// 10 kB take at most 1.2.
 const MEMORY_PER_BYTE: usize = 4;
 
-/// The memory that they may always take: short texts take more per byte, and so do long lists of objects with few
-/// members present.
+/// The memory that they may always take: short texts take more per byte, and so do long lists of
+/// objects with few fields present.
 const FREE_MEMORY: usize = 8 * 1024 * 1024;
 
 /// The approximate overhead of keeping a value as text.
 const KEPT: usize = 32;
 
-/// How many members may be kept as text in total, each of which takes some 200 bytes.
+/// How many fields may be kept as text in total, each of which takes about 200 bytes.
 const MOST_KEPT: usize = 500_000;
 
-/// Reads one JSON text from the front.
+/// Reads one JSON text from its start.
 #[derive(Clone)]
 pub struct Reader<'a> {
     text: &'a str,
     at: usize,
     /// How many values were replaced by the nearest value that fits, or omitted from a list.
     inexact: usize,
-    /// How often a member came again in its object.
+    /// How often a field appeared again in its object.
     repetitions: usize,
     /// How much memory the remaining values may take, besides their text.
     memory: usize,
-    /// How many more members may be kept.
+    /// How many more fields may be kept.
     kept: usize,
 }
 
-/// A position to come back to.
+/// A position to return to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mark {
     at: usize,
@@ -48,11 +55,11 @@ pub(crate) struct Mark {
     repetitions: usize,
 }
 
-/// Reads the value of a member of this name.
+/// Reads the value of a field of this name.
 type ReadMember<'f, 'a> = dyn FnMut(Cow<'a, str>, &mut Reader<'a>) -> Result<(), DecodeError> + 'f;
 
 impl<'a> Reader<'a> {
-    /// A reader at the start of `text`.
+    /// Creates a reader at the start of `text`.
     pub const fn new(text: &'a str) -> Self {
         let memory = FREE_MEMORY + text.len().saturating_mul(MEMORY_PER_BYTE);
         Self { text, at: 0, inexact: 0, repetitions: 0, memory, kept: MOST_KEPT }
@@ -61,8 +68,8 @@ impl<'a> Reader<'a> {
     /// Counts the memory of a decoded value.
     ///
     /// # Errors
-    /// [`DecodeError`] once the values take far more memory than any legitimate text of this length. Nothing more can
-    /// be read after that, so half a list is never taken for the whole.
+    /// [`DecodeError`] once the values take far more memory than any legitimate text of this
+    /// length. Nothing more can be read after that, so half a list is never taken for the whole.
     #[inline]
     pub(crate) fn allocate(&mut self, bytes: usize) -> Result<(), DecodeError> {
         let left = self.memory.checked_sub(bytes);
@@ -70,7 +77,7 @@ impl<'a> Reader<'a> {
         left.map(drop).ok_or_else(too_large)
     }
 
-    /// Counts members that are kept as text.
+    /// Counts fields that are kept as text.
     ///
     /// # Errors
     /// [`DecodeError`] once there are far more of them than in any legitimate text.
@@ -79,7 +86,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Returns the next byte that is not white space, without taking it.
+    /// Returns the next byte that is not whitespace, without taking it.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
         match self.text.as_bytes().get(self.at) {
@@ -108,7 +115,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// The place of the next value. See [`reset`](Self::reset).
+    /// Returns the position of the next value. See [`reset`](Self::reset).
     #[inline]
     pub(crate) fn mark(&mut self) -> Mark {
         self.peek();
@@ -128,38 +135,38 @@ impl<'a> Reader<'a> {
         self.inexact += 1;
     }
 
-    /// Whether a value was altered whose original no object has kept.
+    /// Returns whether a value was altered whose original no object has kept.
     pub(crate) const fn is_inexact(&self) -> bool {
         self.inexact > 0
     }
 
-    /// Whether what was read since `mark` differs from the text.
+    /// Returns whether what was read since `mark` differs from the text.
     #[inline]
     pub(crate) const fn is_inexact_since(&self, mark: Mark) -> bool {
         self.inexact != mark.inexact
     }
 
-    /// Records that a member came again in its object.
+    /// Records that a field appeared again in its object.
     #[cold]
     pub(crate) const fn note_repetition(&mut self) {
         self.repetitions += 1;
     }
 
-    /// Whether a member came again since `mark`.
+    /// Returns whether a field appeared again since `mark`.
     #[inline]
     pub(crate) const fn has_repetition_since(&self, mark: Mark) -> bool {
         self.repetitions != mark.repetitions
     }
 
-    /// Checks that nothing but white space follows.
+    /// Checks that only whitespace follows.
     pub(crate) fn end(&mut self) -> Result<(), DecodeError> {
         match self.peek() {
             None => Ok(()),
-            Some(_) => Err(self.malformed("there is more text after the value")),
+            Some(_) => Err(self.malformed("more text after the value")),
         }
     }
 
-    /// What kind of value comes next.
+    /// Returns what kind of value is next.
     pub(crate) fn shape(&mut self) -> Option<Shape> {
         match self.peek()? {
             b'"' => Some(Shape::String),
@@ -192,7 +199,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// Takes the JSON string `json` if it is next, to the letter. Anything but a string is never taken.
+    /// Takes the JSON string `json` if it is next, exactly. Anything but a string is never taken.
     #[inline]
     pub(crate) fn string_is(&mut self, json: &str) -> bool {
         json.ends_with('"') && self.peek() == Some(b'"') && self.literal(json)
@@ -241,7 +248,7 @@ impl<'a> Reader<'a> {
         match self.byte() {
             Some(b'0') => self.at += 1,
             Some(b'1'..=b'9') => self.digits(),
-            _ => return Err(self.malformed("a number without digits")),
+            _ => return Err(self.malformed("number without digits")),
         }
         if self.byte() == Some(b'.') {
             self.at += 1;
@@ -269,10 +276,10 @@ impl<'a> Reader<'a> {
     fn digits_required(&mut self) -> Result<(), DecodeError> {
         let start = self.at;
         self.digits();
-        if self.at == start { Err(self.malformed("a number that breaks off")) } else { Ok(()) }
+        if self.at == start { Err(self.malformed("incomplete number")) } else { Ok(()) }
     }
 
-    /// Takes a string; borrowed from the text where it has no escapes.
+    /// Takes a string; borrowed from the text if it has no escapes.
     #[inline]
     pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         match self.plain_string() {
@@ -281,7 +288,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes a string; half of a surrogate pair, which a `String` cannot hold, is replaced by U+FFFD.
+    /// Takes a string; half of a surrogate pair, which a `String` cannot represent, is replaced by
+    /// U+FFFD.
     #[inline]
     pub(crate) fn readable_string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         match self.plain_string() {
@@ -344,7 +352,7 @@ impl<'a> Reader<'a> {
         Some(plain)
     }
 
-    /// A string with escapes, or something that is not a string.
+    /// Takes a string with escapes, or fails on something that is not a string.
     #[cold]
     fn unusual_string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         if self.peek() != Some(b'"') {
@@ -360,12 +368,12 @@ impl<'a> Reader<'a> {
 
     fn broken_string(&self) -> DecodeError {
         match self.byte() {
-            None => self.malformed("a string that breaks off"),
-            Some(_) => self.malformed("a control character inside a string"),
+            None => self.malformed("unterminated string"),
+            Some(_) => self.malformed("control character in a string"),
         }
     }
 
-    /// The rest of a string from its first escape on.
+    /// Takes the rest of a string from its first escape on.
     #[cold]
     fn escaped(&mut self, start: usize) -> Result<String, DecodeError> {
         let mut out = String::with_capacity(self.at - start + 32);
@@ -388,9 +396,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What stands after a backslash.
+    /// Takes what follows a backslash.
     fn escape(&mut self) -> Result<char, DecodeError> {
-        let byte = self.byte().ok_or_else(|| self.malformed("a string that breaks off"))?;
+        let byte = self.byte().ok_or_else(|| self.malformed("unterminated string"))?;
         self.at += 1;
         Ok(match byte {
             b'"' | b'\\' | b'/' => char::from(byte),
@@ -413,7 +421,7 @@ impl<'a> Reader<'a> {
                 };
                 char::from_u32(code).ok_or_else(lone_surrogate)?
             }
-            _ => return Err(self.malformed("an unknown escape in a string")),
+            _ => return Err(self.malformed("unknown escape in a string")),
         })
     }
 
@@ -421,7 +429,7 @@ impl<'a> Reader<'a> {
         let digits = self.text.get(self.at..self.at + 4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
         let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
         self.at += 4;
-        code.ok_or_else(|| self.malformed("an escape that breaks off"))
+        code.ok_or_else(|| self.malformed("incomplete escape in a string"))
     }
 
     /// Takes a string without decoding it.
@@ -442,7 +450,7 @@ impl<'a> Reader<'a> {
                             self.hex4()?;
                         }
                         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
-                        _ => return Err(self.malformed("an unknown escape in a string")),
+                        _ => return Err(self.malformed("unknown escape in a string")),
                     }
                 }
                 _ => return Err(self.broken_string()),
@@ -450,9 +458,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes a value of any kind. Needs no stack, however deep the value is nested.
+    /// Takes a value of any kind. Uses no stack, however deep the value is nested.
     pub(crate) fn skip(&mut self) -> Result<(), DecodeError> {
-        // One bit a level: set for an object, clear for an array.
+        // One bit per level: set for an object, clear for an array.
         let mut objects: u128 = 0;
         let mut depth = 0;
         loop {
@@ -460,7 +468,7 @@ impl<'a> Reader<'a> {
                 Some(open @ (b'{' | b'[')) => {
                     self.at += 1;
                     if depth == MAX_DEPTH {
-                        return Err(self.malformed("containers nested deeper than 127"));
+                        return Err(self.malformed("nested deeper than 127 levels"));
                     }
                     depth += 1;
                     objects = objects << 1 | u128::from(open == b'{');
@@ -480,7 +488,7 @@ impl<'a> Reader<'a> {
                 Some(b'n') if self.literal("null") => {}
                 _ => return Err(self.expected("a value")),
             }
-            // A value has ended: close containers until one goes on.
+            // A value has ended: close containers until one continues.
             loop {
                 if depth == 0 {
                     return Ok(());
@@ -503,7 +511,7 @@ impl<'a> Reader<'a> {
 
     fn skip_key(&mut self) -> Result<(), DecodeError> {
         if self.peek() != Some(b'"') {
-            return Err(self.expected("the name of a member"));
+            return Err(self.expected("the name of a field"));
         }
         self.skip_string()?;
         self.colon()
@@ -533,7 +541,8 @@ impl<'a> Reader<'a> {
         if self.take(b'{') { Ok(()) } else { Err(self.expected("an object")) }
     }
 
-    /// Goes to the next member (true), or takes the closing brace (false). `first` says that none was read yet.
+    /// Goes to the next field (true), or takes the closing brace (false). `first` means that none
+    /// was read yet.
     #[inline]
     pub(crate) fn next_member(&mut self, first: bool) -> Result<bool, DecodeError> {
         if self.take(b'}') {
@@ -542,7 +551,7 @@ impl<'a> Reader<'a> {
         if first || self.take(b',') { Ok(true) } else { Err(self.expected("`,` or `}`")) }
     }
 
-    /// Takes the name of a member with its colon.
+    /// Takes the name of a field with its colon.
     #[inline]
     pub(crate) fn key(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         let key = self.string()?;
@@ -550,17 +559,17 @@ impl<'a> Reader<'a> {
         Ok(key)
     }
 
-    /// What follows the quote at which a name begins.
+    /// Returns what follows the quote at which a name begins.
     #[inline]
     pub(crate) fn behind_quote(&mut self) -> Option<&'a [u8]> {
         if self.peek() == Some(b'"') { self.text.as_bytes().get(self.at + 1..) } else { None }
     }
 
-    /// Goes to the next member and returns what follows the quote at which its name begins, or takes the closing
-    /// brace and returns `None`. `first` says that none was read yet.
+    /// Goes to the next field and returns what follows the quote at which its name begins, or takes
+    /// the closing brace and returns `None`. `first` means that none was read yet.
     #[inline]
     pub(crate) fn next_quote(&mut self, first: bool) -> Result<Option<&'a [u8]>, DecodeError> {
-        // One step where there is no white space.
+        // One step if there is no whitespace.
         match (first, self.text.as_bytes().get(self.at..)) {
             (false, Some([b',', b'"', behind @ ..])) => {
                 self.at += 1;
@@ -572,7 +581,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes a name that was looked at behind its quote, with its colon.
+    /// Takes a name that was compared after its quote, with its colon.
     #[inline]
     pub(crate) fn take_key(&mut self, length: usize) -> Result<(), DecodeError> {
         let end = self.at + length + 2;
@@ -581,13 +590,14 @@ impl<'a> Reader<'a> {
         if is_colon { Ok(()) } else { self.colon() }
     }
 
-    /// Takes the name of the next member with its colon, or the closing brace. `first` says that none was read yet.
+    /// Takes the name of the next field with its colon, or the closing brace. `first` means that
+    /// none was read yet.
     #[inline]
     pub(crate) fn next_key(&mut self, first: bool) -> Result<Option<Cow<'a, str>>, DecodeError> {
         if self.next_member(first)? { self.key().map(Some) } else { Ok(None) }
     }
 
-    /// Reads an object member by member. It is compiled once, so it is for what need not be fast.
+    /// Reads an object field by field. It is compiled once, and used if speed does not matter.
     pub(crate) fn object(&mut self, member: &mut ReadMember<'_, 'a>) -> Result<(), DecodeError> {
         self.open_object()?;
         let mut first = true;
@@ -619,14 +629,14 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The text of member `name` of the object that comes next, without taking anything.
+    /// Returns the text of field `name` of the object that is next, without taking anything.
     #[inline]
     pub(crate) fn find(&self, name: &str) -> Result<Option<&'a str>, DecodeError> {
         let mut ahead = self.clone();
         if ahead.enter(name)? { ahead.raw().map(Some) } else { Ok(None) }
     }
 
-    /// Goes to the value of member `name` of the object that comes next, if it has one.
+    /// Goes to the value of field `name` of the object that is next, if it has one.
     fn enter(&mut self, name: &str) -> Result<bool, DecodeError> {
         self.open_object()?;
         let mut first = true;
@@ -644,14 +654,14 @@ impl<'a> Reader<'a> {
         Ok(false)
     }
 
-    /// The string in member `name` of the object that comes next, without taking anything.
+    /// Returns the string in field `name` of the object that is next, without taking anything.
     #[inline]
     pub(crate) fn find_string(&self, name: &str) -> Result<Option<Cow<'a, str>>, DecodeError> {
         let mut ahead = self.clone();
         if ahead.enter(name)? && ahead.peek() == Some(b'"') { ahead.string().map(Some) } else { Ok(None) }
     }
 
-    /// An error at this place: something else than `what` stands here.
+    /// Returns an error at this position, where `what` was expected.
     #[cold]
     pub(crate) fn expected(&mut self, what: &str) -> DecodeError {
         let found = match self.peek() {
@@ -662,14 +672,14 @@ impl<'a> Reader<'a> {
             Some(b'[') => "an array",
             Some(b't' | b'f') => "a boolean",
             Some(b'-' | b'0'..=b'9') => "a number",
-            Some(_) => "something that is no JSON",
+            Some(_) => "invalid JSON",
         };
         DecodeError::new(format!("expected {what}, found {found}"))
     }
 
     #[cold]
     fn malformed(&self, what: &str) -> DecodeError {
-        DecodeError::new(format!("no JSON: {what} at byte {}", self.at.min(self.text.len())))
+        DecodeError::new(format!("invalid JSON: {what} at byte {}", self.at.min(self.text.len())))
     }
 }
 
@@ -680,7 +690,7 @@ impl fmt::Debug for Reader<'_> {
     }
 }
 
-/// A JSON string in which each half of a surrogate pair is replaced by U+FFFD.
+/// Returns a JSON string in which each half of a surrogate pair is replaced by U+FFFD.
 pub(super) fn with_whole_pairs(text: &str) -> String {
     let mut whole = String::with_capacity(text.len());
     let mut rest = text;
@@ -710,23 +720,26 @@ fn lone_surrogate() -> DecodeError {
 pub(super) const ONES: u64 = u64::from_ne_bytes([1; 8]);
 const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
 
-/// The high bits of the bytes that are zero. Borrows only spoil bytes above a true hit, so the lowest one is right.
+/// Returns the high bits of the bytes that are zero. Borrows only affect bytes above a true hit, so
+/// the lowest one is right.
 #[inline]
 pub(super) const fn zero_bytes(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & HIGH
 }
 
-/// The high bits of the bytes that end a run of plain string bytes; the lowest one is right.
+/// Returns the high bits of the bytes that end a run of plain string bytes; the lowest one is
+/// right.
 #[inline]
 const fn stops_in(word: u64) -> u64 {
     let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
     zero_bytes(word ^ (ONES * 0x22)) | zero_bytes(word ^ (ONES * 0x5C)) | control
 }
 
-/// Where the run of plain string bytes from `start` ends: at a quote, a backslash, a control character, or the end.
+/// Returns where the run of plain string bytes from `start` ends: at a quote, a backslash, a
+/// control character, or the end.
 #[inline]
 pub(super) fn plain_end(bytes: &[u8], start: usize) -> usize {
-    /// Long enough for the processor's vectors to pay.
+    /// Long enough for vector instructions to pay off.
     const BLOCK: usize = 32;
     let is_stop = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < 0x20);
 

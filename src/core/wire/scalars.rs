@@ -1,4 +1,9 @@
-//! The types that are not generated: text, numbers, lists, maps, absent things.
+//! The types that are not generated: text, numbers, lists, maps, optional values.
+//!
+//! What almost matches is read as the nearest value, and the reader records that it is not exact
+//! ([`Reader::note_inexact`]); the object around it then keeps the original. Elements of a list or
+//! a map that do not match are skipped in the same way, so that one of them does not make the whole
+//! list unreadable.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -98,7 +103,7 @@ impl Wire for i64 {
     }
 }
 
-/// A long integer, or one in another notation.
+/// Reads a long integer, or one in another notation.
 #[cold]
 fn unusual_integer(reader: &mut Reader<'_>) -> Result<i64, DecodeError> {
     let text = number(reader)?;
@@ -111,20 +116,20 @@ fn unusual_integer(reader: &mut Reader<'_>) -> Result<i64, DecodeError> {
     Ok(value)
 }
 
-/// The text of a number, which some servers put in quotes.
+/// Returns the text of a number, which some servers put in quotes.
 fn number<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
     let quoted = if reader.peek() == Some(b'"') { reader.number_in_quotes() } else { None };
     quoted.map_or_else(|| reader.number(), Ok)
 }
 
-/// The number without its fraction; `None` if that does not fit.
+/// Returns the number without its fraction; `None` if that does not fit.
 pub(super) fn whole_part(text: &str) -> Option<i64> {
     // Below 2^53 every integer is an exact `f64`, so only the fraction is lost here.
     let whole = || text.parse().ok().map(f64::trunc).filter(|value| value.abs() < 9_007_199_254_740_992.0);
     text.parse().ok().or_else(|| whole().map(|value| value as i64))
 }
 
-/// The number; `None` if it is too large, or an integer that would be rounded.
+/// Returns the number; `None` if it is too large, or an integer that would be rounded.
 #[inline]
 pub(super) fn double(text: &str) -> Option<f64> {
     let value = text.parse().ok().filter(|value: &f64| value.is_finite())?;
@@ -137,7 +142,8 @@ impl Sealed for f64 {}
 impl Wire for f64 {
     const IS_NUMBER: bool = true;
 
-    /// Takes a number. An integer that would be rounded is refused, so that it stays whole in [`Extra`].
+    /// Reads a number. An integer that would be rounded is an error, so that it is kept whole in
+    /// [`Extra`].
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         *self = 0.0;
         let text = number(reader)?;
@@ -149,7 +155,7 @@ impl Wire for f64 {
 
     fn write(&self, writer: &mut Writer) {
         if !self.is_finite() {
-            writer.fail(format!("{self} is no JSON number; use a finite one"));
+            writer.fail(format!("{self} is not a JSON number; use a finite one"));
         } else if *self != 0.0 && !(1e-6..1e17).contains(&self.abs()) {
             writer.display(format_args!("{self:e}"));
         } else {
@@ -170,7 +176,7 @@ impl Wire for f64 {
     }
 }
 
-/// `None` writes nothing; what needs something there writes `null`.
+/// `None` writes nothing; a caller that needs a value writes `null`.
 impl<T: Wire> Sealed for Option<T> {}
 
 impl<T: Wire> Wire for Option<T> {
@@ -260,14 +266,14 @@ impl<T: Wire> Wire for Box<T> {
 }
 
 impl<T: Wire> ReadInto<'_, T> {
-    /// Apart from `missing`, so that it is compiled once; see [`ReadInto`].
+    /// Separate from `missing`, so that it is compiled once; see [`ReadInto`].
     fn boxed() -> Box<T> {
         Box::new(T::missing())
     }
 }
 
-/// Keeps an element that does not fit, so that it does not spoil the others: an object is kept whole in its place,
-/// anything else is skipped. Returns why it was skipped.
+/// Keeps an element that does not match, so that it does not affect the others: an object is kept
+/// whole in its place, anything else is skipped. Returns why it was skipped.
 #[cold]
 fn keep_or_pass_over(
     place: &mut dyn ReadValue,
@@ -284,7 +290,8 @@ fn keep_or_pass_over(
     }
 }
 
-/// Ends a list or map in which some values did not fit. If nothing else is left, it does not fit as a whole.
+/// Ends a list or map in which some values did not match. If nothing else is left, it does not
+/// match as a whole.
 #[cold]
 fn end_with_gaps(is_empty: bool, error: DecodeError, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     if is_empty {
@@ -311,7 +318,7 @@ impl<T: Wire> ReadElements for ReadInto<'_, Vec<T>> {
     fn read_next(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         reader.allocate(size_of::<T>())?;
         if self.0.is_empty() && size_of::<T>() > 64 {
-            // Lists of one large element are frequent, and `push` alone would make room for four.
+            // Lists of one large element are frequent, and `push` alone would allocate four.
             self.0.reserve_exact(1);
         }
         self.0.push(T::missing());
@@ -324,11 +331,11 @@ impl<T: Wire> ReadElements for ReadInto<'_, Vec<T>> {
         if T::IS_NUMBER {
             return Err(error);
         }
-        let misfit = keep_or_pass_over(&mut ReadInto(element), error, reader)?;
-        if misfit.is_some() {
+        let mismatch = keep_or_pass_over(&mut ReadInto(element), error, reader)?;
+        if mismatch.is_some() {
             self.0.pop();
         }
-        Ok(misfit)
+        Ok(mismatch)
     }
 
     fn is_empty(&self) -> bool {
@@ -348,17 +355,17 @@ impl<T: Wire> ReadInto<'_, Vec<T>> {
 
 fn read_elements(reader: &mut Reader<'_>, list: &mut dyn ReadElements) -> Result<(), DecodeError> {
     list.clear();
-    let mut misfit = None;
+    let mut mismatch = None;
     let mut read = reader.array(|index, reader| {
         let mark = reader.mark();
         if let Err(error) = list.read_next(reader) {
             reader.reset(mark);
             let error = list.keep_last(error, reader)?;
-            misfit = misfit.take().or_else(|| error.map(|error| error.inside_element(index)));
+            mismatch = mismatch.take().or_else(|| error.map(|error| error.inside_element(index)));
         }
         Ok(())
     });
-    if let (Ok(()), Some(error)) = (&read, misfit) {
+    if let (Ok(()), Some(error)) = (&read, mismatch) {
         read = end_with_gaps(list.is_empty(), error, reader);
     }
     if read.is_err() {
@@ -382,7 +389,7 @@ fn write_list(writer: &mut Writer, length: usize, write: &dyn Fn(usize, &mut Wri
     writer.byte(b']');
 }
 
-/// Writes a value where one must stand.
+/// Writes a value, or `null` if it writes nothing.
 pub(super) fn write_or_null<T: Wire>(value: &T, writer: &mut Writer) {
     let before = writer.before();
     value.write(writer);
@@ -421,7 +428,7 @@ impl<T: Wire> Sealed for BTreeMap<String, T> {}
 impl<T: Wire> Wire for BTreeMap<String, T> {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.clear();
-        let mut misfit = None;
+        let mut mismatch = None;
         let mut read = reader.object(&mut |key, reader| {
             reader.allocate(size_of::<(String, T)>())?;
             let mut value = T::missing();
@@ -430,8 +437,8 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
                 reader.reset(mark);
                 let kept = keep_or_pass_over(&mut ReadInto(&mut value), error, reader);
                 if let Some(error) = kept.map_err(|error| error.inside(&key))? {
-                    misfit = misfit.take().or_else(|| Some(error.inside(&key)));
-                    // The last value of a name wins, and this is it.
+                    mismatch = mismatch.take().or_else(|| Some(error.inside(&key)));
+                    // The last value of a name counts, and this is it.
                     self.remove(&*key);
                     return Ok(());
                 }
@@ -439,7 +446,7 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
             self.insert(key.into_owned(), value);
             Ok(())
         });
-        if let (Ok(()), Some(error)) = (&read, misfit) {
+        if let (Ok(()), Some(error)) = (&read, mismatch) {
             read = end_with_gaps(self.is_empty(), error, reader);
         }
         if read.is_err() {
@@ -500,9 +507,9 @@ impl Root for Json {
     }
 }
 
-/// A change of one member of something that exists: leave it, empty it, or give it a value.
+/// A change of one field of an existing object: leave it, clear it, or set it.
 ///
-/// Bodies of `PATCH` requests tell a member that is absent from one that is null; `Option` cannot.
+/// The bodies of `PATCH` requests distinguish a missing field from a null one; `Option` cannot.
 ///
 /// ```
 /// # #[cfg(feature = "api-keys")]
@@ -519,12 +526,12 @@ impl Root for Json {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Patch<T> {
-    /// The member stays as it is. It is not sent.
+    /// The field stays unchanged. It is not sent.
     #[default]
     Keep,
-    /// The member is emptied. It is sent as `null`.
+    /// The field is cleared. It is sent as `null`.
     Clear,
-    /// The member gets this value.
+    /// The field is set to this value.
     Set(T),
 }
 
@@ -534,7 +541,7 @@ impl<T: Wire> From<T> for Patch<T> {
     }
 }
 
-/// Sets text, or a value that has a name.
+/// Sets text, or the value that it names.
 impl<'a, T: Wire + From<&'a str>> From<&'a str> for Patch<T> {
     fn from(text: &'a str) -> Self {
         Self::Set(text.into())
@@ -610,7 +617,16 @@ impl<T: Wire> Wire for Patch<T> {
     }
 }
 
-/// A value that must not be seen by chance: a key, a password, settings that hold one. `Debug` prints `[redacted]`.
+/// A value that must not be revealed by accident: a key, a password, settings that contain one.
+/// `Debug` prints `[redacted]`.
+///
+/// ```
+/// use openrouter_kit::models::Secret;
+///
+/// let key: Secret = "sk-or-v1-...".into();
+/// assert_eq!(format!("{key:?}"), "[redacted]");
+/// assert_eq!(key.expose(), "sk-or-v1-...");
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret<T = String>(T);
 
@@ -620,12 +636,12 @@ impl<T> Secret<T> {
         Self(value)
     }
 
-    /// The value itself, for the place that needs it.
+    /// Returns the value, for the code that needs it.
     pub fn expose(&self) -> &T {
         &self.0
     }
 
-    /// The value itself.
+    /// Converts into the value.
     pub fn into_exposed(self) -> T {
         self.0
     }

@@ -1,4 +1,12 @@
-//! Objects with named members: how they are read and written, by their [`Layout`].
+//! JSON objects: how they are read and written, by their [`Layout`].
+//!
+//! The code that is compiled for each type only knows how to read and write a field by its index.
+//! Everything else is here, once: finding a field by its name, keeping unknown fields and
+//! mismatches in [`Extra`], and deciding whether an object is of the type at all.
+//!
+//! An object is read in one pass. Bit masks record which fields are present, null or repeated; the
+//! first 64 fields of an object have a bit, and required ones come first. Fields usually arrive in
+//! the same order, so the field after the last one is compared first.
 
 use super::error::DecodeError;
 use super::extra::Extra;
@@ -7,33 +15,35 @@ use super::reader::Reader;
 use super::writer::Step;
 use super::{Json, ReadInto, UntypedKind, Wire, WriteFrom, Writer, decode_event};
 
-/// An object with a field for each member that is known, and one for the others. Implemented by `wire_struct!`.
+/// An object with a field for each JSON field that is known, and one for the others. Implemented by
+/// `wire_struct!`.
 ///
-/// Fields are known by their index among the members of the [`LAYOUT`](Self::LAYOUT) that have one.
+/// Fields are identified by their index among the members of the [`LAYOUT`](Self::LAYOUT) that have
+/// one.
 pub(crate) trait Struct: Wire {
-    /// The members.
+    /// The table of its members.
     const LAYOUT: &'static Layout;
 
     /// Reads a value into a field.
     ///
     /// # Errors
-    /// As [`Wire::read`].
+    /// See [`Wire::read`].
     fn read_field(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
 
     /// Writes the value of a field.
     fn write_field(&self, index: usize, writer: &mut Writer);
 
-    /// Whether a field holds what [`Wire::missing`] makes.
+    /// Returns whether a field is what [`Wire::missing`] returns.
     fn is_field_missing(&self, index: usize) -> bool;
 
-    /// The members that have no field, to be changed.
+    /// Returns the fields beyond the typed ones.
     fn extra_mut(&mut self) -> &mut Extra;
 }
 
 /// Reads an object; after an error all fields are empty.
 ///
 /// # Errors
-/// [`DecodeError`] if the text is not an object, or one that holds something, but nothing that is of this type.
+/// [`DecodeError`] if the text is not an object, or one that is not empty and not of this type.
 pub(crate) fn read_struct<T: Struct>(place: &mut T, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     read_object(reader, T::LAYOUT, &mut ReadInto(place))
 }
@@ -45,24 +55,25 @@ pub(crate) fn write_struct<T: Struct>(value: &T, writer: &mut Writer) {
     }
 }
 
-/// Whether an object holds nothing, so that it would be written as `{}`.
+/// Returns whether an object is empty, so that it would be written as `{}`.
 pub(crate) fn is_struct_missing<T: Struct>(value: &T) -> bool {
     value.extra().is_some_and(|extra| is_object_missing(T::LAYOUT, extra, &WriteFrom(value)))
 }
 
-/// Whether an object holds something, but none of the members that identify its type.
+/// Returns whether an object is not empty, but has none of the members that identify its type.
 pub(crate) fn is_struct_foreign<T: Struct>(value: &T) -> bool {
     value.extra().is_some_and(|extra| T::LAYOUT.is_unidentified_by(extra)) && !is_struct_missing(value)
 }
 
-/// Whether a constant or required member of an object is present, with a value that fits its field.
+/// Returns whether a constant or required member of an object is present, with a value that matches
+/// its field.
 pub(crate) fn is_present<T: Struct>(value: &T, name: &str) -> bool {
     let own = T::LAYOUT.named(name).map_or(0, |(index, _)| bit(index));
     value.extra().is_some_and(|extra| !extra.is_absent(own))
 }
 
-/// Reads an object that a program gives as JSON. Members that do not fit stay as they are; a value that is not an object is
-/// refused when the request is written.
+/// Reads an object that a program passes as JSON. Members that do not match stay unchanged; a value
+/// that is not an object is an error when the request is written.
 pub(crate) fn from_value<T: Struct>(value: serde_json::Value) -> T {
     let json = Json::from(value);
     decode_event(json.as_text()).unwrap_or_else(|_| {
@@ -72,7 +83,7 @@ pub(crate) fn from_value<T: Struct>(value: serde_json::Value) -> T {
     })
 }
 
-/// Keeps all members of an object that does not fit its type as extra ones.
+/// Keeps all members of an object that does not match its type as extra ones.
 pub(crate) fn keep_struct<T: Struct>(place: &mut T, json: &Json, error: &DecodeError) -> Result<(), DecodeError> {
     keep_members(place.extra_mut(), T::LAYOUT, json, error)
 }
@@ -81,7 +92,7 @@ pub(crate) fn keep_struct<T: Struct>(place: &mut T, json: &Json, error: &DecodeE
 trait ReadFields {
     fn read(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
 
-    /// Writes a field, to tell later whether it was changed.
+    /// Writes a field, to find out later whether it was changed.
     fn write(&self, index: usize, writer: &mut Writer);
 
     fn extra(&mut self) -> &mut Extra;
@@ -102,7 +113,7 @@ impl<T: Struct> ReadFields for ReadInto<'_, T> {
     }
 }
 
-/// Makes a field empty: what reads nothing is empty.
+/// Makes a field empty: reading nothing does.
 #[cold]
 fn clear(fields: &mut dyn ReadFields, index: usize) {
     drop(fields.read(index, &mut Reader::new("")));
@@ -163,29 +174,30 @@ fn read_members(
     object.finish()
 }
 
-/// An object while it is read.
+/// An object that is being read.
 struct Reading<'a> {
     layout: &'static Layout,
     fields: &'a mut dyn ReadFields,
     extra: Extra,
-    /// Bits of the members that have a value that fits.
+    /// Bits of the members whose value matches.
     present: u64,
     /// Bits of the members that are null and may be.
     nulls: u64,
-    /// Bits of the members that came, whatever their value.
+    /// Bits of the members that have appeared, whatever their value.
     met: u64,
-    /// Whether a member came again.
+    /// Whether a member appeared again.
     has_repetition: bool,
     /// The index of the member that is expected next.
     hint: usize,
 }
 
 impl Reading<'_> {
-    /// Reads the value of a member of the layout. Inlined, since most of the time of an object is spent here.
+    /// Reads the value of a member of the layout. Inlined, since most of the time of an object is
+    /// spent here.
     #[inline(always)]
     fn read(&mut self, index: usize, member: &'static Member, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         let own = bit(index);
-        // What has no bit may have come before.
+        // A member without a bit may have appeared before.
         if self.met & own == own {
             self.forget(index, member, reader);
         }
@@ -216,7 +228,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Forgets the value of a member that comes again, as the last one counts.
+    /// Forgets the value of a member that appears again, as the last one counts.
     #[cold]
     fn forget(&mut self, index: usize, member: &'static Member, reader: &mut Reader<'_>) {
         reader.note_repetition();
@@ -232,7 +244,7 @@ impl Reading<'_> {
         self.has_repetition |= self.extra.forget(name);
     }
 
-    /// Keeps the original of a value that its field holds only approximately.
+    /// Keeps the original of a value that its field has only approximately.
     #[cold]
     fn keep_exact(
         &mut self,
@@ -248,7 +260,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Keeps a value that did not fit its field.
+    /// Keeps a value that does not match its field.
     #[cold]
     fn keep(
         &mut self,
@@ -267,7 +279,7 @@ impl Reading<'_> {
         }
         let required = matches!(member.kind(), Kind::Required | Kind::Nullable);
         reader.keep(1)?;
-        self.extra.push_misfit(name, value, error.inside(name), required);
+        self.extra.push_mismatch(name, value, error.inside(name), required);
         Ok(())
     }
 
@@ -294,21 +306,21 @@ impl Reading<'_> {
             value => {
                 let value = Json::checked(value);
                 let error = DecodeError::new(format!("expected the constant {expected}, found {}", value.kind()));
-                self.extra.push_misfit(name, value, error.inside(name), false);
+                self.extra.push_mismatch(name, value, error.inside(name), false);
             }
         }
         Ok(())
     }
 
-    /// Reads a member that is not known, or whose name is written with escapes, or that stands at the very end of the
-    /// text.
+    /// Reads a member that is not known, or whose name is written with escapes, or that is at the
+    /// very end of the text.
     #[cold]
     fn read_unusual(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         let name = reader.key()?;
         if let Some((index, member)) = self.layout.named(&name) {
             return self.read(index, member, reader);
         }
-        // Null is as good as absent.
+        // Null counts as missing.
         if reader.null() {
             self.forget_extra(&name);
         } else {
@@ -332,9 +344,11 @@ impl Reading<'_> {
         Ok(extra)
     }
 
-    /// Accepts an object without the members that identify it if it is empty, or if an optional one has the right type.
+    /// Accepts an object without the members that identify it if it is empty, or if an optional one
+    /// has the right type.
     ///
-    /// An error, and an object whose constants have other values, are something else whatever they hold beside that.
+    /// An error, and an object whose constants have other values, are something else whatever else
+    /// they contain.
     #[cold]
     fn accept_unidentified(&self) -> Result<(), DecodeError> {
         let Self { layout, extra, present, nulls, .. } = self;
@@ -344,14 +358,15 @@ impl Reading<'_> {
         if *present != 0 && !is_error && !is_another || *present | *nulls == 0 && extra.is_empty() {
             return Ok(());
         }
-        Err(match extra.required_misfit() {
+        Err(match extra.required_mismatch() {
             Some(error) => error.clone(),
-            None => DecodeError::new(format!("none of the fields that identify it: {}", identifying_names(layout))),
+            None => DecodeError::new(format!("has none of the fields that identify it: {}", identifying_names(layout))),
         })
     }
 }
 
-/// The string value of a member that should be a string of JSON, if a server sent the JSON itself.
+/// Returns the string value of a member that should be a string of JSON, if a server sent the JSON
+/// itself.
 fn unquoted_text(name: &str, value: &Json) -> Option<Json> {
     matches!(name, "arguments" | "partial_json").then(|| Json::from(value.as_text()))
 }
@@ -363,7 +378,8 @@ fn identifying_names(layout: &Layout) -> String {
     identifying.map(|member| layout.name(member).text()).collect::<Vec<_>>().join(", ")
 }
 
-/// None of the members is typed, so that all count as misfits; as required ones those that the type knows.
+/// None of the members is typed, so all of them are mismatches; those that the type knows as
+/// required ones.
 fn keep_members(
     extra: &mut Extra,
     layout: &'static Layout,
@@ -376,7 +392,7 @@ fn keep_members(
         let value = reader.json()?;
         match value.is_null() {
             true => extra.push_unknown(&name, value),
-            false => extra.push_misfit(&name, value, error.clone(), layout.has_field(&name)),
+            false => extra.push_mismatch(&name, value, error.clone(), layout.has_field(&name)),
         }
         Ok(())
     })
@@ -384,7 +400,7 @@ fn keep_members(
 
 /// The fields of an object, to be written.
 trait WriteFields {
-    /// Writes a field; if it is to be `omitted` when empty, only one that holds something.
+    /// Writes a field; if it is `omitted` when empty, only one that is not.
     fn write(&self, index: usize, omitted: bool, writer: &mut Writer);
 }
 
@@ -401,12 +417,12 @@ impl<T: Struct> WriteFields for WriteFrom<'_, T> {
 fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fields: &dyn WriteFields) {
     // Few objects have extra members: without any, no name is looked up.
     let has_extra = !extra.is_empty();
-    if has_extra && let Some(error) = extra.whole_misfit() {
+    if has_extra && let Some(error) = extra.whole_mismatch() {
         writer.fail(error.to_string());
         return;
     }
     writer.byte(b'{');
-    // Most members of a request are absent and leave it as it is.
+    // Most members of a request are missing and write nothing.
     let mut before = writer.before();
     for (index, member) in layout.members().iter().enumerate() {
         let name = layout.name(member);
@@ -436,7 +452,7 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
             writer.raw("null");
         } else {
             writer.end_absent_member();
-            // Where a field is empty, a value that did not fit it has its place.
+            // If a field is empty, a value that did not match it is written in its place.
             if has_extra && let Some(kept) = extra.get(name.text()) {
                 writer.begin_member(name);
                 writer.raw(kept.as_text());
@@ -449,7 +465,7 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
     writer.byte(b'}');
 }
 
-/// Writes the members that have no field, and notes what fits no type.
+/// Writes the members that have no field, and records what no type describes.
 fn write_extra(writer: &mut Writer, layout: &'static Layout, extra: &Extra) {
     if writer.is_surveying() {
         note_untyped(writer, layout, extra);
@@ -462,12 +478,13 @@ fn write_extra(writer: &mut Writer, layout: &'static Layout, extra: &Extra) {
     }
 }
 
-/// Notes the members that do not fit their field, and those that have none. A constant with another value is known.
+/// Records the members that do not match their field, and those that have none. A constant with
+/// another value is known.
 #[cold]
 fn note_untyped(writer: &mut Writer, layout: &'static Layout, extra: &Extra) {
     for (name, error) in extra.members() {
         match error {
-            Some(error) => writer.note(name, UntypedKind::Misfit(error.clone())),
+            Some(error) => writer.note(name, UntypedKind::Mismatch(error.clone())),
             None if layout.named(name).is_none() => {
                 writer.note(name, UntypedKind::Member { type_name: layout.type_name(), name: name.to_owned() });
             }
@@ -476,14 +493,14 @@ fn note_untyped(writer: &mut Writer, layout: &'static Layout, extra: &Extra) {
     }
 }
 
-/// The original of a value that its field holds only approximately, unless the field was changed since: then it is
-/// written in another way than when it was read.
+/// Returns the original of a value that its field has only approximately, unless the field was
+/// changed since: then it is written differently than when it was read.
 fn exact<'a>(extra: &'a Extra, name: &str, field: usize, fields: &dyn WriteFields) -> Option<&'a Json> {
     let (exact, nearest) = extra.exact_and_nearest(name)?;
     (written(|writer| fields.write(field, false, writer)).as_deref() == Some(nearest)).then_some(exact)
 }
 
-/// What a field writes; `None` if it holds something that JSON cannot.
+/// Returns what a field writes; `None` if it has something that JSON cannot represent.
 #[cold]
 fn written(write: impl FnOnce(&mut Writer)) -> Option<Vec<u8>> {
     let mut writer = Writer::new();

@@ -1,4 +1,9 @@
-//! Unions: values of which one member, or the kind of JSON value, tells the type.
+//! Unions: values whose type depends on one member, or on the kind of the JSON value.
+//!
+//! The branch is chosen before anything is read: by the value of a tag (`type`, `role`), by the
+//! presence of other members if several branches share it, or by the kind of the value. A value
+//! that matches no branch, and one that does not match the type of its branch, is kept whole in the
+//! variant `Unrecognized`.
 
 use std::fmt;
 
@@ -25,24 +30,28 @@ pub(crate) enum Shape {
     Object,
 }
 
-/// How a union finds the type of a value: the table behind `wire_union!`. Branches are known by their index.
+/// How a union finds the type of a value: the table that `wire_union!` creates. Branches are
+/// identified by their index.
 #[derive(Debug)]
 pub(crate) struct Arms {
-    /// The member that tells the type of an object, if one does.
+    /// The member that determines the type of an object, if one does.
     pub(crate) tag: Option<&'static str>,
-    /// The objects, by the value of the tag. Of several for one value the first whose conditions hold is taken.
+    /// The objects, by the value of the tag. Of several for one value, the first whose conditions
+    /// are met is taken.
     pub(crate) tagged: &'static [Tagged],
-    /// The objects without a tag, or with one that is not in `tagged`; the first whose conditions hold is taken.
+    /// The objects without a tag, or with one that is not in `tagged`; the first whose conditions
+    /// are met is taken.
     pub(crate) objects: &'static [Arm],
-    /// Everything that is not an object, by its kind and, for an array, by the kind of its first element.
+    /// Everything that is not an object, by its kind and, for an array, by the kind of its first
+    /// element.
     pub(crate) shapes: &'static [(Shape, Option<Shape>, u8)],
 }
 
-/// A branch of a union that a tag tells.
+/// A branch of a union that is selected by a tag.
 #[derive(Debug)]
 pub(crate) struct Tagged {
     value: &'static str,
-    /// Length and end of the value: values are mostly told apart by one comparison.
+    /// Length and end of the value: one comparison distinguishes most values.
     fingerprint: u32,
     arm: Arm,
 }
@@ -65,18 +74,18 @@ const fn fingerprint(value: &[u8]) -> u32 {
 /// One branch of a union.
 #[derive(Debug)]
 pub(crate) struct Arm {
-    /// What else must be true of the object.
+    /// What else must be true for the object.
     pub(crate) conditions: &'static [Condition],
     /// The index of the branch.
     pub(crate) branch: u8,
 }
 
-/// Something that tells two objects with the same tag apart.
+/// Something that distinguishes two objects with the same tag.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Condition {
-    /// This member is there and not null.
+    /// This member is present and not null.
     Has(&'static str),
-    /// This member is not there, or null.
+    /// This member is missing or null.
     Lacks(&'static str),
     /// This member is this text.
     Is(&'static str, &'static str),
@@ -94,26 +103,26 @@ impl Condition {
 
 /// An enum with one variant for each type a value may have, and one for the rest.
 pub(crate) trait Union: Wire {
-    /// How the type is found.
+    /// The table of its branches.
     const ARMS: &'static Arms;
 
-    /// The empty value of the branch with this index.
+    /// Returns the empty value of the branch with this index.
     fn branch(index: u8) -> Self;
 
     /// Reads the value of the branch that this is.
     ///
     /// # Errors
-    /// As [`Wire::read`].
+    /// See [`Wire::read`].
     fn read_branch(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
 
-    /// The variant that keeps what fits nowhere.
+    /// Returns the variant that keeps what matches no branch.
     fn unrecognized(kept: Unrecognized) -> Self;
 }
 
-/// Reads a union: a value that fits no branch is kept whole.
+/// Reads a union: a value that matches no branch is kept whole.
 ///
 /// # Errors
-/// [`DecodeError`] when the text is no JSON.
+/// [`DecodeError`] if the text is not JSON.
 pub(crate) fn read_union<U: Union>(place: &mut U, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     read_any(reader, U::ARMS, &mut ReadInto(place))
 }
@@ -157,7 +166,7 @@ fn read_any(reader: &mut Reader<'_>, arms: &'static Arms, branches: &mut dyn Rea
     }
 }
 
-/// Reads the branch that fits; returns the value if none does.
+/// Reads the branch that matches; returns the value if none does.
 fn read_branch(
     reader: &mut Reader<'_>,
     arms: &'static Arms,
@@ -167,8 +176,8 @@ fn read_branch(
     let mut error = None;
     if let Some(choice) = choose(reader, arms)? {
         error = match branches.read(choice.branch, reader) {
-            Ok(()) => branches.extra().and_then(Extra::required_misfit).cloned(),
-            Err(misfit) => Some(misfit),
+            Ok(()) => branches.extra().and_then(Extra::required_mismatch).cloned(),
+            Err(mismatch) => Some(mismatch),
         };
         let is_overruled = error.is_none() && reader.has_repetition_since(mark) && choice.is_overruled(reader, mark)?;
         if error.is_none() && !is_overruled {
@@ -180,16 +189,17 @@ fn read_branch(
     Ok(Some(Unrecognized::kept(reader.json()?, error)))
 }
 
-/// A branch, and what chose it.
+/// A branch, and what selected it.
 struct Choice {
     branch: u8,
-    /// The member that told by its value, with this value.
+    /// The member that selected it, with its value.
     tag: Option<(&'static str, &'static str)>,
     conditions: &'static [Condition],
 }
 
 impl Choice {
-    /// Whether members came again with values that would not have led here, which count then.
+    /// Returns whether members appeared again with values that would not have led here, and count
+    /// instead.
     #[cold]
     fn is_overruled(&self, reader: &Reader<'_>, mark: Mark) -> Result<bool, DecodeError> {
         let mut again = reader.clone();
@@ -206,7 +216,7 @@ impl Choice {
     }
 }
 
-/// The branch to read, if there is one.
+/// Returns the branch to read, if there is one.
 fn choose(reader: &mut Reader<'_>, arms: &'static Arms) -> Result<Option<Choice>, DecodeError> {
     let Some(shape) = reader.shape() else { return Ok(None) };
     if shape != Shape::Object {
@@ -251,10 +261,10 @@ fn first_element(reader: &Reader<'_>) -> Option<Shape> {
     ahead.shape()
 }
 
-/// A value of a union that fits none of its types, kept whole.
+/// A value of a union that matches none of its types, kept whole.
 ///
-/// Either the server knows a type that this version of the crate does not, or the value has a known tag and does not
-/// fit the type; [`error`](Self::error) tells which.
+/// Either the server sent a type that this version of the crate does not know, or the value has a
+/// known tag but does not match the type; [`error`](Self::error) says which.
 ///
 /// ```
 /// # #[cfg(feature = "responses")]
@@ -270,11 +280,12 @@ fn first_element(reader: &Reader<'_>) -> Option<Shape> {
 /// # }
 /// ```
 ///
-/// `Debug` prints a value of an unknown type like [`Json`]. For a value that does not fit its type it prints only the
-/// member names, since a secret may be in an unexpected place; [`json`](Self::json) has the value.
+/// `Debug` prints a value of an unknown type like [`Json`]. For a value that does not match its
+/// type it prints only the field names, since a secret may be in an unexpected place;
+/// [`json`](Self::json) has the value.
 #[derive(Clone, PartialEq)]
 pub struct Unrecognized(
-    /// Boxed, since every union has this variant, and few hold it. `None` for null.
+    /// Boxed, since every union has this variant, and few use it. `None` for null.
     Option<Box<Kept>>,
 );
 
@@ -285,27 +296,48 @@ struct Kept {
 }
 
 impl Unrecognized {
-    /// A value to send that the crate has no type for.
+    /// Creates a value to send that the crate has no type for.
+    ///
+    /// ```
+    /// use openrouter_kit::models::Unrecognized;
+    /// use serde_json::json;
+    ///
+    /// let part = Unrecognized::new(json!({"type": "hologram", "url": "https://example.com"}));
+    /// assert_eq!(part.tag("type"), Some("hologram"));
+    /// assert!(part.error().is_none());
+    /// ```
     pub fn new(json: impl Into<Json>) -> Self {
         Self::kept(json.into(), None)
     }
 
-    /// The value.
+    /// Returns the value.
     pub fn json(&self) -> &Json {
         self.0.as_ref().map_or(Json::NULL, |kept| &kept.json)
     }
 
-    /// The text in member `name`, as in `tag("type")`.
+    /// Returns the text of field `name`, as in `tag("type")`.
     pub fn tag(&self, name: &str) -> Option<&str> {
         self.json().get(name)?.as_str()
     }
 
-    /// Why the value did not fit the type that its tag names; `None` where the tag is unknown.
+    /// Returns why the value does not match the type that its tag names; `None` if the tag is
+    /// unknown.
+    ///
+    /// ```
+    /// # #[cfg(feature = "chat")]
+    /// # {
+    /// use openrouter_kit::models::ChatContentPart;
+    ///
+    /// let part: ChatContentPart = serde_json::from_str(r#"{"type": "text", "text": 5}"#).unwrap();
+    /// let ChatContentPart::Unrecognized(kept) = part else { panic!("the text is a number") };
+    /// assert_eq!(kept.error().unwrap().to_string(), "`text`: expected a string, found a number");
+    /// # }
+    /// ```
     pub fn error(&self) -> Option<&DecodeError> {
         self.0.as_ref()?.error.as_ref()
     }
 
-    pub(crate) fn misfit(json: Json, error: DecodeError) -> Self {
+    pub(crate) fn mismatch(json: Json, error: DecodeError) -> Self {
         Self::kept(json, Some(error))
     }
 
@@ -351,7 +383,7 @@ impl Wire for Unrecognized {
 
     fn write(&self, writer: &mut Writer) {
         if writer.is_surveying() {
-            writer.note("", self.error().cloned().map_or(UntypedKind::Variant, UntypedKind::Misfit));
+            writer.note("", self.error().cloned().map_or(UntypedKind::Variant, UntypedKind::Mismatch));
         }
         self.json().write(writer);
     }
@@ -499,7 +531,7 @@ macro_rules! wire_union {
                 json: $crate::core::wire::Json,
                 error: $crate::core::wire::DecodeError,
             ) -> Result<(), $crate::core::wire::DecodeError> {
-                *self = Self::Unrecognized($crate::core::wire::Unrecognized::misfit(json, error));
+                *self = Self::Unrecognized($crate::core::wire::Unrecognized::mismatch(json, error));
                 Ok(())
             }
         }

@@ -88,15 +88,15 @@ fn unknown_members_are_kept_and_written_back() {
     let part: Part =
         survives(r#"{"new":{"deep":[1,2.50,"x"]},"type":"part","id":"a","count":1,"note":null,"other":null}"#);
     assert_eq!(part.extra.get("new").unwrap().as_text(), r#"{"deep":[1,2.50,"x"]}"#);
-    assert_eq!(part.extra.misfits().count(), 0);
+    assert_eq!(part.extra.mismatches().count(), 0);
 }
 
 #[test]
 fn a_member_that_does_not_fit_is_kept_with_the_reason() {
     let part: Part = survives(r#"{"type":"part","id":"a","count":"many","tags":[5,6],"note":"n"}"#);
     assert_eq!((part.count, part.tags.as_deref()), (0, None));
-    let misfits: Vec<_> = part.extra.misfits().map(|(name, error)| format!("{name}: {}", error.path())).collect();
-    assert_eq!(misfits, ["count: count", "tags: tags[0]"]);
+    let mismatches: Vec<_> = part.extra.mismatches().map(|(name, error)| format!("{name}: {}", error.path())).collect();
+    assert_eq!(mismatches, ["count: count", "tags: tags[0]"]);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_required_member_that_is_missing_reads_as_empty_and_is_not_written_back() {
 #[test]
 fn an_object_without_any_of_the_members_that_tell_it_is_refused() {
     let error = decode::<Part>(r#"{"type":"piece","tags":[]}"#).unwrap_err();
-    assert_eq!(error.to_string(), "none of the fields that identify it: type, id, count");
+    assert_eq!(error.to_string(), "has none of the fields that identify it: type, id, count");
     let error = decode::<Part>(r#"{"id":5}"#).unwrap_err();
     assert_eq!((error.path(), error.message()), ("id", "expected a string, found a number"));
 }
@@ -140,7 +140,11 @@ fn an_optional_member_of_the_right_type_is_enough_to_identify_an_object() {
         [r#"{"tags":["x"]}"#, r#"{"note":"n","other":1}"#, r#"{"when":8e-8,"id":null}"#, r#"{"id":5,"tags":[]}"#]
     {
         let part: Part = survives(json);
-        assert_eq!((part.id.as_str(), part.extra.misfits().count()), ("", usize::from(json.contains('5'))), "{json}");
+        assert_eq!(
+            (part.id.as_str(), part.extra.mismatches().count()),
+            ("", usize::from(json.contains('5'))),
+            "{json}"
+        );
     }
     let parts: Vec<Part> = survives(r#"[{"note":"n"}]"#);
     assert_eq!(untyped(&parts), []);
@@ -154,7 +158,7 @@ fn an_optional_member_of_the_right_type_is_enough_to_identify_an_object() {
     ] {
         assert!(decode::<Part>(json).is_err(), "{json}");
     }
-    // The body of a response must say more.
+    // The body of a response must identify itself.
     let holder: Whole = survives(r#"{"part":{"note":"n"}}"#);
     assert!(!holder.is_foreign() && holder.part.is_foreign());
 }
@@ -175,7 +179,7 @@ fn a_constant_with_another_text_is_an_unknown_value() {
         assert_eq!(untyped(&part), []);
     }
     let part: Part = survives(r#"{"type":5,"id":"a","count":1}"#);
-    assert_eq!(part.extra.misfits().count(), 1);
+    assert_eq!(part.extra.mismatches().count(), 1);
 }
 
 #[test]
@@ -225,7 +229,7 @@ fn an_element_that_does_not_fit_is_kept_without_harm_to_its_neighbours() {
     assert_eq!(map["one"].id, "a");
     assert_eq!(untyped(&map)[0].path, "two.error");
 
-    assert!(decode::<Vec<Part>>(r#"[{"id":"a"},null]"#).is_err(), "what is no object has no place to be kept in");
+    assert!(decode::<Vec<Part>>(r#"[{"id":"a"},null]"#).is_err(), "a value that is not an object cannot be kept");
     assert!(decode::<Vec<Part>>(r#"[{"id":"a"},{"id":]"#).is_err());
 }
 
@@ -258,7 +262,7 @@ fn a_repeated_name_leaves_nothing_of_its_earlier_value() {
     let whole: Whole =
         survives(r#"{"id":"w","parts":[{"id":"a"},{"id":"b"}],"parts":[{"id":"c"}],"part":{"id":"a"},"part":5}"#);
     assert_eq!((whole.parts.len(), whole.part.id.as_str()), (1, ""));
-    assert_eq!(whole.extra.misfits().map(|(name, _)| name).collect::<Vec<_>>(), ["part"]);
+    assert_eq!(whole.extra.mismatches().map(|(name, _)| name).collect::<Vec<_>>(), ["part"]);
     for json in [
         r#"{"id":"a","count":1.5,"count":2}"#,
         r#"{"id":"a","count":"x","count":null,"count":2}"#,
@@ -348,7 +352,7 @@ fn a_patch_tells_absent_from_null() {
 fn a_schema_that_is_no_object_is_refused_with_its_place() {
     let change = Change { limit: Patch::Keep, schema: Some(json!([1]).into()), key: None, extra: Extra::new() };
     let error = encode(&vec![change]).unwrap_err();
-    assert_eq!(error.to_string(), "`[0].schema`: a JSON object is needed here, this is an array");
+    assert_eq!(error.to_string(), "`[0].schema`: expected a JSON object, found an array");
 }
 
 #[test]
@@ -399,7 +403,7 @@ fn a_value_that_fits_nearly_is_read_as_the_nearest_and_written_back_as_it_came()
     let part: Part = survives(r#"{"id":"a\ud83d","count":14417.92,"note":"\ude00b","tags":["x",null,5,"y"]}"#);
     assert_eq!((part.id.as_str(), part.count, part.note.as_deref()), ("a\u{fffd}", 14417, Some("\u{fffd}b")));
     assert_eq!(part.tags.as_deref(), Some(["x".to_owned(), "y".to_owned()].as_slice()));
-    assert_eq!(part.extra.misfits().count(), 4);
+    assert_eq!(part.extra.mismatches().count(), 4);
 
     let part: Part = survives(r#"{"id":"a","count":" 57 ","when":"0.04"}"#);
     assert_eq!((part.count, part.when), (57, Some(0.04)));
@@ -584,9 +588,9 @@ fn models_work_inside_every_serde_format() {
 fn what_fits_no_type_is_told_with_its_place() {
     let item: Item =
         decode(r#"{"type": "part", "note": "n", "id": "1", "count": 2, "tags": 7, "unknown": true}"#).unwrap();
-    let [misfit, unknown] = untyped(&item).try_into().unwrap();
-    assert_eq!((misfit.path.as_str(), unknown), ("tags", member("unknown", "unknown")));
-    let UntypedKind::Misfit(error) = misfit.kind else { panic!() };
+    let [mismatch, unknown] = untyped(&item).try_into().unwrap();
+    assert_eq!((mismatch.path.as_str(), unknown), ("tags", member("unknown", "unknown")));
+    let UntypedKind::Mismatch(error) = mismatch.kind else { panic!() };
     assert_eq!(error.message(), "expected an array, found a number");
 
     let list: Vec<Item> = decode(r#"["text", {"type": "new"}, {"type": "part", "id": "1", "count": "two"}]"#).unwrap();
@@ -606,10 +610,10 @@ fn a_member_without_a_field_is_told_with_its_type_name_and_place() {
     assert_eq!(untyped(&list), [member("[0].un.known", "un.known")]);
     let whole: Whole = decode(r#"{"id": "w", "part": {"id": "1", "b": 1, "a": false, "c": null}}"#).unwrap();
     assert_eq!(untyped(&whole), [member("part.b", "b"), member("part.a", "a")]);
-    // What takes any name has no unknown ones.
+    // Maps accept any name, so none is unknown.
     let map: BTreeMap<String, Json> = decode(r#"{"a": {"b": 1}}"#).unwrap();
     assert_eq!(untyped(&map), []);
-    // Sent members count as well as received ones.
+    // Fields to send count like received ones.
     let mut part: Part = decode(r#"{"id": "1", "count": 1}"#).unwrap();
     part.extra.insert("new", 1);
     assert_eq!(untyped(&part), [member("new", "new")]);
@@ -664,13 +668,13 @@ wire_struct!(Whole { id: Required = 0, part: Required = 1, item: Required = 2, p
 
 #[test]
 fn a_value_that_breaks_off_leaves_its_place_empty_and_is_kept() {
-    // No string can hold the name, so that the object ends as none when much of it is read already.
+    // No string can have this name, so reading the object fails when much of it has been read.
     let broken = r#"{"type":"part","id":"a","count":1,"note":"n","tags":["x"],"\ud83d":1}"#;
     let whole: Whole = survives(&format!(r#"{{"id":"w","part":{broken},"parts":[{broken}],"item":{broken}}}"#));
     assert_eq!((whole.part, whole.id.as_str()), (Part::missing(), "w"));
     assert!(matches!(&whole.item, Item::Unrecognized(kept) if kept.error().is_some()), "{:?}", whole.item);
     assert_eq!(whole.parts, []);
-    assert_eq!(whole.extra.misfits().map(|(name, _)| name).collect::<Vec<_>>(), ["part", "parts"]);
+    assert_eq!(whole.extra.mismatches().map(|(name, _)| name).collect::<Vec<_>>(), ["part", "parts"]);
 }
 
 #[test]
@@ -697,7 +701,7 @@ fn names_are_found_in_any_order_with_white_space_and_with_escapes() {
         assert_eq!((part.id.as_str(), part.count, part.when), ("a", 2, Some(1.0)), "{json}");
         assert!(part.extra.is_empty(), "{json}");
     }
-    // Names that are told apart by their last letters, by their length, or by nothing but the quote.
+    // Names that differ in their last letters, in their length, or only in the quote.
     let change: Change = survives(r#"{"limit2":1,"limi":2,"schema_":{},"ke":"y","limit":3,"key":"k"}"#);
     assert_eq!((change.limit, change.extra.iter().count()), (Patch::Set(3.0), 4));
 }

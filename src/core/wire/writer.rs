@@ -12,21 +12,22 @@ use super::{Untyped, UntypedKind};
 #[derive(Default)]
 pub struct Writer {
     out: Vec<u8>,
-    /// The member whose value comes next, if it has one: its name is written only with the first byte of the value.
+    /// The field whose value is next, if it has one: its name is written only with the first byte
+    /// of the value.
     member: Option<Name>,
     error: Option<EncodeError>,
-    /// Where the parts are noted that fit no type, if anybody asked for them.
+    /// The parts that match no type, if they are wanted.
     untyped: Option<Vec<Untyped>>,
 }
 
-/// Where a part stands in its whole.
+/// The place of a part in its whole.
 #[derive(Clone, Copy)]
 pub(crate) enum Step<'a> {
     Member(&'a str),
     Element(usize),
 }
 
-/// What a writer had written and noted before a part.
+/// What a writer had written and recorded before a part.
 #[derive(Clone, Copy)]
 pub(crate) struct Before {
     length: usize,
@@ -42,17 +43,17 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// A writer with nothing written.
+    /// Creates a writer without text.
     pub fn new() -> Self {
         Self { out: Vec::with_capacity(256), member: None, error: None, untyped: None }
     }
 
-    /// A writer that notes the parts that fit no type; what it writes is not wanted.
+    /// Creates a writer that records the parts that match no type; what it writes is not wanted.
     pub(crate) fn surveying() -> Self {
         Self { untyped: Some(Vec::new()), ..Self::new() }
     }
 
-    /// The parts that fit no type.
+    /// Returns the parts that match no type.
     pub(crate) fn into_untyped(self) -> Vec<Untyped> {
         self.untyped.unwrap_or_default()
     }
@@ -61,17 +62,17 @@ impl Writer {
         self.untyped.is_some()
     }
 
-    /// Notes a part that fits no type.
+    /// Records a part that matches no type.
     pub(crate) fn note(&mut self, path: &str, kind: UntypedKind) {
         if let Some(untyped) = &mut self.untyped {
             untyped.push(Untyped { path: path.to_owned(), kind });
         }
     }
 
-    /// The text.
+    /// Returns the text.
     ///
     /// # Errors
-    /// The first value that JSON cannot hold.
+    /// The first value that JSON cannot represent.
     pub fn finish(self) -> Result<Vec<u8>, EncodeError> {
         match self.error {
             None => Ok(self.out),
@@ -79,13 +80,13 @@ impl Writer {
         }
     }
 
-    /// The text, with `null` in place of what JSON cannot hold.
+    /// Returns the text, with `null` instead of what JSON cannot represent.
     pub(crate) fn finish_with_nulls(self) -> String {
         // Only whole strings and JSON are written, so that nothing is replaced here.
         String::from_utf8_lossy(&self.out).into_owned()
     }
 
-    /// Notes that a value cannot be written; the first such note counts.
+    /// Records that a value cannot be written; the first such error counts.
     pub(crate) fn fail(&mut self, message: impl Into<String>) {
         if self.error.is_none() {
             self.error = Some(EncodeError::new(message));
@@ -93,14 +94,14 @@ impl Writer {
         self.raw("null");
     }
 
-    /// What was written and noted so far.
+    /// Returns what was written and recorded so far.
     #[inline]
     pub(crate) fn before(&self) -> Before {
         let noted = self.untyped.as_ref().map_or(0, Vec::len);
         Before { length: self.out.len(), failed: self.error.is_some(), noted }
     }
 
-    /// Tells the error and the notes since `before` that they stand at `step`.
+    /// Adds `step` to the paths of the error and the records since `before`.
     #[inline]
     pub(crate) fn after(&mut self, before: Before, step: Step<'_>) {
         if self.error.is_some() || self.untyped.is_some() {
@@ -122,7 +123,7 @@ impl Writer {
         }
     }
 
-    /// Writes text that is JSON already.
+    /// Writes text that is already JSON.
     pub(crate) fn raw(&mut self, json: &str) {
         self.begin();
         self.out.extend_from_slice(json.as_bytes());
@@ -133,7 +134,7 @@ impl Writer {
         self.out.push(byte);
     }
 
-    /// Writes a number or another thing whose text is JSON.
+    /// Writes a number, or another value whose text is JSON.
     pub(crate) fn display(&mut self, value: impl fmt::Display) {
         self.begin();
         // Writing to a `Vec` does not fail.
@@ -164,32 +165,32 @@ impl Writer {
         self.out.push(b'"');
     }
 
-    /// Writes the name of a member.
+    /// Writes the name of a field.
     pub(crate) fn key(&mut self, name: &str) {
         self.separate();
         self.string(name);
         self.byte(b':');
     }
 
-    /// Begins a member whose name needs no escapes; it is not written if its value writes nothing.
+    /// Begins a field whose name needs no escapes; it is not written if its value writes nothing.
     #[inline]
     pub(super) const fn begin_member(&mut self, name: Name) {
         self.member = Some(name);
     }
 
-    /// Whether the value of the member that was begun has written something.
+    /// Returns whether the value of the field that was begun has written something.
     #[inline]
     pub(crate) const fn has_begun(&self) -> bool {
         self.member.is_none()
     }
 
-    /// Ends a member whose value has written nothing.
+    /// Ends a field whose value has written nothing.
     #[inline]
     pub(crate) const fn end_absent_member(&mut self) {
         self.member = None;
     }
 
-    /// Writes the name of the member that was begun.
+    /// Writes the name of the field that was begun.
     #[inline]
     fn begin(&mut self) {
         if let Some(name) = self.member.take() {
@@ -202,25 +203,25 @@ impl Writer {
         }
     }
 
-    /// No value ends with an opening brace, so that one says that no member was written yet.
+    /// No value ends with an opening brace, so one means that no field was written yet.
     fn separate(&mut self) {
         if self.out.last() != Some(&b'{') {
             self.out.push(b',');
         }
     }
 
-    /// Whether nothing was written.
+    /// Returns whether nothing was written.
     pub(super) const fn is_empty(&self) -> bool {
         self.out.is_empty()
     }
 
-    /// What is written since `before`.
+    /// Returns what was written since `before`.
     #[inline]
     pub(crate) fn since(&self, before: Before) -> &[u8] {
         self.out.get(before.length..).unwrap_or_default()
     }
 
-    /// Writes `null` where nothing is written since `before`.
+    /// Writes `null` if nothing was written since `before`.
     pub(crate) fn null_if_nothing(&mut self, before: Before) {
         if self.since(before).is_empty() {
             self.raw("null");

@@ -1,4 +1,4 @@
-//! Messages of a chat.
+//! Chat messages.
 
 use super::parts::{
     BOUNDARY, History, Kind, NO_PLACE, ORDER, Object, Part, Piece, Role, Source, Turn, UNKNOWN, Written,
@@ -55,7 +55,7 @@ fn read_message(role: Role, mut message: Object, history: &mut History) {
         for (position, (at, json)) in message.take_list("tool_calls").into_iter().enumerate() {
             read_call(position, &at, json, &mut turn, history);
         }
-        // An empty text beside something else is how some servers write that there is none.
+        // Some servers write an empty text next to other parts instead of omitting it.
         let is_empty = |part: &Part| part.kind == Kind::Text && part.attributes.get("text") == Some(&"".into());
         if turn.is_text && turn.parts.len() > 1 {
             turn.parts.retain(|part| !is_empty(part));
@@ -107,7 +107,7 @@ fn read_part(mut object: Object, turn: &mut Turn, history: &mut History) {
     turn.parts.push(part);
 }
 
-/// The data of a file may be its address.
+/// The data of a file may be its URL.
 fn split_file(part: &mut Part) {
     let is_address =
         |data: &Json| data.as_str().is_some_and(|data| data.starts_with("https://") || data.starts_with("http://"));
@@ -142,7 +142,7 @@ fn read_reasoning(message: &mut Object, turn: &mut Turn, history: &mut History) 
         history.lose_unknown(detail);
         turn.parts.push(part);
     }
-    // Providers send the same text under one or both of these names, in most cases beside the details.
+    // Providers send the same text under one or both of these names, usually next to the details.
     for name in ["reasoning", "reasoning_content"] {
         let Some(text) = message.text(name) else { continue };
         let at = format!("{}.{name}", message.at);
@@ -176,7 +176,7 @@ fn read_call(position: usize, at: &str, json: Json, turn: &mut Turn, history: &m
     turn.parts.push(part);
 }
 
-/// Moves the citations to the text they are about, if there is only one.
+/// Moves the citations to the text that they refer to, if there is only one.
 fn read_annotations(message: &mut Object, turn: &mut Turn, history: &mut History) {
     let mut texts = turn.parts.iter_mut().filter(|part| part.kind == Kind::Text);
     let (first, second) = (texts.next(), texts.next());
@@ -246,7 +246,7 @@ pub(super) fn write(history: &mut History) -> Vec<ChatMessage> {
                     if is_one_thought && part.kind == Kind::Thinking && part.attributes.has_only(&["text"]) {
                         message.written.set("reasoning", part.attributes.take("text"));
                     } else {
-                        // Read again, details are one item if they may be.
+                        // When it is read again, details are one item if they may be.
                         let piece = Piece::of(&part);
                         let joins = |(before, item): &(Piece, usize)| *item != part.item && before.goes_on_with(&piece);
                         if history.source == Source::Responses && previous.as_ref().is_some_and(joins) {
@@ -334,7 +334,7 @@ fn write_part(part: &mut Part) -> Json {
     written.taking(&mut part.attributes, &[("cache_control", "cache_control")]).json()
 }
 
-/// Takes the citations of a text if all of them are of pages.
+/// Takes the citations of a text if all of them refer to pages.
 fn write_annotations(part: &mut Part) -> Vec<Json> {
     let citation = |json: &Json| {
         let mut object = Object::new("", json).filter(|object| object.text("type") == Some("url_citation"))?;

@@ -34,7 +34,7 @@ pub(super) fn read(source: &MessagesHistory) -> History {
     history
 }
 
-/// Reads a message. A message of the user with results of tools becomes several turns.
+/// Reads a message. A user message with tool results becomes several turns.
 fn read_message(role: Role, at: &str, content_at: &str, mut message: Object, history: &mut History) {
     message.take("role");
     let mut turn = Turn::new(role, at);
@@ -130,12 +130,12 @@ fn read_block(mut block: Object, history: &mut History) -> Option<Part> {
     Some(part)
 }
 
-/// Reads where the data of an image or a document comes from; false if it has no other form.
+/// Reads the source of the data of an image or a document; `false` if it has no other form.
 fn read_source(mut source: Object, part: &mut Part, history: &mut History) -> bool {
     let kind = source.text("type").unwrap_or_default().to_owned();
     let at = format!("{}.data", source.at);
     let data = source.text("data").unwrap_or_default().to_owned();
-    // An image is given by an address, which may hold it; a file has its data beside its address.
+    // An image is given by a URL, which may contain it; a file has its data next to its URL.
     let name = if part.kind == Kind::Image { "url" } else { "data" };
     match kind.as_str() {
         "base64" => {
@@ -162,7 +162,7 @@ struct Message {
     role: &'static str,
     text: Option<Json>,
     blocks: Vec<Json>,
-    /// Whether it has results of tools only, so that those of the next call go there too.
+    /// Whether it has only tool results, so that those of the next call are added to it.
     has_results: bool,
 }
 
@@ -207,9 +207,9 @@ pub(super) fn write(history: &mut History) -> MessagesHistory {
     written
 }
 
-/// The content as one string or as blocks; `None` if nothing of it has a place.
+/// Writes the content as one string or as blocks; `None` if nothing of it can be represented.
 fn write_content(turn: &mut Turn, mut parts: Vec<Part>, history: &mut History) -> Option<(Option<Json>, Vec<Json>)> {
-    // Only blocks can be marked: the last one stands for the message.
+    // Only blocks can be marked: the last one is marked for the message.
     if let Some(last) = parts.last_mut().filter(|last| !last.kind.is_reasoning() && turn.role != Role::Tool) {
         turn.attributes.move_to("cache_control", &mut last.attributes);
     }
@@ -238,7 +238,7 @@ fn write_result(turn: &mut Turn, parts: Vec<Part>, history: &mut History) -> Jso
     Written::of_type("tool_result").taking(&mut turn.attributes, &names).with("content", content).json()
 }
 
-/// A block; `None` if there is none for this part.
+/// Writes a block; `None` if there is none for this part.
 fn write_block(part: &mut Part) -> Option<Json> {
     let block = match part.kind {
         Kind::Text => Written::of_type("text").taking(&mut part.attributes, &[("text", "text")]),
@@ -264,7 +264,7 @@ fn write_block(part: &mut Part) -> Option<Json> {
         Kind::Call => {
             let arguments = part.attributes.get("arguments").map_or_else(|| "{}".into(), arguments_text);
             let input = arguments.as_str().and_then(|text| Json::parse(text).ok()).filter(Json::is_object);
-            // Arguments that are not an object stay among the attributes, and are named.
+            // Arguments that are not an object stay among the attributes, and are reported.
             if input.is_some() {
                 part.attributes.take("arguments");
             }
@@ -274,7 +274,7 @@ fn write_block(part: &mut Part) -> Option<Json> {
         }
         Kind::Summary | Kind::Audio | Kind::Video | Kind::Refusal => return None,
     };
-    // A mark of a thinking block is refused.
+    // A mark on a thinking block is rejected.
     let mark: &[_] = if part.kind.is_reasoning() { &[] } else { &[("cache_control", "cache_control")] };
     Some(block.taking(&mut part.attributes, mark).json())
 }
@@ -285,7 +285,7 @@ fn take_format(part: &mut Part) {
     }
 }
 
-/// The media type and the data of a `data:` URL in base64.
+/// Returns the media type and the data of a `data:` URL in base64.
 fn data_of(url: &str) -> Option<(&str, &str)> {
     let (media_type, data) = url.strip_prefix("data:")?.split_once(";base64,")?;
     (!media_type.is_empty() && !media_type.contains([';', ','])).then_some((media_type, data))
@@ -301,7 +301,7 @@ fn image_source(part: &mut Part) -> Option<Json> {
     address(part)
 }
 
-/// The address or the id of a file, if it is given by one.
+/// Returns the URL or the id of a file, if it is given by one.
 fn address(part: &mut Part) -> Option<Json> {
     let is_address =
         |url: &Json| url.as_str().is_some_and(|url| url.starts_with("https://") || url.starts_with("http://"));

@@ -1,16 +1,19 @@
-//! Conversions between the histories of chat, responses and messages, for a conversation that goes on with another
-//! protocol.
+//! Conversions between the histories of chat, Responses and Messages, for a conversation that
+//! continues with another protocol.
 //!
-//! A conversion is lossless, or returns [`Lossy`]: what could be converted, and each value that the other protocol has no
-//! place for. Converting back restores an equal history, in which a few equivalent forms are replaced by one:
+//! A conversion is lossless, or returns [`Lossy`]: what could be converted, and each value that the
+//! other protocol cannot represent. Converting back restores an equal history, in which a few
+//! equivalent forms are replaced by one:
 //!
 //! - text as a string and as a list of one text part, and a missing and an empty content
-//! - the default `detail: "auto"` of an image, the `status: "completed"` of an item, `is_error: false`
-//! - empty arguments of a call and `{}`, and white space in arguments
+//! - the default `detail: "auto"` of an image, the `status: "completed"` of an item, `is_error:
+//!   false`
+//! - empty arguments of a call and `{}`, and whitespace in arguments
 //! - the cache mark of a whole message and that of its last part
-//! - `reasoning` (or `reasoning_content`) and one reasoning detail with nothing but this text; if it repeats the details,
-//!   it is omitted
-//! - signed or encrypted reasoning without a `format` and with that of the Messages API, `anthropic-claude-v1`
+//! - `reasoning` (or `reasoning_content`) and one reasoning detail with only this text; if it
+//!   repeats the details, it is omitted
+//! - signed or encrypted reasoning without a `format` and with that of the Messages API,
+//!   `anthropic-claude-v1`
 //! - the `index` of a tool call or a reasoning detail that is its position
 //! - consecutive messages of the same role in the Messages API, which reads them as one
 //!
@@ -49,7 +52,7 @@ use crate::models::MessagesMessageParam;
 #[cfg(feature = "messages")]
 use crate::models::messages::MessagesRequestSystem;
 
-/// A value of a history that has no place in the history of another protocol.
+/// A value of a history that another protocol cannot represent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loss {
     path: String,
@@ -59,25 +62,28 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// Returns where the value is in the source, such as `messages[2].content[0].cache_control`, `input[3].id` or `system[0]`.
+    /// Returns where the value is in the source, such as `messages[2].content[0].cache_control`,
+    /// `input[3].id` or `system[0]`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Returns the value as it is in the source. If only its position is lost, it is in the converted history too.
+    /// Returns the value as it is in the source. If only its position is lost, it is in the
+    /// converted history too.
     pub fn value(&self) -> &Json {
         &self.value
     }
 
-    /// Returns why the value is lost, as a phrase for people.
+    /// Returns why the value is lost, as a phrase to be shown.
     pub fn reason(&self) -> &'static str {
         self.reason
     }
 
-    /// Returns `true` for what no model sees: the id and the status of an item, and the index of a tool call or a reasoning
-    /// detail.
+    /// Returns `true` for values that no model sees: the id and the status of an item, and the
+    /// index of a tool call or a reasoning detail.
     ///
-    /// Every item of a response has an id of its own, so that [`Lossy::accept`] with this is the usual way to convert one.
+    /// Every item of a response has its own id, so [`Lossy::accept`] with this method is the usual
+    /// way to convert one.
     pub fn is_bookkeeping(&self) -> bool {
         self.is_bookkeeping
     }
@@ -102,7 +108,7 @@ impl<T> Lossy<T> {
         &self.losses
     }
 
-    /// Returns the converted history without what is lost, whatever that is.
+    /// Returns the converted history without the lost values, whatever they are.
     pub fn into_history(self) -> T {
         self.history
     }
@@ -120,7 +126,7 @@ impl<T> Lossy<T> {
     /// ```
     ///
     /// # Errors
-    /// Itself, with the losses that are not acceptable.
+    /// The same value, with the losses that are not acceptable.
     pub fn accept(mut self, is_acceptable: impl FnMut(&Loss) -> bool) -> Result<T, Self> {
         let mut is_acceptable = is_acceptable;
         self.losses.retain(|loss| !is_acceptable(loss));
@@ -142,7 +148,7 @@ impl<T> fmt::Display for Lossy<T> {
     }
 }
 
-/// The message, as a `main` that returns an error prints it; the history is not shown.
+/// Prints the message, like a `main` that returns an error does; the history is not shown.
 impl<T> fmt::Debug for Lossy<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -151,7 +157,7 @@ impl<T> fmt::Debug for Lossy<T> {
 
 impl<T> Error for Lossy<T> {}
 
-/// A history of the Messages API, whose system prompt is apart from the messages.
+/// A history of the Messages API, which has the system prompt separate from the messages.
 #[cfg(feature = "messages")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MessagesHistory {
@@ -161,58 +167,63 @@ pub struct MessagesHistory {
     pub messages: Vec<MessagesMessageParam>,
 }
 
-/// Converts messages of a chat to input items of the Responses API.
+/// Converts chat messages to input items of the Responses API.
 ///
 /// # Errors
-/// [`Lossy`] if something has no place there, such as the name of an author.
+/// [`Lossy`] if something cannot be represented there, such as the name of an author.
 #[cfg(all(feature = "chat", feature = "responses"))]
 pub fn chat_to_responses(messages: &[ChatMessage]) -> Result<Vec<InputItem>, Lossy<Vec<InputItem>>> {
     convert(chat::read(messages), responses::write)
 }
 
-/// Converts messages of a chat to the Messages API. A system message at the start becomes the system prompt.
+/// Converts chat messages to the Messages API. A system message at the start becomes the system
+/// prompt.
 ///
 /// # Errors
-/// [`Lossy`] if something has no place there, such as audio.
+/// [`Lossy`] if something cannot be represented there, such as audio.
 #[cfg(all(feature = "chat", feature = "messages"))]
 pub fn chat_to_messages(messages: &[ChatMessage]) -> Result<MessagesHistory, Lossy<MessagesHistory>> {
     convert(chat::read(messages), messages::write)
 }
 
-/// Converts input items of the Responses API to messages of a chat. The `instructions` of a request are a system message:
-/// put [`InputItem::system`] first.
+/// Converts input items of the Responses API to chat messages. The `instructions` of a request are
+/// a system message: put [`InputItem::system`] first.
 ///
 /// # Errors
-/// [`Lossy`] if something has no place there, such as the id of an item ([`Loss::is_bookkeeping`]) or the item of a server
-/// tool.
+/// [`Lossy`] if something cannot be represented there, such as the id of an item
+/// ([`Loss::is_bookkeeping`]) or the item of a server tool.
 #[cfg(all(feature = "chat", feature = "responses"))]
 pub fn responses_to_chat(items: &[InputItem]) -> Result<Vec<ChatMessage>, Lossy<Vec<ChatMessage>>> {
     convert(responses::read(items), chat::write)
 }
 
-/// Converts input items of the Responses API to the Messages API. A system message at the start becomes the system prompt,
-/// so put the `instructions` of a request there ([`InputItem::system`]).
+/// Converts input items of the Responses API to the Messages API. A system message at the start
+/// becomes the system prompt, so put the `instructions` of a request there ([`InputItem::system`]).
 ///
 /// # Errors
-/// [`Lossy`] if something has no place there, such as the id of an item ([`Loss::is_bookkeeping`]) or a summary of reasoning.
+/// [`Lossy`] if something cannot be represented there, such as the id of an item
+/// ([`Loss::is_bookkeeping`]) or a summary of reasoning.
 #[cfg(all(feature = "messages", feature = "responses"))]
 pub fn responses_to_messages(items: &[InputItem]) -> Result<MessagesHistory, Lossy<MessagesHistory>> {
     convert(responses::read(items), messages::write)
 }
 
-/// Converts a history of the Messages API to messages of a chat. The system prompt becomes the first message.
+/// Converts a history of the Messages API to chat messages. The system prompt becomes the first
+/// message.
 ///
 /// # Errors
-/// [`Lossy`] if something has no place there, such as the mark of a tool result that reports an error.
+/// [`Lossy`] if something cannot be represented there, such as the mark of a tool result that
+/// reports an error.
 #[cfg(all(feature = "chat", feature = "messages"))]
 pub fn messages_to_chat(history: &MessagesHistory) -> Result<Vec<ChatMessage>, Lossy<Vec<ChatMessage>>> {
     convert(messages::read(history), chat::write)
 }
 
-/// Converts a history of the Messages API to input items of the Responses API. The system prompt becomes the first item.
+/// Converts a history of the Messages API to input items of the Responses API. The system prompt
+/// becomes the first item.
 ///
 /// # Errors
-/// [`Lossy`] if something has no place there, such as a mark of the prompt cache.
+/// [`Lossy`] if something cannot be represented there, such as a mark of the prompt cache.
 #[cfg(all(feature = "messages", feature = "responses"))]
 pub fn messages_to_responses(history: &MessagesHistory) -> Result<Vec<InputItem>, Lossy<Vec<InputItem>>> {
     convert(messages::read(history), responses::write)

@@ -1,8 +1,9 @@
-//! A history in no protocol's form, and how members get into it and out again.
+//! A history that is independent of the protocols, and how fields are moved into it and out of it.
 //!
-//! Each protocol has a reader to [`History`] and a writer from it. A reader takes the members it knows out of an object, and
-//! a writer takes the attributes it has a place for out of a part; whatever is left over on either side is a [`Loss`]. So
-//! nothing can be dropped by being forgotten.
+//! Each protocol has a reader to [`History`] and a writer from it. A reader takes the fields it
+//! knows out of an object, and a writer takes the attributes it can represent out of a part;
+//! whatever is left over on either side is a [`Loss`]. So nothing can be dropped by being
+//! forgotten.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -10,7 +11,7 @@ use std::collections::btree_map::Entry;
 use super::Loss;
 use crate::core::wire::{Json, Unrecognized, Wire, decode};
 
-pub(super) const NO_PLACE: &str = "the other protocol has no place for it";
+pub(super) const NO_PLACE: &str = "the other protocol cannot represent it";
 pub(super) const UNKNOWN: &str = "this version of the crate does not know what it means";
 pub(super) const ORDER: &str = "the other protocol cannot keep its position; it comes earlier";
 pub(super) const BOUNDARY: &str = "the other protocol joins it with what precedes it";
@@ -50,7 +51,7 @@ pub(super) enum Role {
 
 pub(super) struct Part {
     pub(super) kind: Kind,
-    /// The whole value in the source, for a protocol that has no place for such a part.
+    /// The whole value in the source, for a protocol that cannot represent such a part.
     pub(super) source: Json,
     pub(super) at: String,
     pub(super) attributes: Attributes,
@@ -58,7 +59,7 @@ pub(super) struct Part {
     pub(super) item: usize,
 }
 
-/// What a part is. The order is that within a message of a chat.
+/// The kind of a part. The order is that within a chat message.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 pub(super) enum Kind {
     Summary,
@@ -74,7 +75,8 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Where the part stands in a message of a chat: the reasoning is before the content and the calls are behind it.
+    /// Returns where the part is in a chat message: reasoning comes before the content, and calls
+    /// come after it.
     pub(super) fn stage(self) -> u8 {
         match self {
             Self::Summary | Self::Thinking | Self::Encrypted => 0,
@@ -134,7 +136,7 @@ impl History {
         self.losses.push(Loss { path: at.into(), value, reason, is_bookkeeping: false });
     }
 
-    /// Names the attributes that found no place.
+    /// Reports the attributes that were not converted.
     pub(super) fn lose_rest(&mut self, attributes: Attributes) {
         for (name, (path, value)) in attributes.0 {
             let is_bookkeeping = matches!(name, "id" | "index" | "status");
@@ -142,7 +144,7 @@ impl History {
         }
     }
 
-    /// Names a part that has no place, and what it has from the item around it.
+    /// Reports a part that cannot be represented, and what it has from the item around it.
     pub(super) fn lose_part(&mut self, part: Part) {
         let Part { at, source, mut attributes, .. } = part;
         attributes.0.retain(|_, (path, _)| !path.starts_with(&at));
@@ -150,7 +152,7 @@ impl History {
         self.lose_rest(attributes);
     }
 
-    /// Names the members of an object that are not known. Null and empty lists say nothing.
+    /// Reports the fields of an object that are not known. Null and empty lists say nothing.
     pub(super) fn lose_unknown(&mut self, object: Object) {
         for (name, value) in object.members {
             if !value.is_null() && value.as_array().is_none_or(|elements| !elements.is_empty()) {
@@ -159,7 +161,7 @@ impl History {
         }
     }
 
-    /// The losses, in the order of the source.
+    /// Returns the losses, in the order of the source.
     pub(super) fn into_losses(self) -> Vec<Loss> {
         let mut losses = self.losses;
         losses.sort_by_cached_key(|loss| sortable(&loss.path));
@@ -167,7 +169,7 @@ impl History {
     }
 }
 
-/// A path whose numbers sort by their value.
+/// Returns a path whose numbers sort by their value.
 fn sortable(path: &str) -> Vec<(usize, String)> {
     let steps = path.split(['[', ']', '.']).filter(|step| !step.is_empty());
     steps.map(|step| (step.parse().unwrap_or(usize::MAX), step.to_owned())).collect()
@@ -179,7 +181,7 @@ impl Turn {
     }
 }
 
-/// The content as one string, if it was one and has nothing but its text.
+/// Returns the content as one string, if it was one and has only its text.
 pub(super) fn text_of(is_text: bool, parts: &[Part]) -> Option<Json> {
     match parts {
         [part] if is_text && part.kind == Kind::Text && part.attributes.has_only(&["text"]) => {
@@ -194,7 +196,7 @@ impl Part {
         Self { kind, source, at: at.into(), attributes: Attributes::default(), item: 0 }
     }
 
-    /// A part with these members of an object, each under the name of its attribute.
+    /// Creates a part with these fields of an object, each under the name of its attribute.
     pub(super) fn of(kind: Kind, object: &mut Object, names: &[(&str, &'static str)]) -> Self {
         let mut part = Self::new(kind, &object.at, object.source.clone());
         object.move_to(&mut part.attributes, names);
@@ -208,7 +210,7 @@ impl Part {
     }
 }
 
-/// The members of an object that were not taken yet.
+/// The fields of an object that were not taken yet.
 pub(super) struct Object {
     pub(super) at: String,
     pub(super) source: Json,
@@ -221,31 +223,31 @@ impl Object {
         Some(Self { at: at.into(), source: source.clone(), members })
     }
 
-    /// Takes a member; `None` if it is missing or null.
+    /// Takes a field; `None` if it is missing or null.
     pub(super) fn take(&mut self, name: &str) -> Option<Json> {
         self.members.remove(name).filter(|value| !value.is_null())
     }
 
-    /// Takes a member that is a string.
+    /// Takes a field that is a string.
     pub(super) fn take_text(&mut self, name: &str) -> Option<Json> {
         self.members.get(name)?.is_string().then(|| self.take(name))?
     }
 
-    /// Takes a member that has this value.
+    /// Takes a field that has this value.
     pub(super) fn take_if(&mut self, name: &str, value: impl Into<Json>) {
         if self.members.get(name) == Some(&value.into()) {
             self.members.remove(name);
         }
     }
 
-    /// Takes a member that is an object.
+    /// Takes a field that is an object.
     pub(super) fn take_object(&mut self, name: &str) -> Option<Self> {
         let object = Self::new(format!("{}.{name}", self.at), self.members.get(name)?)?;
         self.members.remove(name);
         Some(object)
     }
 
-    /// Takes a member that is a list, as its elements with their paths.
+    /// Takes a field that is a list, as its elements with their paths.
     pub(super) fn take_list(&mut self, name: &str) -> Vec<(String, Json)> {
         let Some(list) = self.members.get(name).and_then(Json::as_array).map(<[Json]>::to_vec) else {
             return Vec::new();
@@ -262,12 +264,12 @@ impl Object {
         self.members.get(name)
     }
 
-    /// The members that were not taken.
+    /// Returns the fields that were not taken.
     pub(super) fn rest(self) -> Json {
         Json::from(self.members)
     }
 
-    /// Moves members to attributes.
+    /// Moves fields to attributes.
     pub(super) fn move_to(&mut self, attributes: &mut Attributes, names: &[(&str, &'static str)]) {
         for (member, name) in names {
             let at = format!("{}.{member}", self.at);
@@ -296,7 +298,7 @@ impl Written {
         }
     }
 
-    /// Takes over attributes of a part, each under the name of its member.
+    /// Takes over attributes of a part, each under the name of its field.
     pub(super) fn taking(mut self, attributes: &mut Attributes, names: &[(&str, &str)]) -> Self {
         for (name, member) in names {
             self.set(member, attributes.take(name));
@@ -308,7 +310,7 @@ impl Written {
         Json::from(self.0)
     }
 
-    /// The value as a type of the API. What fits none of its types is kept whole.
+    /// Converts the value to a type of the API. What matches none of its types is kept whole.
     pub(super) fn typed<T: Wire + From<Unrecognized>>(self) -> T {
         let json = self.json();
         decode(json.as_text()).unwrap_or_else(|_| T::from(json.into()))
@@ -319,7 +321,7 @@ pub(super) fn list(elements: Vec<Json>) -> Json {
     crate::core::wire::json(&elements)
 }
 
-/// The text of the arguments of a call; empty ones are `{}`.
+/// Returns the text of the arguments of a call; empty ones are `{}`.
 pub(super) fn arguments_text(arguments: &Json) -> Json {
     match arguments.as_str() {
         Some(text) if text.trim_ascii().is_empty() => "{}".into(),
@@ -347,8 +349,8 @@ impl Piece {
         }
     }
 
-    /// Whether the next piece is read as one of the same item: an item has its summary first, then its text with one
-    /// signature, then what is encrypted.
+    /// Returns whether the next piece is read as one of the same item: an item has its summary
+    /// first, then its text with one signature, then what is encrypted.
     pub(super) fn goes_on_with(&self, next: &Self) -> bool {
         let is_same = self.id == next.id && self.format == next.format;
         is_same

@@ -74,7 +74,7 @@ fn read_message(mut message: Object, history: &mut History) {
     message.move_to(&mut turn.attributes, &[("id", "id"), ("status", "status"), ("phase", "phase")]);
     read_content("content", &mut message, &mut turn, history);
     history.lose_unknown(message);
-    // It goes on with the turn, but a message right behind another is one of its own.
+    // It continues the turn, but a message directly after another is a separate one.
     let last = history.turns.last_mut().filter(|last| role == Role::Assistant && last.role == Role::Assistant);
     match last.filter(|last| last.parts.last().is_some_and(|part| !matches!(part.kind.stage(), 1 | 2))) {
         Some(last) => {
@@ -129,7 +129,7 @@ fn read_part(mut object: Object, turn: &mut Turn, history: &mut History) {
     turn.parts.push(part);
 }
 
-/// Reads the pieces of a reasoning item, each of which is a part: summaries, texts, what is encrypted.
+/// Reads the pieces of a reasoning item, each of which is a part: summaries, texts, encrypted data.
 fn read_reasoning(number: usize, mut item: Object, history: &mut History) {
     item.take("type");
     item.take_if("status", "completed");
@@ -148,7 +148,7 @@ fn read_reasoning(number: usize, mut item: Object, history: &mut History) {
     }
     let signature = format!("{}.signature", item.at);
     if let Some(value) = item.take_text("signature") {
-        // The signature is of the text; without one it stands alone.
+        // The signature belongs to the text; without a text it is a part of its own.
         if parts.last().is_none_or(|part| part.kind != Kind::Thinking) {
             parts.push(Part::new(Kind::Thinking, &signature, value.clone()));
         }
@@ -185,12 +185,13 @@ fn read_reasoning(number: usize, mut item: Object, history: &mut History) {
 
 pub(super) fn write(history: &mut History) -> Vec<InputItem> {
     let mut items = Vec::new();
-    // The first and the last part of the assistant's turn before.
+    // The first and the last part of the preceding turn of the assistant.
     let mut before: Option<Kind> = None;
     for mut turn in std::mem::take(&mut history.turns) {
         let parts = std::mem::take(&mut turn.parts);
         let first = parts.first().map(|part| part.kind.stage());
-        // Read again, what follows a call or comes later in a message of a chat would be in the same message.
+        // When it is read again, what follows a call or comes later in a chat message would be in
+        // the same message.
         let joins = |before: Kind, first: u8| match before.stage() {
             3 => true,
             1 | 2 => first == 3,
@@ -223,7 +224,7 @@ fn write_output(turn: &mut Turn, parts: Vec<Part>, history: &mut History) -> Inp
         .typed()
 }
 
-/// A message; `None` if nothing of its content has a place.
+/// Writes a message; `None` if nothing of its content can be represented.
 fn write_message(turn: &Turn, parts: Vec<Part>, history: &mut History) -> Option<InputItem> {
     let (role, can_hold): (_, fn(Kind) -> bool) = match turn.role {
         Role::System => ("system", |kind| kind != Kind::Refusal),
@@ -235,7 +236,7 @@ fn write_message(turn: &Turn, parts: Vec<Part>, history: &mut History) -> Option
     Some(Written::of_type("message").with("role", Some(role.into())).with("content", Some(content)).typed())
 }
 
-/// The content; `None` if nothing of it has a place.
+/// Writes the content; `None` if nothing of it can be represented.
 fn write_content(turn: &Turn, parts: Vec<Part>, can_hold: fn(Kind) -> bool, history: &mut History) -> Option<Json> {
     if let Some(text) = text_of(turn.is_text, &parts) {
         return Some(text);

@@ -2,7 +2,7 @@
 
 //! The types of `chat`.
 //!
-//! Chat with a model: messages in, a message out. It speaks the protocol that most providers and tools know.
+//! Chat with a model: messages in, a message out. This is the protocol that most providers and tools support.
 
 mod content;
 mod events;

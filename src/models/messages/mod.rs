@@ -2,7 +2,7 @@
 
 //! The types of `messages`.
 //!
-//! Chat with a model by Anthropic's Messages protocol: system prompt, blocks of content, tools.
+//! Chat with a model over Anthropic's Messages protocol: system prompt, content blocks, tools.
 
 mod content;
 mod events;

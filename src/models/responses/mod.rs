@@ -2,7 +2,7 @@
 
 //! The types of `responses`.
 //!
-//! The Responses protocol: items in, items out, with tools, reasoning and structured text. It is the API with the most abilities.
+//! The Responses protocol: items in, items out, with tools, reasoning and structured output. It is the most capable API.
 
 mod content;
 mod events;

@@ -220,7 +220,7 @@ fn calls_that_a_stopped_run_left_to_do_can_be_rejected() {
     let calls: Vec<Value> = ["c1", "c2", "c3"].map(|id| super::call_item(id, "echo", "{}")).into();
     let mut run = Run::new("Hi");
     run.begin_model_call();
-    run.finish_model_call(&serde_json::from_value(super::response(&calls)).unwrap());
+    run.finish_model_call(serde_json::from_value(super::response(&calls)).unwrap());
     run.begin_tool_call("c1").unwrap();
     assert!(matches!(run.reject("c1", "no"), Err(RunError::NotPending { state: CallState::Started, .. })));
     run.finish_tool_call("c1", "done").unwrap();
@@ -233,4 +233,71 @@ fn calls_that_a_stopped_run_left_to_do_can_be_rejected() {
     run.add_input("Something else.").unwrap();
     assert_eq!(run.next_step(&Limits::new()), NextStep::CallModel { is_final: false });
     assert_eq!(run.items().len(), 8);
+}
+
+#[tokio::test]
+async fn pending_calls_are_decided_where_they_are_listed() {
+    let round =
+        [("c1", "pay", r#"{"n":1}"#), ("c2", "pay", r#"{"n":2}"#), ("c3", "pay", r#"{"n":3}"#), ("c4", "ask", "{}")];
+    let (server, agent) = scripted([calls(&round), says("done")]).await;
+    let agent = agent.tool(echo("pay").needs_approval()).tool(Tool::external("ask", "Asks", no_parameters()));
+    let Outcome::Paused(mut paused) = agent.run("Hi").await.unwrap() else { panic!("it has to ask") };
+    for call in paused.pending_mut() {
+        match call.id() {
+            "c1" => call.approve().unwrap(),
+            "c2" => call.approve_with(json!({"n": 20})).unwrap(),
+            "c3" => call.reject("too much"),
+            _ => call.answer("yes"),
+        }
+    }
+    assert_eq!(paused.pending_mut().count(), 0);
+    assert_eq!(agent.resume(paused).await.unwrap().text(), Ok("done"));
+    let told: Vec<Value> = outputs(&server).into_iter().map(|(_, output)| output).collect();
+    assert_eq!(told, [r#"{"n":1}"#, r#"{"n":20}"#, "The call was rejected: too much", "yes"]);
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_an_answer_cannot_be_approved_where_it_is_listed() {
+    let (_server, agent) = scripted([calls(&[("c1", "ask", "{}")])]).await;
+    let agent = agent.tool(Tool::external("ask", "Asks", no_parameters()));
+    let mut run = agent.run("Hi").await.unwrap().into_run();
+    for mut call in run.pending_mut() {
+        assert!(call.subagent_mut().is_none());
+        assert_eq!(call.approve(), Err(RunError::NeedsAnswer { id: "c1".to_owned() }));
+    }
+    assert_eq!(run.pending().count(), 1);
+}
+
+#[tokio::test]
+async fn the_end_of_a_turn_settles_whatever_is_open() {
+    let round = [("c1", "echo", r#"{"n":1}"#), ("c2", "pay", "{}"), ("c3", "ask", "{}"), ("c4", "echo", r#"{"n":4}"#)];
+    let (server, agent) = scripted([calls(&round), says("Hello.")]).await;
+    let agent = agent.tool(echo("echo")).tool(echo("pay").needs_approval());
+    let agent = agent.tool(Tool::external("ask", "Asks", no_parameters()));
+    let mut run = agent.run("Hi").await.unwrap().into_run();
+    assert_eq!(*run.status(), RunStatus::Paused);
+    run.end_turn("the user changed the subject");
+    assert_eq!((run.status(), run.calls().len()), (&RunStatus::Stopped(StopReason::Requested), 0));
+    // A second time changes nothing.
+    let before = run.clone();
+    run.end_turn("again");
+    assert_eq!(run, before);
+    assert_eq!(agent.resume(run.with_input("Hello?").unwrap()).await.unwrap().text(), Ok("Hello."));
+    let rejected = "The call was rejected: the user changed the subject";
+    let told: Vec<Value> = outputs(&server).into_iter().map(|(_, output)| output).collect();
+    assert_eq!(told, [r#"{"n":1}"#, rejected, rejected, r#"{"n":4}"#]);
+
+    // A call that a process left behind, and a run that is done.
+    let response = super::response(&[super::call_item("c1", "pay", "{}")]);
+    let mut run = Run::new("Hi");
+    run.begin_model_call();
+    run.finish_model_call(serde_json::from_value(response).unwrap());
+    run.begin_tool_call("c1").unwrap();
+    run.end_turn("the server was restarted");
+    let output = serde_json::to_value(run.items().last().unwrap()).unwrap()["output"].clone();
+    assert_eq!(output, "The call was interrupted and may have had its effect: the server was restarted");
+    let (_server, agent) = scripted([says("done")]).await;
+    let mut done = agent.run("Hi").await.unwrap().into_run();
+    done.end_turn("no reason");
+    assert_eq!((done.status(), done.text()), (&RunStatus::Done, Some("done")));
 }

@@ -172,7 +172,7 @@ fn a_run_can_be_driven_without_an_agent() {
     assert_eq!(run.next_step(&limits), NextStep::CallModel { is_final: false });
     run.begin_model_call();
     let read = |output: &[Value]| serde_json::from_value::<ResponsesResult>(response(output)).unwrap();
-    run.finish_model_call(&read(&[call_item("c1", "a", "{}"), call_item("c2", "b", "{}")]));
+    run.finish_model_call(read(&[call_item("c1", "a", "{}"), call_item("c2", "b", "{}")]));
     assert_eq!(run.next_step(&limits), NextStep::RunTools);
     for id in ["c1", "c2"] {
         run.begin_tool_call(id).unwrap();
@@ -184,7 +184,7 @@ fn a_run_can_be_driven_without_an_agent() {
     assert_eq!(run.next_step(&limits), NextStep::CallModel { is_final: true });
     assert_eq!(run.items().len(), 5);
     run.begin_model_call();
-    run.finish_model_call(&read(&[text_item("done")]));
+    run.finish_model_call(read(&[text_item("done")]));
     assert_eq!((run.next_step(&limits), run.text()), (NextStep::End, Some("done")));
     assert_eq!(run.usage().cost.to_string(), "0.02");
 }

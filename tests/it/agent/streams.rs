@@ -181,6 +181,79 @@ async fn dropping_a_run_drops_its_tools_and_closes_its_connection() {
     assert_eq!(server.requests().len(), 1);
 }
 
+/// Reads events until one has this name.
+async fn read_to(events: &mut AgentStream, wanted: &str) {
+    loop {
+        let event = crate::support::soon(events.next()).await.expect("an event").unwrap();
+        if name(&event) == wanted {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_during_a_tool_keeps_its_history_and_goes_on() {
+    let round = calls(&[("c1", "wait", "{}"), ("c2", "echo", r#"{"n":2}"#), ("c3", "echo", r#"{"n":3}"#)]);
+    let (server, agent) = scripted([round, says("done")]).await;
+    let wait = Tool::with_schema("wait", "Waits", no_parameters(), async || std::future::pending::<()>().await);
+    let agent = agent.tool(wait).tool(echo("echo").max_concurrent(1)).max_concurrent(2);
+    let mut events = agent.run("Hi").stream();
+    read_to(&mut events, "finished c2").await;
+    let Outcome::Stopped(stopped) = events.stop().await.unwrap() else { panic!("it did not end") };
+    assert_eq!(*stopped.reason(), StopReason::Requested);
+    let run = Run::from(stopped);
+    let states: Vec<_> = run.calls().iter().map(|call| (call.id(), call.state())).collect();
+    assert_eq!(states[..2], [("c1", CallState::Finished), ("c2", CallState::Finished)]);
+    assert_eq!((run.usage().cost.to_string(), run.usage().tool_calls >= 2), ("0.01".to_owned(), true));
+
+    assert_eq!(agent.resume(run).await.unwrap().text(), Ok("done"));
+    let outputs = super::outputs(&server);
+    assert_eq!(outputs[0].1, "The run was stopped before this call finished; it may have had its effect.");
+    assert_eq!((&outputs[1].1, outputs.len()), (&json!(r#"{"n":2}"#), 3));
+    super::assert_no_call_dangles(&server);
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_during_a_model_call_takes_the_next_message() {
+    let stalls = says("never").fault(Fault::Stall, Place::AfterHead);
+    let (server, agent) = scripted([calls(&[("c1", "echo", "{}")]), stalls, says("Ann.")]).await;
+    let agent = agent.tool(echo("echo"));
+    let mut events = agent.run("I am Ann.").stream();
+    read_to(&mut events, "step 1").await;
+    crate::support::soon(std::future::poll_fn(|cx| {
+        assert!(events.poll_next_unpin(cx).is_pending());
+        if server.connections().requests == 2 {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }))
+    .await;
+    let mut run = events.stop().await.unwrap().into_run();
+    assert_eq!(
+        run.steps().iter().map(|step| step.state).collect::<Vec<_>>(),
+        [StepState::Responded, StepState::Failed]
+    );
+    assert_eq!(run.usage().calls_without_cost, 1);
+    run.end_turn("the user stopped it");
+    let run = run.with_input("Who am I?").unwrap();
+    assert_eq!(agent.resume(run).await.unwrap().text(), Ok("Ann."));
+    assert_eq!(super::kinds(&server)[2], ["user", "function_call", "function_call_output", "user"]);
+}
+
+#[tokio::test]
+async fn a_stream_that_has_not_begun_or_has_ended_gives_its_run_too() {
+    let (server, agent) = scripted([says("done")]).await;
+    let run = agent.run("Hi");
+    let id = run.run().id().to_owned();
+    let run = run.stream().stop().await.unwrap().into_run();
+    assert_eq!((run.id(), run.items().len(), server.requests().len()), (&*id, 1, 0));
+
+    let mut texts = agent.resume(run).stream().text_deltas();
+    while texts.next().await.is_some() {}
+    assert_eq!(texts.stop().await.unwrap().text(), Ok("done"));
+}
+
 #[tokio::test]
 async fn events_of_a_subagent_are_events_of_the_run_above() {
     let answers = || {

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
 
-/// A JSON value before it is text. It may hold what serde_json's tree cannot: members of the same name, any number.
+/// A JSON value before it is text. It may have what serde_json's tree cannot represent: members of
+/// the same name, any number.
 #[derive(Clone, Debug)]
 pub(crate) enum Tree {
-    /// A text, a number, a boolean or null, as it stands in JSON.
+    /// A text, a number, a boolean or null, as it is in JSON.
     Scalar(String),
     Array(Vec<Tree>),
     Object(Vec<(String, Tree)>),
@@ -26,7 +27,7 @@ impl Tree {
         Self::Scalar("null".to_owned())
     }
 
-    /// The JSON text, with white space here and there.
+    /// The JSON text, with whitespace here and there.
     pub(crate) fn text(&self, rng: &mut Rng) -> String {
         let mut text = String::new();
         self.write(&mut text, rng);
@@ -87,7 +88,7 @@ impl Tree {
         }
     }
 
-    /// The value that stands at `place` when all are counted from the root.
+    /// The value at `place` when all are counted from the root.
     fn at(&mut self, place: &mut usize) -> Option<&mut Self> {
         if *place == 0 {
             return Some(self);
@@ -174,7 +175,7 @@ enum Shape {
 struct Branch {
     /// The type it holds.
     holds: String,
-    /// The member that tells it and its value.
+    /// The member that determines it and its value.
     tag: Option<(String, String)>,
     conditions: Vec<Condition>,
 }
@@ -207,7 +208,7 @@ fn read(folder: &str) -> Vec<String> {
     found
 }
 
-/// The types that operations answer with: one JSON value, or the events of a stream.
+/// The types that operations return: one JSON value, or the events of a stream.
 pub(crate) fn answers() -> BTreeSet<String> {
     let mut answers = BTreeSet::new();
     for source in read("src/funcs") {
@@ -223,7 +224,7 @@ pub(crate) fn answers() -> BTreeSet<String> {
     answers
 }
 
-/// What stands between `start` and the next `end`.
+/// What is between `start` and the next `end`.
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     let from = text.find(start)? + start.len();
     Some(&text[from..from + text[from..].find(end)?])

@@ -17,7 +17,7 @@ pub const SCENARIOS: [(&str, usize); 6] =
 /// Events of a stream.
 pub const EVENTS: usize = 20_000;
 
-/// Runs `once(address, scenario)`, which answers with how much it has counted.
+/// Runs `once(address, scenario)`, which returns how much it has counted.
 pub fn measure(mut once: impl AsyncFnMut(&str, &str) -> usize) {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, address, scenario, rounds] = arguments.as_slice() else { panic!("arguments: ADDRESS SCENARIO ROUNDS") };

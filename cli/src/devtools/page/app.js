@@ -2,7 +2,7 @@
 
 import { chooseTab, load } from "./call.js";
 import { compare } from "./compare.js";
-import { byId, clock, count, duration, get, getJson, h, money, setToken, statusOf } from "./dom.js";
+import { byId, clock, count, dateAndClock, duration, get, getJson, h, money, setToken, statusOf } from "./dom.js";
 import { smallBar, totals } from "./plots.js";
 
 const ROW = 52;
@@ -12,6 +12,7 @@ const narrow = matchMedia("(max-width: 760px)");
 const list = {
   filter: "",
   sort: "time",
+  run: "",
   total: 0,
   matched: 0,
   version: -1,
@@ -25,7 +26,9 @@ const list = {
   view: "calls",
 };
 
-const rows = byId("rows"), space = byId("space"), detail = byId("detail");
+const rows = byId("rows"),
+  space = byId("space"),
+  detail = byId("detail");
 
 // ---- The list ------------------------------------------------------------------------------
 
@@ -34,10 +37,10 @@ const callAt = (place) => list.pages.get(Math.floor(place / PAGE))?.[place % PAG
 async function loadPage(number) {
   if (list.loading.has(number)) return;
   list.loading.add(number);
-  const { filter, sort } = list;
+  const { filter, sort, run } = list;
   try {
-    const answer = await getJson("calls", { q: filter, sort, offset: number * PAGE, limit: PAGE });
-    if (filter !== list.filter || sort !== list.sort) return;
+    const answer = await getJson("calls", { q: filter, sort, run, offset: number * PAGE, limit: PAGE });
+    if (filter !== list.filter || sort !== list.sort || run !== list.run) return;
     take(answer, number);
     byId("filter-error").textContent = "";
   } catch (error) {
@@ -61,12 +64,33 @@ function take(answer, number) {
   const found = answer.calls.findIndex((call) => call.id === list.selected);
   if (found >= 0) list.place = number * PAGE + found;
   space.style.height = `${list.matched * ROW}px`;
-  byId("summary").textContent = [`${count(list.matched)} of ${count(list.total)} calls in ${answer.folder}`, ...answer.problems].join(" · ");
+  byId("summary").textContent = [
+    `${count(list.matched)} of ${count(list.total)} calls in ${answer.folder}`,
+    ...answer.problems,
+  ].join(" · ");
+  showRuns(answer.runs);
   const empty = byId("empty");
   empty.hidden = list.matched > 0;
-  empty.textContent = list.total > 0 ? "No call matches the filter."
-    : "No calls yet. Programs with the feature devtools record their calls if OPENROUTER_DEVTOOLS=1 is set; they appear here at once.";
+  empty.textContent =
+    list.total > 0
+      ? "No call matches the filter."
+      : "No calls yet. Programs that use the SDK with its feature devtools record them if OPENROUTER_DEVTOOLS=1 is set.";
   draw();
+}
+
+// The runs of programs that were recorded, newest first.
+function showRuns(runs) {
+  const select = byId("run");
+  const titles = runs.map(
+    (run) => `${dateAndClock(run.started)} · ${run.cwd.split(/[\\/]/).pop() || run.pid} (${count(run.calls)})`,
+  );
+  const options = runs.map((run, index) =>
+    h("option", { value: run.id, title: `process ${run.pid} in ${run.cwd}` }, titles[index]),
+  );
+  if (titles.join() === select.dataset.titles) return;
+  select.dataset.titles = titles.join();
+  select.replaceChildren(h("option", { value: "" }, "all"), ...options.reverse());
+  select.value = list.run;
 }
 
 // Only the rows that can be seen exist.
@@ -85,21 +109,42 @@ function draw() {
 }
 
 function row(place, call, longest) {
-  const attributes = { class: "row", id: `row-${place}`, role: "option", "aria-posinset": place + 1, "aria-setsize": list.matched,
-    "aria-selected": String(Boolean(call) && call.id === list.selected) };
+  const attributes = {
+    class: "row",
+    id: `row-${place}`,
+    role: "option",
+    "aria-posinset": place + 1,
+    "aria-setsize": list.matched,
+    "aria-selected": String(Boolean(call) && call.id === list.selected),
+  };
   if (!call) return placed(h("div", attributes, h("span", {}, "…")), place);
   const status = statusOf(call);
-  return placed(h("div", { ...attributes, click: () => select(place, true) },
-    h("span", { class: "time", title: new Date(call.at).toISOString() }, clock(call.at)),
-    h("span", { class: "model" }, call.model || call.path),
-    h("span", { class: status.isBad ? "badge bad" : "badge" }, status.text),
-    h("span", { class: "took" }, duration(call.elapsed)),
-    h("span", { class: "cost" }, money(call.cost)),
-    smallBar(call, longest),
-    h("span", { class: "prompt" }, call.error || call.prompt || call.path),
-    h("span", { class: "tokens", title: "first event" }, call.time_to_first_event === null ? "" : `↦ ${duration(call.time_to_first_event)}`),
-    h("span", { class: "tokens", title: "tokens" }, call.output_tokens === null && call.input_tokens === null ? ""
-      : `${count((call.input_tokens ?? 0) + (call.output_tokens ?? 0))} tok`)), place);
+  return placed(
+    h(
+      "div",
+      { ...attributes, click: () => select(place, true) },
+      h("span", { class: "time", title: new Date(call.at).toISOString() }, clock(call.at)),
+      h("span", { class: "model" }, call.model || call.path),
+      h("span", { class: status.isBad ? "badge bad" : "badge" }, status.text),
+      h("span", { class: "took" }, duration(call.elapsed)),
+      h("span", { class: "cost" }, money(call.cost)),
+      smallBar(call, longest),
+      h("span", { class: "prompt" }, call.error || call.prompt || call.path),
+      h(
+        "span",
+        { class: "tokens", title: "first event" },
+        call.time_to_first_event === null ? "" : `↦ ${duration(call.time_to_first_event)}`,
+      ),
+      h(
+        "span",
+        { class: "tokens", title: "tokens" },
+        call.output_tokens === null && call.input_tokens === null
+          ? ""
+          : `${count((call.input_tokens ?? 0) + (call.output_tokens ?? 0))} tok`,
+      ),
+    ),
+    place,
+  );
 }
 
 function placed(element, place) {
@@ -138,6 +183,10 @@ const actions = { compare: (call) => mark(call.id), close: closeCall };
 
 async function open(id) {
   list.selected = id;
+  for (const [page, calls] of list.pages) {
+    const found = calls.findIndex((call) => call.id === id);
+    if (found >= 0) list.place = page * PAGE + found;
+  }
   try {
     await load(detail, id, actions);
   } catch (error) {
@@ -145,6 +194,7 @@ async function open(id) {
   }
   detail.hidden = false;
   document.querySelector("main").classList.add("with-detail");
+  draw();
   address();
 }
 
@@ -198,7 +248,7 @@ function show(view) {
 
 async function showTotals() {
   try {
-    byId("totals").replaceChildren(...totals(await getJson("totals", { q: list.filter })));
+    byId("totals").replaceChildren(...totals(await getJson("totals", { q: list.filter, run: list.run })));
   } catch (error) {
     byId("filter-error").textContent = error.message;
   }
@@ -211,8 +261,12 @@ function openTotals() {
 
 // What is shown is in the address, so that a reload shows it again.
 function address(more) {
-  const parts = [list.view === "totals" && "view=totals", list.filter && `q=${encodeURIComponent(list.filter)}`,
-    !detail.hidden && list.selected && `call=${encodeURIComponent(list.selected)}`, more];
+  const parts = [
+    list.view === "totals" && "view=totals",
+    list.filter && `q=${encodeURIComponent(list.filter)}`,
+    !detail.hidden && list.selected && `call=${encodeURIComponent(list.selected)}`,
+    more,
+  ];
   history.replaceState(null, "", `#${parts.filter(Boolean).join("&")}`);
 }
 
@@ -229,6 +283,10 @@ byId("filter").addEventListener("input", (event) => {
 });
 byId("sort").addEventListener("change", (event) => {
   list.sort = event.target.value;
+  restart();
+});
+byId("run").addEventListener("change", (event) => {
+  list.run = event.target.value;
   restart();
 });
 byId("view-calls").addEventListener("click", () => show("calls"));
@@ -288,7 +346,9 @@ async function listen() {
       live.textContent = "live";
       live.className = "on";
       for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) await changed(chunk.value);
-    } catch { /* it is tried again */ }
+    } catch {
+      /* it is tried again */
+    }
     live.textContent = "not connected";
     live.className = "";
     await new Promise((resolve) => setTimeout(resolve, 1000));
@@ -302,7 +362,8 @@ async function changed(text) {
   await loadPage(Math.floor(rows.scrollTop / ROW / PAGE));
   if (list.view === "totals") await showTotals();
   const selected = callAt(list.place);
-  if (selected && selected.id === list.selected && !detail.hidden && detail.dataset.outcome === "unfinished") await open(selected.id);
+  if (selected && selected.id === list.selected && !detail.hidden && detail.dataset.outcome === "unfinished")
+    await open(selected.id);
   detail.dataset.outcome = selected?.outcome ?? "";
 }
 

@@ -31,7 +31,9 @@ export async function get(path, parameters = {}, options = {}) {
   let message = `status ${response.status}`;
   try {
     message = (await response.json()).error;
-  } catch { /* the status has to do */ }
+  } catch {
+    /* the status has to do */
+  }
   throw new Error(message);
 }
 
@@ -49,11 +51,12 @@ export function duration(milliseconds) {
 export function money(amount) {
   if (amount === null || amount === undefined) return "";
   const number = Number(amount);
-  if (number === 0) return "$0";
-  return number >= 0.1 ? `$${number.toFixed(2)}` : `$${number.toPrecision(3).replace(/0+$/, "").replace(/\.$/, "")}`.replace(/^\$(.*e.*)$/, () => `$${amount}`);
+  const digits =
+    number >= 0.1 ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { maximumSignificantDigits: 3 };
+  return `$${number.toLocaleString("en-US", digits)}`;
 }
 
-export const count = (number) => (number ?? "") === "" ? "" : Number(number).toLocaleString("en-US");
+export const count = (number) => (number === null || number === undefined ? "" : number.toLocaleString("en-US"));
 
 export function clock(at) {
   const date = new Date(at);
@@ -65,7 +68,8 @@ export const dateAndClock = (at) => `${new Date(at).toLocaleDateString("en-CA")}
 
 export function statusOf(call) {
   const isBad = call.outcome === "failed" || call.status >= 400;
-  const text = call.status === 0 ? call.outcome : call.outcome === "completed" || call.status >= 400 ? `${call.status}` : `${call.status} ${call.outcome}`;
+  const isEnough = call.outcome === "completed" || call.status >= 400;
+  const text = call.status === 0 ? call.outcome : isEnough ? `${call.status}` : `${call.status} ${call.outcome}`;
   return { text: call.attempts > 1 ? `${text} ×${call.attempts}` : text, isBad };
 }
 

@@ -1,6 +1,6 @@
 // Plots as SVG: where the time of a call went, when its events came, and sums as bars.
 
-import { duration, h, money, s } from "./dom.js";
+import { count, duration, h, money, s } from "./dom.js";
 
 // Round steps, so that an axis has about `most` of them.
 function steps(end, most) {
@@ -12,7 +12,8 @@ function steps(end, most) {
   return all;
 }
 
-// The parts of the time of an attempt: waiting for the response, for the first event, receiving, and the wait after a failure.
+// What the time of an attempt consists of: waiting for the response, then for the first event, then receiving; and the wait
+// after a failure.
 function partsOf(attempt, end) {
   const parts = [];
   const add = (kind, title, from, to) => {
@@ -28,13 +29,18 @@ function partsOf(attempt, end) {
   return parts;
 }
 
+// Text in a plot keeps its size if the plot is as wide as its place.
+const plotWidth = () => Math.min(640, innerWidth - 28);
+
 export function waterfall(attempts, end) {
-  const width = 640, left = 76, row = 26;
+  const width = plotWidth(),
+    left = 76,
+    row = 26;
   const last = Math.max(end ?? 0, ...attempts.map((attempt) => attempt.end), 1);
-  const x = (at) => left + (at / last) * (width - left - 12);
+  const x = (at) => left + (at / last) * (width - left - 28);
   const height = attempts.length * row + 26;
   const svg = s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Where the time went" });
-  for (const at of steps(last, 6)) {
+  for (const at of steps(last, width > 500 ? 6 : 3)) {
     svg.append(s("line", { x1: x(at), x2: x(at), y1: 0, y2: height - 22, class: "grid-line" }));
     svg.append(s("text", { x: x(at), y: height - 8, "text-anchor": "middle" }, at === 0 ? "0" : duration(at)));
   }
@@ -44,17 +50,42 @@ export function waterfall(attempts, end) {
     for (const part of partsOf(attempt, index === attempts.length - 1 ? end : undefined)) {
       const size = Math.max(x(part.to) - x(part.from), 1.5);
       const thin = part.kind === "pause" ? 6 : 0;
-      svg.append(s("rect", { x: x(part.from), y: y + thin, width: size, height: 18 - 2 * thin, rx: 2, class: `${part.kind}-fill` },
-        s("title", {}, part.title)));
+      svg.append(
+        s(
+          "rect",
+          { x: x(part.from), y: y + thin, width: size, height: 18 - 2 * thin, rx: 2, class: `${part.kind}-fill` },
+          s("title", {}, part.title),
+        ),
+      );
     }
     for (const event of sampled(attempt.events, 400)) {
       svg.append(s("line", { x1: x(event.at), x2: x(event.at), y1: y + 18, y2: y + 22, class: "tick" }));
     }
   });
-  const legend = [["wait", "until the response began"], ["think", "until the first event"], ["flow", "receiving, with events below"],
-    ["bad", "failed"], ["pause", "wait before a retry"]];
-  return h("div", {}, svg, h("p", { class: "legend" }, legend.map(([kind, text]) =>
-    h("span", {}, s("svg", { width: 10, height: 10 }, s("rect", { width: 10, height: 10, rx: 2, class: `${kind}-fill` })), text))));
+  const legend = [
+    ["wait", "until the response began"],
+    ["think", "until the first event"],
+    ["flow", "receiving, with events below"],
+    ["bad", "failed"],
+    ["pause", "wait before a retry"],
+  ];
+  return h(
+    "div",
+    {},
+    svg,
+    h(
+      "p",
+      { class: "legend" },
+      legend.map(([kind, text]) =>
+        h(
+          "span",
+          {},
+          s("svg", { width: 10, height: 10 }, s("rect", { width: 10, height: 10, rx: 2, class: `${kind}-fill` })),
+          text,
+        ),
+      ),
+    ),
+  );
 }
 
 function sampled(list, most) {
@@ -66,20 +97,31 @@ function sampled(list, most) {
 export function smallBar(call, longest) {
   const svg = s("svg", { class: "bar", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" });
   const total = call.elapsed ?? 0;
+  // By the square root, so that short calls beside long ones can still be seen.
   const x = (at) => Math.sqrt(at / longest) * 100;
   const head = Math.min(call.time_to_head ?? total, total);
   const first = Math.min(Math.max(call.time_to_first_event ?? head, head), total);
   const isBad = call.outcome === "failed";
-  for (const [kind, from, to] of [["bad", 0, Math.min(call.retrying, total)], ["wait", Math.min(call.retrying, head), head],
-    ["think", head, first], [isBad ? "bad" : "flow", first, total]]) {
-    if (to > from) svg.append(s("rect", { x: x(from), y: 0, width: Math.max(x(to) - x(from), 1), height: 8, class: `${kind}-fill` }));
+  for (const [kind, from, to] of [
+    ["bad", 0, Math.min(call.retrying, total)],
+    ["wait", Math.min(call.retrying, head), head],
+    ["think", head, first],
+    [isBad ? "bad" : "flow", first, total],
+  ]) {
+    if (to > from)
+      svg.append(
+        s("rect", { x: x(from), y: 0, width: Math.max(x(to) - x(from), 1), height: 8, class: `${kind}-fill` }),
+      );
   }
   return svg;
 }
 
 // Bars for each day, with the highest value at the top.
 export function bars(rows, value, shown, label) {
-  const width = 640, height = 150, top = 16, bottom = 20;
+  const width = plotWidth(),
+    height = 150,
+    top = 16,
+    bottom = 20;
   const most = Math.max(...rows.map(value), 1e-12);
   const step = width / Math.max(rows.length, 8);
   const svg = s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
@@ -88,17 +130,33 @@ export function bars(rows, value, shown, label) {
   rows.forEach((row, index) => {
     const size = (value(row) / most) * (height - top - bottom);
     const x = index * step;
-    svg.append(s("rect", { x: x + step * 0.15, y: height - bottom - size, width: step * 0.7, height: size, rx: 2, class: "accent-fill" },
-      s("title", {}, `${row.name}: ${shown(row)}`)));
-    if (index % every === 0) svg.append(s("text", { x: x + step / 2, y: height - 6, "text-anchor": "middle" }, row.name.slice(5)));
-    if (value(row) === most) svg.append(s("text", { x: x + step / 2, y: height - bottom - size - 4, "text-anchor": "middle" }, shown(row)));
+    svg.append(
+      s(
+        "rect",
+        { x: x + step * 0.15, y: height - bottom - size, width: step * 0.7, height: size, rx: 2, class: "accent-fill" },
+        s("title", {}, `${row.name}: ${shown(row)}`),
+      ),
+    );
+    if (index % every === 0)
+      svg.append(s("text", { x: x + step / 2, y: height - 6, "text-anchor": "middle" }, row.name.slice(5)));
+    if (value(row) === most)
+      svg.append(s("text", { x: x + step / 2, y: height - bottom - size - 4, "text-anchor": "middle" }, shown(row)));
   });
   return svg;
 }
 
 // A bar in a cell of a table.
-export const share = (value, most) => s("svg", { width: 120, height: 10, "aria-hidden": "true" },
-  s("rect", { width: most > 0 ? Math.max((value / most) * 120, value > 0 ? 1 : 0) : 0, height: 10, rx: 2, class: "accent-fill" }));
+export const share = (value, most) =>
+  s(
+    "svg",
+    { width: 120, height: 10, "aria-hidden": "true" },
+    s("rect", {
+      width: most > 0 ? Math.max((value / most) * 120, value > 0 ? 1 : 0) : 0,
+      height: 10,
+      rx: 2,
+      class: "accent-fill",
+    }),
+  );
 
 export function totals(sums) {
   const { all, models, days } = sums;
@@ -107,24 +165,70 @@ export function totals(sums) {
   const number = (value) => h("td", { class: "number" }, value);
   return [
     h("h2", {}, "Totals"),
-    h("div", { class: "cards" },
-      card(all.calls.toLocaleString("en-US"), "calls"),
-      card(all.failed.toLocaleString("en-US"), "failed"),
+    h(
+      "div",
+      { class: "cards" },
+      card(count(all.calls), "calls"),
+      card(count(all.failed), "failed"),
       card(money(all.cost) || "$0", "cost"),
-      card(all.input_tokens.toLocaleString("en-US"), "input tokens"),
-      card(all.output_tokens.toLocaleString("en-US"), "output tokens"),
+      card(count(all.input_tokens), "input tokens"),
+      card(count(all.output_tokens), "output tokens"),
       card(duration(all.elapsed), "of waiting"),
-      card(duration(all.retrying), "lost to retries")),
-    h("h3", {}, "Cost by day (UTC)"),
-    bars(days, (row) => Number(row.cost), (row) => money(row.cost), "Cost by day"),
-    h("h3", {}, "Calls by day (UTC)"),
-    bars(days, (row) => row.calls, (row) => `${row.calls}`, "Calls by day"),
+      card(duration(all.retrying), "lost to retries"),
+    ),
+    h(
+      "div",
+      { class: "plots" },
+      h(
+        "div",
+        {},
+        h("h3", {}, "Cost by day (UTC)"),
+        bars(
+          days,
+          (row) => Number(row.cost),
+          (row) => money(row.cost),
+          "Cost by day",
+        ),
+      ),
+      h(
+        "div",
+        {},
+        h("h3", {}, "Calls by day (UTC)"),
+        bars(
+          days,
+          (row) => row.calls,
+          (row) => count(row.calls),
+          "Calls by day",
+        ),
+      ),
+    ),
     h("h3", {}, "By model"),
-    h("table", {},
-      h("tr", {}, h("th", { scope: "col" }, "Model"), ["Calls", "Failed", "Input", "Output", "Mean time", "Cost"].map((name) =>
-        h("th", { scope: "col", class: "number" }, name)), h("th", {}, "")),
-      models.map((row) => h("tr", {}, h("td", {}, row.name || "none"), number(`${row.calls}`), number(`${row.failed}`),
-        number(row.input_tokens.toLocaleString("en-US")), number(row.output_tokens.toLocaleString("en-US")),
-        number(duration(row.elapsed / row.calls)), number(money(row.cost)), h("td", {}, share(Number(row.cost), most))))),
+    h(
+      "table",
+      {},
+      h(
+        "tr",
+        {},
+        h("th", { scope: "col" }, "Model"),
+        ["Calls", "Failed", "Input", "Output", "Mean time", "Cost"].map((name) =>
+          h("th", { scope: "col", class: "number" }, name),
+        ),
+        h("th", {}, ""),
+      ),
+      models.map((row) =>
+        h(
+          "tr",
+          {},
+          h("td", {}, row.name || "none"),
+          number(count(row.calls)),
+          number(count(row.failed)),
+          number(count(row.input_tokens)),
+          number(count(row.output_tokens)),
+          number(duration(row.elapsed / row.calls)),
+          number(money(row.cost)),
+          h("td", {}, share(Number(row.cost), most)),
+        ),
+      ),
+    ),
   ];
 }

@@ -1,7 +1,10 @@
 #[tokio::main]
 async fn main_0() -> Result<(), Box<dyn std::error::Error>> {
-    let client = openrouter_kit::OpenRouter::from_env()?;
-    let request: openrouter_kit::models::ChatRequest = openrouter_kit::serde_json::from_str(
+    use openrouter_kit::models::ChatRequest;
+    use openrouter_kit::{OpenRouter, serde_json};
+
+    let client = OpenRouter::from_env()?;
+    let request: ChatRequest = serde_json::from_str(
         r#"{
   "model": "openai/gpt-4o-mini",
   "messages": [
@@ -27,8 +30,11 @@ async fn main_0() -> Result<(), Box<dyn std::error::Error>> {
 
 #[tokio::main]
 async fn main_1() -> Result<(), Box<dyn std::error::Error>> {
-    let client = openrouter_kit::OpenRouter::from_env()?;
-    let request: openrouter_kit::models::CreateEmbeddingsRequest = openrouter_kit::serde_json::from_str(
+    use openrouter_kit::models::CreateEmbeddingsRequest;
+    use openrouter_kit::{OpenRouter, serde_json};
+
+    let client = OpenRouter::from_env()?;
+    let request: CreateEmbeddingsRequest = serde_json::from_str(
         r#"{
   "model": "openai/text-embedding-3-small",
   "input": [
@@ -44,8 +50,11 @@ async fn main_1() -> Result<(), Box<dyn std::error::Error>> {
 
 #[tokio::main]
 async fn main_2() -> Result<(), Box<dyn std::error::Error>> {
-    let client = openrouter_kit::OpenRouter::from_env()?;
-    let method = openrouter_kit::http::Method::from_bytes("GET".as_bytes())?;
+    use openrouter_kit::http::Method;
+    use openrouter_kit::OpenRouter;
+
+    let client = OpenRouter::from_env()?;
+    let method = Method::from_bytes("GET".as_bytes())?;
     let call = client.request(method, "/models").query("category", "programming");
     println!("{:#?}", call.await?);
     Ok(())

@@ -49,7 +49,7 @@ fn main() {
         ("async-openai", "async-openai"),
     ];
     let mut clients: Vec<(&str, Vec<PathBuf>)> = native.map(|(name, binary)| (name, vec![program(binary)])).to_vec();
-    // The official SDKs take part where they are installed; see docs/performance.md.
+    // The official SDKs take part if they are installed; see docs/performance.md.
     if folder.join("official/node_modules/@openrouter/sdk").exists() {
         clients.push(("TypeScript SDK", vec!["node".into(), folder.join("official/client.mjs")]));
     }
@@ -60,7 +60,7 @@ fn main() {
     let mut results: BTreeMap<(&str, &str), Cost> = BTreeMap::new();
     for (scenario, _) in SCENARIOS {
         for turn in 0..TURNS {
-            // The official SDKs take so long that one turn tells enough.
+            // The official SDKs take so long that one turn is enough.
             let taking_part = if turn == 0 { clients.len() } else { native.len() };
             for (name, command) in clients.iter().take(taking_part) {
                 let output =

@@ -90,7 +90,7 @@ fn main() {
         values[values.len() / 2]
     };
     println!("\n{STREAMS} streams passed through on one thread, one event a chunk");
-    println!("  {:<18} {:>12} {:>22} {:>18}", "", "µs/event", "beside gateway-hyper", "KiB/open stream");
+    println!("  {:<18} {:>12} {:>22} {:>18}", "", "µs/event", "vs. gateway-hyper", "KiB/open stream");
     for (name, costs) in names.iter().zip(&results) {
         let ratio = median(costs.iter().zip(&results[0]).map(|(own, floor)| own.0 / floor.0).collect());
         let (micros, memory) = costs.iter().copied().unzip();

@@ -7,13 +7,13 @@ use super::wire::{self, Root};
 use crate::errors::Error;
 
 /// What a call can return: a model type (a JSON body), an [`EventStream`](super::EventStream), a
-/// [`Download`](super::Download), or `()` if the body says nothing; [`RawEvents`](super::RawEvents) and [`Bytes`] for raw
-/// calls.
+/// [`Download`](super::Download), or `()` if the body has no content;
+/// [`RawEvents`](super::RawEvents) and [`Bytes`] for raw calls.
 ///
-/// It is implemented for these and cannot be implemented outside of this crate.
-pub trait Answer: sealed::FromExchange {}
+/// This trait is sealed: it cannot be implemented outside of this crate.
+pub trait CallOutput: sealed::FromExchange {}
 
-impl<T: sealed::FromExchange> Answer for T {}
+impl<T: sealed::FromExchange> CallOutput for T {}
 
 pub(crate) mod sealed {
     use crate::core::exchange::{Exchange, Expected};
