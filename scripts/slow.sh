@@ -21,8 +21,8 @@ done
 step the spans and metrics that a collector receives
 cargo test --locked --manifest-path examples/opentelemetry/Cargo.toml
 
-step the package is complete
-cargo package --locked -p openrouter-kit
+step the packages are complete
+cargo package --locked -p openrouter-kit -p openrouter-kit-cli
 
 step counts of instructions
 cargo bench --locked -p openrouter-kit-benches --bench instructions

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# How long the command line takes to start and to give a first response, beside other programs of its kind that are
-# installed: llm (PyPI) and aichat. All talk to the same local server. The rounds alternate between the programs, so that
+# How long the command line takes to start and to print a first response, compared with other programs of its kind that
+# are installed: llm (PyPI) and aichat. All talk to the same local server. The rounds alternate between the programs, so that
 # the load of the machine meets all of them; the least of many rounds is what a program needs.
 #
 #     scripts/startup.sh                              30 rounds

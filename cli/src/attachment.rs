@@ -33,7 +33,7 @@ fn is_url(source: &str) -> bool {
     ["https://", "http://", "data:"].iter().any(|scheme| source.starts_with(scheme))
 }
 
-/// The provider fetches the URL. Its path or media type tells what it is; without a hint it is an image.
+/// The provider fetches the URL. Its path or media type determines what it is; without a hint it is an image.
 fn of_url(url: &str) -> ChatContentPart {
     let path = url.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
     let is = |kind: &str, extensions: &[&str]| {

@@ -138,7 +138,7 @@ pub(crate) fn check(matches: &ArgMatches) -> Result<(), Failure> {
     for argument in ask.get_arguments() {
         if matches.value_source(argument.get_id().as_str()) == Some(CommandLine) {
             let name = argument.get_long().map_or_else(|| "the prompt".to_owned(), |long| format!("--{long}"));
-            return Err(Failure::Usage(format!("{name} stands before the command; put it after `{command}`")));
+            return Err(Failure::Usage(format!("{name} is before the command; put it after `{command}`")));
         }
     }
     Ok(())

@@ -16,7 +16,7 @@ use crate::output;
 pub(crate) enum Store {
     /// The keyring of the operating system.
     Keyring,
-    /// The file keys.toml beside the configuration, readable only by its user.
+    /// The file keys.toml next to the configuration, readable only by its user.
     File,
 }
 

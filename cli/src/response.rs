@@ -83,7 +83,7 @@ impl Shown {
     /// Prints the text as it arrives, reasoning on standard error, and returns the whole response.
     pub(crate) async fn run(&mut self) -> Result<ChatResult, Failure> {
         let outcome = self.print().await;
-        // What arrived stands on lines of its own, whatever comes after it.
+        // What arrived is on separate lines, whatever comes after it.
         if self.is_reasoning {
             output::aside("\n");
         }

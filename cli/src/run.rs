@@ -363,7 +363,7 @@ mod tests {
         let response: ResponsesResult = serde_json::from_value(response).unwrap();
         let mut run = Run::new("Hi");
         run.begin_model_call();
-        run.finish_model_call(&response);
+        run.finish_model_call(response);
         run.begin_tool_call("a").unwrap();
         run.finish_tool_call("a", "done").unwrap();
         run.begin_tool_call("b").unwrap();

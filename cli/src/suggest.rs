@@ -38,7 +38,7 @@ pub(crate) async fn similar(requested: &[&str], error: &Error, context: &Context
     if !is_unknown {
         return;
     }
-    // It is a hint; if it cannot be had at once, the error is enough.
+    // It is a hint; if it is not available at once, the error is enough.
     let list = context.client.models().list().timeout(Duration::from_secs(5)).retry_config(RetryConfig::none());
     let Ok(models) = list.await else { return };
     for name in requested {

@@ -67,7 +67,7 @@ struct Server {
     selected: Vec<String>,
 }
 
-/// A server that is to be connected to.
+/// A server to connect to.
 struct Source {
     /// What the user called it.
     shown: String,

@@ -218,7 +218,7 @@ impl Driver {
         }
     }
 
-    /// Whether a call is to be run now.
+    /// Returns whether a call must run now.
     pub(super) fn can_run(&self, call: &ToolCall) -> bool {
         call.is_ready() && !self.paused.iter().any(|id| id == call.id())
     }

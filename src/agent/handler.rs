@@ -22,7 +22,7 @@ pub type ToolFuture = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>>
 /// - `async fn() -> Output`
 ///
 /// `Output` is text, `()`, [`serde_json::Value`], [`ToolOutput`], or a `Result` of any value that serializes and any error
-/// that converts into a [`ToolError`]. `Form` tells the forms apart and is always inferred.
+/// that converts into a [`ToolError`]. `Form` distinguishes the forms and is always inferred.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the handler of a tool",
     label = "expected an async function of the arguments",

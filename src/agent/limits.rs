@@ -130,13 +130,13 @@ impl Limits {
         self.tool_calls.is_none_or(|most| used.tool_calls < most)
     }
 
-    /// Whether another model call may be sent after `used` and `time`; `dearest` is what one call has used at most.
-    pub(super) fn check(&self, used: &Usage, dearest: &Usage, time: Duration) -> Room {
+    /// Whether another model call may be sent after `used` and `time`; `largest` is what one call has used at most.
+    pub(super) fn check(&self, used: &Usage, largest: &Usage, time: Duration) -> Room {
         let reached = |limit: Option<u64>, used: u64| limit.is_some_and(|most| used >= most);
         let tokens = [
-            (Limit::InputTokens, self.input_tokens, used.input_tokens, dearest.input_tokens),
-            (Limit::OutputTokens, self.output_tokens, used.output_tokens, dearest.output_tokens),
-            (Limit::TotalTokens, self.total_tokens, used.total_tokens(), dearest.total_tokens()),
+            (Limit::InputTokens, self.input_tokens, used.input_tokens, largest.input_tokens),
+            (Limit::OutputTokens, self.output_tokens, used.output_tokens, largest.output_tokens),
+            (Limit::TotalTokens, self.total_tokens, used.total_tokens(), largest.total_tokens()),
         ];
         if self.time.is_some_and(|most| time >= most) {
             return Room::Nothing(Limit::Time);
@@ -159,12 +159,12 @@ impl Limits {
         if reached(self.model_calls, used.model_calls.saturating_add(1)) {
             return Room::OneCall(Limit::ModelCalls);
         }
-        let two = |used: u64, dearest: u64| used.saturating_add(dearest.saturating_mul(2));
-        let is_scarce = |limit: Option<u64>, used, dearest| limit.is_some_and(|most| two(used, dearest) > most);
-        if let Some((limit, ..)) = tokens.iter().find(|(_, limit, used, dearest)| is_scarce(*limit, *used, *dearest)) {
+        let two = |used: u64, largest: u64| used.saturating_add(largest.saturating_mul(2));
+        let is_scarce = |limit: Option<u64>, used, largest| limit.is_some_and(|most| two(used, largest) > most);
+        if let Some((limit, ..)) = tokens.iter().find(|(_, limit, used, largest)| is_scarce(*limit, *used, *largest)) {
             return Room::OneCall(*limit);
         }
-        let per_call = dearest.cost.max(self.cost_per_call);
+        let per_call = largest.cost.max(self.cost_per_call);
         if self.cost.is_some_and(|most| spent + per_call + per_call > most) {
             return Room::OneCall(Limit::Cost);
         }

@@ -52,7 +52,7 @@ impl Events {
     }
 }
 
-/// What is to be done with a call.
+/// What to do with a call.
 enum Decision {
     Run(Prepared),
     Suspend(CallState),
@@ -102,7 +102,7 @@ impl Driver {
         }
     }
 
-    /// The next call to be looked at, in the order of the round: sequential tools run alone, others beside each other.
+    /// The next call to be looked at, in the order of the round: sequential tools run alone, others side by side.
     fn next_call(&self, run: &Run, active: &[Active]) -> Option<usize> {
         if active.iter().any(|active| active.is_sequential) {
             return None;

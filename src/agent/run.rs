@@ -82,7 +82,7 @@ impl Run {
         Self { id: format!("run-{:032x}", fastrand::u128(..)), items: items_of(input.into()), ..Self::nothing() }
     }
 
-    /// What stands in the place of a run that was taken away.
+    /// Replaces a run that was taken away.
     pub(super) const fn nothing() -> Self {
         Self {
             version: Version,
@@ -266,8 +266,8 @@ impl Run {
         if self.status.is_end() {
             return NextStep::End;
         }
-        let dearest = self.turn_steps().iter().fold(Usage::zero(), |most, step| most.max(&step.usage));
-        let room = limits.check(&self.turn_usage(), &dearest, self.active_time());
+        let largest = self.turn_steps().iter().fold(Usage::zero(), |most, step| most.max(&step.usage));
+        let room = limits.check(&self.turn_usage(), &largest, self.active_time());
         let refused = self.turn.refused_tool_call.then_some(Limit::ToolCalls);
         let reached = match room {
             Room::Nothing(limit) => Some(limit),

@@ -79,7 +79,7 @@ impl Call<Json> {
         self
     }
 
-    /// Sets a body that is not JSON, such as a CSV file, with its media type.
+    /// Sets a body other than JSON, such as a CSV file, with its media type.
     ///
     /// ```no_run
     /// # async fn upload(client: &openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {

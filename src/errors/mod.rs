@@ -164,15 +164,17 @@ impl Error {
         }
     }
 
-    /// Returns `true` if the operation needs an API key and none is set. A key that is set but is not accepted is an
-    /// [`ApiError`] of the kind [`Unauthorized`](ApiErrorKind::Unauthorized); one that cannot be a key, such as a text with
+    /// Returns `true` if the operation needs an API key and none is set.
+    ///
+    /// A key that the server refuses is an [`ApiError`] of the kind
+    /// [`Unauthorized`](ApiErrorKind::Unauthorized). A text that cannot be a key, such as one with
     /// spaces, is another [`Error::InvalidRequest`].
     pub fn is_missing_key(&self) -> bool {
         matches!(self, Self::InvalidRequest(error) if error.argument == KEY_ARGUMENT && error.message == MISSING_KEY)
     }
 
-    /// Returns `true` if the account has no credits left or the key has reached its spending limit, whatever status and
-    /// word the server uses for it. Repeating the request does not help.
+    /// Returns `true` if the account has no credits left or the key has reached its spending limit,
+    /// whatever status and code the server uses for it. Retrying does not help.
     pub fn is_out_of_credits(&self) -> bool {
         matches!(self, Self::Api(error) if error.is_out_of_credits())
     }

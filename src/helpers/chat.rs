@@ -318,8 +318,8 @@ impl ChatStreamChunk {
         }
     }
 
-    /// Returns the readable reasoning that this chunk adds to the first choice; `None` if it adds none. It is found where
-    /// [`ChatResult::reasoning_text`] finds it.
+    /// Returns the readable reasoning that this chunk adds to the first choice; `None` if it adds
+    /// none. It is read from the same fields as by [`ChatResult::reasoning_text`].
     #[inline]
     pub fn reasoning_text(&self) -> Option<Cow<'_, str>> {
         let delta = &self.choices.iter().find(|choice| choice.index == 0)?.delta;

@@ -298,17 +298,19 @@ macro_rules! media_parts {
                 Media::read(path.as_ref(), Kind::Document).map(Self::document)
             }
 
-            /// A file of any known kind from its name and its bytes: an image, audio, a video, or a document. Its format is
-            /// recognized by its first bytes, or else by the extension of the name.
+            /// Creates the part that fits a file, from its name and its bytes: an image, audio, a
+            /// video or a document. Its format is recognized by its first bytes, or else by the
+            /// extension of the name.
             ///
             /// # Errors
-            /// [`Error::InvalidRequest`] if neither tells a known format.
+            /// [`Error::InvalidRequest`] if neither is of a known format.
             #[inline]
             pub fn from_bytes(filename: impl AsRef<str>, bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
                 Media::of_any(filename.as_ref(), bytes.as_ref()).map(Self::of_kind)
             }
 
-            /// A file of any known kind, which is read at once; see [`from_bytes`](Self::from_bytes).
+            /// Creates the part that fits a file, which is read immediately; see
+            /// [`from_bytes`](Self::from_bytes).
             ///
             /// # Errors
             /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known format.

@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use crate::errors::{LONGEST_WORD, OneLine};
 
-/// The id of a model, such as `openai/gpt-5` or `openai/gpt-5:nitro`, for the operations that take author and slug apart.
+/// The id of a model, such as `openai/gpt-5` or `openai/gpt-5:nitro`, for the operations that take
+/// author and slug separately.
 ///
 /// ```no_run
 /// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), Box<dyn std::error::Error>> {
@@ -24,12 +25,12 @@ pub struct ModelId {
 }
 
 impl ModelId {
-    /// Returns what is before the slash: who made the model, or `openrouter` for a router.
+    /// Returns the part before the slash: the maker of the model, or `openrouter` for a router.
     pub fn author(&self) -> &str {
         &self.author
     }
 
-    /// Returns what is after the slash, with the variant if there is one (`gpt-5:nitro`).
+    /// Returns the part after the slash, with the variant if there is one (`gpt-5:nitro`).
     pub fn slug(&self) -> &str {
         &self.slug
     }

@@ -1,4 +1,4 @@
-//! What the server is told to answer.
+//! What the server responds.
 
 use std::fmt;
 use std::time::Duration;
@@ -64,7 +64,7 @@ impl Part {
     }
 }
 
-/// How the end of the body is told.
+/// How the end of the body is marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     ContentLength,
@@ -107,7 +107,7 @@ pub enum Place {
     InEvent,
     /// After this many bytes of the body; [`BeforeEnd`](Self::BeforeEnd) if it has fewer.
     AfterBytes(usize),
-    /// After the last byte of the body, before its end is told: for a body of known length there is nothing left to
+    /// After the last byte of the body, before its end is marked: for a body of known length there is nothing left to
     /// tell, a chunked one lacks its last chunk, a stream of HTTP/2 its end.
     BeforeEnd,
 }
@@ -205,8 +205,8 @@ impl Answer {
         Self::new(200, "text/event-stream", parts, Framing::Chunked)
     }
 
-    /// Sets a header, in place of any of the same name. `content-length` and `transfer-encoding` are sent as they are set
-    /// here, true or not, in place of the right ones.
+    /// Sets a header, replacing any of the same name. `content-length` and `transfer-encoding` are sent as they are set
+    /// here, true or not, instead of the right ones.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
         self.headers.retain(|(set, _)| !set.eq_ignore_ascii_case(name));
@@ -260,7 +260,7 @@ impl Answer {
         self
     }
 
-    /// Sends the body with `Transfer-Encoding: chunked`; streams are sent so without being told.
+    /// Sends the body with `Transfer-Encoding: chunked`; streams are always sent this way.
     #[must_use]
     pub const fn chunked(mut self) -> Self {
         self.framing = Framing::Chunked;
@@ -374,7 +374,7 @@ impl Part {
     }
 }
 
-/// One server-sent event of an [`Answer::stream`], or whatever stands in its place.
+/// One server-sent event of an [`Answer::stream`], or whatever replaces it.
 ///
 /// JSON values and strings become events with that data: `Answer::stream(["Hello"])`. `Debug` prints the size.
 #[derive(Clone)]

@@ -210,7 +210,7 @@ impl MockServer {
     }
 
     /// Queues an answer. Requests get the answers in the order they were queued, whatever they ask for; each answer is
-    /// given once, unless it is told [otherwise](Answer::times).
+    /// given once, unless [`times`](Answer::times) says otherwise.
     ///
     /// When all are used up, requests get a 404 that says so.
     pub fn answer(&self, answer: Answer) -> &Self {

@@ -65,7 +65,7 @@ impl Waiting {
         Self { content: Content::Answer(Prepared::new(answer)), times }
     }
 
-    /// Gives the answer once; the second part tells whether that was the last time.
+    /// Gives the answer once; the second part says whether that was the last time.
     fn give(&mut self) -> (Content, bool) {
         if let Some(times) = &mut self.times {
             *times = times.saturating_sub(1);

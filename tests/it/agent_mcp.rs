@@ -355,9 +355,9 @@ async fn errors_of_tools_servers_and_connections_are_told_apart() {
         ("crash", "The tool failed.", McpErrorKind::Transport, None),
         ("echo", "The tool failed.", McpErrorKind::Transport, None),
     ];
-    for (name, told, kind, code) in table {
+    for (name, expected, kind, code) in table {
         let called = call(&server, name, "{}").await;
-        assert_eq!(called.output, told, "{name}");
+        assert_eq!(called.output, expected, "{name}");
         let error = called.mcp_error();
         assert_eq!((error.kind(), error.code()), (kind, code), "{name}: {error:?}");
     }

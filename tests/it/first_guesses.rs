@@ -331,7 +331,7 @@ async fn generated_images_are_bytes_and_files() {
     assert_eq!(chat.images()[0].bytes().unwrap(), PNG);
     chat.images()[0].save_to(&path).await.unwrap();
     let error = chat.images()[1].bytes().unwrap_err();
-    assert!(error.to_string().contains("given by its URL"), "{error}");
+    assert!(error.to_string().contains("has the URL of the image"), "{error}");
     let call = json!({"type": "image_generation_call", "id": "i", "status": "completed", "result": "iVBORw0KGgouLi4u"});
     let response: ResponsesResult = parsed(json!({"id": "r", "output": [call]}));
     assert_eq!(response.images().next().unwrap().bytes().unwrap(), PNG);

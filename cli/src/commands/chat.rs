@@ -329,7 +329,7 @@ impl Chat {
 /// Begins and ends an entry of several lines.
 const BLOCK: &str = "\"\"\"";
 
-/// Tells the editor whether an entry goes on in the next line.
+/// Returns to the editor whether an entry continues on the next line.
 struct Lines;
 
 impl Validator for Lines {

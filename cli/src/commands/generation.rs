@@ -39,6 +39,6 @@ pub(crate) async fn run(args: GenerationArgs, context: Context) -> Result<(), Fa
         ("first token", time(data.latency)),
         ("generation", time(data.generation_time)),
         ("finished", data.finish_reason),
-        ("cancelled", data.cancelled.filter(|cancelled| *cancelled).map(|_| "yes".to_owned())),
+        ("cancelled", data.cancelled.filter(|is_set| *is_set).map(|_| "yes".to_owned())),
     ])
 }

@@ -183,7 +183,7 @@ fn list(keys: &[ApiKey]) -> Result<(), Failure> {
     table.print()
 }
 
-/// Asks the person at the terminal. Where there is none, nothing is done.
+/// Asks the person at the terminal. Without a terminal, nothing is done.
 async fn confirm(question: String) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::Usage("cannot ask without a terminal; confirm with `--yes`".to_owned()));

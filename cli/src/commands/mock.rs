@@ -20,6 +20,6 @@ pub(crate) async fn run(args: MockArgs) -> Result<(), Failure> {
     // A server that runs for days must not remember everything.
     server.record(false);
     output::line(server.url())?;
-    output::hint("OPENROUTER_BASE_URL is to be set to this address; Ctrl-C stops the server");
+    output::hint("set OPENROUTER_BASE_URL to this address; Ctrl-C stops the server");
     std::future::pending().await
 }

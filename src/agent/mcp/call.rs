@@ -32,7 +32,7 @@ pub(super) async fn call(
     let handle = sent.map_err(|error| McpError::of_service(error).into_tool_error())?;
     let mut pending = Pending { connection: &connection, handle: Some(handle) };
     let result = pending.response().await;
-    // If this call changed the tools, the next model call has the new ones. A list that cannot be had stays as it was.
+    // If this call changed the tools, the next model call has the new ones. A list that is not available stays as it was.
     within(Some(REFRESH), connection.session.refresh(&connection.peer)).await.ok();
     let result = result.map_err(|error| McpError::of_service(error).into_tool_error())?;
     // As JSON, which also has the results that the types of the protocol do not know.

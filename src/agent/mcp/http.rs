@@ -36,7 +36,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const EVENTS: &str = "text/event-stream";
 const JSON: &str = "application/json";
 
-/// A connection to an MCP server over streamable HTTP that is to be made: [`McpServer::http`]. Await it.
+/// A connection to an MCP server over streamable HTTP that is not made yet: [`McpServer::http`]. Await it.
 #[must_use = "nothing is sent before it is awaited"]
 pub struct McpHttp {
     url: String,

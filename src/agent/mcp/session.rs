@@ -117,10 +117,10 @@ async fn list(peer: &Peer<RoleClient>) -> Result<Vec<rmcp::model::Tool>, McpErro
     }
 }
 
-/// Whether a server tells of changes of its tools only to those that ask for it, as it is since version 2026-07-28.
+/// Returns whether a server reports changes of its tools only to those that ask for it, as it is since version 2026-07-28.
 pub(super) fn must_be_followed(info: &ServerPeerInfo) -> bool {
-    let tells = info.capabilities.tools.as_ref().and_then(|tools| tools.list_changed).unwrap_or_default();
-    tells && !info.protocol_version.has_initialize()
+    let reports = info.capabilities.tools.as_ref().and_then(|tools| tools.list_changed).unwrap_or_default();
+    reports && !info.protocol_version.has_initialize()
 }
 
 /// Follows the changes of the tools of a server until the connection is closed.

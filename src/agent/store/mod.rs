@@ -190,7 +190,7 @@ impl Lease {
         Self { token: format!("{:032x}", fastrand::u128(..)), owner: owner.into(), period: period.min(YEAR) }
     }
 
-    /// Returns what tells this lease from all others, made at random.
+    /// Returns what distinguishes this lease from all others, made at random.
     pub fn token(&self) -> &str {
         &self.token
     }

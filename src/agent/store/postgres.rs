@@ -75,7 +75,7 @@ impl PostgresStore {
     /// use openrouter_kit::agent::store::PostgresStore;
     ///
     /// let store = PostgresStore::with(|| async {
-    ///     // For TLS, with the connector of `tokio-postgres-rustls` or `postgres-native-tls` in place of `NoTls`.
+    ///     // For TLS, with the connector of `tokio-postgres-rustls` or `postgres-native-tls` instead of `NoTls`.
     ///     let (client, connection) = tokio_postgres::connect("postgres://db.example.com/app", tokio_postgres::NoTls).await?;
     ///     tokio::spawn(connection);
     ///     Ok::<_, tokio_postgres::Error>(client)

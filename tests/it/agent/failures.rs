@@ -1,4 +1,4 @@
-//! Situations in which other agent layers fail without a word, overspend, or leak.
+//! Situations in which other agent layers fail silently, overspend, or leak.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -152,8 +152,8 @@ async fn approval_is_asked_only_for_arguments_that_fit() {
         tool("delete", async |path: Path| path.path).needs_approval_if(|path: &Path| path.path.starts_with('/'));
     let outcome = agent.tool(delete).run("Hi").await.unwrap();
     assert_eq!(outcome.text(), Ok("sorry"));
-    let told = outputs(&server)[0].1.as_str().unwrap().to_owned();
-    assert!(told.contains("`path`") && told.contains("expected a string"), "{told}");
+    let received = outputs(&server)[0].1.as_str().unwrap().to_owned();
+    assert!(received.contains("`path`") && received.contains("expected a string"), "{received}");
 }
 
 #[tokio::test]
@@ -253,8 +253,8 @@ async fn the_message_of_an_error_is_not_sent_to_the_model() {
         }
     }
     assert_eq!(seen, ["secret db password", "secret"]);
-    let told: Vec<Value> = outputs(&server).into_iter().map(|(_, output)| output).collect();
-    assert_eq!(told, ["The tool failed.", "The file is locked."]);
+    let received: Vec<Value> = outputs(&server).into_iter().map(|(_, output)| output).collect();
+    assert_eq!(received, ["The tool failed.", "The file is locked."]);
 }
 
 #[derive(Debug)]

@@ -170,8 +170,7 @@ async fn costs_are_summed_without_rounding() {
 #[tokio::test]
 async fn a_run_beyond_its_time_drops_what_is_under_way() {
     let (server, agent) = scripted([calls(&[("c1", "wait", "{}"), ("c2", "echo", "{}")]), says("done")]).await;
-    let wait =
-        Tool::with_schema("wait", "Waits for ever", no_parameters(), async || std::future::pending::<()>().await);
+    let wait = Tool::with_schema("wait", "Waits forever", no_parameters(), async || std::future::pending::<()>().await);
     let agent = agent.tool(wait).tool(echo("echo"));
     let timed = agent.clone().limits(Limits::new().time(Duration::from_millis(50)));
     let outcome = timed.run("Hi").await.unwrap();

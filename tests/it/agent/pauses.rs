@@ -94,8 +94,8 @@ async fn replaced_arguments_are_read_like_those_of_the_model() {
     let mut run = agent.run("Hi").await.unwrap().into_run();
     run.approve_with("c1", json!({"euros": "many"})).unwrap();
     agent.resume(run).await.unwrap().text().unwrap();
-    let told = outputs(&server)[0].1.as_str().unwrap().to_owned();
-    assert!(told.contains("`euros`"), "{told}");
+    let received = outputs(&server)[0].1.as_str().unwrap().to_owned();
+    assert!(received.contains("`euros`"), "{received}");
 }
 
 #[tokio::test]
@@ -252,8 +252,8 @@ async fn pending_calls_are_decided_where_they_are_listed() {
     }
     assert_eq!(paused.pending_mut().count(), 0);
     assert_eq!(agent.resume(paused).await.unwrap().text(), Ok("done"));
-    let told: Vec<Value> = outputs(&server).into_iter().map(|(_, output)| output).collect();
-    assert_eq!(told, [r#"{"n":1}"#, r#"{"n":20}"#, "The call was rejected: too much", "yes"]);
+    let received: Vec<Value> = outputs(&server).into_iter().map(|(_, output)| output).collect();
+    assert_eq!(received, [r#"{"n":1}"#, r#"{"n":20}"#, "The call was rejected: too much", "yes"]);
 }
 
 #[tokio::test]
@@ -284,8 +284,8 @@ async fn the_end_of_a_turn_settles_whatever_is_open() {
     assert_eq!(run, before);
     assert_eq!(agent.resume(run.with_input("Hello?").unwrap()).await.unwrap().text(), Ok("Hello."));
     let rejected = "The call was rejected: the user changed the subject";
-    let told: Vec<Value> = outputs(&server).into_iter().map(|(_, output)| output).collect();
-    assert_eq!(told, [r#"{"n":1}"#, rejected, rejected, r#"{"n":4}"#]);
+    let received: Vec<Value> = outputs(&server).into_iter().map(|(_, output)| output).collect();
+    assert_eq!(received, [r#"{"n":1}"#, rejected, rejected, r#"{"n":4}"#]);
 
     // A call that a process left behind, and a run that is done.
     let response = super::response(&[super::call_item("c1", "pay", "{}")]);

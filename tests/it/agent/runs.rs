@@ -200,12 +200,12 @@ async fn the_model_sees_why_arguments_do_not_fit() {
     let (server, agent) = scripted([round, says("done")]).await;
     let trip = Tool::with_schema("trip", "Plans", json!({}), async |_: Trip| "planned");
     agent.tool(trip).run("Hi").await.unwrap().text().unwrap();
-    let told = outputs(&server);
+    let received = outputs(&server);
     assert!(
-        told[0].1.as_str().unwrap().contains("at `stops[1]`: invalid type: string \"two\", expected u32"),
-        "{told:?}"
+        received[0].1.as_str().unwrap().contains("at `stops[1]`: invalid type: string \"two\", expected u32"),
+        "{received:?}"
     );
-    assert!(told[1].1.as_str().unwrap().contains("ends before its JSON is complete"), "{told:?}");
+    assert!(received[1].1.as_str().unwrap().contains("ends before its JSON is complete"), "{received:?}");
 }
 
 #[tokio::test]

@@ -290,8 +290,8 @@ async fn a_call_that_repeats_itself_is_not_run_and_then_stops_the_run() {
     let Outcome::Stopped(stopped) = outcome else { panic!("{outcome:?}") };
     assert_eq!(*stopped.reason(), StopReason::Loop("look".to_owned()));
     assert_eq!((server.requests().len(), count.load(Ordering::Relaxed)), (6, 2));
-    let told = outputs(&server).pop().unwrap().1;
-    assert!(told.as_str().unwrap().starts_with("This call was not run: it repeats"), "{told}");
+    let received = outputs(&server).pop().unwrap().1;
+    assert!(received.as_str().unwrap().starts_with("This call was not run: it repeats"), "{received}");
 
     // A tool that polls may.
     let (server, agent) = scripted((0..8).map(same).chain([says("done")])).await;

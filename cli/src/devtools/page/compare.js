@@ -1,4 +1,4 @@
-// Two calls beside each other, and what differs in what was sent and what came back.
+// Two calls side by side, and what differs in what was sent and what came back.
 
 import { count, duration, getJson, h, pretty } from "./dom.js";
 

@@ -97,7 +97,7 @@ function sampled(list, most) {
 export function smallBar(call, longest) {
   const svg = s("svg", { class: "bar", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" });
   const total = call.elapsed ?? 0;
-  // By the square root, so that short calls beside long ones can still be seen.
+  // By the square root, so that short calls next to long ones can still be seen.
   const x = (at) => Math.sqrt(at / longest) * 100;
   const head = Math.min(call.time_to_head ?? total, total);
   const first = Math.min(Math.max(call.time_to_first_event ?? head, head), total);
