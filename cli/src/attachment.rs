@@ -11,9 +11,7 @@ use crate::exit::Failure;
 /// Reads an attachment: a path, a URL, or `-` for standard input.
 pub(crate) fn read(source: &str) -> Result<ChatContentPart, Failure> {
     if source == "-" {
-        let mut bytes = Vec::new();
-        io::stdin().read_to_end(&mut bytes).map_err(|error| Failure::io("standard input cannot be read", error))?;
-        return recognize("", &bytes);
+        return recognize("", &read_stdin_bytes()?);
     }
     if is_url(source) {
         return Ok(of_url(source));
@@ -51,17 +49,13 @@ fn of_url(url: &str) -> ChatContentPart {
     ChatContentPart::image_url(url)
 }
 
-/// Finds out what a file is by trying: its first bytes tell.
+/// Finds out what a file is by its first bytes, or else by its name.
 fn recognize(name: &str, bytes: &[u8]) -> Result<ChatContentPart, Failure> {
-    ChatContentPart::image_bytes(bytes)
-        .or_else(|_| ChatContentPart::audio_bytes(bytes))
-        .or_else(|_| ChatContentPart::video_bytes(bytes))
-        .or_else(|_| ChatContentPart::file_bytes(name, bytes))
-        .map_err(|_| {
-            let name = if name.is_empty() { "standard input" } else { name };
-            let advice = "is not an image, PDF, recording or video in a known format; add text with `-f`";
-            Failure::Usage(format!("{name} {advice}"))
-        })
+    ChatContentPart::from_bytes(name, bytes).map_err(|_| {
+        let name = if name.is_empty() { "standard input" } else { name };
+        let advice = "is not an image, document, recording or video in a known format; add text with `-f`";
+        Failure::Usage(format!("{name} {advice}"))
+    })
 }
 
 /// Reads text to add to a prompt: a path, or `-` for standard input. Content of a file is marked with its name.
@@ -74,6 +68,13 @@ pub(crate) fn read_text(source: &str) -> Result<String, Failure> {
         _ => Failure::Usage(format!("{source}: {error}")),
     })?;
     Ok(format!("--- {source} ---\n{}", text.trim_end()))
+}
+
+/// Reads standard input to its end.
+pub(crate) fn read_stdin_bytes() -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes).map_err(|error| Failure::io("standard input cannot be read", error))?;
+    Ok(bytes)
 }
 
 /// Reads text from standard input.

@@ -1,8 +1,17 @@
 //! A limit for what prompts may cost (`--max-cost`), enforced before each call by the limit of tokens it gets.
 
-use openrouter_kit::helpers::{Consumption, Usd};
-use openrouter_kit::models::routing::ProviderPreferencesMaxPrice;
-use openrouter_kit::models::{ChatContentPart, ChatMessage, ChatMessageContent, ChatResult, Model};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use openrouter_kit::OpenRouter;
+use openrouter_kit::agent::{Run, RunHook};
+use openrouter_kit::errors::HookError;
+use openrouter_kit::helpers::{Consumption, ModelId, Usd};
+use openrouter_kit::hooks::HookFuture;
+use openrouter_kit::models::responses::{ResponsesInput, ToolCallOutput, ToolCallOutputPart};
+use openrouter_kit::models::{
+    ChatContentPart, ChatMessage, ChatMessageContent, InputItem, Model, ProviderPreferencesMaxPrice, ResponsesRequest,
+    ResponsesResult,
+};
 use openrouter_kit::serde_json;
 
 use crate::client::Context;
@@ -11,9 +20,10 @@ use crate::output;
 use crate::response::Prompt;
 
 /// Fields of a request that cannot raise its cost beyond its tokens.
-const HARMLESS: [&str; 14] = [
+const HARMLESS: [&str; 15] = [
     "frequency_penalty",
     "max_completion_tokens",
+    "max_output_tokens",
     "max_tokens",
     "min_p",
     "presence_penalty",
@@ -43,59 +53,144 @@ pub(crate) struct Budget {
     reserved: Usd,
 }
 
+/// How a call is kept within a budget.
+struct Bound {
+    tokens: u64,
+    max_price: ProviderPreferencesMaxPrice,
+}
+
 impl Budget {
     pub(crate) const fn new(limit: Usd) -> Self {
         Self { limit, spent: Usd::ZERO, reserved: Usd::ZERO }
     }
 
-    /// Limits a prompt so that it cannot cost more than what is left, by the prices of its models.
-    ///
-    /// No tokenizer makes more tokens than there are bytes, so the length of the prompt bounds its cost. What remains
-    /// pays for the response, and endpoints with higher prices are excluded.
-    pub(crate) async fn apply(&mut self, prompt: &mut Prompt, context: &Context) -> Result<(), Failure> {
-        let left = self.limit - self.spent;
-        check(prompt)?;
-        // The schema of structured output is a part of the prompt too.
-        let bytes = serde_json::to_vec(&prompt.request).map_err(|error| Failure::Other(error.to_string()))?;
-        let prompt_tokens = bytes.len() as u64 + TEMPLATE_TOKENS;
+    /// What may still be spent.
+    pub(crate) fn left(&self) -> Usd {
+        self.limit - self.spent - self.reserved
+    }
 
+    /// Limits a prompt so that it cannot cost more than what is left, by the prices of its models.
+    pub(crate) async fn apply(&mut self, prompt: &mut Prompt, context: &Context) -> Result<(), Failure> {
+        check(prompt)?;
+        let asked = take_limit(prompt);
+        let models = find_all(&models_of(prompt), &context.client).await?;
+        let Bound { tokens, max_price } = self.reserve(length(&prompt.request)?, &models, asked)?;
+        let request = &mut prompt.request;
+        request.max_tokens = i64::try_from(tokens).ok();
+        request.provider = Some(request.provider.take().unwrap_or_default().max_price(max_price));
+        Ok(())
+    }
+
+    /// Reserves what a request of this length can cost at most.
+    ///
+    /// No tokenizer makes more tokens than there are bytes, so the length of the request bounds the cost of the prompt.
+    /// What remains pays for the response, and endpoints with higher prices are excluded.
+    fn reserve(&mut self, length: usize, models: &[Model], asked: Option<u64>) -> Result<Bound, Failure> {
+        let prompt_tokens = length as u64 + TEMPLATE_TOKENS;
+        let left = self.left();
         let mut most_tokens = u64::MAX;
         let mut max_price = (Usd::ZERO, Usd::ZERO);
-        let mut models = Vec::new();
-        for id in models_of(prompt) {
-            let model = find(&id, context).await?;
-            let cost = |tokens| cost(&model, prompt_tokens, tokens);
-            most_tokens = most_tokens.min(affordable(left, &model, cost)?);
+        for model in models {
+            let cost = |tokens| cost(model, prompt_tokens, tokens);
+            most_tokens = most_tokens.min(affordable(left, model, cost)?);
             let price = |text: &str| text.parse().unwrap_or(Usd::ZERO).per_million();
             max_price.0 = max_price.0.max(price(&model.pricing.prompt));
             max_price.1 = max_price.1.max(price(&model.pricing.completion));
-            models.push(model);
         }
         if most_tokens < FEWEST_TOKENS {
             let text = format!("the prompt alone may cost all of the ${left} that are left; raise --max-cost");
             return Err(Failure::Cost(text));
         }
-        let asked = ["max_tokens", "max_completion_tokens"].map(|name| take_tokens(prompt, name));
-        let tokens = asked.into_iter().flatten().fold(most_tokens, u64::min);
-        self.reserved = Usd::ZERO;
-        for model in &models {
+        let tokens = asked.map_or(most_tokens, |asked| asked.min(most_tokens));
+        for model in models {
             self.reserved = self.reserved.max(cost(model, prompt_tokens, tokens)?);
         }
         output::hint(format_args!("at most {tokens} tokens and ${}", self.reserved));
-
-        let request = &mut prompt.request;
-        request.max_tokens = i64::try_from(tokens).ok();
-        let price =
-            ProviderPreferencesMaxPrice::new().prompt(max_price.0.to_string()).completion(max_price.1.to_string());
-        request.provider = Some(request.provider.take().unwrap_or_default().max_price(price));
-        Ok(())
+        let (prompt, completion) = (max_price.0.to_string(), max_price.1.to_string());
+        Ok(Bound { tokens, max_price: ProviderPreferencesMaxPrice::new().prompt(prompt).completion(completion) })
     }
 
     /// Counts what a call cost. If that is unknown, it counts as the most that it can have been.
-    pub(crate) fn count(&mut self, result: Option<&ChatResult>) {
-        self.spent += result.and_then(ChatResult::cost).and_then(Usd::from_f64).unwrap_or(self.reserved);
+    pub(crate) fn count(&mut self, cost: Option<f64>) {
+        self.spent += cost.and_then(Usd::from_f64).unwrap_or(self.reserved);
         self.reserved = Usd::ZERO;
     }
+}
+
+/// Keeps each model call of a run with tools within a budget.
+#[derive(Clone, Debug)]
+pub(crate) struct RunBudget {
+    state: Arc<Mutex<Budget>>,
+    client: OpenRouter,
+    models: Vec<String>,
+    /// The limit of tokens that the user set.
+    asked: Option<u64>,
+}
+
+impl RunBudget {
+    pub(crate) fn new(budget: Budget, prompt: &mut Prompt, context: &Context) -> Result<Self, Failure> {
+        check(prompt)?;
+        let (state, client) = (Arc::new(Mutex::new(budget)), context.client.clone());
+        Ok(Self { state, client, models: models_of(prompt), asked: take_limit(prompt) })
+    }
+
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn left(&self) -> Usd {
+        self.budget().left()
+    }
+
+    /// The budget after the run. A call that was broken off counts as the most that it can have cost.
+    pub(crate) fn end(&self) -> Budget {
+        let mut budget = self.budget();
+        budget.count(None);
+        *budget
+    }
+
+    async fn bound(&self, request: &mut ResponsesRequest) -> Result<(), Failure> {
+        let is_text = |part: &ToolCallOutputPart| matches!(part, ToolCallOutputPart::InputText(_));
+        let is_bounded = |item: &InputItem| match item {
+            InputItem::FunctionCallOutput(output) => match &output.output {
+                ToolCallOutput::Text(_) => true,
+                ToolCallOutput::List(parts) => parts.iter().all(is_text),
+                _ => false,
+            },
+            _ => true,
+        };
+        if let Some(ResponsesInput::List(items)) = &request.input
+            && !items.iter().all(is_bounded)
+        {
+            let text = "--max-cost cannot bound the cost of images and files that a tool returns; leave it out";
+            return Err(Failure::Cost(text.to_owned()));
+        }
+        let models = find_all(&self.models, &self.client).await?;
+        let length = length(request)?;
+        let mut budget = self.budget();
+        // A call before this one that failed.
+        budget.count(None);
+        let Bound { tokens, max_price } = budget.reserve(length, &models, self.asked)?;
+        request.max_output_tokens = i64::try_from(tokens).ok();
+        request.provider = Some(request.provider.take().unwrap_or_default().max_price(max_price));
+        Ok(())
+    }
+}
+
+impl RunHook for RunBudget {
+    fn before_model<'a>(&'a self, _: &'a Run, request: &'a mut ResponsesRequest) -> HookFuture<'a, ()> {
+        Box::pin(async { self.bound(request).await.map_err(HookError::new) })
+    }
+
+    fn after_model<'a>(&'a self, _: &'a Run, response: &'a mut ResponsesResult) -> HookFuture<'a, ()> {
+        self.budget().count(response.usage.as_ref().and_then(|usage| usage.cost));
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// The length of a request in bytes, with its tools and its schema.
+fn length(request: &impl serde::Serialize) -> Result<usize, Failure> {
+    serde_json::to_vec(request).map(|bytes| bytes.len()).map_err(|error| Failure::Other(error.to_string()))
 }
 
 /// Refuses what costs more than its text.
@@ -111,6 +206,9 @@ fn check(prompt: &Prompt) -> Result<(), Failure> {
     if has_attachments {
         return Err(Failure::Usage("--max-cost cannot bound the cost of attachments; leave one out".to_owned()));
     }
+    if prompt.request.tools.is_some() {
+        return Err(Failure::Usage("--max-cost cannot bound the cost of web searches; leave out --web".to_owned()));
+    }
     if let Some((name, _)) = prompt.options.iter().find(|(name, _)| !HARMLESS.contains(&name.as_str())) {
         let text = format!("--max-cost cannot bound the cost of a request with the option {name:?}; leave one out");
         return Err(Failure::Usage(text));
@@ -123,15 +221,17 @@ fn models_of(prompt: &Prompt) -> Vec<String> {
     request.model.iter().chain(request.models.iter().flatten()).cloned().collect()
 }
 
-async fn find(id: &str, context: &Context) -> Result<Model, Failure> {
-    if id.ends_with(":online") {
-        let text = format!("--max-cost cannot bound the cost of {id}, which searches the web; leave out `:online`");
-        return Err(Failure::Usage(text));
+async fn find_all(ids: &[String], client: &OpenRouter) -> Result<Vec<Model>, Failure> {
+    let mut models = Vec::new();
+    for id in ids {
+        if id.ends_with(":online") {
+            let text = format!("--max-cost cannot bound the cost of {id}, which searches the web; leave out `:online`");
+            return Err(Failure::Usage(text));
+        }
+        let id: ModelId = id.parse().map_err(|error| Failure::Usage(format!("{error}")))?;
+        models.push(client.models().get(id.author(), id.slug()).await?.data);
     }
-    let Some((author, slug)) = id.split_once('/') else {
-        return Err(Failure::Usage(format!("{id:?} is not a model; write one such as openai/gpt-4o-mini")));
-    };
-    Ok(context.client.models().get(author, slug).await?.data)
+    Ok(models)
 }
 
 /// The most that a call can cost by the prices of a model: each token at the highest price that it can have.
@@ -162,8 +262,11 @@ fn affordable(left: Usd, model: &Model, cost: impl Fn(u64) -> Result<Usd, Failur
     Ok(low)
 }
 
-/// Takes a limit that the user set out of the options; the one of the budget replaces it.
-fn take_tokens(prompt: &mut Prompt, name: &str) -> Option<u64> {
-    let index = prompt.options.iter().position(|(option, _)| option == name)?;
-    prompt.options.remove(index).1.as_u64()
+/// Takes the limit of tokens that the user set out of the options; the one of the budget replaces it.
+fn take_limit(prompt: &mut Prompt) -> Option<u64> {
+    let is_limit = |name: &str| ["max_tokens", "max_completion_tokens", "max_output_tokens"].contains(&name);
+    let limits = prompt.options.iter().filter(|(name, _)| is_limit(name));
+    let least = limits.filter_map(|(_, value)| value.as_u64()).min();
+    prompt.options.retain(|(name, _)| !is_limit(name));
+    least
 }

@@ -42,14 +42,14 @@ Exit codes:
   0 success                     5 no credits, or --max-cost
   1 any other error             6 too many requests
   2 wrong arguments or input    7 network, timeout, cut off
-  3 does not match the schema   130 Ctrl-C
-  4 no key, or not accepted     141 the reader of a pipe is gone";
+  3 does not match the schema   8 stopped before the response
+  4 no key, or not accepted     130 Ctrl-C";
 
 /// Options of all commands.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Profile to use: its key, server and defaults. Its key goes before that of the environment.
+    /// Profile to use for the key, the server and defaults. Its key takes precedence over the environment.
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
 
@@ -57,7 +57,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "URL", env = "OPENROUTER_BASE_URL", hide_env_values = true)]
     pub(crate) base_url: Option<String>,
 
-    /// Limit for each call: seconds, or a number with s, m or h.
+    /// Time limit for each call: seconds, or a number with s, m or h.
     #[arg(long, global = true, value_name = "TIME", value_parser = crate::format::parse_duration)]
     pub(crate) timeout: Option<Duration>,
 
@@ -78,7 +78,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Send a prompt and print the response (the default command).
     Ask(AskArgs),
-    /// Talk to a model, turn by turn.
+    /// Have a conversation with a model.
     Chat(commands::chat::ChatArgs),
     /// List, search and compare models.
     Models(commands::models::ModelsArgs),
@@ -98,9 +98,9 @@ pub(crate) enum Command {
     Speech(commands::speech::SpeechArgs),
     /// Turn speech into text.
     Transcribe(commands::transcribe::TranscribeArgs),
-    /// Compute embedding vectors, one line of JSON for each text.
+    /// Compute embedding vectors, as one line of JSON per text.
     Embed(commands::embed::EmbedArgs),
-    /// Sort documents by their relevance to a query.
+    /// Sort documents by relevance to a query.
     Rerank(commands::rerank::RerankArgs),
     /// Call any operation of the API.
     Api(commands::api::ApiArgs),
@@ -110,6 +110,8 @@ pub(crate) enum Command {
     Config(commands::config::ConfigArgs),
     /// Run a local server that answers every operation of the API plausibly, to try programs without a key.
     Mock(commands::mock::MockArgs),
+    /// Install the skill with which coding agents use the Rust SDK.
+    Skill(commands::skill::SkillArgs),
     /// Run a local server that responds as a recording did.
     Replay(commands::replay::ReplayArgs),
     /// Look at recorded calls: in a browser, or in the terminal.
@@ -142,11 +144,27 @@ pub(crate) fn check(matches: &ArgMatches) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether the arguments look like a prompt whose words are not in quotes.
+pub(crate) fn is_unquoted_prompt(error: &clap::Error) -> bool {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+    let is_word = |value: &ContextValue| matches!(value, ContextValue::String(word) if !word.starts_with('-'));
+    error.kind() == ErrorKind::UnknownArgument && error.get(ContextKind::InvalidArg).is_some_and(is_word)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn a_prompt_without_quotes_is_recognized() {
+        for (line, is_prompt) in [("openrouter Why is it", true), ("openrouter Why --nonsense", false)] {
+            let Err(error) = Cli::command().try_get_matches_from(line.split(' ')) else { continue };
+            assert_eq!(is_unquoted_prompt(&error), is_prompt, "{line}");
+        }
+    }
 
     #[test]
     fn the_definition_of_the_command_line_is_consistent() {

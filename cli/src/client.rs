@@ -1,9 +1,10 @@
 //! The client of a command, made from the options, the environment and the profile.
 
 use std::env;
+use std::time::Duration;
 
-use openrouter_kit::OpenRouter;
 use openrouter_kit::models::Secret;
+use openrouter_kit::{Error, OpenRouter};
 
 use crate::cli::Global;
 use crate::config::{Config, Profile};
@@ -18,6 +19,8 @@ pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) profile: Profile,
     pub(crate) json: bool,
+    pub(crate) verbose: bool,
+    pub(crate) timeout: Option<Duration>,
 }
 
 /// Where the key of a call comes from.
@@ -63,8 +66,15 @@ impl Context {
         if global.verbose {
             builder = builder.hook(ShowAttempts);
         }
-        let client = builder.build().map_err(Failure::Call)?;
-        Ok(Self { client, config, profile, json: global.json })
+        let client = builder.build().map_err(|error| match &error {
+            // It has another name on the command line.
+            Error::InvalidRequest(invalid) if invalid.argument() == "server_url" => {
+                Failure::Usage(format!("{error:#}").replace("`server_url`", "the server URL"))
+            }
+            _ => error.into(),
+        })?;
+        let Global { json, verbose, timeout, .. } = *global;
+        Ok(Self { client, config, profile, json, verbose, timeout })
     }
 }
 

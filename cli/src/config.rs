@@ -25,6 +25,9 @@ pub(crate) struct Config {
     /// Short names of models.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) aliases: BTreeMap<String, String>,
+    /// MCP servers, by the names that `--mcp` and profiles use.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) mcp: BTreeMap<String, McpConfig>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) profiles: BTreeMap<String, Profile>,
 }
@@ -45,6 +48,28 @@ pub(crate) struct Profile {
     /// Whether conversations are saved so that `-c` can continue them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) save: Option<bool>,
+    /// The names of the MCP servers whose tools prompts may use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) mcp: Vec<String>,
+}
+
+/// An MCP server: a command or a URL.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct McpConfig {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) command: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
+    /// The environment variable with the token for the URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_env: Option<String>,
+    /// Only these tools are offered, by the names that the server gives them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tools: Vec<String>,
+    /// Calls of these tools run without asking.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) allow: Vec<String>,
 }
 
 impl Config {
@@ -84,7 +109,7 @@ impl Config {
 }
 
 /// Replaces everything that looks like a key.
-fn without_keys(text: &str) -> String {
+pub(crate) fn without_keys(text: &str) -> String {
     let is_key = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
     let mut parts = text.split("sk-");
     let mut shown = parts.next().unwrap_or_default().to_owned();

@@ -1,12 +1,13 @@
 //! Why a command failed, how that is shown, and the exit code it leads to.
 
 use std::error::Error as StdError;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io;
 use std::process::ExitCode;
 
 use openrouter_kit::Error;
-use openrouter_kit::errors::{ApiError, ApiErrorKind};
+use openrouter_kit::agent::{AgentError, AgentErrorKind};
+use openrouter_kit::errors::{ApiError, ApiErrorKind, HookError};
 
 use crate::dry_run::DryRun;
 use crate::output;
@@ -19,6 +20,7 @@ const AUTHENTICATION: u8 = 4;
 const CREDITS: u8 = 5;
 const RATE_LIMIT: u8 = 6;
 const NETWORK: u8 = 7;
+const STOPPED: u8 = 8;
 const INTERRUPTED: u8 = 130;
 /// What a shell reports for a program that a closed pipe ended.
 const CLOSED_PIPE: u8 = 141;
@@ -36,6 +38,10 @@ pub(crate) enum Failure {
     Cost(String),
     /// A call failed.
     Call(Error),
+    /// A run with tools failed.
+    Run(AgentError),
+    /// A run with tools was stopped before its final text.
+    Stopped(String),
     /// Anything else.
     Other(String),
     /// The request was printed instead of sent.
@@ -75,6 +81,12 @@ impl Failure {
             Self::Authentication(_) => AUTHENTICATION,
             Self::Cost(_) => CREDITS,
             Self::Call(error) => code_of_call(error),
+            Self::Run(error) => match error.kind() {
+                AgentErrorKind::Model(error) => code_of_call(error),
+                AgentErrorKind::Hook(error) => cause_of(error).map_or(OTHER, Self::code),
+                _ => OTHER,
+            },
+            Self::Stopped(_) => STOPPED,
             Self::Interrupted => INTERRUPTED,
             Self::ClosedPipe => CLOSED_PIPE,
         }
@@ -92,36 +104,116 @@ impl Failure {
             Self::DryRun | Self::ClosedPipe => {}
             // The shell's prompt begins on a line of its own.
             Self::Interrupted => output::hint(""),
-            Self::Usage(text)
-            | Self::Mismatch(text)
-            | Self::Authentication(text)
-            | Self::Cost(text)
-            | Self::Other(text) => output::error(text),
-            Self::Call(error) => {
-                output::error(error);
-                let mut cause = error.source();
+            Self::Call(_) | Self::Run(_) => {
+                output::error(self);
+                let mut cause = self.source();
                 while let Some(error) = cause {
                     output::note(format_args!("  caused by: {error}"));
                     cause = error.source();
                 }
             }
+            _ => output::error(self),
+        }
+    }
+
+    /// The call that failed, alone or in a run.
+    pub(crate) fn as_call(&self) -> Option<&Error> {
+        match self {
+            Self::Call(error) => Some(error),
+            Self::Run(error) => match error.kind() {
+                AgentErrorKind::Model(error) => Some(error),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(text)
+            | Self::Mismatch(text)
+            | Self::Authentication(text)
+            | Self::Cost(text)
+            | Self::Stopped(text)
+            | Self::Other(text) => f.write_str(text),
+            Self::Call(error) => write!(f, "{error:#}"),
+            Self::Run(error) => match error.kind() {
+                AgentErrorKind::Model(error) => write!(f, "{error:#}"),
+                AgentErrorKind::Hook(hook) => match cause_of(hook) {
+                    Some(failure) => failure.fmt(f),
+                    None => hook.fmt(f),
+                },
+                _ => error.fmt(f),
+            },
+            Self::DryRun => f.write_str("nothing was sent, because of --dry-run"),
+            Self::Interrupted => f.write_str("interrupted"),
+            Self::ClosedPipe => f.write_str("standard output is closed"),
+        }
+    }
+}
+
+impl StdError for Failure {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Call(error) => error.source(),
+            Self::Run(error) => match error.kind() {
+                AgentErrorKind::Model(error) => error.source(),
+                AgentErrorKind::Hook(hook) => hook.source().filter(|source| !source.is::<Self>()),
+                _ => error.source(),
+            },
+            _ => None,
         }
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        match &error {
-            Error::Hook(hook) if hook.source().is_some_and(|source| source.is::<DryRun>()) => Self::DryRun,
-            // A key that cannot be one is found when the client is built.
-            Error::InvalidRequest(invalid) if invalid.argument() == "api_key" => Self::no_key(),
-            _ => Self::Call(error),
+        match error {
+            error if is_dry_run(&error) => Self::DryRun,
+            error if error.is_missing_key() => Self::no_key(),
+            error => Self::Call(error),
         }
     }
 }
 
+impl From<AgentError> for Failure {
+    fn from(error: AgentError) -> Self {
+        match error.kind() {
+            AgentErrorKind::Model(call) if is_dry_run(call) => Self::DryRun,
+            AgentErrorKind::Model(call) if call.is_missing_key() => Self::no_key(),
+            _ => Self::Run(error),
+        }
+    }
+}
+
+fn is_dry_run(error: &Error) -> bool {
+    matches!(error, Error::Hook(hook) if hook.source().is_some_and(|source| source.is::<DryRun>()))
+}
+
+/// The failure that a hook of this program gave.
+fn cause_of(hook: &HookError) -> Option<&Failure> {
+    hook.source()?.downcast_ref()
+}
+
+/// An error with its causes on one line.
+pub(crate) fn causes(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
 fn code_of_call(error: &Error) -> u8 {
     match error {
+        error if error.is_out_of_credits() => CREDITS,
         Error::Api(error) => code_of_api(error),
         Error::InvalidRequest(error) if error.argument() == "api_key" => AUTHENTICATION,
         Error::InvalidRequest(_) => USAGE,
@@ -133,9 +225,6 @@ fn code_of_call(error: &Error) -> u8 {
 fn code_of_api(error: &ApiError) -> u8 {
     match error.kind() {
         ApiErrorKind::Unauthorized | ApiErrorKind::Forbidden => AUTHENTICATION,
-        ApiErrorKind::PaymentRequired => CREDITS,
-        // A quota that is used up does not come back by waiting.
-        ApiErrorKind::TooManyRequests if !error.is_transient() => CREDITS,
         ApiErrorKind::TooManyRequests => RATE_LIMIT,
         ApiErrorKind::RequestTimeout | ApiErrorKind::GatewayTimeout | ApiErrorKind::EdgeNetworkTimeout => NETWORK,
         _ => OTHER,

@@ -79,6 +79,12 @@ pub(crate) fn parse_dollars(text: &str) -> Result<Usd, String> {
         .ok_or_else(|| format!("{text:?} is not an amount of US dollars; write one such as 0.05"))
 }
 
+/// Reads an amount of US dollars that may be zero, as the API takes it.
+pub(crate) fn parse_amount(text: &str) -> Result<f64, String> {
+    let amount = text.trim_start_matches('$').parse().ok().filter(|amount: &f64| amount.is_finite() && *amount >= 0.0);
+    amount.ok_or_else(|| format!("{text:?} is not an amount of US dollars; write one such as 0.05"))
+}
+
 /// The date in UTC, `YYYY-MM-DD`, some days ago.
 pub(crate) fn date(days_ago: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

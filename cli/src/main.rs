@@ -2,6 +2,7 @@
 //!
 //! Standard output has what a command returns and nothing else; notes, progress and errors go to standard error.
 
+mod approval;
 mod attachment;
 mod budget;
 mod cli;
@@ -15,9 +16,11 @@ mod format;
 mod keys;
 mod output;
 mod response;
+mod run;
 mod schema;
 mod session;
 mod suggest;
+mod tools;
 mod trace;
 
 use std::process::ExitCode;
@@ -32,6 +35,9 @@ fn main() -> ExitCode {
         Ok(matches) => matches,
         Err(error) => {
             let _ = error.print();
+            if cli::is_unquoted_prompt(&error) {
+                output::note("tip: put the prompt in quotes: openrouter \"Why is the sky blue?\"");
+            }
             return exit::code_of_parser(&error);
         }
     };

@@ -100,6 +100,57 @@ pub(crate) fn visible(text: &str) -> String {
         .collect()
 }
 
+/// Text on one line in which nothing is invisible and nothing can control the terminal.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for letter in text.chars() {
+        match letter {
+            '\n' | '\t' | '\r' => line.extend(letter.escape_default()),
+            letter if letter.is_control() || is_invisible(letter) => line.extend(letter.escape_unicode()),
+            letter => line.push(letter),
+        }
+    }
+    line
+}
+
+/// The beginning of a text, on one line.
+pub(crate) fn shortened(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let line = one_line(text);
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}... ({} bytes)", line.get(..end).unwrap_or_default(), text.len()),
+        None => line,
+    }
+}
+
+/// Characters that change the direction of text, or that nobody sees.
+fn is_invisible(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+/// A number with its noun, which gets an `s` unless it is one.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// What marks a text that was cut off, in the characters that the terminal is likely to have.
+fn ellipsis() -> &'static str {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|name| std::env::var(name).ok());
+    let locale = locale.into_iter().find(|value| !value.is_empty()).unwrap_or_default().to_lowercase();
+    if cfg!(windows) || locale.contains("utf-8") || locale.contains("utf8") { "…" } else { "..." }
+}
+
 /// How a column of a [`Table`] is laid out.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Column {
@@ -133,31 +184,33 @@ impl Table {
             return text(&self.rows.iter().map(|row| format!("{}\n", row.join("\t"))).collect::<String>());
         }
         let width = Term::stdout().size_checked().map_or(0, |(_, width)| width);
-        text(&self.aligned(usize::from(if width == 0 { USUAL_WIDTH } else { width })))
+        text(&self.aligned(usize::from(if width == 0 { USUAL_WIDTH } else { width }), ellipsis()))
     }
 
-    fn aligned(&self, terminal: usize) -> String {
+    fn aligned(&self, terminal: usize, ellipsis: &str) -> String {
         const GAP: usize = 2;
+        const NARROWEST: usize = 8;
         let width_of = |index: usize, title: &str| {
             let cells = self.rows.iter().filter_map(|row| row.get(index)).map(|cell| console::measure_text_width(cell));
             cells.chain([title.len()]).max().unwrap_or_default()
         };
         let mut widths: Vec<_> =
             self.columns.iter().enumerate().map(|(index, (title, _))| width_of(index, title)).collect();
-        // The widest text gives way first.
+        // The widest text gives way first. What is too wide nevertheless has a line for each cell.
         loop {
             let whole = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
             let texts = widths.iter_mut().zip(&self.columns).filter(|(_, (_, column))| *column == Column::Text);
             let widest = texts.map(|(width, _)| width).max();
-            match widest.filter(|widest| whole > terminal && **widest > 8) {
+            match widest.filter(|widest| **widest > NARROWEST) {
+                _ if whole <= terminal => break,
                 Some(widest) => *widest -= 1,
-                None => break,
+                None => return self.stacked(),
             }
         }
         let line = |cells: &[&str]| {
             let cells = cells.iter().zip(&widths).zip(&self.columns).map(|((cell, width), (_, column))| {
                 let side = if *column == Column::Number { console::Alignment::Right } else { console::Alignment::Left };
-                console::pad_str(cell, *width, side, Some("…")).into_owned()
+                console::pad_str(cell, *width, side, Some(ellipsis)).into_owned()
             });
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };
@@ -168,6 +221,16 @@ impl Table {
             text.push('\n');
         }
         text
+    }
+
+    /// The cells one below the other, with an empty line between rows.
+    fn stacked(&self) -> String {
+        let width = self.columns.iter().map(|(title, _)| title.len()).max().unwrap_or_default();
+        let row = |row: &Vec<String>| -> String {
+            let cells = self.columns.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
+            cells.map(|((title, _), cell)| format!("{title:width$}  {cell}\n")).collect()
+        };
+        self.rows.iter().map(row).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -248,7 +311,7 @@ pub(crate) fn saved(path: &Path, length: u64) {
 pub(crate) fn progress() -> indicatif::ProgressBar {
     let bar = indicatif::ProgressBar::no_length();
     if let Ok(style) = indicatif::ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes} {bytes_per_sec}") {
-        bar.set_style(style);
+        bar.set_style(style.progress_chars("#>-"));
     }
     bar
 }
@@ -265,7 +328,7 @@ pub(crate) fn show_progress(bar: &indicatif::ProgressBar, progress: TransferProg
 pub(crate) fn spinner() -> indicatif::ProgressBar {
     let spinner = indicatif::ProgressBar::new_spinner();
     if let Ok(style) = indicatif::ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
-        spinner.set_style(style);
+        spinner.set_style(style.tick_chars("|/-\\ "));
     }
     spinner.enable_steady_tick(std::time::Duration::from_millis(100));
     spinner
@@ -280,15 +343,22 @@ mod tests {
         let mut table = Table::new([("MODEL", Column::Text), ("NAME", Column::Text), ("PRICE", Column::Number)]);
         table.row(["openai/gpt-4o-mini".to_owned(), "A name that is very long indeed".to_owned(), "0.15".to_owned()]);
         table.row(["a/b".to_owned(), "模型".to_owned(), "12.5".to_owned()]);
-        let text = table.aligned(40);
+        let text = table.aligned(40, "…");
         assert!(text.lines().all(|line| console::measure_text_width(line) <= 40), "{text}");
         assert!(text.contains('…') && text.contains(" 0.15\n") && text.contains(" 12.5\n"), "{text}");
-        assert!(table.aligned(200).contains("A name that is very long indeed"));
+        assert!(table.aligned(200, "…").contains("A name that is very long indeed"));
     }
 
     #[test]
     fn control_characters_are_not_passed_to_a_terminal() {
         assert_eq!(visible("a\u{1b}[31m\tb\nc\r\u{9b}"), "a\u{fffd}[31m\tb\nc\u{fffd}\u{fffd}");
+    }
+
+    #[test]
+    fn untrusted_text_is_one_line_without_anything_invisible() {
+        assert_eq!(one_line("a\n\u{1b}[2Jb\u{202e}c\u{200b}ü"), "a\\n\\u{1b}[2Jb\\u{202e}c\\u{200b}ü");
+        assert_eq!(shortened("short"), "short");
+        assert_eq!(shortened(&"ä".repeat(300)), format!("{}... (600 bytes)", "ä".repeat(200)));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use openrouter_kit::EventStream;
 use openrouter_kit::bytes::Bytes;
 use openrouter_kit::core::Call;
 use openrouter_kit::helpers::TextStream;
-use openrouter_kit::models::{ChatRequest, ChatResult, ChatStreamChunk};
+use openrouter_kit::models::{ChatMessage, ChatRequest, ChatResult, ChatStreamChunk};
 use openrouter_kit::serde_json::Value;
 
 use crate::client::Context;
@@ -17,6 +17,27 @@ use crate::output;
 pub(crate) struct Prompt {
     pub(crate) request: ChatRequest,
     pub(crate) options: Vec<(String, Value)>,
+}
+
+/// What a prompt adds to the conversation: one message, or with tools also their calls and outputs.
+#[derive(Debug, Default)]
+pub(crate) struct Reply {
+    pub(crate) messages: Vec<ChatMessage>,
+    pub(crate) model: String,
+    pub(crate) cost: Option<f64>,
+    /// The id of the generation.
+    pub(crate) id: String,
+}
+
+impl From<&ChatResult> for Reply {
+    fn from(result: &ChatResult) -> Self {
+        Self {
+            messages: result.to_message().into_iter().collect(),
+            model: result.model.clone(),
+            cost: result.cost(),
+            id: result.id.clone(),
+        }
+    }
 }
 
 /// A streamed response that is being shown.
@@ -76,12 +97,9 @@ impl Shown {
     async fn print(&mut self) -> Result<(), Failure> {
         while let Some(chunk) = self.texts.next_event().await {
             let chunk = chunk?;
-            if let Some(reasoning) = chunk.choices.first().and_then(|choice| choice.delta.reasoning.as_deref())
-                && self.shows_reasoning
-                && !reasoning.is_empty()
-            {
+            if let Some(reasoning) = chunk.reasoning_text().filter(|_| self.shows_reasoning) {
                 self.is_reasoning = true;
-                output::aside(reasoning);
+                output::aside(&reasoning);
             }
             if let Some(text) = chunk.text() {
                 if std::mem::take(&mut self.is_reasoning) {

@@ -1,10 +1,13 @@
 //! Structured output: the schema that a response has to match.
 
+use std::fmt::Display;
 use std::fs;
 
-use boon::{Compiler, SchemaIndex, Schemas, UrlLoader};
+use boon::{CompileError, Compiler, SchemaIndex, Schemas, UrlLoader};
 use openrouter_kit::core::wire::Json;
-use openrouter_kit::models::{ChatFormatJsonSchemaConfig, ChatJsonSchemaConfig, ChatRequestResponseFormat, ChatResult};
+use openrouter_kit::models::{
+    ChatFormatJsonSchemaConfig, ChatJsonSchemaConfig, ChatRequestResponseFormat, FormatJsonSchemaConfig,
+};
 use openrouter_kit::serde_json::{self, Value, json};
 
 use crate::exit::Failure;
@@ -38,6 +41,9 @@ impl Schema {
         }
         match fs::read_to_string(source) {
             Ok(text) => Self::parse(&text, source),
+            Err(error) if source.contains(['/', '\\']) || source.ends_with(".json") => {
+                Err(Failure::Usage(format!("{source}: {error}")))
+            }
             Err(_) => Self::new(short_form(source)?, true),
         }
     }
@@ -50,7 +56,13 @@ impl Schema {
     fn new(value: Value, is_strict: bool) -> Result<Self, Failure> {
         let (mut compiler, mut compiled) = (Compiler::new(), Schemas::new());
         compiler.use_loader(Box::new(NoDocuments));
-        let invalid = |error| Failure::Usage(format!("the schema is not valid: {error}"));
+        let invalid = |error: CompileError| {
+            // The alternate form has the reasons, one a line below the first.
+            let text = format!("{error:#}");
+            let reasons: Vec<_> = text.lines().skip(1).map(str::trim).collect();
+            let reason = if reasons.is_empty() { text.clone() } else { reasons.join("; ") };
+            Failure::Usage(format!("the schema is not valid: {reason}"))
+        };
         compiler.add_resource(LOCATION, value.clone()).map_err(invalid)?;
         let index = compiler.compile(LOCATION, &mut compiled).map_err(invalid)?;
         Ok(Self { value, is_strict, compiled, index })
@@ -65,9 +77,16 @@ impl Schema {
         ChatFormatJsonSchemaConfig::new(config).into()
     }
 
+    /// Returns the schema as an option of a request with tools.
+    pub(crate) fn text_format(&self) -> FormatJsonSchemaConfig {
+        let mut format = FormatJsonSchemaConfig::new("response", Json::from(self.value.clone()));
+        format.strict = self.is_strict.then_some(true);
+        format
+    }
+
     /// Returns the JSON of a response if it matches the schema.
-    pub(crate) fn check(&self, result: &ChatResult) -> Result<Json, Failure> {
-        let json: Json = result.parse().map_err(|error| Failure::Mismatch(error.to_string()))?;
+    pub(crate) fn check(&self, parsed: Result<Json, impl Display>) -> Result<Json, Failure> {
+        let json = parsed.map_err(|error| Failure::Mismatch(error.to_string()))?;
         match self.compiled.validate(&json.to_value(), self.index) {
             Ok(()) => Ok(json),
             Err(error) => {
@@ -126,12 +145,15 @@ fn json_type(name: &str) -> Option<&'static str> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "in a test a panic is a finding")]
 mod tests {
+    use openrouter_kit::helpers::ParseError;
+    use openrouter_kit::models::ChatResult;
+
     use super::*;
 
-    fn said(text: &str) -> ChatResult {
+    fn said(text: &str) -> Result<Json, ParseError> {
         let result =
             json!({"id": "gen-1", "choices": [{"index": 0, "message": {"role": "assistant", "content": text}}]});
-        serde_json::from_value(result).unwrap()
+        serde_json::from_value::<ChatResult>(result).unwrap().parse()
     }
 
     #[test]
@@ -149,10 +171,10 @@ mod tests {
     #[test]
     fn a_response_is_checked_against_the_schema() {
         let schema = Schema::read("name, age int").unwrap();
-        let fitting = schema.check(&said("```json\n{\"name\": \"Ada\", \"age\": 36}\n```")).unwrap();
+        let fitting = schema.check(said("```json\n{\"name\": \"Ada\", \"age\": 36}\n```")).unwrap();
         assert_eq!(fitting.as_text(), "{\"name\": \"Ada\", \"age\": 36}");
         for wrong in ["no JSON", "{\"name\": \"Ada\"}", "{\"name\": \"Ada\", \"age\": \"36\"}", "[]"] {
-            assert!(matches!(schema.check(&said(wrong)), Err(Failure::Mismatch(_))), "{wrong}");
+            assert!(matches!(schema.check(said(wrong)), Err(Failure::Mismatch(_))), "{wrong}");
         }
     }
 

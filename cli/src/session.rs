@@ -4,13 +4,14 @@ use std::fs;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use openrouter_kit::models::{ChatMessage, ChatResult};
+use openrouter_kit::models::ChatMessage;
 use openrouter_kit::serde_json;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{create_private_dir, data_dir, open_private, write_private};
 use crate::exit::Failure;
 use crate::output;
+use crate::response::Reply;
 
 /// The name of the conversation that has none.
 const UNNAMED: &str = "last";
@@ -84,17 +85,19 @@ impl Session {
         self.entries.len()
     }
 
-    /// Adds a turn: the messages that were sent, and the response.
-    pub(crate) fn add(&mut self, sent: Vec<ChatMessage>, result: &ChatResult) -> Result<(), Failure> {
-        let Some(reply) = result.to_message() else { return Ok(()) };
+    /// Adds a turn: the messages that were sent, and what came back. Without anything that came back there is no turn.
+    pub(crate) fn add(&mut self, sent: Vec<ChatMessage>, reply: Reply) -> Result<(), Failure> {
+        let Reply { messages, model, cost, id } = reply;
+        if messages.is_empty() {
+            return Ok(());
+        }
         let plain = |message| Entry { message, model: None, cost: None, id: None };
-        let mut entries: Vec<_> = sent.into_iter().map(plain).collect();
-        entries.push(Entry {
-            model: Some(result.model.clone()).filter(|model| !model.is_empty()),
-            cost: result.cost(),
-            id: Some(result.id.clone()).filter(|id| !id.is_empty()),
-            ..plain(reply)
-        });
+        let mut entries: Vec<_> = sent.into_iter().chain(messages).map(plain).collect();
+        if let Some(last) = entries.last_mut() {
+            last.model = Some(model).filter(|model| !model.is_empty());
+            last.cost = cost;
+            last.id = Some(id).filter(|id| !id.is_empty());
+        }
         let lines = lines(&entries)?;
         self.entries.append(&mut entries);
         match &self.path {

@@ -159,9 +159,7 @@ impl<'a> Plan<'a> {
         let key = options.key.as_ref().unwrap_or(&client.key);
         let wants_key = operation.authentication() == Authentication::Required;
         if wants_key && !key.is_set() && !headers.contains_key(AUTHORIZATION) {
-            let message = "is not set, and this operation needs it; set it on the builder, or OPENROUTER_API_KEY in the \
-                           environment and use `from_env`";
-            return Err(Error::invalid("api_key", message));
+            return Err(Error::missing_key());
         }
         Ok(Self {
             client,

@@ -406,7 +406,7 @@ fn escaped(name: &str) -> String {
 }
 
 /// Returns whether `text` is valid in a `Content-Type` header as a type, a subtype and parameters.
-fn is_media_type(text: &str) -> bool {
+pub(super) fn is_media_type(text: &str) -> bool {
     let mut halves = text.splitn(2, '/').map(str::len);
     matches!((halves.next(), halves.next()), (Some(1..), Some(1..)))
         && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))

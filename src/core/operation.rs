@@ -238,6 +238,8 @@ pub(crate) enum Content {
     None,
     Json(Vec<u8>),
     Form(String),
+    /// Any other body, with its media type.
+    Bytes(HeaderValue, Bytes),
     /// Boxed, since few requests have it.
     Multipart(Box<Multipart>),
 }
@@ -249,6 +251,7 @@ impl fmt::Debug for Content {
             Self::None => f.write_str("none"),
             Self::Json(json) => write!(f, "JSON of {} bytes", json.len()),
             Self::Form(form) => write!(f, "form of {} bytes", form.len()),
+            Self::Bytes(_, bytes) => write!(f, "{} bytes", bytes.len()),
             Self::Multipart(multipart) => multipart.fmt(f),
         }
     }
@@ -400,6 +403,11 @@ impl Parts {
         self.content = Content::Json(json);
     }
 
+    /// Sets a body of any media type.
+    pub(super) fn set_body(&mut self, media_type: HeaderValue, body: Bytes) {
+        self.content = Content::Bytes(media_type, body);
+    }
+
     pub(crate) fn set_header(&mut self, name: &str, value: &str) {
         match parse_header("header", name, value) {
             Ok((name, value)) => drop(self.headers.insert(name, value)),
@@ -507,14 +515,13 @@ enum PayloadSource {
 
 impl Payload {
     fn new(content: Content) -> Self {
-        let of_bytes = |media_type, bytes: Bytes| Self {
-            media_type: Some(HeaderValue::from_static(media_type)),
-            source: PayloadSource::Bytes(bytes),
-        };
+        let of_bytes = |media_type, bytes| Self { media_type: Some(media_type), source: PayloadSource::Bytes(bytes) };
+        let of_text = |media_type, text| of_bytes(HeaderValue::from_static(media_type), text);
         match content {
             Content::None => Self { media_type: None, source: PayloadSource::Bytes(Bytes::new()) },
-            Content::Json(json) => of_bytes("application/json", json.into()),
-            Content::Form(form) => of_bytes("application/x-www-form-urlencoded", form.into()),
+            Content::Json(json) => of_text("application/json", json.into()),
+            Content::Form(form) => of_text("application/x-www-form-urlencoded", form.into()),
+            Content::Bytes(media_type, bytes) => of_bytes(media_type, bytes),
             Content::Multipart(multipart) => {
                 Self { media_type: multipart.content_type().ok(), source: PayloadSource::Multipart(multipart) }
             }

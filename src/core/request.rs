@@ -1,6 +1,7 @@
 //! Requests for operations that this crate does not know, with method and path known at run time.
 
-use http::Method;
+use bytes::Bytes;
+use http::{HeaderValue, Method};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,6 +11,7 @@ use super::client::OpenRouterCore;
 use super::download::Download;
 use super::event_stream::StreamItem;
 use super::exchange::Exchange;
+use super::multipart::is_media_type;
 use super::operation::{Operation, Parts};
 use super::raw_events::RawEvents;
 use super::wire::{Json, Root};
@@ -72,6 +74,28 @@ impl Call<Json> {
             Err(error) => {
                 let wrong = InvalidRequestError::new("json", "cannot be encoded as JSON; see the source of this error");
                 self.parts().keep(wrong.caused_by(error));
+            }
+        }
+        self
+    }
+
+    /// Sets a body other than JSON, such as a CSV file, with its media type.
+    ///
+    /// ```no_run
+    /// # async fn upload(client: &openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// use openrouter_kit::http::Method;
+    ///
+    /// let prices = client.request(Method::PUT, "/prices").body("text/csv", "model,price\na/b,1\n").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn body(mut self, media_type: impl AsRef<str>, body: impl Into<Bytes>) -> Self {
+        let media_type = media_type.as_ref();
+        match HeaderValue::from_str(media_type).ok().filter(|_| is_media_type(media_type)) {
+            Some(media_type) => self.parts().set_body(media_type, body.into()),
+            None => {
+                let shown = hidden::text(media_type);
+                self.parts().fail("body", format!("has the media type {shown:?}; write it as in `text/csv`"));
             }
         }
         self

@@ -16,6 +16,9 @@ use crate::core::retry_hints::{Hints, TRANSIENT, may_be_processed};
 use crate::core::sse::SseDecoder;
 use crate::core::wire::Json;
 
+/// The advice for errors of an unknown kind.
+const SEE_BODY: &str = "see `body()` for the whole response";
+
 /// How many bytes of a body are parsed as an error. A response may be much longer; an error never
 /// is.
 const LARGEST_ERROR: usize = 1024 * 1024;
@@ -158,7 +161,7 @@ impl ApiErrorKind {
             | Self::EdgeNetworkTimeout
             | Self::ProviderOverloaded => "try again later or allow fallback models",
             // Also for kinds that a later version of the document adds.
-            _ => "see `body()` for the whole response",
+            _ => SEE_BODY,
         }
     }
 
@@ -468,6 +471,15 @@ impl ApiError {
         is_own_form && ![&self.code, &self.error_type].into_iter().flatten().any(is_timeout)
     }
 
+    /// Returns `true` if the account has no credits left or the key has reached its spending limit; see
+    /// [`Error::is_out_of_credits`](super::Error::is_out_of_credits).
+    pub fn is_out_of_credits(&self) -> bool {
+        let words = [&self.code, &self.error_type];
+        self.kind == ApiErrorKind::PaymentRequired
+            || words.into_iter().flatten().any(|word| is_lack_of_credits(&snake_case(word)))
+            || self.lacks_credits()
+    }
+
     /// Returns whether the limit is the account's credits, which waiting does not restore.
     pub(crate) fn lacks_credits(&self) -> bool {
         self.kind == ApiErrorKind::TooManyRequests && !self.is_transient
@@ -487,7 +499,7 @@ impl ApiError {
                 "the request may have been processed, so check before retrying"
             }
             ApiErrorKind::Other if self.is_transient => ApiErrorKind::ServiceUnavailable.advice(),
-            _ if self.lacks_credits() => ApiErrorKind::PaymentRequired.advice(),
+            _ if self.is_out_of_credits() => ApiErrorKind::PaymentRequired.advice(),
             kind if !kind.is_transient() && is_page(&self.headers, &self.body) => {
                 "the response is an HTML page and not from the API, so check the server URL"
             }
@@ -745,12 +757,15 @@ impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// A longer wait is not shown: it does not help the reader and is often wrong.
         const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
+        // Whoever uses a program does not know its methods.
+        let is_for_users = f.alternate();
+        let method = |name| if is_for_users { "" } else { name };
         self.call.begin(f)?;
         f.write_str("the server responded with ")?;
         if self.status.is_success() {
             f.write_str("an error")?;
             if let Some(code) = &self.code {
-                write!(f, " ({})", OneLine::new(&self.shown(code), LONGEST_WORD, "code()"))?;
+                write!(f, " ({})", OneLine::new(&self.shown(code), LONGEST_WORD, method("code()")))?;
             }
         } else {
             f.write_str(self.status.as_str())?;
@@ -759,7 +774,7 @@ impl fmt::Display for ApiError {
             }
         }
         if !self.message.is_empty() {
-            write!(f, ": {}", OneLine::new(&self.shown(&self.message), LONGEST, "message()"))?;
+            write!(f, ": {}", OneLine::new(&self.shown(&self.message), LONGEST, method("message()")))?;
         } else if let Some(coding) = coding(&self.headers) {
             write!(f, ", with a body compressed as {}", OneLine::new(coding, LONGEST_WORD, ""))?;
         } else if readable(&self.headers, &self.body).is_none() {
@@ -769,7 +784,10 @@ impl fmt::Display for ApiError {
         let wait = self.retry_after.filter(|wait| self.is_retryable() && !wait.is_zero() && *wait <= LONGEST_WAIT);
         match wait {
             Some(wait) => write!(f, "; try again after {}", Wait(wait))?,
-            None => write!(f, "; {}", self.advice())?,
+            None => match self.advice() {
+                SEE_BODY if is_for_users => {}
+                advice => write!(f, "; {advice}")?,
+            },
         }
         self.call.end(f)
     }

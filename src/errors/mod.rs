@@ -30,6 +30,11 @@ pub(crate) use crate::core::transport::Cause;
 use crate::core::transport::{TransportError, TransportErrorKind, advice};
 use crate::core::wire::DecodeError;
 
+/// How a missing API key is reported.
+const KEY_ARGUMENT: &str = "api_key";
+const MISSING_KEY: &str = "is not set, and this operation needs it; set it on the builder, or OPENROUTER_API_KEY in the \
+                           environment and use `from_env`";
+
 /// The error of a call.
 ///
 /// The variants correspond to what the caller can do; each contains an opaque struct with the
@@ -52,6 +57,9 @@ use crate::core::wire::DecodeError;
 ///     }
 /// }
 /// ```
+///
+/// The message is for programmers: it begins with the function that was called, and names options and methods.
+/// `{error:#}` is the same message without them, for the people who use the program.
 #[non_exhaustive]
 pub enum Error {
     /// The server responded with an error, by status or inside a response with status 200.
@@ -156,6 +164,21 @@ impl Error {
         }
     }
 
+    /// Returns `true` if the operation needs an API key and none is set.
+    ///
+    /// A key that the server refuses is an [`ApiError`] of the kind
+    /// [`Unauthorized`](ApiErrorKind::Unauthorized). A text that cannot be a key, such as one with
+    /// spaces, is another [`Error::InvalidRequest`].
+    pub fn is_missing_key(&self) -> bool {
+        matches!(self, Self::InvalidRequest(error) if error.argument == KEY_ARGUMENT && error.message == MISSING_KEY)
+    }
+
+    /// Returns `true` if the account has no credits left or the key has reached its spending limit,
+    /// whatever status and code the server uses for it. Retrying does not help.
+    pub fn is_out_of_credits(&self) -> bool {
+        matches!(self, Self::Api(error) if error.is_out_of_credits())
+    }
+
     /// Returns `true` for [`Error::Timeout`].
     pub const fn is_timeout(&self) -> bool {
         matches!(self, Self::Timeout(_))
@@ -178,6 +201,11 @@ impl Error {
             Self::Api(error) => Some(error),
             _ => None,
         }
+    }
+
+    /// An operation that needs an API key, without one.
+    pub(crate) fn missing_key() -> Self {
+        Self::invalid(KEY_ARGUMENT, MISSING_KEY)
     }
 
     /// Creates an error for an invalid request, parameter or option, named by `argument`.
@@ -356,8 +384,11 @@ impl CallInfo {
         }
     }
 
-    /// Prints the start of every message: what was called, if known.
+    /// Prints the start of every message: what was called, if known. Users of a program did not call it.
     fn begin(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return Ok(());
+        }
         self.function.or(self.operation_id).map_or(Ok(()), |name| write!(f, "{name}: "))
     }
 
@@ -453,6 +484,7 @@ impl fmt::Display for ConnectionError {
                 "the response was cut off before its end, so what arrived is incomplete; it may be charged, so check before \
                  retrying"
             }
+            TransportErrorKind::Request if f.alternate() => "this request cannot be sent; check the server URL",
             TransportErrorKind::Request => {
                 "the transport cannot send this request; check the server URL and the features"
             }
@@ -555,6 +587,12 @@ impl fmt::Display for TimeoutError {
             TimeoutPhase::Total => ("the call did not end", "raise `timeout`"),
         };
         self.call.begin(f)?;
+        // Whoever uses a program does not know its options.
+        let option = match self.phase {
+            _ if !f.alternate() => option,
+            TimeoutPhase::Connect => "check the network",
+            _ => "try again, or allow more time",
+        };
         match self.limit {
             Some(limit) => write!(f, "{what} within {limit:?}; {option}")?,
             None => write!(f, "{what} in time; {option}")?,
@@ -742,6 +780,10 @@ impl fmt::Display for ResponseValidationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.call.begin(f)?;
         if let Extent::Exceeds(option) = self.extent {
+            if f.alternate() {
+                f.write_str("the response is larger than this program accepts")?;
+                return self.call.end(f);
+            }
             write!(f, "the response exceeds `{option}`; raise that option to accept it")?;
             return self.call.end(f);
         }
@@ -762,11 +804,13 @@ impl fmt::Display for ResponseValidationError {
         match foreign {
             Some(text) => {
                 f.write_str("; check the server URL and whether it requires a login; the response starts with ")?;
-                OneLine::new(&hidden::text(&text), LONGEST_WORD, "body()").fmt(f)?;
+                let whole = if f.alternate() { "" } else { "body()" };
+                OneLine::new(&hidden::text(&text), LONGEST_WORD, whole).fmt(f)?;
             }
             None if self.body.trim_ascii().is_empty() => {
                 f.write_str("; check the server URL and any proxy or gateway in between")?
             }
+            None if f.alternate() => f.write_str("; a newer version of this program may know it")?,
             None if self.path.is_empty() => write!(f, "; see {body}")?,
             None => write!(f, "; see {body}, or try a newer version of this crate")?,
         }
@@ -805,7 +849,10 @@ impl HookError {
 impl fmt::Display for HookError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.call.begin(f)?;
-        f.write_str("a hook stopped the call; see the source of this error")?;
+        f.write_str(match f.alternate() {
+            true => "the program stopped the call",
+            false => "a hook stopped the call; see the source of this error",
+        })?;
         self.call.end(f)
     }
 }

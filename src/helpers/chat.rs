@@ -317,6 +317,14 @@ impl ChatStreamChunk {
             None => text_of_parts(&parts(delta.extra.get("content")?)).map(Cow::Owned),
         }
     }
+
+    /// Returns the readable reasoning that this chunk adds to the first choice; `None` if it adds
+    /// none. It is read from the same fields as by [`ChatResult::reasoning_text`].
+    #[inline]
+    pub fn reasoning_text(&self) -> Option<Cow<'_, str>> {
+        let delta = &self.choices.iter().find(|choice| choice.index == 0)?.delta;
+        readable(delta.reasoning.as_deref(), &delta.extra, delta.reasoning_details.as_deref())
+    }
 }
 
 impl ChatResult {
@@ -418,20 +426,31 @@ impl ChatAssistantMessage {
     /// it, else the texts and summaries of the reasoning details.
     #[inline]
     pub fn reasoning_text(&self) -> Option<Cow<'_, str>> {
-        if let Some(text) = self.reasoning.as_deref().filter(|text| !text.is_empty()) {
-            return Some(text.into());
-        }
-        if let Some(text) = self.extra.get("reasoning_content").and_then(Json::as_str) {
-            return Some(text.into());
-        }
-        let details = self.reasoning_details.iter().flatten().filter_map(|detail| match detail {
-            ReasoningDetail::Text(detail) => detail.text.as_deref(),
-            ReasoningDetail::Summary(detail) => Some(detail.summary.as_str()),
-            _ => None,
-        });
-        let text: String = details.collect();
-        (!text.is_empty()).then_some(text.into())
+        readable(self.reasoning.as_deref(), &self.extra, self.reasoning_details.as_deref())
     }
+}
+
+/// The readable reasoning of a message or of a piece of one.
+#[inline]
+fn readable<'a>(
+    reasoning: Option<&'a str>,
+    extra: &'a Extra,
+    details: Option<&'a [ReasoningDetail]>,
+) -> Option<Cow<'a, str>> {
+    let is_something = |text: &&str| !text.is_empty();
+    if let Some(text) = reasoning.filter(is_something) {
+        return Some(text.into());
+    }
+    if let Some(text) = extra.get("reasoning_content").and_then(Json::as_str).filter(is_something) {
+        return Some(text.into());
+    }
+    let details = details.unwrap_or_default().iter().filter_map(|detail| match detail {
+        ReasoningDetail::Text(detail) => detail.text.as_deref(),
+        ReasoningDetail::Summary(detail) => Some(detail.summary.as_str()),
+        _ => None,
+    });
+    let text: String = details.collect();
+    (!text.is_empty()).then_some(text.into())
 }
 
 impl ChatAssistantImage {

@@ -150,6 +150,23 @@ impl Media {
         Ok(Self { name, media_type, format, base64: base64::encode(bytes) })
     }
 
+    /// Reads a file of any kind.
+    #[inline(never)]
+    pub(super) fn read_any(path: &Path) -> Result<(Self, Kind), Error> {
+        Self::read(path, Kind::Document).map(Self::with_kind)
+    }
+
+    /// Takes bytes of any kind.
+    #[inline(never)]
+    pub(super) fn of_any(name: &str, bytes: &[u8]) -> Result<(Self, Kind), Error> {
+        Self::new(name, bytes, Kind::Document).map(Self::with_kind)
+    }
+
+    fn with_kind(self) -> (Self, Kind) {
+        let kind = by_extension(self.format).map_or(Kind::Document, |Format(kind, ..)| *kind);
+        (self, kind)
+    }
+
     /// Returns the file as a `data:` URL.
     pub(super) fn into_data_url(self) -> String {
         data_url(self.media_type, &self.base64)
@@ -279,6 +296,37 @@ macro_rules! media_parts {
             #[inline]
             pub fn file_path(path: impl AsRef<Path>) -> Result<Self, Error> {
                 Media::read(path.as_ref(), Kind::Document).map(Self::document)
+            }
+
+            /// Creates the part that fits a file, from its name and its bytes: an image, audio, a
+            /// video or a document. Its format is recognized by its first bytes, or else by the
+            /// extension of the name.
+            ///
+            /// # Errors
+            /// [`Error::InvalidRequest`] if neither is of a known format.
+            #[inline]
+            pub fn from_bytes(filename: impl AsRef<str>, bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+                Media::of_any(filename.as_ref(), bytes.as_ref()).map(Self::of_kind)
+            }
+
+            /// Creates the part that fits a file, which is read immediately; see
+            /// [`from_bytes`](Self::from_bytes).
+            ///
+            /// # Errors
+            /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known format.
+            #[inline]
+            pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+                Media::read_any(path.as_ref()).map(Self::of_kind)
+            }
+
+            #[inline]
+            fn of_kind((media, kind): (Media, Kind)) -> Self {
+                match kind {
+                    Kind::Image => Self::image_url(media.into_data_url()),
+                    Kind::Audio => Self::input_audio(media.base64, media.format),
+                    Kind::Video => Self::video_url(media.into_data_url()),
+                    Kind::Document | Kind::Pdf => Self::document(media),
+                }
             }
 
             #[inline]

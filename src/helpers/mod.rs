@@ -39,6 +39,8 @@ mod media;
 mod messages;
 #[cfg(feature = "messages")]
 mod messages_stream;
+#[cfg(any(feature = "endpoints", feature = "models"))]
+mod model_id;
 mod partial_json;
 #[cfg(any(feature = "embeddings", feature = "endpoints", feature = "models"))]
 mod pricing;
@@ -63,6 +65,8 @@ pub use batch::BatchResponse;
 pub use chat_stream::ChatAccumulator;
 #[cfg(feature = "messages")]
 pub use messages_stream::MessagesAccumulator;
+#[cfg(any(feature = "endpoints", feature = "models"))]
+pub use model_id::{ModelId, ParseModelIdError};
 pub use partial_json::PartialJson;
 #[cfg(feature = "responses")]
 pub use responses_stream::ResponsesAccumulator;

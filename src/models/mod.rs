@@ -166,6 +166,8 @@ pub mod video_generation;
 #[cfg(feature = "workspaces")]
 pub mod workspaces;
 
+#[cfg(feature = "analytics")]
+pub use self::analytics::{ActivityItem, AnalyticsGetUserActivityParams};
 #[cfg(feature = "api-keys")]
 pub use self::api_keys::{ApiKey, ApiKeysListParams, CreateKeyRequest, CreateKeyResponse, UpdateKeyRequest};
 #[cfg(feature = "batch")]
@@ -188,7 +190,7 @@ pub use self::embeddings::{
     EmbeddingInput, EmbeddingUsage, EmbeddingVector, EmbeddingsListModelsParams,
 };
 #[cfg(feature = "endpoints")]
-pub use self::endpoints::PublicEndpoint;
+pub use self::endpoints::{PercentileStats, PublicEndpoint};
 #[cfg(feature = "files")]
 pub use self::files::{
     FileListResponse, FileProvider, FileResponse, FilesDeleteParams, FilesDownloadParams, FilesListParams,
@@ -220,7 +222,7 @@ pub use self::messages::{
 ))]
 pub use self::model_info::{InputModality, Model, ModelsListResponse, OutputModality, PublicPricing};
 #[cfg(feature = "models")]
-pub use self::models::{ModelResponse, ModelsCountParams, ModelsListParams};
+pub use self::models::{ModelResponse, ModelSort, ModelsCountParams, ModelsListParams};
 #[cfg(feature = "oauth")]
 pub use self::oauth::{CodeChallengeMethod, ExchangeAuthCodeForApiKeyRequest};
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
@@ -252,7 +254,9 @@ pub use self::responses::{
     feature = "responses",
     feature = "system-one"
 ))]
-pub use self::routing::{OpenRouterMetadata, ProviderName, ProviderPreferences, ProviderSort, Quantization};
+pub use self::routing::{
+    OpenRouterMetadata, ProviderName, ProviderPreferences, ProviderPreferencesMaxPrice, ProviderSort, Quantization,
+};
 #[cfg(any(
     feature = "analytics",
     feature = "api-keys",
@@ -282,8 +286,9 @@ pub use self::routing::{OpenRouterMetadata, ProviderName, ProviderPreferences, P
     feature = "workspaces"
 ))]
 pub use self::shared::{
-    CacheControl, ChatToolCallFunction, CostDetails, DataCollection, ImageDetail, InlineAudio, ReasoningEffort,
-    ServiceTier, StopSequences, SupportedParameter, TokenUsage, ToolChoiceMode,
+    CacheControl, ChatToolCallFunction, ContentPartImage, CostDetails, DataCollection, ImageDetail, InlineAudio,
+    MediaUrl, ReasoningEffort, ResetInterval, ServiceTier, StopSequences, SupportedParameter, TokenUsage,
+    ToolChoiceMode,
 };
 #[cfg(feature = "stt")]
 pub use self::stt::{SttMultipartRequest, SttRequest, SttResponse};
@@ -291,7 +296,7 @@ pub use self::stt::{SttMultipartRequest, SttRequest, SttResponse};
 pub use self::tts::SpeechRequest;
 #[cfg(feature = "video-generation")]
 pub use self::video_generation::{
-    VideoGenerationGetVideoContentParams, VideoGenerationRequest, VideoGenerationResponse,
+    FrameImage, FrameType, VideoGenerationGetVideoContentParams, VideoGenerationRequest, VideoGenerationResponse,
     VideoGenerationResponseStatus, VideoModel,
 };
 #[cfg(feature = "workspaces")]

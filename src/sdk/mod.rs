@@ -201,6 +201,12 @@ impl OpenRouter {
         self.core.request(method, path)
     }
 
+    /// Returns the server URL, to which requests go.
+    #[inline]
+    pub fn server_url(&self) -> &str {
+        self.core.server_url()
+    }
+
     /// Returns the core, for the free functions.
     #[inline]
     pub fn core(&self) -> &OpenRouterCore {

@@ -105,6 +105,8 @@ mod scim;
 mod security;
 #[cfg(all(feature = "full", feature = "mock"))]
 mod situations;
+#[cfg(all(feature = "full", feature = "mock"))]
+mod small_needs;
 #[cfg(feature = "tracing")]
 mod spans;
 mod sse;

@@ -9,7 +9,7 @@ use openrouter_kit::core::Call;
 use openrouter_kit::core::wire::Json;
 use openrouter_kit::http::Method;
 
-use crate::attachment::read_stdin;
+use crate::attachment::read_stdin_bytes;
 use crate::client::Context;
 use crate::exit::Failure;
 use crate::output::{self, Target};
@@ -21,8 +21,8 @@ pub(crate) struct ApiArgs {
     method: Method,
     /// Path below the server URL, such as /models/count, with or without a query.
     path: String,
-    /// JSON body: text, `@FILE`, or `-` for standard input.
-    #[arg(short, long, value_name = "JSON")]
+    /// Body: JSON, `@FILE`, or `-` for standard input. It is JSON unless there is another `content-type`.
+    #[arg(short, long, value_name = "BODY")]
     data: Option<String>,
     /// Add a query parameter.
     #[arg(short, long, value_name = "NAME=VALUE", value_parser = parse_pair)]
@@ -36,7 +36,7 @@ pub(crate) struct ApiArgs {
 }
 
 fn parse_method(text: &str) -> Result<Method, String> {
-    text.to_uppercase().parse().map_err(|_| format!("{text:?} is not a method"))
+    text.to_uppercase().parse().map_err(|_| format!("{text:?} is not a method; write one such as GET"))
 }
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {
@@ -51,8 +51,9 @@ fn parse_header(text: &str) -> Result<(String, String), String> {
 
 pub(crate) async fn run(args: ApiArgs, context: Context) -> Result<(), Failure> {
     let target = args.output.as_deref().map(|path| Target::of(Some(path))).transpose()?;
-    let body = args.data.as_deref().map(read_body).transpose()?;
-    let is_stream = body.as_ref().and_then(|body| body.get("stream")?.as_bool()).unwrap_or_default();
+    let body = args.data.as_deref().map(|data| read_body(data, args.media_type())).transpose()?;
+    let is_stream =
+        matches!(&body, Some(Payload::Json(json)) if json.get("stream").and_then(Json::as_bool) == Some(true));
     let call = call(&args, body, &context);
     let outcome = match target {
         Some(target) => match call.download().await {
@@ -77,7 +78,7 @@ pub(crate) async fn run(args: ApiArgs, context: Context) -> Result<(), Failure> 
     }
 }
 
-fn call(args: &ApiArgs, body: Option<Json>, context: &Context) -> Call<Json> {
+fn call(args: &ApiArgs, body: Option<Payload>, context: &Context) -> Call<Json> {
     let (path, query) = args.path.split_once('?').unwrap_or((&args.path, ""));
     let mut call = context.client.request(args.method.clone(), path);
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -87,11 +88,12 @@ fn call(args: &ApiArgs, body: Option<Json>, context: &Context) -> Call<Json> {
     for (name, value) in &args.query {
         call = call.query(name, value);
     }
-    for (name, value) in &args.header {
+    for (name, value) in args.header.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("content-type")) {
         call = call.header(name, value);
     }
     match body {
-        Some(body) => call.json(body),
+        Some(Payload::Json(json)) => call.json(json),
+        Some(Payload::Other(media_type, bytes)) => call.body(media_type, bytes),
         None => call,
     }
 }
@@ -100,11 +102,34 @@ fn decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
-fn read_body(data: &str) -> Result<Json, Failure> {
-    let text = match data.strip_prefix('@') {
-        Some(path) => fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{path}: {error}")))?,
-        None if data == "-" => read_stdin()?,
-        None => data.to_owned(),
+/// The body of a request.
+enum Payload {
+    Json(Json),
+    /// Another media type.
+    Other(String, Vec<u8>),
+}
+
+impl ApiArgs {
+    /// The media type that the user set.
+    fn media_type(&self) -> Option<&str> {
+        self.header.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type")).map(|(_, value)| value.as_str())
+    }
+}
+
+fn read_body(data: &str, media_type: Option<&str>) -> Result<Payload, Failure> {
+    let bytes = match data.strip_prefix('@') {
+        Some(path) => fs::read(path).map_err(|error| Failure::Usage(format!("{path}: {error}")))?,
+        None if data == "-" => read_stdin_bytes()?,
+        None => data.as_bytes().to_vec(),
     };
-    Json::parse(text).map_err(|error| Failure::Usage(format!("the body is not JSON: {error}")))
+    let is_json = |kind: &str| kind.starts_with("application/json") || kind.ends_with("+json");
+    if let Some(media_type) = media_type.filter(|kind| !is_json(kind)) {
+        return Ok(Payload::Other(media_type.to_owned(), bytes));
+    }
+    let wrong = |error: &dyn std::fmt::Display| {
+        let advice = "for another kind of body, set its type, such as -H 'content-type: text/csv'";
+        Failure::Usage(format!("the body is not JSON: {error}; {advice}"))
+    };
+    let text = String::from_utf8(bytes).map_err(|error| wrong(&error))?;
+    Json::parse(text).map(Payload::Json).map_err(|error| wrong(&error))
 }

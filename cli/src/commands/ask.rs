@@ -14,10 +14,12 @@ use crate::client::Context;
 use crate::exit::Failure;
 use crate::format::parse_dollars;
 use crate::output;
-use crate::response::{self, Prompt};
+use crate::response::{self, Prompt, Reply};
+use crate::run::{self, Ran, Show};
 use crate::schema::Schema;
 use crate::session::{Session, SessionArgs};
 use crate::suggest;
+use crate::tools::{ToolArgs, Toolbox};
 
 /// The model if nothing names another: OpenRouter chooses one by the prompt.
 const DEFAULT_MODEL: &str = "openrouter/auto";
@@ -46,7 +48,7 @@ pub(crate) struct AskArgs {
     #[arg(long, conflicts_with_all = ["json", "no_stream", "extract"])]
     pub(crate) jsonl: bool,
 
-    /// Wait for the whole response.
+    /// Print the response when it is complete instead of streaming it.
     #[arg(long)]
     pub(crate) no_stream: bool,
 
@@ -58,12 +60,15 @@ pub(crate) struct AskArgs {
     #[arg(short, long)]
     pub(crate) usage: bool,
 
-    /// Do not show the reasoning of the model.
+    /// Hide the model's reasoning.
     #[arg(short = 'R', long)]
     pub(crate) hide_reasoning: bool,
 
     #[command(flatten)]
     pub(crate) session: SessionArgs,
+
+    #[command(flatten)]
+    pub(crate) tools: ToolArgs,
 }
 
 /// Which model is asked, and how.
@@ -73,7 +78,7 @@ pub(crate) struct ModelArgs {
     #[arg(short, long = "model", value_name = "MODEL")]
     pub(crate) models: Vec<String>,
 
-    /// Choose the model whose name contains these words.
+    /// Use the model whose name contains these words.
     #[arg(short, long, value_name = "WORDS", conflicts_with = "models")]
     pub(crate) query: Option<String>,
 
@@ -85,7 +90,7 @@ pub(crate) struct ModelArgs {
     #[arg(short, long = "option", value_name = "NAME=VALUE", value_parser = parse_option)]
     pub(crate) options: Vec<(String, Value)>,
 
-    /// Refuse or cut off what could cost more US dollars than this.
+    /// Maximum cost in US dollars: the response is kept short enough, or the prompt is refused.
     #[arg(long, value_name = "USD", value_parser = parse_dollars)]
     pub(crate) max_cost: Option<Usd>,
 }
@@ -167,18 +172,68 @@ pub(crate) async fn run(args: AskArgs, global: &Global) -> Result<(), Failure> {
         prompt.request.response_format = Some(schema.response_format());
         prompt.request.provider = Some(ProviderPreferences::new().require_parameters(true));
     }
-    if let Some(limit) = args.model.max_cost {
-        Budget::new(limit).apply(&mut prompt, &context).await?;
-    }
-
-    let outcome = respond(&args, &prompt, schema.as_ref(), &context).await;
-    if let Err(Failure::Call(error)) = &outcome {
+    args.tools.add_web(&mut prompt);
+    let mut budget = args.model.max_cost.map(Budget::new);
+    let (reply, outcome) = match args.tools.open(&context).await? {
+        Some(mut toolbox) => {
+            let ran = run_tools(&args, &mut toolbox, &prompt, schema.as_ref(), budget.as_mut(), &context).await;
+            // Calls may have had their effects, so that the conversation keeps them however the run ended.
+            let outcome = print(&args, &ran, schema.as_ref(), context.json);
+            (ran.reply, ran.outcome.and(outcome))
+        }
+        None => {
+            if let Some(budget) = &mut budget {
+                budget.apply(&mut prompt, &context).await?;
+            }
+            match respond(&args, &prompt, schema.as_ref(), &context).await {
+                Ok(result) => (result.as_ref().map(Reply::from).unwrap_or_default(), Ok(())),
+                Err(failure) => (Reply::default(), Err(failure)),
+            }
+        }
+    };
+    session.add(sent, reply)?;
+    if let Some(error) = outcome.as_ref().err().and_then(Failure::as_call) {
         let requested: Vec<_> = models.iter().map(String::as_str).collect();
         suggest::similar(&requested, error, &context).await;
     }
-    match outcome? {
-        Some(result) => session.add(sent, &result),
-        None => Ok(()),
+    outcome
+}
+
+async fn run_tools(
+    args: &AskArgs,
+    toolbox: &mut Toolbox,
+    prompt: &Prompt,
+    schema: Option<&Schema>,
+    budget: Option<&mut Budget>,
+    context: &Context,
+) -> Ran {
+    let show = if args.jsonl {
+        Show::Events
+    } else if context.json || args.no_stream || args.extract || schema.is_some() {
+        Show::Nothing
+    } else {
+        Show::Text { reasoning: !args.hide_reasoning && io::stderr().is_terminal() }
+    };
+    let ran = toolbox.run(prompt, schema, show, budget, context).await;
+    if args.usage {
+        run::show_usage(&ran.run, &ran.reply);
+    }
+    ran
+}
+
+/// Prints what a run came to, as far as it was not shown.
+fn print(args: &AskArgs, ran: &Ran, schema: Option<&Schema>, json: bool) -> Result<(), Failure> {
+    if ran.outcome.is_err() || args.jsonl {
+        return Ok(());
+    }
+    let checked = schema.zip(ran.parsed.clone()).map(|(schema, parsed)| schema.check(parsed)).transpose()?;
+    let text = ran.text.as_deref().unwrap_or_default();
+    match checked {
+        _ if json => output::json(&ran.run),
+        Some(json) => output::line(json),
+        None if args.extract => output::line(first_code_block(text).unwrap_or(text).trim_end()),
+        None if text.is_empty() => Ok(()),
+        None => output::line(text.trim_end_matches('\n')),
     }
 }
 
@@ -199,7 +254,7 @@ async fn respond(
             response::show_usage(&result);
         }
         if let Some(schema) = schema {
-            let json = schema.check(&result).inspect_err(|_| response::warn(&result))?;
+            let json = schema.check(result.parse()).inspect_err(|_| response::warn(&result))?;
             if !context.json {
                 output::line(json)?;
                 return Ok(Some(result));

@@ -14,7 +14,7 @@ use crate::cli::Global;
 use crate::client::{Context, KeySource, key};
 use crate::config::Config;
 use crate::exit::Failure;
-use crate::format::rounded;
+use crate::format::{parse_amount, rounded};
 use crate::keys::{self, Store};
 use crate::output;
 
@@ -31,7 +31,7 @@ pub(crate) struct AuthArgs {
 enum Action {
     /// Sign in with a browser and save the key that OpenRouter makes for this program.
     Login(LoginArgs),
-    /// Show which key is used, where it is and what it may spend.
+    /// Show which key is used, where it is stored, and its spending limit.
     Status,
     /// Delete the saved key of the profile.
     Logout,
@@ -39,20 +39,20 @@ enum Action {
 
 #[derive(Args, Debug)]
 struct LoginArgs {
-    /// Where to save the key; without it, the keyring if there is one, or else the file.
+    /// Where to save the key [default: the keyring, or the file if there is no keyring].
     #[arg(long, value_enum)]
     store: Option<Store>,
     /// Read a key from standard input instead of signing in.
     #[arg(long)]
     with_key: bool,
-    /// Only print the address, without opening a browser.
+    /// Print the address without opening a browser.
     #[arg(long)]
     no_browser: bool,
-    /// Port of this computer to which the browser returns; 0 is any.
+    /// Local port that the browser returns to; 0 picks a free one.
     #[arg(long, default_value_t = 3000)]
     port: u16,
-    /// The most that the key may spend, in US dollars.
-    #[arg(long, value_name = "USD")]
+    /// Spending limit of the key in US dollars.
+    #[arg(long, value_name = "USD", value_parser = parse_amount)]
     limit: Option<f64>,
 }
 
@@ -204,7 +204,7 @@ async fn status(profile: &str, config: &Config, global: &Global) -> Result<(), F
                 KeySource::Store(store) => store.name().to_owned(),
             }),
         ),
-        ("server", Some(context.client.core().server_url().to_owned())),
+        ("server", Some(context.client.server_url().to_owned())),
         ("spent", Some(rounded(data.usage))),
         ("limit", data.limit.map(rounded)),
         ("left", data.limit_remaining.map(rounded)),

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::Args;
-use openrouter_kit::models::{ChatMessage, ChatResult};
+use openrouter_kit::models::{ChatMessage, ChatResult, ResponsesTool};
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -20,15 +20,18 @@ use crate::config::{create_private_dir, data_dir, open_private};
 use crate::exit::Failure;
 use crate::format::dollars;
 use crate::output;
-use crate::response::{self, Prompt};
+use crate::response::{self, Prompt, Reply};
+use crate::run::Show;
 use crate::session::{Session, SessionArgs};
 use crate::suggest;
+use crate::tools::{ToolArgs, Toolbox};
 
 const HELP: &str = "\
 /model [MODEL]   show or change the model
 /system [TEXT]   show or change the system prompt
 /save NAME       save the conversation under a name
 /retry           ask the last question again
+/tools           list the tools that the model may call
 /cost            show what the conversation has cost
 /quit            end the conversation (or Ctrl-D)
 
@@ -43,9 +46,12 @@ pub(crate) struct ChatArgs {
     #[command(flatten)]
     session: SessionArgs,
 
-    /// Do not show the reasoning of the model.
+    /// Hide the model's reasoning.
     #[arg(short = 'R', long)]
     hide_reasoning: bool,
+
+    #[command(flatten)]
+    tools: ToolArgs,
 }
 
 /// A conversation and what belongs to it.
@@ -54,6 +60,7 @@ struct Chat {
     session: Session,
     prompt: Prompt,
     system: Option<String>,
+    tools: Option<Toolbox>,
     budget: Option<Budget>,
     cost: f64,
     /// The last question, if it got no response.
@@ -66,8 +73,16 @@ type LineEditor = Editor<Lines, FileHistory>;
 pub(crate) async fn run(args: ChatArgs, context: Context) -> Result<(), Failure> {
     let session = Session::open(&args.session, context.profile.save.unwrap_or(true))?;
     let models = args.model.models(&context).await?;
+    let mut prompt = args.model.prompt(&models);
+    args.tools.add_web(&mut prompt);
+    // What starts the servers may take long, or forever.
+    let tools = tokio::select! {
+        tools = args.tools.open(&context) => tools?,
+        _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
+    };
     let mut chat = Chat {
-        prompt: args.model.prompt(&models),
+        prompt,
+        tools,
         system: args.model.system(&context),
         budget: args.model.max_cost.map(Budget::new),
         cost: 0.0,
@@ -172,6 +187,7 @@ impl Chat {
                 self.session.save_as(name)?;
                 output::note(format_args!("saved; continue it with `openrouter chat --session {name}`"));
             }
+            ("/tools", _) => self.list_tools(),
             ("/cost", _) => output::note(dollars(self.cost)),
             ("/retry", _) => self.retry().await?,
             (command, _) if command.starts_with('/') && !command.get(1..).unwrap_or_default().contains('/') => {
@@ -208,21 +224,62 @@ impl Chat {
         let is_replaced = |message: &ChatMessage| system.is_some() && matches!(message, ChatMessage::System(_));
         let history = self.session.messages().take(kept).filter(|message| !is_replaced(message));
         prompt.request.messages = system.iter().chain(history).chain([&question]).cloned().collect();
-        if let Some(budget) = &mut self.budget {
-            budget.apply(&mut prompt, &self.context).await?;
-        }
-        let result = self.respond(&prompt).await;
-        if let Err(Failure::Call(error)) = &result {
+        let (reply, outcome) = match &mut self.tools {
+            Some(tools) => {
+                let show = Show::Text { reasoning: self.shows_reasoning };
+                let ran = tools.run(&prompt, None, show, self.budget.as_mut(), &self.context).await;
+                self.cost += ran.run.usage().cost.as_f64();
+                if let Some(text) = ran.text.filter(|_| ran.outcome.is_ok()) {
+                    output::line(text.trim_end_matches('\n'))?;
+                }
+                (ran.reply, ran.outcome)
+            }
+            None => {
+                if let Some(budget) = &mut self.budget {
+                    budget.apply(&mut prompt, &self.context).await?;
+                }
+                match self.respond(&prompt).await {
+                    Ok(result) => {
+                        self.cost += result.as_ref().and_then(ChatResult::cost).unwrap_or_default();
+                        if let Some(result) = &result {
+                            response::warn(result);
+                        }
+                        (result.as_ref().map(Reply::from).unwrap_or_default(), Ok(()))
+                    }
+                    Err(failure) => (Reply::default(), Err(failure)),
+                }
+            }
+        };
+        if let Some(error) = outcome.as_ref().err().and_then(Failure::as_call) {
             let model = prompt.request.model.as_deref().unwrap_or_default();
             suggest::similar(&[model], error, &self.context).await;
         }
-        let Some(result) = result? else { return Ok(()) };
-        self.failed = None;
-        self.cost += result.cost().unwrap_or_default();
-        response::warn(&result);
-        self.session.truncate(kept)?;
-        let sent = system.filter(|_| kept == 0).into_iter().chain([question]).collect();
-        self.session.add(sent, &result)
+        if !reply.messages.is_empty() {
+            self.failed = None;
+            self.session.truncate(kept)?;
+            let sent = system.filter(|_| kept == 0).into_iter().chain([question]).collect();
+            self.session.add(sent, reply)?;
+        }
+        match outcome {
+            // It ends the response, and not the conversation.
+            Err(Failure::Interrupted) => {
+                output::note("stopped");
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn list_tools(&self) {
+        let Some(tools) = &self.tools else { return output::note("no tools; start the chat with --mcp") };
+        for tool in tools.tools() {
+            let mark = if tools.approval.is_allowed(tool.name()) { " (runs without asking)" } else { "" };
+            let about = match tool.definition() {
+                ResponsesTool::Function(function) => function.description.clone().unwrap_or_default(),
+                _ => String::new(),
+            };
+            output::note(format_args!("{}{mark}  {}", output::one_line(tool.name()), output::shortened(&about)));
+        }
     }
 
     /// Shows the response until it ends or is interrupted. What was shown by then belongs to the conversation.
@@ -264,7 +321,7 @@ impl Chat {
 
     fn count(&mut self, result: Option<&ChatResult>) {
         if let Some(budget) = &mut self.budget {
-            budget.count(result);
+            budget.count(result.and_then(ChatResult::cost));
         }
     }
 }

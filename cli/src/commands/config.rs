@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use openrouter_kit::serde_json::{Map, Value, json};
 
 use crate::cli::Global;
-use crate::config::{Config, config_file};
+use crate::config::{Config, config_file, without_keys};
 use crate::exit::Failure;
 use crate::keys;
 use crate::output;
@@ -27,7 +27,8 @@ pub(crate) fn run(args: ConfigArgs, global: &Global) -> Result<(), Failure> {
     match args.action {
         Action::Path => output::line(config_file()?.display()),
         Action::Show => {
-            let config = Config::load()?;
+            let mut config = Config::load()?;
+            hide_keys(&mut config);
             let (profile, _) = config.profile_name(global.profile.as_deref());
             let names = config.profiles.keys().chain([&profile]).collect::<std::collections::BTreeSet<_>>();
             let mut places = Vec::new();
@@ -47,5 +48,17 @@ pub(crate) fn run(args: ConfigArgs, global: &Global) -> Result<(), Failure> {
             }
             Ok(())
         }
+    }
+}
+
+/// Hides keys that were written where no keys belong.
+fn hide_keys(config: &mut Config) {
+    for server in config.mcp.values_mut() {
+        for text in [&mut server.command, &mut server.url].into_iter().flatten() {
+            *text = without_keys(text);
+        }
+    }
+    for text in config.profiles.values_mut().filter_map(|profile| profile.system.as_mut()) {
+        *text = without_keys(text);
     }
 }

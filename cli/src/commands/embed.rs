@@ -12,7 +12,7 @@ use crate::output;
 
 #[derive(Args, Debug)]
 pub(crate) struct EmbedArgs {
-    /// Texts; without any, each line of standard input is one.
+    /// Texts to embed [default: the lines of standard input].
     texts: Vec<String>,
     /// Model, see `openrouter models --output embeddings`.
     #[arg(short, long)]

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use openrouter_kit::models::ImageGenerationRequest;
-use openrouter_kit::models::shared::{ContentPartImage, MediaUrl};
+use openrouter_kit::models::{ContentPartImage, ImageGenerationRequest, MediaUrl};
 
 use crate::attachment::read_image;
 use crate::client::Context;
@@ -14,18 +13,18 @@ use crate::output::{self, Target};
 
 #[derive(Args, Debug)]
 pub(crate) struct ImageArgs {
-    /// What to draw.
+    /// Description of the image.
     prompt: String,
     /// Model, see `openrouter models --output image`.
     #[arg(short, long)]
     model: String,
-    /// Image to start from: a path or a URL; repeat it for several.
+    /// Image to start from: a path or a URL; repeatable.
     #[arg(short, long = "attach", value_name = "FILE|URL")]
     attachments: Vec<String>,
     /// File to write; `-` is standard output. Several images are numbered.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// How many images.
+    /// Number of images.
     #[arg(short = 'n', long, value_name = "COUNT")]
     count: Option<u32>,
     /// Size in pixels, such as 1024x1024.

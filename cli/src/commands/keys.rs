@@ -4,12 +4,11 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use clap::{Args, Subcommand, ValueEnum};
 use openrouter_kit::core::wire::Patch;
-use openrouter_kit::models::shared::ResetInterval;
-use openrouter_kit::models::{ApiKey, ApiKeysListParams, CreateKeyRequest, UpdateKeyRequest};
+use openrouter_kit::models::{ApiKey, ApiKeysListParams, CreateKeyRequest, ResetInterval, UpdateKeyRequest};
 
 use crate::client::Context;
 use crate::exit::Failure;
-use crate::format::rounded;
+use crate::format::{parse_amount, rounded};
 use crate::keys as store;
 use crate::output::{self, Column, Table};
 
@@ -27,20 +26,20 @@ enum Action {
         #[arg(long)]
         disabled: bool,
     },
-    /// Create a key and print it: it is never shown again.
+    /// Create a key and print it. It cannot be shown again.
     Create {
         /// Name of the key.
         name: String,
-        /// The most that the key may spend, in US dollars.
-        #[arg(long, value_name = "USD")]
+        /// Spending limit in US dollars.
+        #[arg(long, value_name = "USD", value_parser = parse_amount)]
         limit: Option<f64>,
-        /// How often the limit starts anew.
+        /// How often the limit resets.
         #[arg(long, value_enum)]
         limit_reset: Option<Reset>,
         /// When the key expires, such as 2027-01-31T00:00:00Z.
         #[arg(long, value_name = "TIME")]
         expires_at: Option<String>,
-        /// Save the key as that of this profile instead of printing it.
+        /// Save the key for this profile instead of printing it.
         #[arg(long, value_name = "PROFILE")]
         save_as: Option<String>,
     },
@@ -51,24 +50,24 @@ enum Action {
         /// New name.
         #[arg(long)]
         name: Option<String>,
-        /// The most that the key may spend, in US dollars, or `none`.
+        /// Spending limit in US dollars, or `none`.
         #[arg(long, value_name = "USD", value_parser = parse_limit)]
         limit: Option<Limit>,
-        /// How often the limit starts anew.
+        /// How often the limit resets.
         #[arg(long, value_enum)]
         limit_reset: Option<Reset>,
-        /// Stop the key from being used.
+        /// Disable the key.
         #[arg(long, conflicts_with = "enable")]
         disable: bool,
-        /// Let the key be used again.
+        /// Enable the key.
         #[arg(long)]
         enable: bool,
     },
-    /// Delete a key. Programs that use it stop working.
+    /// Delete a key. Programs that use it will stop working.
     Delete {
         /// Hash of the key, see `openrouter keys list`.
         hash: String,
-        /// Do not ask.
+        /// Do not ask for confirmation.
         #[arg(short, long)]
         yes: bool,
     },
@@ -90,10 +89,7 @@ struct Limit(Option<f64>);
 fn parse_limit(text: &str) -> Result<Limit, String> {
     match text {
         "none" => Ok(Limit(None)),
-        text => match text.parse() {
-            Ok(amount) => Ok(Limit(Some(amount))),
-            Err(_) => Err("write an amount of US dollars, or none".to_owned()),
-        },
+        text => parse_amount(text).map(|amount| Limit(Some(amount))).map_err(|error| format!("{error}, or none")),
     }
 }
 
@@ -134,7 +130,7 @@ pub(crate) async fn run(args: KeysArgs, context: Context) -> Result<(), Failure>
             if context.json {
                 return output::json(&created);
             }
-            output::note(format_args!("{} ({}); it is never shown again:", created.data.name, created.data.hash));
+            output::note(format_args!("{} ({}); it cannot be shown again:", created.data.name, created.data.hash));
             output::line(created.key.expose())
         }
         Action::Update { hash, name, limit, limit_reset, disable, enable } => {

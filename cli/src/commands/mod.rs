@@ -17,6 +17,7 @@ pub(crate) mod mock;
 pub(crate) mod models;
 pub(crate) mod replay;
 pub(crate) mod rerank;
+pub(crate) mod skill;
 pub(crate) mod speech;
 pub(crate) mod transcribe;
 pub(crate) mod usage;
@@ -49,6 +50,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Auth(args)) => auth::run(args, global).await,
         Some(Command::Config(args)) => config::run(args, global),
         Some(Command::Mock(args)) => mock::run(args).await,
+        Some(Command::Skill(args)) => skill::run(args),
         Some(Command::Replay(args)) => replay::run(args).await,
         Some(Command::Devtools(args)) => devtools::run(args, global).await,
         Some(Command::Completions(args)) => completions::run(args),

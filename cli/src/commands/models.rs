@@ -1,10 +1,8 @@
 //! `models`: what there is, what it can do and what it costs.
 
 use clap::{Args, Subcommand, ValueEnum};
-use openrouter_kit::helpers::{Consumption, ModelNeeds, Usd};
-use openrouter_kit::models::endpoints::PercentileStats;
-use openrouter_kit::models::models::ModelSort;
-use openrouter_kit::models::{Model, ModelsListParams, PublicEndpoint};
+use openrouter_kit::helpers::{Consumption, ModelId, ModelNeeds, Usd};
+use openrouter_kit::models::{Model, ModelSort, ModelsListParams, PercentileStats, PublicEndpoint};
 
 use crate::client::Context;
 use crate::exit::Failure;
@@ -57,7 +55,7 @@ enum Action {
         /// Tokens of the response.
         #[arg(long, value_name = "TOKENS", default_value = "1k", value_parser = parse_tokens)]
         completion_tokens: i64,
-        /// How many models to list.
+        /// Number of models to list.
         #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 10)]
         count: usize,
     },
@@ -216,10 +214,10 @@ async fn list(filter: &Filter, words: Option<String>, context: &Context) -> Resu
     Ok(())
 }
 
-/// Splits an id as the API wants it.
-async fn parts<'a>(model: &'a str, context: &Context) -> Result<(&'a str, &'a str), Failure> {
-    if let Some(parts) = model.split_once('/') {
-        return Ok(parts);
+/// Reads the id of a model. One without its author gets suggestions.
+async fn read_id(model: &str, context: &Context) -> Result<ModelId, Failure> {
+    if let Ok(id) = model.parse() {
+        return Ok(id);
     }
     let models = context.client.models().list().await?.data;
     let similar = suggest::nearest(model, models.iter().map(|model| model.id.as_str())).join(", ");
@@ -228,9 +226,8 @@ async fn parts<'a>(model: &'a str, context: &Context) -> Result<(&'a str, &'a st
 }
 
 async fn show(name: &str, context: &Context) -> Result<(), Failure> {
-    let name = context.config.model(name);
-    let (author, slug) = parts(&name, context).await?;
-    let response = context.client.models().get(author, slug).with_response().await?;
+    let id = read_id(&context.config.model(name), context).await?;
+    let response = context.client.models().get(id.author(), id.slug()).with_response().await?;
     if context.json {
         return output::body(&response.body);
     }
@@ -255,9 +252,8 @@ async fn show(name: &str, context: &Context) -> Result<(), Failure> {
 }
 
 async fn endpoints(name: &str, order: Option<EndpointOrder>, context: &Context) -> Result<(), Failure> {
-    let name = context.config.model(name);
-    let (author, slug) = parts(&name, context).await?;
-    let mut response = context.client.endpoints().list(author, slug).await?;
+    let id = read_id(&context.config.model(name), context).await?;
+    let mut response = context.client.endpoints().list(id.author(), id.slug()).await?;
     let found = &mut response.data.endpoints;
     let median = |stats: &Option<PercentileStats>| stats.as_ref().map(|stats| stats.p50);
     let price = |endpoint: &PublicEndpoint| endpoint.pricing.cost(Consumption::new(1_000, 1_000)).ok();

@@ -10,14 +10,14 @@ use crate::output::{self, Column, Table};
 
 #[derive(Args, Debug)]
 pub(crate) struct RerankArgs {
-    /// What is looked for.
+    /// Search query.
     query: String,
-    /// Documents; without any, each line of standard input is one.
+    /// Documents to sort [default: the lines of standard input].
     documents: Vec<String>,
     /// Model, see `openrouter models --output rerank`.
     #[arg(short, long)]
     model: String,
-    /// Only the best documents.
+    /// Number of documents to return.
     #[arg(short = 'n', long, value_name = "COUNT")]
     top: Option<u32>,
 }

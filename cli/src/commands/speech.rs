@@ -12,7 +12,7 @@ use crate::output::Target;
 
 #[derive(Args, Debug)]
 pub(crate) struct SpeechArgs {
-    /// What to say; without it, standard input.
+    /// Text to read aloud [default: standard input].
     text: Option<String>,
     /// Model, see `openrouter models --output speech`.
     #[arg(short, long)]
@@ -20,13 +20,13 @@ pub(crate) struct SpeechArgs {
     /// File to write; `-` is standard output.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Voice, which depends on the model.
+    /// Voice; the choice depends on the model.
     #[arg(long)]
     voice: Option<String>,
     /// Format, such as mp3 or pcm.
     #[arg(long)]
     format: Option<String>,
-    /// Speed, where 1 is normal.
+    /// Speed; 1 is normal.
     #[arg(long)]
     speed: Option<f64>,
 }

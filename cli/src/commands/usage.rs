@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
-use openrouter_kit::models::analytics::{ActivityItem, AnalyticsGetUserActivityParams};
+use openrouter_kit::models::{ActivityItem, AnalyticsGetUserActivityParams};
 
 use crate::client::Context;
 use crate::exit::Failure;
@@ -12,10 +12,10 @@ use crate::output::{self, Column, Table};
 
 #[derive(Args, Debug)]
 pub(crate) struct UsageArgs {
-    /// What to sum by.
+    /// What to group by.
     #[arg(long, value_enum, default_value = "day")]
     by: Group,
-    /// Only the last days, such as 7d; at most 30d.
+    /// Only the most recent days, such as 7d; at most 30d.
     #[arg(long, value_name = "DAYS", value_parser = parse_days)]
     since: Option<u64>,
     /// Only calls with the key of this hash, see `openrouter keys list`.

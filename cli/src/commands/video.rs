@@ -4,9 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use openrouter_kit::models::shared::MediaUrl;
-use openrouter_kit::models::video_generation::{FrameImage, FrameType};
-use openrouter_kit::models::{VideoGenerationRequest, VideoGenerationResponse};
+use openrouter_kit::models::{FrameImage, FrameType, MediaUrl, VideoGenerationRequest, VideoGenerationResponse};
 
 use crate::attachment::read_image;
 use crate::client::Context;
@@ -16,16 +14,16 @@ use crate::output::{self, Target};
 
 #[derive(Args, Debug)]
 pub(crate) struct VideoArgs {
-    /// What the video shows.
+    /// Description of the video.
     #[arg(required_unless_present = "job")]
     prompt: Option<String>,
     /// Model, see `openrouter models --output video`.
     #[arg(short, long, required_unless_present = "job")]
     model: Option<String>,
-    /// Return to a job that was started before, instead of starting one.
+    /// Continue with an existing job instead of starting one.
     #[arg(long, value_name = "ID", conflicts_with_all = ["prompt", "model"])]
     job: Option<String>,
-    /// Wait for the video and save it. Without it, the id of the job is printed.
+    /// Wait for the video and save it, instead of printing the id of the job.
     #[arg(long)]
     wait: bool,
     /// File to write; `-` is standard output.
@@ -43,7 +41,7 @@ pub(crate) struct VideoArgs {
     /// Image that the video starts with: a path or a URL.
     #[arg(long, value_name = "FILE|URL", conflicts_with = "job")]
     first_frame: Option<String>,
-    /// Pause between two looks at the job.
+    /// Time between two checks of the job.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
     poll_interval: Duration,
 }

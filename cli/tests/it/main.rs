@@ -17,8 +17,13 @@ mod devtools;
 mod media;
 mod mock;
 mod models;
+mod skill;
+#[cfg(unix)]
+mod strange_terminals;
 mod support;
 #[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod tools;
 #[cfg(unix)]
 mod viewer;

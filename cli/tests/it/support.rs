@@ -174,3 +174,19 @@ pub(crate) fn model(id: &str, prompt: &str, completion: &str) -> Value {
         "per_request_limits": null, "default_parameters": null, "links": {"details": "/x"},
     })
 }
+
+/// Waits until something that another process does has happened.
+pub(crate) fn soon(has_happened: impl Fn() -> bool) {
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !has_happened() {
+        assert!(std::time::Instant::now() < limit, "it has not happened");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+/// Runs a command whose standard output nobody reads any more.
+pub(crate) fn into_closed_pipe(mut command: Command) -> Ran {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    ran(command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap())
+}

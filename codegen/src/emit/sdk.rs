@@ -97,6 +97,8 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
          \x20   /// Creates a request for an operation that this crate does not know, such as\n\
          \x20   /// one that is newer. See [`OpenRouterCore::request`].\n    #[inline]\n\
          \x20   pub fn request(&self, method: Method, path: impl Into<String>) -> Call<Json> {\n        self.core.request(method, path)\n    }\n\n\
+         \x20   /// Returns the server URL, to which requests go.\n    #[inline]\n\
+         \x20   pub fn server_url(&self) -> &str {\n        self.core.server_url()\n    }\n\n\
          \x20   /// Returns the core, for the free functions.\n    #[inline]\n    pub fn core(&self) -> &OpenRouterCore {\n        &self.core\n    }\n",
     );
     root.extend(accessors.into_values());
