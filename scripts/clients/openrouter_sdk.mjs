@@ -44,7 +44,7 @@ function* methods(owner, path, seen) {
   }
 }
 
-/** The request of a method: parameters beside the body, which has a name of its own. */
+/** The request of a method: parameters next to the body, which has a name of its own. */
 function request({ source }, { parameters, body, form }, stream) {
   const file = { fileName: "file.txt", content: new Blob(["A file"]) };
   const sent = source.includes("new FormData()") ? { ...deep(form), file } : deep(stream === null ? body : { ...body, stream });

@@ -240,7 +240,7 @@ fn wav() -> Vec<u8> {
     file
 }
 
-/// A film without tracks.
+/// A video without tracks.
 fn mp4() -> Vec<u8> {
     let mut header = vec![0; 100];
     // Time scale, rate, volume, the unit matrix and the next track (ISO/IEC 14496-12, 8.2.2).

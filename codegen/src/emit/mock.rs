@@ -37,7 +37,7 @@ fn text(text: &str) -> Node {
     Node::Text(text.to_owned())
 }
 
-/// The first schema of success: status, media type, and what stands there.
+/// The first schema of success: status, media type, and its schema.
 fn successes(operation: &Node) -> impl Iterator<Item = (&str, Option<(&str, &Node)>)> {
     let responses = operation.get("responses").map_or(&[][..], Node::members);
     responses.iter().filter(|(status, _)| status.starts_with('2')).flat_map(|(status, response)| {
@@ -104,7 +104,7 @@ impl<'a> Schemas<'a> {
         Node::Map(members)
     }
 
-    /// What stands behind a reference.
+    /// The schema that a reference names.
     fn follow(&self, mut schema: &'a Node) -> &'a Node {
         for _ in 0..16 {
             let name = schema.text_of("$ref").and_then(|reference| reference.strip_prefix("#/components/schemas/"));
@@ -163,7 +163,7 @@ impl<'a> Schemas<'a> {
     }
 
     /// What of a body is checked: the kind of each member, `?` for null as well and `!` behind the name of one that is
-    /// required. `None` where there is nothing to check.
+    /// required. `None` if there is nothing to check.
     fn shape(&self, schema: &'a Node, depth: usize) -> Option<Node> {
         let schema = self.follow(schema);
         let null = if self.is_nullable(schema) { "?" } else { "" };
