@@ -346,10 +346,6 @@ fn line(text: impl std::fmt::Display) -> Result<(), Failure> {
     output::line(output::visible(&text.to_string()))
 }
 
-fn one_line(text: &str) -> String {
-    text.replace(char::is_control, " ")
-}
-
 fn timeline(attempt: &Attempt, end: Option<f64>) -> Result<(), Failure> {
     let mut steps = vec![format!("sent at {}", milliseconds(attempt.at))];
     if let Some(head) = &attempt.head {
@@ -360,7 +356,7 @@ fn timeline(attempt: &Attempt, end: Option<f64>) -> Result<(), Failure> {
     }
     match &attempt.failed {
         Some(failed) => {
-            steps.push(format!("failed at {}: {}", milliseconds(failed.at), one_line(&failed.error)));
+            steps.push(format!("failed at {}: {}", milliseconds(failed.at), output::one_line(&failed.error)));
             steps.extend(failed.wait.map(|wait| format!("waits {}", milliseconds(wait))));
         }
         None => steps.extend(end.map(|end| format!("ended at {}", milliseconds(end)))),
@@ -396,8 +392,8 @@ fn conversation(messages: &[Message], title: &str) -> Result<(), Failure> {
             };
             line(format_args!(
                 "  {}{}: {}",
-                one_line(&message.role),
-                one_line(&kind),
+                output::one_line(&message.role),
+                output::one_line(&kind),
                 part.text.replace('\n', "\n    ")
             ))?;
         }

@@ -1,6 +1,7 @@
 //! Installing the skill for coding agents.
 
 use std::fs;
+use std::path::Path;
 
 use crate::support::World;
 
@@ -33,6 +34,24 @@ fn the_skill_is_written_where_agents_look_for_it() {
     }
     assert_eq!(world.run(&["skill", "install", "--dir", "elsewhere"]).code, 0);
     assert!(world.path(&format!("elsewhere/{FILE}")).exists());
+}
+
+/// The package of the command line has a copy, since a package contains only files of its own directory.
+#[test]
+fn the_skill_that_is_installed_is_that_of_the_repository() {
+    let world = World::new();
+    let ran = world.run(&["skill", "install"]);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../skills");
+    let names: Vec<&str> = ran.stdout.lines().filter_map(|line| line.strip_prefix(".agents/skills/")).collect();
+    for name in &names {
+        let expected = fs::read_to_string(source.join(name)).unwrap();
+        assert!(
+            world.read(&format!(".agents/skills/{name}")) == expected,
+            "{name}: copy skills/openrouter-kit to cli/skills"
+        );
+    }
+    let references = fs::read_dir(source.join("openrouter-kit/references")).unwrap().count();
+    assert_eq!(names.len(), references + 1, "{names:?}");
 }
 
 #[test]
