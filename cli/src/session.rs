@@ -85,7 +85,7 @@ impl Session {
         self.entries.len()
     }
 
-    /// Adds a turn: the messages that were sent, and what came back. Without anything that came back there is no turn.
+    /// Adds a turn: the messages that were sent and the response to them. Adds nothing if the response is empty.
     pub(crate) fn add(&mut self, sent: Vec<ChatMessage>, reply: Reply) -> Result<(), Failure> {
         let Reply { messages, model, cost, id } = reply;
         if messages.is_empty() {

@@ -285,7 +285,10 @@ fn status(call: &Call) -> String {
 
 fn find<'a>(index: &'a Index, id: &str) -> Result<&'a Call, Failure> {
     index.find_call(id).ok_or_else(|| {
-        Failure::Usage(format!("there is no call {id:?} in {}; see `openrouter devtools list`", index.path().display()))
+        Failure::Usage(format!(
+            "{} has no call {id:?}; `openrouter devtools list` lists the calls",
+            index.path().display()
+        ))
     })
 }
 

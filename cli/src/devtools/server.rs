@@ -192,7 +192,7 @@ impl Viewer {
             return body(StatusCode::OK, kind, *text);
         }
         let Some(path) = path.strip_prefix("/api/") else {
-            return error(StatusCode::NOT_FOUND, "there is no such page");
+            return error(StatusCode::NOT_FOUND, "page not found; open the URL that `openrouter devtools` printed");
         };
         if !self.is_known(request) {
             return error(StatusCode::UNAUTHORIZED, "open the address that `openrouter devtools` printed");
@@ -207,7 +207,7 @@ impl Viewer {
             "totals" => viewer.totals(&query),
             "call" => viewer.call(&query),
             "export" => viewer.export(&query),
-            _ => error(StatusCode::NOT_FOUND, "there is no such page"),
+            _ => error(StatusCode::NOT_FOUND, "page not found; open the URL that `openrouter devtools` printed"),
         });
         answer.await.unwrap_or_else(|_| error(StatusCode::INTERNAL_SERVER_ERROR, "the request could not be finished"))
     }
@@ -248,7 +248,10 @@ impl Viewer {
     fn call(&self, query: &Query) -> Answer {
         let index = self.index();
         let Some(call) = index.find_call(query.get("id")) else {
-            return error(StatusCode::NOT_FOUND, "there is no such call");
+            return error(
+                StatusCode::NOT_FOUND,
+                "call not found; its recording may have been deleted, so reload the page",
+            );
         };
         let (places, number) = (index.places(call), call.number);
         let mut answer = json!({"call": index.summary(call), "run": index.run_of(call)});
@@ -279,7 +282,10 @@ impl Viewer {
         };
         let index = self.index();
         let Some(call) = index.find_call(query.get("id")) else {
-            return error(StatusCode::NOT_FOUND, "there is no such call");
+            return error(
+                StatusCode::NOT_FOUND,
+                "call not found; its recording may have been deleted, so reload the page",
+            );
         };
         let mut text = Vec::new();
         match export::export(format, &index, &[call], &mut text) {
