@@ -225,20 +225,24 @@ pub(super) fn read<T: StreamItem>(event: SseEvent<'_>) -> Seen<T> {
         Kind::KeepAlive => return Seen::KeepAlive(false),
         Kind::Event => {}
     }
-    let copied = || Bytes::copy_from_slice(event.data.as_bytes());
     if event.event == ERROR {
-        return Seen::Error(copied());
+        return Seen::Error(Bytes::copy_from_slice(event.data.as_bytes()));
     }
-    match wire::decode_event_if(event.data, terminal_unless_error::<T>) {
-        Ok(Some((item, is_terminal))) => Seen::Item(item, is_terminal),
-        Ok(None) => Seen::Error(copied()),
-        Err(error) => Seen::Mismatch(error, copied()),
-    }
+    read_item(event.data)
 }
 
-/// Returns whether an event is terminal; `None` for one that is an error.
-fn terminal_unless_error<T: StreamItem>(item: &T) -> Option<bool> {
-    if item.reports_error() { None } else { Some(item.is_terminal()) }
+/// Reads the data of an event. The item is read where it is returned and not moved before that,
+/// since a chunk of chat has a kilobyte.
+fn read_item<T: StreamItem>(data: &str) -> Seen<T> {
+    let mut seen = Seen::Item(T::missing(), false);
+    if let Seen::Item(item, is_terminal) = &mut seen {
+        match wire::decode_event_into(data, item) {
+            Ok(()) if !item.reports_error() => *is_terminal = item.is_terminal(),
+            Ok(()) => seen = Seen::Error(Bytes::copy_from_slice(data.as_bytes())),
+            Err(error) => seen = Seen::Mismatch(error, Bytes::copy_from_slice(data.as_bytes())),
+        }
+    }
+    seen
 }
 
 /// Shows an event to observers.
@@ -308,7 +312,12 @@ impl Source {
                     if let Some(call) = &self.call {
                         observe(call, &event);
                     }
-                    match see(event, has_ended) {
+                    let seen = see(event, has_ended);
+                    // Before the item is taken out, so that it is moved once, into the result.
+                    if let Seen::Item(_, is_terminal) = &seen {
+                        self.item_came(*is_terminal);
+                    }
+                    match seen {
                         Seen::Done => match self.read_outside(T::from_response) {
                             Some(Ok(())) => {}
                             Some(Err(error)) => return Poll::Ready(Some(Err(error))),
@@ -329,14 +338,7 @@ impl Source {
                                 return Poll::Ready(Some(Ok(item)));
                             }
                         }
-                        Seen::Item(item, is_terminal) => {
-                            self.event_came();
-                            if is_terminal {
-                                self.mark();
-                            }
-                            self.decoder.forget_outside();
-                            return Poll::Ready(Some(Ok(item)));
-                        }
+                        Seen::Item(item, _) => return Poll::Ready(Some(Ok(item))),
                         Seen::Error(data) => {
                             self.event_came();
                             self.mark();
@@ -382,6 +384,15 @@ impl Source {
     const fn event_came(&mut self) {
         self.incoming.event_came();
         self.given = true;
+    }
+
+    #[inline]
+    fn item_came(&mut self, is_terminal: bool) {
+        self.event_came();
+        if is_terminal {
+            self.mark();
+        }
+        self.decoder.forget_outside();
     }
 
     /// Reads the next chunk into the decoder.

@@ -260,6 +260,11 @@ fn kind_in(code: &str) -> Option<&'static str> {
 fn tokens(source: &str) -> Vec<Token> {
     let letters: Vec<char> = source.chars().collect();
     let at = |index: usize| letters.get(index).copied().unwrap_or('\0');
+    // Whether the letter is the prefix of a string (`r` or `br`), not the end of a name.
+    let is_prefix = |index: usize| {
+        let before = index.checked_sub(1 + usize::from(index > 0 && at(index - 1) == 'b'));
+        before.is_none_or(|before| !at(before).is_alphanumeric())
+    };
     let mut tokens = Vec::new();
     let mut index = 0;
     while index < letters.len() {
@@ -269,7 +274,7 @@ fn tokens(source: &str) -> Vec<Token> {
                     index += 1;
                 }
             }
-            ('r', '"' | '#') if !at(index.wrapping_sub(1)).is_alphanumeric() && at(index + 1) != '\0' => {
+            ('r', '"' | '#') if is_prefix(index) => {
                 let mut marks = 0;
                 while at(index + 1 + marks) == '#' {
                     marks += 1;

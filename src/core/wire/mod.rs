@@ -174,6 +174,8 @@ trait ReadValue {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
 
     fn keep_object(&mut self, json: Json, error: DecodeError) -> Result<(), DecodeError>;
+
+    fn is_foreign(&self) -> bool;
 }
 
 /// A place to read a value into; see [how types are erased](self#how-types-are-erased).
@@ -192,6 +194,10 @@ impl<T: Wire> ReadValue for ReadInto<'_, T> {
 
     fn keep_object(&mut self, json: Json, error: DecodeError) -> Result<(), DecodeError> {
         self.0.keep_object(json, error)
+    }
+
+    fn is_foreign(&self) -> bool {
+        self.0.is_foreign()
     }
 }
 
@@ -236,9 +242,7 @@ pub trait Root: Wire {
 /// # fn main() {}
 /// ```
 pub fn decode<T: Wire>(json: &str) -> Result<T, DecodeError> {
-    let mut value = T::missing();
-    read_whole(json, &mut ReadInto(&mut value))?;
-    Ok(value)
+    read_new(|place| read_whole(json, place))
 }
 
 /// Reads the body of a response. An object that has optional fields of the type, but none that
@@ -247,13 +251,22 @@ pub fn decode<T: Wire>(json: &str) -> Result<T, DecodeError> {
 /// # Errors
 /// See [`decode`].
 pub(crate) fn decode_root<T: Root>(json: &str) -> Result<T, DecodeError> {
-    // Not by `decode`, which would move large values once more.
-    let mut value = T::missing();
-    read_whole(json, &mut ReadInto(&mut value))?;
-    if value.is_foreign() {
-        return Err(DecodeError::new("has none of the fields that identify it"));
+    read_new(|place| match read_whole(json, place) {
+        Ok(()) if place.is_foreign() => Err(DecodeError::new("has none of the fields that identify it")),
+        read => read,
+    })
+}
+
+/// Returns a value that `read` fills in. It is read where it is returned, since values of a kilobyte
+/// are common, and moving one costs as much as reading several fields.
+fn read_new<T: Wire>(read: impl FnOnce(&mut dyn ReadValue) -> Result<(), DecodeError>) -> Result<T, DecodeError> {
+    let mut result = Ok(T::missing());
+    if let Ok(value) = &mut result
+        && let Err(error) = read(&mut ReadInto(value))
+    {
+        result = Err(error);
     }
-    Ok(value)
+    result
 }
 
 fn read_whole(json: &str, place: &mut dyn ReadValue) -> Result<(), DecodeError> {
@@ -292,20 +305,15 @@ fn read_whole(json: &str, place: &mut dyn ReadValue) -> Result<(), DecodeError> 
 /// # fn main() {}
 /// ```
 pub fn decode_event<T: Wire>(json: &str) -> Result<T, DecodeError> {
-    let mut value = T::missing();
-    read_event(json, &mut ReadInto(&mut value))?;
-    Ok(value)
+    read_new(|place| read_event(json, place))
 }
 
-/// Reads an event like [`decode_event`], and passes it to a function; `None` if that returns
-/// nothing. Its result is returned together with the value, so the caller, which only passes the
-/// value on, contains no code to drop it.
-pub(crate) fn decode_event_if<T: Wire, R>(
-    json: &str,
-    look: fn(&T) -> Option<R>,
-) -> Result<Option<(T, R)>, DecodeError> {
-    let value = decode_event(json)?;
-    Ok(look(&value).map(|seen| (value, seen)))
+/// Reads an event like [`decode_event`], into an existing value.
+///
+/// # Errors
+/// See [`decode_event`]; the value is empty then.
+pub(crate) fn decode_event_into<T: Wire>(json: &str, value: &mut T) -> Result<(), DecodeError> {
+    read_event(json, &mut ReadInto(value))
 }
 
 fn read_event(json: &str, place: &mut dyn ReadValue) -> Result<(), DecodeError> {
@@ -315,8 +323,7 @@ fn read_event(json: &str, place: &mut dyn ReadValue) -> Result<(), DecodeError> 
     })
 }
 
-/// Reads a value only to look at it. As in [`decode_event_if`], the caller contains no code to drop
-/// it.
+/// Reads a value only to look at it. The caller contains no code to drop it.
 pub(crate) fn decode_to<T: Wire, R>(json: &str, look: fn(&T) -> R) -> Option<R> {
     decode(json).ok().map(|value| look(&value))
 }

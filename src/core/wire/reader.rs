@@ -657,8 +657,22 @@ impl<'a> Reader<'a> {
     /// Returns the string in field `name` of the object that is next, without taking anything.
     #[inline]
     pub(crate) fn find_string(&self, name: &str) -> Result<Option<Cow<'a, str>>, DecodeError> {
+        // Servers mostly send a tag as the first field.
+        if let Some(first) = self.first_string(name) {
+            return Ok(Some(Cow::Borrowed(first)));
+        }
         let mut ahead = self.clone();
         if ahead.enter(name)? && ahead.peek() == Some(b'"') { ahead.string().map(Some) } else { Ok(None) }
+    }
+
+    /// The same for the first field, without whitespace or escapes.
+    #[inline]
+    fn first_string(&self, name: &str) -> Option<&'a str> {
+        let key = self.text.as_bytes().get(self.at..)?.strip_prefix(br#"{""#)?;
+        key.strip_prefix(name.as_bytes())?.strip_prefix(br#"":""#)?;
+        let start = self.at + name.len() + 5;
+        let end = plain_end(self.text.as_bytes(), start);
+        if self.text.as_bytes().get(end) == Some(&b'"') { self.text.get(start..end) } else { None }
     }
 
     /// Returns an error at this position, where `what` was expected.

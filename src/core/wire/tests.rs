@@ -320,6 +320,11 @@ fn a_union_finds_the_type_wherever_the_tag_stands() {
     assert!(matches!(survives(r#"{"type":"part","id":"a","count":1,"note":"n"}"#), Item::Part(_)));
     assert!(matches!(survives(r#"{"id":"a","note":{"a":[{}]},"count":1,"type":"part"}"#), Item::Unrecognized(_)));
     assert!(matches!(survives(r#"{"id":"a","count":1,"type":"part"}"#), Item::PlainPart(_)));
+    for spelling in [r#" { "type" : "part","id":"a","count":1}"#, r#"{"type":"p\u0061rt","id":"a","count":1}"#] {
+        assert!(matches!(decode(spelling), Ok(Item::PlainPart(_))), "{spelling}");
+    }
+    assert!(matches!(survives(r#"{"type":"part of it","limit":1}"#), Item::Change(_)));
+    assert!(decode::<Item>(r#"{"type":"part"#).is_err());
     assert!(matches!(survives(r#"{"limit":1}"#), Item::Change(_)));
     assert!(matches!(survives(r#""text""#), Item::Text(_)));
     assert!(matches!(survives("[1,2]"), Item::Numbers(_)));
