@@ -1,4 +1,4 @@
-//! The limits of a run of these tests. The name of this module makes it the first to run.
+//! The limits of a run of these tests, and of each test. The name of this module makes it the first to run.
 
 use std::io::Write;
 use std::thread;
@@ -38,4 +38,88 @@ fn a_run_of_the_tests_has_a_limit_of_time_and_of_memory() {
             std::process::abort();
         }
     });
+}
+
+#[test]
+fn a_test_that_waits_forever_fails() {
+    for is_paused in [false, true] {
+        let runtime = tokio::runtime::Builder::new_current_thread().start_paused(is_paused).build().unwrap();
+        let waits = || runtime.block_on_within(Duration::from_millis(10), std::future::pending::<()>());
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(waits)).unwrap_err();
+        assert_eq!(panic.downcast_ref::<String>().unwrap(), "the test has waited for 10ms");
+    }
+}
+
+/// tokio for these tests: one that waits forever fails. Where this is imported, `#[tokio::test]` uses it.
+pub(crate) mod tokio {
+    pub(crate) use ::tokio::*;
+
+    pub(crate) mod runtime {
+        use std::io;
+        use std::ops::Deref;
+        use std::sync::mpsc::{RecvTimeoutError, channel};
+        use std::thread;
+        use std::time::Duration;
+
+        pub(crate) use ::tokio::runtime::Handle;
+
+        /// Under a heavy load a test takes half a minute.
+        const LONGEST: Duration = Duration::from_secs(120);
+
+        pub(crate) struct Builder(::tokio::runtime::Builder);
+
+        impl Builder {
+            pub(crate) fn new_current_thread() -> Self {
+                Self(::tokio::runtime::Builder::new_current_thread())
+            }
+
+            pub(crate) fn start_paused(mut self, is_paused: bool) -> Self {
+                self.0.start_paused(is_paused);
+                self
+            }
+
+            pub(crate) fn enable_all(mut self) -> Self {
+                self.0.enable_all();
+                self
+            }
+
+            pub(crate) fn build(mut self) -> io::Result<Runtime> {
+                self.0.build().map(Runtime)
+            }
+        }
+
+        pub(crate) struct Runtime(::tokio::runtime::Runtime);
+
+        impl Runtime {
+            pub(crate) fn block_on<F: Future>(&self, test: F) -> F::Output {
+                self.block_on_within(LONGEST, test)
+            }
+
+            /// The limit is in real time, even if the clock of the test is paused.
+            pub(crate) fn block_on_within<F: Future>(&self, limit: Duration, test: F) -> F::Output {
+                let (_finished, running) = channel::<()>();
+                let (expire, expired) = ::tokio::sync::oneshot::channel();
+                thread::spawn(move || {
+                    if running.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+                        let _ = expire.send(());
+                    }
+                });
+                self.0.block_on(async {
+                    ::tokio::select! {
+                        biased;
+                        output = test => output,
+                        Ok(()) = expired => panic!("the test has waited for {limit:?}"),
+                    }
+                })
+            }
+        }
+
+        impl Deref for Runtime {
+            type Target = ::tokio::runtime::Runtime;
+
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::support::{post, stream};
 use http::{Request, Response};
 use openrouter_kit::core::body::Body;

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
+use crate::a_limit::tokio;
 use crate::agent::{calls, outputs, says, scripted};
 use crate::support::{KEY, soon};
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::support::{Script, answer};
 use openrouter_kit::errors::{ApiErrorKind, Error};
 use openrouter_kit::funcs;

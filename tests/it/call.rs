@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::support::{GET, LIST, POST, Script, Thing, answer, body, get, post, response, stream};
 use http::Method;
 use openrouter_kit::core::wire::Json;

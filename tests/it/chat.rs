@@ -9,6 +9,8 @@ use openrouter_kit::mock::{Answer, Fault, MockServer, Place};
 use openrouter_kit::models::*;
 use serde_json::{Value, json};
 
+use crate::a_limit::tokio;
+
 fn request() -> ChatRequest {
     ChatRequest::new(["Hi"]).model("m")
 }

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::support::{LIST, LOGIN, Script, Thing, answer, child, get, post};
 use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::transport::{HyperTransport, Roots};

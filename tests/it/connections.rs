@@ -8,12 +8,13 @@ use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::network::{ask, chain, post, soon};
+use ::tokio::runtime::{Builder, Runtime};
 use http_body_util::BodyExt;
 use openrouter_kit::core::body::Body;
 use openrouter_kit::core::transport::{HyperTransport, Transport, TransportErrorKind};
 use socket2::SockRef;
-use tokio::runtime::{Builder, Runtime};
 
 fn transport() -> HyperTransport {
     HyperTransport::builder().no_proxy().build().unwrap()
@@ -339,6 +340,7 @@ mod http2 {
     use tokio_rustls::TlsAcceptor;
 
     use super::*;
+    use crate::a_limit::tokio;
     use crate::certificates::Authority;
 
     /// A server of HTTP/2.

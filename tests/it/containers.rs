@@ -6,6 +6,8 @@ use openrouter_kit::models::server_tools::{BashServerTool, BashServerToolConfig,
 use openrouter_kit::models::{FilePart, MessagesResult, ResponsesRequest, ResponsesResult};
 use serde_json::{Value, json};
 
+use crate::a_limit::tokio;
+
 fn container_file(path: &str) -> Value {
     json!({
         "id": "cfile-1", "object": "container.file", "container_id": "c-1", "path": path, "bytes": 3, "created_at": 1,

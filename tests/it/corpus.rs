@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::a_limit::tokio;
 use crate::fuzz::checks::is_named;
 use crate::replay::recording::{Recording, read_folder};
 use crate::replay::report::Counts;

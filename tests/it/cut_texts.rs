@@ -11,6 +11,8 @@ use openrouter_kit::models::*;
 use openrouter_kit::{OpenRouterCore, funcs};
 use serde_json::{Value, json};
 
+use crate::a_limit::tokio;
+
 const TEXTS: [&str; 5] =
     ["plain", "a\u{1f600}b", "\u{1f600}\u{1d11e}", "\"\u{1f469}\u{200d}\u{1f467}\" \\ \u{e9}", "\u{10ffff}"];
 

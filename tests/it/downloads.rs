@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::support::GET;
 use bytes::Bytes;
 use futures_core::Stream;
@@ -267,6 +268,7 @@ mod on_unix {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use super::*;
+    use crate::a_limit::tokio;
 
     async fn saved(path: impl AsRef<Path>) -> Result<u64, Error> {
         let (_server, core) = server(Answer::bytes(200, vec![7; 100_000])).await;

@@ -6,6 +6,8 @@ use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::{CreateEmbeddingsRequest, CreateEmbeddingsResponse};
 use serde_json::{Value, json};
 
+use crate::a_limit::tokio;
+
 /// A response with these values of `embedding`.
 fn answer(embeddings: &[Value]) -> CreateEmbeddingsResponse {
     let entry = |(at, embedding): (usize, &Value)| json!({"object": "embedding", "index": at, "embedding": embedding});

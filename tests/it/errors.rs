@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::support::{Script, Step, answer, get, post, response};
 use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::transport::TransportErrorKind as Kind;
@@ -489,7 +490,7 @@ async fn a_connection_lost_with_its_runtime_is_cancelled() {
     let server = MockServer::start().await;
     server.answer(Answer::stream([json!({"id": 1}), json!({"id": 2})]).fault(Fault::Stall, Place::InBody));
     let core = OpenRouterCore::builder().api_key("k").server_url(server.url()).build().unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = ::tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let begun = runtime.spawn(async move { crate::support::stream(&core).await.unwrap() });
     let mut stream = begun.await.unwrap();
     // The stream is read here, and its connection belongs to the other runtime, which ends.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use crate::a_limit::tokio;
 use crate::support::{GET, get, impatient, post, serve, soon, stream};
 use http::Request;
 use openrouter_kit::core::body::Body;
@@ -283,6 +284,24 @@ async fn a_connection_lost_after_the_head_is_an_incomplete_answer() {
         assert!(numbers.is_empty());
         assert!(connection(error).is_incomplete());
     }
+}
+
+#[tokio::test]
+async fn a_connection_error_says_whether_the_request_was_sent_and_a_response_began() {
+    let refused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let core = impatient(format!("http://{refused}")).build().unwrap();
+    let unsent = soon(post(&core)).await.unwrap_err();
+    let unanswered = of_post(good().fault(Fault::Reset, Place::BeforeHead)).await;
+    let cut = of_post(good().with_length().fault(Fault::Reset, Place::InBody)).await;
+
+    let facts = [unsent, unanswered, cut].map(|error| {
+        assert!(error.is_connection() && !error.is_timeout());
+        assert!(!error.is_missing_key() && !error.is_out_of_credits());
+        let error = connection(error);
+        (error.is_unsent(), error.is_incomplete())
+    });
+
+    assert_eq!(facts, [(true, false), (false, false), (false, true)]);
 }
 
 #[tokio::test]
@@ -1107,6 +1126,7 @@ async fn a_file_to_upload_that_is_cut_while_it_is_sent_is_never_sent_short() {
 #[cfg(feature = "_tls")]
 mod tls {
     use super::*;
+    use crate::a_limit::tokio;
     use crate::certificates::{Authority, acceptor};
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};
     use tokio_rustls::TlsAcceptor;
@@ -1240,6 +1260,7 @@ mod tls {
 mod http2 {
     use super::tls::secure;
     use super::*;
+    use crate::a_limit::tokio;
     use crate::certificates::Authority;
 
     async fn serve(answers: impl IntoIterator<Item = Answer>) -> (Arc<MockServer>, OpenRouterCore) {

@@ -12,6 +12,8 @@ use openrouter_kit::models::*;
 use openrouter_kit::{Error, funcs};
 use serde_json::{Value, json};
 
+use crate::a_limit::tokio;
+
 /// What is sent of a value.
 fn sent<T: Wire>(value: T) -> Value {
     serde_json::from_slice(&wire::encode(&value).unwrap()).unwrap()

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::support::{Script, Step, answer, get, post, response, slow_body, stream, with_header};
 use http::{HeaderValue, Request, Response, StatusCode};
 use openrouter_kit::OpenRouterCore;

@@ -5,6 +5,8 @@ use openrouter_kit::models::{ImageGenerationRequest, ImageStreamEvent};
 use openrouter_kit::{Error, OpenRouter};
 use serde_json::{Value, json};
 
+use crate::a_limit::tokio;
+
 async fn events(events: Vec<Value>) -> Vec<Result<ImageStreamEvent, Error>> {
     let server = MockServer::start().await;
     server.answer(Answer::events(events.iter().map(Event::data).collect::<Vec<_>>()));

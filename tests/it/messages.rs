@@ -9,6 +9,8 @@ use openrouter_kit::mock::{Answer, Event, MockServer};
 use openrouter_kit::models::*;
 use serde_json::{Value, json};
 
+use crate::a_limit::tokio;
+
 async fn stream(events: Vec<Value>) -> openrouter_kit::EventStream<MessagesStreamEvent> {
     let server = MockServer::start().await;
     let named = events.iter().map(|event| Event::named(event["type"].as_str().unwrap(), event));

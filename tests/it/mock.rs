@@ -12,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use crate::a_limit::tokio;
+
 const REQUEST: &str = "POST /api/v1/responses HTTP/1.1\r\nhost: mock\r\ncontent-length: 2\r\n\r\n{}";
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -722,6 +724,7 @@ mod http2 {
     use http::Request;
 
     use super::*;
+    use crate::a_limit::tokio;
 
     /// A client of HTTP/2 that needs no negotiation.
     async fn connect(server: &MockServer) -> SendRequest<Bytes> {

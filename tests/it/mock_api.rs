@@ -10,6 +10,8 @@ use openrouter_kit::models::*;
 use openrouter_kit::{Error, OpenRouter};
 use serde_json::{Value, json};
 
+use crate::a_limit::tokio;
+
 /// A server with these options, and a client without retries.
 async fn started(api: MockApi) -> (MockServer, OpenRouter) {
     let server = MockServer::start().await;

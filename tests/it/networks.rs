@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use crate::a_limit::tokio;
 use crate::certificates::{Authority, client_verifying};
 use crate::network::{answer_all, ask, chain, read_request, soon};
 use openrouter_kit::core::transport::{HyperTransport, HyperTransportBuilder, TransportErrorKind};
@@ -47,6 +48,7 @@ impl Target {
 #[cfg(feature = "socks")]
 mod socks {
     use super::*;
+    use crate::a_limit::tokio;
 
     /// What a SOCKS5 proxy was asked: the methods that were offered, the name and the password, the destination.
     #[derive(Debug, PartialEq)]

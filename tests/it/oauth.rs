@@ -9,6 +9,8 @@ use openrouter_kit::oauth::{self, CreateAuthorizationUrlRequest};
 use openrouter_kit::{OpenRouter, OpenRouterCore};
 use serde_json::json;
 
+use crate::a_limit::tokio;
+
 /// The pair of RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";

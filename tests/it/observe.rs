@@ -16,6 +16,7 @@ use openrouter_kit::hooks::{
 };
 use tokio::time::Instant;
 
+use crate::a_limit::tokio;
 use crate::support::{POST, Script, Step, Thing, answer, body, get, post, response, slow_body, stream};
 
 const OK: &str = r#"{"id":"one"}"#;

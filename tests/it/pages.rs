@@ -11,6 +11,8 @@ use openrouter_kit::errors::Error;
 use openrouter_kit::mock::{Answer, MockServer};
 use serde_json::json;
 
+use crate::a_limit::tokio;
+
 /// A page of numbers, with a cursor perhaps.
 #[derive(Clone, Debug, PartialEq)]
 struct Numbers(Json);

@@ -12,6 +12,7 @@ use openrouter_kit::mock::{Answer, Event};
 use openrouter_kit::models::{ChatMessage, ChatRequest};
 use serde_json::json;
 
+use crate::a_limit::tokio;
 use crate::support::{POST, Script, Step, Thing, body, get, post, response, serve, slow_body, soon, stream};
 
 fn document(path: &str) -> String {

@@ -8,6 +8,7 @@ mod shapes;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::support::{POST, Script, Thing, answer, post, with_header};
 use fastrand::Rng;
 use openrouter_kit::core::wire::{self, DecodeError, Json, Wire};

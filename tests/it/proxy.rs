@@ -3,6 +3,7 @@
 #[cfg(feature = "_tls")]
 use std::process::Stdio;
 
+use crate::a_limit::tokio;
 use crate::network::{answer_all, ask, chain};
 use crate::support::child;
 use openrouter_kit::core::transport::{HyperTransport, TransportErrorKind};
@@ -159,6 +160,7 @@ mod tunnel {
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::a_limit::tokio;
 
     /// A proxy that responds to CONNECT with `answer` and closes the connection.
     async fn refusing_proxy(answer: &'static str) -> String {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::support::{Script, Step, Thing, post, stream};
 use bytes::Bytes;
 use futures_util::FutureExt as _;

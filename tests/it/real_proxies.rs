@@ -15,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::a_limit::tokio;
 use crate::certificates::Authority;
 use crate::network::{answer_all, ask, chain, soon};
 use openrouter_kit::core::transport::HyperTransport;

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
+use crate::a_limit::tokio;
 use crate::replay::expected::{self, Stream};
 use crate::replay::recording::{Recording, read_folder};
 use crate::support::recorded_folders;

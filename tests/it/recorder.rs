@@ -10,6 +10,7 @@ use openrouter_kit::http::Method;
 use openrouter_kit::mock::{Answer, Event, Fault, MockServer, Place};
 use serde_json::{Value, json};
 
+use crate::a_limit::tokio;
 use crate::support::{POST, Thing, child, impatient, post, soon, stream};
 
 /// A folder that is gone after the test.

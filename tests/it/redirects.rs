@@ -1,6 +1,7 @@
 //! Redirects are not followed, whatever they look like, so that the API key is sent nowhere that
 //! the program did not name.
 
+use crate::a_limit::tokio;
 use crate::support::{GET, get, post, stream};
 use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::transport::HyperTransport;

@@ -8,6 +8,8 @@ use openrouter_kit::mock::{Answer, Fault, MockServer, Place, Reply};
 use openrouter_kit::models::*;
 use serde_json::json;
 
+use crate::a_limit::tokio;
+
 /// What a program sees of a reply: reasoning, text, names and arguments of calls, input tokens, cost and model.
 type Seen = (String, String, Vec<(String, String)>, i64, Option<f64>, String);
 

@@ -1,5 +1,6 @@
 //! What requests look like on the wire: queries, JSON bodies with their `stream` member, forms, servers of operations.
 
+use crate::a_limit::tokio;
 use crate::support::{Script, Thing, answer};
 use http::Method;
 use openrouter_kit::core::wire::Json;

@@ -10,6 +10,8 @@ use openrouter_kit::models::responses::ResponsesToolChoiceWebSearchPreview;
 use openrouter_kit::models::*;
 use serde_json::{Value, json};
 
+use crate::a_limit::tokio;
+
 async fn stream(events: Vec<Value>) -> openrouter_kit::EventStream<ResponsesStreamEvent> {
     let server = MockServer::start().await;
     server.answer(Answer::stream(events));

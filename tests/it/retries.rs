@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::a_limit::tokio;
 use crate::support::{GET, Script, Step, Thing, answer, get, post, response, slow_body, stream, with_header};
 use openrouter_kit::core::transport::TransportErrorKind as Kind;
 use openrouter_kit::core::{Call, EventStream, Parts, RetryConfig};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::support::{Script, answer};
 use openrouter_kit::funcs;
 use openrouter_kit::helpers::JobWait;

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::support::{GET, KEY, POST, Thing, body, impatient, post, serve, soon, stream};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response};

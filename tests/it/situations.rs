@@ -121,6 +121,7 @@ fn call(name: &str, arguments: &str, id: &str) -> (String, String, String) {
 
 mod framing {
     use super::*;
+    use crate::a_limit::tokio;
 
     // openai/openai-go#227, theopenco/llmgateway#2334, mnfst/llm-gateway#2053
     #[tokio::test]
@@ -239,6 +240,7 @@ mod framing {
 
 mod forms {
     use super::*;
+    use crate::a_limit::tokio;
 
     // tinyhumansai/tinyagents#56
     #[tokio::test]
@@ -410,6 +412,7 @@ mod forms {
 
 mod values {
     use super::*;
+    use crate::a_limit::tokio;
 
     // pydantic/pydantic-ai#3994, langchain-ai/langchainjs#11417, UKGovernmentBEIS/inspect_ai#1534
     #[tokio::test]
@@ -527,6 +530,7 @@ mod values {
 
 mod tools {
     use super::*;
+    use crate::a_limit::tokio;
 
     // poolsideai/pool#9, mudler/LocalAI#9722, agno-agi/agno#8880
     #[tokio::test]
@@ -690,6 +694,7 @@ mod tools {
 
 mod halves {
     use super::*;
+    use crate::a_limit::tokio;
 
     /// The same JSON, with the two letters replaced by the halves of a surrogate pair.
     fn cut(json: &Value) -> String {
@@ -818,6 +823,7 @@ mod halves {
 
 mod ends {
     use super::*;
+    use crate::a_limit::tokio;
 
     fn added(item: Value) -> Value {
         json!({"type": "response.output_item.added", "output_index": 0, "item": item})
@@ -1071,6 +1077,7 @@ mod ends {
 
 mod around {
     use super::*;
+    use crate::a_limit::tokio;
     use openrouter_kit::mock::{Fault, Place};
 
     // brightwave-inc/tidebreak#1124

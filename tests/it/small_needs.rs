@@ -8,6 +8,8 @@ use openrouter_kit::models::{ChatContentPart, ChatRequest, ChatStreamChunk, Inpu
 use openrouter_kit::{OpenRouter, RetryConfig};
 use serde_json::{Value, from_value, json};
 
+use crate::a_limit::tokio;
+
 #[test]
 fn the_id_of_a_model_has_an_author_and_a_slug() {
     let id: ModelId = "openai/gpt-5:nitro".parse().unwrap();

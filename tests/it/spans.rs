@@ -15,6 +15,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
+use crate::a_limit::tokio;
 use crate::support::{Script, Step, Thing, answer, get, response, slow_body};
 
 static CHAT: Operation = Operation::new("sendChatCompletionRequest", Method::POST, "/chat/completions");

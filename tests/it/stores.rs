@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::a_limit::tokio;
 use crate::support::soon;
 
 // --- Where the tests keep their things -------------------------------------------------------

@@ -10,6 +10,8 @@ use openrouter_kit::{Error, EventStream, OpenRouter};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::a_limit::tokio;
+
 async fn client(answer: Answer) -> OpenRouter {
     let server = MockServer::start().await;
     server.answer(answer);

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::support::{POST, Thing, body, get, post, stream};
 use bytes::Bytes;
 use futures_core::Stream;

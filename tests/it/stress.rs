@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::network::{ask, chain, post, read_request, soon};
 use http_body_util::BodyExt;
 use openrouter_kit::core::transport::{HyperTransport, Transport};

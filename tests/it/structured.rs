@@ -16,6 +16,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::a_limit::tokio;
+
 /// How the weather is.
 #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
 struct Weather {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::support::{GET, Script, Step, answer, get, post, response, slow_body, stream};
 use http::Response;
 use openrouter_kit::core::body::Body;

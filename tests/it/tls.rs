@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::certificates::{Authority, acceptor, only_tls12};
 use crate::network::{KEY, answer_all, ask, chain, post, read_request};
 use openrouter_kit::OpenRouterCore;
@@ -342,6 +343,7 @@ mod http2 {
     use tokio::sync::mpsc;
 
     use super::*;
+    use crate::a_limit::tokio;
 
     fn transport(authority: &Authority) -> HyperTransport {
         HyperTransport::builder().no_proxy().http2(true).root_certificate(authority.pem()).build().unwrap()

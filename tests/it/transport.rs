@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::network::{KEY, answer_all, ask, chain, post, read_request, soon};
 use http_body_util::BodyExt;
 use openrouter_kit::core::body::Body;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::support::{Script, answer};
 use openrouter_kit::core::body::Body;
 use openrouter_kit::errors::{ApiErrorKind, Error};

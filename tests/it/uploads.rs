@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::support::{Script, Step, Thing};
 use bytes::Bytes;
 use http::Method;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::a_limit::tokio;
 use crate::support::{Script, Step, answer};
 use futures_core::Stream;
 use openrouter_kit::core::transport::TransportErrorKind;

@@ -15,6 +15,8 @@ use super::{
     assert_no_call_dangles, call_item, calls, echo, kinds, no_parameters, outputs, response, says, scripted, text_item,
 };
 
+use crate::a_limit::tokio;
+
 fn tool<Form>(name: &str, handler: impl Handler<Form>) -> Tool {
     Tool::with_schema(name, "A tool", no_parameters(), handler)
 }

@@ -10,6 +10,8 @@ use super::{
     assert_no_call_dangles, call_item, calls, echo, no_parameters, outputs, response, says, scripted, text_item,
 };
 
+use crate::a_limit::tokio;
+
 /// A model that calls a tool with ever new arguments.
 fn endless(server: &MockServer, calls_per_round: usize) {
     for round in 0..30 {

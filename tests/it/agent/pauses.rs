@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::{assert_no_call_dangles, calls, echo, no_parameters, outputs, says, scripted};
 
+use crate::a_limit::tokio;
+
 /// The run as another process would read it.
 pub(super) fn through_json(run: impl Into<Run>) -> Run {
     let run = run.into();

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::{assert_no_call_dangles, call_item, calls, echo, kinds, outputs, response, says, scripted, text_item};
 
+use crate::a_limit::tokio;
+
 #[tokio::test]
 async fn one_line_runs_an_agent() {
     let (_server, agent) = scripted([calls(&[("c1", "echo", "{}")]), says("It is sunny.")]).await;

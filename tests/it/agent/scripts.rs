@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 
 use super::{assert_no_call_dangles, call_item, no_parameters, response, says, text_item};
 
+use crate::a_limit::tokio;
+
 const SEEDS: u64 = 150;
 
 /// What has become of a run on its way.

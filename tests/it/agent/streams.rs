@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use super::{call_item, calls, echo, no_parameters, response, says, scripted, text_item};
 
+use crate::a_limit::tokio;
+
 /// A response as events, its text in pieces.
 fn streamed(output: &[Value], deltas: &[&str]) -> Answer {
     let mut events = vec![json!({"type": "response.created", "response": response(&[])})];

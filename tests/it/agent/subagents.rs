@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use super::pauses::{counted, through_json};
 use super::{assert_no_call_dangles, calls, no_parameters, outputs, says, scripted};
 
+use crate::a_limit::tokio;
+
 fn research(agent: &Agent) -> Tool {
     Tool::from_agent("research", "Looks things up", agent.clone())
 }

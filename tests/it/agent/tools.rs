@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 use super::{assert_no_call_dangles, call_item, calls, echo, no_parameters, outputs, response, says, scripted};
 
+use crate::a_limit::tokio;
+
 fn tool<Form>(name: &str, handler: impl Handler<Form>) -> Tool {
     Tool::with_schema(name, "A tool", no_parameters(), handler)
 }
