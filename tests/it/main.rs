@@ -10,6 +10,10 @@
     clippy::unwrap_used,
     reason = "in a test a panic is a finding"
 )]
+#![cfg_attr(
+    not(feature = "full"),
+    allow(dead_code, unused_imports, reason = "with few features some tests are left out")
+)]
 
 mod a_limit;
 #[cfg(feature = "mock")]

@@ -1,6 +1,5 @@
 //! The default transport through a proxy: what the proxy sees, what it must not see, and when it is used.
 
-#[cfg(feature = "_tls")]
 use std::process::Stdio;
 
 use crate::a_limit::tokio;
