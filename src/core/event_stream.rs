@@ -312,12 +312,7 @@ impl Source {
                     if let Some(call) = &self.call {
                         observe(call, &event);
                     }
-                    let seen = see(event, has_ended);
-                    // Before the item is taken out, so that it is moved once, into the result.
-                    if let Seen::Item(_, is_terminal) = &seen {
-                        self.item_came(*is_terminal);
-                    }
-                    match seen {
+                    match see(event, has_ended) {
                         Seen::Done => match self.read_outside(T::from_response) {
                             Some(Ok(())) => {}
                             Some(Err(error)) => return Poll::Ready(Some(Err(error))),
@@ -338,7 +333,14 @@ impl Source {
                                 return Poll::Ready(Some(Ok(item)));
                             }
                         }
-                        Seen::Item(item, _) => return Poll::Ready(Some(Ok(item))),
+                        Seen::Item(item, is_terminal) => {
+                            self.event_came();
+                            if is_terminal {
+                                self.mark();
+                            }
+                            self.decoder.forget_outside();
+                            return Poll::Ready(Some(Ok(item)));
+                        }
                         Seen::Error(data) => {
                             self.event_came();
                             self.mark();
@@ -384,15 +386,6 @@ impl Source {
     const fn event_came(&mut self) {
         self.incoming.event_came();
         self.given = true;
-    }
-
-    #[inline]
-    fn item_came(&mut self, is_terminal: bool) {
-        self.event_came();
-        if is_terminal {
-            self.mark();
-        }
-        self.decoder.forget_outside();
     }
 
     /// Reads the next chunk into the decoder.
