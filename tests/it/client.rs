@@ -155,6 +155,7 @@ async fn paths_are_joined_to_the_server_url_and_not_resolved() {
         ("http://[::1]:8080/v1", "http://[::1]:8080/v1/things"),
         ("HTTPS://Proxy.Example/V1", "https://Proxy.Example/V1/things"),
         (" https://proxy.example/v1\n", "https://proxy.example/v1/things"),
+        ("http://a/ü", "http://a/%C3%BC/things"),
         ("https://proxy.example/ü/a b/%C3%BC", "https://proxy.example/%C3%BC/a%20b/%C3%BC/things"),
     ];
     for (server_url, url) in urls {

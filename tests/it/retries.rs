@@ -476,6 +476,17 @@ async fn the_end_of_a_limit_is_told_in_all_its_forms_and_places() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_end_of_a_limit_may_be_any_day_of_the_year() {
+    for day in 1..=4 * 365 + 1 {
+        let wait = Duration::from_secs(day * 24 * 3600);
+        let text = rfc_3339(since_1970() + wait, 0);
+        let [step, _] = in_both_places(429, &[("x-ratelimit-reset", text.as_str().into())]);
+        let wait_of = wait_of(step).await;
+        assert!(near(wait_of, wait.as_secs()), "{text}: {wait_of:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_end_of_a_limit_that_is_nonsense_counts_as_absent() {
     for text in [
         "",
@@ -491,7 +502,9 @@ async fn an_end_of_a_limit_that_is_nonsense_counts_as_absent() {
         "2026-13-01T00:00:00Z",
         "2026-02-32T00:00:00Z",
         "2026-11-25",
-        "2026-11-25T25:00:00Z",
+        "2026-11-25T24:00:00Z",
+        "2026-11-25T10:60:00Z",
+        "2026-11-25T10:00:61Z",
         "2026-11-25T10:00:00",
         "T",
         "--T::Z",
