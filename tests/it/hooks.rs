@@ -22,6 +22,7 @@ type Log = Arc<Mutex<Vec<String>>>;
 struct Note {
     name: &'static str,
     log: Log,
+    /// The point, or the point and what the log says of it.
     fails_at: &'static str,
 }
 
@@ -36,7 +37,8 @@ impl Note {
 
     fn at(&self, point: &'static str, detail: impl std::fmt::Display) -> Result<(), HookError> {
         self.log.lock().unwrap().push(format!("{} {point} {detail}", self.name));
-        if point == self.fails_at { Err(HookError::new(format!("{} refuses", self.name))) } else { Ok(()) }
+        let fails = self.fails_at == point || self.fails_at == format!("{point} {detail}");
+        if fails { Err(HookError::new(format!("{} refuses", self.name))) } else { Ok(()) }
     }
 }
 
@@ -165,6 +167,20 @@ async fn a_hook_that_fails_before_sending_ends_the_call_and_nothing_is_sent() {
         let saw_begin = asked.iter().any(|line| line.starts_with("two before_create_request"));
         assert_eq!(asked.contains(&"two after_error other".to_owned()), saw_begin, "{asked:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_sees_no_attempt_end_that_it_did_not_see_begin() {
+    let log = Log::default();
+    let script = Script::new([answer(503, "{}")]);
+    let failing = Note::failing("one", &log, "before_create_request 2");
+    let core = script.client().hook(failing).hook(Note::new("two", &log)).build().unwrap();
+
+    post(&core).await.unwrap_err();
+
+    let asked = lines(&log);
+    let second = asked.iter().position(|line| line == "one before_create_request 2").unwrap();
+    assert_eq!(asked[second + 1..], ["one after_error other"]);
 }
 
 #[tokio::test(start_paused = true)]
