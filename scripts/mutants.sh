@@ -12,8 +12,8 @@ cd "$(dirname "$0")/.."
 part=$1 shard=$2
 shift 2
 cargo mutants --version >/dev/null 2>&1 || { echo "cargo-mutants is not installed: cargo install cargo-mutants"; exit 1; }
-# Few namespaces, and every transport: the core compiles in a third of the time.
-few=mock,chat,models,embeddings,responses,messages,tls,tls-aws-lc-rs,roots-platform,http2,socks,rustls-config,schemars,reqwest,blocking
+# Few namespaces, but all of the core and the hooks: they compile in a third of the time.
+few=mock,chat,models,embeddings,responses,messages,tracing,tls,tls-aws-lc-rs,roots-platform,http2,socks,rustls-config,schemars,reqwest,blocking
 case $part in
 core)
   files=(-f 'src/core/**/*.rs' -f 'src/errors/**/*.rs' -f 'src/hooks/**/*.rs' -f src/blocking.rs)

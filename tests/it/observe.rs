@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -769,6 +769,8 @@ async fn a_daily_budget_is_exact_and_ends_at_midnight() {
     let limiter = Limiter::new().dollars_per_day("0.3".parse().unwrap());
     let script = Script::new((0..4).map(|_| costing("0.1", 1)));
     let core = limited(&script, &limiter);
+    let noon = 36 * 3600 - SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() % (24 * 3600);
+    tokio::time::sleep(Duration::from_secs(noon)).await;
     for _ in 0..3 {
         post(&core).await.unwrap();
     }
@@ -778,8 +780,10 @@ async fn a_daily_budget_is_exact_and_ends_at_midnight() {
     assert!(format!("{error:?}").contains("0.3 dollars"), "{error:?}");
     assert!(!error.is_retryable());
     assert_eq!(script.sent().len(), 3);
-    tokio::time::sleep(24 * 3600 * SECOND).await;
-    assert_eq!(limiter.spent_today(), Usd::ZERO);
+    tokio::time::sleep((12 * 3600 - 5) * SECOND).await;
+    assert_eq!(limiter.spent_today(), "0.3".parse::<Usd>().unwrap(), "just before midnight (UTC)");
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(limiter.spent_today(), Usd::ZERO, "just after midnight");
     post(&core).await.unwrap();
 }
 
