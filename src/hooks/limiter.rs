@@ -169,21 +169,13 @@ impl Limiter {
         while spent.tokens.front().is_some_and(|(at, _)| is_old(*at)) {
             spent.tokens.pop_front();
         }
-        let until_old = |at: Instant| WINDOW.saturating_sub(now.saturating_duration_since(at));
-        let requests = self.requests.filter(|limit| spent.requests.len() >= *limit);
-        let of_requests = requests.and_then(|limit| {
-            let at = spent.requests.get(spent.requests.len().checked_sub(limit)?)?;
-            Some(until_old(*at))
-        });
-        let mut left: u64 = spent.tokens.iter().map(|(_, tokens)| *tokens).fold(0, u64::saturating_add);
-        let of_tokens = self.tokens.filter(|limit| left >= *limit).and_then(|limit| {
-            // Until so many tokens are old that the rest is below the limit.
-            spent.tokens.iter().find_map(|(at, tokens)| {
-                left -= tokens;
-                (left < limit).then(|| until_old(*at))
-            })
-        });
-        let wait = of_requests.max(of_tokens);
+        // The wait is computed again once the oldest ones no longer count.
+        let count = spent.requests.len();
+        let request = spent.requests.front().filter(|_| self.requests.is_some_and(|limit| count >= limit));
+        let sum = spent.tokens.iter().map(|(_, tokens)| *tokens).fold(0, u64::saturating_add);
+        let tokens = spent.tokens.front().filter(|_| self.tokens.is_some_and(|limit| sum >= limit));
+        let newest = request.copied().max(tokens.map(|(at, _)| *at));
+        let wait = newest.map(|at| WINDOW.saturating_sub(now.saturating_duration_since(at)));
         if wait.is_none() && self.requests.is_some() {
             spent.requests.push_back(now);
         }

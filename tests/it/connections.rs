@@ -365,7 +365,7 @@ mod http2 {
 
     impl Server {
         /// `respond` gets the number of the connection, counted from 1.
-        fn start<F>(max_streams: u32, respond: impl Fn(usize) -> F + Send + Sync + 'static) -> Self
+        fn start<F>(max_streams: impl Into<Option<u32>>, respond: impl Fn(usize) -> F + Send + Sync + 'static) -> Self
         where
             F: Future<Output = http::Response<Body>> + Send + 'static,
         {
@@ -374,6 +374,7 @@ mod http2 {
             let acceptor: TlsAcceptor = authority.server("localhost", &["h2"], |_| {});
             let connections = Arc::new(AtomicUsize::new(0));
             let count = connections.clone();
+            let max_streams = max_streams.into();
             let url = run(async move |listener| {
                 loop {
                     let (acceptor, respond, count) = (acceptor.clone(), respond.clone(), count.clone());
@@ -424,6 +425,16 @@ mod http2 {
         let mut body = transport.send(post(url)).await.map_err(|error| chain(&error)).unwrap().into_body();
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "first");
         body
+    }
+
+    #[tokio::test]
+    async fn http_2_without_a_limit_all_streams_share_a_connection() {
+        let server = Server::start(None, |_| async { endless() });
+        let transport = server.transport();
+
+        let bodies = soon(join_all((0..300).map(|_| first_chunk(&transport, &server.url)))).await;
+
+        assert_eq!((bodies.len(), server.connections()), (300, 1));
     }
 
     #[tokio::test]

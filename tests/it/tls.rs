@@ -13,7 +13,7 @@ use openrouter_kit::core::{Call, Operation, Parts, RetryConfig};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -58,6 +58,23 @@ async fn a_server_with_a_certificate_of_an_extra_root_is_trusted() {
     let requests = server.await.unwrap().unwrap();
     assert_eq!(requests.len(), 2, "both on one connection");
     assert!(requests[0].contains(KEY));
+}
+
+#[tokio::test]
+async fn a_connection_that_is_not_kept_is_closed_by_the_rules_of_tls() {
+    let authority = Authority::new();
+    let (server, url) = serve_one(authority.server("localhost", &["http/1.1"], |_| {}), async |mut stream| {
+        read_request(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nanswer").await.unwrap();
+        // Without `close_notify` this is an error (RFC 8446, section 6.1).
+        stream.read(&mut [0; 16]).await.map_err(|error| error.kind())
+    })
+    .await;
+    let builder = HyperTransport::builder().no_proxy().root_certificate(authority.pem());
+
+    assert_eq!(ask(&builder.pool_max_idle_per_host(0).build().unwrap(), &url).await.unwrap(), "answer");
+
+    assert_eq!(server.await.unwrap().unwrap(), Ok(0));
 }
 
 #[tokio::test]
@@ -126,7 +143,7 @@ async fn an_error_of_a_certificate_says_what_to_do() {
     let url = format!("https://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         let mut stream = listener.accept().await.unwrap().0;
-        let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         read_request(&mut stream).await;
     });
     let core = OpenRouterCore::builder().api_key("k").server_url(url).transport(transport(&Authority::new()));
