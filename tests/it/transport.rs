@@ -179,6 +179,25 @@ async fn an_exchange_has_no_task_of_its_own() {
 }
 
 #[tokio::test]
+async fn the_task_that_closes_idle_connections_ends_with_the_last_one() {
+    let (server, url) = serve_one(|stream| async move { answer_all(stream, "answer").await.len() }).await;
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let idle = Duration::from_millis(10);
+    let transport = HyperTransport::builder().no_proxy().pool_idle_timeout(idle).build().unwrap();
+
+    assert_eq!(soon(ask(&transport, &url)).await.unwrap(), "answer");
+
+    assert_eq!(soon(server).await.unwrap(), 1, "the connection was closed");
+    soon(async {
+        while tasks() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    drop(transport);
+}
+
+#[tokio::test]
 async fn a_body_can_be_read_on_in_another_task() {
     let (go_on, may_go_on) = oneshot::channel();
     let (server, url) = serve_one(|mut stream| async move {
