@@ -217,9 +217,8 @@ impl Observer for Limiter {
         if let Some(cost) = end.usage.cost {
             spent.dollars += cost;
         }
-        let tokens = end.usage.total_tokens();
-        if tokens > 0 && self.tokens.is_some() {
-            spent.tokens.push_back((Instant::now(), tokens));
+        if self.tokens.is_some() {
+            spent.tokens.push_back((Instant::now(), end.usage.total_tokens()));
         }
     }
 }

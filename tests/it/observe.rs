@@ -752,6 +752,18 @@ async fn a_limiter_spreads_requests_over_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_limiter_counts_each_request_once_for_a_minute() {
+    let script = Script::new((0..5).map(|_| answer(200, OK)));
+    let core = limited(&script, &Limiter::new().requests_per_minute(2));
+    for pause in [0, 30, 10, 0, 0] {
+        tokio::time::sleep(pause * SECOND).await;
+        post(&core).await.unwrap();
+    }
+    let waits: Vec<_> = script.waits().iter().map(Duration::as_secs).collect();
+    assert_eq!(waits, [30, 30, 30, 30], "at 0, 30, 60, 90 and 120 seconds");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_limiter_waits_until_tokens_are_a_minute_old() {
     let script = Script::new([costing("0", 60), costing("0", 50), costing("0", 1), costing("0", 1)]);
     let core = limited(&script, &Limiter::new().tokens_per_minute(100));

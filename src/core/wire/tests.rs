@@ -345,6 +345,15 @@ fn a_union_tells_an_unknown_tag_from_a_known_one_that_does_not_fit() {
 }
 
 #[test]
+fn an_optional_value_may_be_null_anywhere() {
+    assert_eq!(decode::<Option<i64>>("null").unwrap(), None);
+    assert_eq!(survives::<Vec<Option<i64>>>("[1,null]"), [Some(1), None]);
+    let map: BTreeMap<String, Option<String>> = survives(r#"{"a":null,"b":"text"}"#);
+    assert_eq!(map.into_values().collect::<Vec<_>>(), [None, Some("text".to_owned())]);
+    assert!(decode::<Option<i64>>("nil").is_err());
+}
+
+#[test]
 fn a_patch_tells_absent_from_null() {
     let change = |limit| Change { limit, schema: None, key: None, extra: Extra::new() };
     assert_eq!(text(&change(Patch::Keep)), "{}");
