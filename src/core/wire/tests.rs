@@ -36,6 +36,18 @@ struct Change {
 
 wire_struct!(Change { limit: Patched = 0, schema: Optional = 1, key: Optional = 2 });
 
+/// A required value of every kind that may be empty.
+#[derive(Clone, Debug, PartialEq)]
+struct Kinds {
+    name: String,
+    list: Vec<i64>,
+    map: BTreeMap<String, i64>,
+    part: Part,
+    extra: Extra,
+}
+
+wire_struct!(Kinds { name: Required = 0, list: Required = 1, map: Required = 2, part: Required = 3 });
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Color {
     Red,
@@ -119,6 +131,9 @@ fn a_required_member_that_is_missing_reads_as_empty_and_is_not_written_back() {
     for json in [r#"{"id":"a"}"#, r#"{"type":"part","count":4}"#, r#"{"id":"","count":0}"#, r#"{"id":null,"count":1}"#]
     {
         survives::<Part>(json);
+    }
+    for json in [r#"{"name":"a"}"#, r#"{"list":[1]}"#, r#"{"map":{"a":1}}"#, r#"{"part":{"id":"a"}}"#] {
+        survives::<Kinds>(json);
     }
     let mut part: Part = decode(r#"{"type":"part","count":4}"#).unwrap();
     assert_eq!(part.id, "");
