@@ -148,6 +148,54 @@ async fn a_call_is_a_span_that_ends_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_options_of_a_request_are_in_its_span() {
+    let options = |body: serde_json::Value| async move {
+        let spans = Spans::default();
+        let _guard = tracing::subscriber::set_default(spans.clone());
+        let core = traced(&Script::new([answer(200, "{}")]));
+        Call::<Thing>::new(&core, Parts::new(&CHAT).json(&Thing::of(body))).await.unwrap();
+        let of_request = |(name, value): (&String, &String)| {
+            let name = name.strip_prefix("gen_ai.")?;
+            let is_option = ["request.", "output.type", "conversation."].iter().any(|start| name.starts_with(start));
+            is_option.then(|| format!("{} = {value}", name.trim_start_matches("request.")))
+        };
+        spans.seen()[0].fields.iter().filter_map(of_request).collect::<Vec<_>>()
+    };
+    let body = json!({"model": "a/b", "session_id": "s", "previous_response_id": "p", "reasoning": {"effort": "low"},
+        "max_output_tokens": 7, "seed": 8, "n": 2, "top_k": 9, "temperature": 0.5, "top_p": 0.25,
+        "frequency_penalty": 0.125, "presence_penalty": -0.5, "stop": "END", "text": {"format": {"type": "json_schema"}}});
+    let expected = [
+        "conversation.id = s",
+        "output.type = json",
+        "choice.count = 2",
+        "frequency_penalty = 0.125",
+        "max_tokens = 7",
+        "model = a/b",
+        "presence_penalty = -0.5",
+        "previous_response.id = p",
+        "reasoning.level = low",
+        "seed = 8",
+        "stop_sequences = [\"END\"]",
+        "temperature = 0.5",
+        "top_k = 9",
+        "top_p = 0.25",
+    ];
+    assert_eq!(options(body).await, expected);
+    for limit in ["max_tokens", "max_completion_tokens"] {
+        assert_eq!(
+            options(json!({limit: 7, "reasoning_effort": "high", "n": 1})).await,
+            ["max_tokens = 7", "reasoning.level = high"]
+        );
+    }
+    for (format, output) in
+        [("json_object", Some("json")), ("json_schema", Some("json")), ("text", Some("text")), ("grammar", None)]
+    {
+        let expected: Vec<_> = output.map(|output| format!("output.type = {output}")).into_iter().collect();
+        assert_eq!(options(json!({"response_format": {"type": format}})).await, expected, "{format}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_span_of_a_stream_lasts_until_it_is_read_or_dropped() {
     let spans = Spans::default();
     let _guard = tracing::subscriber::set_default(spans.clone());
