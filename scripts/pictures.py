@@ -73,8 +73,8 @@ def table(page, first):
 
 
 def number(cell):
-    """The number that a cell begins with: `**0.813** (0.83)` is 0.813."""
-    return float(re.match(r"[\d.]+", cell.replace("*", "").replace(",", "")).group())
+    """The number that a cell begins with, as it is written: that of `**0.810** (0.83)` is `0.810`."""
+    return re.match(r"[\d.]+", cell.replace("*", "").replace(",", "")).group()
 
 
 def charts():
@@ -122,16 +122,16 @@ text {{ fill: #f0f6fc }}
     for place, (title, bars, note) in enumerate(panels):
         x, y = 16 + place % 2 * (panel_width + 8), 12 + place // 2 * panel_height
         body.append(f'<text class="title" x="{x}" y="{y + 18}">{escape(title)}</text>')
-        most = max(value for _, value in bars)
+        most = max(float(value) for _, value in bars)
         for row, (name, value) in enumerate(bars):
             top = y + 32 + row * 28
             kind = "bar own" if name == "openrouter-kit" else "bar"
-            length = max(2, round(value / most * longest))
+            length = max(2, round(float(value) / most * longest))
             body.append(f'<text class="label" x="{x + label}" y="{top + 15}">{escape(name)}</text>')
             body.append(f'<rect class="{kind}" x="{x + label + 8}" y="{top + 2}" width="{length}" height="18" rx="2"/>')
-            body.append(f'<text x="{x + label + 14 + length}" y="{top + 15}">{value:g}</text>')
+            body.append(f'<text x="{x + label + 14 + length}" y="{top + 15}">{value}</text>')
         body.append(f'<text class="note" x="{x}" y="{y + 158}">{escape(note)}</text>')
-        spoken.append(f"{title}: " + ", ".join(f"{name} {value:g}" for name, value in bars))
+        spoken.append(f"{title}: " + ", ".join(f"{name} {value}" for name, value in bars))
     svg("performance", ". ".join(spoken), width, height, style, body)
 
 
