@@ -63,7 +63,7 @@ pub(crate) mod tokio {
 
         pub(crate) use ::tokio::runtime::Handle;
 
-        /// Under a heavy load a test takes half a minute.
+        /// Far longer than any test takes, even under a heavy load.
         const LONGEST: Duration = Duration::from_secs(120);
 
         pub(crate) struct Builder(::tokio::runtime::Builder);
