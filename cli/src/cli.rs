@@ -108,7 +108,7 @@ pub(crate) enum Command {
     Auth(commands::auth::AuthArgs),
     /// Show the configuration.
     Config(commands::config::ConfigArgs),
-    /// Run a local server that answers every operation of the API plausibly, to try programs without a key.
+    /// Run a local server with a plausible response for every operation of the API, to try programs without a key.
     Mock(commands::mock::MockArgs),
     /// Install the skill with which coding agents use the Rust SDK.
     Skill(commands::skill::SkillArgs),

@@ -1,6 +1,6 @@
 //! `mock`: the whole API on a port, answered by the local server of the SDK.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::Args;
@@ -51,9 +51,10 @@ fn parse_fault(text: &str) -> Result<(ApiFault, f64), String> {
 }
 
 pub(crate) async fn run(args: MockArgs) -> Result<(), Failure> {
-    let server = MockServer::bind((args.host, args.port))
+    let address = SocketAddr::new(args.host, args.port);
+    let server = MockServer::bind(address)
         .await
-        .map_err(|error| Failure::io(format_args!("{}:{} cannot be used", args.host, args.port), error))?;
+        .map_err(|error| Failure::io(format_args!("{address} cannot be used"), error))?;
     let mut api = MockApi::new().pause(args.pause).seed(args.seed);
     for (fault, share) in args.fault {
         api = api.fault(fault, share);
