@@ -3,8 +3,12 @@
 # the crate, and the library is checked with them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-copy=$(mktemp -d)
+# Beside what the other builds write, since a folder for temporary files may be small.
+target=${CARGO_TARGET_DIR:-target}
+mkdir -p "$target"
+copy=$(mktemp -d "$(cd "$target" && pwd)/minimal_versions.XXXXXX")
 trap 'rm -rf "$copy"' EXIT
+unset CARGO_TARGET_DIR
 git archive HEAD Cargo.toml src README.md docs examples | tar -x -C "$copy"
 cd "$copy"
 # Only the library: the other members of the workspace have dependencies of their own.
