@@ -3,7 +3,7 @@
 # the crate, and the library is checked with them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-# Beside what the other builds write, since a folder for temporary files may be small.
+# Next to the other builds, since a folder for temporary files may be small.
 target=${CARGO_TARGET_DIR:-target}
 mkdir -p "$target"
 copy=$(mktemp -d "$(cd "$target" && pwd)/minimal_versions.XXXXXX")
