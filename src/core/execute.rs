@@ -21,9 +21,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::uri::Authority;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body::Body as _;
 
 use super::body::Body;
 use super::client::{Inner, OpenRouterCore};
@@ -338,6 +339,11 @@ impl<'a> Plan<'a> {
                 }
             }
         }
+        // Some servers refuse a request without a length if its method usually has a body (RFC 9110, section 8.6).
+        let usually_has_body = [Method::POST, Method::PUT, Method::PATCH].contains(request.method());
+        if usually_has_body && request.body().is_end_stream() {
+            request.headers_mut().entry(CONTENT_LENGTH).or_insert(const { HeaderValue::from_static("0") });
+        }
         Ok(request)
     }
 
@@ -537,7 +543,8 @@ impl<'a> Plan<'a> {
         if end.is_none() && (is_page || is_json) {
             end = within(Some(ERROR_BODY), pin!(incoming.collect(&mut read, limit))).await.ok();
         }
-        let is_error = is_json && matches!(end, Some(End::Whole)) && ApiError::is_error_body(read.as_bytes());
+        // Even if it does not end: a file has no such beginning.
+        let is_error = is_json && ApiError::is_error_body(read.as_bytes());
         if is_page || is_error {
             let extent = if matches!(end, Some(End::Whole)) { Extent::Whole } else { Extent::Beginning };
             exchange.body = read.into_bytes(limit).into();
@@ -561,9 +568,8 @@ impl<'a> Plan<'a> {
     /// else. `extent` is that of a body that was read.
     async fn unexpected_body(&self, exchange: Exchange, message: String, extent: Extent) -> Error {
         let Exchange { head, body, .. } = exchange;
-        let was_read = body.as_bytes().is_some();
         let (body, is_whole) = self.error_text(body).await;
-        let extent = if was_read || is_whole { extent } else { Extent::Beginning };
+        let extent = if is_whole { extent } else { Extent::Beginning };
         if ApiError::is_error_body(&body) {
             return ApiError::read(head, body, time::now()).into();
         }

@@ -145,7 +145,7 @@ impl Incoming {
                 return Poll::Ready(UnexpectedError::without_source(self.operation_id, message).into());
             }
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(next)));
-            if timer.deadline() <= now || timer.deadline() > next {
+            if timer.deadline() <= now {
                 timer.as_mut().reset(next);
             }
             ready!(timer.as_mut().poll(cx));

@@ -573,10 +573,6 @@ impl HttpBody for Segments {
         Poll::Ready(None)
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
-    }
-
     fn size_hint(&self) -> SizeHint {
         match self.0.iter().map(|(segment, _)| segment.left()).sum() {
             Some(length) => SizeHint::with_exact(length),

@@ -54,9 +54,10 @@ impl Hooks {
         self.begun = 0;
     }
 
-    /// Returns whether there are hooks that wait for the end of an attempt.
+    /// Returns `true` if hooks saw the current attempt begin and its end is still to come, even if
+    /// it is the last of them that holds it up.
     pub(crate) const fn is_under_way(&self) -> bool {
-        self.notified < self.begun
+        self.begun > 0
     }
 
     pub(crate) async fn before_create_request(&mut self, input: &mut RequestInput) -> Result<(), Error> {

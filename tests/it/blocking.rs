@@ -1,5 +1,9 @@
 //! Calls and streams without `async`.
 
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -106,6 +110,32 @@ fn time_limits_hold() {
     let error = client.chat().send(request()).response_timeout(Duration::from_millis(20)).wait().unwrap_err();
     let Error::Timeout(error) = error else { panic!("{error:?}") };
     assert_eq!(error.phase(), TimeoutPhase::Response);
+}
+
+#[test]
+fn a_thread_that_waits_sleeps_until_it_is_woken_by_what_it_waits_for() {
+    let is_ready = Arc::new(AtomicBool::new(false));
+    let mut polls = 0;
+    let future = poll_fn(|cx| {
+        polls += 1;
+        if polls > 1 {
+            assert!(is_ready.load(Ordering::SeqCst), "nothing has happened yet");
+            return Poll::Ready(());
+        }
+        let (waker, waiting, is_ready) = (cx.waker().clone(), thread::current(), is_ready.clone());
+        thread::spawn(move || {
+            // Code of the program may unpark the thread for reasons of its own.
+            for _ in 0..1000 {
+                waiting.unpark();
+                thread::yield_now();
+            }
+            is_ready.store(true, Ordering::SeqCst);
+            waker.wake();
+        });
+        Poll::Pending
+    });
+    future.wait();
+    assert_eq!(polls, 2);
 }
 
 #[test]

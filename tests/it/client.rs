@@ -34,6 +34,22 @@ fn a_client_is_shared_between_threads_and_cheap_to_clone() {
     assert_eq!(size_of::<OpenRouterCore>(), size_of::<usize>());
 }
 
+#[tokio::test]
+async fn a_builder_is_cloned_with_all_its_options() {
+    let script = Script::new([answer(200, "{}"), answer(200, "{}")]);
+    let one =
+        builder().api_key("sk-one").server_url("https://one.example/v1").app_title("One").transport(script.clone());
+    let two = one.clone().app_title("Two");
+    for builder in [one, two] {
+        get(&builder.build().unwrap()).await.unwrap();
+    }
+    for (sent, title) in script.sent().iter().zip(["One", "Two"]) {
+        assert_eq!(sent.url, "https://one.example/v1/things/one");
+        assert_eq!(sent.headers["authorization"], "Bearer sk-one");
+        assert_eq!(sent.headers["x-openrouter-title"], title);
+    }
+}
+
 #[test]
 fn keys_that_cannot_be_one_are_refused_and_not_shown() {
     for key in [

@@ -8,10 +8,13 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use crate::a_limit::tokio;
-use crate::support::GET;
+use crate::support::{GET, POST, Script, Step, slow_body};
 use bytes::Bytes;
 use futures_core::Stream;
+use http_body::Frame;
+use http_body_util::StreamBody;
 use openrouter_kit::OpenRouterCore;
+use openrouter_kit::core::body::Body;
 use openrouter_kit::core::{Call, Download, Parts, TransferProgress};
 use openrouter_kit::errors::{ApiErrorKind, Error};
 use openrouter_kit::mock::{Answer, Fault, MockServer, Place};
@@ -26,6 +29,11 @@ async fn server(answer: Answer) -> (MockServer, OpenRouterCore) {
 
 fn download(core: &OpenRouterCore) -> Call<Download> {
     Call::new(core, Parts::new(&GET).path("id", "one"))
+}
+
+/// A file that the request generates.
+fn generate(core: &OpenRouterCore) -> Call<Download> {
+    Call::new(core, Parts::new(&POST))
 }
 
 /// A folder that is gone after the test.
@@ -81,6 +89,28 @@ async fn the_length_is_that_of_the_whole_file_if_the_server_tells_it() {
     file.next().await.unwrap().unwrap();
     assert_eq!(file.content_length(), Some(100_000));
     assert_eq!(download(&core).await.unwrap().content_length(), None);
+}
+
+#[tokio::test]
+async fn the_length_of_a_generated_file_is_told_although_its_first_bytes_were_read() {
+    let (server, core) = server(Answer::bytes(200, vec![1; 100_000])).await;
+    server.answer(Answer::bytes(200, "speech").chunked());
+    let (reported, report) = noting();
+    let file = generate(&core).await.unwrap().on_progress(report);
+    assert_eq!(file.content_length(), Some(100_000));
+    assert_eq!(file.collect().await.unwrap().len(), 100_000);
+    assert_eq!(reported.lock().unwrap().last(), Some(&(100_000, Some(100_000))));
+    assert_eq!(generate(&core).await.unwrap().content_length(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_generated_file_is_at_hand_with_its_first_bytes() {
+    let chunks = vec![(Duration::ZERO, " "), (Duration::ZERO, "sound"), (Duration::from_secs(60), ", more of it")];
+    let core = Script::new([Step::Answer(http::Response::new(slow_body(chunks, None)))]).core();
+    let began = tokio::time::Instant::now();
+    let file = generate(&core).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert_eq!(file.collect().await.unwrap(), " sound, more of it");
 }
 
 type Notes = Arc<Mutex<Vec<(u64, Option<u64>)>>>;
@@ -189,6 +219,18 @@ async fn bytes_come_as_the_server_sends_them() {
 }
 
 #[tokio::test]
+async fn an_empty_chunk_is_not_passed_on() {
+    let chunks = ["", "one", "", "", "two", ""].map(|chunk| Ok::<_, Error>(Frame::data(Bytes::from(chunk))));
+    let body = Body::wrap(StreamBody::new(futures_util::stream::iter(chunks)));
+    let mut file = download(&Script::new([Step::Answer(http::Response::new(body))]).core()).await.unwrap();
+    let mut received = Vec::new();
+    while let Some(chunk) = file.next().await {
+        received.push(chunk.unwrap());
+    }
+    assert_eq!(received, ["one", "two"]);
+}
+
+#[tokio::test]
 async fn a_file_that_breaks_off_is_an_error_after_what_came_of_it() {
     for answer in [Answer::bytes(200, vec![7; 1000]), Answer::bytes(200, vec![7; 1000]).chunked()] {
         let (_server, core) = server(answer.fault(Fault::Close, Place::AfterBytes(600)).times(2)).await;
@@ -228,23 +270,45 @@ async fn a_file_that_breaks_off_is_not_on_the_disk() {
     assert!(folder.names().is_empty());
 }
 
-#[tokio::test]
-async fn until_it_is_complete_the_file_has_another_name() {
+/// The name that the file `name` has until it is complete.
+async fn part_of(name: &str) -> String {
     let folder = Folder::new();
     let (server, core) = server(Answer::bytes(200, vec![7; 300_000]).fault(Fault::Stall, Place::InBody)).await;
-    let mut saving = Box::pin(download(&core).await.unwrap().save_to(folder.path()));
+    let mut saving = Box::pin(download(&core).await.unwrap().save_to(folder.0.join(name)));
     // Polled until the part is there; it then waits for a server that sends nothing more.
     while folder.names().is_empty() {
         assert!(saving.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         tokio::task::yield_now().await;
     }
-    let names = folder.names();
-    assert!(names.len() == 1 && names[0].starts_with(".speech.mp3.") && names[0].ends_with(".part"), "{names:?}");
+    let mut names = folder.names();
+    assert_eq!(names.len(), 1, "{names:?}");
     drop(saving);
     server.all_closed().await;
     // The part may be in the hands of another thread, which removes it when it is done.
     while !folder.names().is_empty() {
         tokio::task::yield_now().await;
+    }
+    names.remove(0)
+}
+
+#[tokio::test]
+async fn until_it_is_complete_the_file_has_another_name() {
+    let part = part_of("speech.mp3").await;
+    assert!(part.starts_with(".speech.mp3.") && part.ends_with(".part"), "{part}");
+}
+
+#[tokio::test]
+async fn the_name_of_a_part_has_at_most_100_bytes_of_that_of_the_file() {
+    for (name, kept) in [
+        ("n".repeat(100), "n".repeat(100)),
+        ("n".repeat(101), "n".repeat(100)),
+        ("é".repeat(51), "é".repeat(50)),
+        ("日".repeat(50), "日".repeat(33)),
+        ("n".repeat(99) + "é.mp3", "n".repeat(99)),
+    ] {
+        let part = part_of(&name).await;
+        let start = part.strip_prefix('.').and_then(|part| part.split_once('.')).map(|(start, _)| start);
+        assert_eq!(start, Some(kept.as_str()), "{name}");
     }
 }
 
@@ -293,6 +357,34 @@ mod on_unix {
             assert_eq!(after.len(), 100_000);
             std::fs::remove_file(folder.path()).unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_part_is_as_private_as_the_file_that_it_replaces_from_its_first_moment() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+
+        let folder = Folder::new();
+        std::fs::write(folder.path(), "private").unwrap();
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o600)).unwrap();
+        let (_server, core) = server(Answer::bytes(200, "content").always()).await;
+        let (path, is_over) = (folder.0.clone(), Arc::new(AtomicBool::new(false)));
+        let ends = is_over.clone();
+        // It looks at whatever is in the folder as often as it can.
+        let watching = std::thread::spawn(move || {
+            let mut modes = std::collections::BTreeSet::new();
+            while !ends.load(Ordering::Relaxed) {
+                let entries = std::fs::read_dir(&path).unwrap().filter_map(Result::ok);
+                let parts = entries.filter(|entry| entry.file_name() != "speech.mp3");
+                modes.extend(parts.filter_map(|part| Some(part.metadata().ok()?.mode() & 0o7777)));
+            }
+            modes
+        });
+        for _ in 0..100 {
+            download(&core).await.unwrap().save_to(folder.path()).await.unwrap();
+        }
+        is_over.store(true, Ordering::Relaxed);
+        let modes = watching.join().unwrap();
+        assert!(modes.iter().all(|mode| *mode == 0o600), "{modes:?}");
     }
 
     #[tokio::test]

@@ -231,6 +231,11 @@ async fn an_error_inside_a_success_takes_its_kind_from_code_and_error_type() {
         (json!({"error": {"code": "content_filter", "status": 400}}), ApiErrorKind::BadRequest),
         (json!({"error": {"message": "no"}}), ApiErrorKind::Other),
         (json!({"error": "no"}), ApiErrorKind::Other),
+        // A status without a kind of its own leaves it to the words.
+        (
+            json!({"error": {"code": 520, "metadata": {"error_type": "provider_overloaded"}}}),
+            ApiErrorKind::ProviderOverloaded,
+        ),
     ];
     for (body, kind) in cases {
         let error = json_error_of(200, body.clone()).await;
@@ -410,6 +415,7 @@ async fn a_body_that_is_compressed_unasked_is_told() {
         panic!()
     };
     assert!(error.source().unwrap().to_string().contains("gzip"), "{error:?}");
+    assert!(!error.is_truncated(), "all of it was read: {error:?}");
 }
 
 #[tokio::test]
@@ -503,6 +509,9 @@ async fn a_connection_lost_with_its_runtime_is_cancelled() {
     };
     assert!(matches!(error, Error::Cancelled(_)), "{error:?}");
     assert!(error.source().is_some());
+    let text = "createThing: the Tokio runtime that owns the connection was shut down; keep it running until its \
+                responses are read";
+    assert_eq!(error.to_string(), text);
 }
 
 #[tokio::test]
@@ -724,6 +733,7 @@ async fn every_error_type_of_the_api_has_a_kind() {
         ),
         ("not_found not_found_error model_not_found ResourceNotFoundException DeploymentNotFound", NotFound),
         ("ALREADY_EXISTS conflict_error", Conflict),
+        ("gone model_deprecated", Gone),
         ("payload_too_large request_too_large", PayloadTooLarge),
         ("unprocessable", UnprocessableEntity),
         (
@@ -861,6 +871,241 @@ async fn what_is_generated_comes_whole_however_it_begins() {
             let call: Call<Download> = Call::new(&core, Parts::new(&crate::support::POST));
             assert_eq!(call.await.unwrap().collect().await.unwrap(), body);
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_is_retryable_if_nothing_was_processed_or_the_operation_may_be_repeated() {
+    let cases = [
+        // The step, whether a POST and a GET are retryable, and whether the error is transient.
+        (Step::Fail(Kind::Connect), true, true, true),
+        (Step::Fail(Kind::ConnectTimeout), true, true, true),
+        (Step::Fail(Kind::NotSent), true, true, true),
+        (Step::Fail(Kind::Exchange), false, true, true),
+        (Step::Fail(Kind::Body), false, true, true),
+        (Step::Fail(Kind::Request), false, false, false),
+        (Step::Never, false, true, true),
+        (answer(503, "{}"), true, true, true),
+        (answer(504, "{}"), false, true, true),
+        (answer(400, "{}"), false, false, false),
+        (answer(200, r#"{"error":{"code":502,"message":"no"}}"#), false, true, true),
+        (answer(200, r#"{"error":{"code":402,"message":"no"}}"#), false, false, false),
+        (answer(200, r#"{"mismatch":1}"#), false, false, false),
+        (answer(302, ""), false, false, false),
+    ];
+    for (step, post_is_retryable, get_is_retryable, is_transient) in cases {
+        let name = format!("{step:?}");
+        let copy = match &step {
+            Step::Answer(response) => {
+                let body = std::str::from_utf8(response.body().as_bytes().unwrap()).unwrap();
+                answer(response.status().as_u16(), body)
+            }
+            Step::Fail(kind) => Step::Fail(*kind),
+            _ => Step::Never,
+        };
+        let script = Script::new([step, copy]);
+        let core = script.client().retry_config(RetryConfig::none()).build().unwrap();
+        let (paid, free) = (post(&core).await.unwrap_err(), get(&core).await.unwrap_err());
+        assert_eq!((paid.is_retryable(), paid.is_transient()), (post_is_retryable, is_transient), "POST {name}");
+        assert_eq!((free.is_retryable(), free.is_transient()), (get_is_retryable, is_transient), "GET {name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_tells_the_status_of_the_response_if_one_arrived() {
+    for (step, status) in [
+        (answer(404, "{}"), Some(404)),
+        (answer(200, r#"{"error":{"code":502,"message":"no"}}"#), Some(200)),
+        (answer(201, r#"{"mismatch":1}"#), Some(201)),
+        (answer(302, ""), Some(302)),
+        (Step::Fail(Kind::Exchange), None),
+        (Step::Never, None),
+    ] {
+        let name = format!("{step:?}");
+        let core = Script::new([step]).client().retry_config(RetryConfig::none()).build().unwrap();
+        let error = post(&core).await.unwrap_err();
+        assert_eq!(error.status().map(|status| status.as_u16()), status, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_of_the_network_says_what_to_do_to_programmers_and_to_users() {
+    let cases = [
+        (
+            Step::Fail(Kind::Connect),
+            "the connection could not be established; check the network, the proxy and the server URL",
+            "the connection could not be established; check the network, the proxy and the server URL",
+        ),
+        (
+            Step::Fail(Kind::ConnectTimeout),
+            "the connection was not established in time; check the network or raise `connect_timeout`",
+            "the connection was not established in time; check the network",
+        ),
+        (
+            Step::Fail(Kind::NotSent),
+            "the connection closed before the request was sent; try again",
+            "the connection closed before the request was sent; try again",
+        ),
+        (
+            Step::Fail(Kind::Exchange),
+            "the connection failed before the response arrived; the request may have been processed, so check before \
+             retrying",
+            "the connection failed before the response arrived; the request may have been processed, so check before \
+             retrying",
+        ),
+        (
+            Step::Fail(Kind::Body),
+            "the response was cut off before its end, so what arrived is incomplete; it may be charged, so check \
+             before retrying",
+            "the response was cut off before its end, so what arrived is incomplete; it may be charged, so check \
+             before retrying",
+        ),
+        (
+            Step::Fail(Kind::Request),
+            "the transport cannot send this request; check the server URL and the features",
+            "this request cannot be sent; check the server URL",
+        ),
+        (
+            Step::Never,
+            "the response did not start within 5s; raise `response_timeout` for slow models",
+            "the response did not start within 5s; try again, or allow more time",
+        ),
+    ];
+    for (step, for_programmers, for_users) in cases {
+        let core = Script::new([step]).client().retry_config(RetryConfig::none()).build().unwrap();
+        let error = post(&core).response_timeout(Duration::from_secs(5)).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("createThing: {for_programmers}"));
+        assert_eq!(format!("{error:#}"), for_users);
+    }
+    let core = Script::new([Step::Fail(Kind::Body)]).client().retry_config(RetryConfig::none()).build().unwrap();
+    let error = get(&core).await.unwrap_err();
+    let text = "the response was cut off before its end, so what arrived is incomplete; try again";
+    assert_eq!(error.to_string(), format!("getThing: {text}"), "a GET costs nothing");
+}
+
+#[cfg(feature = "credits")]
+#[tokio::test]
+async fn a_value_that_does_not_fit_is_named_by_its_place() {
+    let server = MockServer::start().await;
+    let client = openrouter_kit::OpenRouter::builder().api_key("k").server_url(server.url()).build().unwrap();
+    server.answer(Answer::json(200, json!({"data": {"total_credits": "many", "total_usage": "some"}})));
+    let error = client.credits().get_credits().await.unwrap_err();
+    let start = "the response does not match the operation, at `data.total_credits`";
+    let for_programmers = format!("credits_get_credits: {start}; see `body()`, or try a newer version of this crate");
+    assert_eq!(error.to_string(), for_programmers);
+    assert_eq!(format!("{error:#}"), format!("{start}; a newer version of this program may know it"));
+    let Error::ResponseValidation(error) = error else { panic!("{error:?}") };
+    assert_eq!(error.path(), "data.total_credits");
+}
+
+#[tokio::test]
+async fn a_response_that_does_not_fit_says_what_to_do_to_programmers_and_to_users() {
+    for (body, for_programmers, for_users) in [
+        (
+            r#"{"mismatch":1}"#,
+            "the response does not match the operation; see `body()`",
+            "the response does not match the operation; a newer version of this program may know it",
+        ),
+        (
+            " \n ",
+            "the response body is empty; check the server URL and any proxy or gateway in between",
+            "the response body is empty; check the server URL and any proxy or gateway in between",
+        ),
+    ] {
+        let error = error_from(200, &[], body.as_bytes()).await;
+        assert_eq!(error.to_string(), format!("createThing: {for_programmers}"));
+        assert_eq!(format!("{error:#}"), for_users);
+        let Error::ResponseValidation(error) = error else { panic!("{error:?}") };
+        assert_eq!(error.path(), "");
+    }
+}
+
+#[tokio::test]
+async fn the_status_of_a_failure_counts_more_than_its_words() {
+    for status in [400, 418, 501] {
+        let body = json!({"error": {"message": "no", "code": "rate_limit_exceeded", "type": "overloaded_error"}});
+        let error = json_error_of(status, body).await;
+        assert_eq!(error.kind(), ApiErrorKind::from_status(status), "{status}");
+        assert!(!error.is_transient(), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_names_its_status_and_says_what_to_do() {
+    const LATER: &str = "try again later or allow fallback models";
+    const CHECK: &str = "the request may have been processed, so check before retrying";
+    for (status, name, advice) in [
+        (400, "Bad Request", "correct the request"),
+        (401, "Unauthorized", "check the API key"),
+        (402, "Payment Required", "add credits or raise the limit of the key"),
+        (403, "Forbidden", "check the permissions of the key, the guardrails and the content"),
+        (404, "Not Found", "check the model, the identifier and the provider preferences"),
+        (408, "Request Timeout", CHECK),
+        (409, "Conflict", "read the resource again and repeat the change"),
+        (410, "Gone", "use another model or resource"),
+        (413, "Payload Too Large", "send less"),
+        (415, "Unsupported Media Type", "correct the request"),
+        (418, "I'm a teapot", "see `body()` for the whole response"),
+        (422, "Unprocessable Entity", "correct the request"),
+        (429, "Too Many Requests", "send fewer requests, or wait"),
+        (499, "Client Closed Request", "keep the connection open for longer, including in gateways in between"),
+        (500, "Internal Server Error", LATER),
+        (501, "Not Implemented", "see `body()` for the whole response"),
+        (502, "Bad Gateway", LATER),
+        (503, "Service Unavailable", LATER),
+        (504, "Gateway Timeout", CHECK),
+        (520, "Unknown Server Error", CHECK),
+        (521, "Server Is Down", LATER),
+        (522, "Connection to the Server Timed Out", LATER),
+        (523, "Server Is Unreachable", LATER),
+        (524, "Server Timed Out", CHECK),
+        (525, "TLS Handshake with the Server Failed", LATER),
+        (526, "Invalid Certificate of the Server", LATER),
+        (527, "Connection to the Server Failed", CHECK),
+        (529, "Overloaded", LATER),
+        (530, "Server Name Not Resolved", LATER),
+    ] {
+        let error = api_error_from(status, &[], br#"{"error":{"message":"no"}}"#).await;
+        assert_eq!(error.to_string(), format!("createThing: the server responded with {status} {name}: no; {advice}"));
+    }
+}
+
+#[tokio::test]
+async fn json_that_is_labeled_as_a_page_is_an_error_of_the_api_and_text_is_a_page() {
+    let html = [("content-type", "text/html")];
+    let error = api_error_from(404, &html, br#"{"error":{"message":"no"}}"#).await;
+    assert!(error.to_string().ends_with("; check the model, the identifier and the provider preferences"), "{error}");
+    let error = api_error_from(404, &html, b"Nothing here").await;
+    assert_eq!(error.message(), "", "a page without a title");
+    let advice = "; the response is an HTML page and not from the API, so check the server URL";
+    assert!(error.to_string().ends_with(advice), "{error}");
+}
+
+#[tokio::test]
+async fn an_error_inside_a_success_has_at_most_one_mebibyte() {
+    for (length, is_error) in [(1 << 20, true), ((1 << 20) + 1, false)] {
+        let (start, end) = (r#"{"error":{"message":"no"},"mismatch":""#, r#""}"#);
+        let body = format!("{start}{}{end}", "x".repeat(length - start.len() - end.len()));
+        let error = error_from(200, &[], body.as_bytes()).await;
+        assert_eq!(error.as_api().is_some(), is_error, "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_as_a_code_is_told_as_it_was_sent() {
+    for code in ["429", "-1", "18446744073709551615", "9223372036854775808"] {
+        let body = format!(r#"{{"error":{{"message":"no","code":{code}}}}}"#);
+        assert_eq!(api_error_from(400, &[], body.as_bytes()).await.code(), Some(code));
+    }
+}
+
+#[tokio::test]
+async fn the_name_of_an_event_is_not_the_type_of_an_error() {
+    for (name, error_type) in
+        [("error", None), ("response.failed", None), ("invalid_request_error", Some("invalid_request_error"))]
+    {
+        let error = api_error_from(400, &[], json!({"type": name, "message": "no"}).to_string().as_bytes()).await;
+        assert_eq!((error.error_type(), error.message()), (error_type, "no"));
     }
 }
 

@@ -349,6 +349,32 @@ async fn the_key_is_removed_again_if_before_request_goes_to_another_origin() {
 }
 
 #[tokio::test]
+async fn the_key_goes_to_the_same_origin_however_it_is_written() {
+    for (server, url, is_same) in [
+        ("https://openrouter.ai/api/v1", "https://OpenRouter.AI:443/", true),
+        ("https://openrouter.ai:443/api/v1", "https://openrouter.ai/", true),
+        ("http://localhost/v1", "http://localhost:80/", true),
+        ("http://localhost:80/v1", "http://LOCALHOST/", true),
+        ("https://openrouter.ai/api/v1", "https://openrouter.ai:80/", false),
+        ("https://openrouter.ai/api/v1", "http://openrouter.ai:443/", false),
+        ("https://openrouter.ai:8443/api/v1", "http://openrouter.ai:8443/", false),
+        ("http://localhost/v1", "http://localhost:443/", false),
+        ("http://localhost/v1", "https://localhost:80/", false),
+    ] {
+        let script = Script::new([answer(200, OK), answer(200, OK)]);
+        let client = || script.client().server_url(server);
+        let before = Change(move |input: &mut RequestInput| input.url = url.parse().unwrap());
+        let after = Finish(move |request: &mut Request<Body>| *request.uri_mut() = url.parse().unwrap());
+        for client in [client().hook(before).build().unwrap(), client().hook(after).build().unwrap()] {
+            post(&client).await.unwrap();
+        }
+        for sent in script.sent() {
+            assert_eq!(sent.headers.contains_key("authorization"), is_same, "{server} and {url}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn no_secret_header_of_the_program_goes_to_another_origin() {
     let script = Script::new([answer(200, OK), answer(200, OK)]);
     let builder = || {
@@ -547,6 +573,22 @@ async fn the_context_tells_about_the_call() {
         .timeout(Duration::from_secs(77))
         .metadata(true);
     assert_eq!(reason(&call.await.unwrap_err()), "seen");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_context_of_a_plain_call_tells_of_neither_a_stream_nor_metadata() {
+    #[derive(Debug)]
+    struct Look;
+    impl Hook for Look {
+        fn before_request<'a>(&'a self, context: &'a HookContext, _: &'a mut Request<Body>) -> HookFuture<'a, ()> {
+            assert!(!context.is_stream());
+            assert!(!context.wants_metadata());
+            assert_eq!(context.base_url(), "https://openrouter.ai/api/v1");
+            Box::pin(async { Err(HookError::new("seen")) })
+        }
+    }
+    let core = Script::new([]).client().hook(Look).build().unwrap();
+    assert_eq!(reason(&post(&core).await.unwrap_err()), "seen");
 }
 
 #[tokio::test(start_paused = true)]

@@ -91,9 +91,18 @@ fn the_page_is_on_the_host_of_the_server_url() {
 }
 
 #[test]
+fn a_key_may_be_limited_to_nothing() {
+    let request = CreateAuthorizationUrlRequest::new("https://example.com").limit(0.0);
+    let url = oauth::create_authorization_url(&core(), request).unwrap();
+    assert_eq!(url, "https://openrouter.ai/auth?callback_url=https%3A%2F%2Fexample.com&limit=0");
+}
+
+#[test]
 fn arguments_that_cannot_be_right_are_refused() {
     let create = |request| oauth::create_authorization_url(&core(), request);
-    for callback in ["", "/callback", "example.com", "https://", "https://exa mple.com", "https://a\nb"] {
+    for callback in
+        ["", "/callback", "example.com", "https://", "https://exa mple.com", "https://a\nb", "https://:443/callback"]
+    {
         is_mistake(create(CreateAuthorizationUrlRequest::new(callback)), "callback_url");
     }
     let request = || CreateAuthorizationUrlRequest::new("https://example.com");

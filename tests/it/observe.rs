@@ -8,8 +8,9 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use openrouter_kit::core::body::Body;
 use openrouter_kit::core::transport::TransportErrorKind as Kind;
-use openrouter_kit::core::{Call, Download, EventStream, OpenRouterCore, Parts};
-use openrouter_kit::errors::{Error, HookError};
+use openrouter_kit::core::wire::Json;
+use openrouter_kit::core::{Call, Download, EventStream, OpenRouterCore, Parts, RetryConfig};
+use openrouter_kit::errors::{Error, HookError, TimeoutPhase};
 use openrouter_kit::helpers::Usd;
 use openrouter_kit::hooks::{
     CallEnd, CallUsage, Hook, HookContext, HookFuture, Limiter, Observer, Outcome, RequestInput, Retry, RetryReason,
@@ -195,9 +196,16 @@ async fn an_attempt_that_the_limit_of_the_call_ends_is_seen_to_end() {
     // Between two attempts none is under way.
     let script = Script::new([answer(503, "{}")]);
     post(&watch.core(&script)).timeout(Duration::from_millis(100)).await.unwrap_err();
-    let points = watch.points();
-    assert_eq!(points.iter().filter(|point| point.starts_with("after_error")).count(), 1, "{points:?}");
-    assert_eq!(points.last().unwrap(), "call_end timeout Total");
+    let seen = [
+        "begin 1",
+        "request /api/v1/things",
+        "response 503",
+        "chunk 2",
+        "after_error 503",
+        "attempt_failed api 503 Some(Status(503))",
+        "call_end timeout Total",
+    ];
+    assert_eq!(watch.points(), seen);
 }
 
 #[tokio::test(start_paused = true)]
@@ -277,6 +285,39 @@ async fn an_attempt_that_another_hook_ends_is_seen_to_end_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_attempt_whose_success_a_hook_rejected_is_not_seen_to_end_again_during_the_wait() {
+    #[derive(Debug)]
+    struct Reject;
+    impl Hook for Reject {
+        fn after_success<'a>(&'a self, _: &'a HookContext, _: Response<Body>) -> HookFuture<'a, Response<Body>> {
+            Box::pin(async { Ok(response(503, "{}")) })
+        }
+    }
+    let watch = Watch::default();
+    let script = Script::new([answer(200, OK)]);
+    let core = script.client().hook(Reject).hook(watch.clone()).build().unwrap();
+    post(&core).timeout(Duration::from_millis(100)).await.unwrap_err();
+    let points = watch.points();
+    let failed: Vec<_> = points.iter().filter(|point| point.starts_with("attempt_failed")).collect();
+    assert_eq!(failed, ["attempt_failed api 503 Some(Status(503))"], "{points:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_sees_an_attempt_end_once_even_if_another_hook_hangs_then() {
+    let (first, last) = (Watch::default(), Watch::default());
+    let script = Script::new([answer(503, "{}")]);
+    let bad = Bad { point: "after_error", hangs: true };
+    let core = script.client().hook(first.clone()).hook(bad).hook(last.clone()).build().unwrap();
+    let error = post(&core).timeout(SECOND).await.unwrap_err();
+    assert_eq!(kind(&error), "timeout Total");
+    for (watch, expected) in [(first, "after_error 503"), (last, "after_error timeout Total")] {
+        let points = watch.points();
+        let ended: Vec<_> = points.iter().filter(|point| point.starts_with("after_error")).collect();
+        assert_eq!(ended, [expected], "{points:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hook_or_a_key_source_that_never_finishes_ends_with_its_limit() {
     for (point, status) in POINTS {
         let script = Script::new([answer(status, "{}"), answer(status, "{}")]);
@@ -314,7 +355,8 @@ fn the_debug_log_has_a_line_for_each_attempt_that_began() {
     let output = command.env("OPENROUTER_DEBUG", "1").env("OPENROUTER_API_KEY", "sk-secret").output().unwrap();
     let log = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<_> = log.lines().filter(|line| line.starts_with("openrouter: ")).collect();
-    let expected = ["raise `timeout`", "503", "hook", "`api_key_source`", "dropped by the program"];
+    // A stream that is dropped had a response.
+    let expected = ["raise `timeout`", "503", "hook", "`api_key_source`", "dropped by the program", ": 200 OK after"];
     assert_eq!(lines.len(), expected.len(), "{log}");
     for (line, part) in lines.iter().zip(expected) {
         assert!(line.contains("attempt 1: POST") && line.contains(part), "{part} in {line}");
@@ -348,6 +390,8 @@ async fn debug_probe() {
     let _ = post(&client(&script).api_key_source(source).build().unwrap()).await;
     let script = Script::new([Step::Never]);
     let _ = tokio::time::timeout(SECOND, post(&client(&script).build().unwrap())).await;
+    let script = Script::new([events(vec![(SECOND, "data: {}\n\n"), (SECOND, "data: [DONE]\n\n")], None)]);
+    drop(stream(&client(&script).build().unwrap()).await.unwrap());
 }
 
 // --- the context --------------------------------------------------------------------------------
@@ -381,6 +425,13 @@ async fn a_call_has_an_id_and_a_state_of_its_own_on_all_attempts() {
     assert_eq!((seen.len(), ids.len()), (4, 2), "{seen:?}");
     assert!(seen.iter().all(|(_, attempt, count)| attempt == count), "{seen:?}");
     assert_eq!(Arc::strong_count(&look.1), 2, "the state is dropped with the call");
+
+    script.add(events(vec![(SECOND, "data: {}\n\ndata: [DONE]\n\n")], None));
+    let mut events = stream(&core).await.unwrap();
+    assert_eq!(Arc::strong_count(&look.1), 3);
+    while events.next().await.is_some() {}
+    assert_eq!(Arc::strong_count(&look.1), 2, "a stream that was read to its end is over, though it still exists");
+    drop(events);
 }
 
 #[tokio::test(start_paused = true)]
@@ -394,14 +445,20 @@ async fn the_wait_before_a_retry_and_its_reason_are_told() {
         }
     }
     let look = Look::default();
-    let script = Script::new([answer(503, "{}"), Step::Fail(Kind::Connect), answer(200, OK)]);
-    post(&script.client().hook(look.clone()).build().unwrap()).await.unwrap();
+    let script =
+        Script::new([answer(503, "{}"), Step::Fail(Kind::Connect), Step::Fail(Kind::ConnectTimeout), answer(200, OK)]);
+    let config = RetryConfig::backoff().max_attempts(4);
+    post(&script.client().retry_config(config).hook(look.clone()).build().unwrap()).await.unwrap();
     let seen = look.0.lock().unwrap().clone();
     assert_eq!(seen[0], None);
     let reasons: Vec<_> = seen.iter().flatten().map(|retry| retry.reason).collect();
     assert_eq!(
         reasons,
-        [RetryReason::Status(http::StatusCode::SERVICE_UNAVAILABLE), RetryReason::Connection(Kind::Connect),]
+        [
+            RetryReason::Status(http::StatusCode::SERVICE_UNAVAILABLE),
+            RetryReason::Connection(Kind::Connect),
+            RetryReason::Timeout(TimeoutPhase::Connect),
+        ]
     );
     let waits: Vec<_> = seen.iter().flatten().map(|retry| retry.wait).collect();
     for (reported, waited) in waits.iter().zip(script.waits()) {
@@ -543,6 +600,21 @@ async fn a_stream_that_is_dropped_ends_as_what_it_was() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_event_of_an_unknown_protocol_completes_its_stream() {
+    let chunks = vec![(SECOND, "data: {\"n\":1}\n\n"), (SECOND, "data: {\"n\":2}\n\n")];
+    for (read, outcome) in [(1, "dropped"), (2, "dropped"), (3, "completed")] {
+        let watch = Watch::default();
+        let core = watch.core(&Script::new([events(chunks.clone(), None)]));
+        let mut events: EventStream<Json> = Call::new(&core, Parts::new(&POST)).await.unwrap();
+        for _ in 0..read {
+            events.next().await.transpose().unwrap();
+        }
+        drop(events);
+        assert_eq!(watch.end().outcome, outcome, "{read}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_raw_stream_and_a_json_value_in_place_of_one_are_seen_too() {
     let usage = "data: {\"model\":\"a/b\",\"usage\":{\"input_tokens\":3}}\n\n";
     for (last, outcome) in
@@ -643,6 +715,107 @@ async fn usage_is_found_by_its_names_whatever_the_protocol() {
     let end = watch.end();
     assert_eq!((end.usage.input_tokens, end.usage.output_tokens), (Some(10), Some(9)));
     assert_eq!((end.finish_reasons, end.usage.cost), (vec!["end_turn".to_owned()], Some("0.2".parse().unwrap())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_id_and_the_finish_reasons_are_found_whatever_the_protocol() {
+    let cases: [(&str, Option<&str>, &[&str]); 11] = [
+        // Responses: the reason if it is incomplete, otherwise the status once it is final.
+        (r#"{"id":"r","object":"response","status":"completed","model":"m"}"#, Some("r"), &["completed"]),
+        (r#"{"id":"r","object":"response","status":"failed","model":"m"}"#, Some("r"), &["failed"]),
+        (r#"{"id":"r","object":"response","status":"in_progress","model":"m"}"#, Some("r"), &[]),
+        (r#"{"id":"r","object":"response","status":"queued","model":"m"}"#, Some("r"), &[]),
+        (
+            r#"{"id":"r","object":"response","status":"incomplete","incomplete_details":{"reason":"content_filter"},
+                "model":"m"}"#,
+            Some("r"),
+            &["content_filter"],
+        ),
+        // Messages.
+        (r#"{"id":"c","type":"message","stop_reason":"end_turn","model":"m"}"#, Some("c"), &["end_turn"]),
+        // The status of another object is not a reason, and only generations have an id here.
+        (r#"{"id":"b","object":"batch","status":"completed","model":"m"}"#, Some("b"), &[]),
+        (r#"{"id":"g","usage":{"input_tokens":1}}"#, Some("g"), &[]),
+        (r#"{"id":"key","status":"completed"}"#, None, &[]),
+        // The response in an event counts, but nothing further inside.
+        (r#"{"type":"x","response":{"id":"r","model":"m"}}"#, Some("r"), &[]),
+        (
+            r#"{"response":{"message":{"id":"deep","model":"m","stop_reason":"odd"},"delta":{"stop_reason":"odd"}}}"#,
+            None,
+            &[],
+        ),
+    ];
+    for (body, id, reasons) in cases {
+        let watch = Watch::default();
+        post(&watch.core(&Script::new([answer(200, body)]))).await.unwrap();
+        let end = watch.end();
+        assert_eq!(end.generation_id.as_deref(), id, "{body}");
+        assert_eq!(end.finish_reasons, reasons, "{body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_has_a_name_of_at_most_512_bytes() {
+    for (length, is_name) in [(510, true), (511, false), (600, false)] {
+        let watch = Watch::default();
+        let body = format!(r#"{{"model":"{}"}}"#, "m".repeat(length));
+        post(&watch.core(&Script::new([answer(200, &body)]))).await.unwrap();
+        assert_eq!(watch.end().model.is_some(), is_name, "{length} and two quotes");
+    }
+    for body in [r#"{"model":5}"#, r#"{"model":null}"#, r#"{"model":{}}"#, r#"{"model":""}"#] {
+        let watch = Watch::default();
+        post(&watch.core(&Script::new([answer(200, body)]))).await.unwrap();
+        assert_eq!(watch.end().model, None, "{body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_event_and_the_last_eight_short_ones_tell_about_a_stream() {
+    const MEBIBYTE: usize = 1 << 20;
+    let named = |name: &str, length: usize| {
+        let start = format!(r#"{{"model":"{name}","pad":""#);
+        format!("data: {start}{}\"}}\n\n", "x".repeat(length.saturating_sub(start.len() + 2)))
+    };
+    for (length, after, model) in [
+        (0, 0, "late"),
+        (0, 7, "late"),
+        (0, 8, "first"),
+        (MEBIBYTE, 0, "late"),
+        (MEBIBYTE + 1, 0, "first"),
+        (MEBIBYTE * 2, 0, "first"),
+    ] {
+        let text = format!("{}{}{}", named("first", 0), named("late", length), "data: {}\n\n".repeat(after));
+        let chunks = vec![(SECOND, &*text.leak()), (SECOND, "data: [DONE]\n\n")];
+        let watch = Watch::default();
+        read(stream(&watch.core(&Script::new([events(chunks, None)]))).await.unwrap()).await;
+        assert_eq!(watch.end().model.as_deref(), Some(model), "{length} bytes, {after} events after it");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_body_of_an_observed_response_keeps_its_length_and_its_end() {
+    use http_body::Body as _;
+
+    /// What a hook sees of a body: whether it is over, and its length.
+    #[derive(Clone, Debug, Default)]
+    struct Look(Arc<Mutex<Vec<(bool, Option<u64>)>>>);
+    impl Hook for Look {
+        fn after_success<'a>(&'a self, _: &'a HookContext, response: Response<Body>) -> HookFuture<'a, Response<Body>> {
+            let body = response.body();
+            self.0.lock().unwrap().push((body.is_end_stream(), body.size_hint().exact()));
+            Box::pin(async { Ok(response) })
+        }
+    }
+
+    let (look, watch) = (Look::default(), Watch::default());
+    for text in [OK, ""] {
+        let mut received = response(200, "");
+        *received.body_mut() = Body::wrap(Body::from(text));
+        let script = Script::new([Step::Answer(received)]);
+        let core = script.client().hook(watch.clone()).hook(look.clone()).build().unwrap();
+        let _ = post(&core).await;
+    }
+    assert_eq!(*look.0.lock().unwrap(), [(false, Some(OK.len() as u64)), (true, Some(0))]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -836,4 +1009,18 @@ async fn a_stream_over_a_socket_is_seen_to_its_end() {
     assert_eq!(download(&core).await.unwrap().collect().await.unwrap().len(), 100_000);
     let end = watch.end();
     assert_eq!((&*end.outcome, end.bytes_received, end.status), ("completed", 100_000, Some(200)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_whose_end_a_hook_holds_up_has_failed_for_observers() {
+    for hangs_last in [true, false] {
+        let watch = Watch::default();
+        let bad = Bad { point: "after_error", hangs: true };
+        let client = Script::new([answer(503, "{}")]).client();
+        let client =
+            if hangs_last { client.hook(watch.clone()).hook(bad) } else { client.hook(bad).hook(watch.clone()) };
+        post(&client.build().unwrap()).timeout(SECOND).await.unwrap_err();
+        let points = watch.points();
+        assert!(points.contains(&"attempt_failed timeout Total None".to_owned()), "{points:?}");
+    }
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use futures_core::Stream;
 use http::Method;
-use openrouter_kit::core::wire::{DecodeError, Json, Reader, Root, Sealed, Wire, Writer};
+use openrouter_kit::core::wire::{DecodeError, Json, Reader, Root, Sealed, Wire, Writer, decode};
 use openrouter_kit::core::{Call, Items, OpenRouterCore, Operation, Page, Pages, Paging, Parts};
 use openrouter_kit::errors::Error;
 use openrouter_kit::mock::{Answer, MockServer};
@@ -178,6 +178,13 @@ async fn a_cursor_is_followed_until_there_is_none() {
 async fn an_empty_cursor_is_none() {
     let (_server, core) = server([page_before(&[1], "")]).await;
     assert_eq!(all(call(&core, &CURSOR, &[]).pages()).await.len(), 1);
+}
+
+#[cfg(feature = "models")]
+#[test]
+fn a_page_of_a_list_that_is_paged_by_offset_has_no_cursor() {
+    let page: openrouter_kit::models::ModelsListResponse = decode(r#"{"data":[]}"#).unwrap();
+    assert_eq!((page.cursor(), page.has_more(), page.cursor_parameter()), (None, None, None));
 }
 
 #[tokio::test]

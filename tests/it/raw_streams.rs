@@ -177,6 +177,31 @@ async fn a_raw_stream_may_end_after_its_terminal_event() {
 }
 
 #[tokio::test]
+async fn a_raw_stream_is_complete_if_one_of_its_last_8_events_is_the_terminal_one() {
+    for comments in [false, true] {
+        for (later, is_complete) in [(0, true), (1, true), (7, true), (8, false), (20, false)] {
+            let usage = (0..later).flat_map(|n| [Event::comment("wait"), Event::data(json!({"usage": n}).to_string())]);
+            let start = ["{\"n\":1}", "{\"type\":\"completed\"}"].map(Event::data);
+            let items = items(Answer::events(start.into_iter().chain(usage)), comments).await;
+            assert_eq!(is_incomplete(items.last()), !is_complete, "{later} events after it: {:?}", items.last());
+            let datas = datas(&items).into_iter().filter(|data| !data.is_empty());
+            assert_eq!(datas.count(), 2 + later, "comments are not among the 8");
+        }
+    }
+}
+
+#[tokio::test]
+async fn half_an_event_at_the_end_of_a_raw_stream_is_not_returned() {
+    for first in [r#"{"n":1}"#, r#"{"type":"completed"}"#] {
+        for cut in ["data: {\"n\":", "data: {\"n\":\n", "event: a\ndata: \"x"] {
+            let events = items(body(format!("data: {first}\n\n{cut}")), true).await;
+            assert_eq!(datas(&events), [first], "{cut:?}");
+            assert!(is_incomplete(events.last()), "{cut:?}: {events:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_is_no_stream_is_an_error_in_raw_streams_too() {
     let error = json!({"error": {"code": 402, "message": "buy credits"}}).to_string();
     let events = items(body(error.clone()), true).await;

@@ -1,8 +1,10 @@
 //! What requests look like on the wire: queries, JSON bodies with their `stream` member, forms, servers of operations.
 
 use crate::a_limit::tokio;
-use crate::support::{Script, Thing, answer};
+use crate::support::{GET, Script, Thing, answer};
 use http::Method;
+use http_body::Body as _;
+use openrouter_kit::core::body::Body;
 use openrouter_kit::core::wire::Json;
 use openrouter_kit::core::{Call, OpenRouterCore, Operation, Parts};
 use openrouter_kit::errors::Error;
@@ -112,4 +114,12 @@ async fn an_operation_on_its_own_server_goes_there_unless_the_program_names_one(
     ];
     assert_eq!(urls, expected);
     assert!(script.sent().iter().all(|sent| sent.headers.contains_key("authorization")));
+}
+
+#[tokio::test]
+async fn a_request_without_a_body_announces_none() {
+    assert!(Body::empty().is_end_stream() && Body::from("").is_end_stream() && !Body::from("{}").is_end_stream());
+    let request = send(Parts::new(&GET).path("id", "one")).await.unwrap();
+    assert_eq!((request.header("content-length"), request.header("transfer-encoding")), (None, None));
+    assert_eq!(request.header("content-type"), None);
 }

@@ -468,6 +468,8 @@ async fn the_end_of_a_limit_is_told_in_all_its_forms_and_places() {
         ("x-ratelimit-reset-requests", "1d2h", 93_600.0),
         ("retry-after", "40", 40.0),
         ("retry-after-ms", "40", 0.04),
+        // In milliseconds this was in 1973; in seconds it would be in the year 5138.
+        ("x-ratelimit-reset", "100000000000", 0.0),
     ] {
         for step in in_both_places(429, &[(name, text.into())]) {
             assert_eq!(wait_of(step).await, Some(Duration::from_secs_f64(seconds)), "{name}: {text}");
@@ -524,6 +526,27 @@ async fn an_end_of_a_limit_that_is_nonsense_counts_as_absent() {
     }
     let body = r#"{"error":{"code":429,"message":"","metadata":{"headers":"X-RateLimit-Reset: 40"}}}"#;
     assert_eq!(wait_of(answer(429, body)).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_field_of_a_limit_with_its_reset_tells_its_end() {
+    for (name, text) in [
+        ("x-ratelimit-window", "60s"),
+        ("x-ratelimit-limit-requests", "1h"),
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-limit", "0"),
+        ("x-cache-reset", "40"),
+        ("reset", "40"),
+        ("x-retry-after", "40"),
+    ] {
+        for step in in_both_places(429, &[(name, text.into())]) {
+            assert_eq!(wait_of(step).await, None, "{name}");
+        }
+        let fields = [(name, text.into()), ("x-ratelimit-reset-tokens", "10".into())];
+        for step in in_both_places(429, &fields) {
+            assert_eq!(wait_of(step).await, Some(Duration::from_secs(10)), "{name}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

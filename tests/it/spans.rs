@@ -142,6 +142,10 @@ async fn a_call_is_a_span_that_ends_with_it() {
     ] {
         assert_eq!(span.fields.get(name).map(String::as_str), Some(value), "{name} of {span:?}");
     }
+    // It has no events, so none of them was the first.
+    for absent in ["gen_ai.response.time_to_first_chunk", "gen_ai.response.finish_reasons", "error.type"] {
+        assert!(!span.fields.contains_key(absent), "{absent} of {span:?}");
+    }
     // Two responses with their first bytes, a failed attempt, the metrics.
     assert_eq!(span.events.len(), 6, "{:?}", span.events);
     assert!(!format!("{seen:?}").contains("secret"), "{seen:?}");
@@ -187,6 +191,17 @@ async fn the_options_of_a_request_are_in_its_span() {
             ["max_tokens = 7", "reasoning.level = high"]
         );
     }
+    let long = "x".repeat(257);
+    for nothing in [
+        json!({"model": "", "session_id": long, "stop": []}),
+        json!({"model": long, "session_id": 5, "stop": [long]}),
+        json!({"model": null}),
+        json!({"stop": [1, 2]}),
+    ] {
+        assert_eq!(options(nothing.clone()).await, Vec::<String>::new(), "{nothing}");
+    }
+    let longest = &long[1..];
+    assert_eq!(options(json!({"model": longest})).await, [format!("model = {longest}")]);
     for (format, output) in
         [("json_object", Some("json")), ("json_schema", Some("json")), ("text", Some("text")), ("grammar", None)]
     {
@@ -235,6 +250,33 @@ async fn a_client_has_no_spans_unless_it_asks_for_them() {
     assert_eq!(spans.seen().len(), 0);
 }
 
+#[cfg(all(feature = "agent", feature = "mock"))]
+#[tokio::test(start_paused = true)]
+async fn a_run_of_an_agent_and_its_tools_are_spans_if_those_of_its_client_are() {
+    use crate::agent::{call_item, echo, response, text_item};
+    for is_traced in [true, false] {
+        let spans = Spans::default();
+        let _guard = tracing::subscriber::set_default(spans.clone());
+        let outputs = [call_item("c1", "echo", "{}"), text_item("done")];
+        let script = Script::new(outputs.map(|output| answer(200, &response(&[output]).to_string())));
+        let core = if is_traced { traced(&script) } else { script.core() };
+        let agent = openrouter_kit::OpenRouter::from(core).agent("a/b").tool(echo("echo"));
+        assert_eq!(agent.run("Hi").await.unwrap().text(), Ok("done"));
+        let seen = spans.seen();
+        let names: Vec<_> = seen.iter().map(|span| (&*span.fields["otel.name"], span.parent)).collect();
+        let expected =
+            [("invoke_agent", None), ("chat a/b", Some(1)), ("execute_tool echo", Some(1)), ("chat a/b", Some(1))];
+        assert_eq!(names, if is_traced { &expected[..] } else { &[] });
+        assert!(seen.iter().all(|span| span.is_closed));
+        if let [run, _, tool, _] = &seen[..] {
+            assert!(
+                run.events[0].contains("inference_calls\": \"2\"") && run.events[0].contains("tool_calls\": \"1\"")
+            );
+            assert_eq!((&*tool.fields["gen_ai.tool.name"], &*tool.fields["gen_ai.tool.call.id"]), ("echo", "c1"));
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_operation_that_generates_nothing_is_a_span_of_its_method_and_path() {
     let spans = Spans::default();
@@ -245,6 +287,129 @@ async fn an_operation_that_generates_nothing_is_a_span_of_its_method_and_path() 
     assert_eq!((&*span.fields["error.type"], &*span.fields["http.response.status_code"]), ("404", "404"));
     assert!(!span.fields.keys().any(|name| name.starts_with("gen_ai.")), "{span:?}");
     assert!(!format!("{span:?}").contains("secret"), "{span:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_generates_is_a_span_of_its_kind() {
+    const DURATION: &str = "gen_ai.client.operation.duration";
+    const INFERENCE: &str = "gen_ai.client.inference.duration";
+    static SPEECH: Operation = Operation::new("createAudioSpeech", Method::POST, "/audio/speech");
+    static COMPLETIONS: Operation = Operation::new("sendCompletion", Method::POST, "/completions");
+    static EMBEDDINGS: Operation = Operation::new("createEmbeddings", Method::POST, "/embeddings");
+    static IMAGES: Operation = Operation::new("createImages", Method::POST, "/images");
+    static PRESET: Operation = Operation::new("createPreset", Method::POST, "/presets/{slug}/responses");
+    static RERANK: Operation = Operation::new("createRerank", Method::POST, "/rerank");
+    static TRANSCRIPTIONS: Operation = Operation::new("createText", Method::POST, "/audio/transcriptions");
+    static VIDEOS: Operation = Operation::new("createVideos", Method::POST, "/videos");
+    static LIST_VIDEOS: Operation = Operation::new("listVideos", Method::GET, "/videos");
+    static FILES: Operation = Operation::new("createFiles", Method::POST, "/files");
+    for (operation, name, output, metric) in [
+        (&CHAT, "chat m", None, Some(INFERENCE)),
+        (&RESPONSES, "chat m", None, Some(INFERENCE)),
+        (&MESSAGES, "chat m", None, Some(INFERENCE)),
+        (&PRESET, "chat m", None, Some(INFERENCE)),
+        (&COMPLETIONS, "text_completion m", Some("text"), Some(INFERENCE)),
+        (&EMBEDDINGS, "embeddings m", None, Some(DURATION)),
+        (&IMAGES, "generate_content m", Some("image"), Some(INFERENCE)),
+        (&SPEECH, "generate_content m", Some("speech"), Some(INFERENCE)),
+        (&TRANSCRIPTIONS, "generate_content m", Some("text"), Some(INFERENCE)),
+        (&VIDEOS, "generate_content m", Some("video"), Some(INFERENCE)),
+        (&RERANK, "rerank m", None, Some(DURATION)),
+        (&LIST_VIDEOS, "GET /videos", None, None),
+        (&FILES, "POST /files", None, None),
+    ] {
+        let spans = Spans::default();
+        let _guard = tracing::subscriber::set_default(spans.clone());
+        let core = traced(&Script::new([answer(200, "{}")]));
+        let mut parts = Parts::new(operation).json(&Thing::of(json!({"model": "m"})));
+        if operation.path().contains("{slug}") {
+            parts = parts.path("slug", "a");
+        }
+        Call::<Thing>::new(&core, parts).await.unwrap();
+        let span = &spans.seen()[0];
+        assert_eq!(span.fields["otel.name"], name);
+        assert_eq!(span.fields.get("gen_ai.output.type").map(String::as_str), output, "{name}");
+        for known in [DURATION, INFERENCE] {
+            let is_measured = span.events.iter().any(|event| event.contains(known));
+            assert_eq!(is_measured, metric == Some(known), "{known} of {name}: {:?}", span.events);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_span_tells_why_the_model_stopped_or_what_failed() {
+    let stopped = r#"{"choices":[{"index":0,"finish_reason":"stop"},{"index":1,"finish_reason":"length"}]}"#;
+    for (step, reasons, error) in [
+        (answer(200, stopped), Some(r#"["stop","length"]"#), None),
+        (answer(402, "{}"), None, Some("402")),
+        (answer(200, r#"{"error":{"code":402,"message":"no"}}"#), None, Some("paymentrequired")),
+        (answer(200, r#"{"mismatch":1}"#), None, Some("response_validation")),
+        (answer(302, ""), None, Some("_OTHER")),
+        (Step::Fail(Kind::Exchange), None, Some("connection")),
+        (Step::Never, None, Some("timeout")),
+    ] {
+        let spans = Spans::default();
+        let _guard = tracing::subscriber::set_default(spans.clone());
+        let is_ok = chat(&traced(&Script::new([step]))).await.is_ok();
+        assert_eq!(is_ok, error.is_none());
+        let span = &spans.seen()[0];
+        assert_eq!(span.fields.get("gen_ai.response.finish_reasons").map(String::as_str), reasons);
+        assert_eq!(span.fields.get("error.type").map(String::as_str), error);
+        assert_eq!(span.fields.get("otel.status_code").map(String::as_str), error.map(|_| "ERROR"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_subscriber_no_ids_of_a_trace_are_asked_for() {
+    let script = Script::new([answer(200, "{}")]);
+    let ids = || panic!("there is no span whose ids these could be");
+    let core = script.client().tracing(Tracing::new().trace_ids(ids)).build().unwrap();
+    Call::<Thing>::new(&core, Parts::new(&CHAT).json(&Thing::of(json!({"model": "m"})))).await.unwrap();
+    assert_eq!(script.sent()[0].body, r#"{"model":"m"}"#);
+}
+
+#[cfg(all(feature = "agent", feature = "mock"))]
+#[tokio::test(start_paused = true)]
+async fn the_span_of_a_tool_or_of_a_run_tells_whether_it_failed_and_not_why() {
+    use openrouter_kit::agent::{Tool, UnknownTool};
+
+    use crate::agent::{call_item, no_parameters, response, text_item};
+
+    let spans = Spans::default();
+    let _guard = tracing::subscriber::set_default(spans.clone());
+    let outputs = [
+        vec![call_item("c1", "works", "{}"), call_item("c2", "breaks", "{}")],
+        vec![text_item("done")],
+        vec![call_item("c3", "unknown", "{}")],
+    ];
+    let script = Script::new(outputs.map(|output| answer(200, &response(&output).to_string())));
+    let works = Tool::with_schema("works", "A tool", no_parameters(), async || "done");
+    let breaks = Tool::with_schema("breaks", "A tool", no_parameters(), async || {
+        Err::<String, _>(std::io::Error::other("marked-secret"))
+    });
+    let agent = openrouter_kit::OpenRouter::from(traced(&script)).agent("a/b").tool(works).tool(breaks);
+    let agent = agent.unknown_tool(UnknownTool::Fail);
+    agent.run("Hi").await.unwrap();
+    agent.run("Hi").await.unwrap_err();
+
+    let mut seen = spans.seen();
+    assert!(!format!("{seen:?}").contains("secret"), "{seen:?}");
+    seen.retain(|span| span.fields["otel.kind"] == "internal");
+    let expected = [
+        ("invoke_agent", "gen_ai.invoke_agent.duration", false),
+        ("execute_tool works", "gen_ai.execute_tool.duration", false),
+        ("execute_tool breaks", "gen_ai.execute_tool.duration", true),
+        ("invoke_agent", "gen_ai.invoke_agent.duration", true),
+    ];
+    assert_eq!(seen.len(), expected.len(), "{seen:?}");
+    for (span, (name, metric, has_failed)) in seen.iter().zip(expected) {
+        let of = |name: &str| span.fields.get(name).map(String::as_str);
+        assert_eq!(of("otel.name"), Some(name));
+        assert_eq!(of("error.type"), has_failed.then_some("_OTHER"), "{name}");
+        assert_eq!(of("otel.status_code"), has_failed.then_some("ERROR"), "{name}");
+        let [event] = &span.events[..] else { panic!("{span:?}") };
+        assert!(event.contains(metric) && event.contains("_OTHER") == has_failed, "{event}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -284,6 +449,9 @@ async fn messages_are_in_the_span_of_a_call_if_asked_for() {
         {"role": "assistant", "content": null, "reasoning": "Hm",
             "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{\"a\":1}"}}]},
         {"role": "tool", "tool_call_id": "c", "content": "2"},
+        {"role": "assistant", "content": ""},
+        {"role": "assistant", "content": [
+            {"type": "refusal", "refusal": "No"}, {"type": "thinking", "thinking": "Hm"}]},
     ]});
     let chat_input = json!([
         {"role": "system", "parts": [{"type": "text", "content": "Be brief"}]},
@@ -292,6 +460,8 @@ async fn messages_are_in_the_span_of_a_call_if_asked_for() {
         {"role": "assistant", "parts": [{"type": "reasoning", "content": "Hm"},
             {"type": "tool_call", "id": "c", "name": "f", "arguments": {"a": 1}}]},
         {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c", "response": "2"}]},
+        {"role": "assistant", "parts": []},
+        {"role": "assistant", "parts": [{"type": "text", "content": "No"}, {"type": "reasoning", "content": "Hm"}]},
     ]);
     let said = json!({"role": "assistant", "parts": [{"type": "text", "content": "Hello"}]});
     let called = json!({"type": "tool_call", "id": "c", "name": "f", "arguments": {"a": 1}});
@@ -309,12 +479,31 @@ async fn messages_are_in_the_span_of_a_call_if_asked_for() {
             json!(null),
             vec![
                 json!({"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}}]}),
+                json!({"choices": [{"index": 0, "delta": {"role": "assistant", "content": null}}]}),
                 json!({"choices": [{"index": 0, "delta": {"content": "lo", "tool_calls": [
                 {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{\"a\""}}]}}]}),
                 json!({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"arguments": ":1}"}}]},
                 "finish_reason": "tool_calls"}]}),
             ],
             [None, None, Some(json!([{"role": "assistant", "parts": [{"type": "text", "content": "Hello"}, called]}]))],
+        ),
+        (
+            &RESPONSES,
+            json!({"input": [
+                {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm"}],
+                    "content": [{"type": "reasoning_text", "text": "So"}]},
+                {"type": "function_call_output", "call_id": "c", "output": "2"},
+            ]}),
+            json!({"output": [{"type": "reasoning", "summary": []}]}),
+            vec![],
+            [
+                Some(json!([
+                    {"role": "assistant", "parts": [{"type": "reasoning", "content": "Hm\nSo"}]},
+                    {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c", "response": "2"}]},
+                ])),
+                None,
+                Some(json!([{"role": "assistant", "parts": [{"type": "reasoning", "content": ""}]}])),
+            ],
         ),
         (
             &RESPONSES,
@@ -384,5 +573,19 @@ async fn messages_are_in_the_span_of_a_call_if_asked_for() {
             assert_eq!(written, expected, "{name} of {fields:?}");
         }
         assert!(!format!("{fields:?}").contains("0123456789abcdef"), "{fields:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_messages_of_a_response_of_over_16_mib_are_not_recorded() {
+    const LARGEST: usize = 16 << 20;
+    for (length, is_recorded) in [(LARGEST, true), (LARGEST + 1, false), (LARGEST + 5, false)] {
+        let spans = Spans::default();
+        let _guard = tracing::subscriber::set_default(spans.clone());
+        let text = r#"{"choices":[{"message":{"role":"assistant","content":"Hello"}}]}"#;
+        let script = Script::new([answer(200, &format!("{text}{}", " ".repeat(length - text.len())))]);
+        let core = script.client().tracing(Tracing::new().content(true)).build().unwrap();
+        chat(&core).await.unwrap();
+        assert_eq!(spans.seen()[0].fields.contains_key("gen_ai.output.messages"), is_recorded, "{length}");
     }
 }

@@ -551,6 +551,19 @@ async fn a_program_that_does_other_things_while_it_waits_still_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_program_that_asks_at_every_quarter_of_a_limit_waits() {
+    let script = Script::new([Step::Answer(events(silent_for(10_000 * SECOND, EVENT)))]);
+    let mut events = stream(&script.core()).idle_timeout(40 * SECOND).await.unwrap();
+    let began = Instant::now();
+    for _ in 0..4 {
+        ask_once(events.next()).await;
+        tokio::time::advance(10 * SECOND).await;
+    }
+    assert_eq!(phase(&events.next().await.unwrap().unwrap_err()).0, TimeoutPhase::Idle);
+    assert_eq!(began.elapsed(), 40 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
 async fn limits_of_any_length_end_a_stall() {
     for limit in [1, 2, 7, 39, 41, 100, 999, 60_000, 86_400_000].map(Duration::from_millis) {
         let script = Script::new([Step::Answer(events(silent_for(limit * 3, EVENT)))]);
@@ -566,4 +579,15 @@ async fn an_event_limit_beyond_the_end_of_time_is_none() {
     let script = Script::new([Step::Answer(events(silent_for(10 * SECOND, EVENT)))]);
     let mut events = stream(&script.core()).event_timeout(Duration::MAX).idle_timeout(Duration::MAX).await.unwrap();
     events.next().await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_in_place_of_a_generated_file_is_known_although_its_body_does_not_end() {
+    for (wait, end) in [(600, None), (1, Some(Kind::Body))] {
+        let error = r#"{"error":{"code":400,"message":"voice not found"}}"#;
+        let body = slow_body(vec![(SECOND, error), (wait * SECOND, " ")], end);
+        let core = Script::new([Step::Answer(json(body))]).core();
+        let error = Call::<Download>::new(&core, Parts::new(&crate::support::POST)).await.unwrap_err();
+        assert_eq!(error.as_api().unwrap().message(), "voice not found");
+    }
 }

@@ -83,6 +83,15 @@ async fn an_unknown_operation_returns_events_bytes_and_files() {
 }
 
 #[tokio::test]
+async fn a_json_value_in_place_of_the_events_of_an_unknown_operation_is_one_event() {
+    let (_server, client) = server([Answer::json(200, json!({"n": 1, "list": [2]}))]).await;
+    let mut events = client.request(Method::POST, "/runs").json(json!({"stream": true})).events().await.unwrap();
+    let event = events.next().await.unwrap().unwrap();
+    assert_eq!(event.data(), r#"{"n":1,"list":[2]}"#);
+    assert!(events.next().await.is_none());
+}
+
+#[tokio::test]
 async fn an_unknown_operation_reports_errors_like_every_other() {
     let inside = Answer::json(200, json!({"error": {"code": 402, "message": "No credits left"}}));
     let (_server, client) = server([Answer::error(404, "No such eval"), inside.clone(), inside]).await;
@@ -202,4 +211,13 @@ async fn the_response_of_a_known_operation_can_be_read_as_an_own_type() {
     let core = script.core();
     let response = crate::support::post(&core).decode::<Eval>().with_response().await.unwrap();
     assert_eq!((response.value.runs, response.status.as_u16()), (7, 200));
+}
+
+#[tokio::test]
+async fn a_request_of_a_method_with_a_body_says_that_it_has_none() {
+    for method in [Method::POST, Method::PUT, Method::PATCH] {
+        let (server, client) = server([Answer::json(200, json!({}))]).await;
+        client.request(method.clone(), "/jobs").await.unwrap();
+        assert_eq!(server.requests()[0].header("content-length"), Some("0"), "{method}");
+    }
 }

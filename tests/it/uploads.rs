@@ -249,6 +249,47 @@ async fn names_and_media_types_are_what_the_program_sets() {
 }
 
 #[tokio::test]
+async fn the_media_type_of_a_part_follows_from_the_end_of_its_name() {
+    const OFFICE: &str = "application/vnd.openxmlformats-officedocument";
+    let table = [
+        ("a.csv", "text/csv".to_owned()),
+        ("a.docx", format!("{OFFICE}.wordprocessingml.document")),
+        ("a.flac", "audio/flac".to_owned()),
+        ("a.gif", "image/gif".to_owned()),
+        ("a.htm", "text/html".to_owned()),
+        ("a.html", "text/html".to_owned()),
+        ("a.jpeg", "image/jpeg".to_owned()),
+        ("A.JPG", "image/jpeg".to_owned()),
+        ("a.json", "application/json".to_owned()),
+        ("a.jsonl", "application/x-ndjson".to_owned()),
+        ("a.ndjson", "application/x-ndjson".to_owned()),
+        ("a.m4a", "audio/mp4".to_owned()),
+        ("a.md", "text/markdown".to_owned()),
+        ("a.mov", "video/quicktime".to_owned()),
+        ("a.mp3", "audio/mpeg".to_owned()),
+        ("a.mpga", "audio/mpeg".to_owned()),
+        ("a.mp4", "video/mp4".to_owned()),
+        ("a.ogg", "audio/ogg".to_owned()),
+        ("a.oga", "audio/ogg".to_owned()),
+        ("a.opus", "audio/ogg".to_owned()),
+        ("a.pdf", "application/pdf".to_owned()),
+        ("a.png", "image/png".to_owned()),
+        ("a.pptx", format!("{OFFICE}.presentationml.presentation")),
+        ("a.txt", "text/plain".to_owned()),
+        ("a.wav", "audio/wav".to_owned()),
+        ("a.webm", "video/webm".to_owned()),
+        ("a.webp", "image/webp".to_owned()),
+        ("a.xlsx", format!("{OFFICE}.spreadsheetml.sheet")),
+        ("a.tar.gz", "application/octet-stream".to_owned()),
+        ("png", "application/octet-stream".to_owned()),
+    ];
+    let form = |form: Multipart, name: &str| form.file("file", Some(FilePart::from_bytes(name, "x")));
+    let parts = parts_of(&sent(table.iter().fold(Multipart::new(), |parts, (name, _)| form(parts, name))).await);
+    let types = parts.into_iter().map(|part| (part.file_name.unwrap(), part.media_type.unwrap()));
+    assert_eq!(types.collect::<Vec<_>>(), table.map(|(name, media_type)| (name.to_owned(), media_type)));
+}
+
+#[tokio::test]
 async fn the_length_is_sent_where_every_part_has_one() {
     let folder = Folder::new();
     let form = || {

@@ -7,7 +7,7 @@ use crate::a_limit::tokio;
 use crate::support::{Script, Step, answer};
 use futures_core::Stream;
 use openrouter_kit::core::transport::TransportErrorKind;
-use openrouter_kit::errors::{Error, TimeoutPhase};
+use openrouter_kit::errors::{ApiErrorKind, Error, TimeoutPhase};
 use openrouter_kit::helpers::JobWait;
 use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::{
@@ -99,6 +99,16 @@ async fn a_job_that_ends_without_a_video_is_an_api_error() {
         assert!(error.as_api().is_some() && error.to_string().contains(status), "{error}");
         assert!(!error.is_retryable());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canceled_job_is_not_a_connection_that_the_program_closed() {
+    let error = wait(&states(&["cancelled"]).core()).await.unwrap_err();
+    assert_eq!(error.as_api().unwrap().kind(), ApiErrorKind::Other);
+    let mut failed = state("failed");
+    failed["error"] = json!("Client closed request");
+    let error = wait(&Script::new([answer(200, &failed.to_string())]).core()).await.unwrap_err();
+    assert_eq!(error.as_api().unwrap().kind(), ApiErrorKind::ClientClosedRequest);
 }
 
 #[test]

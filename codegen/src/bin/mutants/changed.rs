@@ -1,6 +1,6 @@
 //! The copy of the crate with all mutants that compile.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -15,6 +15,9 @@ pub(crate) type Refused = BTreeMap<String, String>;
 
 /// The compiler accepts the mutant, but not the condition for it.
 pub(crate) const FORM: &str = "form";
+
+/// The code belongs to another platform or to other features.
+pub(crate) const ABSENT: &str = "absent";
 
 pub(crate) struct Crate<'a> {
     folder: &'a Path,
@@ -34,13 +37,12 @@ impl<'a> Crate<'a> {
             let before = self.refused.len();
             self.write(sources)?;
             let output = self.cargo(&["check", "--lib"])?;
+            let messages: Vec<Value> = messages(&output).map(|mut line| line["message"].take()).collect();
             if output.status.success() {
+                self.refuse_absent(&messages);
                 return Ok(());
             }
-            let errors: Vec<Value> = messages(&output)
-                .map(|mut line| line["message"].take())
-                .filter(|message| message["level"] == "error")
-                .collect();
+            let errors: Vec<&Value> = messages.iter().filter(|message| message["level"] == "error").collect();
             errors.iter().for_each(|error| self.refuse_at(error));
             let count = self.refused.len() - before;
             if count == 0 {
@@ -98,6 +100,21 @@ impl<'a> Crate<'a> {
         }
     }
 
+    /// Refuses the mutants whose condition was not compiled: the compiler warns of each one, since it is deprecated.
+    fn refuse_absent(&mut self, messages: &[Value]) {
+        let warnings = messages.iter().filter(|message| message["code"]["code"] == "deprecated");
+        let id = |span: &Value| {
+            let code = &self.files.get(span["file_name"].as_str()?)?.code;
+            let digits = code.get(span["byte_end"].as_u64()? as usize..)?.strip_prefix('(')?.split(')').next()?;
+            digits.parse::<usize>().ok()
+        };
+        let compiled: BTreeSet<usize> =
+            warnings.filter_map(|message| message["spans"].as_array()).flatten().filter_map(id).collect();
+        for id in (0..self.mutants.len()).filter(|id| !compiled.contains(id)) {
+            self.refuse(id, ABSENT);
+        }
+    }
+
     /// Builds the tests and returns their programs.
     pub(crate) fn build(&self) -> Result<Vec<PathBuf>, Failure> {
         let output = self.cargo(&["test", "--lib", "--test", "it", "--no-run"])?;
@@ -111,7 +128,7 @@ impl<'a> Crate<'a> {
     fn cargo(&self, arguments: &[&str]) -> std::io::Result<Output> {
         let mut cargo = Command::new("cargo");
         cargo.args(arguments).args(["-q", "-p", "openrouter-kit", "--all-features", "--message-format", "json"]);
-        cargo.env("CARGO_TARGET_DIR", self.folder.join("target")).env("RUSTFLAGS", "--cap-lints=allow");
+        cargo.env("CARGO_TARGET_DIR", self.folder.join("target")).env("RUSTFLAGS", "--cap-lints=warn");
         // The condition in functions that the compiler may call is not stable.
         cargo.env("RUSTC_BOOTSTRAP", "1");
         cargo.env("CARGO_PROFILE_DEV_DEBUG", "false").env("CARGO_PROFILE_DEV_OPT_LEVEL", "1");

@@ -33,7 +33,7 @@ use std::{env, fs};
 
 use serde_json::Value;
 
-use crate::changed::{Crate, FORM, Refused};
+use crate::changed::{ABSENT, Crate, FORM, Refused};
 use crate::run::Test;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -119,12 +119,14 @@ fn run_all() -> Result<(), Failure> {
         }
         Ok(writeln!(results.lock().map_err(|_| "a thread failed")?, "{line}")?)
     })?;
-    let form = changed.refused.values().filter(|reason| *reason == FORM).count();
+    let refused = |reason: &str| changed.refused.values().filter(|other| *other == reason).count();
+    let (form, absent) = (refused(FORM), refused(ABSENT));
+    let wrong = changed.refused.len() - form - absent;
     println!(
-        "{} mutants: {} survived now, {} do not compile, {form} cannot be compiled together with others",
+        "{} mutants: {} survived now, {wrong} do not compile, {absent} are in code that is not compiled, {form} cannot be \
+         compiled together with the others",
         mutants.len(),
         survivors.into_inner()?,
-        changed.refused.len() - form,
     );
     Ok(())
 }
