@@ -599,3 +599,38 @@ fn check(name: &str, events: &[Value], answer: &ChatResult) {
         }
     }
 }
+
+#[tokio::test]
+async fn a_whole_response_in_place_of_a_raw_stream_is_an_event_with_its_bytes() {
+    let server = MockServer::start().await;
+    let choice = json!({"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"});
+    let result = json!({"id": "gen-1", "object": "chat.completion", "created": 7, "model": "m", "choices": [choice]});
+    for answer in [Answer::json(200, result.clone()), Answer::bytes(200, result.to_string())] {
+        server.answer(answer.header("x-generation-id", "gen-1"));
+        let mut events = server.client().chat().stream(request()).raw().await.unwrap();
+        let event = events.next().await.unwrap().unwrap();
+        let data = event.as_bytes().strip_prefix(b"data: ").and_then(|bytes| bytes.strip_suffix(b"\n\n"));
+        assert_eq!(data, Some(event.data().as_bytes()), "{event}");
+        let chunk: ChatStreamChunk = event.decode().unwrap();
+        assert_eq!(chunk.choices[0].delta.content.as_deref(), Some("Hi"));
+        assert!(events.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_collected_answer_keeps_what_does_not_match_exactly_but_not_the_name_of_the_chunks() {
+    let mut events = [chunk(json!({"content": "a"})), end()];
+    for event in &mut events {
+        event["object"] = json!("chunk");
+        event["created"] = json!(7.5);
+        event["model"] = json!(null);
+        event["new"] = json!(1);
+    }
+    let result = collected(events.into()).await;
+    assert_eq!(result.created, 7);
+    let written = serde_json::to_value(&result).unwrap();
+    assert_eq!(
+        (&written["object"], &written["created"], &written["new"]),
+        (&json!("chat.completion"), &json!(7.5), &json!(1))
+    );
+}

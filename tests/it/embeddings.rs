@@ -1,7 +1,10 @@
 //! Embedding vectors as numbers, from both forms in which they are sent.
 
+use std::error::Error as _;
+
 use openrouter_kit::OpenRouter;
 use openrouter_kit::core::wire::decode;
+use openrouter_kit::errors::{ApiErrorKind, Error};
 use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::{CreateEmbeddingsRequest, CreateEmbeddingsResponse};
 use serde_json::{Value, json};
@@ -87,4 +90,26 @@ async fn both_forms_come_from_the_server_alike() {
         assert_eq!(answer.vectors().unwrap(), [[1.0, -2.5]]);
     }
     assert_eq!(server.requests()[0].json(), json!({"input": "text", "model": "m", "encoding_format": "base64"}));
+}
+
+/// The error of a call that is answered with this body and a success status.
+async fn error_of(body: Value) -> Error {
+    let server = MockServer::start().await;
+    server.answer(Answer::json(200, body).always());
+    server.client().embeddings().generate(CreateEmbeddingsRequest::new("text", "m")).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn an_object_without_a_field_that_every_response_has_is_not_a_response() {
+    let error = error_of(json!({"id": "emb-1", "provider": "a", "usage": {"prompt_tokens": 1}})).await;
+    let Error::ResponseValidation(error) = error else { panic!("{error:?}") };
+    assert_eq!(error.source().unwrap().to_string(), "has none of the fields that identify it");
+}
+
+#[tokio::test]
+async fn an_error_in_a_body_that_is_also_a_response_is_an_error() {
+    let failed = json!({"code": 502, "message": "no"});
+    let error = error_of(json!({"object": "list", "model": "m", "data": [], "error": failed})).await;
+    let Error::Api(error) = error else { panic!("{error:?}") };
+    assert_eq!((error.kind(), error.message()), (ApiErrorKind::BadGateway, "no"));
 }

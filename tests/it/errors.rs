@@ -402,6 +402,13 @@ async fn a_body_that_does_not_fit_is_told_with_the_body() {
 }
 
 #[tokio::test]
+async fn a_type_that_no_field_identifies_is_not_looked_for_inside_other_objects() {
+    let body = json!({"mismatch": 1, "result": {"n": 1}});
+    let Error::ResponseValidation(error) = error_of(Answer::json(200, body.clone())).await else { panic!() };
+    assert_eq!(error.body(), body.to_string().as_bytes());
+}
+
+#[tokio::test]
 async fn a_page_with_a_success_status_is_told_with_the_page() {
     let page = Answer::text(200, "<html>login</html>").header("content-type", "text/html");
     let Error::ResponseValidation(error) = error_of(page).await else { panic!() };
@@ -1177,4 +1184,11 @@ async fn debug_of_an_error_is_its_message_with_each_cause_told_once() {
             assert!(debug.contains(&text.replace('\n', r"\n")), "{text} in {debug}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_message_that_is_json_is_told_without_its_white_space() {
+    let body = r#"{"error": {"code": 400, "message": { "a b" : [ "x \" y\\" , 1 ] ,  "c" : { } } } }"#;
+    let Error::Api(error) = error_of(Answer::text(400, body)).await else { panic!() };
+    assert_eq!(error.message(), r#"{"a b":["x \" y\\",1],"c":{}}"#);
 }

@@ -58,6 +58,8 @@ mod history;
 mod hooks;
 #[cfg(all(feature = "mock", feature = "images"))]
 mod images;
+#[cfg(feature = "full")]
+mod json;
 #[cfg(all(feature = "mock", feature = "messages"))]
 mod messages;
 #[cfg(feature = "mock")]

@@ -798,7 +798,8 @@ async fn the_body_of_an_observed_response_keeps_its_length_and_its_end() {
 
     /// What a hook sees of a body: whether it is over, and its length.
     #[derive(Clone, Debug, Default)]
-    struct Look(Arc<Mutex<Vec<(bool, Option<u64>)>>>);
+    struct Look(Arc<Mutex<Vec<Seen>>>);
+    type Seen = (bool, Option<u64>);
     impl Hook for Look {
         fn after_success<'a>(&'a self, _: &'a HookContext, response: Response<Body>) -> HookFuture<'a, Response<Body>> {
             let body = response.body();

@@ -10,9 +10,9 @@ use futures_util::FutureExt as _;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use openrouter_kit::OpenRouterCore;
-use openrouter_kit::core::RawEvent;
 use openrouter_kit::core::body::Body;
 use openrouter_kit::core::sse::SseDecoder;
+use openrouter_kit::core::{RawEvent, RawEvents};
 use openrouter_kit::errors::{ApiErrorKind, Error};
 use openrouter_kit::mock::{Answer, Event, Fault, MockServer, Place};
 use serde_json::json;
@@ -230,18 +230,45 @@ async fn an_event_that_lies_whole_in_a_chunk_is_not_copied() {
     assert_eq!(place, chunk.as_ptr() as usize + chunk.len());
 }
 
-/// The events of `chunks` that have data, by a call without a network, and whether the stream ended with an error.
-async fn events(chunks: Vec<Bytes>) -> (Vec<String>, bool) {
+/// The stream of these chunks, by a call without a network.
+async fn raw(chunks: Vec<Bytes>, limit: usize) -> RawEvents<Thing> {
     let frames = futures_util::stream::iter(chunks.into_iter().map(|chunk| Ok::<_, Error>(Frame::data(chunk))));
     let response = http::Response::builder().header("content-type", "text/event-stream");
     let response = response.body(Body::wrap(StreamBody::new(frames))).unwrap();
-    let mut events = stream(&Script::new([Step::Answer(response)]).core()).raw().await.unwrap();
+    let core = Script::new([Step::Answer(response)]).client().max_event(limit).build().unwrap();
+    stream(&core).raw().await.unwrap()
+}
+
+/// The events of `chunks` that have data, and whether the stream ended with an error.
+async fn events(chunks: Vec<Bytes>) -> (Vec<String>, bool) {
+    let mut events = raw(chunks, 1 << 20).await;
     let mut datas = Vec::new();
     while let Some(event) = events.next().await {
         let Ok(event) = event else { return (datas, true) };
         datas.push(event.data().into_owned());
     }
     (datas, false)
+}
+
+#[tokio::test]
+async fn an_event_begins_after_the_line_end_of_the_one_before_even_if_that_is_cut_in_two() {
+    let chunks = ["data: 1\r\n\r", "\ndata: 2\r\n\r\n", "data: [DONE]\r\n\r\n"].map(Bytes::from);
+    let mut events = raw(chunks.into(), 1000).await;
+    for text in ["data: 1\r\n\r", "data: 2\r\n\r\n", "data: [DONE]\r\n\r\n"] {
+        assert_eq!(events.next().await.unwrap().unwrap().to_string(), text);
+    }
+    assert!(events.next().await.is_none());
+}
+
+#[tokio::test]
+async fn line_ends_do_not_count_toward_the_limit_wherever_the_bytes_are_cut() {
+    let mut text = "x\r\n".repeat(14) + "\r\n";
+    let cut = text.len() - 2;
+    text += "data: {\"n\":1}\r\n\r\ndata: [DONE]\r\n\r\n";
+    let chunks = [&text[..cut], &text[cut..]].map(|chunk| Bytes::copy_from_slice(chunk.as_bytes()));
+    let mut events = raw(chunks.into(), 14).await;
+    assert_eq!(events.next().await.unwrap().unwrap().data(), "{\"n\":1}");
+    assert!(events.next().await.unwrap().unwrap().is_done());
 }
 
 #[tokio::test]

@@ -339,3 +339,26 @@ fn recorded_streams_give_the_items_that_the_last_event_holds() {
     println!("{streams} recorded streams");
     assert!(!is_there || streams > 50);
 }
+
+#[tokio::test]
+async fn unknown_fields_of_an_earlier_version_of_an_item_are_kept() {
+    let with = |mut item: Value, fields: Value| {
+        item.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        item
+    };
+    let event = |kind: &str, index: usize, item: Value| {
+        json!({"type": kind, "sequence_number": 1,
+            "output_index": index, "item": item})
+    };
+    let (added, done) = ("response.output_item.added", "response.output_item.done");
+    let events = vec![
+        event(added, 0, with(text_item("m1", ""), json!({"first": 1, "both": 1}))),
+        event(done, 0, with(text_item("m1", "a"), json!({"both": 2, "last": 2}))),
+        event(added, 1, with(call_item(""), json!({"first": 1}))),
+        event(done, 1, call_item("{}")),
+        json!({"type": "response.completed", "sequence_number": 2, "response": response("completed", json!([]))}),
+    ];
+    let result = stream(events).await.collect().await.unwrap();
+    same(&result.output[0], &with(text_item("m1", "a"), json!({"first": 1, "both": 2, "last": 2})));
+    same(&result.output[1], &with(call_item("{}"), json!({"first": 1})));
+}

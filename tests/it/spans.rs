@@ -389,7 +389,7 @@ async fn the_span_of_a_tool_or_of_a_run_tells_whether_it_failed_and_not_why() {
     });
     let agent = openrouter_kit::OpenRouter::from(traced(&script)).agent("a/b").tool(works).tool(breaks);
     let agent = agent.unknown_tool(UnknownTool::Fail);
-    agent.run("Hi").await.unwrap();
+    assert_eq!(agent.run("Hi").await.unwrap().text(), Ok("done"));
     agent.run("Hi").await.unwrap_err();
 
     let mut seen = spans.seen();

@@ -303,7 +303,8 @@ fn the_id_stays_until_the_next_one_and_an_id_with_nul_is_ignored() {
 fn retry_is_milliseconds_in_digits_and_anything_else_is_ignored() {
     let mut decoder = SseDecoder::new(1000);
     decoder.push("retry: 2500\ndata: a\n\nretry: 1s\ndata: b\n\nretry:\ndata: c\n\nretry: -1\ndata: d\n\n".into());
-    for data in ["a", "b", "c", "d"] {
+    decoder.push("retry: +7\ndata: e\n\n".into());
+    for data in ["a", "b", "c", "d", "e"] {
         let event = decoder.next().unwrap().unwrap();
         assert_eq!((event.data, event.retry), (data, Some(Duration::from_millis(2500))));
     }

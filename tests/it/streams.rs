@@ -363,6 +363,35 @@ async fn a_page_or_a_json_value_in_place_of_a_stream_is_told() {
     }
 }
 
+/// The items of a stream of these bytes, none of whose events may be larger than `limit`.
+async fn items_of(bytes: &str, limit: usize) -> Vec<Result<i64, Error>> {
+    let server = MockServer::start().await;
+    server.answer(Answer::bytes(200, bytes.to_owned()).header("content-type", "text/event-stream"));
+    let core = OpenRouterCore::builder().api_key("k").server_url(server.url()).max_event(limit).build().unwrap();
+    items(stream(&core).await.unwrap()).await
+}
+
+/// The message of the error that ends these items.
+#[track_caller]
+fn last_message(items: &[Result<i64, Error>]) -> &str {
+    items.last().unwrap().as_ref().unwrap_err().as_api().unwrap().message()
+}
+
+#[tokio::test]
+async fn an_error_outside_of_events_is_read_although_earlier_events_had_unknown_fields() {
+    let items = items_of("note: x\ndata: {\"n\":1}\n\n{\"error\":{\"message\":\"no credits\"}}\n\n", 1000).await;
+    assert_eq!((numbers(&items), items.len(), last_message(&items)), (vec![1], 2, "no credits"));
+}
+
+#[tokio::test]
+async fn what_is_outside_of_events_is_kept_if_it_is_smaller_than_the_limit() {
+    let error = r#"{"error":{"message":"no credits"}}"#;
+    let items = items_of(&format!("{error}\n\n"), error.len() + 1).await;
+    assert_eq!((items.len(), last_message(&items)), (1, "no credits"));
+    let items = items_of(&format!("{error}\n\n"), error.len()).await;
+    assert!(items.len() == 1 && is_incomplete(items.last()), "{items:?}");
+}
+
 #[tokio::test]
 async fn a_stream_without_a_content_type_is_read() {
     let answer = Answer::bytes(200, "data: {\"n\":1}\n\ndata: [DONE]\n\n");

@@ -436,8 +436,7 @@ fn differ(left: &str, right: &str, null_is_absent: bool) -> Option<String> {
             (Ok(one), Ok(two)) if one == two => None,
             _ => here(),
         },
-        (Some(Shape::Number), Some(Shape::Number)) if is_same_number(left.trim(), right.trim()) => None,
-        _ if left.trim() == right.trim() => None,
+        (Some(Shape::Number), Some(Shape::Number)) if is_same_number(left, right) => None,
         _ => here(),
     }
 }

@@ -199,10 +199,10 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// Takes the JSON string `json` if it is next, exactly. Anything but a string is never taken.
+    /// Takes the JSON string `json` if it is next, exactly.
     #[inline]
     pub(crate) fn string_is(&mut self, json: &str) -> bool {
-        json.ends_with('"') && self.peek() == Some(b'"') && self.literal(json)
+        self.peek() == Some(b'"') && self.literal(json)
     }
 
     /// Takes an integer of up to 18 digits; anything else is left for [`number`](Self::number).

@@ -203,10 +203,6 @@ impl<T: Wire> Wire for Option<T> {
     fn is_blank(&self) -> bool {
         self.as_ref().is_none_or(T::is_blank)
     }
-
-    fn extra(&self) -> Option<&Extra> {
-        self.as_ref().and_then(T::extra)
-    }
 }
 
 impl<T: Wire> ReadInto<'_, Option<T>> {
