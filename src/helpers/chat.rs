@@ -52,17 +52,12 @@ impl StreamItem for ChatStreamChunk {
         };
         // Some servers report the usage of the prompt at the start.
         let is_used = || self.usage.as_ref().is_some_and(|usage| usage.completion_tokens > 0);
-        self.choices.iter().any(has_finished)
-            || kept_choices_hold(&self.extra, "finish_reason")
-            || self.choices.is_empty() && is_used()
+        self.choices.iter().any(has_finished) || self.choices.is_empty() && is_used()
     }
 
     #[inline]
     fn reports_error(&self) -> bool {
-        self.error.is_some()
-            || holds_error(&self.extra)
-            || self.choices.iter().any(|choice| holds_error(&choice.extra))
-            || kept_choices_hold(&self.extra, "error")
+        self.error.is_some() || holds_error(&self.extra) || self.choices.iter().any(|choice| holds_error(&choice.extra))
     }
 
     /// A single chunk whose deltas are the messages.
@@ -84,16 +79,6 @@ impl StreamItem for ChatStreamChunk {
         };
         chunk().into_iter().collect()
     }
-}
-
-/// Returns whether a choice has this field, if the list of choices did not match its type and was
-/// kept unchanged.
-#[inline]
-fn kept_choices_hold(extra: &Extra, name: &str) -> bool {
-    let Some(choices) = extra.get("choices") else { return false };
-    let choices: Vec<Json> = wire::decode(choices.as_text()).unwrap_or_default();
-    let is_set = |value: &Json| !value.is_null() && value.as_str().is_none_or(is_told);
-    choices.iter().any(|choice| choice.get(name).is_some_and(is_set))
 }
 
 /// Returns whether a string is not empty. Some servers send an empty one instead of null.

@@ -571,7 +571,7 @@ impl ObjectEnd {
         for byte in text.bytes() {
             match byte {
                 _ if self.is_escaped => self.is_escaped = false,
-                b'\\' if self.in_string => self.is_escaped = true,
+                b'\\' => self.is_escaped = true,
                 b'"' => self.in_string = !self.in_string,
                 _ if self.in_string => {}
                 b'{' | b'[' => {

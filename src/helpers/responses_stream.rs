@@ -31,6 +31,7 @@ impl TextEvent for ResponsesStreamEvent {
     /// Text without deltas is returned once it arrives whole.
     #[inline]
     fn text(&self, source: &mut Option<u8>) -> Option<Piece> {
+        const WHOLE: u8 = 3;
         let (own, text) = match self {
             Self::OutputTextDelta(event) => {
                 let text = tell(source, 0, event.delta.clone())?;
@@ -43,15 +44,20 @@ impl TextEvent for ResponsesStreamEvent {
                 OutputItem::Message(message) => (2, text_of(message)),
                 _ => return None,
             },
-            Self::Completed(event) => (3, event.response.output_text()),
-            Self::Incomplete(event) => (3, event.response.output_text()),
+            Self::Completed(event) => (WHOLE, event.response.output_text()),
+            Self::Incomplete(event) => (WHOLE, event.response.output_text()),
             Self::Unrecognized(kept) => {
                 let response: ResponsesResult = wire::decode_event(kept.json().find("response")?.as_text()).ok()?;
-                (3, response.output_text())
+                (WHOLE, response.output_text())
             }
             _ => return None,
         };
-        Some((tell(source, own, text)?, None))
+        let text = tell(source, own, text)?;
+        // Another event may contain the whole response, too.
+        if own == WHOLE {
+            *source = Some(WHOLE + 1);
+        }
+        Some((text, None))
     }
 }
 
@@ -630,9 +636,8 @@ fn keep_parts<T>(parts: &mut Vec<T>, before: &mut Vec<T>, fill: fn(&mut T, &mut 
         fill(part, before);
         std::mem::swap(part, before);
     }
-    if parts.len() > before.len() {
-        before.extend(parts.drain(before.len()..));
-    }
+    let known = before.len();
+    before.extend(parts.drain(..).skip(known));
     std::mem::swap(parts, before);
 }
 

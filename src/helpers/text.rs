@@ -539,13 +539,8 @@ impl fmt::Debug for ParseError {
 fn path_at(text: &str, line: usize, column: usize) -> String {
     let lines: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let before = text.as_bytes().get(..lines + column).unwrap_or(text.as_bytes());
-    // A bracket itself belongs to the value around it. A missing field is reported at the end of
-    // its object.
-    let (before, closed) = match before {
-        [before @ .., b'{' | b'['] => (before, false),
-        [before @ .., b'}' | b']'] => (before, true),
-        _ => (before, false),
-    };
+    // A bracket that opens belongs to the value around it.
+    let before = before.strip_suffix(b"{").or_else(|| before.strip_suffix(b"[")).unwrap_or(before);
     /// The open brackets, with the field or element being read in each.
     enum Open<'a> {
         Object(&'a str),
@@ -580,9 +575,6 @@ fn path_at(text: &str, line: usize, column: usize) -> String {
             b'}' | b']' => drop(open.pop()),
             _ => {}
         }
-    }
-    if closed {
-        open.pop();
     }
     let mut path = String::new();
     for step in open {

@@ -127,3 +127,26 @@ async fn a_client_of_reqwest_is_a_transport() {
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     does_everything(openrouter_kit::core::transport::ReqwestTransport::new(client)).await;
 }
+
+#[cfg(feature = "reqwest")]
+#[tokio::test(start_paused = true)]
+async fn an_error_of_reqwest_says_how_far_the_request_came() {
+    /// Never finds an address.
+    struct Silent;
+    impl reqwest::dns::Resolve for Silent {
+        fn resolve(&self, _name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+            Box::pin(std::future::pending())
+        }
+    }
+    let client = reqwest::Client::builder().no_proxy().dns_resolver(Silent).connect_timeout(Duration::from_secs(3));
+    let transport = openrouter_kit::core::transport::ReqwestTransport::new(client.build().unwrap());
+    for (url, kind) in [
+        ("ftp://openrouter.invalid/file", TransportErrorKind::Request),
+        ("http://openrouter.invalid/api/v1?key=sk-or-v1-secret", TransportErrorKind::ConnectTimeout),
+    ] {
+        let request = Request::post(url).body(Body::empty()).unwrap();
+        let error = transport.send(request).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error:?}");
+        assert!(!format!("{error:?}").contains("openrouter.invalid"), "{error:?}");
+    }
+}

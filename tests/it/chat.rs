@@ -215,6 +215,66 @@ async fn a_stream_is_complete_with_its_usage_or_with_a_native_finish_reason() {
 }
 
 #[tokio::test]
+async fn a_finish_reason_of_an_unknown_form_ends_a_stream_too() {
+    let mut last = end();
+    last["choices"][0]["finish_reason"] = json!({"kind": "stop"});
+    let server = MockServer::start().await;
+    // Without `[DONE]`.
+    server.answer(Answer::events([chunk(json!({"content": "Hello"})), last].map(openrouter_kit::mock::Event::data)));
+    let result = server.client().chat().stream(request()).await.unwrap().collect().await.unwrap();
+    assert_eq!(result.text().as_deref(), Some("Hello"));
+    assert_eq!(result.choices[0].finish_reason, None);
+}
+
+#[tokio::test]
+async fn a_stream_without_choices_still_tells_its_id_and_what_it_cost() {
+    let mut chunk = json!({"id": "gen-1", "created": 7, "model": "m", "choices": []});
+    let result = collected(vec![chunk.clone()]).await;
+    assert_eq!((result.id.as_str(), result.cost()), ("gen-1", None));
+    chunk["usage"] = json!({"prompt_tokens": 3, "completion_tokens": 0, "total_tokens": 3, "cost": 0.25});
+    let result = collected(vec![chunk]).await;
+    assert_eq!((result.id.as_str(), result.cost(), result.choices.len()), ("gen-1", Some(0.25), 0));
+}
+
+#[tokio::test]
+async fn keep_alives_in_a_stream_that_was_not_requested_are_skipped() {
+    let body = [chunk(json!({"content": "Hel"})), chunk(json!({"content": "lo"})), end()];
+    let body: String = body.iter().map(|chunk| format!("data: : processing\n\ndata: \n\ndata: {chunk}\n\n")).collect();
+    let server = MockServer::start().await;
+    server.answer(Answer::bytes(200, body + "data: [DONE]\n\n").header("content-type", "text/event-stream"));
+    let result = server.client().chat().send(request()).await.unwrap();
+    assert_eq!(result.text().as_deref(), Some("Hello"));
+}
+
+#[tokio::test]
+async fn a_message_that_is_only_repeated_whole_is_the_answer_and_deltas_take_precedence() {
+    let with_message = |delta: Value, text: &str| {
+        let mut chunk = chunk(delta);
+        chunk["choices"][0]["message"] = json!({"role": "assistant", "content": text});
+        chunk
+    };
+    for (events, text) in [
+        (vec![with_message(json!({}), "Hello"), end()], "Hello"),
+        (vec![with_message(json!({"content": "Hel"}), "Hel"), chunk(json!({"content": "lo"})), end()], "Hello"),
+    ] {
+        assert_eq!(collected(events).await.text().as_deref(), Some(text));
+    }
+}
+
+#[tokio::test]
+async fn the_log_probabilities_of_all_chunks_are_in_the_answer() {
+    let piece = |text: &str| {
+        let token = json!({"token": text, "logprob": -0.5, "bytes": null, "top_logprobs": []});
+        let mut chunk = chunk(json!({"content": text}));
+        chunk["choices"][0]["logprobs"] = json!({"content": [token], "refusal": null});
+        chunk
+    };
+    let result = collected(vec![piece("Hel"), piece("lo"), end()]).await;
+    let probabilities = result.choices[0].logprobs.as_ref().unwrap().content.as_ref().unwrap();
+    assert_eq!(probabilities.iter().map(|token| &*token.token).collect::<Vec<_>>(), ["Hel", "lo"]);
+}
+
+#[tokio::test]
 async fn an_error_in_the_stream_is_the_error_of_the_collected_answer() {
     let error = json!({"id": "gen-1", "error": {"code": 502, "message": "no"}, "choices": []});
     let error = stream(vec![chunk(json!({"content": "a"})), error]).await.collect().await.unwrap_err();
@@ -319,6 +379,69 @@ async fn empty_arguments_before_the_real_ones_are_a_placeholder() {
     assert_eq!(joined, [call("f", "{\"x\":1}", "a")]);
 }
 
+/// Pieces of tool calls, and the calls that they are: name, arguments and id.
+type CallCase = (Vec<Value>, Vec<(&'static str, &'static str, &'static str)>);
+
+#[tokio::test]
+async fn every_piece_of_a_tool_call_joins_the_call_that_it_belongs_to() {
+    let piece = |index: i64, id: &str, name: &str, arguments: &str| {
+        let mut piece = json!({"index": index, "function": {"arguments": arguments}});
+        for (member, text) in [("/id", id), ("/function/name", name)] {
+            let (holder, member) = member.rsplit_once('/').unwrap();
+            if !text.is_empty() {
+                piece.pointer_mut(holder).unwrap()[member] = json!(text);
+            }
+        }
+        piece
+    };
+    let cases: [CallCase; 15] = [
+        // A new index with a name is a new call, even if the last one has no arguments yet.
+        (vec![piece(0, "", "f", ""), piece(1, "", "g", "")], vec![("f", "", ""), ("g", "", "")]),
+        // The id may come later than the name,
+        (vec![piece(0, "", "f", ""), piece(0, "a", "f", "{}")], vec![("f", "{}", "a")]),
+        // and the name later than the arguments.
+        (vec![piece(0, "", "", "{\"x\""), piece(0, "", "f", ":1}")], vec![("f", "{\"x\":1}", "")]),
+        // Complete arguments end a call, and the next one inherits the name.
+        (
+            vec![piece(0, "a", "f", "{}"), piece(0, "b", "", "{\"x\":1}")],
+            vec![("f", "{}", "a"), ("f", "{\"x\":1}", "b")],
+        ),
+        (vec![piece(0, "", "f", "{}"), piece(0, "", "g", "{\"x\":1}")], vec![("f", "{}", ""), ("g", "{\"x\":1}", "")]),
+        // The name may be repeated,
+        (vec![piece(0, "", "f", "{\"x\""), piece(0, "", "f", ":1}")], vec![("f", "{\"x\":1}", "")]),
+        // and a name differs without being another call if the id is known.
+        (vec![piece(0, "a", "f", "{\"x\""), piece(0, "a", "g", ":1}")], vec![("f", "{\"x\":1}", "a")]),
+        // Another name after arguments is another call,
+        (vec![piece(0, "", "f", "{\"x\":"), piece(0, "", "g", "{}")], vec![("f", "{\"x\":", ""), ("g", "{}", "")]),
+        // and before arguments a piece of the name.
+        (vec![piece(0, "", "get_", ""), piece(0, "", "time", "{}")], vec![("get_time", "{}", "")]),
+        // An id identifies its call whatever the index, and the index keeps its own call.
+        (
+            vec![
+                piece(0, "a", "f", ""),
+                piece(1, "b", "g", ""),
+                piece(0, "b", "", "{}"),
+                piece(0, "", "", "{\"x\":1}"),
+            ],
+            vec![("f", "{\"x\":1}", "a"), ("g", "{}", "b")],
+        ),
+        // A call may have no name, or no arguments; an id alone does not make a call.
+        (vec![piece(0, "", "", "{\"x\":1}")], vec![("", "{\"x\":1}", "")]),
+        (vec![piece(0, "a", "f", "")], vec![("f", "", "a")]),
+        (vec![piece(0, "a", "f", "{}"), piece(1, "b", "", "")], vec![("f", "{}", "a")]),
+        // Braces in a string do not end the arguments, nor does an escaped quotation mark end the string.
+        (vec![piece(0, "", "f", "{\"x\":\"}"), piece(0, "", "", "\"}")], vec![("f", "{\"x\":\"}\"}", "")]),
+        (vec![piece(0, "", "f", "{\"x\":\"\\\"}"), piece(0, "", "", "\"}")], vec![("f", "{\"x\":\"\\\"}\"}", "")]),
+    ];
+    for (pieces, expected) in cases {
+        let shown = format!("{pieces:?}");
+        let expected: Vec<_> = expected.into_iter().map(|(name, arguments, id)| call(name, arguments, id)).collect();
+        assert_eq!(calls(pieces).await, expected, "{shown}");
+    }
+    let opening = vec![piece(0, "", "f", "{\"x\":\"{\"}"), piece(0, "", "", "{\"y\":1}")];
+    assert_eq!(calls(opening).await, [call("f", "{\"x\":\"{\"}", ""), call("f", "{\"y\":1}", "")]);
+}
+
 #[tokio::test]
 async fn unknown_members_of_tool_calls_are_kept() {
     let message = message(vec![json!({"tool_calls": [{"index": 0, "id": "a", "extra_content": {"signature": "s"},
@@ -365,6 +488,40 @@ async fn reasoning_details_are_joined_and_keep_their_signatures() {
 }
 
 #[tokio::test]
+async fn reasoning_details_with_another_id_or_format_stay_apart() {
+    for (kind, member) in [("reasoning.text", "text"), ("reasoning.summary", "summary")] {
+        let detail = |id: Value, format: Value, text: &str| {
+            let mut detail = json!({"type": kind, "index": 0, "id": id, "format": format});
+            detail[member] = json!(text);
+            detail
+        };
+        for (second, texts) in [
+            (detail(json!("a"), json!("f"), "2"), vec!["12"]),
+            (detail(Value::Null, Value::Null, "2"), vec!["12"]),
+            (detail(json!("b"), json!("f"), "2"), vec!["1", "2"]),
+            (detail(json!("a"), json!("g"), "2"), vec!["1", "2"]),
+        ] {
+            let deltas =
+                [detail(json!("a"), json!("f"), "1"), second].map(|detail| json!({"reasoning_details": [detail]}));
+            let message = message(deltas.to_vec()).await;
+            let details = message["reasoning_details"].as_array().unwrap();
+            assert_eq!(
+                details.iter().map(|detail| detail[member].as_str().unwrap()).collect::<Vec<_>>(),
+                texts,
+                "{kind}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_is_not_the_assistant_is_kept() {
+    let message =
+        message(vec![json!({"role": "model", "content": "Hel"}), json!({"role": "model", "content": "lo"})]).await;
+    assert_eq!(message, json!({"role": "model", "content": "Hello"}));
+}
+
+#[tokio::test]
 async fn unknown_members_of_deltas_are_kept() {
     let message = message(vec![
         json!({"role": "", "reasoning_content": null, "channel": "analysis"}),
@@ -404,6 +561,22 @@ async fn images_of_deltas_are_images_of_the_message() {
 }
 
 #[tokio::test]
+async fn an_image_is_saved_if_the_answer_has_its_bytes_and_not_another_address() {
+    let images = |url: &str| {
+        let image = json!({"type": "image_url", "image_url": {"url": url}});
+        result(json!({"role": "assistant", "content": null, "images": [image]})).images().to_vec()
+    };
+    let path = std::env::temp_dir().join(format!("openrouter-kit-image-{:016x}.png", fastrand::u64(..)));
+    assert_eq!(images("data:image/png;base64,AAECAw==")[0].save_to(&path).await.unwrap(), 4);
+    assert_eq!(std::fs::read(&path).unwrap(), [0, 1, 2, 3]);
+    std::fs::remove_file(&path).unwrap();
+    for url in ["https://example.com/a.png", "data:text/plain,AAAA", "https://example.com/;base64,AAAA"] {
+        let error = images(url)[0].bytes().unwrap_err();
+        assert!(error.to_string().contains("has the URL of the image, not its bytes"), "{url}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn annotations_of_deltas_are_annotations_of_the_message() {
     let citation =
         |url: &str| json!({"type": "url_citation", "url_citation": {"url": url, "title": "T", "start_index": 0}});
@@ -439,6 +612,26 @@ async fn a_content_of_parts_stays_a_content_of_parts() {
         message["content"],
         json!([{"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}, {"type": "text", "text": "Hello"}])
     );
+}
+
+#[tokio::test]
+async fn text_and_parts_of_a_content_are_joined_in_their_order() {
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let image = || json!({"type": "image_url", "image_url": {"url": "data:,"}});
+    let cited = json!({"type": "text", "text": "b", "citations": [1]});
+    for (contents, expected) in [
+        (vec![json!([text("Hel")]), json!("lo")], json!([text("Hello")])),
+        (vec![json!([image()]), json!(""), json!("Hi")], json!([image(), text("Hi")])),
+        (vec![json!([image()]), json!("")], json!([image()])),
+        (vec![json!(""), json!([image()])], json!([image()])),
+        (vec![json!("Hi"), json!([image()])], json!([text("Hi"), image()])),
+        // What the second part has besides its text would be lost.
+        (vec![json!([text("a")]), json!([cited])], json!([text("a"), cited])),
+    ] {
+        let shown = format!("{contents:?}");
+        let deltas = contents.into_iter().map(|content| json!({"content": content})).collect();
+        assert_eq!(message(deltas).await["content"], expected, "{shown}");
+    }
 }
 
 fn result(message: Value) -> ChatResult {

@@ -97,6 +97,35 @@ async fn a_chat_of_cut_characters_is_whole() {
     }
 }
 
+#[tokio::test]
+async fn only_half_of_a_character_is_held_back() {
+    for (pieces, expected) in [
+        (&[r#""a\ud83d""#, r#""\ude00b""#, r#""c""#][..], &["a", "\u{1f600}b", "c"][..]),
+        (&[r#""\ude00A""#, r#""b""#], &["\u{fffd}A", "b"]),
+        (&[r#""\ude00\u0041""#, r#""b""#], &["\u{fffd}A", "b"]),
+        // An escaped backslash does not begin an escape.
+        (&[r#""\ude00\\ud83d""#, r#""b""#], &["\u{fffd}\\ud83d", "b"]),
+        (&[r#""a\ud83d""#, r#""b""#], &["a", "\u{fffd}b"]),
+        (&[r#""a\ud83d""#], &["a", "\u{fffd}"]),
+    ] {
+        let chunk = |delta: Value, reason: Value| {
+            json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+                "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]})
+        };
+        let chunks: Vec<String> = pieces.iter().map(|piece| (*piece).to_owned()).collect();
+        let piece = chunk(json!({"content": "PIECE"}), Value::Null);
+        let chunks = with_pieces(&chunks, &piece);
+        let (_server, core) = serve(chunks.chain([chunk(json!({}), json!("stop")).to_string()])).await;
+        let request = ChatRequest::new([ChatMessage::user("x")]);
+        let mut texts = funcs::chat_stream(&core, request).await.unwrap().text_deltas();
+        let mut seen = Vec::new();
+        while let Some(text) = texts.next().await {
+            seen.push(text.unwrap());
+        }
+        assert_eq!(seen, expected, "{pieces:?}");
+    }
+}
+
 /// The item that is collected from these pieces of its text, and the text of the stream alone.
 async fn response(pieces: &[String], item: Value, kind: &str) -> (Value, String) {
     let response = |kind: &str, status: &str| {

@@ -940,6 +940,8 @@ fn the_output_of_a_response_converts_once_its_ids_may_be_dropped() {
     ]);
     let items = read::<Vec<InputItem>>(&items);
     let lossy = history::responses_to_chat(&items).unwrap_err();
+    let losses: Vec<_> = lossy.losses().iter().map(|loss| (loss.reason(), loss.is_bookkeeping())).collect();
+    assert_eq!(losses, [("the other protocol cannot represent it", true); 2]);
     let text = "the history cannot be converted without loss: input[0].id: the other protocol cannot represent it; \
         input[1].id: the other protocol cannot represent it";
     assert_eq!(lossy.to_string(), text);
@@ -959,5 +961,161 @@ fn an_error_of_a_tool_and_a_cache_mark_are_named_where_they_have_no_place() {
     let history = read_history(&source);
     assert_eq!(paths(history::messages_to_chat(&history)), ["messages[0].content[0].is_error"]);
     let all = ["messages[0].content[0].cache_control", "messages[0].content[0].is_error"];
-    assert_eq!(paths(history::messages_to_responses(&history)), all);
+    let lossy = history::messages_to_responses(&history).unwrap_err();
+    assert!(lossy.losses().iter().all(|loss| !loss.is_bookkeeping()), "a model sees both");
+    assert_eq!(paths::<Vec<InputItem>>(Err(lossy)), all);
+}
+
+/// The converted history, and the paths of what it lost.
+fn lossy(pair: (Api, Api), source: &Value) -> (Value, Vec<String>) {
+    match convert(pair, source) {
+        Ok(history) => (history, Vec::new()),
+        Err((history, losses)) => (history, losses.iter().map(|loss| loss.path().to_owned()).collect()),
+    }
+}
+
+#[test]
+fn a_content_keeps_its_form_and_its_empty_texts() {
+    let text = |kind: &str, text: &str| json!({"type": kind, "text": text});
+    for (content, expected) in [
+        (json!("Hi"), json!("Hi")),
+        (json!([text("text", "Hi")]), json!([text("output_text", "Hi")])),
+        (json!([text("text", ""), text("text", "Hi")]), json!([text("output_text", ""), text("output_text", "Hi")])),
+        (json!(""), json!("")),
+    ] {
+        let items = convert((Chat, Responses), &json!([{"role": "assistant", "content": content}])).unwrap();
+        assert_eq!(items[0]["content"], expected);
+    }
+    // Only the assistant may leave it out.
+    let items = json!([
+        {"type": "message", "role": "user", "content": []},
+        {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "call_1", "output": []},
+    ]);
+    let call = json!({"type": "function", "id": "call_1", "function": {"name": "f", "arguments": "{}"}});
+    let chat = json!([
+        {"role": "user", "content": ""},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": ""},
+    ]);
+    assert_eq!(convert((Responses, Chat), &items).unwrap(), chat);
+}
+
+#[test]
+fn reasoning_that_repeats_its_details_is_omitted() {
+    let details = json!([{"type": "reasoning.text", "text": "hm", "signature": "s", "format": "anthropic-claude-v1"}]);
+    for name in ["reasoning", "reasoning_content"] {
+        let chat = json!([{"role": "assistant", "content": "Hi", name: "hm", "reasoning_details": details}]);
+        let items = convert((Chat, Responses), &chat).unwrap();
+        assert_eq!(items[0]["content"], json!([{"type": "reasoning_text", "text": "hm"}]));
+        let other = json!([{"role": "assistant", "content": "Hi", name: "other", "reasoning_details": details}]);
+        assert_eq!(lossy((Chat, Responses), &other).1, [format!("messages[0].{name}")]);
+    }
+}
+
+#[test]
+fn citations_go_to_the_only_text_and_are_named_if_there_is_another_or_none() {
+    let citation = json!({"type": "url_citation", "url_citation": {"url": "https://a.example", "title": "A"}});
+    let text = || json!({"type": "text", "text": "Hi"});
+    for (content, losses) in
+        [(json!([text()]), vec![]), (json!([text(), text()]), vec![0]), (json!([]), vec![0]), (json!(null), vec![0])]
+    {
+        let chat = json!([{"role": "assistant", "content": content, "annotations": [citation]}]);
+        let (items, lost) = lossy((Chat, Responses), &chat);
+        let expected: Vec<_> = losses.iter().map(|at| format!("messages[0].annotations[{at}]")).collect();
+        assert_eq!(lost, expected, "{content}");
+        let flat = json!([{"type": "url_citation", "url": "https://a.example", "title": "A"}]);
+        assert_eq!(items[0]["content"][0].get("annotations"), Some(&flat).filter(|_| losses.is_empty()), "{content}");
+    }
+}
+
+#[test]
+fn items_of_reasoning_that_would_become_one_are_named() {
+    let item = |text: &str| json!({"type": "reasoning", "summary": [{"type": "summary_text", "text": text}]});
+    assert_eq!(lossy((Responses, Chat), &json!([item("a"), item("b")])).1, ["input[1].summary[0]"]);
+    let thinking = |text: &str| json!({"type": "thinking", "thinking": text, "signature": ""});
+    let blocks = json!({"messages": [{"role": "assistant", "content": [thinking("a"), thinking("b")]}]});
+    assert_eq!(lossy((Messages, Chat), &blocks).1, Vec::<String>::new(), "blocks stay apart");
+}
+
+#[test]
+fn the_status_of_an_item_of_reasoning_is_lost_once_and_is_bookkeeping() {
+    let text = |text: &str| json!({"type": "summary_text", "text": text});
+    for summary in [json!([text("a")]), json!([text("a"), text("b")])] {
+        let item = json!({"type": "reasoning", "status": "incomplete", "summary": summary});
+        let (_, losses) = convert((Responses, Chat), &json!([item])).unwrap_err();
+        let losses: Vec<_> = losses.iter().map(|loss| (loss.path(), loss.is_bookkeeping())).collect();
+        assert_eq!(losses, [("input[0].status", true)]);
+    }
+}
+
+#[test]
+fn signed_and_encrypted_thinking_has_the_format_of_its_protocol() {
+    let blocks = json!([
+        {"type": "thinking", "thinking": "a", "signature": "s"},
+        {"type": "redacted_thinking", "data": "d"},
+        {"type": "thinking", "thinking": "b", "signature": ""},
+    ]);
+    let chat = convert((Messages, Chat), &json!({"messages": [{"role": "assistant", "content": blocks}]})).unwrap();
+    let details = json!([
+        {"type": "reasoning.text", "text": "a", "signature": "s", "format": "anthropic-claude-v1"},
+        {"type": "reasoning.encrypted", "data": "d", "format": "anthropic-claude-v1"},
+        {"type": "reasoning.text", "text": "b"},
+    ]);
+    assert_eq!(chat[0]["reasoning_details"], details);
+}
+
+#[test]
+fn data_without_a_plain_media_type_has_no_place_in_the_messages_api() {
+    for (url, lost) in [
+        ("data:image/png;base64,AAAA", vec![]),
+        ("data:;base64,AAAA", vec!["messages[0].content[0]"]),
+        ("data:image/png;name=a;base64,AAAA", vec!["messages[0].content[0]"]),
+        ("data:image/svg+xml,<svg/>", vec!["messages[0].content[0]"]),
+    ] {
+        let image = json!({"type": "image_url", "image_url": {"url": url}});
+        assert_eq!(lossy((Chat, Messages), &json!([{"role": "user", "content": [image]}])).1, lost, "{url}");
+    }
+}
+
+#[test]
+fn a_refusal_ends_a_chat_message() {
+    let (refusal, text) = (json!({"type": "refusal", "refusal": "No"}), json!({"type": "output_text", "text": "Hi"}));
+    let message = |content: Value| json!([{"type": "message", "role": "assistant", "content": content}]);
+    let refused = json!({"role": "assistant", "refusal": "No"});
+    let chat = |content: Value| lossy((Responses, Chat), &message(content)).0;
+    let said = json!([{"type": "text", "text": "Hi"}]);
+    assert_eq!(chat(json!([text, refusal])), json!([{"role": "assistant", "content": said, "refusal": "No"}]));
+    assert_eq!(chat(json!([refusal, text])), json!([refused, {"role": "assistant", "content": said}]));
+    assert_eq!(chat(json!([refusal, refusal])), json!([refused, refused]));
+}
+
+#[test]
+fn unknown_members_that_say_nothing_are_not_lost() {
+    let chat = json!([{"role": "user", "content": "Hi", "of_tomorrow": null, "list": []}]);
+    assert_eq!(lossy((Chat, Responses), &chat).1, Vec::<String>::new());
+    let chat = json!([{"role": "user", "content": "Hi", "of_tomorrow": 0, "list": [null]}]);
+    assert_eq!(lossy((Chat, Responses), &chat).1, ["messages[0].list", "messages[0].of_tomorrow"]);
+}
+
+#[test]
+fn a_text_of_the_assistant_stays_a_message_after_a_text_and_is_named_after_a_call() {
+    let call = json!({"type": "function", "id": "call_1", "function": {"name": "f", "arguments": "{}"}});
+    for text in ["Two", ""] {
+        let chat = json!([{"role": "assistant", "content": "One"}, {"role": "assistant", "content": text}]);
+        assert_eq!(convert((Chat, Responses), &chat).unwrap().as_array().unwrap().len(), 2);
+        let chat = json!([{"role": "assistant", "tool_calls": [call]}, {"role": "assistant", "content": text}]);
+        assert_eq!(lossy((Chat, Responses), &chat).1, ["messages[1]"], "{text:?}");
+    }
+}
+
+#[test]
+fn a_message_of_which_nothing_has_a_place_is_left_out_and_a_result_is_empty() {
+    let image = json!({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}});
+    let drawn = json!([{"role": "assistant", "content": [image]}]);
+    assert_eq!(lossy((Chat, Responses), &drawn), (json!([]), vec!["messages[0].content[0]".to_owned()]));
+    let audio = json!({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}});
+    let heard = json!([{"role": "tool", "tool_call_id": "call_1", "content": [audio]}]);
+    let output = json!([{"type": "function_call_output", "call_id": "call_1", "output": ""}]);
+    assert_eq!(lossy((Chat, Responses), &heard), (output, vec!["messages[0].content[0]".to_owned()]));
 }

@@ -33,6 +33,18 @@ fn changed<T: Wire>(json: &str, change: impl FnOnce(&mut T)) -> String {
     written(&value)
 }
 
+#[test]
+fn a_word_that_json_does_not_have_is_not_called_a_value() {
+    for text in ["tru", "fals", "True", "nul", "undefined"] {
+        let error = wire::decode::<bool>(text).unwrap_err();
+        assert_eq!(error.to_string(), "expected a boolean, found invalid JSON", "{text}");
+    }
+    for (text, found) in [("null", "null"), ("true", "a boolean"), (" false", "a boolean")] {
+        let error = wire::decode::<String>(text).unwrap_err();
+        assert_eq!(error.to_string(), format!("expected a string, found {found}"), "{text}");
+    }
+}
+
 // --- Json ------------------------------------------------------------------------------------
 
 #[test]
@@ -371,7 +383,7 @@ fn arguments_that_are_sent_as_json_are_read_as_text() {
     assert_eq!(
         written(&call),
         r#"{"type":"function_call","arguments":{"a": [1]},"call_id":"c","name":"f","id":"i"}"#,
-        "it is written back as it came"
+        "it is written back unchanged"
     );
     let function: ChatToolCallFunction = read(r#"{"name":"f","arguments":[1]}"#);
     assert_eq!((function.arguments.as_str(), function.name.as_str()), ("[1]", "f"));

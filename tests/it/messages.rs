@@ -284,6 +284,66 @@ async fn text_without_an_event_for_its_block_is_a_block() {
 }
 
 #[tokio::test]
+async fn deltas_without_an_event_for_their_block_are_one_block_while_they_are_of_one_kind() {
+    let text = |text: &str| delta(0, json!({"type": "text_delta", "text": text}));
+    let thinking = |text: &str| delta(0, json!({"type": "thinking_delta", "thinking": text}));
+    let content = content(vec![thinking("Let "), thinking("me"), text("Hel"), text("lo")]).await;
+    assert_eq!(
+        content,
+        json!([
+            {"type": "thinking", "thinking": "Let me", "signature": ""},
+            {"type": "text", "text": "Hello", "citations": null},
+        ])
+    );
+}
+
+#[tokio::test]
+async fn the_end_of_a_message_counts_with_its_reason_or_its_usage_alone() {
+    let stop = json!({"type": "message_stop"});
+    let reason = json!({"type": "message_delta", "delta": {"stop_reason": "max_tokens"}});
+    let result = collected(vec![start(), reason, stop.clone()]).await;
+    assert_eq!(result.stop_reason.as_ref().map(|reason| reason.as_str()), Some("max_tokens"));
+    assert_eq!((result.usage.output_tokens, result.cost()), (1, None));
+    let usage = json!({"type": "message_delta", "delta": {}, "usage": {"output_tokens": 7, "cost": 0.5}});
+    let result = collected(vec![start(), usage, stop]).await;
+    assert_eq!((result.usage.input_tokens, result.usage.output_tokens, result.cost()), (10, 7, Some(0.5)));
+}
+
+#[test]
+fn a_snapshot_shows_what_came() {
+    let mut accumulator = MessagesAccumulator::new();
+    assert!(accumulator.snapshot().is_none());
+    for event in [start(), delta(0, json!({"type": "text_delta", "text": "Hel"}))] {
+        accumulator.push(&decode_event(&event.to_string()).unwrap());
+    }
+    let snapshot = accumulator.snapshot().unwrap();
+    assert_eq!((snapshot.id.as_str(), snapshot.text().as_str()), ("msg_1", "Hel"));
+    accumulator.push(&decode_event(&delta(0, json!({"type": "text_delta", "text": "lo"})).to_string()).unwrap());
+    assert_eq!(accumulator.finish().unwrap().text(), "Hello");
+}
+
+#[tokio::test]
+async fn an_error_event_of_any_form_is_an_error() {
+    for (event, message) in [
+        (json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}), "Overloaded"),
+        (json!({"type": "error", "error": "Overloaded"}), "Overloaded"),
+        (json!({"error": {"message": "no credits"}}), "no credits"),
+    ] {
+        let server = MockServer::start().await;
+        server.answer(Answer::events([start(), event.clone()].map(Event::data)));
+        let request = MessagesRequest::new("m").messages(["Hi"]);
+        let error = server.client().messages().stream(request).await.unwrap().collect().await.unwrap_err();
+        assert_eq!(error.as_api().map(|error| error.message()), Some(message), "{event}: {error:?}");
+    }
+    let unknown =
+        [json!({"error": null}), json!({"type": "of_tomorrow", "error": {"message": "not one of the answer"}})];
+    let server = MockServer::start().await;
+    server.answer(Answer::events([start()].into_iter().chain(unknown).chain(end()).map(Event::data)));
+    let request = MessagesRequest::new("m").messages(["Hi"]);
+    assert!(server.client().messages().stream(request).await.unwrap().collect().await.is_ok());
+}
+
+#[tokio::test]
 async fn the_content_of_several_messages_in_one_stream_is_joined() {
     let text = |text: &str| [block(0, json!({"type": "text", "text": text}))];
     let events = [start()].into_iter().chain(text("a")).chain(end()).chain([start()]).chain(text("b")).chain(end());
@@ -303,6 +363,22 @@ async fn the_text_comes_piece_by_piece() {
         block(0, json!({"type": "text", "text": ""})),
         delta(0, json!({"type": "text_delta", "text": "Hel"})),
         delta(0, json!({"type": "text_delta", "text": "lo"})),
+    ];
+    let mut texts = stream(events.into_iter().chain(end()).collect()).await.text_deltas();
+    let mut pieces = Vec::new();
+    while let Some(text) = texts.next().await {
+        pieces.push(text.unwrap());
+    }
+    assert_eq!(pieces, ["Hel", "lo"]);
+}
+
+#[tokio::test]
+async fn the_text_with_which_a_block_begins_is_a_piece_too() {
+    let events = [
+        start(),
+        block(0, json!({"type": "text", "text": "Hel"})),
+        delta(0, json!({"type": "text_delta", "text": "lo"})),
+        block(1, json!({"type": "thinking", "thinking": "hm", "signature": ""})),
     ];
     let mut texts = stream(events.into_iter().chain(end()).collect()).await.text_deltas();
     let mut pieces = Vec::new();

@@ -18,6 +18,23 @@ pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(10), future).await.expect("it takes too long")
 }
 
+/// Lets this much time pass at once, and then lets the tasks run that waited for it.
+pub(crate) async fn jump(time: Duration) {
+    // New tasks begin to wait.
+    run_tasks().await;
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+    run_tasks().await;
+}
+
+/// Lets the tasks run that can do something now.
+pub(crate) async fn run_tasks() {
+    for _ in 0..16 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// A POST with the key and a body.
 pub(crate) fn post(url: &str) -> http::Request<Body> {
     http::Request::post(url).header("authorization", format!("Bearer {KEY}")).body(Body::from("question")).unwrap()

@@ -359,6 +359,21 @@ async fn keys_come_as_one_list() {
 }
 
 #[cfg(feature = "files")]
+#[test]
+fn a_page_of_files_has_the_length_of_its_list_whichever_store_it_is_of() {
+    use openrouter_kit::models::FileListResponse;
+    for shape in ["openrouter", "openai", "anthropic"] {
+        for length in [0, 1, 3] {
+            let file = |n: usize| json!({"_shape": shape, "id": format!("f{n}"), "filename": "a.pdf"});
+            let files: Vec<_> = (0..length).map(file).collect();
+            let page = json!({"_shape": shape, "data": files, "first_id": null, "last_id": null, "has_more": false});
+            let page: FileListResponse = serde_json::from_value(page).unwrap();
+            assert_eq!((page.length(), page.into_items().len()), (length, length), "{shape}");
+        }
+    }
+}
+
+#[cfg(feature = "files")]
 #[tokio::test]
 async fn files_are_paged_as_their_store_does_it() {
     use openrouter_kit::models::{FileProvider, FilesListParams};

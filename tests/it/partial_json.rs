@@ -175,6 +175,8 @@ fn text_that_is_not_json_changes_nothing_more() {
         ("``` json\n{}", None),
         ("`~`\n{}", None),
         (r#"{"a": 1, b: 2}"#, Some(json!({"a": 1}))),
+        (r#"{"a": [1}"#, Some(json!({"a": [1]}))),
+        (r#"[{"a": 1]"#, Some(json!([{"a": 1}]))),
         ("[1, 2}, 3]", Some(json!([1, 2]))),
         ("[\"a\u{1}b\"]", Some(json!(["a"]))),
         (r#"["a\x", 1]"#, Some(json!(["a"]))),
@@ -185,10 +187,12 @@ fn text_that_is_not_json_changes_nothing_more() {
         (r#"{"a": {"b": "c"}, }"#, Some(json!({"a": {"b": "c"}}))),
         ("{} trailing", Some(json!({}))),
     ] {
-        let mut partial = PartialJson::new();
-        partial.push(text);
-        assert!(!partial.push("{\"more\": [1]}"), "{text}");
-        assert_eq!(partial.value(), value.as_ref(), "{text}");
+        for more in ["{\"more\": [1]}", ", \"more\": 1}, 2]"] {
+            let mut partial = PartialJson::new();
+            partial.push(text);
+            assert!(!partial.push(more), "{text}");
+            assert_eq!(partial.value(), value.as_ref(), "{text}");
+        }
     }
 }
 

@@ -126,6 +126,44 @@ fn the_last_special_rate_that_applies_decides_each_price() {
 }
 
 #[test]
+fn a_special_rate_applies_from_the_minute_it_starts_to_the_minute_it_ends() {
+    let price_at = |window: Value, clock: &str| {
+        let mut special = json!({"prompt": "2"});
+        special.as_object_mut().unwrap().extend(window.as_object().unwrap().clone());
+        let pricing = pricing(json!({"prompt": "1", "completion": "0", "overrides": [special]}));
+        let fields: Vec<u64> = clock.split(':').map(|field| field.parse().unwrap()).collect();
+        // 2026-11-25
+        let time = UNIX_EPOCH + Duration::from_secs(1_795_564_800 + fields[0] * 3600 + fields[1] * 60 + fields[2]);
+        pricing.cost_at(Consumption::new(1, 0), time).unwrap().to_string()
+    };
+    let window = |start: u64, end: u64| json!({"utc_start": start, "utc_end": end});
+    let (from, until) = (json!({"utc_start": 1430}), json!({"utc_end": 1430}));
+    for (window, clock, price) in [
+        (window(1430, 1645), "14:29:59", "1"),
+        (window(1430, 1645), "14:30:00", "2"),
+        (window(1430, 1645), "16:44:59", "2"),
+        (window(1430, 1645), "16:45:00", "1"),
+        (window(1430, 1645), "03:00:00", "1"),
+        (window(1645, 1430), "14:29:59", "2"),
+        (window(1645, 1430), "14:30:00", "1"),
+        (window(1645, 1430), "16:44:59", "1"),
+        (window(1645, 1430), "16:45:00", "2"),
+        // From one minute to the same one takes no time.
+        (window(1430, 1430), "14:30:00", "1"),
+        (window(1430, 1430), "03:00:00", "1"),
+        (from.clone(), "14:29:59", "1"),
+        (from.clone(), "14:30:00", "2"),
+        (from, "23:59:59", "2"),
+        (until.clone(), "00:00:00", "2"),
+        (until.clone(), "14:29:59", "2"),
+        (until.clone(), "14:30:00", "1"),
+        (until, "23:59:59", "1"),
+    ] {
+        assert_eq!(price_at(window.clone(), clock), price, "{window} at {clock}");
+    }
+}
+
+#[test]
 fn the_discount_is_taken_off_the_whole_cost() {
     let of = |discount: f64| pricing(json!({"prompt": "0.00001", "completion": "0", "discount": discount}));
     assert_eq!(of(0.25).cost(Consumption::new(1000, 0)), Ok(usd("0.0075")));
@@ -138,15 +176,19 @@ fn the_usage_of_each_protocol_counts_the_whole_prompt() {
     let chat: ChatUsage = read(json!({
         "prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120,
         "prompt_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 5},
-        "completion_tokens_details": {"reasoning_tokens": 12}
+        "completion_tokens_details": {"reasoning_tokens": 12}, "server_tool_use_details": {"web_search_requests": 3}
     }));
     let responses: ResponsesUsage = read(json!({
         "input_tokens": 100, "output_tokens": 20, "total_tokens": 120,
         "input_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 5},
-        "output_tokens_details": {"reasoning_tokens": 12}
+        "output_tokens_details": {"reasoning_tokens": 12}, "server_tool_use_details": {"web_search_requests": 3}
     }));
     assert_eq!(Consumption::from(&chat), Consumption::from(&responses));
-    assert_eq!(Consumption::from(&chat).prompt_tokens, 100);
+    assert_eq!((Consumption::from(&chat).prompt_tokens, Consumption::from(&chat).web_searches), (100, 3));
+    let heard: ChatUsage = read(json!({
+        "prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120, "prompt_tokens_details": {"audio_tokens": 7}
+    }));
+    assert_eq!(Consumption::from(&heard).audio_tokens, 7);
     let messages: MessagesUsage = read(json!({
         "input_tokens": 35, "output_tokens": 20, "cache_read_input_tokens": 60, "cache_creation_input_tokens": 5
     }));
@@ -189,6 +231,16 @@ fn the_cheapest_model_is_the_first_that_meets_every_need() {
         [endpoint("expensive", "0.3", 200_000), endpoint("short", "0.1", 1), endpoint("fair", "0.2", 200_000)];
     let found = needs.cheapest_endpoints(&endpoints, Consumption::new(1, 0));
     assert_eq!(found.iter().map(|(_, endpoint)| &*endpoint.name).collect::<Vec<_>>(), ["fair", "expensive"]);
-    assert!(needs.completion_tokens(5000).cheapest(&models, Consumption::new(1, 1)).is_empty());
+    let long = needs.completion_tokens(5000);
+    assert!(long.cheapest(&models, Consumption::new(1, 1)).is_empty());
+    let limited = |most: i64| {
+        let mut endpoint = endpoint("limited", "1", 200_000);
+        endpoint.max_completion_tokens = Some(most);
+        endpoint
+    };
+    let limits = [limited(4999), limited(5000), endpoint("unlimited", "2", 200_000)];
+    let found = long.cheapest_endpoints(&limits, Consumption::new(1, 0));
+    let found: Vec<_> = found.iter().map(|(_, endpoint)| endpoint.max_completion_tokens).collect();
+    assert_eq!(found, [Some(5000), None]);
     assert!(!ModelNeeds::new().output("image").are_met_by(&models[0]));
 }

@@ -100,7 +100,7 @@ async fn run_child(what: &str, url: &str, address: &str, variables: &[(&str, &st
 #[ignore = "run by the tests below, with an environment made for it"]
 async fn environment_child() {
     let url = std::env::var("TEST_URL").unwrap();
-    let address = std::env::var("TEST_ADDRESS").unwrap().parse().unwrap();
+    let address: std::net::SocketAddr = std::env::var("TEST_ADDRESS").unwrap().parse().unwrap();
     let builder = HyperTransport::builder().resolve("server.invalid", [address]);
     match std::env::var("TEST_WHAT").unwrap().as_str() {
         "default" => assert_eq!(ask(&builder.build().unwrap(), &url).await.unwrap(), "proxied"),
@@ -109,6 +109,15 @@ async fn environment_child() {
             let error = ask(&builder.build().unwrap(), &url).await.unwrap_err();
             assert_eq!(error.kind(), TransportErrorKind::Request);
             assert!(chain(&error).contains("invalid environment variable HTTP_PROXY"), "{}", chain(&error));
+        }
+        "system" => {
+            let shown = |used| format!("{:?}", builder.clone().system_proxy(used).build().unwrap());
+            assert!(shown(true).contains("system: Some"), "{}", shown(true));
+            assert!(shown(false).contains("system: None"), "{}", shown(false));
+        }
+        "option" => {
+            let transport = builder.proxy(address.to_string()).build().unwrap();
+            assert_eq!(ask(&transport, &url).await.unwrap(), "proxied");
         }
         other => panic!("{other}"),
     }
@@ -128,6 +137,57 @@ async fn hosts_in_no_proxy_are_reached_directly() {
     let variables = [("ALL_PROXY", "http://proxy.invalid:1"), ("NO_PROXY", "server.invalid")];
     run_child("default", "http://server.invalid/path", &address, &variables).await;
     assert!(server.await.unwrap()[0].starts_with("POST /path HTTP/1.1\r\n"));
+}
+
+#[tokio::test]
+async fn an_asterisk_with_a_port_in_no_proxy_means_that_port_of_every_host() {
+    let (server, address) = answering_proxy().await;
+    let port = address.rsplit_once(':').unwrap().1;
+    let variables = [("ALL_PROXY", "http://proxy.invalid:1"), ("NO_PROXY", &format!("*:{port}"))];
+    run_child("default", &format!("http://server.invalid:{port}/path"), &address, &variables).await;
+    assert!(server.await.unwrap()[0].starts_with("POST /path HTTP/1.1\r\n"));
+
+    let (proxy, address) = answering_proxy().await;
+    let variables = [("ALL_PROXY", address.as_str()), ("NO_PROXY", "*:1")];
+    run_child("default", "http://server.invalid:2/path", "127.0.0.1:3", &variables).await;
+    assert!(proxy.await.unwrap()[0].starts_with("POST http://server.invalid:2/path HTTP/1.1\r\n"));
+}
+
+#[tokio::test]
+async fn a_proxy_of_the_option_is_used_for_hosts_in_no_proxy_too() {
+    let (proxy, address) = answering_proxy().await;
+    run_child("option", "http://server.invalid/path", &address, &[("NO_PROXY", "*")]).await;
+    assert!(proxy.await.unwrap()[0].starts_with("POST http://server.invalid/path HTTP/1.1\r\n"));
+}
+
+#[cfg(feature = "proxy-system")]
+#[tokio::test]
+async fn the_proxy_of_the_system_is_read_only_if_the_client_asks() {
+    run_child("system", "http://server.invalid/", "127.0.0.1:1", &[]).await;
+}
+
+/// Linux has all addresses of 127.0.0.0/8, so that the port is free at one of them.
+#[cfg(all(feature = "socks", target_os = "linux"))]
+#[tokio::test]
+async fn the_default_port_of_a_socks_proxy_is_1080() {
+    use tokio::io::AsyncReadExt;
+    let [.., high, low] = std::process::id().to_be_bytes();
+    for (scheme, network) in [("socks5", 80), ("socks5h", 81)] {
+        let host = format!("127.{network}.{high}.{low}");
+        let proxy = TcpListener::bind(format!("{host}:1080")).await.unwrap();
+        let greeting = tokio::spawn(async move {
+            let mut greeting = [0; 3];
+            proxy.accept().await.unwrap().0.read_exact(&mut greeting).await.unwrap();
+            greeting
+        });
+        let builder = HyperTransport::builder().resolve("openrouter.invalid", [([127, 0, 0, 1], 0).into()]);
+        let transport = builder.proxy(format!("{scheme}://{host}")).build().unwrap();
+
+        let error = ask(&transport, "http://openrouter.invalid/").await.unwrap_err();
+
+        assert_eq!(error.kind(), TransportErrorKind::Connect);
+        assert_eq!(crate::network::soon(greeting).await.unwrap(), [5, 1, 0], "{}", chain(&error));
+    }
 }
 
 #[tokio::test]
@@ -282,6 +342,10 @@ mod tunnel {
             ("what is this\r\n\r\n", "it did not respond with HTTP"),
             ("HTTP/1.1 \u{1b}[3\n\n", "it did not respond with HTTP"),
             (format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(20_000)).leak(), "the head of its response is too long"),
+            (
+                format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nx: {}", "x".repeat(20_000)).leak(),
+                "the head of its response is too long",
+            ),
             ("", "unexpected end of file"),
         ] {
             let address = refusing_proxy(answer).await;

@@ -289,6 +289,314 @@ async fn the_text_comes_piece_by_piece() {
     assert_eq!(pieces, ["Hel", "lo"]);
 }
 
+/// The response that an accumulator makes of these events, as JSON.
+fn accumulated(events: &[Value]) -> Option<Value> {
+    let mut accumulator = ResponsesAccumulator::new();
+    for event in events {
+        accumulator.push(&decode_event(&event.to_string()).unwrap());
+    }
+    accumulator.finish().map(|response| serde_json::to_value(response).unwrap())
+}
+
+/// The output that an accumulator makes of these events, as JSON.
+fn output(events: &[Value]) -> Value {
+    let response = accumulated(events).unwrap();
+    assert_eq!(response.get("unrecognized_events"), None);
+    response["output"].clone()
+}
+
+/// An event about a delta or a whole value of an item, with these members.
+fn event(kind: &str, index: i64, id: &str, members: Value) -> Value {
+    let mut event = json!({"type": kind, "sequence_number": 1, "output_index": index, "item_id": id});
+    event.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    event
+}
+
+fn text_delta(index: i64, id: &str, content_index: i64, text: &str) -> Value {
+    let members = json!({"content_index": content_index, "delta": text, "logprobs": []});
+    event("response.output_text.delta", index, id, members)
+}
+
+fn added(index: i64, item: Value) -> Value {
+    json!({"type": "response.output_item.added", "sequence_number": 1, "output_index": index, "item": item})
+}
+
+fn done(index: i64, item: Value) -> Value {
+    json!({"type": "response.output_item.done", "sequence_number": 1, "output_index": index, "item": item})
+}
+
+fn ending(kind: &str, response: Value) -> Value {
+    json!({"type": format!("response.{kind}"), "sequence_number": 9, "response": response})
+}
+
+/// A message as it begins.
+fn empty_item(id: &str) -> Value {
+    json!({"type": "message", "id": id, "role": "assistant", "status": "in_progress", "content": []})
+}
+
+/// The texts of the messages that these events make, one string for each.
+fn texts(events: &[Value]) -> Vec<String> {
+    let text = |item: &Value| {
+        let parts = item["content"].as_array().unwrap().iter();
+        parts.map(|part| part["text"].as_str().unwrap()).collect::<Vec<_>>().join("|")
+    };
+    output(events).as_array().unwrap().iter().map(text).collect()
+}
+
+#[test]
+fn an_item_without_an_event_that_starts_it_has_the_id_of_its_deltas_and_nothing_else() {
+    let cases = [
+        (
+            text_delta(0, "i", 0, "Hi"),
+            json!({"type": "message", "role": "assistant", "id": "i",
+                "content": [{"type": "output_text", "text": "Hi"}]}),
+        ),
+        (
+            event("response.refusal.delta", 0, "i", json!({"content_index": 0, "delta": "Hi"})),
+            json!({"type": "message", "role": "assistant", "id": "i",
+                "content": [{"type": "refusal", "refusal": "Hi"}]}),
+        ),
+        (
+            event("response.reasoning_text.delta", 0, "i", json!({"content_index": 0, "delta": "Hi"})),
+            json!({"type": "reasoning", "id": "i", "summary": [],
+                "content": [{"type": "reasoning_text", "text": "Hi"}]}),
+        ),
+        (
+            event("response.reasoning_summary_text.delta", 0, "i", json!({"summary_index": 0, "delta": "Hi"})),
+            json!({"type": "reasoning", "id": "i", "summary": [{"type": "summary_text", "text": "Hi"}]}),
+        ),
+        (
+            event("response.function_call_arguments.delta", 0, "i", json!({"delta": "Hi"})),
+            json!({"type": "function_call", "id": "i", "call_id": "", "name": "", "arguments": "Hi"}),
+        ),
+        (
+            event("response.custom_tool_call_input.delta", 0, "i", json!({"delta": "Hi"})),
+            json!({"type": "custom_tool_call", "id": "i", "call_id": "", "name": "", "input": "Hi"}),
+        ),
+    ];
+    for (mut event, item) in cases {
+        assert_eq!(output(&[event.clone()]), json!([item]));
+        event["item_id"] = json!("");
+        let made = output(&[event])[0].clone();
+        // The calls have an optional id.
+        let id = if item.get("call_id").is_some() { None } else { Some(json!("")) };
+        assert_eq!(made.get("id"), id.as_ref(), "{made}");
+    }
+}
+
+#[test]
+fn events_are_placed_by_the_id_of_their_item_and_else_by_its_index() {
+    let nameless = || json!({"type": "message", "role": "assistant", "status": "in_progress", "content": []});
+    let said = |text: &str| {
+        let mut item = text_item("", text);
+        item.as_object_mut().unwrap().remove("id");
+        item
+    };
+    let cases: [(Vec<Value>, &[&str]); 14] = [
+        // One item, though its index changes,
+        (vec![added(0, empty_item("m1")), done(1, text_item("m1", "a"))], &["a"]),
+        (vec![text_delta(0, "m1", 0, "a"), done(1, text_item("m1", "a"))], &["a"]),
+        // though its first events lack its id,
+        (vec![text_delta(0, "", 0, "a"), done(0, text_item("m1", "a"))], &["a"]),
+        (vec![added(0, nameless()), added(0, text_item("m1", "a"))], &["a"]),
+        (vec![added(0, empty_item("m1")), added(0, said("a"))], &["a"]),
+        // and though its end has another id.
+        (vec![added(0, empty_item("m1")), text_delta(0, "m1", 0, "a"), done(0, text_item("m9", "a"))], &["a"]),
+        // Two items, though both have the first index.
+        (vec![added(0, text_item("m1", "a")), added(0, text_item("m2", "b"))], &["a", "b"]),
+        (vec![done(0, text_item("m1", "a")), done(0, text_item("m2", "b"))], &["a", "b"]),
+        (vec![done(0, text_item("m1", "a")), text_delta(0, "m2", 0, "b")], &["a", "b"]),
+        (vec![done(0, text_item("m1", "a")), text_delta(0, "", 0, "b")], &["a", "b"]),
+        // Two items without an id, by their index.
+        (vec![text_delta(0, "", 0, "a"), done(1, said("b"))], &["a", "b"]),
+        // Parts of an item, by their index, which may have gaps.
+        (vec![added(0, text_item("m1", "a")), text_delta(0, "m1", 0, "b")], &["ab"]),
+        (vec![text_delta(0, "m1", 3, "a"), text_delta(0, "m1", 7, "b"), text_delta(0, "m1", 3, "c")], &["ac|b"]),
+        (vec![added(0, text_item("m1", "a")), text_delta(0, "m1", 1, "b"), text_delta(0, "m1", 0, "c")], &["ac|b"]),
+    ];
+    for (events, expected) in cases {
+        assert_eq!(texts(&events), expected, "{events:#?}");
+    }
+}
+
+#[test]
+fn the_second_half_of_a_character_completes_only_the_part_that_has_the_first() {
+    let delta = |index: i64, text: &str| text_delta(0, "m1", index, "PIECE").to_string().replace("\"PIECE\"", text);
+    let mut accumulator = ResponsesAccumulator::new();
+    for event in [delta(0, r#""a\ud83d""#), delta(1, r#""\ude00b""#)] {
+        accumulator.push(&decode_event(&event).unwrap());
+    }
+    assert_eq!(accumulator.finish().unwrap().output_text(), "a\u{fffd}\u{fffd}b");
+}
+
+#[test]
+fn what_a_finished_item_leaves_out_is_kept_from_its_earlier_events() {
+    let reasoning = json!({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}],
+        "content": [{"type": "reasoning_text", "text": "Let me"}], "encrypted_content": "e", "signature": "s"});
+    let call = json!({"type": "custom_tool_call", "id": "ct_1", "call_id": "c", "name": "f", "input": "text"});
+    let refusal = json!({"type": "message", "id": "m1", "role": "assistant", "status": "in_progress",
+        "content": [{"type": "refusal", "refusal": "No."}]});
+    for (item, bare) in [
+        (reasoning, json!({"type": "reasoning", "id": "rs_1", "summary": [], "content": []})),
+        (call, json!({"type": "custom_tool_call", "id": "ct_1", "call_id": "", "name": "", "input": ""})),
+        (
+            refusal,
+            json!({"type": "message", "id": "m1", "role": "assistant", "status": "in_progress",
+            "content": [{"type": "refusal", "refusal": ""}]}),
+        ),
+    ] {
+        assert_eq!(output(&[added(0, item.clone()), done(0, bare)]), json!([item]));
+    }
+    // And what it adds is added.
+    let longer = json!({"type": "message", "id": "m1", "role": "assistant", "status": "completed",
+        "content": [{"type": "output_text", "text": ""}, {"type": "output_text", "text": "b"}]});
+    assert_eq!(texts(&[added(0, text_item("m1", "a")), done(0, longer)]), ["a|b"]);
+}
+
+#[test]
+fn the_last_output_is_filled_in_order_if_it_has_other_ids() {
+    let last = response("completed", json!([empty_item("m8"), empty_item("m9")]));
+    let events = [text_delta(0, "m1", 0, "a"), text_delta(1, "m2", 0, "b"), ending("completed", last)];
+    assert_eq!(texts(&events), ["a", "b"]);
+}
+
+#[test]
+fn the_last_output_is_filled_by_id_if_it_has_fewer_items_than_came() {
+    let last = response("completed", json!([empty_item("m2")]));
+    let events = [text_delta(0, "m1", 0, "a"), text_delta(1, "m2", 0, "b"), ending("completed", last)];
+    assert_eq!(texts(&events), ["b"]);
+}
+
+#[test]
+fn the_pieces_and_the_whole_of_every_value_are_in_the_item() {
+    let call = json!({"type": "custom_tool_call", "id": "ct_1", "call_id": "c", "name": "f", "input": ""});
+    let input =
+        |kind: &str, members: Value| event(&format!("response.custom_tool_call_input.{kind}"), 0, "ct_1", members);
+    let pieces =
+        [added(0, call.clone()), input("delta", json!({"delta": "te"})), input("delta", json!({"delta": "xt"}))];
+    assert_eq!(output(&pieces)[0]["input"], "text");
+    assert_eq!(output(&pieces).as_array().unwrap().len(), 1);
+    assert_eq!(output(&[added(0, call), input("done", json!({"input": "text"}))])[0]["input"], "text");
+
+    let part = json!({"type": "output_text", "text": "Hel", "annotations": []});
+    let begun = event("response.content_part.added", 0, "m1", json!({"content_index": 0, "part": part}));
+    assert_eq!(texts(&[added(0, empty_item("m1")), begun, text_delta(0, "m1", 0, "lo")]), ["Hello"]);
+
+    let citation =
+        json!({"type": "url_citation", "url": "https://a.example", "title": "A", "start_index": 0, "end_index": 1});
+    let members = json!({"content_index": 0, "annotation_index": 0, "annotation": citation});
+    let cited = event("response.output_text.annotation.added", 0, "m1", members);
+    assert_eq!(output(&[text_delta(0, "m1", 0, "a"), cited])[0]["content"][0]["annotations"], json!([citation]));
+}
+
+#[test]
+fn the_response_is_that_of_the_last_event_that_has_one() {
+    for kind in ["created", "in_progress", "completed", "incomplete", "failed", "of_tomorrow"] {
+        let mut response = response(kind, json!([text_item("m1", "a")]));
+        response["error"] =
+            json!(if kind == "failed" { json!({"code": "server_error", "message": "no"}) } else { json!(null) });
+        let events = [ending("created", self::response("queued", json!([]))), ending(kind, response)];
+        let made = accumulated(&events).unwrap();
+        assert_eq!((&made["status"], &made["output"][0]["id"]), (&json!(kind), &json!("m1")));
+    }
+    // Without one, it has what came.
+    let made = accumulated(&[text_delta(0, "m1", 0, "a")]).unwrap();
+    assert_eq!((made.get("id"), made["output"].as_array().unwrap().len()), (None, 1));
+    assert_eq!(accumulated(&[json!({"type": "response.of_tomorrow"})]), None);
+}
+
+#[test]
+fn what_has_no_place_in_a_response_is_kept_whole() {
+    let events = [
+        ending("created", response("in_progress", json!([]))),
+        json!({"type": "error", "code": "server_error", "message": "no", "param": null, "sequence_number": 2}),
+        json!({"type": "response.of_tomorrow", "n": 1}),
+        done(0, text_item("m1", "a")),
+        text_delta(0, "m1", 0, "too late"),
+    ];
+    let kept = json!([events[1], events[2], events[4]]);
+    same(&accumulated(&events).unwrap()["unrecognized_events"], &kept);
+}
+
+#[tokio::test]
+async fn text_without_deltas_is_a_piece_once_it_is_whole_and_never_comes_twice() {
+    let said = || response("completed", json!([text_item("m1", "Hello")]));
+    let text_done =
+        event("response.output_text.done", 0, "m1", json!({"content_index": 0, "text": "Hello", "logprobs": []}));
+    let delta = text_delta(0, "m1", 0, "Hello");
+    let item_done = done(0, text_item("m1", "Hello"));
+    let (completed, incomplete) = (ending("completed", said()), ending("incomplete", said()));
+    let unheard = ending("of_tomorrow", said());
+    for events in [
+        vec![delta, text_done.clone(), item_done.clone(), completed.clone()],
+        vec![text_done, item_done.clone(), completed.clone()],
+        vec![item_done, ending("completed", response("completed", json!([])))],
+        vec![incomplete],
+        vec![unheard.clone(), completed.clone()],
+        vec![unheard],
+        vec![completed],
+    ] {
+        let shown = format!("{events:#?}");
+        let mut texts = stream(events).await.text_deltas();
+        let mut pieces = Vec::new();
+        while let Some(text) = texts.next().await {
+            pieces.push(text.unwrap());
+        }
+        assert_eq!(pieces, ["Hello"], "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_event_of_any_form_is_an_error() {
+    for (event, message) in [
+        (json!({"type": "error", "code": null, "message": "no", "param": null, "sequence_number": 1}), "no"),
+        (json!({"type": "response.error", "error": {"message": "no"}}), "no"),
+        (json!({"error": {"message": "no credits"}}), "no credits"),
+    ] {
+        let error = stream(vec![event.clone()]).await.collect().await.unwrap_err();
+        assert_eq!(error.as_api().map(|error| error.message()), Some(message), "{event}: {error:?}");
+    }
+    let unknown = [json!({"error": null}), json!({"type": "response.of_tomorrow", "error": {"message": "of a tool"}})];
+    let events = unknown.into_iter().chain([ending("completed", response("completed", json!([])))]);
+    assert!(stream(events.collect()).await.collect().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_whole_response_in_place_of_a_stream_is_the_event_that_ends_one() {
+    for (status, is_cut) in [("completed", false), ("incomplete", true)] {
+        let server = MockServer::start().await;
+        server.answer(Answer::json(200, response(status, json!([text_item("m1", "Hello")]))));
+        let request = ResponsesRequest::new().model("m").input("Hi");
+        let mut events = server.client().responses().stream(request).await.unwrap();
+        let event = events.next().await.unwrap().unwrap();
+        assert_eq!(matches!(event, ResponsesStreamEvent::Incomplete(_)), is_cut, "{event:?}");
+        assert_eq!(matches!(event, ResponsesStreamEvent::Completed(_)), !is_cut, "{event:?}");
+        assert!(events.next().await.is_none());
+    }
+}
+
+#[test]
+fn reasoning_without_a_text_is_read_from_its_summary() {
+    let summary = json!([{"type": "summary_text", "text": "In short"}]);
+    for content in [json!(null), json!([])] {
+        let item = json!({"type": "reasoning", "id": "rs_1", "summary": summary, "content": content});
+        assert_eq!(answer(json!([item])).reasoning_text(), "In short");
+    }
+    let content = json!([{"type": "reasoning_text", "text": "Let me"}]);
+    let item = json!({"type": "reasoning", "id": "rs_1", "summary": summary, "content": content});
+    assert_eq!(answer(json!([item])).reasoning_text(), "Let me");
+}
+
+#[tokio::test]
+async fn a_generated_image_is_saved_with_its_size() {
+    let item = json!({"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "AAECAw=="});
+    let result = answer(json!([item]));
+    let path = std::env::temp_dir().join(format!("openrouter-kit-generated-{:016x}.png", fastrand::u64(..)));
+    assert_eq!(result.images().next().unwrap().save_to(&path).await.unwrap(), 4);
+    assert_eq!(std::fs::read(&path).unwrap(), [0, 1, 2, 3]);
+    std::fs::remove_file(&path).unwrap();
+}
+
 #[test]
 fn recorded_streams_give_the_items_that_the_last_event_holds() {
     let files = crate::support::recorded_traffic();

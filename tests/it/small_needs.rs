@@ -122,6 +122,58 @@ fn a_file_of_any_kind_becomes_the_part_that_fits_it() {
 }
 
 #[test]
+fn the_first_bytes_of_a_file_tell_its_format() {
+    for (bytes, expected) in [
+        (&b"\x89PNG\r\n\x1a\n"[..], "image/png"),
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+        (b"GIF87a", "image/gif"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"),
+        (b"\0\0\0\x1cftypavif", "image/avif"),
+        (b"\0\0\0\x1cftypavis", "image/avif"),
+        (b"\0\0\0\x18ftypheic", "image/heic"),
+        (b"\0\0\0\x18ftyphevc", "image/heic"),
+        (b"\0\0\0\x18ftypmif1", "image/heic"),
+        (b"II*\0\x08", "image/tiff"),
+        (b"MM\0*\0", "image/tiff"),
+        (b"RIFF\0\0\0\0WAVEfmt ", "wav"),
+        (b"FORM\0\0\0\0AIFFCOMM", "aiff"),
+        (b"FORM\0\0\0\0AIFCFVER", "aiff"),
+        (b"fLaC\0\0", "flac"),
+        (b"OggS\0\x02", "ogg"),
+        (b"ID3\x04\0", "mp3"),
+        (b"\xff\xfb\x90\0", "mp3"),
+        (b"\xff\xf3\x40\0", "mp3"),
+        (b"\xff\xe2\x40\0", "mp3"),
+        (b"\xff\xf1\x50\x80", "aac"),
+        (b"\xff\xf9\x50\x80", "aac"),
+        (b"\0\0\0\x1cftypM4A \0", "m4a"),
+        (b"\0\0\0\x1cftypM4B \0", "m4a"),
+        (b"\0\0\0\x18ftypisom", "video/mp4"),
+        (b"\0\0\0\x14ftypqt  ", "video/quicktime"),
+        (b"\x1a\x45\xdf\xa3", "video/webm"),
+        (b"\0\0\x01\xba", "video/mpeg"),
+        (b"\0\0\x01\xb3", "video/mpeg"),
+        (b"%PDF-1.7", "application/pdf"),
+    ] {
+        let part = serde_json::to_value(ChatContentPart::from_bytes("no extension", bytes).unwrap()).unwrap();
+        let kind = part["type"].as_str().unwrap();
+        let inner = &part[kind];
+        let found = match kind {
+            "input_audio" => inner["format"].as_str().unwrap(),
+            "file" => inner["file_data"].as_str().unwrap(),
+            _ => inner["url"].as_str().unwrap(),
+        };
+        let found = found.strip_prefix("data:").map_or(found, |url| url.split_once(';').unwrap().0);
+        assert_eq!(found, expected, "{bytes:?}");
+    }
+    // Neither the mark of a frame of MP3 nor of AAC.
+    for bytes in [&b"\xff\xff\x90\0"[..], b"\xff\xe6\x90\0", b"\xff\x04\x90\0", b"\xff\0\0\0", b"ID", b""] {
+        let error = ChatContentPart::from_bytes("no extension", bytes).unwrap_err();
+        assert!(error.to_string().contains("is not in a known format"), "{bytes:?}: {error}");
+    }
+}
+
+#[test]
 fn the_reasoning_of_a_chunk_is_found_wherever_it_is() {
     let chunk = |delta: Value| -> ChatStreamChunk {
         let choice = json!({"index": 0, "delta": delta, "finish_reason": null});

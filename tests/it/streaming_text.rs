@@ -343,6 +343,69 @@ fn a_parse_error_says_what_a_model_has_to_do_better() {
     assert!(error.to_string().contains("weather"), "{error}");
 }
 
+#[test]
+fn the_path_of_a_parse_error_is_that_of_the_value_that_does_not_fit() {
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "reading is what is tested")]
+    struct Tour {
+        title: String,
+        stops: Vec<(u8, u8)>,
+        days: BTreeMap<String, Plan>,
+    }
+    for (arguments, path) in [
+        (r#"{"title": ["a"]}"#, "title"),
+        (r#"{"title": {"a": 1}}"#, "title"),
+        (r#"{"title": "a", "stops": [[1, 2], [3]]}"#, "stops[1]"),
+        (r#"{"title": "a", "stops": [[1, 2], [3, "x"]]}"#, "stops[1][1]"),
+        (r#"{"title": "a", "stops": {"a": 1}}"#, "stops"),
+        (r#"{"title": "a", "stops": [], "days": {"Mon": {"title": "}"}}}"#, "days.Mon.steps"),
+        (r#"{"title": "a", "stops": [], "days": []}"#, "days"),
+        (r#"{"title": "a", "stops": []}"#, "days"),
+        (r#"{"title": "a", "stops": ["#, "stops"),
+        (r#"{"title": "a", "stops": [[1, 2], ["#, "stops[1]"),
+    ] {
+        let call = ChatToolCall::new(ChatToolCallFunction::new(arguments, "tour"), "call_1");
+        assert_eq!(call.parse_arguments::<Tour>().unwrap_err().path(), path, "{arguments}");
+    }
+    let cut = ChatToolCallFunction::new(r#"{"days": {"Mon": {"title": "x}"#, "tour");
+    let call = ChatToolCall::new(cut, "call_1");
+    assert_eq!(call.parse_arguments::<Value>().unwrap_err().path(), "days.Mon.title");
+}
+
+#[tokio::test]
+async fn text_that_comes_as_deltas_or_whole_comes_once() {
+    let with_message = |mut chunk: Value| {
+        chunk["choices"][0]["message"] = json!({"role": "assistant", "content": "Hello"});
+        chunk
+    };
+    for chunks in [
+        vec![said("Hello"), with_message(end())],
+        // Deltas without text do not count.
+        vec![said(""), with_message(end())],
+        vec![with_message(end())],
+    ] {
+        let mut texts = chat(Answer::stream(chunks)).await.text_deltas();
+        assert_eq!(pieces(&mut texts).await, ["Hello"]);
+    }
+}
+
+#[tokio::test]
+async fn json_longer_than_a_hundred_bytes_gives_an_item_whenever_it_has_grown_by_a_hundredth() {
+    let start = |length: usize| format!("{{\"a\": \"{}", "x".repeat(length - 7));
+    for (length, sizes) in
+        [(90, vec![83, 84, 85, 86, 87, 88]), (150, vec![143, 144, 145, 146, 147, 148]), (250, vec![243, 245, 247, 248])]
+    {
+        let pieces = [said(&start(length))].into_iter().chain((0..5).map(|_| said("x"))).chain([said("\"}"), end()]);
+        let mut values =
+            chat(Answer::stream(pieces.collect::<Vec<_>>())).await.json_values::<BTreeMap<String, String>>();
+        let mut seen = Vec::new();
+        while let Some(value) = values.next().await {
+            seen.push(value.unwrap()["a"].len());
+        }
+        assert_eq!(seen, sizes, "{length}");
+    }
+}
+
 #[tokio::test]
 async fn keep_alives_between_pieces_change_nothing() {
     let events = [Event::comment("OPENROUTER PROCESSING"), Event::data(said("a")), Event::data(""), Event::data(end())];

@@ -169,6 +169,36 @@ fn a_type_that_holds_itself_is_strict_with_references() {
 }
 
 #[test]
+fn the_definitions_and_the_described_references_of_a_strict_schema_are_strict() {
+    /// A formula.
+    #[derive(JsonSchema)]
+    #[serde(tag = "kind")]
+    enum Formula {
+        Number {
+            value: f64,
+        },
+        Not {
+            /// What is negated.
+            of: Box<Formula>,
+        },
+    }
+    #[derive(JsonSchema)]
+    struct Sheet {
+        formula: Formula,
+    }
+    let (schema, strict) = schema_of::<Sheet>();
+    assert_eq!(strict, true);
+    check_strict(&schema);
+    let not = &schema["$defs"]["Formula"]["anyOf"][1];
+    assert_eq!(not["required"], json!(["kind", "of"]));
+    assert_eq!(not["additionalProperties"], false);
+    assert_eq!(
+        not["properties"]["of"],
+        json!({"description": "What is negated.", "anyOf": [{"$ref": "#/$defs/Formula"}]})
+    );
+}
+
+#[test]
 fn a_type_without_fields_is_an_empty_object() {
     let (schema, strict) = schema_of::<Nothing>();
     assert_eq!(strict, true);

@@ -78,6 +78,23 @@ async fn a_connection_that_is_not_kept_is_closed_by_the_rules_of_tls() {
 }
 
 #[tokio::test]
+async fn a_dropped_transport_closes_its_connections_by_the_rules_of_tls() {
+    let authority = Authority::new();
+    let (server, url) = serve_one(authority.server("localhost", &["http/1.1"], |_| {}), async |mut stream| {
+        read_request(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nanswer").await.unwrap();
+        stream.read(&mut [0; 16]).await.map_err(|error| error.kind())
+    })
+    .await;
+    let transport = transport(&authority);
+    assert_eq!(ask(&transport, &url).await.unwrap(), "answer");
+
+    drop(transport);
+
+    assert_eq!(server.await.unwrap().unwrap(), Ok(0));
+}
+
+#[tokio::test]
 async fn an_extra_root_may_be_der_and_one_of_several_in_a_pem_text() {
     let authority = Authority::new();
     let der = CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap().to_vec();
@@ -278,6 +295,8 @@ async fn what_is_no_certificate_is_refused_by_the_name_of_the_option() {
         assert_eq!(error.option(), "root_certificate");
         assert!(error.to_string().starts_with("invalid option `root_certificate`: "), "{error}");
     }
+    let error = HyperTransport::builder().root_certificate(cut_pem).build().unwrap_err();
+    assert!(std::error::Error::source(&error).is_some(), "the cause is known");
 }
 
 #[test]
@@ -350,8 +369,9 @@ mod http2 {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use crate::network::soon;
+    use crate::network::{jump, run_tasks, soon};
     use bytes::Bytes;
+    use http_body::Body as _;
     use http_body_util::{BodyExt, Full};
     use hyper::service::service_fn;
     use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -452,7 +472,9 @@ mod http2 {
         }
     }
 
+    const HEADERS: u8 = 1;
     const RST_STREAM: u8 = 3;
+    const SETTINGS_FRAME: u8 = 4;
     const PING: u8 = 6;
     const GOAWAY: u8 = 7;
 
@@ -474,6 +496,10 @@ mod http2 {
         assert_eq!(kind_after(internal_error).await, TransportErrorKind::Exchange);
         let end_with_error = &[0, 0, 8, GOAWAY, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2];
         assert_eq!(kind_after(end_with_error).await, TransportErrorKind::Exchange);
+        let end_with_error_before = &[0, 0, 8, GOAWAY, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+        assert_eq!(kind_after(end_with_error_before).await, TransportErrorKind::Exchange);
+        let no_error = &[0, 0, 4, RST_STREAM, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+        assert_eq!(kind_after(no_error).await, TransportErrorKind::Exchange);
     }
 
     /// An empty SETTINGS frame.
@@ -536,6 +562,351 @@ mod http2 {
 
         assert_eq!(result.unwrap(), 200);
         assert!((90..=120).contains(&took.as_secs()), "{took:?}");
+    }
+
+    /// The kind, the flags and the stream of a frame.
+    async fn read_frame(stream: &mut TlsStream<TcpStream>) -> Option<(u8, u8, u32)> {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.ok()?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        stream.read_exact(&mut vec![0; length as usize]).await.ok()?;
+        Some((head[3], head[4], u32::from_be_bytes([head[5], head[6], head[7], head[8]])))
+    }
+
+    /// Responds to a request with the status 200 and no body.
+    async fn answer(stream: &mut TlsStream<TcpStream>, id: u32) {
+        stream.write_all(&[0, 0, 1, HEADERS, 5]).await.unwrap();
+        stream.write_all(&id.to_be_bytes()).await.unwrap();
+        stream.write_all(&[0x88]).await.unwrap();
+    }
+
+    /// Accepts connections, counts them, and responds to each request: `endless` gets a body without end.
+    async fn serve(authority: &Authority, max_streams: Option<u32>) -> (String, Arc<AtomicUsize>) {
+        let acceptor = authority.server("localhost", &["h2"], |_| {});
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = connections.clone();
+        tokio::spawn(async move {
+            loop {
+                let (acceptor, stream) = (acceptor.clone(), listener.accept().await.unwrap().0);
+                count.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(async move {
+                    let answer = service_fn(async |request: http::Request<hyper::body::Incoming>| {
+                        let body = match request.uri().path() {
+                            "/endless" => Body::wrap(Endless { begun: false, ended: mpsc::unbounded_channel().0 }),
+                            _ => Body::from("answer"),
+                        };
+                        Ok::<_, Infallible>(http::Response::new(body))
+                    });
+                    let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                        .max_concurrent_streams(max_streams)
+                        .serve_connection(TokioIo::new(acceptor.accept(stream).await.unwrap()), answer)
+                        .await;
+                });
+            }
+        });
+        (url, connections)
+    }
+
+    #[tokio::test]
+    async fn a_response_that_was_read_makes_room_for_the_next_call() {
+        let authority = Authority::new();
+        let (url, connections) = serve(&authority, Some(1)).await;
+        let transport = transport(&authority);
+
+        for _ in 0..5 {
+            assert_eq!(ask(&transport, &url).await.unwrap(), "answer");
+        }
+
+        assert_eq!(connections.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn without_idle_connections_each_call_has_its_own() {
+        let authority = Authority::new();
+        let (url, connections) = serve(&authority, None).await;
+        let builder = HyperTransport::builder().no_proxy().http2(true).root_certificate(authority.pem());
+        let transport = builder.pool_max_idle_per_host(0).build().unwrap();
+
+        for expected in 1..=3 {
+            assert_eq!(ask(&transport, &url).await.unwrap(), "answer");
+            assert_eq!(connections.load(Ordering::Relaxed), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_in_use_is_not_idle_and_an_unused_one_is() {
+        let authority = Authority::new();
+        let (url, connections) = serve(&authority, None).await;
+        let transport = transport(&authority);
+
+        let mut endless = soon(transport.send(post(&format!("{url}endless")))).await.unwrap().into_body();
+        assert_eq!(soon(endless.frame()).await.unwrap().unwrap().into_data().unwrap(), "first");
+        jump(Duration::from_secs(51)).await;
+        ask(&transport, &url).await.unwrap();
+        assert_eq!(connections.load(Ordering::Relaxed), 1, "it is in use");
+
+        drop(endless);
+        jump(Duration::from_secs(49)).await;
+        ask(&transport, &url).await.unwrap();
+        assert_eq!(connections.load(Ordering::Relaxed), 1, "it was unused for 49 seconds");
+
+        jump(Duration::from_secs(51)).await;
+        ask(&transport, &url).await.unwrap();
+        assert_eq!(connections.load(Ordering::Relaxed), 2, "it was unused for 51 seconds");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_takes_long_to_make_is_shared_all_the_same() {
+        let authority = Authority::new();
+        let acceptor = authority.server("localhost", &["h2"], |_| {});
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+        let (accepted, mut connections) = mpsc::unbounded_channel();
+        let (go_on, may_go_on) = tokio::sync::watch::channel(false);
+        tokio::spawn(async move {
+            loop {
+                let (acceptor, stream, mut may_go_on) =
+                    (acceptor.clone(), listener.accept().await.unwrap().0, may_go_on.clone());
+                accepted.send(()).unwrap();
+                tokio::spawn(async move {
+                    may_go_on.wait_for(|may| *may).await.unwrap();
+                    let answer = service_fn(async |_request| {
+                        Ok::<_, Infallible>(http::Response::new(Full::new(Bytes::from("answer"))))
+                    });
+                    let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(acceptor.accept(stream).await.unwrap()), answer)
+                        .await;
+                });
+            }
+        });
+        let builder = HyperTransport::builder().no_proxy().http2(true).root_certificate(authority.pem());
+        let transport = builder.pool_idle_timeout(Duration::from_secs(3)).build().unwrap();
+
+        let mut first = transport.send(post(&url));
+        assert!(futures_util::poll!(&mut first).is_pending());
+        soon(connections.recv()).await.unwrap();
+        // Connections that were idle for too long are closed in the meantime.
+        jump(Duration::from_secs(4)).await;
+        let mut second = transport.send(post(&url));
+        assert!(futures_util::poll!(&mut second).is_pending());
+        go_on.send(true).unwrap();
+
+        let (first, second) = soon(futures_util::future::join(first, second)).await;
+        assert_eq!((first.unwrap().status(), second.unwrap().status()), (http::StatusCode::OK, http::StatusCode::OK));
+        assert!(connections.try_recv().is_err(), "there is no second connection");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_no_call_waits_for_anymore_is_given_up_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let transport = transport(&Authority::new());
+        let url = format!("https://127.0.0.1:{}/", listener.local_addr().unwrap().port());
+        let mut calls = [transport.send(post(&url)), transport.send(post(&url))];
+        for call in &mut calls {
+            assert!(futures_util::poll!(call).is_pending());
+        }
+        let mut stream = soon(listener.accept()).await.unwrap().0;
+
+        drop(calls);
+
+        // The outcome of the handshake may still be read; then the connection ends.
+        read_request(&mut stream).await;
+        assert_eq!(soon(stream.read(&mut [0])).await.unwrap_or(0), 0);
+    }
+
+    #[tokio::test]
+    async fn calls_that_wait_for_the_stream_limit_sleep_until_it_is_known() {
+        #[derive(Default)]
+        struct Wakes(AtomicUsize);
+        impl std::task::Wake for Wakes {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let authority = Authority::new();
+        let (arrived, mut has_arrived) = mpsc::unbounded_channel();
+        let (go_on, may_go_on) = tokio::sync::oneshot::channel();
+        let (_server, url) = serve_one(authority.server("localhost", &["h2"], |_| {}), async move |mut stream| {
+            until_headers(&mut stream).await;
+            arrived.send(()).unwrap();
+            may_go_on.await.unwrap();
+            stream.write_all(&SETTINGS).await.unwrap();
+            answer(&mut stream, 1).await;
+            while let Some((kind, _, id)) = read_frame(&mut stream).await {
+                if kind == HEADERS {
+                    answer(&mut stream, id).await;
+                }
+            }
+        })
+        .await;
+        let transport = transport(&authority);
+        let mut calls: Vec<_> = (0..3).map(|_| transport.send(post(&url))).collect();
+        for call in &mut calls {
+            assert!(futures_util::poll!(call).is_pending());
+        }
+        while has_arrived.try_recv().is_err() {
+            assert!(futures_util::poll!(&mut calls[0]).is_pending());
+            tokio::task::yield_now().await;
+        }
+
+        let wakes = Arc::new(Wakes::default());
+        let waker = std::task::Waker::from(wakes.clone());
+        for call in &mut calls[1..] {
+            assert!(call.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+        }
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
+
+        go_on.send(()).unwrap();
+        for response in soon(futures_util::future::join_all(calls)).await {
+            assert_eq!(response.unwrap().status(), 200);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_was_not_sent_is_sent_on_another_connection_if_its_own_was_reused() {
+        for is_reused in [true, false] {
+            let authority = Authority::new();
+            let acceptor = authority.server("localhost", &["h2"], |_| {});
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+            let (ready, mut is_ready) = mpsc::unbounded_channel();
+            let (close, may_close) = std::sync::mpsc::channel();
+            let (closed, is_closed) = std::sync::mpsc::channel();
+            // A thread, like another process, so that it can close the connection between two steps of this one.
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async {
+                    let listener = TcpListener::from_std(listener).unwrap();
+                    let mut stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+                    stream.read_exact(&mut [0; 24]).await.unwrap();
+                    stream.write_all(&SETTINGS).await.unwrap();
+                    loop {
+                        match read_frame(&mut stream).await.unwrap() {
+                            (HEADERS, _, id) => break answer(&mut stream, id).await,
+                            (SETTINGS_FRAME, 1, _) if !is_reused => break,
+                            _ => {}
+                        }
+                    }
+                    ready.send(()).unwrap();
+                    may_close.recv().unwrap();
+                    drop(stream);
+                    closed.send(()).unwrap();
+                    let stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+                    let answer = service_fn(async |_request| {
+                        Ok::<_, Infallible>(http::Response::new(Full::new(Bytes::from("answer"))))
+                    });
+                    let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(stream), answer)
+                        .await;
+                });
+            });
+            let transport = transport(&authority);
+            if is_reused {
+                assert_eq!(ask(&transport, &url).await.unwrap(), "");
+            }
+            let mut call = Box::pin(ask(&transport, &url));
+            if !is_reused {
+                assert!(futures_util::poll!(&mut call).is_pending());
+            }
+            soon(is_ready.recv()).await.unwrap();
+            run_tasks().await;
+
+            // The connection gets the request, and closes before its task runs. Another call notices it.
+            assert!(futures_util::poll!(&mut call).is_pending());
+            close.send(()).unwrap();
+            is_closed.recv().unwrap();
+            let mut other = Box::pin(ask(&transport, &url));
+            assert!(futures_util::poll!(&mut other).is_pending());
+            let (result, other) = soon(futures_util::future::join(call, other)).await;
+
+            assert_eq!(other.unwrap(), "answer");
+            match result {
+                Ok(text) => assert!(is_reused && text == "answer", "{text}"),
+                Err(error) => {
+                    assert!(!is_reused, "{}", chain(&error));
+                    assert_eq!(error.kind(), TransportErrorKind::NotSent, "{}", chain(&error));
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_few_new_streams_are_reset_at_once_and_old_ones_whatever_their_number() {
+        let authority = Authority::new();
+        let (report, mut frames) = mpsc::unbounded_channel();
+        let (_server, url) = serve_one(authority.server("localhost", &["h2"], |_| {}), async move |mut stream| {
+            stream.read_exact(&mut [0; 24]).await.unwrap();
+            stream.write_all(&SETTINGS).await.unwrap();
+            while let Some((kind, _, id)) = read_frame(&mut stream).await {
+                if (kind, id) == (HEADERS, 1) {
+                    answer(&mut stream, id).await;
+                } else if kind == HEADERS || kind == RST_STREAM {
+                    report.send(kind).unwrap();
+                }
+            }
+        })
+        .await;
+        let transport = transport(&authority);
+        assert_eq!(ask(&transport, &url).await.unwrap(), "");
+        // The age of a stream that the server has certainly accepted.
+        const OLD: Duration = Duration::from_secs(1);
+        // While a blocking task runs, a paused clock stands still.
+        tokio::time::pause();
+        let (_end, until_end) = std::sync::mpsc::channel::<()>();
+        tokio::task::spawn_blocking(move || until_end.recv());
+
+        // Sends requests that get no response, and counts the resets that the server received until then.
+        let mut send = async |count: usize| {
+            run_tasks().await;
+            let mut calls: Vec<_> = (0..count).map(|_| transport.send(post(&url))).collect();
+            for call in &mut calls {
+                assert!(futures_util::poll!(call).is_pending());
+            }
+            let (mut requests, mut resets) = (0, 0);
+            while requests < count {
+                match frames.recv().await.unwrap() {
+                    HEADERS => requests += 1,
+                    _ => resets += 1,
+                }
+            }
+            (calls, resets)
+        };
+        let (new, _) = send(20).await;
+        drop(new);
+        let (_waiting, resets) = send(1).await;
+        assert_eq!(resets, 8);
+        // A timer rounds up to milliseconds.
+        tokio::time::advance(OLD + Duration::from_millis(1)).await;
+        let (old, later) = send(20).await;
+        assert_eq!(resets + later, 20);
+
+        tokio::time::advance(OLD).await;
+        drop(old);
+        let (new, resets) = send(1).await;
+        assert_eq!(resets, 20);
+        drop(new);
+        assert_eq!(send(1).await.1, 1, "old streams do not count");
+    }
+
+    #[tokio::test]
+    async fn a_body_tells_its_length_and_its_end() {
+        let authority = Authority::new();
+        let (url, _) = serve(&authority, None).await;
+        let transport = transport(&authority);
+
+        let mut body = soon(transport.send(post(&url))).await.unwrap().into_body();
+
+        assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(6), false));
+        while let Some(frame) = soon(body.frame()).await {
+            frame.unwrap();
+        }
+        assert!(body.is_end_stream());
     }
 
     #[tokio::test]

@@ -2,16 +2,18 @@
 //! each failure is called.
 
 use std::future::Future;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use crate::a_limit::tokio;
-use crate::network::{KEY, answer_all, ask, chain, post, read_request, soon};
+use crate::network::{KEY, answer_all, ask, chain, jump, post, read_request, run_tasks, soon};
+use http_body::Body as _;
 use http_body_util::BodyExt;
 use openrouter_kit::core::body::Body;
 use openrouter_kit::core::transport::{HyperTransport, Transport, TransportErrorKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 fn transport() -> HyperTransport {
     HyperTransport::builder().no_proxy().build().unwrap()
@@ -113,7 +115,7 @@ async fn an_idle_connection_is_closed_after_its_time() {
 /// Returns how many connections two calls make, `seconds` apart, to a server with this header in its responses.
 async fn connections_after(seconds: u64, header: &'static str) -> usize {
     let (listener, url) = listen().await;
-    let (accepted, mut connections) = tokio::sync::mpsc::unbounded_channel();
+    let (accepted, mut connections) = mpsc::unbounded_channel();
     // No time limit here: the clock is about to jump.
     tokio::spawn(async move {
         loop {
@@ -156,6 +158,140 @@ async fn a_connection_is_not_used_when_the_server_is_about_to_close_it() {
         (4, "keep-alive: timeout=soon\r\n", 1),
     ] {
         assert_eq!(connections_after(seconds, header).await, expected, "{header} after {seconds} s");
+    }
+}
+
+/// A server that reports when a connection is opened and closed. It has no time limits: the clock may jump.
+async fn reporting_server() -> (mpsc::UnboundedReceiver<&'static str>, String) {
+    let (listener, url) = listen().await;
+    let (report, reports) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            let mut stream = listener.accept().await.unwrap().0;
+            report.send("opened").unwrap();
+            let report = report.clone();
+            tokio::spawn(async move {
+                while matches!(stream.read(&mut [0; 4096]).await, Ok(1..)) {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+                }
+                let _ = report.send("closed");
+            });
+        }
+    });
+    (reports, url)
+}
+
+#[tokio::test]
+async fn a_connection_that_is_used_again_in_time_is_kept() {
+    let (mut reports, url) = reporting_server().await;
+    let transport = transport();
+
+    ask(&transport, &url).await.unwrap();
+    jump(Duration::from_secs(30)).await;
+    ask(&transport, &url).await.unwrap();
+    // Connections that were idle for too long are closed after 50 seconds.
+    jump(Duration::from_secs(40)).await;
+    ask(&transport, &url).await.unwrap();
+
+    assert_eq!(std::iter::from_fn(|| reports.try_recv().ok()).collect::<Vec<_>>(), ["opened"]);
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_within_twice_its_time() {
+    let (mut reports, url) = reporting_server().await;
+    let transport = transport();
+
+    ask(&transport, &url).await.unwrap();
+    jump(Duration::from_secs(30)).await;
+    ask(&transport, &url).await.unwrap();
+    jump(Duration::from_secs(40)).await;
+    jump(Duration::from_secs(60)).await;
+
+    assert_eq!(soon(reports.recv()).await, Some("opened"));
+    assert_eq!(soon(reports.recv()).await, Some("closed"));
+    drop(transport);
+}
+
+#[tokio::test]
+async fn connections_made_after_all_others_were_closed_are_closed_too() {
+    let (mut reports, url) = reporting_server().await;
+    let transport = HyperTransport::builder().no_proxy().pool_idle_timeout(Duration::from_millis(1)).build().unwrap();
+
+    for _ in 0..3 {
+        ask(&transport, &url).await.unwrap();
+        assert_eq!(soon(reports.recv()).await, Some("opened"));
+        assert_eq!(soon(reports.recv()).await, Some("closed"));
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_transport_closes_its_connections_and_leaves_no_task() {
+    let (server, url) = serve_one(|stream| async move { answer_all(stream, "answer").await.len() }).await;
+    let transport = transport();
+    ask(&transport, &url).await.unwrap();
+    run_tasks().await;
+
+    drop(transport);
+
+    assert_eq!(soon(server).await.unwrap(), 1);
+    soon(async {
+        while tokio::runtime::Handle::current().metrics().num_alive_tasks() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[test]
+fn each_runtime_has_one_task_that_closes_its_idle_connections() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || {
+                let mut stream = stream.unwrap();
+                while matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
+                }
+            });
+        }
+    });
+    let transport = transport();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (ended, lasting) = (runtime(), runtime());
+    for runtime in [&ended, &lasting] {
+        assert_eq!(runtime.block_on(ask(&transport, &url)).unwrap(), "ok");
+    }
+    drop(ended);
+
+    for _ in 0..2 {
+        assert_eq!(lasting.block_on(ask(&transport, &url)).unwrap(), "ok");
+        assert_eq!(lasting.metrics().num_alive_tasks(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_body_tells_its_length_and_its_end() {
+    for (head, length, is_empty) in [
+        ("content-length: 0\r\n\r\n", Some(0), true),
+        ("content-length: 5\r\n\r\nfirst", Some(5), false),
+        ("transfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n", None, false),
+    ] {
+        let (_server, url) = serve_one(move |mut stream| async move {
+            read_request(&mut stream).await;
+            stream.write_all(format!("HTTP/1.1 200 OK\r\n{head}").as_bytes()).await.unwrap();
+            until_closed(&mut stream).await;
+        })
+        .await;
+        let transport = transport();
+
+        let mut body = soon(transport.send(post(&url))).await.unwrap().into_body();
+
+        assert_eq!((body.size_hint().exact(), body.is_end_stream()), (length, is_empty), "{head}");
+        while let Some(frame) = soon(body.frame()).await {
+            frame.unwrap();
+        }
+        assert!(length.is_none() || body.is_end_stream(), "{head}");
     }
 }
 

@@ -96,7 +96,9 @@ async fn a_job_that_ends_without_a_video_is_an_api_error() {
     assert!(error.to_string().starts_with("getVideos: "), "{error}");
     for status in ["cancelled", "expired", "failed"] {
         let error = wait(&states(&[status]).core()).await.unwrap_err();
-        assert!(error.as_api().is_some() && error.to_string().contains(status), "{error}");
+        assert!(error.to_string().contains(status), "{error}");
+        let answer = error.as_api().unwrap();
+        assert_eq!((answer.code(), answer.kind()), (Some(status), ApiErrorKind::Other), "the job ended, not a request");
         assert!(!error.is_retryable());
     }
 }
@@ -139,6 +141,13 @@ async fn the_time_limit_ends_a_request() {
     assert!(wait.next().await.unwrap().unwrap_err().is_timeout());
     assert!(wait.next().await.is_none(), "the error ends it");
     assert!(matches!(wait.await, Err(Error::InvalidRequest(_))), "an old state is not a result");
+
+    let script = Script::new([answer(200, &state("pending").to_string()), Step::Never]);
+    let core = script.core();
+    let mut wait = self::wait(&core).time_limit(10 * SECOND);
+    assert_eq!(wait.next().await.unwrap().unwrap().status, Status::Pending);
+    assert!(wait.next().await.unwrap().unwrap_err().is_timeout());
+    assert!(matches!(wait.await, Err(Error::InvalidRequest(_))), "nor is one of a job in progress");
 }
 
 #[tokio::test(start_paused = true)]

@@ -175,7 +175,7 @@ impl Http2Exchange {
     fn may_reset_young(&self) -> bool {
         let now = Instant::now();
         let mut next = lock(&self.usage.next_reset);
-        let is_allowed = *next <= now + YOUNG_RESET_INTERVAL * YOUNG_RESETS;
+        let is_allowed = *next < now + YOUNG_RESET_INTERVAL * YOUNG_RESETS;
         if is_allowed {
             *next = (*next).max(now) + YOUNG_RESET_INTERVAL;
         }

@@ -678,13 +678,15 @@ impl<'a> Reader<'a> {
     /// Returns an error at this position, where `what` was expected.
     #[cold]
     pub(crate) fn expected(&mut self, what: &str) -> DecodeError {
-        let found = match self.peek() {
+        let first = self.peek();
+        let is_next = |word: &str| self.text.get(self.at..).is_some_and(|rest| rest.starts_with(word));
+        let found = match first {
             None => "the end of the text",
-            Some(b'n') => "null",
+            Some(b'n') if is_next("null") => "null",
             Some(b'"') => "a string",
             Some(b'{') => "an object",
             Some(b'[') => "an array",
-            Some(b't' | b'f') => "a boolean",
+            Some(b't' | b'f') if is_next("true") || is_next("false") => "a boolean",
             Some(b'-' | b'0'..=b'9') => "a number",
             Some(_) => "invalid JSON",
         };

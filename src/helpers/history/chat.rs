@@ -278,7 +278,7 @@ impl Message {
         let only_text = |part: &Json| part.as_object().is_some_and(|members| members.len() == 2);
         match self.content.as_slice() {
             [part] if is_text && only_text(part) => self.written.set("content", part.get("text").cloned()),
-            [] if role == Role::Assistant && self.stage != 1 => {}
+            [] if role == Role::Assistant => {}
             [] => self.written.set("content", Some("".into())),
             _ => self.written.set("content", Some(list(self.content))),
         }

@@ -164,7 +164,7 @@ fn read_reasoning(number: usize, mut item: Object, history: &mut History) {
     if parts.is_empty() {
         return history.lose(item.at, item.source, NO_PLACE);
     }
-    for (position, part) in parts.iter_mut().enumerate() {
+    for part in &mut parts {
         part.item = number;
         for name in ["id", "format"] {
             let at = format!("{}.{name}", item.at);
@@ -172,9 +172,8 @@ fn read_reasoning(number: usize, mut item: Object, history: &mut History) {
                 part.attributes.insert(name, at, value.clone());
             }
         }
-        if position == 0 {
-            item.move_to(&mut part.attributes, &[("status", "status")]);
-        }
+        // The first part takes it.
+        item.move_to(&mut part.attributes, &[("status", "status")]);
     }
     item.take("id");
     item.take("format");
@@ -192,11 +191,7 @@ pub(super) fn write(history: &mut History) -> Vec<InputItem> {
         let first = parts.first().map(|part| part.kind.stage());
         // When it is read again, what follows a call or comes later in a chat message would be in
         // the same message.
-        let joins = |before: Kind, first: u8| match before.stage() {
-            3 => true,
-            1 | 2 => first == 3,
-            _ => true,
-        };
+        let joins = |before: Kind, first: u8| first == 3 || !matches!(before.stage(), 1 | 2);
         if turn.role == Role::Assistant && history.source == Source::Chat {
             if before.zip(first).is_some_and(|(before, first)| joins(before, first)) {
                 history.lose(&turn.at, Json::default(), BOUNDARY);

@@ -163,7 +163,7 @@ impl<'a> Finder<'a> {
         self.range(node.span())
     }
 
-    /// Returns the mutants of this genre that begin here, with what they put in place of the source.
+    /// Returns the mutants of this genre that begin here, with what they put instead of the source.
     fn starting(&self, genre: &str, at: usize) -> Vec<(usize, &'a str)> {
         let mutants = self.mutants.iter().filter(|(_, mutant)| mutant.genre == genre && mutant.span.start == at);
         mutants.map(|(id, mutant)| (*id, mutant.replacement.as_str())).collect()

@@ -12,7 +12,7 @@ const RECORDING: u32 = u32::MAX - 2;
 static CHOSEN: AtomicU32 = AtomicU32::new(UNKNOWN);
 static REACHED: [AtomicBool; COUNT] = [const { AtomicBool::new(false) }; COUNT];
 
-/// Deprecated, so that the compiler tells where it is called.
+/// Deprecated, so that the compiler reports where it is called.
 #[deprecated]
 pub(crate) const fn on(mutant: u32) -> bool {
     const fn compiling(_: u32) -> bool {
