@@ -216,6 +216,15 @@ impl Layout {
         Self { texts, members, hashes, constants, identifying, required }
     }
 
+    /// Returns the members by name, each with its kind or with its constant value.
+    pub(crate) fn described(&self) -> Vec<(&'static str, String)> {
+        let kind = |member: &Member| match member.kind {
+            Kind::Constant => self.value(member).to_owned(),
+            kind => format!("{kind:?}"),
+        };
+        self.members.iter().map(|member| (member.name(self.texts), kind(member))).collect()
+    }
+
     /// Returns the name of the type.
     pub(super) fn type_name(&self) -> &'static str {
         let end = |last: &Member| usize::from(last.at) + last.length() + usize::from(last.value);

@@ -116,6 +116,11 @@ macro_rules! wire_struct {
             }
 
             #[inline]
+            fn members() -> Vec<(&'static str, String)> {
+                <Self as $crate::core::wire::Struct>::LAYOUT.described()
+            }
+
+            #[inline]
             fn keep_object(
                 &mut self,
                 json: $crate::core::wire::Json,

@@ -148,6 +148,13 @@ pub trait Wire: Sealed + Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 
         false
     }
 
+    /// Returns the fields of an object by JSON name, each with how it may be missing or with its
+    /// constant value. The tests compare them with the API document.
+    #[doc(hidden)]
+    fn members() -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Keeps an object whole in this empty place although it does not match, for types that can.
     ///
     /// # Errors
