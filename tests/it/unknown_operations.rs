@@ -84,10 +84,11 @@ async fn an_unknown_operation_returns_events_bytes_and_files() {
 
 #[tokio::test]
 async fn a_json_value_in_place_of_the_events_of_an_unknown_operation_is_one_event() {
-    let (_server, client) = server([Answer::json(200, json!({"n": 1, "list": [2]}))]).await;
+    let whole = json!({"n": 1, "list": [2]});
+    let (_server, client) = server([Answer::json(200, whole.clone())]).await;
     let mut events = client.request(Method::POST, "/runs").json(json!({"stream": true})).events().await.unwrap();
     let event = events.next().await.unwrap().unwrap();
-    assert_eq!(event.data(), r#"{"n":1,"list":[2]}"#);
+    assert_eq!(event.data(), whole.to_string());
     assert!(events.next().await.is_none());
 }
 
