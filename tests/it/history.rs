@@ -986,6 +986,8 @@ fn a_content_keeps_its_form_and_its_empty_texts() {
         let items = convert((Chat, Responses), &json!([{"role": "assistant", "content": content}])).unwrap();
         assert_eq!(items[0]["content"], expected);
     }
+    let empty = json!([{"role": "user", "content": []}]);
+    assert_eq!(convert((Chat, Responses), &empty).unwrap()[0]["content"], "", "a message that says nothing is kept");
     // Only the assistant may leave it out.
     let items = json!([
         {"type": "message", "role": "user", "content": []},
