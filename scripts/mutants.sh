@@ -15,6 +15,8 @@ cargo mutants --version >/dev/null 2>&1 || { echo "cargo-mutants is not installe
 core=(-f 'src/core/**/*.rs' -f 'src/errors/**/*.rs' -f 'src/hooks/**/*.rs' -f src/blocking.rs)
 helpers=(-f 'src/helpers/**/*.rs' -f src/oauth.rs)
 if [ "$part" = all ]; then
+  git diff --quiet HEAD -- src tests || { echo "commit the changes of src and tests first: what is committed is tested"; exit 1; }
+  mkdir -p target
   cargo mutants --list --json -p openrouter-kit "${core[@]}" "${helpers[@]}" >target/mutants.json
   exec cargo run -q -p codegen --bin mutants -- target/mutants.json target/mutants "$shard"
 fi
