@@ -360,9 +360,9 @@ async fn a_span_tells_why_the_model_stopped_or_what_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_subscriber_no_ids_of_a_trace_are_asked_for() {
+async fn without_a_subscriber_no_trace_ids_are_requested() {
     let script = Script::new([answer(200, "{}")]);
-    let ids = || panic!("there is no span whose ids these could be");
+    let ids = || panic!("trace ids were requested without a span");
     let core = script.client().tracing(Tracing::new().trace_ids(ids)).build().unwrap();
     Call::<Thing>::new(&core, Parts::new(&CHAT).json(&Thing::of(json!({"model": "m"})))).await.unwrap();
     assert_eq!(script.sent()[0].body, r#"{"model":"m"}"#);
@@ -370,7 +370,7 @@ async fn without_a_subscriber_no_ids_of_a_trace_are_asked_for() {
 
 #[cfg(all(feature = "agent", feature = "mock"))]
 #[tokio::test(start_paused = true)]
-async fn the_span_of_a_tool_or_of_a_run_tells_whether_it_failed_and_not_why() {
+async fn the_span_of_a_tool_or_a_run_says_that_it_failed_but_not_why() {
     use openrouter_kit::agent::{Tool, UnknownTool};
 
     use crate::agent::{call_item, no_parameters, response, text_item};

@@ -60,16 +60,17 @@ async fn a_server_with_a_certificate_of_an_extra_root_is_trusted() {
     assert!(requests[0].contains(KEY));
 }
 
+/// Responds to a request and returns how the connection ends: without `close_notify`, with an error (RFC 8446, section 6.1).
+async fn respond_until_closed(mut stream: TlsStream<TcpStream>) -> Result<usize, std::io::ErrorKind> {
+    read_request(&mut stream).await;
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nanswer").await.unwrap();
+    stream.read(&mut [0; 16]).await.map_err(|error| error.kind())
+}
+
 #[tokio::test]
 async fn a_connection_that_is_not_kept_is_closed_by_the_rules_of_tls() {
     let authority = Authority::new();
-    let (server, url) = serve_one(authority.server("localhost", &["http/1.1"], |_| {}), async |mut stream| {
-        read_request(&mut stream).await;
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nanswer").await.unwrap();
-        // Without `close_notify` this is an error (RFC 8446, section 6.1).
-        stream.read(&mut [0; 16]).await.map_err(|error| error.kind())
-    })
-    .await;
+    let (server, url) = serve_one(authority.server("localhost", &["http/1.1"], |_| {}), respond_until_closed).await;
     let builder = HyperTransport::builder().no_proxy().root_certificate(authority.pem());
 
     assert_eq!(ask(&builder.pool_max_idle_per_host(0).build().unwrap(), &url).await.unwrap(), "answer");
@@ -80,12 +81,7 @@ async fn a_connection_that_is_not_kept_is_closed_by_the_rules_of_tls() {
 #[tokio::test]
 async fn a_dropped_transport_closes_its_connections_by_the_rules_of_tls() {
     let authority = Authority::new();
-    let (server, url) = serve_one(authority.server("localhost", &["http/1.1"], |_| {}), async |mut stream| {
-        read_request(&mut stream).await;
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nanswer").await.unwrap();
-        stream.read(&mut [0; 16]).await.map_err(|error| error.kind())
-    })
-    .await;
+    let (server, url) = serve_one(authority.server("localhost", &["http/1.1"], |_| {}), respond_until_closed).await;
     let transport = transport(&authority);
     assert_eq!(ask(&transport, &url).await.unwrap(), "answer");
 
@@ -695,7 +691,7 @@ mod http2 {
 
         let (first, second) = soon(futures_util::future::join(first, second)).await;
         assert_eq!((first.unwrap().status(), second.unwrap().status()), (http::StatusCode::OK, http::StatusCode::OK));
-        assert!(connections.try_recv().is_err(), "there is no second connection");
+        assert!(connections.try_recv().is_err(), "a second connection was opened");
     }
 
     #[tokio::test]
